@@ -1,0 +1,1 @@
+"""How tools speak to a running Gatepost."""

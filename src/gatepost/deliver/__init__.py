@@ -1,0 +1,1 @@
+"""Delivery agents, one file per transport, behind one port."""

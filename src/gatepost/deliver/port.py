@@ -1,0 +1,46 @@
+"""The port of a delivery agent: one file of this room per transport. An agent answers for every recipient it was given."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from gatepost.mail.outcome import Outcome
+from gatepost.queue.port import ActiveMessage, QueuedRecipient
+
+
+class DeliveryRequest(Struct, frozen=True):
+    """One attempt: a message, some of its recipients, and where they go. `transport` is the master.cf service name,
+    `nexthop` its destination as routing said it. `recipients` carry the resolved address in `recipient.address`."""
+
+    message: ActiveMessage
+    recipients: tuple[QueuedRecipient, ...]
+    transport: str
+    nexthop: str
+
+
+class Report(Struct, frozen=True):
+    """How it ended for one recipient. `relay`: as logged (`mx.example[192.0.2.1]:25`, `local`, `none`). `started` and
+    `connected` are clock seconds for the `delays=` field: when the agent began, and when the connection was ready.
+    `conn_use`: how many deliveries the connection has seen, this one included (0: not a kept connection).
+    `dsn_relayed`: the next hop took over success notification (RFC 3461 §5.2.1)."""
+
+    recipient: QueuedRecipient
+    outcome: Outcome
+    relay: str = "none"
+    started: float = 0.0
+    connected: float = 0.0
+    conn_use: int = 0
+    dsn_relayed: bool = False
+
+
+class Agent(Protocol):
+    """A delivery agent. `deliver` never raises for what a next hop, a mailbox or a message does: that is an Outcome."""
+
+    async def deliver(self, request: DeliveryRequest) -> Sequence[Report]:
+        """One report for each recipient of `request`, in any order."""
+        ...
+
+    async def close(self) -> None:
+        """End kept connections in an orderly way."""
+        ...

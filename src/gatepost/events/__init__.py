@@ -1,0 +1,1 @@
+"""What happens, as typed records, and their renderings: the Postfix-format log and JSON lines."""

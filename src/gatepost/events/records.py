@@ -1,0 +1,128 @@
+"""What happens, as records. The Postfix-format maillog, JSON lines and statistics are renderings of these (one way to tell).
+
+`service` is the master.cf program that tells it (`smtpd`, `qmgr`, `smtp` ...); a rendering adds `syslog_name` and the pid.
+`queue_id` is the written queue id, empty where there is none yet. Addresses are in internal form.
+"""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+
+class Event(Struct, frozen=True, tag=True):
+    """Base of all records."""
+
+    service: str
+
+
+class Connected(Event, frozen=True):
+    """A client was greeted. `client`: `name[address]`, as in all records."""
+
+    client: str
+
+
+class Disconnected(Event, frozen=True):
+    """A session ended. `counts`: verb -> (accepted, all) in the order of first use."""
+
+    client: str
+    counts: tuple[tuple[str, int, int], ...]
+
+
+class SessionLost(Event, frozen=True):
+    """The client went away or stalled: `what` is `lost connection` or `timeout`; `after` the last command."""
+
+    what: str
+    after: str
+    client: str
+
+
+class Accepted(Event, frozen=True):
+    """A session got its queue id: `QID: client=...`; `sasl_*` and `orig_*` where they apply."""
+
+    queue_id: str
+    client: str
+    sasl_method: str = ""
+    sasl_username: str = ""
+    sasl_sender: str = ""
+    orig_queue_id: str = ""
+    orig_client: str = ""
+
+
+class Judged(Event, frozen=True):
+    """A restriction or content check decided something worth a line: `action` is `reject`, `warn`, `hold`, `filter`, `info`,
+    `discard`, `redirect` ...; `where` the command or header (`RCPT`), `text` reply or rule text; `context` the rest of
+    the line after `;` (from, to, proto, helo)."""
+
+    queue_id: str
+    action: str
+    where: str
+    client: str
+    text: str
+    context: str = ""
+    rule: str = ""
+
+
+class MessageId(Event, frozen=True):
+    """The message has this Message-Id (`message-id=<...>`); `resent` for a Resent-Message-Id."""
+
+    queue_id: str
+    message_id: str
+    resent: bool = False
+
+
+class PickedUp(Event, frozen=True):
+    """A local submission: `uid=0 from=<root>`."""
+
+    queue_id: str
+    uid: int
+    sender: str
+
+
+class Activated(Event, frozen=True):
+    """The message entered the active queue (`from=<>, size=, nrcpt= (queue active)`)."""
+
+    queue_id: str
+    sender: str
+    size: int
+    recipients: int
+
+
+class Delivered(Event, frozen=True):
+    """An attempt ended for one recipient; `status` is `sent`, `deferred`, `bounced`, `expired`, `deliverable`,
+    `undeliverable` or `SOFTBOUNCE`. `delays`: seconds before the queue manager, in it, connecting, transmitting."""
+
+    queue_id: str
+    recipient: str
+    original: str
+    relay: str
+    delay: float
+    delays: tuple[float, float, float, float]
+    dsn: str
+    status: str
+    text: str
+    conn_use: int = 0
+
+
+class Removed(Event, frozen=True):
+    """The last recipient of the message is done; the message left the queue."""
+
+    queue_id: str
+
+
+class Notified(Event, frozen=True):
+    """A report about `queue_id` was queued as `notice_id`; `kind` is Postfix's wording, e.g. `sender non-delivery notification`."""
+
+    queue_id: str
+    kind: str
+    notice_id: str
+
+
+class Note(Event, frozen=True):
+    """Anything rarer, in words. `severity`: empty (info), `warning`, `error`, `fatal`, `panic`."""
+
+    text: str
+    severity: str = ""
+    queue_id: str = ""
+
+
+Emit = Callable[[Event], None]

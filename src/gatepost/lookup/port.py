@@ -1,0 +1,31 @@
+"""The port of a lookup table: one key in, one value or nothing out. One file of this room per table type."""
+
+from typing import Protocol
+
+Key = str
+
+
+class LookupFailure(Exception):
+    """The table cannot answer now (file gone, server down, time-out); the caller's failure action applies, by default 4xx."""
+
+    def __init__(self, table: str, why: str) -> None:
+        super().__init__(f"{table}: {why}")
+        self.table = table
+        self.why = why
+
+
+class Table(Protocol):
+    """A lookup table.
+
+    `name` is `type:name` as configured. `whole_key`: the type matches patterns against the whole key (regexp, pcre, cidr,
+    static ...), so callers do not try partial keys (no address extension or parent domain is looked up: DATABASE_README).
+    """
+
+    name: str
+    whole_key: bool
+
+    async def lookup(self, key: str) -> str | None:
+        """The value for `key`, None where there is none. Raises LookupFailure."""
+        ...
+
+    def close(self) -> None: ...

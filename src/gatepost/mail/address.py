@@ -1,0 +1,54 @@
+"""Mail addresses in internal form, and their quoted (external) form.
+
+Internal form: `local@domain` with the local part unquoted (RFC 5321 quoted-string removed), split at the
+last `@`. Octets that are not UTF-8 are kept as surrogate escapes, so that nothing is lost between wire and wire.
+"""
+
+import re
+
+# RFC 5321 §4.1.2 dot-string, plus non-ASCII (RFC 6531 §3.3): what needs no quotes.
+_DOT_STRING = re.compile(r"[^\x00-\x20()<>\[\]:;@\\,.\"\x7f]+(?:\.[^\x00-\x20()<>\[\]:;@\\,.\"\x7f]+)*\Z")
+
+
+def split(address: str) -> tuple[str, str]:
+    """(local part, domain) of `address`, split at the last `@`; the domain is empty where there is none."""
+    local, at, domain = address.rpartition("@")
+    return (local, domain) if at else (address, "")
+
+
+def domain_of(address: str) -> str:
+    """The domain of `address`, or an empty string."""
+    return address.rpartition("@")[2] if "@" in address else ""
+
+
+def quote_local(local: str) -> str:
+    """`local` as RFC 5321 §4.1.2 writes it: as it stands if it is a dot-string, else a quoted-string."""
+    if _DOT_STRING.match(local):
+        return local
+    return '"' + local.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def external(address: str) -> str:
+    """The quoted form of an internal address, as on the wire and in headers; an empty address stays empty."""
+    if not address:
+        return ""
+    local, at, domain = address.rpartition("@")
+    if not at:
+        return quote_local(address)
+    return f"{quote_local(local)}@{domain}"
+
+
+def to_bytes(address: str) -> bytes:
+    """`address` as octets: UTF-8, with surrogate escapes turned back into what came in."""
+    return address.encode("utf-8", "surrogateescape")
+
+
+def from_bytes(octets: bytes) -> str:
+    """Octets as text: UTF-8, other octets as surrogate escapes."""
+    return octets.decode("utf-8", "surrogateescape")
+
+
+def casefold_domain(address: str) -> str:
+    """`address` with its domain in lower case: what tells two recipients apart."""
+    local, at, domain = address.rpartition("@")
+    return f"{local}@{domain.lower()}" if at else address

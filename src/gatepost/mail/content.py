@@ -1,0 +1,74 @@
+"""The content of a message in canonical wire form: lines end in CRLF, no dot-stuffing, no final dot.
+
+Small contents live in memory, large ones in a file (`FileContent`), so that memory does not follow a message's size.
+Both answer the same questions; whoever only passes a message on uses `chunks()`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+CHUNK = 65536
+
+
+class MemoryContent:
+    """A content held in memory."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    @property
+    def size(self) -> int:
+        """Octets in wire form."""
+        return len(self.data)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The octets, in order."""
+        yield self.data
+
+    def head(self, at_most: int) -> bytes:
+        """The first `at_most` octets."""
+        return self.data[:at_most]
+
+    def read(self) -> bytes:
+        """All of it."""
+        return self.data
+
+
+class FileContent:
+    """A content that lives in a file from `offset` (octets) to its end."""
+
+    __slots__ = ("offset", "path", "size")
+
+    def __init__(self, path: Path, size: int, offset: int = 0) -> None:
+        self.path = path
+        self.size = size
+        self.offset = offset
+
+    def chunks(self) -> Iterator[bytes]:
+        """The octets, in order, at most CHUNK at a time. Raises OSError where the file cannot be read."""
+        left = self.size
+        with open(self.path, "rb") as file:
+            file.seek(self.offset)
+            while left and (chunk := file.read(min(CHUNK, left))):
+                left -= len(chunk)
+                yield chunk
+
+    def head(self, at_most: int) -> bytes:
+        """The first `at_most` octets."""
+        with open(self.path, "rb") as file:
+            file.seek(self.offset)
+            return file.read(min(at_most, self.size))
+
+    def read(self) -> bytes:
+        """All of it; for contents known to be small."""
+        return b"".join(self.chunks())
+
+
+Content = MemoryContent | FileContent
+
+
+def line_feeds_only(content_size: int, lines: int) -> int:
+    """The size that Postfix logs and lists: every line end counted as one octet."""
+    return content_size - lines

@@ -1,0 +1,58 @@
+"""The envelope of a message: who it is from, who it goes to, and what was agreed about it (RFC 5321, 3461, 6531)."""
+
+import enum
+
+from msgspec import Struct
+
+
+class Notify(enum.IntFlag):
+    """When a recipient's sender wants to hear (RFC 3461 §4.1); the bits are those that Postfix's queue files hold."""
+
+    DEFAULT = 0
+    NEVER = 1
+    SUCCESS = 2
+    FAILURE = 4
+    DELAY = 8
+
+
+class Recipient(Struct, frozen=True, array_like=True):
+    """One recipient.
+
+    `address`: where the message goes now (internal form). `original`: as the client gave it, before aliases
+    (X-Original-To). `orcpt`: the DSN original recipient, `type;address` decoded (RFC 3461 §4.2), may be empty.
+    """
+
+    address: str
+    original: str = ""
+    orcpt: str = ""
+    notify: int = 0
+
+
+class Envelope(Struct, frozen=True):
+    """Everything about a message but its content.
+
+    `attributes` are the named attributes that Postfix's queue file carries (`log_client_name`, `client_address`,
+    `rewrite_context`, `sasl_username` ...), in order, as `postcat` shows them. `encoding`: body type as declared,
+    `7bit`, `8bit` (8BITMIME), `binary` (BINARYMIME) or empty. `ret`: `FULL`, `HDRS` or empty (RFC 3461 §4.3).
+    `content_filter`: `transport:nexthop` or empty. `verp`: VERP delimiters or empty. `hold`: start in the hold queue.
+    """
+
+    sender: str
+    recipients: tuple[Recipient, ...] = ()
+    encoding: str = ""
+    ret: str = ""
+    envid: str = ""
+    smtputf8: bool = False
+    content_filter: str = ""
+    redirect: str = ""
+    verp: str = ""
+    sender_fullname: str = ""
+    hold: bool = False
+    attributes: tuple[tuple[str, str], ...] = ()
+
+    def attribute(self, name: str) -> str:
+        """Value of the named attribute, empty where there is none; the last one wins, as in a queue file."""
+        for key, value in reversed(self.attributes):
+            if key == name:
+                return value
+        return ""

@@ -1,0 +1,1 @@
+"""Listeners, streams, TLS and DNS: the only room that opens sockets."""

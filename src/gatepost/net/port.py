@@ -1,0 +1,56 @@
+"""The port of a resolver, and what it may raise. Implementations: `net/dns.py` (c-ares); tests use a table of records."""
+
+from typing import Protocol
+
+from msgspec import Struct
+
+
+class DnsFailure(Exception):
+    """A look-up that gave no data. `name`: what was asked; `record`: its type; `text`: in words, without secrets."""
+
+    def __init__(self, name: str, record: str, text: str) -> None:
+        super().__init__(f"{name} type {record}: {text}")
+        self.name = name
+        self.record = record
+        self.text = text
+
+
+class NotFound(DnsFailure):
+    """The name does not exist (`exists` False, NXDOMAIN) or has no such record (`exists` True, NODATA)."""
+
+    def __init__(self, name: str, record: str, text: str, *, exists: bool) -> None:
+        super().__init__(name, record, text)
+        self.exists = exists
+
+
+class TryAgain(DnsFailure):
+    """SERVFAIL, time-out or no server: nothing is known; ask again later."""
+
+
+class MX(Struct, frozen=True, order=True):
+    """One mail exchanger (RFC 5321 §5.1); host `""` is the null MX (RFC 7505)."""
+
+    preference: int
+    host: str
+
+
+class Resolver(Protocol):
+    """Questions to the DNS. Every method raises NotFound or TryAgain; names come back without the final dot."""
+
+    async def mx(self, name: str) -> tuple[MX, ...]: ...
+
+    async def a(self, name: str) -> tuple[str, ...]: ...
+
+    async def aaaa(self, name: str) -> tuple[str, ...]: ...
+
+    async def txt(self, name: str) -> tuple[str, ...]: ...
+
+    async def ns(self, name: str) -> tuple[str, ...]: ...
+
+    async def ptr(self, address: str) -> tuple[str, ...]:
+        """Names of an IP address by reverse look-up (the hosts file first, as getnameinfo does)."""
+        ...
+
+    async def host(self, name: str) -> tuple[str, ...]:
+        """All addresses of a host name by the system's ways (hosts file, then A and AAAA), as getaddrinfo does."""
+        ...

@@ -1,0 +1,1 @@
+"""Restrictions: facts in, a verdict with its trace out. One file per family of restrictions."""

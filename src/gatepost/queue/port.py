@@ -1,0 +1,100 @@
+"""What the queue holds and how the rest of the house speaks to it. No caller sees SQL.
+
+A message enters with `put` (durable when it returns), its recipients leave one by one with `settle`. The store keeps a
+record of how each acknowledged recipient ended: the queue is a ledger (`gatepost audit`).
+"""
+
+import enum
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from gatepost.mail.content import Content
+from gatepost.mail.envelope import Envelope, Recipient
+from gatepost.mail.outcome import Outcome
+from gatepost.mail.queue_id import QueueId
+
+
+class Status(enum.IntEnum):
+    """Where a recipient stands. QUEUED is the only one that the scheduler looks for."""
+
+    QUEUED = 0
+    HELD = 1
+    DELIVERED = 2
+    BOUNCED = 3
+    EXPIRED = 4
+    DELETED = 5
+
+
+class NewMessage(Struct, frozen=True):
+    """A message to be queued: `size` is what Postfix logs (line ends counted as one octet)."""
+
+    id: QueueId
+    envelope: Envelope
+    content: Content
+    size: int
+
+
+class QueuedRecipient(Struct, frozen=True):
+    """`index`: the recipient's number in its message, from 0; with the queue id the key of its record. `reason`: text of
+    the last deferral, if any; `attempts` so far."""
+
+    index: int
+    recipient: Recipient
+    attempts: int = 0
+    reason: str = ""
+
+
+class ActiveMessage(Struct, frozen=True):
+    """A message and those of its recipients that are due: what the scheduler works on. `envelope.recipients` is empty.
+    `entered`: when it became active (clock seconds), for `delays=`."""
+
+    id: QueueId
+    envelope: Envelope
+    content: Content
+    size: int
+    recipients: tuple[QueuedRecipient, ...]
+    entered: float = 0.0
+
+
+class Settlement(Struct, frozen=True):
+    """How a delivery attempt left one recipient. `due`: next attempt, seconds since 1970, for QUEUED. `reason` is the
+    text that `mailq` shows; `outcome` as JSON-able text for the ledger; `by`: who did it, where a person did."""
+
+    id: QueueId
+    index: int
+    status: Status
+    outcome: Outcome
+    due: float = 0.0
+    by: str = ""
+
+
+class Submit(Protocol):
+    """How a part that makes a message itself (bounce, forwarding, sendmail) sends it the same way in as any other."""
+
+    async def __call__(self, envelope: Envelope, content: Content, *, origin: str) -> QueueId:
+        """Clean up and queue a message; returns its id once durable. `origin`: the service it comes from, e.g. `bounce`.
+        Raises QueueFull or QueueUnavailable where it cannot be stored."""
+        ...
+
+
+class QueueUnavailable(Exception):
+    """The message could not be made durable (disk full, database damaged, time-out); nothing was acknowledged."""
+
+
+class Store(Protocol):
+    """One partition of the queue, owned by one worker."""
+
+    def new_id(self) -> QueueId:
+        """A fresh id; unique and increasing in this partition."""
+        ...
+
+    async def put(self, message: NewMessage) -> None:
+        """Store the message; durable when this returns. Raises QueueUnavailable."""
+        ...
+
+    def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Record outcomes in the next commit; does not wait. A message none of whose recipients is QUEUED or HELD
+        gives up its content."""
+        ...

@@ -1,0 +1,1 @@
+"""Rewriting, aliases and resolution: from an address as given to transport, next hop and recipient."""
