@@ -98,3 +98,29 @@ class Store(Protocol):
         """Record outcomes in the next commit; does not wait. A message none of whose recipients is QUEUED or HELD
         gives up its content."""
         ...
+
+
+class Notifier(Protocol):
+    """Reports to the sender and the postmaster (RFC 3461, 3464; bounce(8)). Called when a message's active pass ends, once
+    for each kind. When a method returns, the notices it had to send are durable; only then is the outcome settled."""
+
+    async def bounced(self, message: ActiveMessage, failures: "Sequence[Failure]") -> None:
+        """Non-delivery: a bounce to the sender, or to the postmaster (double bounce) where there is no sender."""
+        ...
+
+    async def delayed(self, message: ActiveMessage, failures: "Sequence[Failure]") -> None:
+        """Delivery is late (`delay_warning_time`); the message stays queued."""
+        ...
+
+    async def succeeded(self, message: ActiveMessage, failures: "Sequence[Failure]") -> None:
+        """Delivered, relayed or expanded recipients whose sender asked to know (NOTIFY=SUCCESS)."""
+        ...
+
+
+class Failure(Struct, frozen=True):
+    """What a notice says of one recipient. `action`: `failed`, `delayed`, `delivered`, `relayed`, `expanded` (RFC 3464 §2.3.3)."""
+
+    recipient: QueuedRecipient
+    outcome: Outcome
+    action: str
+    relay: str = "none"
