@@ -1,1 +1,0 @@
-"""How tools speak to a running Gatepost."""

@@ -1,0 +1,115 @@
+"""The supervisor's children: fork them, know them, and say when a dead one may come back.
+
+A child that lived less than a second is brought back with a growing pause (at most ten seconds), any other at once.
+"""
+
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+
+from msgspec import Struct
+
+_SHORT_LIFE = 1.0
+_LONGEST_PAUSE = 10.0
+
+
+class Role(Struct, frozen=True):
+    """What a child does: `name` is `worker` or `agent`, `number` tells workers apart."""
+
+    name: str
+    number: int = 0
+
+
+class Child(Struct, frozen=True):
+    """A running child. `generation` counts reloads; `ready` is a pipe that becomes readable when it serves (or ends)."""
+
+    pid: int
+    role: Role
+    generation: int
+    started: float
+    ready: int
+
+
+class Children:
+    """All running children, and those waiting to be brought back."""
+
+    def __init__(self) -> None:
+        self.running: dict[int, Child] = {}
+        self.waiting: dict[Role, float] = {}
+        self._pauses: dict[Role, float] = {}
+
+    def fork(self, role: Role, generation: int, body: Callable[[int], None]) -> Child:
+        """Start a child that runs `body(ready)`, where `ready` is a file descriptor to write a byte to once it serves."""
+        ready_read, ready_write = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(ready_read)
+            _run(body, ready_write)
+        os.close(ready_write)
+        child = Child(pid, role, generation, time.monotonic(), ready_read)
+        self.running[pid] = child
+        self.waiting.pop(role, None)
+        return child
+
+    def reap(self) -> list[tuple[Child, int]]:
+        """Children that have ended since the last call, each with its wait status."""
+        ended = []
+        while self.running:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if pid == 0:
+                break
+            if child := self.running.pop(pid, None):
+                os.close(child.ready)
+                ended.append((child, status))
+        return ended
+
+    def wait_before_return(self, child: Child) -> None:
+        """Note that `child`'s role is to be filled again, and when."""
+        now = time.monotonic()
+        if now - child.started < _SHORT_LIFE:
+            pause = min(max(self._pauses.get(child.role, 0.0) * 2, 0.25), _LONGEST_PAUSE)
+        else:
+            pause = 0.0
+        self._pauses[child.role] = pause
+        self.waiting[child.role] = now + pause
+
+    def due(self) -> list[Role]:
+        """Roles whose pause is over."""
+        now = time.monotonic()
+        return [role for role, when in self.waiting.items() if when <= now]
+
+    def signal(self, number: int, *, older_than: int | None = None, role: str | None = None) -> None:
+        """Send a signal to the children of generations before `older_than`, and of one role, where given."""
+        for child in list(self.running.values()):
+            if (older_than is None or child.generation < older_than) and (role is None or child.role.name == role):
+                try:
+                    os.kill(child.pid, number)
+                except ProcessLookupError:
+                    continue  # ended; reap() will tell
+
+
+def _run(body: Callable[[int], None], ready: int) -> None:
+    """The life of a child: never returns into the supervisor's stack."""
+    status = 1
+    try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        body(ready)
+        status = 0
+    except BaseException:  # a child must not unwind into the supervisor; the trace goes to stderr for the developer
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def how_it_ended(status: int) -> str:
+    """A wait status in master(8)'s words."""
+    if os.WIFSIGNALED(status):
+        return f"killed by signal {os.WTERMSIG(status)}"
+    return f"exit status {os.WEXITSTATUS(status)}"

@@ -1,0 +1,39 @@
+"""Giving up privileges, and dying with the parent. The only place that calls setuid and prctl.
+
+Failure: every function raises OSError (or KeyError for an unknown user); the caller ends the process then.
+"""
+
+import ctypes
+import os
+import pwd
+import signal
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+_PR_SET_NO_NEW_PRIVS = 38
+
+
+def _prctl(option: int, value: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, value, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when its parent ends; `parent` is the pid that it was forked from.
+
+    SIGKILL, not SIGTERM: what would outlive a killed supervisor would keep its ports and its queue partitions.
+    """
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before the call
+        os._exit(1)
+
+
+def become(owner: str) -> None:
+    """Run as user `owner` from now on, for good. Does nothing unless started by root. Raises KeyError for an unknown user."""
+    if os.getuid() != 0:
+        return
+    user = pwd.getpwnam(owner)
+    os.initgroups(user.pw_name, user.pw_gid)
+    os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
+    os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
