@@ -78,5 +78,9 @@ def overview() -> str:
     """The text of `gatepost help`."""
     lines = ["usage: gatepost [-c DIR] COMMAND [ARGUMENT ...]", ""]
     lines += [f"  {name:<15} {text}" for name, (_, text) in COMMANDS.items()]
-    lines += ["", "DIR holds main.cf and master.cf (default: $MAIL_CONFIG, else /etc/gatepost if it exists, else /etc/postfix).", ""]
+    lines += [
+        "",
+        "DIR holds main.cf and master.cf (default: $MAIL_CONFIG, else /etc/gatepost if it exists, else /etc/postfix).",
+        "",
+    ]
     return "\n".join(lines)

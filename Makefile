@@ -1,0 +1,42 @@
+# The whole developer interface. `make run` and `make test` need nothing but a Debian machine with Python 3.11.
+PYTHON ?= $(shell command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+GOLDEN ?= tests/golden/cases
+
+.PHONY: run test unit lint docs golden bench integration faults abuse clean
+
+run: $(VENV)/run
+	$(BIN)/gatepost demo
+
+test: $(VENV)/dev
+	scripts/test $(TESTS)
+
+unit: $(VENV)/dev
+	$(BIN)/python -m pytest tests/unit
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check src tests scripts bench
+	$(BIN)/ruff format --check src tests scripts bench
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(VENV)/dev
+	$(BIN)/python scripts/parameters_page.py
+
+golden: $(VENV)/dev
+	$(BIN)/python -m tests.golden $(GOLDEN) $(OPTIONS)
+
+bench: $(VENV)/dev
+	scripts/bench $(BENCH)
+
+$(VENV)/run: pyproject.toml
+	scripts/venv $(PYTHON) $(VENV) .
+	@touch $@
+
+$(VENV)/dev: pyproject.toml
+	scripts/venv $(PYTHON) $(VENV) '.[dev]'
+	@touch $@ $(VENV)/run
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

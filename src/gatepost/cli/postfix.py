@@ -1,0 +1,195 @@
+"""`gatepost start|stop|reload|status|check|abort|flush`, also as `postfix start` and so on (postfix(1))."""
+
+import errno
+import fcntl
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from gatepost.cli.location import configuration_directory
+
+_STOP_PATIENCE = 30.0  # seconds
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command that argv names; 0 where it was done."""
+    name, arguments = argv[0], list(argv[1:])
+    directory: str | None = None
+    foreground = False
+    words = [] if name == "postfix" else [name]
+    while arguments:
+        argument = arguments.pop(0)
+        if argument == "-c" and arguments:
+            directory = arguments.pop(0)
+        elif argument in ("--foreground", "-f"):
+            foreground = True
+        elif argument in ("-v", "-D"):
+            continue
+        elif argument.startswith("-"):
+            return _usage(f"unknown option {argument}")
+        else:
+            words.append(argument)
+    command = words[0] if words else ""
+    if command == "start-fg":
+        command, foreground = "start", True
+    if command == "start":
+        return start(configuration_directory(directory), foreground=foreground)
+    action = _COMMANDS.get(command)
+    if action is None or len(words) != 1:
+        return _usage(f"unknown command {' '.join(words)!r}" if words else "no command given")
+    return action(configuration_directory(directory))
+
+
+def _usage(problem: str) -> int:
+    known = " ".join(["start", *_COMMANDS])
+    return _fatal(f"{problem}; usage: gatepost [-c DIR] [--foreground] COMMAND, where COMMAND is one of: {known}", os.EX_USAGE)
+
+
+def _fatal(text: str, status: int = 1) -> int:
+    sys.stderr.write(f"gatepost: fatal: {text}\n")
+    return status
+
+
+def start(directory: Path, *, foreground: bool) -> int:
+    """Start the mail system; in the background, return when it serves."""
+    if (status := check(directory, quiet=True)) != 0:
+        return status
+    if foreground:
+        return _run(directory, None)
+    serving, started = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(started)
+        if os.read(serving, 1) == b"\n":
+            return 0
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) or 1
+    os.close(serving)
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1):
+        os.dup2(null, descriptor)
+    os._exit(_run(directory, started))
+
+
+def _run(directory: Path, started: int | None) -> int:
+    from gatepost.config.configuration import ConfigurationError
+    from gatepost.service.supervisor import StartFailure, Supervisor
+
+    try:
+        return Supervisor(directory).run(started=started)
+    except (StartFailure, ConfigurationError) as error:
+        return _fatal(str(error))
+
+
+def check(directory: Path, *, quiet: bool = False) -> int:
+    """Name every fault of the configuration on stderr; 0 where there is none."""
+    from gatepost.config.check import check as faults_of
+    from gatepost.config.configuration import ConfigurationError, load
+
+    try:
+        configuration = load(directory)
+    except ConfigurationError as error:
+        for fault in error.faults:
+            sys.stderr.write(f"gatepost: fatal: {fault}\n")
+        return 1
+    if quiet:
+        return 0
+    faults = [*configuration.warnings, *faults_of(configuration)]
+    for fault in faults:
+        sys.stderr.write(f"gatepost: warning: {fault}\n")
+    return 1 if faults else 0
+
+
+def _pid_file(directory: Path) -> Path:
+    from gatepost.config.configuration import load
+
+    return Path(load(directory).value("queue_directory")) / "pid" / "master.pid"
+
+
+def running_pid(directory: Path) -> int | None:
+    """pid of the running supervisor, None where none holds the lock of the pid file."""
+    try:
+        with open(_pid_file(directory)) as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno in (errno.EAGAIN, errno.EACCES):
+                    return int(file.read())
+                raise
+    except (FileNotFoundError, ValueError):
+        return None
+    return None
+
+
+def _tell(directory: Path, number: int) -> int | None:
+    """Send a signal to the supervisor; its pid, or None where it does not run."""
+    pid = running_pid(directory)
+    if pid is not None:
+        os.kill(pid, number)
+    return pid
+
+
+def _wait_for_end(directory: Path, patience: float) -> bool:
+    deadline = time.monotonic() + patience
+    while running_pid(directory) is not None:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+_NOT_RUNNING = "the Postfix mail system is not running"
+
+
+def stop(directory: Path) -> int:
+    """Stop in an orderly way: deliveries under way may finish."""
+    if _tell(directory, signal.SIGTERM) is None:
+        return _fatal(_NOT_RUNNING)
+    if not _wait_for_end(directory, _STOP_PATIENCE):
+        return _fatal(f"it has not stopped after {_STOP_PATIENCE:.0f} seconds; `gatepost abort` kills it, nothing is lost by that")
+    return 0
+
+
+def abort(directory: Path) -> int:
+    """Stop at once; what was under way is attempted again after the next start."""
+    if _tell(directory, signal.SIGKILL) is None:
+        return _fatal(_NOT_RUNNING)
+    return 0 if _wait_for_end(directory, _STOP_PATIENCE) else _fatal("it cannot be killed")
+
+
+def reload(directory: Path) -> int:
+    """Have the configuration read again, if it is a good one."""
+    if (status := check(directory, quiet=True)) != 0:
+        sys.stderr.write("gatepost: fatal: reload refused: the running mail system keeps its configuration\n")
+        return status
+    return 0 if _tell(directory, signal.SIGHUP) is not None else _fatal(_NOT_RUNNING)
+
+
+def status(directory: Path) -> int:
+    """Say whether it runs; 0 if so."""
+    pid = running_pid(directory)
+    if pid is None:
+        sys.stderr.write(f"gatepost: {_NOT_RUNNING}\n")
+        return 1
+    sys.stderr.write(f"gatepost: the Postfix mail system is running: PID: {pid}\n")
+    return 0
+
+
+def flush(directory: Path) -> int:
+    """Make every deferred recipient due now."""
+    from gatepost.cli import postqueue
+
+    return postqueue.main(["postqueue", "-c", str(directory), "-f"])
+
+
+_COMMANDS: dict[str, Callable[[Path], int]] = {
+    "stop": stop,
+    "reload": reload,
+    "status": status,
+    "check": check,
+    "abort": abort,
+    "flush": flush,
+}

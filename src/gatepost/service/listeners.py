@@ -1,0 +1,226 @@
+"""Listening sockets: which ones the configuration wants, bound in the supervisor and inherited by the workers.
+
+`inet` services listen on `inet_interfaces` unless their name says where (`127.0.0.1:10025`); `unix` services on
+`<queue_directory>/private|public/<name>`. A reload keeps the sockets that stay, binds what is new and closes the rest.
+"""
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from msgspec import Struct
+
+from gatepost.config.configuration import Configuration
+from gatepost.config.master import ServiceEntry
+from gatepost.service.settings import MasterSettings
+
+_BACKLOG = 1024
+_BIND_PATIENCE = 3.0  # seconds: a predecessor that was just killed may still hold the port
+
+# Programs that take connections from outside; other unix services of master.cf need no socket here (docs/services.md).
+LISTENING_PROGRAMS = frozenset({"smtpd", "postscreen", "lmtpd"})
+
+
+class BindFailure(Exception):
+    """A service of master.cf cannot listen; the text names it and says what to do."""
+
+
+class Address(Struct, frozen=True):
+    """One place to listen: `host` and `port`, or a `path`."""
+
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    def __str__(self) -> str:
+        return self.path or (f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}")
+
+
+class Listener(Struct, frozen=True):
+    """A bound socket and the master.cf entry that it serves."""
+
+    entry: ServiceEntry
+    address: Address
+    socket: socket.socket
+
+
+class Listeners:
+    """All sockets of one configuration."""
+
+    def __init__(self) -> None:
+        self._bound: dict[Address, socket.socket] = {}
+        self._entries: dict[Address, ServiceEntry] = {}
+        self._agent: socket.socket | None = None
+        self._left_over: list[socket.socket] = []
+
+    def bind(self, configuration: Configuration) -> None:
+        """Bind everything that `configuration` wants. Raises BindFailure."""
+        settings = configuration.view(MasterSettings)
+        for entry, address in wanted(configuration):
+            if address not in self._bound:
+                self._bound[address] = _listen(address, entry)
+            self._entries[address] = entry
+        if self._agent is None:
+            self._agent = _listen_unix(str(Path(settings.queue_directory) / "private" / "agent"), settings, 0o600)
+
+    def rebound(self, configuration: Configuration) -> "Listeners":
+        """The listeners of a new configuration, sharing the sockets that stay. Raises BindFailure and leaves ours as they are."""
+        fresh = Listeners()
+        wants = list(wanted(configuration))
+        fresh._agent = self._agent
+        fresh._bound = {address: self._bound[address] for _, address in wants if address in self._bound}
+        fresh.bind(configuration)
+        fresh._left_over = [sock for address, sock in self._bound.items() if address not in fresh._bound]
+        return fresh
+
+    def close_left_over(self) -> None:
+        """Close what the configuration before the last reload had and this one has not."""
+        for sock in self._left_over:
+            sock.close()
+        self._left_over = []
+
+    def sockets(self) -> tuple[Listener, ...]:
+        return tuple(Listener(self._entries[address], address, sock) for address, sock in self._bound.items())
+
+    def agent_socket(self) -> socket.socket:
+        """Where the agent takes requests from the workers."""
+        assert self._agent is not None, "bind() comes first"
+        return self._agent
+
+    def close(self) -> None:
+        for address, sock in self._bound.items():
+            sock.close()
+            if address.path:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(address.path)
+        if self._agent:
+            self._agent.close()
+
+
+def wanted(configuration: Configuration) -> Iterator[tuple[ServiceEntry, Address]]:
+    """Each listening service of master.cf with every address that it listens on. Raises BindFailure for a name that means none."""
+    settings = configuration.view(MasterSettings)
+    for entry in configuration.services:
+        if entry.command not in LISTENING_PROGRAMS:
+            continue
+        if entry.type == "inet":
+            for host in _hosts(entry, settings):
+                yield entry, Address(host=host, port=_port(entry))
+        elif entry.type in ("unix", "pass"):
+            folder = "private" if entry.private else "public"
+            yield entry, Address(path=str(Path(settings.queue_directory) / folder / entry.name))
+
+
+def _split(entry: ServiceEntry) -> tuple[str, str]:
+    """Host and port of an inet service name; the host is empty where it names none."""
+    host, colon, port = entry.name.rpartition(":")
+    return (host.strip("[]"), port) if colon else ("", entry.name)
+
+
+def _port(entry: ServiceEntry) -> int:
+    name = _split(entry)[1]
+    if name.isdigit():
+        return int(name)
+    try:
+        return socket.getservbyname(name, "tcp")
+    except OSError:
+        raise BindFailure(f"{entry.where}: no such service: {name} (name a port number, or add it to /etc/services)") from None
+
+
+def _hosts(entry: ServiceEntry, settings: MasterSettings) -> list[str]:
+    host = _split(entry)[0]
+    families = _families(settings.inet_protocols)
+    if host:
+        return _resolve(host, families, entry)
+    hosts: list[str] = []
+    for interface in settings.inet_interfaces.replace(",", " ").split():
+        if interface == "all":
+            hosts += [any_ for family, any_ in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")) if family in families]
+        elif interface == "loopback-only":
+            hosts += [one for family, one in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")) if family in families]
+        else:
+            hosts += _resolve(interface.strip("[]"), families, entry)
+    return list(dict.fromkeys(hosts))
+
+
+def _families(inet_protocols: str) -> set[socket.AddressFamily]:
+    names = set(inet_protocols.replace(",", " ").lower().split())
+    families: set[socket.AddressFamily] = set()
+    if names & {"ipv4", "all"}:
+        families.add(socket.AF_INET)
+    if names & {"ipv6", "all"} and _has_ipv6():
+        families.add(socket.AF_INET6)
+    return families
+
+
+def _has_ipv6() -> bool:
+    try:
+        socket.socket(socket.AF_INET6, socket.SOCK_STREAM).close()
+    except OSError:
+        return False
+    return Path("/proc/net/if_inet6").exists()
+
+
+def _resolve(host: str, families: set[socket.AddressFamily], entry: ServiceEntry) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        raise BindFailure(f"{entry.where}: host not found: {host} ({error.strerror}); check inet_interfaces") from None
+    return list(dict.fromkeys(str(answer[4][0]) for answer in found if answer[0] in families))
+
+
+def _listen(address: Address, entry: ServiceEntry) -> socket.socket:
+    try:
+        if address.path:
+            return _listen_unix(address.path, None, 0o666)
+        return _listen_inet(address)
+    except OSError as error:
+        hint = {
+            errno.EADDRINUSE: "another program listens there: stop it, or change the service's name in master.cf",
+            errno.EACCES: "only root may: start as root, or use a port above 1023",
+            errno.EADDRNOTAVAIL: "this machine has no such address: check inet_interfaces",
+        }.get(error.errno or 0, "check the service's line in master.cf")
+        raise BindFailure(f"{entry.where}: bind {address}: {error.strerror}; {hint}") from None
+
+
+def _listen_inet(address: Address) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    deadline = time.monotonic() + _BIND_PATIENCE
+    while True:
+        try:
+            sock.bind((address.host, address.port))
+            break
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                sock.close()
+                raise
+            time.sleep(0.05)
+    sock.listen(_BACKLOG)
+    sock.setblocking(False)
+    return sock
+
+
+def _listen_unix(path: str, settings: MasterSettings | None, mode: int) -> socket.socket:
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise FileExistsError(errno.EEXIST, f"{path} is not a socket: move it away")
+        os.unlink(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.bind(path)
+    os.chmod(path, mode)
+    if settings and os.getuid() == 0:
+        import pwd
+
+        os.chown(path, pwd.getpwnam(settings.mail_owner).pw_uid, -1)
+    sock.listen(_BACKLOG)
+    sock.setblocking(False)
+    return sock

@@ -1,0 +1,188 @@
+"""The supervisor (master(8)): binds the ports, starts the workers and the agent, and keeps them there. Parses no mail.
+
+Contract
+- Listening sockets live here and are inherited by every worker, so that a worker can die or be replaced without one refused
+  connection. Opening the log, binding low ports and starting the agent are all that root is needed for.
+- SIGHUP: read the configuration again. A bad one is refused, by name, and the old one keeps running. A good one gets new
+  workers; when they serve, the old ones are told to finish.
+- SIGTERM, SIGINT: stop in an orderly way. SIGCHLD: bring back what has died, within a second.
+- Signals are blocked here and fetched one by one (sigtimedwait), so no handler runs between two lines; children unblock them.
+Failure: what cannot be bound or created at the start is one `fatal:` line and exit status 1.
+"""
+
+import contextlib
+import fcntl
+import gc
+import os
+import signal
+import time
+from pathlib import Path
+
+from gatepost.config.configuration import Configuration, ConfigurationError, load
+from gatepost.events.records import Note
+from gatepost.service import agent, worker
+from gatepost.service.children import Child, Children, Role, how_it_ended
+from gatepost.service.directories import create_missing
+from gatepost.service.listeners import BindFailure, Listeners
+from gatepost.service.log import Log
+from gatepost.service.privileges import become, die_with_parent
+from gatepost.service.settings import MasterSettings
+
+_SIGNALS = {signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
+_STOP_PATIENCE = 10.0  # seconds for children to finish before they are killed; nothing acknowledged is lost by that
+_RELOAD_PATIENCE = 20.0  # seconds for new workers to serve before a reload is given up
+_AGENT = Role("agent")
+
+
+class StartFailure(Exception):
+    """The mail system cannot start; the text says what to do."""
+
+
+class Supervisor:
+    """One running mail system."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._children = Children()
+        self._listeners = Listeners()
+        self._generation = 0
+        self._stopping = False
+        self._configuration = load(directory)
+        self._settings = self._configuration.view(MasterSettings)
+
+    def run(self, *, started: int | None = None) -> int:
+        """Run until told to stop; returns the exit status. `started`: a file descriptor to write a byte to once serving.
+        Raises StartFailure, ConfigurationError."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        try:
+            create_missing(self._settings)
+            self._lock = take_lock(self._settings)
+            self._log = Log(self._configuration)
+            self._listeners.bind(self._configuration)
+        except (OSError, KeyError, BindFailure) as error:
+            raise StartFailure(str(error)) from error
+        self._say(f"daemon started -- version {self._settings.mail_version}, configuration {self._directory}")
+        gc.collect()
+        gc.freeze()  # what is shared with the children stays shared: the collector must not touch it
+        self._start_all()
+        if started is not None:
+            self._wait_until_serving(self._of_generation())
+            os.write(started, b"\n")
+        while not self._stopping:
+            self._handle(signal.sigtimedwait(_SIGNALS, self._next_wait()))
+        return self._stop()
+
+    def _start_all(self) -> None:
+        self._fork(_AGENT)
+        for number in range(worker_count(self._settings)):
+            self._fork(Role("worker", number))
+
+    def _fork(self, role: Role) -> None:
+        self._children.fork(role, self._generation, lambda ready: self._child(role, ready))
+
+    def _child(self, role: Role, ready: int) -> None:
+        """The first steps of a child: nothing of the sender's is read before the privileges are gone."""
+        die_with_parent(self._parent)
+        if role.name == "worker":
+            become(self._settings.mail_owner)
+            worker.run(worker.Inheritance(self._configuration, self._listeners.sockets(), self._log, role.number, ready))
+        else:
+            agent.run(agent.Inheritance(self._configuration, self._listeners.agent_socket(), self._log, ready))
+
+    @property
+    def _parent(self) -> int:
+        return os.getppid()
+
+    def _handle(self, info: signal.struct_siginfo | None) -> None:
+        number = info.si_signo if info else None
+        if number in (signal.SIGTERM, signal.SIGINT):
+            self._stopping = True
+        elif number == signal.SIGHUP:
+            self._reload()
+        self._reap()
+        for role in self._children.due():
+            self._fork(role)
+
+    def _reap(self) -> None:
+        for child, status in self._children.reap():
+            if child.generation < self._generation and child.role != _AGENT:
+                continue  # told to finish by a reload
+            if not self._stopping:
+                self._say(f"process {child.role.name} pid {child.pid} {how_it_ended(status)}", "warning")
+                self._children.wait_before_return(child)
+
+    def _next_wait(self) -> float:
+        waits = [when - time.monotonic() for when in self._children.waiting.values()]
+        return max(min([*waits, 60.0]), 0.0)
+
+    def _reload(self) -> None:
+        try:
+            configuration = load(self._directory)
+            settings = configuration.view(MasterSettings)
+            listeners = self._listeners.rebound(configuration)
+        except (ConfigurationError, BindFailure, OSError) as error:
+            self._say(f"reload refused, the old configuration keeps running: {error}", "error")
+            return
+        self._configuration, self._settings, self._listeners = configuration, settings, listeners
+        self._log.reopen(configuration)
+        self._generation += 1
+        self._say(f"reload -- version {settings.mail_version}, configuration {self._directory}")
+        self._children.signal(signal.SIGTERM, role="agent")
+        for number in range(worker_count(settings)):
+            self._fork(Role("worker", number))
+        self._wait_until_serving(self._of_generation())
+        self._children.signal(signal.SIGTERM, older_than=self._generation, role="worker")
+        self._listeners.close_left_over()
+
+    def _of_generation(self) -> list[Child]:
+        return [c for c in self._children.running.values() if c.generation == self._generation]
+
+    def _wait_until_serving(self, children: list[Child]) -> None:
+        """Return when every one of `children` serves, has ended, or has used up the patience."""
+        import select
+
+        deadline = time.monotonic() + _RELOAD_PATIENCE
+        left = {child.ready for child in children}
+        while left and (patience := deadline - time.monotonic()) > 0:
+            readable, _, _ = select.select(list(left), [], [], patience)
+            left -= set(readable)
+
+    def _stop(self) -> int:
+        self._say("terminating on signal 15", "")
+        self._children.signal(signal.SIGTERM, role="worker")
+        self._wait_for("worker")
+        self._children.signal(signal.SIGTERM)
+        self._wait_for("agent")
+        self._children.signal(signal.SIGKILL)
+        self._listeners.close()
+        return 0
+
+    def _wait_for(self, role: str) -> None:
+        deadline = time.monotonic() + _STOP_PATIENCE
+        while any(c.role.name == role for c in self._children.running.values()) and time.monotonic() < deadline:
+            signal.sigtimedwait({signal.SIGCHLD}, 0.1)
+            self._children.reap()
+
+    def _say(self, text: str, severity: str = "") -> None:
+        self._log.emit(Note("master", text, severity))
+        self._log.flush()
+
+
+def worker_count(settings: MasterSettings) -> int:
+    """`worker_processes`, or one per CPU core that this process may use."""
+    return settings.worker_processes or len(os.sched_getaffinity(0))
+
+
+def take_lock(settings: MasterSettings) -> int:
+    """Write our pid into the locked pid file; the lock lasts as long as the process. Raises StartFailure if another one holds it."""
+    path = Path(settings.queue_directory) / "pid" / "master.pid"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+        raise StartFailure("the Postfix mail system is already running") from error
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid():>10}\n".encode(), 0)
+    return descriptor
