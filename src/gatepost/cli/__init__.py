@@ -80,7 +80,7 @@ def overview() -> str:
     lines += [f"  {name:<15} {text}" for name, (_, text) in COMMANDS.items()]
     lines += [
         "",
-        "DIR holds main.cf and master.cf (default: $MAIL_CONFIG, else /etc/gatepost if it exists, else /etc/postfix).",
+        "DIR holds main.cf and master.cf (default: $MAIL_CONFIG, else /etc/gatepost if present, else /etc/postfix).",
         "",
     ]
     return "\n".join(lines)

@@ -6,9 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-NAMES = (
-    "postfix", "postconf", "postmap", "postalias", "newaliases", "postqueue", "mailq", "postsuper", "postcat", "sendmail", "postlog",
-)  # fmt: skip
+NAMES = ("postfix", "postconf", "postmap", "postalias", "newaliases", "postqueue", "mailq", "postsuper", "postcat", "sendmail", "postlog")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -18,7 +18,7 @@ import signal
 import time
 from pathlib import Path
 
-from gatepost.config.configuration import Configuration, ConfigurationError, load
+from gatepost.config.configuration import ConfigurationError, load
 from gatepost.events.records import Note
 from gatepost.service import agent, worker
 from gatepost.service.children import Child, Children, Role, how_it_ended
@@ -47,6 +47,7 @@ class Supervisor:
         self._listeners = Listeners()
         self._generation = 0
         self._stopping = False
+        self._pid = os.getpid()
         self._configuration = load(directory)
         self._settings = self._configuration.view(MasterSettings)
 
@@ -82,16 +83,12 @@ class Supervisor:
 
     def _child(self, role: Role, ready: int) -> None:
         """The first steps of a child: nothing of the sender's is read before the privileges are gone."""
-        die_with_parent(self._parent)
+        die_with_parent(self._pid)
         if role.name == "worker":
             become(self._settings.mail_owner)
             worker.run(worker.Inheritance(self._configuration, self._listeners.sockets(), self._log, role.number, ready))
         else:
             agent.run(agent.Inheritance(self._configuration, self._listeners.agent_socket(), self._log, ready))
-
-    @property
-    def _parent(self) -> int:
-        return os.getppid()
 
     def _handle(self, info: signal.struct_siginfo | None) -> None:
         number = info.si_signo if info else None
@@ -174,7 +171,7 @@ def worker_count(settings: MasterSettings) -> int:
 
 
 def take_lock(settings: MasterSettings) -> int:
-    """Write our pid into the locked pid file; the lock lasts as long as the process. Raises StartFailure if another one holds it."""
+    """Write our pid into the locked pid file; the lock lasts as long as the process. Raises StartFailure if another holds it."""
     path = Path(settings.queue_directory) / "pid" / "master.pid"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:

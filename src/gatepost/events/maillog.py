@@ -1,0 +1,139 @@
+"""Events as the lines that Postfix writes: `postfix/smtpd[123]: QUEUEID: client=name[address]`.
+
+Whatever reads Postfix's log (pflogsumm, mailgraph, fail2ban, logwatch) reads this one. One row of `_WORDS` per record type.
+A line is one line: what is not printable becomes `?`, so that no client writes a line of its own (RFC 5424 §8.2 says why).
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from gatepost.events import records
+from gatepost.mail.address import external
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def seconds(value: float) -> str:
+    """A delay as Postfix logs it: two significant digits at most, no trailing zeros (delay_logging_resolution_limit = 2)."""
+    if value >= 10:
+        return f"{value:.0f}"
+    text = f"{value:.1f}" if value >= 1 else f"{value:.2f}"
+    return text.rstrip("0").rstrip(".") or "0"
+
+
+def _connected(e: records.Connected) -> str:
+    return f"connect from {e.client}"
+
+
+def _disconnected(e: records.Disconnected) -> str:
+    words = [f"disconnect from {e.client}"]
+    for verb, good, total in (*e.counts, ("commands", sum(c[1] for c in e.counts), sum(c[2] for c in e.counts))):
+        words.append(f"{verb}={good}" if good == total else f"{verb}={good}/{total}")
+    return " ".join(words)
+
+
+def _lost(e: records.SessionLost) -> str:
+    return f"{e.what} after {e.after} from {e.client}"
+
+
+def _accepted(e: records.Accepted) -> str:
+    named = (
+        ("sasl_method", e.sasl_method),
+        ("sasl_username", e.sasl_username),
+        ("sasl_sender", e.sasl_sender),
+        ("orig_queue_id", e.orig_queue_id),
+        ("orig_client", e.orig_client),
+    )
+    return f"{e.queue_id}: client={e.client}" + "".join(f", {name}={value}" for name, value in named if value)
+
+
+def _judged(e: records.Judged) -> str:
+    head = f"{e.queue_id or 'NOQUEUE'}: {e.action}: {e.where} from {e.client}"
+    if e.service == "cleanup":  # content checks name the matched text first and say why last
+        return f"{head}; {e.context}" + (f": {e.text}" if e.text else "")
+    return f"{head}: {e.text}" + (f"; {e.context}" if e.context else "")
+
+
+def _message_id(e: records.MessageId) -> str:
+    return f"{e.queue_id}: {'resent-' if e.resent else ''}message-id={e.message_id}"
+
+
+def _picked_up(e: records.PickedUp) -> str:
+    return f"{e.queue_id}: uid={e.uid} from=<{external(e.sender)}>"
+
+
+def _activated(e: records.Activated) -> str:
+    return f"{e.queue_id}: from=<{external(e.sender)}>, size={e.size}, nrcpt={e.recipients} (queue active)"
+
+
+def _delivered(e: records.Delivered) -> str:
+    original = f" orig_to=<{external(e.original)}>," if e.original and e.original != e.recipient else ""
+    reuse = f" conn_use={e.conn_use}," if e.conn_use > 1 else ""
+    delays = "/".join(map(seconds, e.delays))
+    return (
+        f"{e.queue_id}: to=<{external(e.recipient)}>,{original} relay={e.relay},{reuse} delay={seconds(e.delay)},"
+        f" delays={delays}, dsn={e.dsn}, status={e.status} ({e.text})"
+    )
+
+
+def _removed(e: records.Removed) -> str:
+    return f"{e.queue_id}: removed"
+
+
+def _notified(e: records.Notified) -> str:
+    return f"{e.queue_id}: {e.kind}: {e.notice_id}"
+
+
+def _note(e: records.Note) -> str:
+    severity = f"{e.severity}: " if e.severity else ""
+    queue_id = f"{e.queue_id}: " if e.queue_id else ""
+    # Postfix puts the severity before the queue id.
+    return f"{severity}{queue_id}{e.text}"
+
+
+_WORDS: dict[type[records.Event], Callable[[Any], str]] = {
+    records.Connected: _connected,
+    records.Disconnected: _disconnected,
+    records.SessionLost: _lost,
+    records.Accepted: _accepted,
+    records.Judged: _judged,
+    records.MessageId: _message_id,
+    records.PickedUp: _picked_up,
+    records.Activated: _activated,
+    records.Delivered: _delivered,
+    records.Removed: _removed,
+    records.Notified: _notified,
+    records.Note: _note,
+}
+
+
+def words(event: records.Event) -> str:
+    """What the log says of `event`, after the process name: always one line of printable characters."""
+    text = _WORDS[type(event)](event)
+    return text if text.isprintable() else printable(text)
+
+
+def printable(text: str) -> str:
+    """`text` with everything that is not printable replaced by `?`."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+class Stamp:
+    """The head of a line, `Nov  4 20:14:07 host`: made once a second."""
+
+    __slots__ = ("_host", "_second", "_text")
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._second = -1
+        self._text = ""
+
+    def at(self, now: float) -> str:
+        """The head for `now`, seconds since 1970, in local time."""
+        second = int(now)
+        if second != self._second:
+            t = time.localtime(second)
+            self._second = second
+            self._text = f"{_MONTHS[t.tm_mon - 1]} {t.tm_mday:2} {t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02} {self._host}"
+        return self._text

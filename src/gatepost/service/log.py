@@ -1,0 +1,115 @@
+"""Where the log goes: `maillog_file`, standard output (`/dev/stdout`), or syslog; as Postfix's lines or as JSON lines.
+
+Opened once by the supervisor, with its rights; every child writes to the inherited descriptor. Lines are gathered and written
+once per turn of the event loop: a message's seven lines cost one write, and a crash loses at most that turn's lines.
+"""
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from gatepost.config.configuration import Configuration
+from gatepost.events.maillog import Stamp, words
+from gatepost.events.records import Emit, Event
+
+_SYSLOG_PRIORITY = {"": 22, "warning": 20, "error": 19, "fatal": 18, "panic": 18}  # facility mail (2 << 3) + severity
+
+
+class LogSettings(msgspec.Struct, frozen=True):
+    """Parameters of the log."""
+
+    maillog_file: str
+    maillog_format: str
+    syslog_name: str
+
+
+class Log:
+    """The log of one mail system, shared by all its processes."""
+
+    def __init__(self, configuration: Configuration, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self._stamp = Stamp(os.uname().nodename.partition(".")[0])
+        self._pending: list[str] = []
+        self._descriptor = -1
+        self._syslog: socket.socket | None = None
+        self.on_first: Callable[[], object] | None = None
+        """Called when a line is added to an empty buffer: a worker schedules `flush` for the end of the turn."""
+        self.reopen(configuration)
+
+    def reopen(self, configuration: Configuration) -> None:
+        """Open what `configuration` names; at a reload this follows a rotated file. Raises OSError."""
+        self._settings = settings = configuration.view(LogSettings)
+        before = self._descriptor
+        self._descriptor = _open(settings.maillog_file)
+        if before > 2:
+            os.close(before)
+        self._syslog = None if settings.maillog_file else _open_syslog()
+        self.emit = self.emitter(settings.syslog_name)
+
+    def emitter(self, syslog_name: str) -> Emit:
+        """How a service tells what happens; `syslog_name` as configured for that service (`postfix`, `postfix/submission`)."""
+        add = self._add
+        if self._settings.maillog_format == "json":
+            encode = msgspec.json.Encoder().encode
+            pid = os.getpid()
+
+            def emit_json(event: Event) -> None:
+                line = {"time": self._now(), "process": f"{syslog_name}/{event.service}", "pid": pid}
+                add(f"{encode(line)[:-1].decode()},{encode(event)[1:].decode()}\n", "")
+
+            return emit_json
+
+        def emit(event: Event) -> None:
+            head = self._stamp.at(self._now()) if self._syslog is None else ""
+            add(f"{head} {syslog_name}/{event.service}[{os.getpid()}]: {words(event)}\n", getattr(event, "severity", ""))
+
+        return emit
+
+    def _add(self, line: str, severity: str) -> None:
+        if self._syslog is not None:
+            self._send(line, severity)
+            return
+        self._pending.append(line)
+        if len(self._pending) == 1 and self.on_first:
+            self.on_first()
+
+    def _send(self, line: str, severity: str) -> None:
+        assert self._syslog is not None
+        try:
+            self._syslog.send(f"<{_SYSLOG_PRIORITY.get(severity, 22)}>{line.strip()}".encode("utf-8", "replace"))
+        except OSError:
+            self._syslog.close()
+            self._syslog = _open_syslog()  # the syslog daemon was restarted; this line is lost, as syslog(3) loses it
+
+    def flush(self) -> None:
+        """Write what was gathered. A full disk must not stop mail: the lines are lost, and said so on stderr."""
+        if not self._pending:
+            return
+        lines, self._pending = self._pending, []
+        try:
+            os.write(self._descriptor, "".join(lines).encode("utf-8", "replace"))
+        except OSError as error:
+            sys.stderr.write(f"gatepost: warning: {len(lines)} log lines lost: {error.strerror}\n")
+
+
+def _open(maillog_file: str) -> int:
+    if maillog_file in ("", "/dev/stderr"):
+        return 2
+    if maillog_file == "/dev/stdout":
+        return 1
+    return os.open(maillog_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+
+def _open_syslog() -> socket.socket | None:
+    """The syslog daemon's socket, None where there is no daemon: then lines go to stderr."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        sock.connect("/dev/log")
+    except OSError:
+        sock.close()
+        return None
+    return sock
