@@ -6,7 +6,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-NAMES = ("postfix", "postconf", "postmap", "postalias", "newaliases", "postqueue", "mailq", "postsuper", "postcat", "sendmail", "postlog")
+NAMES = (
+    "postfix",
+    "postconf",
+    "postmap",
+    "postalias",
+    "newaliases",
+    "postqueue",
+    "mailq",
+    "postsuper",
+    "postcat",
+    "sendmail",
+    "postlog",
+)
 
 
 def main(argv: Sequence[str]) -> int:

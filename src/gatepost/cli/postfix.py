@@ -58,7 +58,7 @@ def start(directory: Path, *, foreground: bool) -> int:
     if (status := check(directory, quiet=True)) != 0:
         return status
     if foreground:
-        return _run(directory, None)
+        return run(directory)
     serving, started = os.pipe()
     pid = os.fork()
     if pid:
@@ -71,15 +71,16 @@ def start(directory: Path, *, foreground: bool) -> int:
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1):
         os.dup2(null, descriptor)
-    os._exit(_run(directory, started))
+    os._exit(run(directory, lambda: os.write(started, b"\n")))
 
 
-def _run(directory: Path, started: int | None) -> int:
+def run(directory: Path, on_serving: Callable[[], object] = lambda: None) -> int:
+    """Be the supervisor of the mail system in `directory` until told to stop."""
     from gatepost.config.configuration import ConfigurationError
     from gatepost.service.supervisor import StartFailure, Supervisor
 
     try:
-        return Supervisor(directory).run(started=started)
+        return Supervisor(directory).run(on_serving)
     except (StartFailure, ConfigurationError) as error:
         return _fatal(str(error))
 

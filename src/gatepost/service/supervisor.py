@@ -14,8 +14,10 @@ import contextlib
 import fcntl
 import gc
 import os
+import select
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from gatepost.config.configuration import ConfigurationError, load
@@ -51,8 +53,8 @@ class Supervisor:
         self._configuration = load(directory)
         self._settings = self._configuration.view(MasterSettings)
 
-    def run(self, *, started: int | None = None) -> int:
-        """Run until told to stop; returns the exit status. `started`: a file descriptor to write a byte to once serving.
+    def run(self, on_serving: Callable[[], object] = lambda: None) -> int:
+        """Run until told to stop; returns the exit status. `on_serving` is called once every port is served.
         Raises StartFailure, ConfigurationError."""
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
@@ -66,9 +68,8 @@ class Supervisor:
         gc.collect()
         gc.freeze()  # what is shared with the children stays shared: the collector must not touch it
         self._start_all()
-        if started is not None:
-            self._wait_until_serving(self._of_generation())
-            os.write(started, b"\n")
+        self._wait_until_serving(self._of_generation())
+        on_serving()
         while not self._stopping:
             self._handle(signal.sigtimedwait(_SIGNALS, self._next_wait()))
         return self._stop()
@@ -136,8 +137,6 @@ class Supervisor:
 
     def _wait_until_serving(self, children: list[Child]) -> None:
         """Return when every one of `children` serves, has ended, or has used up the patience."""
-        import select
-
         deadline = time.monotonic() + _RELOAD_PATIENCE
         left = {child.ready for child in children}
         while left and (patience := deadline - time.monotonic()) > 0:
