@@ -126,3 +126,5 @@ class Note(Event, frozen=True):
 
 
 Emit = Callable[[Event], None]
+Clock = Callable[[], float]
+"""Seconds since 1970."""
