@@ -1,0 +1,100 @@
+"""What may vary is put away, the rest must be equal: normalisation as the recordings' README says, and comparison of logs."""
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+_LONG = "[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]"
+QUEUE_ID = re.compile(rf"(?<![0-9A-Za-z]){_LONG}{{10}}z{_LONG}+(?![0-9A-Za-z])")
+_RULES = (
+    (re.compile(rf"{_LONG}{{10}}z{_LONG}+\.\d+/"), "{BOUNDARY}/"),
+    (re.compile(rf"<\d{{14}}\.{_LONG}{{10}}z{_LONG}+@"), "<{MSGID}@"),
+    (re.compile(r"[A-Z][a-z]{2}, [ \d]?\d [A-Z][a-z]{2} 20(?:2[5-9]|3\d) \d\d:\d\d:\d\d [+-]\d{4}(?: \([A-Z]+\))?"), "{DATE}"),
+    (re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d 20\d\d"), "{CTIME}"),
+    (re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"), "{TIME}"),
+    (re.compile(r"\b(SIZE|size)=\d+"), r"\1={N}"),
+    (re.compile(r"\bdelay=[\d.]+, delays=[\d./]+"), "delay={D}, delays={D}"),
+    (re.compile(r"(postfix[^ \[]*)\[\d+\]"), r"\1[{PID}]"),
+)
+_WILD = re.compile(r"\\\{(?:VAR|CIPHER|FILE|TIME|DATE|CTIME|CHALLENGE|PID|L\d|HOSTNAME|QID|MSGID|BOUNDARY)\\\}")
+
+
+def normal(text: str) -> str:
+    """`text` with everything that varies from run to run replaced by the recordings' placeholders (queue ids by {QID})."""
+    for pattern, replacement in _RULES:
+        text = pattern.sub(replacement, text)
+    return QUEUE_ID.sub("{QID}", text)
+
+
+def wanted(text: str) -> str:
+    """A recorded text with the sizes put away that depend on the length of a queue id."""
+    return re.sub(r"\b(SIZE|size)=\d+", r"\1={N}", text)
+
+
+def same(want: str, got: str) -> bool:
+    """Equal, where a placeholder of `want` stands for anything on one line."""
+    if want == got:
+        return True
+    return re.fullmatch(_WILD.sub("[^\\\\n]*?", re.escape(want)), got) is not None
+
+
+def log_difference(want: list[str], got: list[str]) -> list[str]:
+    """Lines of a log that are missing or too many; the order does not count, and queue ids are matched up as fits best."""
+    got = [line for line in got if not line.startswith(("postfix/master[", "postfix/postfix-script["))]
+    ids = list(dict.fromkeys(itertools.chain.from_iterable(QUEUE_ID.findall(line) for line in got)))
+    plain = [_log_line(line) for line in got]
+    want = [wanted(line) for line in want]
+    numbers = range(1, len(ids) + 1)
+    best: list[str] | None = None
+    for order in itertools.islice(itertools.permutations(numbers), 720):
+        named = [_named(line, dict(zip(ids, order, strict=True))) for line in plain]
+        difference = multiset_difference(want, named)
+        if best is None or len(difference) < len(best):
+            best = difference
+        if not best:
+            break
+    return best or []
+
+
+def _log_line(line: str) -> str:
+    for pattern, replacement in _RULES:
+        line = pattern.sub(replacement, line)
+    return line
+
+
+def _named(line: str, numbers: dict[str, int]) -> str:
+    return QUEUE_ID.sub(lambda match: f"{{Q{numbers[match[0]]}}}" if match[0] in numbers else match[0], line)
+
+
+def multiset_difference(want: Iterable[str], got: Iterable[str]) -> list[str]:
+    """`- ` lines that are missing and `+ ` lines that are too many."""
+    missing, extra = Counter(want) - Counter(got), Counter(got) - Counter(want)
+    for line in list(missing.elements()):
+        match = next((candidate for candidate in extra if extra[candidate] and same(line, candidate)), None)
+        if match is not None:
+            missing[line] -= 1
+            extra[match] -= 1
+    return [f"- {line}" for line in missing.elements()] + [f"+ {line}" for line in extra.elements()]
+
+
+def listing(text: str) -> str:
+    """A queue listing with its columns closed up: their width depends on the form of the queue id; so does the size."""
+    lines = []
+    for line in text.splitlines():
+        if line.startswith("-") and "Queue ID" in line:
+            line = "-Queue ID-"
+        elif re.match(r"\{(Q\d+|QID)\}", line):
+            line = re.sub(r"^(\S+?[*!#]?)\s+\d+\s+", r"\1 {N} ", line)
+        lines.append(re.sub(r"\s+", " ", line))
+    return "\n".join(lines)
+
+
+def read_log(path: str) -> list[str]:
+    """The lines of a log without time stamp and host."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()
+    except FileNotFoundError:
+        return []
+    return [re.sub(r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ ", "", line) for line in lines]

@@ -1,0 +1,86 @@
+"""What a case left behind: mailboxes, files, commands' output, what the sinks were sent, and the queue, in the recordings' form."""
+
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+from tests.golden.compare import normal
+from tests.golden.surroundings import Place, Stubs
+
+
+def delivered_files(place: Place, stubs: Stubs, case: dict[str, Any]) -> list[dict[str, Any]]:
+    """Everything that was delivered, each as `{"kind", "where", "content"}`, sessions as `{"commands", "messages"}`."""
+    found: list[dict[str, Any]] = []
+    out = Path(place.names["{OUT}"])
+    for root in (place.home, out):
+        for path in sorted(p for p in root.rglob("*") if p.is_file() and not p.name.startswith(".") and p.suffix != ".lock"):
+            found += _file(path, place, out)
+    for where, sink in stubs.sinks.items():
+        kind = "lmtp" if case["sinks"][where].get("lmtp") else "smtp"
+        for session in sink.sessions:
+            found.append(
+                {
+                    "kind": kind,
+                    "where": where,
+                    "commands": [normal(c) for c in session["commands"]],
+                    "messages": _messages(session, place),
+                }
+            )
+    return found
+
+
+def _messages(session: dict[str, Any], place: Place) -> list[str]:
+    return [normal(place.strip(m)) for m in session["messages"]]
+
+
+def _file(path: Path, place: Place, out: Path) -> list[dict[str, Any]]:
+    try:
+        text = normal(place.strip(path.read_bytes().decode("latin-1")))
+        mode = oct(stat.S_IMODE(path.stat().st_mode))
+    except FileNotFoundError:
+        return []  # renamed meanwhile
+    if path.parent.name in ("new", "cur"):
+        return [{"kind": "maildir", "where": place.strip(str(path.parent)), "content": text}]
+    if path.parent.name == "tmp":
+        return []
+    if path.parent == out and path.name.startswith("pipe."):
+        return [{"kind": "pipe", "content": text}]
+    return [{"kind": "file", "where": place.strip(str(path)), "mode": mode, "content": text}]
+
+
+def queued(place: Place) -> list[dict[str, Any]]:
+    """The queue as the recordings list it, one entry a message."""
+    from gatepost.queue import inspect
+
+    entries = []
+    for message in inspect.Queue(Path(place.names["{QUEUE}"])).messages():
+        entries.append(_entry(message, place))
+    return entries
+
+
+def _entry(message: Any, place: Place) -> dict[str, Any]:
+    envelope = message.envelope
+    records = [["attr", f"{name}={value}"] for name, value in envelope.attributes]
+    if envelope.encoding:
+        records.append(["attr", f"encoding={envelope.encoding}"])
+    for name, value in (("content_filter", envelope.content_filter), ("redirect_to", envelope.redirect)):
+        if value:
+            records.append([name, place.strip(value)])
+    content = message.content.read().replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape")
+    return {
+        "queue": message.queue_name,
+        "sender": envelope.sender,
+        "recipients": [_recipient(r) for r in envelope.recipients],
+        "records": records,
+        "message": re.sub(r"\udc00-\udcff", "?", normal(place.strip(content))),
+    }
+
+
+def _recipient(recipient: Any) -> dict[str, Any]:
+    entry: dict[str, Any] = {"to": recipient.address, "orig": recipient.original}
+    if recipient.orcpt:
+        entry["dsn_orig_rcpt"] = recipient.orcpt
+    if recipient.notify:
+        entry["notify_flags"] = int(recipient.notify)
+    return entry
