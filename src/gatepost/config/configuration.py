@@ -1,0 +1,275 @@
+"""A configuration: main.cf and master.cf of one directory, read once and never changed.
+
+`load` reads and refuses what is wrong as a whole; `read` only reads, for tools that must show or mend what is wrong.
+Each service gets its settings as a frozen struct from `Configuration.view`.
+"""
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import fields
+
+from gatepost.config import values
+from gatepost.config.computed import COMPUTED, Host
+from gatepost.config.expand import ExpansionError, expand
+from gatepost.config.faults import ConfigurationError, Fault
+from gatepost.config.master import MasterFile, Overrides, ServiceEntry, by_key, parse_master
+from gatepost.config.parameters import PARAMETERS, Kind, Parameter, Support
+from gatepost.config.syntax import MainFile, parse_main
+from gatepost.config.transports import service_parameters, transport_parameter
+
+__all__ = ["Configuration", "ConfigurationError", "Fault", "load", "read"]
+
+View = TypeVar("View", bound=Struct)
+
+Known = Mapping[str, Parameter]
+
+_REMEDIES = {
+    Kind.BOOLEAN: "write yes or no",
+    Kind.INTEGER: "write a whole number",
+    Kind.TIME: "write a number and a unit: s, m, h, d or w",
+}
+_FIELD_TYPES: Mapping[Kind, type] = {Kind.BOOLEAN: bool, Kind.INTEGER: int, Kind.TIME: int, Kind.STRING: str, Kind.RAW: str}
+
+
+class Configuration:
+    """The settings of one configuration directory.
+
+    `services`: the entries of master.cf, in order, of repeated ones all; `warnings`: what is doubtful, in file order;
+    `faults`: what makes it unusable (none in a configuration that `load` gave); `parameters`: the known parameters,
+    those included that services bring into being.
+    """
+
+    def __init__(self, directory: Path, main: MainFile, master: MasterFile, known: Known, host: Host) -> None:
+        self.directory = directory
+        self.settings = main.settings
+        self.services = master.services
+        self.faults: tuple[Fault, ...] = (*main.faults, *master.faults)
+        self.warnings: tuple[Fault, ...] = (*main.warnings, *master.warnings)
+        self.service_parameters: Known = {
+            name: row for name, row in service_parameters(master.services).items() if name not in known
+        }
+        self.parameters: Known = {**known, **self.service_parameters}
+        self._host = host
+        self._kept: dict[str, str] = {}
+
+    def with_warnings(self, more: Iterable[Fault]) -> "Configuration":
+        """The same configuration with further warnings."""
+        twin = copy.copy(self)
+        twin.warnings = (*self.warnings, *more)
+        return twin
+
+    def service(self, key: str) -> ServiceEntry | None:
+        """The entry for `name/type`, the last where several are written."""
+        return by_key(self.services).get(key)
+
+    def is_set(self, name: str) -> bool:
+        """Whether main.cf sets this parameter."""
+        return name in self.settings
+
+    def default(self, name: str) -> str | None:
+        """The default of a parameter, unexpanded; None for names that are no parameters."""
+        if name == "config_directory":
+            return str(self.directory)
+        compute = COMPUTED.get(name)
+        if compute:
+            return self._computed(name, compute, {})
+        row = self.parameters.get(name)
+        return row.default if row else None
+
+    def raw(self, name: str, overrides: Mapping[str, str] | None = None) -> str | None:
+        """The value of any name, unexpanded: from `overrides`, else main.cf, else the default; None where undefined."""
+        if overrides and name in overrides:
+            return overrides[name]
+        if name == "config_directory":
+            return str(self.directory)
+        setting = self.settings.get(name)
+        if setting:
+            return setting.value
+        compute = COMPUTED.get(name)
+        if compute:
+            return self._computed(name, compute, overrides or {})
+        row = self.parameters.get(name)
+        return row.default if row else None
+
+    def value(self, name: str, overrides: Mapping[str, str] | None = None) -> str:
+        """The value of a parameter, expanded (but for those of kind RAW, whose `$` names are meant for later).
+
+        Raises KeyError for a name that is neither a parameter nor set, ConfigurationError where it cannot be expanded.
+        """
+        raw = self.raw(name, overrides)
+        if raw is None:
+            raise KeyError(name)
+        row = self.parameters.get(name)
+        if row and row.kind is Kind.RAW:
+            return raw
+        try:
+            return self.expand(raw, overrides)
+        except ExpansionError as problem:
+            fault = self._fault(name, overrides, str(problem), "see postconf(5) for the forms of $name")
+            raise ConfigurationError([fault]) from None
+
+    def expand(self, text: str, overrides: Mapping[str, str] | None = None) -> str:
+        """Any text with its `$` names replaced. Raises ExpansionError."""
+        return expand(text, lambda name: self.raw(name, overrides))
+
+    def view(self, cls: type[View], overrides: Mapping[str, str] | None = None) -> View:
+        """The parameters that the fields of `cls` name, typed: times are seconds.
+
+        `overrides` are those of a service (`ServiceEntry.overrides`). Raises ConfigurationError with every value that is
+        wrong; TypeError where `cls` asks for what no parameter is, which is a mistake in the program.
+        """
+        found: dict[str, str | int | bool] = {}
+        faults: list[Fault] = []
+        for field in fields(cls):
+            row = self.parameters.get(field.encode_name)
+            if row is None or _FIELD_TYPES[row.kind] is not field.type:
+                raise TypeError(f"{cls.__name__}.{field.name}: {row.kind.value if row else 'no'} parameter, not {field.type}")
+            try:
+                found[field.name] = self.typed(row, overrides)
+            except ConfigurationError as error:
+                faults.extend(error.faults)
+        if faults:
+            raise ConfigurationError(faults)
+        made: Any = cls(**found)
+        return made  # type: ignore[no-any-return]
+
+    def typed(self, row: Parameter, overrides: Mapping[str, str] | None = None) -> str | int | bool:
+        """The value of one parameter in the type of its kind, within its bounds. Raises ConfigurationError."""
+        name = row.name
+        text = self.value(name, overrides) if name in self.parameters else self._transport(row, overrides)
+        try:
+            return _typed(row, text)
+        except ValueError as problem:
+            fault = self._fault(name, overrides, f"{problem}: {name} = {text}", _REMEDIES.get(row.kind, ""))
+        raise ConfigurationError([fault])
+
+    def transport_value(self, transport: str, suffix: str, overrides: Mapping[str, str] | None = None) -> str:
+        """A transport's parameter such as suffix `_destination_rate_delay`, expanded; falls back to `default_...`.
+
+        Raises KeyError for an unknown suffix, ConfigurationError as `value` does.
+        """
+        return self._transport(self._transport_row(transport, suffix), overrides)
+
+    def transport_number(self, transport: str, suffix: str, overrides: Mapping[str, str] | None = None) -> int:
+        """A transport's parameter that is a count or a time (in seconds). Raises as `transport_value`."""
+        number = self.typed(self._transport_row(transport, suffix), overrides)
+        if isinstance(number, str):
+            raise KeyError(suffix)
+        return number
+
+    def _transport_row(self, transport: str, suffix: str) -> Parameter:
+        row = transport_parameter(transport, suffix)
+        return self.parameters.get(row.name, row)
+
+    def _transport(self, row: Parameter, overrides: Mapping[str, str] | None) -> str:
+        if self.raw(row.name, overrides) is not None:
+            return self.value(row.name, overrides)
+        return self.expand(row.default, overrides)
+
+    def _computed(self, name: str, compute: Callable[..., str], overrides: Mapping[str, str]) -> str:
+        # Overrides that change host names or networks are too rare to be worth remembering.
+        if not overrides and name in self._kept:
+            return self._kept[name]
+
+        def ask(wanted: str) -> str:
+            if wanted == "mydomain" and name == "myhostname" and not self._given("mydomain", overrides):
+                return "localdomain"
+            return self.value(wanted, overrides)
+
+        found = compute(ask, self._host)
+        if not overrides:
+            self._kept[name] = found
+        return found
+
+    def _given(self, name: str, overrides: Mapping[str, str]) -> bool:
+        return name in overrides or name in self.settings
+
+    def _fault(self, name: str, overrides: Mapping[str, str] | None, text: str, remedy: str) -> Fault:
+        if overrides and name in overrides:
+            file = overrides.file if isinstance(overrides, Overrides) else "overrides"
+            return Fault(file, overrides.line if isinstance(overrides, Overrides) else 0, text, remedy)
+        setting = self.settings.get(name)
+        if setting:
+            return Fault(setting.file, setting.line, text, remedy)
+        return Fault(str(self.directory / "main.cf"), 0, text, remedy)
+
+
+def read(directory: Path, *, host: Host | None = None, parameters: Known = PARAMETERS) -> Configuration:
+    """Read main.cf and master.cf; what is wrong becomes `faults` of the configuration and raises nothing."""
+    main_file, master_file = str(directory / "main.cf"), str(directory / "master.cf")
+    main_text, main_fault = _text(main_file)
+    master_text, master_fault = _text(master_file)
+    main = MainFile({}, faults=(main_fault,)) if main_fault else parse_main(main_text, main_file)
+    master = MasterFile((), faults=(master_fault,)) if master_fault else parse_master(master_text, master_file)
+    return Configuration(directory, main, master, parameters, host or Host())
+
+
+def load(directory: Path, *, host: Host | None = None, parameters: Known = PARAMETERS) -> Configuration:
+    """Read and check the configuration in `directory`. Raises ConfigurationError with everything that is wrong."""
+    from gatepost.config.usage import warnings_about
+
+    configuration = read(directory, host=host, parameters=parameters)
+    faults = [*configuration.faults, *_bad_values(configuration)]
+    if faults:
+        raise ConfigurationError(faults)
+    return configuration.with_warnings((*_not_supported(configuration), *warnings_about(configuration)))
+
+
+def _text(file: str) -> tuple[str, Fault | None]:
+    """The text of a file, bytes that are not UTF-8 kept as surrogates; or why there is none."""
+    try:
+        with open(file, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            return stream.read(), None
+    except OSError as error:
+        return "", Fault(file, 0, f"open {file}: {error.strerror}", "create the file or name another directory with -c")
+
+
+def _typed(row: Parameter, text: str) -> str | int | bool:
+    if row.kind is Kind.BOOLEAN:
+        return values.boolean(text)
+    if row.kind is Kind.INTEGER:
+        return _within(row, values.integer(text))
+    if row.kind is Kind.TIME:
+        return _within(row, values.seconds(text, row.unit))
+    return text
+
+
+def _within(row: Parameter, number: int) -> int:
+    if row.minimum is not None and number < row.minimum:
+        raise ValueError(f"value below {row.minimum}")
+    if row.maximum is not None and number > row.maximum:
+        raise ValueError(f"value above {row.maximum}")
+    return number
+
+
+def _bad_values(configuration: Configuration) -> Iterator[Fault]:
+    """Everything that is set and cannot be read as what it should be."""
+    everywhere: list[tuple[Mapping[str, str] | None, Iterator[str]]] = [(None, iter(configuration.settings))]
+    everywhere += [(entry.overrides, (name for name, _ in entry.settings)) for entry in configuration.services]
+    for overrides, names in everywhere:
+        for name in names:
+            row = configuration.parameters.get(name)
+            try:
+                if row is None:
+                    configuration.value(name, overrides)
+                else:
+                    configuration.typed(row, overrides)
+            except ConfigurationError as error:
+                yield from error.faults
+
+
+def _not_supported(configuration: Configuration) -> Iterator[Fault]:
+    """Settings that change a parameter which has no effect here: each is told, none is silent."""
+    for setting in configuration.settings.values():
+        row = configuration.parameters.get(setting.name)
+        if row is None or row.support is Support.DONE or setting.value == row.default:
+            continue
+        if row.support is Support.NOT_YET:
+            text, remedy = f"parameter {row.name} is known but not implemented yet", "it has no effect; remove it to silence this"
+        else:
+            text, remedy = f"parameter {row.name} has no effect here", row.why
+        yield Fault(setting.file, setting.line, text, remedy)

@@ -1,0 +1,227 @@
+"""Expansion of `$name`, `${name?{a}:{b}}` and `${{x} == {y} ? {a} : {b}}` in parameter values (postconf(5)).
+
+A reference is read only when it is evaluated: a mistake in the branch not taken is no mistake, as in Postfix.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+
+from msgspec import Struct
+
+Lookup = Callable[[str], str | None]
+"""The unexpanded value of a name; None where the name is not defined."""
+
+DEEPEST = 100
+"""Nesting beyond this is a value that refers to itself."""
+
+_BARE = re.compile(r"\$(\$|[A-Za-z0-9_]*)")
+_NAME = re.compile(r"[A-Za-z0-9_]*")
+_LEVEL = re.compile(r"(\d+)(?:\.(\d+))?(?:\.(\d+))?")
+_OPERATOR = re.compile(r"(==|!=|<=|>=|<|>)(level)?(?=[\s{]|$)")
+_SIGN = re.compile(r"==|!=|<=|>=|<|>")
+_CLOSING = {"{": "}", "(": ")"}
+_VERDICT: dict[str, Callable[[int], bool]] = {
+    "==": lambda order: order == 0,
+    "!=": lambda order: order != 0,
+    "<": lambda order: order < 0,
+    "<=": lambda order: order <= 0,
+    ">=": lambda order: order >= 0,
+    ">": lambda order: order > 0,
+}
+
+
+class ExpansionError(ValueError):
+    """A value whose `$` expressions cannot be evaluated; the text is Postfix's."""
+
+
+class _Reference(Struct, frozen=True):
+    """What stands inside `${...}`: a test on a name or a relation, and the texts for either result."""
+
+    name: str
+    relation: tuple[str, str, str, str] | None = None
+    """Left operand, operator, `level` or empty, right operand."""
+    chooses: bool = False
+    if_true: str = ""
+    if_false: str = ""
+
+
+def expand(text: str, lookup: Lookup, depth: int = 0) -> str:
+    """`text` with every reference replaced, recursively; undefined names give nothing. Raises ExpansionError."""
+    if "$" not in text:
+        return text
+    return "".join(piece if isinstance(piece, str) else _evaluate(_read(piece.body), lookup, depth) for piece in _pieces(text))
+
+
+def references(text: str) -> Iterator[str]:
+    """Every name that `text` refers to, in all branches. Raises ExpansionError."""
+    if "$" not in text:
+        return
+    for piece in _pieces(text):
+        if isinstance(piece, str):
+            continue
+        reference = _read(piece.body)
+        if reference.relation:
+            yield from references(reference.relation[0])
+            yield from references(reference.relation[3])
+        else:
+            yield reference.name
+        yield from references(reference.if_true)
+        yield from references(reference.if_false)
+
+
+class _Body(Struct, frozen=True):
+    """The inside of one reference, not yet read."""
+
+    body: str
+
+
+def _pieces(text: str) -> Iterator[str | _Body]:
+    """Literal text and references, in order (`$$` is a literal dollar)."""
+    at = 0
+    while (dollar := text.find("$", at)) >= 0:
+        if dollar > at:
+            yield text[at:dollar]
+        opener = text[dollar + 1 : dollar + 2]
+        if opener in _CLOSING:
+            end = _matching(text, dollar + 1)
+            if end is None:
+                raise ExpansionError(f'truncated macro reference: "{text}"')
+            body, at = text[dollar + 2 : end], end + 1
+        else:
+            match = _BARE.match(text, dollar)
+            assert match is not None
+            body, at = match[1], match.end()
+        if body == "$":
+            yield "$"
+            continue
+        if not body:
+            raise ExpansionError(f'empty macro name: "{text}"')
+        yield _Body(body)
+    yield text[at:]
+
+
+def _matching(text: str, start: int) -> int | None:
+    """Where the bracket at `start` is closed."""
+    opener = text[start]
+    closer = _CLOSING[opener]
+    level = 0
+    for at in range(start, len(text)):
+        if text[at] == opener:
+            level += 1
+        elif text[at] == closer:
+            level -= 1
+            if not level:
+                return at
+    return None
+
+
+def _read(body: str) -> _Reference:
+    rest = body.lstrip()
+    if rest.startswith("{"):
+        relation, rest = _read_relation(rest)
+        name = ""
+    else:
+        match = _NAME.match(rest)
+        assert match is not None
+        relation, name = None, match[0]
+        rest = rest[match.end() :]
+        if rest.strip() and rest.lstrip()[0] not in "?:":
+            raise ExpansionError(f'attribute name syntax error at: "...{name}>>>{rest}"')
+    rest = rest.lstrip()
+    if not rest:
+        return _Reference(name, relation)
+    if_true, if_false = _read_choice(rest)
+    return _Reference(name, relation, True, if_true, if_false)
+
+
+def _read_relation(text: str) -> tuple[tuple[str, str, str, str], str]:
+    left, rest = _payload(text)
+    match = _OPERATOR.match(rest)
+    if match is None:
+        sign = _SIGN.match(rest)
+        if sign:
+            raise ExpansionError(f'bad operator suffix at: "...{sign[0]}>>>{rest[sign.end() :]}"')
+        signs = '"==" or "!="" or "<"" or "<="" or ">="" or ">"'
+        raise ExpansionError(f'{signs} expected at: "...{left}}}>>>{rest}"')
+    after = rest[match.end() :].lstrip()
+    if not after.startswith("{"):
+        raise ExpansionError(f'"{{expression}}" expected at: "...{{{left}}} {match[0]}>>>{after}"')
+    right, rest = _payload(after)
+    if rest and rest[0] not in "?:":
+        raise ExpansionError(f'"?" expected at: "...{right}}}>>>{rest}"')
+    return (left, match[1], match[2] or "", right), rest
+
+
+def _read_choice(text: str) -> tuple[str, str]:
+    """The texts after `?` and after `:`. Without braces the first takes all that follows, colons too."""
+    if text[0] == ":":
+        return "", _read_last(text)
+    after = text[1:].lstrip()
+    if not after.startswith("{"):
+        return text[1:], ""
+    if_true, rest = _payload(after)
+    if not rest:
+        return if_true, ""
+    if rest[0] != ":":
+        raise ExpansionError(f'":" expected at: "...{if_true}}}>>>{rest}"')
+    return if_true, _read_last(rest)
+
+
+def _read_last(text: str) -> str:
+    """What stands after the colon at the start of `text`."""
+    after = text[1:].lstrip()
+    if not after.startswith("{"):
+        return after
+    payload, rest = _payload(after)
+    if rest:
+        raise ExpansionError(f'unexpected input at: "...{payload}}}>>>{rest}"')
+    return payload
+
+
+def _payload(text: str) -> tuple[str, str]:
+    """The stripped inside of the `{...}` at the start of `text`, and what follows it."""
+    end = _matching(text, 0)
+    if end is None:
+        raise ExpansionError(f"missing '}}' in \"{text}\"")
+    return text[1:end].strip(), text[end + 1 :].lstrip()
+
+
+def _evaluate(reference: _Reference, lookup: Lookup, depth: int) -> str:
+    if depth > DEEPEST:
+        raise ExpansionError(f'unreasonable macro call nesting: "{reference.name}"')
+    if reference.relation:
+        holds, value = _holds(reference.relation, lookup, depth), ""
+    else:
+        value = lookup(reference.name) or ""
+        holds = bool(value)
+    if reference.chooses:
+        return expand(reference.if_true if holds else reference.if_false, lookup, depth + 1)
+    if reference.relation:
+        return "true" if holds else ""
+    return expand(value, lookup, depth + 1)
+
+
+def _holds(relation: tuple[str, str, str, str], lookup: Lookup, depth: int) -> bool:
+    left, operator, level, right = relation
+    first, second = expand(left, lookup, depth + 1), expand(right, lookup, depth + 1)
+    return _VERDICT[operator](_compare_levels(first, second) if level else _compare(first, second))
+
+
+def _compare(first: str, second: str) -> int:
+    """Order of two operands: by number where both are digits only, else by character."""
+    if first.isdecimal() and second.isdecimal():
+        return int(first) - int(second)
+    return (first > second) - (first < second)
+
+
+def _compare_levels(first: str, second: str) -> int:
+    """Order of two compatibility levels, `major[.minor[.patch]]`."""
+    one, other = _level(first), _level(second)
+    return (one > other) - (one < other)
+
+
+def _level(text: str) -> tuple[int, ...]:
+    match = _LEVEL.fullmatch(text.strip())
+    if match is None:
+        raise ExpansionError(f'malformed compatibility level syntax: "{text}"')
+    return tuple(int(part or 0) for part in match.groups())

@@ -1,0 +1,76 @@
+"""Lookup tables that have a configuration of their own: which parameters `ldap:name` reads, which `ldap:/file` may hold.
+
+With a plain name the table's parameters stand in main.cf as `name_parameter`; with a pathname they stand in that file
+(ldap_table(5), mysql_table(5), pgsql_table(5), sqlite_table(5), memcache_table(5)).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from gatepost.config.expand import ExpansionError
+
+if TYPE_CHECKING:
+    from gatepost.config.configuration import Configuration
+
+_SQL = """
+    query domain result_format result_filter expansion_limit
+    table select_field where_field additional_conditions select_function
+"""
+_SERVER = f"{_SQL} hosts user password dbname require_result_set idle_interval retry_interval"
+_WRITTEN = {
+    "ldap": """
+        server_host server_port timeout search_base query_filter result_format result_filter domain lookup_wildcards
+        result_attribute special_result_attribute terminal_result_attribute leaf_result_attribute
+        scope bind bind_dn bind_pw cache cache_expiry cache_size recursion_limit expansion_limit size_limit
+        dereference chase_referrals version debuglevel sasl_mechs sasl_realm sasl_authz_id sasl_minssf
+        start_tls tls_ca_cert_dir tls_ca_cert_file tls_cert tls_key tls_require_cert tls_random_file tls_cipher_suite
+    """,
+    "mysql": f"""
+        {_SERVER} option_file option_group charset
+        tls_cert_file tls_key_file tls_CAfile tls_CApath tls_ciphers tls_verify_cert
+    """,
+    "pgsql": f"{_SERVER} encoding",
+    "sqlite": f"{_SQL} dbpath",
+    "memcache": """
+        memcache backup flags ttl key_format domain data_size_limit line_size_limit max_try retry_pause timeout
+    """,
+}
+
+TABLE_PARAMETERS: Mapping[str, frozenset[str]] = {kind: frozenset(names.split()) for kind, names in _WRITTEN.items()}
+"""Table type to the names that its configuration may set."""
+
+_TABLE = re.compile(rf"(?:^|[\s,{{:])({'|'.join(TABLE_PARAMETERS)}):([^\s,{{}}]+)")
+
+
+class TableSource(Struct, frozen=True):
+    """A table named in a value, such as `ldap:/etc/postfix/users.cf`."""
+
+    type: str
+    name: str
+
+    @property
+    def in_file(self) -> bool:
+        """Its configuration is a file of its own."""
+        return self.name[0] in "/."
+
+
+def sources(configuration: "Configuration", value: str, overrides: Mapping[str, str] | None = None) -> Iterator[TableSource]:
+    """The tables with a configuration of their own that a value names, wrapped ones (`proxy:`, `pipemap:`) too."""
+    if ":" not in value:
+        return
+    try:
+        expanded = configuration.expand(value, overrides)
+    except ExpansionError:
+        return  # told by whoever checks the value itself
+    for match in _TABLE.finditer(expanded):
+        yield TableSource(match[1], match[2])
+
+
+def parameter_names(configuration: "Configuration", value: str, overrides: Mapping[str, str] | None = None) -> Iterator[str]:
+    """The main.cf names that the tables in a value would read."""
+    for source in sources(configuration, value, overrides):
+        if not source.in_file:
+            yield from (f"{source.name}_{parameter}" for parameter in TABLE_PARAMETERS[source.type])

@@ -1,0 +1,104 @@
+"""Which names a configuration uses: parameters set and never used, names used and never defined (postconf(1) warns of both).
+
+A name of one's own is used when a value refers to it as `$name`, when `smtpd_restriction_classes` lists it, or when it
+configures a table: with `ldap:name` in use, `name_server_host` and so on (ldap_table(5)).
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from gatepost.config.expand import ExpansionError, references
+from gatepost.config.faults import Fault
+from gatepost.config.values import split
+
+if TYPE_CHECKING:
+    from gatepost.config.configuration import Configuration
+    from gatepost.config.master import Overrides
+
+_CLASSES = "smtpd_restriction_classes"
+
+
+class Scope(Struct, frozen=True):
+    """main.cf, or the overrides of one service: what it sets, in order, and where each stands."""
+
+    file: str
+    settings: tuple[tuple[str, str, int], ...]
+    overrides: "Overrides | None" = None
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(name for name, _, _ in self.settings)
+
+
+def warnings_about(configuration: "Configuration") -> Iterator[Fault]:
+    """Undefined names first, then unused settings."""
+    yield from undefined(configuration)
+    yield from unused(configuration)
+
+
+def undefined(configuration: "Configuration") -> Iterator[Fault]:
+    """Every `$name` in a value, and every restriction class, that nothing defines; once for each place that uses it."""
+    known = configuration.settings.keys() | configuration.parameters.keys()
+    for scope in scopes(configuration):
+        own = scope.names
+        for setting, value, line in scope.settings:
+            for name in _used_by(setting, value):
+                if name not in known and name not in own and name not in _from_defaults(configuration):
+                    yield Fault(scope.file, line, f"undefined parameter: {name}", f"set {name} or correct its name")
+
+
+def unused(configuration: "Configuration") -> Iterator[Fault]:
+    """Every setting of a name that is no parameter and that nothing uses, by name within each file."""
+    used = used_names(configuration)
+    found = {
+        (scope.file, f"{name}={value}"): line
+        for scope in scopes(configuration)
+        for name, value, line in scope.settings
+        if name not in used and name not in configuration.parameters
+    }
+    for (file, told), line in sorted(found.items()):
+        yield Fault(file, line, f"unused parameter: {told}", "correct the name or remove the setting")
+
+
+def used_names(configuration: "Configuration") -> frozenset[str]:
+    """Every name that some value, class list or table makes use of."""
+    from gatepost.config.tables import parameter_names
+
+    everywhere = scopes(configuration)
+    used = set(_from_defaults(configuration))
+    for scope in everywhere:
+        for setting, value, _ in scope.settings:
+            used.update(_used_by(setting, value))
+    for scope in everywhere:
+        for setting, value, _ in scope.settings:
+            if setting in configuration.parameters or setting in used:
+                used.update(parameter_names(configuration, value, scope.overrides))
+    return frozenset(used)
+
+
+def scopes(configuration: "Configuration") -> list[Scope]:
+    """main.cf, then every service with its overrides."""
+    main = tuple((one.name, one.value, one.line) for one in configuration.settings.values())
+    found = [Scope(str(configuration.directory / "main.cf"), main)]
+    for entry in configuration.services:
+        own = tuple((name, value, entry.line) for name, value in entry.settings)
+        found.append(Scope(entry.file, own, entry.overrides))
+    return found
+
+
+def _used_by(setting: str, value: str) -> list[str]:
+    try:
+        found = list(references(value))
+    except ExpansionError:
+        return []  # told by whoever expands the value
+    if setting == _CLASSES:
+        found.extend(name for name in split(value) if "$" not in name)
+    return found
+
+
+def _from_defaults(configuration: "Configuration") -> frozenset[str]:
+    """What defaults refer to and is no parameter: names of former versions, such as `virtual_maps`."""
+    rows = configuration.parameters
+    return frozenset(name for row in rows.values() if "$" in row.default for name in _used_by("", row.default) if name not in rows)
