@@ -129,7 +129,7 @@ def _port(entry: ServiceEntry) -> int:
     try:
         return socket.getservbyname(name, "tcp")
     except OSError:
-        raise BindFailure(f"{entry.where}: no such service: {name} (name a port number, or add it to /etc/services)") from None
+        raise BindFailure(f"{entry.file}:{entry.line}: no such service: {name} (name a port number, or add it to /etc/services)") from None
 
 
 def _hosts(entry: ServiceEntry, settings: MasterSettings) -> list[str]:
@@ -170,7 +170,7 @@ def _resolve(host: str, families: set[socket.AddressFamily], entry: ServiceEntry
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
-        raise BindFailure(f"{entry.where}: host not found: {host} ({error.strerror}); check inet_interfaces") from None
+        raise BindFailure(f"{entry.file}:{entry.line}: host not found: {host} ({error.strerror}); check inet_interfaces") from None
     return list(dict.fromkeys(str(answer[4][0]) for answer in found if answer[0] in families))
 
 
@@ -185,7 +185,7 @@ def _listen(address: Address, entry: ServiceEntry) -> socket.socket:
             errno.EACCES: "only root may: start as root, or use a port above 1023",
             errno.EADDRNOTAVAIL: "this machine has no such address: check inet_interfaces",
         }.get(error.errno or 0, "check the service's line in master.cf")
-        raise BindFailure(f"{entry.where}: bind {address}: {error.strerror}; {hint}") from None
+        raise BindFailure(f"{entry.file}:{entry.line}: bind {address}: {error.strerror}; {hint}") from None
 
 
 def _listen_inet(address: Address) -> socket.socket:

@@ -89,7 +89,7 @@ class Supervisor:
             become(self._settings.mail_owner)
             worker.run(worker.Inheritance(self._configuration, self._listeners.sockets(), self._log, role.number, ready))
         else:
-            agent.run(agent.Inheritance(self._configuration, self._listeners.agent_socket(), self._log, ready))
+            agent.run(agent.Inheritance(self._listeners.agent_socket(), ready))
 
     def _handle(self, info: signal.struct_siginfo | None) -> None:
         number = info.si_signo if info else None

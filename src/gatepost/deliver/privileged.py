@@ -1,0 +1,141 @@
+"""What the worker asks of the agent process, which alone may become another user: write a mailbox, read a file, run a command.
+
+On the wire (a unix socket): a 4-octet length and a msgpack record; then the content in pieces, each after its length, a length of
+zero at the end; then the answer as a record. One answer per request.
+The agent trusts the worker to name user and path, never the message: nothing in here interprets content.
+"""
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+import msgspec
+from msgspec import Struct
+
+from gatepost.deliver.mailbox import LockRules, Mailbox
+from gatepost.mail.outcome import Class, Outcome, bounced, deferred
+
+LENGTH = struct.Struct("!I")
+LONGEST_RECORD = 1 << 24
+
+
+class WriteMaildir(Struct, frozen=True, tag=True):
+    """Deliver the content into a Maildir."""
+
+    box: Mailbox
+
+
+class WriteMbox(Struct, frozen=True, tag=True):
+    """Append the content to an mbox."""
+
+    box: Mailbox
+    locks: LockRules
+    create: bool = True
+
+
+class ReadFile(Struct, frozen=True, tag=True):
+    """Read a small file as its user (a .forward, an :include: list)."""
+
+    path: str
+    uid: int
+    gid: int
+    at_most: int = 262144
+
+
+class RunCommand(Struct, frozen=True, tag=True):
+    """Run `argv` as uid:gid with the content on standard input; killed after `time_limit` seconds.
+    `environment` is all that it gets; `directory` is where it runs."""
+
+    argv: tuple[str, ...]
+    uid: int
+    gid: int
+    time_limit: float
+    environment: dict[str, str]
+    directory: str
+    chroot: str = ""
+
+
+class Done(Struct, frozen=True, tag=True):
+    """It worked. `data`: what was read, or the command's output; `exit_status` of a command; `mode` and `owner` of a file read."""
+
+    data: bytes = b""
+    exit_status: int = 0
+    timed_out: bool = False
+    mode: int = 0
+    owner: int = 0
+
+
+class Failed(Struct, frozen=True, tag=True):
+    """It did not: status code, words, diagnostic; `missing`: there is no such file."""
+
+    enhanced: str
+    text: str
+    diagnostic: str = ""
+    missing: bool = False
+
+
+Request = WriteMaildir | WriteMbox | ReadFile | RunCommand
+Answer = Done | Failed
+
+encode = msgspec.msgpack.Encoder().encode
+requests: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
+_answers: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
+
+
+class AgentClient:
+    """Connections to the agent, kept and reused. Every request has a time limit; no agent is a temporary failure."""
+
+    def __init__(self, path: str, time_limit: float) -> None:
+        self._path = path
+        self._time_limit = time_limit
+        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    async def ask(self, request: Request, content: Iterable[bytes] = ()) -> Answer:
+        """The agent's answer; Failed with 4.3.0 where there is none in time."""
+        try:
+            async with asyncio.timeout(self._time_limit), self._connection() as (reader, writer):
+                record = encode(request)
+                writer.write(LENGTH.pack(len(record)) + record)
+                for chunk in filter(None, content):
+                    writer.write(LENGTH.pack(len(chunk)))
+                    writer.write(chunk)
+                    await writer.drain()
+                writer.write(LENGTH.pack(0))
+                (length,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
+                return _answers.decode(await reader.readexactly(length))
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, msgspec.DecodeError) as error:
+            return Failed("4.3.0", f"mail system agent: {error or type(error).__name__}")
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        """A connection of our own; kept afterwards if all went well, closed otherwise."""
+        connection = self._take() or await asyncio.open_unix_connection(self._path)
+        try:
+            yield connection
+        except BaseException:
+            connection[1].close()
+            raise
+        self._idle.append(connection)
+
+    def _take(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        while self._idle:
+            reader, writer = self._idle.pop()
+            if not reader.at_eof() and not writer.is_closing():
+                return reader, writer
+            writer.close()
+        return None
+
+    async def close(self) -> None:
+        for _, writer in self._idle:
+            writer.close()
+        self._idle.clear()
+
+
+def outcome_of(failure: Failed) -> Outcome:
+    """A failure of the agent as the outcome of a delivery."""
+    text, diagnostic = failure.text, failure.diagnostic or f"X-Postfix; {failure.text}"
+    outcome = (
+        bounced(text, failure.enhanced) if failure.enhanced[0] == str(Class.PERMANENT.value) else deferred(text, failure.enhanced)
+    )
+    return msgspec.structs.replace(outcome, diagnostic=diagnostic, origin="agent")

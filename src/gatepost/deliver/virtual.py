@@ -1,0 +1,132 @@
+"""virtual(8): mailboxes of virtual_mailbox_domains, found in tables, written by the agent process as their owner.
+
+A result that ends in `/` is a Maildir, any other an mbox; both live below virtual_mailbox_base. Owners below virtual_minimum_uid
+are refused, and so is every path that would leave the base.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from gatepost.deliver.local_form import delivery_headers, maildir_form, mbox_form
+from gatepost.deliver.mailbox import LockRules, Mailbox
+from gatepost.deliver.port import DeliveryRequest, Report
+from gatepost.deliver.privileged import AgentClient, Failed, Request, WriteMaildir, WriteMbox, outcome_of
+from gatepost.events.records import Clock, Emit, Note
+from gatepost.lookup.address import Keys, find_address
+from gatepost.lookup.port import LookupFailure
+from gatepost.lookup.registry import Maps, Tables
+from gatepost.mail.address import external
+from gatepost.mail.outcome import Outcome, bounced, deferred, sent
+from gatepost.queue.port import QueuedRecipient
+
+
+class VirtualSettings(Struct, frozen=True):
+    """Parameters of virtual(8)."""
+
+    virtual_mailbox_base: str
+    virtual_mailbox_maps: str
+    virtual_uid_maps: str
+    virtual_gid_maps: str
+    virtual_minimum_uid: int
+    virtual_mailbox_limit: int
+    virtual_mailbox_lock: str
+    strict_mailbox_ownership: bool
+    recipient_delimiter: str
+    deliver_lock_attempts: int
+    deliver_lock_delay: int
+    stale_lock_time: int
+
+
+class VirtualAgent:
+    """The agent of a service whose program is `virtual`."""
+
+    def __init__(self, settings: VirtualSettings, tables: Tables, agent: AgentClient, clock: Clock, emit: Emit) -> None:
+        self._settings = settings
+        self._mailboxes = tables.maps(settings.virtual_mailbox_maps, "virtual_mailbox_maps")
+        self._uids = tables.maps(settings.virtual_uid_maps, "virtual_uid_maps")
+        self._gids = tables.maps(settings.virtual_gid_maps, "virtual_gid_maps")
+        self._locks = LockRules(
+            tuple(settings.virtual_mailbox_lock.replace(",", " ").split()),
+            settings.deliver_lock_attempts,
+            settings.deliver_lock_delay,
+            settings.stale_lock_time,
+        )
+        self._agent = agent
+        self._clock = clock
+        self._emit = emit
+
+    async def deliver(self, request: DeliveryRequest) -> Sequence[Report]:
+        if len(request.recipients) == 1:
+            return [await self._one(request, request.recipients[0])]
+        return await asyncio.gather(*(self._one(request, recipient) for recipient in request.recipients))
+
+    async def close(self) -> None:
+        await self._agent.close()
+
+    async def _one(self, request: DeliveryRequest, recipient: QueuedRecipient) -> Report:
+        started = self._clock()
+        try:
+            outcome = await self._attempt(request, recipient)
+        except LookupFailure as failure:
+            self._emit(Note("virtual", f"table {failure.table}: {failure.why}", "warning", str(request.message.id)))
+            outcome = deferred("mail system configuration error", "4.3.5")
+        return Report(recipient, outcome, "virtual", started, started)
+
+    async def _attempt(self, request: DeliveryRequest, recipient: QueuedRecipient) -> Outcome:
+        address = recipient.recipient.address
+        name = await self._find(self._mailboxes, address)
+        if name is None:
+            text = f'unknown user: "{external(address)}"'
+            return Outcome(bounced("").cls, "5.1.1", text, diagnostic=f"X-Postfix; {text}", origin="virtual")
+        if ".." in name.split("/"):
+            return self._refuse(
+                request, f"mailbox {name!r} of {address} leaves virtual_mailbox_base: no `..` in virtual_mailbox_maps"
+            )
+        owner = await self._owner(request, address)
+        if isinstance(owner, Outcome):
+            return owner
+        path = f"{self._settings.virtual_mailbox_base}/{name}"
+        box = Mailbox(path, *owner, self._settings.virtual_mailbox_limit, self._settings.strict_mailbox_ownership)
+        return await self._write(request, recipient, box)
+
+    async def _write(self, request: DeliveryRequest, recipient: QueuedRecipient, box: Mailbox) -> Outcome:
+        message = request.message
+        original = recipient.recipient.original or recipient.recipient.address
+        headers = delivery_headers(message.envelope.sender, original, recipient.recipient.address)
+        if box.path.endswith("/"):
+            body = maildir_form(headers, message.content)
+            write: Request = WriteMaildir(box)
+        else:
+            body = mbox_form(message.envelope.sender, headers, message.content, self._clock())
+            write = WriteMbox(box, self._locks)
+        answer = await self._agent.ask(write, body)
+        if isinstance(answer, Failed):
+            return outcome_of(answer)
+        return sent("delivered to maildir" if isinstance(write, WriteMaildir) else "delivered to mailbox")
+
+    async def _find(self, maps: Maps, address: str) -> str | None:
+        match = await find_address(
+            maps, address, Keys.FULL | Keys.NO_EXTENSION | Keys.AT_DOMAIN, delimiters=self._settings.recipient_delimiter
+        )
+        return match.value if match else None
+
+    async def _owner(self, request: DeliveryRequest, address: str) -> tuple[int, int] | Outcome:
+        """(uid, gid) of a mailbox, or why there is none: then the message waits until the tables are right."""
+        found = []
+        for maps, title, least in (
+            (self._uids, "virtual_uid_maps", self._settings.virtual_minimum_uid),
+            (self._gids, "virtual_gid_maps", 0),
+        ):
+            value = await self._find(maps, address)
+            if value is None:
+                return self._refuse(request, f"recipient {address}: not found in {title}")
+            if not value.isdigit() or int(value) < least:
+                return self._refuse(request, f"recipient {address}: bad value {value!r} in {title} (at least {least} is wanted)")
+            found.append(int(value))
+        return found[0], found[1]
+
+    def _refuse(self, request: DeliveryRequest, why: str) -> Outcome:
+        self._emit(Note("virtual", why, "warning", str(request.message.id)))
+        return deferred("mail system configuration error", "4.3.5", reason=why)

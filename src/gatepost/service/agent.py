@@ -1,0 +1,206 @@
+"""The agent: the only process with privileges at run time. It writes mailboxes, reads users' files and runs commands, each as the
+user that the request names, and does nothing else: no message, table or configuration is interpreted here.
+
+One thread a connection, plain blocking calls. Another user's file rights are taken on per thread with setfsuid(2), which Linux
+keeps per thread and which drops the capabilities to override permissions with it.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+
+import msgspec
+from msgspec import Struct
+
+from gatepost.deliver.mailbox import MailboxError, deliver_to_maildir, deliver_to_mbox
+from gatepost.deliver.privileged import (
+    LENGTH,
+    LONGEST_RECORD,
+    Answer,
+    Done,
+    Failed,
+    ReadFile,
+    Request,
+    RunCommand,
+    WriteMaildir,
+    WriteMbox,
+    encode,
+    requests,
+)
+from gatepost.mail.content import CHUNK
+
+_LONGEST_OUTPUT = 4096  # octets of a command's output that are kept for the log
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Inheritance(Struct, frozen=True):
+    """What the supervisor leaves to the agent: where it listens, and the pipe to say that it serves."""
+
+    listener: socket.socket
+    ready: int
+
+
+def run(inheritance: Inheritance) -> None:
+    """Serve until SIGTERM. A request under way is finished by its own thread or given up with the process; the worker retries."""
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    os.umask(0o077)
+    if os.getuid() == 0:
+        os.setgroups([])
+    inheritance.listener.setblocking(True)
+    os.write(inheritance.ready, b"\n")
+    while True:
+        connection, _ = inheritance.listener.accept()
+        threading.Thread(target=_serve, args=(connection,), daemon=True).start()
+
+
+def _serve(connection: socket.socket) -> None:
+    """Answer one worker's requests until it hangs up."""
+    stream = _Stream(connection)
+    with contextlib.suppress(OSError, EOFError, msgspec.DecodeError), connection:
+        while True:
+            request = stream.request()
+            body = stream.body()
+            answer = perform(request, body)
+            for _ in body:
+                pass  # what a failed delivery left unread, so that the next record is found
+            record = encode(answer)
+            connection.sendall(LENGTH.pack(len(record)) + record)
+
+
+class _Stream:
+    """Records and contents off a socket, with one buffer."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._buffer = b""
+
+    def request(self) -> Request:
+        return requests.decode(self._exactly(self._length()))
+
+    def body(self) -> Iterator[bytes]:
+        """The content that follows, piece by piece."""
+        while size := self._length():
+            yield self._exactly(size)
+
+    def _length(self) -> int:
+        (length,) = LENGTH.unpack(self._exactly(LENGTH.size))
+        if length > LONGEST_RECORD:
+            raise EOFError
+        return int(length)
+
+    def _exactly(self, count: int) -> bytes:
+        while len(self._buffer) < count:
+            self._receive()
+        taken, self._buffer = self._buffer[:count], self._buffer[count:]
+        return taken
+
+    def _receive(self) -> bytes:
+        data = self._connection.recv(CHUNK)
+        if not data:
+            raise EOFError
+        self._buffer += data
+        return self._buffer
+
+
+def perform(request: Request, body: Iterator[bytes]) -> Answer:
+    """Do what is asked, as the user that it names; never raises for what that user's files or commands do."""
+    try:
+        if isinstance(request, RunCommand):
+            return _run_command(request, body)
+        with _as_user(*_owner(request)):
+            return _perform_on_files(request, body)
+    except MailboxError as error:
+        return Failed(error.enhanced, error.text, error.diagnostic)
+    except FileNotFoundError as error:
+        return Failed("5.2.0", f"{error.filename}: {error.strerror}", missing=True)
+    except OSError as error:
+        return Failed("4.3.0", f"{error.filename or 'agent'}: {error.strerror}")
+
+
+def _owner(request: WriteMaildir | WriteMbox | ReadFile) -> tuple[int, int]:
+    return (request.uid, request.gid) if isinstance(request, ReadFile) else (request.box.uid, request.box.gid)
+
+
+def _perform_on_files(request: WriteMaildir | WriteMbox | ReadFile, body: Iterator[bytes]) -> Answer:
+    if isinstance(request, WriteMaildir):
+        deliver_to_maildir(request.box, body, time.time)
+        return Done()
+    if isinstance(request, WriteMbox):
+        deliver_to_mbox(request.box, body, request.locks, time.time, create=request.create)
+        return Done()
+    with open(request.path, "rb", opener=partial(os.open)) as file:
+        status = os.fstat(file.fileno())
+        return Done(data=file.read(request.at_most), mode=status.st_mode, owner=status.st_uid)
+
+
+@contextlib.contextmanager
+def _as_user(uid: int, gid: int) -> Iterator[None]:
+    """Have this thread's file accesses checked as those of uid:gid. Without root, only our own uid is possible."""
+    if os.getuid() != 0:
+        if uid != os.getuid():
+            raise MailboxError("4.3.5", f"cannot write as user id {uid}: Gatepost was not started by root")
+        yield
+        return
+    _libc.setfsgid(gid)
+    _libc.setfsuid(uid)
+    try:
+        # setfsuid(2) reports no errors: asking again with an impossible id tells what is in force.
+        if _libc.setfsuid(-1) != uid or _libc.setfsgid(-1) != gid:
+            raise MailboxError("4.3.0", f"cannot become user id {uid}")
+        yield
+    finally:
+        _libc.setfsuid(0)
+        _libc.setfsgid(0)
+
+
+def _run_command(request: RunCommand, body: Iterator[bytes]) -> Answer:
+    """Run the command with the content on its standard input; both its outputs, cut short, are the answer's data."""
+    identity = {"user": request.uid, "group": request.gid, "extra_groups": []} if os.getuid() == 0 else {}
+    process = subprocess.Popen(
+        request.argv,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=request.environment,
+        cwd=request.directory or "/",
+        start_new_session=True,
+        umask=0o077,
+        **identity,  # type: ignore[call-overload]
+    )
+    timed_out = threading.Event()
+
+    def give_up() -> None:
+        timed_out.set()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+    killer = threading.Timer(request.time_limit, give_up)
+    killer.start()
+    output = bytearray()
+    reader = threading.Thread(target=_gather, args=(process, output), daemon=True)
+    reader.start()
+    try:
+        with contextlib.suppress(BrokenPipeError), process.stdin:
+            for chunk in body:
+                process.stdin.write(chunk)
+        status = process.wait()
+        reader.join()
+    finally:
+        killer.cancel()
+    return Done(data=bytes(output), exit_status=status, timed_out=timed_out.is_set())
+
+
+def _gather(process: "subprocess.Popen[bytes]", output: bytearray) -> None:
+    assert process.stdout
+    while chunk := process.stdout.read1(CHUNK):  # type: ignore[attr-defined]
+        output += chunk[: _LONGEST_OUTPUT - len(output)]
