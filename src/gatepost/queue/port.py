@@ -17,7 +17,7 @@ from gatepost.mail.queue_id import QueueId
 
 
 class Status(enum.IntEnum):
-    """Where a recipient stands. QUEUED is the only one that the scheduler looks for."""
+    """Where a recipient stands. QUEUED is the only one that the scheduler looks for; ACTIVE: a worker has it in hand."""
 
     QUEUED = 0
     HELD = 1
@@ -25,6 +25,7 @@ class Status(enum.IntEnum):
     BOUNCED = 3
     EXPIRED = 4
     DELETED = 5
+    ACTIVE = 6
 
 
 class NewMessage(Struct, frozen=True):
@@ -48,7 +49,8 @@ class QueuedRecipient(Struct, frozen=True):
 
 class ActiveMessage(Struct, frozen=True):
     """A message and those of its recipients that are due: what the scheduler works on. `envelope.recipients` is empty.
-    `entered`: when it became active (clock seconds), for `delays=`."""
+    `entered`: when it became active (clock seconds), for `delays=`. `warned`: a delay warning was sent. `expire`: an
+    administrator wants it returned at the next failure (`postsuper -e`)."""
 
     id: QueueId
     envelope: Envelope
@@ -56,11 +58,14 @@ class ActiveMessage(Struct, frozen=True):
     size: int
     recipients: tuple[QueuedRecipient, ...]
     entered: float = 0.0
+    warned: bool = False
+    expire: bool = False
 
 
 class Settlement(Struct, frozen=True):
     """How a delivery attempt left one recipient. `due`: next attempt, seconds since 1970, for QUEUED. `reason` is the
-    text that `mailq` shows; `outcome` as JSON-able text for the ledger; `by`: who did it, where a person did."""
+    text that `mailq` shows; `outcome` as JSON-able text for the ledger; `by`: who did it, where a person did. `site`: the
+    transport and next hop that it waits for, by which the scheduler claims it again."""
 
     id: QueueId
     index: int
@@ -68,6 +73,7 @@ class Settlement(Struct, frozen=True):
     outcome: Outcome
     due: float = 0.0
     by: str = ""
+    site: str = ""
 
 
 class Submit(Protocol):

@@ -1,0 +1,110 @@
+"""Contents of messages on disk: small ones as rows, large ones as files named by the message's key.
+
+A file is complete and synced, and so is the directory that names it, before the transaction that mentions it commits; it is
+removed after the transaction that no longer needs it has committed. So a crash leaves at most a file without a message,
+which `orphans` finds.
+"""
+
+import os
+import shutil
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from gatepost.mail.content import Content, FileContent, MemoryContent
+
+INLINE = 262_144
+"""Octets up to which a content is a row in the database."""
+
+
+class ContentFiles:
+    """The content files of one partition directory; `directory` and `staging` are made where they are missing."""
+
+    def __init__(self, directory: Path, staging: Path) -> None:
+        self.directory = directory
+        self.staging = staging
+        for path in (directory, staging):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._present = {int(name) for name in os.listdir(directory) if name.isdigit()}
+
+    def path(self, key: int) -> Path:
+        return self.directory / str(key)
+
+    def keep(self, key: int, content: Content) -> None:
+        """Make `content` the durable file of message `key`: a staged file is moved, anything else copied. Raises OSError.
+        A FileContent that was moved says so afterwards. Call `sync` before the commit."""
+        target = self.path(key)
+        if isinstance(content, FileContent) and content.path.parent == self.staging:
+            _sync_file(content.path)
+            content.path.rename(target)
+            content.path = target
+        else:
+            _copy(content, target)
+        self._present.add(key)
+
+    def sync(self) -> None:
+        """Make the names of kept files durable. Raises OSError."""
+        descriptor = os.open(self.directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def held_by(self, keys: Iterable[int]) -> list[int]:
+        """Those of `keys` that have a file."""
+        return [key for key in keys if key in self._present] if self._present else []
+
+    def remove(self, keys: Iterable[int]) -> None:
+        """Remove the files of these messages; those that are gone already do not matter."""
+        for key in keys:
+            self._present.discard(key)
+            self.path(key).unlink(missing_ok=True)
+
+    def clear_staging(self) -> None:
+        """Remove what an earlier worker staged and never committed."""
+        for name in os.listdir(self.staging):
+            (self.staging / name).unlink(missing_ok=True)
+
+    def all(self) -> frozenset[int]:
+        """Keys of all files present."""
+        return frozenset(self._present)
+
+
+def checksum(content: Content) -> int:
+    """CRC-32 of the octets. Raises OSError."""
+    crc = 0
+    for chunk in content.chunks():
+        crc = zlib.crc32(chunk, crc)
+    return crc
+
+
+def is_inline(content: Content) -> bool:
+    """Whether `content` is stored as a row."""
+    return content.size <= INLINE
+
+
+def offset_of(content: Content, staging: Path) -> int:
+    """Where the octets begin in the file that `keep` makes of `content`."""
+    return content.offset if isinstance(content, FileContent) and content.path.parent == staging else 0
+
+
+def in_memory(content: Content) -> int:
+    """Octets of memory that `content` takes."""
+    return content.size if isinstance(content, MemoryContent) else 0
+
+
+def _sync_file(path: Path) -> None:
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+
+
+def _copy(content: Content, target: Path) -> None:
+    with open(target, "wb") as file:
+        if isinstance(content, FileContent):
+            with open(content.path, "rb") as source:
+                source.seek(content.offset)
+                shutil.copyfileobj(source, file)
+        else:
+            file.write(content.data)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,206 @@
+"""The partitions of the queue: directories `store/1`, `store/2` ... of the queue directory, each owned by the worker that holds
+its lock file.
+
+A worker takes the lowest free partition as its home, where its new messages go, and adopts others that nobody owns while
+they hold mail: those of a worker that died, of an earlier generation after a reload, or of a machine with more cores. The
+kernel frees the lock of a process that ends, however it ends.
+"""
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from gatepost.events.records import Emit, Note
+from gatepost.mail.queue_id import QueueId
+from gatepost.queue import schema
+from gatepost.queue.port import QueueUnavailable, Settlement
+from gatepost.queue.store import SqliteStore
+
+STORE = "store"
+RESCAN = 1.0
+"""Seconds between looks for partitions without an owner."""
+PURGE_AT_ONCE = 2000
+"""Ledger entries that one look forgets at most."""
+
+
+def directories(queue_directory: Path) -> list[tuple[int, Path]]:
+    """(number, directory) of every partition there is, in order. Raises OSError, but not where there is none yet."""
+    root = queue_directory / STORE
+    try:
+        names = os.listdir(root)
+    except FileNotFoundError:
+        return []
+    return [(number, root / str(number)) for number in sorted(int(name) for name in names if name.isdigit())]
+
+
+class Partitions:
+    """The partitions of one worker; a Store (port.py) that puts into its home. To be made inside a running event loop.
+
+    `on_change`: called in the loop when a tool has written to one of them. `ledger_lifetime`: seconds. Raises
+    QueueUnavailable where no partition can be opened.
+    """
+
+    def __init__(
+        self,
+        queue_directory: Path,
+        *,
+        emit: Emit,
+        on_change: Callable[[], object] = lambda: None,
+        commit_timeout: float = 30.0,
+        ledger_lifetime: float = 604_800.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._directory = queue_directory
+        self._emit = emit
+        self._on_change = on_change
+        self._timeout = commit_timeout
+        self._lifetime = ledger_lifetime
+        self._clock = clock
+        self._locks: dict[int, int] = {}
+        self._stores: dict[int, SqliteStore] = {}
+        self._home = self._take_home()
+        self.new_id = self._home.new_id
+        self.put = self._home.put
+        self.staging = self._home.staging
+        self.free_space = self._home.free_space
+
+    @property
+    def home(self) -> SqliteStore:
+        return self._home
+
+    def stores(self) -> Sequence[SqliteStore]:
+        """All partitions that this worker owns at the moment, its home first."""
+        return tuple(self._stores.values())
+
+    def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Record outcomes in the next commit; does not wait. All settlements of one call are of one message."""
+        if settlements:
+            self._of(settlements[0].id).settle(settlements)
+
+    def shelve(self, identity: QueueId, site: str = "") -> None:
+        """Let an active message wait in the store; does not wait."""
+        self._of(identity).shelve(identity, site)
+
+    async def live(self, identity: QueueId) -> int:
+        """How many recipients of the message are not done. Raises QueueUnavailable."""
+        return await self._of(identity).live(identity)
+
+    async def mark(self, identity: QueueId, flag: int) -> None:
+        """Set a flag of the message. Raises QueueUnavailable."""
+        await self._of(identity).mark(identity, flag)
+
+    async def hasten(self) -> None:
+        """Make everything that waits due now. Raises QueueUnavailable."""
+        for store in self.stores():
+            await store.hasten()
+
+    async def flushes(self) -> int:
+        """How often tools have asked for everything to be tried. Raises QueueUnavailable."""
+        return sum([(await store.signals()).get("flush", 0) for store in self.stores()])
+
+    async def run(self) -> None:
+        """Adopt, release and tidy, until cancelled."""
+        while True:
+            await self.adopt()
+            await self._release_drained()
+            await self._purge()
+            await asyncio.sleep(RESCAN)
+
+    async def adopt(self) -> None:
+        """Take over every partition that holds mail and has no owner."""
+        for number, directory in directories(self._directory):
+            if number in self._locks or not self._lock(number, directory):
+                continue
+            if await asyncio.to_thread(_holds_mail, directory) and self._open(number, directory):
+                self._emit(Note("qmgr", f"queue partition {number} had no owner: taken over"))
+            else:
+                self._unlock(number)
+
+    def close(self) -> None:
+        """Commit what is pending and give all partitions up."""
+        for number in list(self._stores):
+            self._give_up(number)
+
+    def _of(self, identity: QueueId) -> SqliteStore:
+        return self._stores.get(identity.partition, self._home)
+
+    def _take_home(self) -> SqliteStore:
+        known = dict(directories(self._directory))
+        for number in range(1, max(known, default=0) + 2):
+            directory = self._directory / STORE / str(number)
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self._lock(number, directory):
+                if store := self._open(number, directory):
+                    return store
+                self._unlock(number)
+        return self._take_new_home(max(known, default=0) + 2)
+
+    def _take_new_home(self, number: int) -> SqliteStore:
+        """Others took the free ones meanwhile: try fresh numbers."""
+        for candidate in range(number, number + 1000):
+            directory = self._directory / STORE / str(candidate)
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self._lock(candidate, directory) and (store := self._open(candidate, directory)):
+                return store
+        raise QueueUnavailable("no queue partition can be opened")
+
+    def _open(self, number: int, directory: Path) -> SqliteStore | None:
+        try:
+            store = SqliteStore(
+                directory, number, emit=self._emit, on_change=self._on_change, commit_timeout=self._timeout, clock=self._clock
+            )
+        except (sqlite3.Error, OSError) as error:
+            self._emit(Note("qmgr", f"queue partition {number} cannot be opened: {error}", severity="error"))
+            return None
+        self._stores[number] = store
+        return store
+
+    def _lock(self, number: int, directory: Path) -> bool:
+        descriptor = os.open(directory / schema.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        self._locks[number] = descriptor
+        return True
+
+    def _unlock(self, number: int) -> None:
+        os.close(self._locks.pop(number))
+
+    def _give_up(self, number: int) -> None:
+        self._stores.pop(number).close()
+        self._unlock(number)
+
+    async def _release_drained(self) -> None:
+        for store in self.stores():
+            try:
+                if store is not self._home and await store.is_empty():
+                    self._give_up(store.partition)
+            except QueueUnavailable as error:
+                self._emit(Note("qmgr", f"queue partition {store.partition}: {error}", severity="warning"))
+
+    async def _purge(self) -> None:
+        try:
+            await self._home.purge(self._clock() - self._lifetime, PURGE_AT_ONCE)
+        except QueueUnavailable as error:
+            self._emit(Note("qmgr", f"queue ledger not purged: {error}", severity="warning"))
+
+
+def _holds_mail(directory: Path) -> bool:
+    """Whether a partition has anything to do. One that cannot be read may have: opening it tells, and salvages."""
+    database = directory / schema.DATABASE
+    if not database.exists():
+        return False
+    try:
+        connection = sqlite3.connect(database)
+        try:
+            return connection.execute("SELECT 1 FROM recipient LIMIT 1").fetchone() is not None
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return True

@@ -1,0 +1,69 @@
+"""Values of mail as bytes in a database and back: envelopes as MessagePack, texts as SQLite takes them.
+
+Addresses may hold surrogate escapes (octets that are not UTF-8), which neither MessagePack nor SQLite takes as text:
+such an envelope is written as JSON, which can escape them, and such a text as a BLOB of its octets.
+"""
+
+import json
+from typing import Any
+
+import msgspec
+
+from gatepost.mail.address import from_bytes, to_bytes
+from gatepost.mail.envelope import Envelope
+from gatepost.mail.outcome import Outcome
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Envelope).decode
+_JSON_START = ord("{")
+
+
+def pack(envelope: Envelope) -> bytes:
+    """`envelope` as bytes."""
+    try:
+        return b"m" + _encode(envelope)
+    except UnicodeEncodeError:
+        return json.dumps(msgspec.to_builtins(envelope)).encode("ascii")
+
+
+def unpack(data: bytes) -> Envelope:
+    """The envelope that `pack` wrote. Raises ValueError (msgspec's errors are some) where it is not one."""
+    if data and data[0] == _JSON_START:
+        return msgspec.convert(json.loads(data), Envelope)
+    return _decode(memoryview(data)[1:])
+
+
+def text_of(value: str) -> str | bytes:
+    """`value` as SQLite stores it."""
+    return value if value.isascii() else _beyond_ascii(value)
+
+
+def _beyond_ascii(value: str) -> str | bytes:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return to_bytes(value)
+    return value
+
+
+def as_text(stored: str | bytes) -> str:
+    """What `text_of` stored."""
+    return stored if isinstance(stored, str) else from_bytes(stored)
+
+
+def pack_outcome(outcome: Outcome) -> str:
+    """An outcome as JSON, for the ledger; octets that are not UTF-8 become question marks."""
+    try:
+        return msgspec.json.encode(outcome).decode()
+    except UnicodeEncodeError:
+        plain: dict[str, Any] = msgspec.to_builtins(outcome)
+        return json.dumps({k: _printable(v) if isinstance(v, str) else v for k, v in plain.items()})
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+def unpack_outcome(data: str) -> Outcome:
+    """What `pack_outcome` wrote. Raises ValueError where it is not an outcome."""
+    return msgspec.json.decode(data, type=Outcome)

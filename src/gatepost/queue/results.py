@@ -1,0 +1,192 @@
+"""How attempts ended: log records, settlements, and reports to the sender when a message's active pass is over.
+
+Delivered recipients are settled at once. Failed ones only when the pass ends and after their notice is durable; those that
+wait are given their next attempt then too. Whatever goes wrong in between leaves a recipient queued, never lost.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gatepost.deliver.port import Report
+from gatepost.events.records import Delivered, Emit, Note, Removed
+from gatepost.mail.envelope import Notify
+from gatepost.mail.outcome import Class, Outcome
+from gatepost.mail.queue_id import QueueId
+from gatepost.queue.port import ActiveMessage, Failure, Notifier, QueueUnavailable, Settlement, Status
+from gatepost.queue.schedule import is_expired, is_late, next_attempt
+from gatepost.queue.settings import QueueSettings
+from gatepost.queue.transaction import WARNED
+
+
+class Ledger(Protocol):
+    """What results need of the queue (partitions.py)."""
+
+    def settle(self, settlements: Sequence[Settlement]) -> None: ...
+
+    async def live(self, identity: QueueId) -> int: ...
+
+    async def mark(self, identity: QueueId, flag: int) -> None: ...
+
+
+class Ended(Struct, frozen=True):
+    """A report that is kept until the pass ends, and the site that it is about (empty: none)."""
+
+    report: Report
+    site: str
+
+
+class Pass:
+    """The active pass of a message: what has been reported of it so far. `fresh`: straight from `put`, so that all its
+    recipients are in this pass. `pending`: recipients not reported yet."""
+
+    __slots__ = ("deferred", "delivered", "failed", "fresh", "identity", "message", "pending")
+
+    def __init__(self, message: ActiveMessage, *, fresh: bool) -> None:
+        self.message = message
+        self.fresh = fresh
+        self.identity = str(message.id)
+        self.pending = len(message.recipients)
+        self.delivered: list[Ended] = []
+        self.deferred: list[Ended] = []
+        self.failed: list[Ended] = []
+
+
+class Results:
+    """`program`: the master.cf program of a transport, for the log."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        notifier: Notifier,
+        settings: QueueSettings,
+        emit: Emit,
+        clock: Callable[[], float],
+        program: Callable[[str], str],
+    ) -> None:
+        self._ledger = ledger
+        self._notifier = notifier
+        self._settings = settings
+        self._emit = emit
+        self._clock = clock
+        self._program = program
+
+    def record(self, active: Pass, reports: Sequence[Report], transport: str, site: str) -> None:
+        """Take down how an attempt ended for some recipients of a pass."""
+        now = self._clock()
+        settled: list[Settlement] = []
+        for report in reports:
+            outcome = report.outcome
+            if outcome.cls is Class.OK:
+                settled.append(Settlement(active.message.id, report.recipient.index, Status.DELIVERED, outcome))
+                status = "sent"
+                if report.recipient.recipient.notify & Notify.SUCCESS and not report.dsn_relayed:
+                    active.delivered.append(Ended(report, site))
+            else:
+                status, report = self._not_delivered(active, report, site)
+            self._emit(_delivered(self._program(transport), active, report, status, now))
+        if settled:
+            self._ledger.settle(settled)
+        active.pending -= len(reports)
+
+    def _not_delivered(self, active: Pass, report: Report, site: str) -> tuple[str, Report]:
+        if report.outcome.cls is Class.TEMPORARY:
+            active.deferred.append(Ended(report, site))
+            return "deferred", report
+        if self._settings.soft_bounce:
+            report = replace(report, outcome=softened(report.outcome))
+            active.deferred.append(Ended(report, site))
+            return "SOFTBOUNCE", report
+        active.failed.append(Ended(report, site))
+        return "bounced", report
+
+    async def finish(self, active: Pass) -> None:
+        """End a pass: send the reports it calls for, settle the rest, and tell when the message is gone."""
+        if active.delivered:
+            await self._notify(active, active.delivered, self._notifier.succeeded, "")
+        if active.failed:
+            await self._return(active, active.failed, Status.BOUNCED)
+        if active.deferred:
+            await self._defer(active)
+        if not active.deferred and (active.fresh or await self._is_done(active.message.id)):
+            self._emit(Removed("qmgr", active.identity))
+
+    async def _defer(self, active: Pass) -> None:
+        message, now = active.message, self._clock()
+        arrival = message.id.arrival
+        if message.expire or is_expired(message.envelope, now, arrival, self._settings):
+            ended, active.deferred = active.deferred, []
+            word = "force-expired" if message.expire else "expired"
+            text = f"from=<{message.envelope.sender}>, status={word}, returned to sender"
+            self._emit(Note("qmgr", text, queue_id=active.identity))
+            await self._return(active, ended, Status.EXPIRED)
+        elif is_late(message.warned, now, arrival, self._settings) and await self._notify(
+            active, active.deferred, self._notifier.delayed, "delayed"
+        ):
+            await self._warned(message.id)
+        self._requeue(active, active.deferred)
+
+    async def _return(self, active: Pass, ended: list[Ended], status: Status) -> None:
+        """Return recipients to their sender; those whose notice could not be made stay in the queue."""
+        if await self._notify(active, ended, self._notifier.bounced, "failed"):
+            identity = active.message.id
+            self._ledger.settle([Settlement(identity, e.report.recipient.index, status, e.report.outcome) for e in ended])
+        elif ended is active.failed:
+            active.deferred.extend(ended)
+        else:
+            active.deferred = ended
+
+    def _requeue(self, active: Pass, ended: list[Ended]) -> None:
+        identity = active.message.id
+        due = next_attempt(self._clock(), identity.arrival, self._settings)
+        self._ledger.settle(
+            [Settlement(identity, e.report.recipient.index, Status.QUEUED, e.report.outcome, due, site=e.site) for e in ended]
+        )
+
+    async def _notify(self, active: Pass, ended: list[Ended], send: "_Send", action: str) -> bool:
+        failures = [Failure(e.report.recipient, e.report.outcome, action or _success(e.report), e.report.relay) for e in ended]
+        try:
+            await send(active.message, failures)
+        except Exception as error:  # Whatever a notice cannot say must not cost the message.
+            self._emit(Note("qmgr", f"notice not sent: {error!r}", severity="warning", queue_id=active.identity))
+            return False
+        return True
+
+    async def _is_done(self, identity: QueueId) -> bool:
+        try:
+            return not await self._ledger.live(identity)
+        except QueueUnavailable:
+            return False
+
+    async def _warned(self, identity: QueueId) -> None:
+        try:
+            await self._ledger.mark(identity, WARNED)
+        except QueueUnavailable as error:
+            self._emit(Note("qmgr", f"delay warning not recorded: {error}", severity="warning", queue_id=str(identity)))
+
+
+_Send = Callable[[ActiveMessage, Sequence[Failure]], Awaitable[None]]
+
+
+def softened(outcome: Outcome) -> Outcome:
+    """`outcome` as `soft_bounce` has it: temporary."""
+    return replace(outcome, cls=Class.TEMPORARY, enhanced="4" + outcome.enhanced[1:])
+
+
+def _success(report: Report) -> str:
+    """RFC 3464 §2.3.3: handed to a next hop that makes no promise, or to a mailbox."""
+    return "relayed" if report.relay.endswith("]") or "]:" in report.relay else "delivered"
+
+
+def _delivered(service: str, active: Pass, report: Report, status: str, now: float) -> Delivered:
+    message, recipient, outcome = active.message, report.recipient.recipient, report.outcome
+    arrival, entered = message.id.arrival, message.entered
+    started = report.started or now
+    connected = report.connected or now
+    delays = (max(entered - arrival, 0.0), max(started - entered, 0.0), max(connected - started, 0.0), max(now - connected, 0.0))
+    return Delivered(
+        service, active.identity, recipient.address, recipient.original, report.relay, max(now - arrival, 0.0), delays,
+        outcome.enhanced, status, outcome.text, report.conn_use,
+    )  # fmt: skip

@@ -1,0 +1,374 @@
+"""The scheduler: takes messages in hand, asks where they go, and gives them to delivery agents (qmgr(8)).
+
+A message just stored is delivered from memory. The active set is bounded in messages, recipients and octets; what does not
+fit waits in the store and is claimed by index when there is room: untried messages first come first served, others by
+destination in turn. A dead or crowded destination is not even looked at.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Protocol
+
+from msgspec.structs import replace
+
+from gatepost.deliver.port import Agent, DeliveryRequest, Report
+from gatepost.events.records import Activated, Emit, Note
+from gatepost.mail.address import domain_of
+from gatepost.mail.outcome import Class, Outcome
+from gatepost.mail.queue_id import QueueId
+from gatepost.queue.contents import in_memory
+from gatepost.queue.destinations import Destinations, Job, Site
+from gatepost.queue.port import ActiveMessage, NewMessage, Notifier, QueuedRecipient, QueueUnavailable, Settlement, Status
+from gatepost.queue.results import Ledger, Pass, Results
+from gatepost.queue.schedule import split
+from gatepost.queue.settings import Limits, QueueSettings
+from gatepost.queue.transaction import Claim, Claimed
+from gatepost.routing.port import AddressClass, Route
+
+Resolve = Callable[[str, str], Awaitable[Route]]
+Agents = Callable[[str], Agent]
+
+ROUND = 1.0
+"""Seconds between looks into the store."""
+PER_SITE = 100
+"""Recipients of one destination to have in hand from the store: enough to keep its window busy until the next look."""
+AT_ONCE = 1000
+"""Recipients to claim in one transaction."""
+ACTIVE_OCTETS = 256 * 1024 * 1024
+"""Octets of contents in memory."""
+
+_RETRY = "retry"
+_TRANSPORT_UNAVAILABLE = Outcome(Class.TEMPORARY, "4.3.0", "mail transport unavailable")
+_TRANSPORT_DEFERRED = Outcome(Class.TEMPORARY, "4.3.2", "deferred transport")
+_EXPIRED_BY_HAND = Outcome(Class.TEMPORARY, "4.7.0", "message is administratively expired")
+_BROKEN = Outcome(Class.TEMPORARY, "4.3.0", "unknown mail transport error")
+_REDIRECTED = Outcome(Class.OK, "2.0.0", "redirected")
+_UNRESOLVED = Outcome(Class.TEMPORARY, "4.3.0", "address resolver failure")
+
+
+class ClaimingStore(Protocol):
+    """A partition, as far as the scheduler takes from it (store.py)."""
+
+    partition: int
+
+    async def claim(self, wanted: Claim) -> Claimed: ...
+
+    async def claim_fresh(self, wanted: Claim) -> Claimed: ...
+
+
+class Queue(Ledger, Protocol):
+    """All partitions of a worker (partitions.py)."""
+
+    def stores(self) -> Sequence[ClaimingStore]: ...
+
+    def shelve(self, identity: QueueId, site: str = "") -> None: ...
+
+    async def hasten(self) -> None:
+        """Make everything that waits due."""
+        ...
+
+
+class Scheduler:
+    """`resolve(address, sender)` routes an address; `agents(transport)` gives its agent or raises LookupError;
+    `limits(transport)` its limits; `program(transport)` its master.cf program, for the log."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        *,
+        resolve: Resolve,
+        agents: Agents,
+        limits: Limits,
+        notifier: Notifier,
+        settings: QueueSettings,
+        emit: Emit,
+        clock: Callable[[], float],
+        program: Callable[[str], str] = str,
+    ) -> None:
+        self._queue = queue
+        self._resolve = resolve
+        self._agents = agents
+        self._settings = settings
+        self._emit = emit
+        self._clock = clock
+        self._destinations = Destinations(limits)
+        self._results = Results(queue, notifier, settings, emit, clock, program)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._messages = self._recipients = self._octets = 0
+        self._cursors: dict[int, str] = {}
+        self._more = False
+        self._stopping = False
+        self._wake = asyncio.Event()
+
+    def accept(self, message: NewMessage) -> None:
+        """Take in hand a message that `put` has just stored. Messages on hold are left alone."""
+        envelope = message.envelope
+        if envelope.hold:
+            return
+        if self._stopping or not self._has_room():
+            self._queue.shelve(message.id)
+            self._more = True
+            return
+        recipients = tuple([QueuedRecipient(index, recipient) for index, recipient in enumerate(envelope.recipients)])
+        active = ActiveMessage(
+            message.id, replace(envelope, recipients=()), message.content, message.size, recipients, self._clock()
+        )
+        self._activate(Pass(active, fresh=True))
+
+    async def run(self) -> None:
+        """Look into the store from time to time, until `stop`."""
+        while not self._stopping:
+            self._wake.clear()
+            self._destinations.sweep(self._clock())
+            if self._has_room():
+                await self._replenish()
+            try:
+                async with asyncio.timeout(ROUND):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    def wake(self) -> None:
+        """Look into the store now."""
+        self._wake.set()
+
+    def revive(self) -> None:
+        """Give dead destinations another chance now."""
+        self._destinations.revive()
+        self._wake.set()
+
+    async def flush(self) -> None:
+        """Try everything that waits now (`postqueue -f`). Raises QueueUnavailable."""
+        await self._queue.hasten()
+        self.revive()
+
+    async def stop(self, grace: float = 5.0) -> None:
+        """Start nothing more; wait `grace` seconds for what is running. What is cut off stays queued."""
+        self._stopping = True
+        self._wake.set()
+        for job in self._destinations.drain():
+            self._queue.shelve(job.active.message.id, job.site.key)
+        if self._tasks:
+            _, running = await asyncio.wait(self._tasks, timeout=grace)
+            for task in running:
+                task.cancel()
+
+    # The active set
+
+    def _has_room(self) -> bool:
+        settings = self._settings
+        return (
+            self._messages < settings.qmgr_message_active_limit
+            and self._recipients < settings.qmgr_message_recipient_limit
+            and self._octets < ACTIVE_OCTETS
+        )
+
+    def _activate(self, active: Pass) -> None:
+        message = active.message
+        self._messages += 1
+        self._recipients += len(message.recipients)
+        self._octets += in_memory(message.content)
+        self._emit(Activated("qmgr", active.identity, message.envelope.sender, message.size, len(message.recipients)))
+        self._spawn(self._route(active))
+
+    async def _finished(self, active: Pass) -> None:
+        await self._results.finish(active)
+        message = active.message
+        self._messages -= 1
+        self._recipients -= len(message.recipients)
+        self._octets -= in_memory(message.content)
+        if self._more and self._messages * 2 <= self._settings.qmgr_message_active_limit:
+            self._wake.set()
+
+    async def _replenish(self) -> None:
+        self._more = False
+        for store in self._queue.stores():
+            skip = self._destinations.crowded(PER_SITE)
+            wanted = Claim(self._clock(), AT_ONCE, PER_SITE, skip, self._cursors.get(store.partition, ""))
+            try:
+                for claimed in (await store.claim_fresh(wanted), await store.claim(wanted)):
+                    self._take(claimed)
+            except QueueUnavailable as error:
+                self._emit(Note("qmgr", f"queue partition {store.partition}: {error}", severity="warning"))
+            else:
+                self._cursors[store.partition] = claimed.after
+                self._more = self._more or not claimed.exhausted
+        if self._more and self._has_room():
+            self._wake.set()
+
+    def _take(self, claimed: Claimed) -> None:
+        now = self._clock()
+        for message in claimed.messages:
+            self._activate(Pass(replace(message, entered=now), fresh=False))
+        self._more = self._more or len(claimed.messages) >= AT_ONCE
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # One message
+
+    async def _route(self, active: Pass) -> None:
+        """Sort the recipients of a message by destination; deliver the first job here, others in tasks of their own."""
+        by_site: dict[Site, list[QueuedRecipient]] = {}
+        for recipient in self._wanted(active):
+            route = await self._destination(active.message, recipient)
+            if isinstance(route, Outcome):
+                self._results.record(active, [Report(recipient, route)], "error", "")
+                continue
+            address = route.recipient
+            if address != recipient.recipient.address:
+                recipient = replace(recipient, recipient=replace(recipient.recipient, address=address))
+            site = self._destinations.site(route.transport, route.nexthop, address)
+            by_site.setdefault(site, []).append(recipient)
+        if not active.pending:
+            await self._finished(active)
+        jobs = [
+            Job(active, recipients, site)
+            for site, of_site in by_site.items()
+            for recipients in split(of_site, site.transport.limits.destination_recipient_limit)
+        ]
+        for job in jobs[1:]:
+            await self._submit(job)
+        if jobs:
+            await self._submit(jobs[0], here=True)
+
+    def _wanted(self, active: Pass) -> Sequence[QueuedRecipient]:
+        """The recipients to deliver to: a redirected message goes to one address once, instead of them all (access(5))."""
+        recipients = active.message.recipients
+        if not active.message.envelope.redirect or len(recipients) == 1:
+            return recipients
+        identity = active.message.id
+        self._queue.settle([Settlement(identity, r.index, Status.DELETED, _REDIRECTED) for r in recipients[1:]])
+        active.pending = 1
+        return recipients[:1]
+
+    async def _destination(self, message: ActiveMessage, recipient: QueuedRecipient) -> Route | Outcome:
+        """Where a recipient goes, or why it goes nowhere now."""
+        envelope = message.envelope
+        if message.expire:
+            return _EXPIRED_BY_HAND
+        try:
+            if envelope.content_filter and not envelope.redirect:
+                route = _filtered(envelope.content_filter, recipient.recipient.address)
+            else:
+                route = await self._resolve(envelope.redirect or recipient.recipient.address, envelope.sender)
+        except Exception as error:
+            self._emit(Note("qmgr", f"resolver failure: {error!r}", severity="warning", queue_id=str(message.id)))
+            return _UNRESOLVED
+        if route.error:
+            enhanced, _, text = route.error.partition(" ")
+            cls = Class.TEMPORARY if route.transport == _RETRY else Class.PERMANENT
+            return Outcome(cls, enhanced, text)
+        if route.transport in self._settings.defer_transports:
+            return _TRANSPORT_DEFERRED
+        return route
+
+    # One delivery
+
+    async def _submit(self, job: Job, *, here: bool = False) -> None:
+        """Start a job if its destination has a free slot (in this task if `here`), else let it wait."""
+        site = job.site
+        if site.verdict is not None:
+            await self._suspended(job, site.verdict)
+        elif site.waiting or not (site.is_open and site.transport.is_open):
+            site.transport.enqueue(job)
+        else:
+            site.transport.begin(site)
+            if here:
+                await self._slot(job)
+            else:
+                self._spawn(self._slot(job))
+
+    async def _slot(self, job: Job) -> None:
+        """A delivery slot: this job, then whichever of the same transport has its turn."""
+        following: Job | None = job
+        while following is not None:
+            await self._attempt(following)
+            following = self._release(following.site)
+
+    def _release(self, site: Site) -> Job | None:
+        transport = site.transport
+        transport.end(site)
+        pause = transport.limits.destination_rate_delay
+        if pause > 0:
+            site.paused = True
+            asyncio.get_running_loop().call_later(pause, self._resume, site)
+        if self._stopping:
+            return None
+        transport.offer(site)
+        following = transport.take()
+        self._start(site)
+        return following
+
+    def _resume(self, site: Site) -> None:
+        site.paused = False
+        site.transport.offer(site)
+        self._start(site)
+
+    def _start(self, site: Site) -> None:
+        while not self._stopping and (job := site.transport.take()) is not None:
+            self._spawn(self._slot(job))
+
+    async def _attempt(self, job: Job) -> None:
+        site, active = job.site, job.active
+        request = DeliveryRequest(active.message, job.recipients, site.transport.name, site.nexthop)
+        reports = await self._deliver(request)
+        self._results.record(active, reports, site.transport.name, site.key)
+        await self._learn(site, reports)
+        if not active.pending:
+            await self._finished(active)
+
+    async def _deliver(self, request: DeliveryRequest) -> Sequence[Report]:
+        """The agent's reports; an agent that is missing, raises or forgets a recipient costs a deferral."""
+        began = self._clock()
+        try:
+            agent = self._agents(request.transport)
+        except LookupError:
+            self._emit(Note("qmgr", f"mail transport {request.transport} is not known", severity="warning"))
+            return _all(request, _TRANSPORT_UNAVAILABLE, began)
+        try:
+            reports = await agent.deliver(request)
+        except Exception as error:
+            text = f"transport {request.transport}: {error!r}"
+            self._emit(Note("qmgr", text, severity="warning", queue_id=str(request.message.id)))
+            return _all(request, _BROKEN, began)
+        if len(reports) == len(request.recipients):
+            return reports
+        reported = {report.recipient.index for report in reports}
+        missing = [Report(r, _BROKEN, started=began) for r in request.recipients if r.index not in reported]
+        return [*reports, *missing]
+
+    async def _learn(self, site: Site, reports: Sequence[Report]) -> None:
+        """Open or close the window; when the site is dead, nothing waits for it."""
+        trouble = next((report.outcome for report in reports if report.relay == "none" and _is_unreachable(report)), None)
+        if trouble is None:
+            site.window.succeeded(site.busy)
+            return
+        if site.verdict is None and site.window.failed():
+            for job in site.die(trouble, self._clock() + self._settings.minimal_backoff_time):
+                await self._suspended(job, trouble)
+
+    async def _suspended(self, job: Job, verdict: Outcome) -> None:
+        outcome = replace(verdict, text=f"delivery temporarily suspended: {verdict.text}")
+        now = self._clock()
+        reports = [Report(recipient, outcome, started=now) for recipient in job.recipients]
+        self._results.record(job.active, reports, "error", job.site.key)
+        if not job.active.pending:
+            await self._finished(job.active)
+
+
+def _filtered(content_filter: str, address: str) -> Route:
+    """A content filter takes every recipient as it is; without a next hop it is looked for at the recipient's domain."""
+    transport, _, nexthop = content_filter.partition(":")
+    return Route(transport, nexthop or domain_of(address), address, AddressClass.DEFAULT)
+
+
+def _is_unreachable(report: Report) -> bool:
+    """The site could not be reached, as opposed to: it refused this mail."""
+    return report.outcome.cls is Class.TEMPORARY and report.outcome.code == 0
+
+
+def _all(request: DeliveryRequest, outcome: Outcome, began: float) -> list[Report]:
+    return [Report(recipient, outcome, started=began) for recipient in request.recipients]

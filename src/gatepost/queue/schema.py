@@ -1,0 +1,81 @@
+"""The database of one partition: its tables, and how a connection to it is set up.
+
+message    one row per message, kept as long as the ledger; `envelope` is the whole envelope as accepted, with its checksum
+content    the octets of small contents; large ones are files beside the database
+recipient  one row per recipient that is not done yet; `(site, due)` is indexed for those that wait, and for them only:
+           a message delivered at once never touches that index
+ledger     one row per recipient that is done: how it ended, when, and who did it
+"""
+
+import sqlite3
+from pathlib import Path
+
+DATABASE = "queue.sqlite"
+CONTENT = "content"
+STAGING = "staging"
+LOCK = "lock"
+
+BUSY_TIMEOUT = 5.0
+"""Seconds that a writer waits for another one (a tool, or the worker)."""
+
+CHECKPOINT_PAGES = 1000
+"""Pages of write-ahead log after which they are copied into the database; more saves nothing that was measured."""
+
+_VERSION = 1
+_TABLES = """
+CREATE TABLE message(key INTEGER PRIMARY KEY, sender, size INTEGER, recipients INTEGER, flags INTEGER,
+    envelope BLOB, envelope_crc INTEGER, content_size INTEGER, content_crc INTEGER, content_offset INTEGER);
+CREATE TABLE content(key INTEGER PRIMARY KEY, data BLOB);
+CREATE TABLE recipient(key INTEGER, number INTEGER, status INTEGER, due REAL, site TEXT, attempts INTEGER, reason,
+    address, PRIMARY KEY(key, number)) WITHOUT ROWID;
+CREATE INDEX waiting ON recipient(site, due) WHERE status = 0;
+CREATE TABLE ledger(key INTEGER, number INTEGER, status INTEGER, at REAL, outcome TEXT, by TEXT, address,
+    PRIMARY KEY(key, number)) WITHOUT ROWID;
+CREATE TABLE signal(name TEXT PRIMARY KEY, count INTEGER) WITHOUT ROWID;
+"""
+
+
+def connect(directory: Path) -> sqlite3.Connection:
+    """A connection to the database in `directory`, which is made where there is none. Every commit is synced to disk.
+    Raises sqlite3.Error."""
+    connection = sqlite3.connect(
+        directory / DATABASE, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    try:
+        # SECURE_DELETE is on in Debian's build: it would overwrite every content with zeros.
+        for pragma in ("secure_delete = OFF", "journal_mode = WAL", "synchronous = FULL", "temp_store = MEMORY"):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}").fetchall()
+        _create(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    if connection.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+        for statement in _TABLES.split(";"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {_VERSION}")
+    connection.execute("COMMIT")
+
+
+def placeholders(row: int, rows: int) -> str:
+    """`(?,?),(?,?)...`: `rows` rows of `row` values."""
+    one = "(" + ",".join("?" * row) + ")"
+    return ",".join([one] * rows)
+
+
+def run_for_rows(connection: sqlite3.Connection, statement: str, rows: "list[tuple[object, ...]]") -> None:
+    """Run `statement` with `{}` standing for all of `rows` at once, a few sizes of them so that it stays prepared. One
+    step for many rows also means that the interpreter's lock changes hands once, not once a row."""
+    done = 0
+    while done < len(rows):
+        count = min(64, 1 << ((len(rows) - done).bit_length() - 1))
+        chunk = rows[done : done + count]
+        connection.execute(statement.format(placeholders(len(chunk[0]), count)), [value for row in chunk for value in row])
+        done += count

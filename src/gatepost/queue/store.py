@@ -1,0 +1,219 @@
+"""A queue partition in SQLite: what the event loop sees of it. The work is done by the committer's thread.
+
+Contract: when `put` returns, the message is on stable storage (the write-ahead log is synced by every commit).
+Failure: a disk that is full, slow or broken makes `put` raise QueueUnavailable within `commit_timeout` seconds.
+"""
+
+import asyncio
+import functools
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gatepost.events.records import Emit, Event, Note
+from gatepost.mail.queue_id import QueueId
+from gatepost.queue import schema
+from gatepost.queue.committer import Committer, Job, Put, shelving
+from gatepost.queue.contents import ContentFiles
+from gatepost.queue.ledger import purge
+from gatepost.queue.port import NewMessage, QueueUnavailable, Settlement
+from gatepost.queue.salvage import heal
+from gatepost.queue.transaction import Claim, Claimed, claim, claim_fresh, hasten, live, mark, shelve_all
+
+T = TypeVar("T")
+_MICROSECONDS = 1_000_000
+
+
+class SqliteStore:
+    """One partition, in `directory`, owned by this worker (see partitions.py). To be made inside a running event loop.
+
+    `partition`: its number. `emit`: where damage is told. `on_change`: called in the loop when somebody else (a tool) has
+    written. `commit_timeout`: seconds. Raises sqlite3.Error or OSError where it cannot be opened.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        partition: int,
+        *,
+        emit: Emit,
+        on_change: Callable[[], object] = lambda: None,
+        commit_timeout: float = 30.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.directory = directory
+        self.partition = partition
+        self._emit = emit
+        self._on_change = on_change
+        self._clock = clock
+        self._timeout = commit_timeout
+        self._loop = asyncio.get_running_loop()
+        self._files = ContentFiles(directory / schema.CONTENT, directory / schema.STAGING)
+        self._pending: dict[Put, float] = {}
+        self._watch: asyncio.TimerHandle | None = None
+        connection = self._open()
+        self._last_key: int = connection.execute("SELECT coalesce(max(key), 0) FROM message").fetchone()[0]
+        self._committer = Committer(connection, self._files, clock, self._wake, self._changed, self._heal)
+        self._committer.start()
+        self._submit = self._committer.submit
+
+    def new_id(self) -> QueueId:
+        """A fresh id: the time in microseconds, or the next number where that is taken."""
+        self._last_key = key = max(int(self._clock() * _MICROSECONDS), self._last_key + 1)
+        return QueueId(key, self.partition)
+
+    async def put(self, message: NewMessage) -> None:
+        """Store the message; durable when this returns. Its recipients are then in the caller's hands (ACTIVE), who gives
+        them to the scheduler. Raises QueueUnavailable."""
+        item = Put(message, self._loop.create_future())
+        self._pending[item] = self._loop.time()
+        if self._watch is None:
+            self._watch = self._loop.call_later(self._timeout, self._overdue)
+        self._submit(item)
+        try:
+            await item.future
+        except BaseException:
+            item.abandoned = True
+            if item.error is None and item.future.cancelled() and item not in self._pending:
+                self.shelve(message.id)
+            raise
+        finally:
+            self._pending.pop(item, None)
+
+    def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Record outcomes in the next commit; does not wait."""
+        self._submit(settlements)
+
+    def shelve(self, identity: QueueId, site: str = "") -> None:
+        """Let an active message wait in the store, for `site` where that is known; does not wait."""
+        self._submit(shelving(identity.key, site))
+
+    async def claim(self, wanted: Claim) -> Claimed:
+        """Take recipients that were tried before and are due. Raises QueueUnavailable."""
+        return self._named(await self._run(lambda connection: claim(connection, self._files, self.partition, wanted)))
+
+    async def claim_fresh(self, wanted: Claim) -> Claimed:
+        """Take messages that were never tried. Raises QueueUnavailable."""
+        return self._named(await self._run(lambda connection: claim_fresh(connection, self._files, self.partition, wanted)))
+
+    async def live(self, identity: QueueId) -> int:
+        """How many recipients of the message are not done, after all that was settled before. Raises QueueUnavailable."""
+        return await self._run(lambda connection: live(connection, identity.key))
+
+    async def is_empty(self) -> bool:
+        """Whether no recipient is left in this partition. Raises QueueUnavailable."""
+        return await self._run(lambda connection: connection.execute("SELECT 1 FROM recipient LIMIT 1").fetchone() is None)
+
+    async def mark(self, identity: QueueId, flag: int) -> None:
+        """Set a flag of the message (transaction.WARNED, EXPIRE). Raises QueueUnavailable."""
+        await self._run(lambda connection: mark(connection, identity.key, flag))
+
+    async def hasten(self) -> None:
+        """Make everything that waits due now. Raises QueueUnavailable."""
+        after: int | None = 0
+        while after is not None:
+            after = await self._run(functools.partial(hasten, after=after))
+
+    async def signals(self) -> dict[str, int]:
+        """How often tools have asked for something by name (`flush`). Raises QueueUnavailable."""
+        return await self._run(lambda connection: dict(connection.execute("SELECT name, count FROM signal").fetchall()))
+
+    async def purge(self, before: float, limit: int) -> int:
+        """Forget at most `limit` messages that arrived before that time (seconds since 1970) and are done; returns how
+        many. Raises QueueUnavailable."""
+        return await self._run(lambda connection: purge(connection, before, limit))
+
+    def staging(self) -> Path:
+        """A fresh path in this partition's file system: a content written there is moved, not copied, by `put`."""
+        return self._files.staging / f"{os.getpid()}-{self.new_id().key}"
+
+    def free_space(self) -> int:
+        """Octets free for the unprivileged in the file system of the queue (`queue_minfree`). Raises OSError."""
+        status = os.statvfs(self.directory)
+        return status.f_bavail * status.f_frsize
+
+    def close(self) -> None:
+        """Commit what is pending and close. Blocks for a commit."""
+        if self._watch is not None:
+            self._watch.cancel()
+        self._committer.stop()
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            connection = schema.connect(self.directory)
+            connection.execute("SELECT max(key) FROM message").fetchone()
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise
+            connection = heal(self.directory, error, self._emit)
+        self._files.clear_staging()
+        connection.execute("BEGIN IMMEDIATE")
+        shelve_all(connection)
+        connection.execute("COMMIT")
+        return connection
+
+    async def _run(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        job = Job(function, self._loop.create_future())
+        self._submit(job)
+        try:
+            async with asyncio.timeout(self._timeout):
+                result: T = await job.future
+        except TimeoutError:
+            raise QueueUnavailable("commit timed out") from None
+        return result
+
+    def _named(self, claimed: Claimed) -> Claimed:
+        for damage in claimed.damaged:
+            text = f"{damage.what}: put on hold, not delivered"
+            self._emit(Note("qmgr", text, severity="error", queue_id=str(QueueId(damage.key, self.partition))))
+        return claimed
+
+    # Called in the committer's thread:
+
+    def _wake(self, puts: list[Put], jobs: list[Job]) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._resolve, puts, jobs)
+
+    def _changed(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._on_change)
+
+    def _heal(self, connection: sqlite3.Connection, error: Exception) -> sqlite3.Connection:
+        connection.close()
+        return heal(self.directory, error, self._emit_in_loop)
+
+    def _emit_in_loop(self, event: Event) -> None:
+        self._loop.call_soon_threadsafe(self._emit, event)
+
+    # Called in the loop:
+
+    @staticmethod
+    def _resolve(puts: list[Put], jobs: list[Job]) -> None:
+        for put in puts:
+            if not put.future.done():
+                _finish(put.future, None, put.error)
+        for job in jobs:
+            if job.future is not None and not job.future.done():
+                _finish(job.future, job.result, job.error)
+
+    def _overdue(self) -> None:
+        """Fail what has waited too long; look again when the oldest that remains would have."""
+        self._watch = None
+        now = self._loop.time()
+        for item, since in list(self._pending.items()):
+            if now - since < self._timeout:
+                self._watch = self._loop.call_later(since + self._timeout - now, self._overdue)
+                break
+            item.abandoned = True
+            if not item.future.done():
+                item.future.set_exception(QueueUnavailable("commit timed out"))
+
+
+def _finish(future: "asyncio.Future[Any]", result: Any, error: Exception | None) -> None:
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)

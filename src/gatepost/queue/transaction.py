@@ -1,0 +1,303 @@
+"""What one transaction on a partition's database does: put, settle, claim. Everything here runs inside a transaction that the
+committer opened, in its thread; nothing here commits. Each function raises sqlite3.Error, those on contents also OSError.
+"""
+
+import sqlite3
+import zlib
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gatepost.mail.content import Content, FileContent, MemoryContent
+from gatepost.mail.envelope import Envelope
+from gatepost.mail.queue_id import QueueId
+from gatepost.queue.contents import ContentFiles, checksum, is_inline, offset_of
+from gatepost.queue.port import ActiveMessage, NewMessage, QueuedRecipient, Settlement, Status
+from gatepost.queue.record import as_text, pack, pack_outcome, text_of, unpack
+from gatepost.queue.schema import run_for_rows
+
+WARNED = 1
+EXPIRE = 2
+"""Bits of message.flags: a delay warning was sent; an administrator asked for expiry."""
+
+LIVE = (Status.QUEUED, Status.HELD, Status.ACTIVE)
+Row = tuple[object, ...]
+
+
+class DamagedMessage(Exception):
+    """A stored message is not what was put: `what` part of it, of message `key`."""
+
+    def __init__(self, key: int, what: str) -> None:
+        super().__init__(f"message {key}: {what}")
+        self.key = key
+        self.what = what
+
+
+class Claim(Struct, frozen=True):
+    """What to claim: recipients due at `now` (seconds since 1970), at most `per_site` of each site and `limit` in all, of
+    sites after `after` in their order (round robin), without those in `skip`."""
+
+    now: float
+    limit: int
+    per_site: int
+    skip: Collection[str]
+    after: str
+
+
+class Claimed(Struct, frozen=True):
+    """What was claimed; `after` for the next Claim, `exhausted` when all sites were seen; `damaged` messages were not."""
+
+    messages: tuple[ActiveMessage, ...]
+    after: str
+    exhausted: bool
+    damaged: tuple[DamagedMessage, ...] = ()
+
+
+def put(connection: sqlite3.Connection, files: ContentFiles, messages: Sequence[NewMessage]) -> None:
+    """Store messages; their recipients are ACTIVE (in the hands of whoever puts them) or HELD."""
+    rows: list[Row] = []
+    contents: list[Row] = []
+    recipients: list[Row] = []
+    filed = False
+    for message in messages:
+        key, envelope, content = message.id.key, message.envelope, message.content
+        crc = checksum(content)
+        offset = -1
+        if is_inline(content):
+            contents.append((key, content.read()))
+        else:
+            offset = offset_of(content, files.staging)
+            files.keep(key, content)
+            filed = True
+        packed = pack(envelope)
+        rows.append((
+            key, text_of(envelope.sender), message.size, len(envelope.recipients), 0, packed, zlib.crc32(packed),
+            content.size, crc, offset,
+        ))  # fmt: skip
+        status = int(Status.HELD if envelope.hold else Status.ACTIVE)
+        for number, recipient in enumerate(envelope.recipients):
+            recipients.append((key, number, status, int(message.id.arrival), "", 0, "", text_of(recipient.address)))
+    if filed:
+        files.sync()
+    run_for_rows(connection, "INSERT INTO message VALUES {}", rows)
+    run_for_rows(connection, "INSERT INTO content VALUES {}", contents)
+    run_for_rows(connection, "INSERT INTO recipient VALUES {}", recipients)
+
+
+def settle(connection: sqlite3.Connection, files: ContentFiles, settlements: Iterable[Settlement], at: float) -> list[int]:
+    """Record outcomes; returns the keys of content files that nobody needs any more, to be removed after the commit."""
+    done: list[Settlement] = []
+    for settlement in settlements:
+        if settlement.status in LIVE:
+            _defer(connection, settlement)
+        else:
+            done.append(settlement)
+    return _finish(connection, files, done, at) if done else []
+
+
+def _defer(connection: sqlite3.Connection, settlement: Settlement) -> None:
+    # A recipient that a tool has put on hold meanwhile stays there.
+    connection.execute(
+        "UPDATE recipient SET status = CASE status WHEN 6 THEN ? ELSE status END, due = ?, site = ?, reason = ?,"
+        " attempts = attempts + 1 WHERE key = ? AND number = ?",
+        (
+            int(settlement.status), settlement.due, settlement.site, text_of(settlement.outcome.text),
+            settlement.id.key, settlement.index,
+        ),
+    )  # fmt: skip
+
+
+def _finish(connection: sqlite3.Connection, files: ContentFiles, done: list[Settlement], at: float) -> list[int]:
+    rows: list[Row] = [(s.id.key, s.index, int(s.status), at, pack_outcome(s.outcome), s.by) for s in done]
+    run_for_rows(
+        connection,
+        "INSERT OR IGNORE INTO ledger SELECT new.*, old.address FROM (VALUES {}) AS new"
+        " LEFT JOIN recipient AS old ON old.key = new.column1 AND old.number = new.column2",
+        rows,
+    )
+    run_for_rows(connection, "DELETE FROM recipient WHERE (key, number) IN (VALUES {})", [row[:2] for row in rows])
+    return drop_contents(connection, files, {s.id.key for s in done})
+
+
+def drop_contents(connection: sqlite3.Connection, files: ContentFiles, keys: Collection[int]) -> list[int]:
+    """Delete the contents of those messages that have no recipient left; returns the keys of content files to remove."""
+    unneeded = (
+        "DELETE FROM content WHERE key IN (VALUES {}) AND NOT EXISTS (SELECT 1 FROM recipient WHERE recipient.key = content.key)"
+    )
+    run_for_rows(connection, unneeded, [(key,) for key in keys])
+    return [key for key in files.held_by(keys) if not live(connection, key)]
+
+
+def live(connection: sqlite3.Connection, key: int) -> int:
+    """How many recipients of message `key` are not done."""
+    count: int = connection.execute("SELECT count(*) FROM recipient WHERE key = ?", (key,)).fetchone()[0]
+    return count
+
+
+def forget(connection: sqlite3.Connection, key: int) -> None:
+    """Undo a put that was never acknowledged."""
+    for table in ("message", "content", "recipient"):
+        connection.execute(f"DELETE FROM {table} WHERE key = ?", (key,))
+
+
+def shelve(connection: sqlite3.Connection, key: int, site: str) -> None:
+    """Let the active recipients of a message wait in the store until they are claimed for `site`."""
+    connection.execute("UPDATE recipient SET status = 0, site = ? WHERE key = ? AND status = 6", (site, key))
+
+
+def shelve_all(connection: sqlite3.Connection) -> None:
+    """Nobody has anything in hand: what the previous owner of the partition had is due."""
+    connection.execute("UPDATE recipient SET status = 0 WHERE status = 6")
+
+
+HASTEN_AT_ONCE = 2000
+
+
+def hasten(connection: sqlite3.Connection, after: int) -> int | None:
+    """Make some of what waits due now: messages after key `after`. Returns the key to go on from, None when done; in steps,
+    so that no commit waits long."""
+    last: int | None = connection.execute(
+        "SELECT max(key) FROM (SELECT key FROM recipient WHERE key > ? ORDER BY key LIMIT ?)", (after, HASTEN_AT_ONCE)
+    ).fetchone()[0]
+    if last is not None:
+        connection.execute("UPDATE recipient SET due = 0 WHERE key > ? AND key <= ? AND status = 0", (after, last))
+    return last
+
+
+def mark(connection: sqlite3.Connection, key: int, flag: int) -> None:
+    connection.execute("UPDATE message SET flags = flags | ? WHERE key = ?", (flag, key))
+
+
+SITES_AT_ONCE = 500
+"""Sites that one claim looks at: it never holds up a commit for long."""
+
+
+def claim(connection: sqlite3.Connection, files: ContentFiles, partition: int, wanted: Claim) -> Claimed:
+    """Take what is due, and mark it ACTIVE."""
+    chosen: dict[int, None] = {}
+    count, site = 0, wanted.after
+    exhausted = False
+    for _ in range(SITES_AT_ONCE):
+        following = connection.execute(
+            "SELECT site FROM recipient INDEXED BY waiting WHERE status = 0 AND site > ? ORDER BY site LIMIT 1", (site,)
+        ).fetchone()
+        if following is None:
+            exhausted = True
+            break
+        site = following[0]
+        if site in wanted.skip:
+            continue
+        count += _choose(connection, site, wanted, min(wanted.per_site, wanted.limit - count), chosen)
+        if count >= wanted.limit:
+            break
+    messages, damaged = _take(connection, files, partition, wanted, chosen)
+    return Claimed(messages, "" if exhausted else site, exhausted, damaged)
+
+
+def claim_fresh(connection: sqlite3.Connection, files: ContentFiles, partition: int, wanted: Claim) -> Claimed:
+    """Take messages that were never tried: those of no site yet, oldest first."""
+    chosen: dict[int, None] = {}
+    _choose(connection, "", wanted, wanted.limit, chosen)
+    messages, damaged = _take(connection, files, partition, wanted, chosen)
+    return Claimed(messages, "", True, damaged)
+
+
+def _choose(connection: sqlite3.Connection, site: str, wanted: Claim, limit: int, chosen: dict[int, None]) -> int:
+    rows = connection.execute(
+        "SELECT key FROM recipient INDEXED BY waiting WHERE status = 0 AND site = ? AND due <= ? ORDER BY due LIMIT ?",
+        (site, wanted.now, limit),
+    ).fetchall()
+    chosen.update(dict.fromkeys(key for (key,) in rows))
+    return len(rows)
+
+
+def _take(
+    connection: sqlite3.Connection, files: ContentFiles, partition: int, wanted: Claim, chosen: Iterable[int]
+) -> tuple[tuple[ActiveMessage, ...], tuple[DamagedMessage, ...]]:
+    messages: list[ActiveMessage] = []
+    damaged: list[DamagedMessage] = []
+    for key in chosen:
+        numbers = _due_numbers(connection, key, wanted)
+        try:
+            messages.append(load(connection, files, QueueId(key, partition), numbers))
+        except DamagedMessage as damage:
+            damaged.append(damage)
+            hold_damaged(connection, damage)
+            continue
+        run_for_rows(
+            connection,
+            "UPDATE recipient SET status = 6 WHERE (key, number) IN (VALUES {})",
+            [(key, number) for number in numbers],
+        )
+    return tuple(messages), tuple(damaged)
+
+
+def _due_numbers(connection: sqlite3.Connection, key: int, wanted: Claim) -> frozenset[int]:
+    """All recipients of a message that are due go in one pass, so that its sender gets one report."""
+    rows = connection.execute(
+        "SELECT number, site FROM recipient WHERE key = ? AND status = 0 AND due <= ?", (key, wanted.now)
+    ).fetchall()
+    return frozenset(number for number, site in rows if site not in wanted.skip)
+
+
+def hold_damaged(connection: sqlite3.Connection, damage: DamagedMessage) -> None:
+    """What cannot be delivered as it was accepted is held for a person to look at."""
+    connection.execute("UPDATE recipient SET status = 1, reason = ? WHERE key = ?", (damage.what, damage.key))
+
+
+def load(connection: sqlite3.Connection, files: ContentFiles, identity: QueueId, numbers: Collection[int]) -> ActiveMessage:
+    """Message `identity` with its recipients `numbers`. Raises DamagedMessage."""
+    key = identity.key
+    row = connection.execute(
+        "SELECT envelope, envelope_crc, size, flags, content_size, content_crc, content_offset FROM message WHERE key = ?", (key,)
+    ).fetchone()
+    if row is None:
+        raise DamagedMessage(key, "envelope missing")
+    packed, envelope_crc, size, flags, content_size, content_crc, offset = row
+    envelope = _checked(key, packed, envelope_crc)
+    content = load_content(connection, files.path, key, (content_size, content_crc, offset))
+    states = connection.execute("SELECT number, attempts, reason, address FROM recipient WHERE key = ?", (key,))
+    return ActiveMessage(
+        id=identity,
+        envelope=replace(envelope, recipients=()),
+        content=content,
+        size=size,
+        recipients=tuple(
+            QueuedRecipient(number, envelope.recipients[number], attempts, as_text(reason))
+            for number, attempts, reason, _ in states
+            if number in numbers
+        ),
+        warned=bool(flags & WARNED),
+        expire=bool(flags & EXPIRE),
+    )
+
+
+def _checked(key: int, packed: bytes, crc: int) -> Envelope:
+    if zlib.crc32(packed) != crc:
+        raise DamagedMessage(key, "envelope damaged")
+    try:
+        return unpack(packed)
+    except ValueError as error:
+        raise DamagedMessage(key, "envelope damaged") from error
+
+
+def load_content(connection: sqlite3.Connection, path_of: Callable[[int], Path], key: int, known: tuple[int, int, int]) -> Content:
+    """The content of message `key`; `known` is its size, checksum and offset (-1: a row). Raises DamagedMessage."""
+    size, crc, offset = known
+    content: Content
+    if offset < 0:
+        row = connection.execute("SELECT data FROM content WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            raise DamagedMessage(key, "content missing")
+        content = MemoryContent(row[0])
+    else:
+        content = FileContent(path_of(key), size, offset)
+    try:
+        sound = content.size == size and checksum(content) == crc
+    except OSError as error:
+        raise DamagedMessage(key, "content file missing or unreadable") from error
+    if not sound:
+        raise DamagedMessage(key, "content damaged")
+    return content

@@ -1,0 +1,270 @@
+"""The scheduler over a real store with an agent that does as it is told."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from gatepost.deliver.port import DeliveryRequest, Report
+from gatepost.events.records import Activated, Delivered, Event, Note, Removed
+from gatepost.mail.content import MemoryContent
+from gatepost.mail.envelope import Envelope, Notify, Recipient
+from gatepost.mail.outcome import Class, Outcome, sent
+from gatepost.mail.queue_id import QueueId
+from gatepost.queue.partitions import Partitions
+from gatepost.queue.port import ActiveMessage, Failure, NewMessage
+from gatepost.queue.scheduler import Scheduler
+from gatepost.queue.settings import QueueSettings, TransportLimits
+from gatepost.routing.port import AddressClass, Route
+
+Answer = Callable[[DeliveryRequest], Sequence[Report]]
+REFUSED = Outcome(Class.TEMPORARY, "4.4.1", "connect to mx.test[192.0.2.1]:25: Connection refused")
+UNKNOWN = Outcome(Class.PERMANENT, "5.1.1", "host mx.test said: 550 5.1.1 no such user", code=550)
+GREYLISTED = Outcome(Class.TEMPORARY, "4.7.1", "host mx.test said: 450 4.7.1 later", code=450)
+
+
+def answer(outcome: Outcome, relay: str = "mx.test[192.0.2.1]:25") -> Answer:
+    return lambda request: [Report(recipient, outcome, relay) for recipient in request.recipients]
+
+
+class Agent:
+    def __init__(self, say: Answer) -> None:
+        self.say = say
+        self.requests: list[DeliveryRequest] = []
+        self.running = self.most = 0
+        self.gate: asyncio.Event | None = None
+
+    async def deliver(self, request: DeliveryRequest) -> Sequence[Report]:
+        self.requests.append(request)
+        self.running += 1
+        self.most = max(self.most, self.running)
+        if self.gate is not None:
+            await self.gate.wait()
+        self.running -= 1
+        return self.say(request)
+
+    async def close(self) -> None: ...
+
+
+class Notices:
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, list[str]]] = []
+        self.broken = False
+
+    async def _take(self, kind: str, failures: Sequence[Failure]) -> None:
+        if self.broken:
+            raise OSError("no")
+        self.sent.append((kind, [f.recipient.recipient.address for f in failures]))
+
+    async def bounced(self, message: ActiveMessage, failures: Sequence[Failure]) -> None:
+        await self._take("bounced", failures)
+
+    async def delayed(self, message: ActiveMessage, failures: Sequence[Failure]) -> None:
+        await self._take("delayed", failures)
+
+    async def succeeded(self, message: ActiveMessage, failures: Sequence[Failure]) -> None:
+        await self._take("succeeded", failures)
+
+
+async def by_domain(address: str, sender: str) -> Route:
+    return Route("smtp", address.rpartition("@")[2], address, AddressClass.DEFAULT)
+
+
+class House:
+    """A scheduler with its store, an agent, and a clock that is moved by hand."""
+
+    def __init__(self, directory: Path, say: Answer, **settings: Any) -> None:
+        self.now = 1_800_000_000.0
+        self.events: list[Event] = []
+        self.agent = Agent(say)
+        self.notices = Notices()
+        limits = settings.pop("limits", TransportLimits())
+        self.queue = Partitions(directory, emit=self.events.append, clock=lambda: self.now)
+        self.scheduler = Scheduler(
+            self.queue, resolve=by_domain, agents={"smtp": self.agent}.__getitem__, limits=lambda name: limits,
+            notifier=self.notices, settings=QueueSettings(**settings), emit=self.events.append, clock=lambda: self.now,
+        )  # fmt: skip
+        self.runner: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "House":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self.runner is not None:
+            self.runner.cancel()
+        await self.scheduler.stop(0)
+        self.queue.close()
+
+    async def put(self, *addresses: str, sender: str = "a@client.test", **more: Any) -> QueueId:
+        notify = more.pop("notify", 0)
+        envelope = Envelope(sender, tuple(Recipient(a, a, notify=notify) for a in addresses), **more)
+        message = NewMessage(self.queue.new_id(), envelope, MemoryContent(b"x\r\n"), 2)
+        await self.queue.put(message)
+        self.scheduler.accept(message)
+        return message.id
+
+    def run(self) -> None:
+        self.runner = asyncio.create_task(self.scheduler.run())
+
+    def seen(self, kind: type[Event]) -> list[Any]:
+        return [event for event in self.events if type(event) is kind]
+
+    def statuses(self) -> list[str]:
+        return [event.status for event in self.seen(Delivered)]
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                self.scheduler.wake()
+                await asyncio.sleep(0.005)
+
+
+def test_a_message_goes_from_memory_to_the_agent_and_leaves(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with House(tmp_path, answer(sent("250 ok"))) as house:
+            identity = await house.put("b@remote.test", "c@remote.test", "d@other.test")
+            await house.until(lambda: house.seen(Removed))
+            assert house.seen(Activated) == [Activated("qmgr", str(identity), "a@client.test", 2, 3)]
+            assert sorted((r.nexthop, len(r.recipients)) for r in house.agent.requests) == [("other.test", 1), ("remote.test", 2)]
+            assert house.statuses() == ["sent"] * 3
+            assert await house.queue.live(identity) == 0
+            assert house.notices.sent == []
+
+    asyncio.run(scenario())
+
+
+def test_a_refused_recipient_is_returned_and_the_rest_delivered(tmp_path: Path) -> None:
+    def say(request: DeliveryRequest) -> Sequence[Report]:
+        return [
+            Report(r, UNKNOWN if r.recipient.address.startswith("no") else sent("ok"), "mx.test[192.0.2.1]:25")
+            for r in request.recipients
+        ]
+
+    async def scenario() -> None:
+        async with House(tmp_path, say) as house:
+            await house.put("no@remote.test", "b@remote.test", notify=Notify.SUCCESS)
+            await house.until(lambda: house.seen(Removed))
+            assert house.statuses() == ["bounced", "sent"]
+            assert house.notices.sent == [("succeeded", ["b@remote.test"]), ("bounced", ["no@remote.test"])]
+
+    asyncio.run(scenario())
+
+
+def test_what_is_deferred_is_tried_again_from_the_store(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with House(tmp_path, answer(GREYLISTED)) as house:
+            identity = await house.put("b@remote.test")
+            await house.until(house.statuses)
+            house.run()
+            await asyncio.sleep(0.05)
+            assert house.statuses() == ["deferred"]
+            house.agent.say = answer(sent("ok"))
+            house.now += 301
+            await house.until(lambda: house.seen(Removed))
+            again = house.agent.requests[-1].message
+            assert again.id == identity
+            assert again.content.read() == b"x\r\n"
+            assert again.recipients[0].attempts == 1
+            assert again.recipients[0].reason == GREYLISTED.text
+
+    asyncio.run(scenario())
+
+
+def test_a_dead_site_costs_no_attempts_until_it_revives(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        limits = TransportLimits(initial_destination_concurrency=1)
+        async with House(tmp_path, answer(REFUSED, "none"), limits=limits) as house:
+            for _ in range(3):
+                await house.put("b@remote.test")
+                await house.until(lambda: len(house.seen(Activated)) == len(house.statuses()))
+            assert len(house.agent.requests) == 1
+            assert [e.text for e in house.seen(Delivered)] == [REFUSED.text] + [
+                "delivery temporarily suspended: " + REFUSED.text
+            ] * 2
+            house.run()
+            house.agent.say = answer(sent("ok"))
+            await house.scheduler.flush()
+            await house.until(lambda: len(house.seen(Removed)) == 3)
+
+    asyncio.run(scenario())
+
+
+def test_expired_mail_is_returned(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with House(tmp_path, answer(GREYLISTED), maximal_queue_lifetime=0) as house:
+            identity = house.queue.new_id()
+            house.now += 1
+            message = NewMessage(identity, Envelope("a@client.test", (Recipient("b@remote.test"),)), MemoryContent(b""), 0)
+            await house.queue.put(message)
+            house.scheduler.accept(message)
+            await house.until(lambda: house.seen(Removed))
+            assert [n.text for n in house.seen(Note)] == ["from=<a@client.test>, status=expired, returned to sender"]
+            assert house.notices.sent == [("bounced", ["b@remote.test"])]
+
+    asyncio.run(scenario())
+
+
+def test_a_notice_that_cannot_be_sent_leaves_the_recipient_queued(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with House(tmp_path, answer(UNKNOWN)) as house:
+            house.notices.broken = True
+            identity = await house.put("b@remote.test")
+            await house.until(lambda: house.seen(Note))
+            assert await house.queue.live(identity) == 1
+            assert not house.seen(Removed)
+
+    asyncio.run(scenario())
+
+
+def test_an_agent_that_raises_costs_a_deferral(tmp_path: Path) -> None:
+    def say(request: DeliveryRequest) -> Sequence[Report]:
+        raise RuntimeError("bug")
+
+    async def scenario() -> None:
+        async with House(tmp_path, say) as house:
+            identity = await house.put("b@remote.test")
+            await house.until(house.statuses)
+            assert house.statuses() == ["deferred"]
+            assert await house.queue.live(identity) == 1
+
+    asyncio.run(scenario())
+
+
+def test_concurrency_stays_within_the_window_and_opens_with_success(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        limits = TransportLimits(initial_destination_concurrency=2, destination_concurrency_limit=4)
+        async with House(tmp_path, answer(sent("ok")), limits=limits) as house:
+            house.agent.gate = asyncio.Event()
+            for number in range(12):
+                await house.put(f"{number}@remote.test")
+            await house.until(lambda: house.agent.running == 2)
+            house.agent.gate.set()
+            await house.until(lambda: len(house.seen(Removed)) == 12)
+            assert house.agent.most <= 4
+
+    asyncio.run(scenario())
+
+
+def test_beyond_the_active_limit_mail_waits_in_the_store(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with House(tmp_path, answer(sent("ok")), qmgr_message_active_limit=2) as house:
+            house.agent.gate = asyncio.Event()
+            for number in range(6):
+                await house.put(f"{number}@remote.test")
+            assert len(house.seen(Activated)) == 2
+            house.agent.gate.set()
+            house.run()
+            await house.until(lambda: len(house.seen(Removed)) == 6)
+
+    asyncio.run(scenario())
+
+
+def test_soft_bounce(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with House(tmp_path, answer(UNKNOWN), soft_bounce=True) as house:
+            await house.put("b@remote.test")
+            await house.until(house.statuses)
+            event = house.seen(Delivered)[0]
+            assert (event.status, event.dsn) == ("SOFTBOUNCE", "4.1.1")
+
+    asyncio.run(scenario())
