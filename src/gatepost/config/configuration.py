@@ -7,7 +7,7 @@ Each service gets its settings as a frozen struct from `Configuration.view`.
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import fields
@@ -109,8 +109,8 @@ class Configuration:
         try:
             return self.expand(raw, overrides)
         except ExpansionError as problem:
-            fault = self._fault(name, overrides, str(problem), "see postconf(5) for the forms of $name")
-            raise ConfigurationError([fault]) from None
+            remedy = "see postconf(5) for the forms of $name"
+            raise ConfigurationError([self.fault(name, str(problem), remedy, overrides)]) from None
 
     def expand(self, text: str, overrides: Mapping[str, str] | None = None) -> str:
         """Any text with its `$` names replaced. Raises ExpansionError."""
@@ -134,8 +134,8 @@ class Configuration:
                 faults.extend(error.faults)
         if faults:
             raise ConfigurationError(faults)
-        made: Any = cls(**found)
-        return made  # type: ignore[no-any-return]
+        make: Callable[..., View] = cls
+        return make(**found)
 
     def typed(self, row: Parameter, overrides: Mapping[str, str] | None = None) -> str | int | bool:
         """The value of one parameter in the type of its kind, within its bounds. Raises ConfigurationError."""
@@ -144,8 +144,8 @@ class Configuration:
         try:
             return _typed(row, text)
         except ValueError as problem:
-            fault = self._fault(name, overrides, f"{problem}: {name} = {text}", _REMEDIES.get(row.kind, ""))
-        raise ConfigurationError([fault])
+            told, remedy = f"{problem}: {name} = {text}", _REMEDIES.get(row.kind, "")
+        raise ConfigurationError([self.fault(name, told, remedy, overrides)])
 
     def transport_value(self, transport: str, suffix: str, overrides: Mapping[str, str] | None = None) -> str:
         """A transport's parameter such as suffix `_destination_rate_delay`, expanded; falls back to `default_...`.
@@ -160,6 +160,16 @@ class Configuration:
         if isinstance(number, str):
             raise KeyError(suffix)
         return number
+
+    def fault(self, name: str, text: str, remedy: str, overrides: Mapping[str, str] | None = None) -> Fault:
+        """A fault of the value of parameter `name`, placed where that value is set."""
+        if overrides and name in overrides:
+            file, line = (overrides.file, overrides.line) if isinstance(overrides, Overrides) else ("overrides", 0)
+            return Fault(file, line, text, remedy)
+        setting = self.settings.get(name)
+        if setting:
+            return Fault(setting.file, setting.line, text, remedy)
+        return Fault(str(self.directory / "main.cf"), 0, text, remedy)
 
     def _transport_row(self, transport: str, suffix: str) -> Parameter:
         row = transport_parameter(transport, suffix)
@@ -187,15 +197,6 @@ class Configuration:
 
     def _given(self, name: str, overrides: Mapping[str, str]) -> bool:
         return name in overrides or name in self.settings
-
-    def _fault(self, name: str, overrides: Mapping[str, str] | None, text: str, remedy: str) -> Fault:
-        if overrides and name in overrides:
-            file = overrides.file if isinstance(overrides, Overrides) else "overrides"
-            return Fault(file, overrides.line if isinstance(overrides, Overrides) else 0, text, remedy)
-        setting = self.settings.get(name)
-        if setting:
-            return Fault(setting.file, setting.line, text, remedy)
-        return Fault(str(self.directory / "main.cf"), 0, text, remedy)
 
 
 def read(directory: Path, *, host: Host | None = None, parameters: Known = PARAMETERS) -> Configuration:

@@ -1,0 +1,251 @@
+"""What `gatepost check` finds beyond loading: services, transports, tables, files and accounts that are named and not there.
+
+Postfix finds most of these when a daemon first needs them, hours later; here they are told before the start.
+"""
+
+import ipaddress
+import os
+import pwd
+import re
+import socket
+from collections.abc import Callable, Iterator, Mapping
+
+from msgspec import Struct
+
+from gatepost.config.configuration import Configuration
+from gatepost.config.faults import ConfigurationError, Fault
+from gatepost.config.master import by_key
+from gatepost.config.tables import TABLE_PARAMETERS, sources
+from gatepost.config.usage import Scope, scopes
+from gatepost.config.values import split
+
+
+def _has_account(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def _has_port(name: str) -> bool:
+    try:
+        return (name.isdecimal() and int(name) < 65536) or bool(socket.getservbyname(name, "tcp"))
+    except OSError:
+        return name in _PORTS
+
+
+_PORTS = frozenset({"smtp", "smtps", "submission", "submissions", "lmtp", "qmqp"})
+"""Ports that are known by name even where /etc/services is missing."""
+
+
+class System(Struct, frozen=True):
+    """What is asked of the machine."""
+
+    exists: Callable[[str], bool] = os.path.exists
+    has_account: Callable[[str], bool] = _has_account
+    has_port: Callable[[str], bool] = _has_port
+    privileged: bool = os.geteuid() == 0
+
+
+def check(configuration: Configuration, system: System | None = None) -> tuple[Fault, ...]:
+    """Everything that would go wrong later, in the order of `CHECKS`."""
+    machine = system or System()
+    return tuple(fault for one in CHECKS for fault in one(configuration, machine))
+
+
+def _services(configuration: Configuration, system: System) -> Iterator[Fault]:
+    last = by_key(configuration.services)
+    for entry in configuration.services:
+        kept = last[entry.key]
+        if kept is not entry:
+            told = f"duplicate service {entry.key}: the entry of line {kept.line} is used"
+            yield Fault(entry.file, entry.line, told, "remove one of them")
+        port = entry.endpoint[1]
+        if entry.type == "inet" and not system.has_port(port):
+            yield Fault(entry.file, entry.line, f"unknown port {port} in service {entry.name}", "write a number from 1 to 65535")
+        if entry.command.rpartition("/")[2] not in DAEMONS:
+            yield Fault(entry.file, entry.line, f"unknown daemon {entry.command}", "one of: " + ", ".join(sorted(DAEMONS)))
+
+
+def _transports(configuration: Configuration, system: System) -> Iterator[Fault]:
+    services = {entry.name for entry in configuration.services}
+    for scope in scopes(configuration):
+        for name in TRANSPORTS if scope.overrides is None else TRANSPORTS & scope.names:
+            transport = _value(configuration, name, scope).partition(":")[0]
+            if transport and transport not in services:
+                told = f"{name} names transport {transport}, which is no service of master.cf"
+                yield configuration.fault(name, told, f"add a service {transport} to master.cf", scope.overrides)
+
+
+def _tables(configuration: Configuration, system: System) -> Iterator[Fault]:
+    for scope in scopes(configuration):
+        for name, _, _ in scope.settings:
+            if name not in configuration.parameters or name.endswith(_OWN_TABLES):
+                continue
+            value = _value(configuration, name, scope)
+            for kind, path in _FILE_TABLE.findall(value):
+                files = [path + suffix for suffix in FILE_TABLES[kind]]
+                if not any(map(system.exists, files)):
+                    remedy = f"create it, then run: gatepost postmap {kind}:{path}" if len(files) > 1 else "create it"
+                    yield configuration.fault(name, f"open {path}: No such file or directory", remedy, scope.overrides)
+            for unknown in _unknown_types(name, value):
+                told = f"unsupported dictionary type: {unknown}"
+                yield configuration.fault(name, told, "gatepost postconf -m lists the types", scope.overrides)
+
+
+def _unknown_types(name: str, value: str) -> list[str]:
+    if not name.endswith(("_maps", "_checks")):
+        return []
+    types = (item.partition(":")[0] for item in split(value) if ":" in item and not item.startswith("{"))
+    return [kind for kind in types if kind not in TABLE_TYPES]
+
+
+def table_configurations(configuration: Configuration, exists: Callable[[str], bool] = os.path.exists) -> Iterator[Fault]:
+    """Configuration files of tables (`ldap:/file`) that are named and missing."""
+    seen: set[tuple[str, str]] = set()
+    for scope in scopes(configuration):
+        for name, value, _ in scope.settings:
+            if name not in configuration.parameters:
+                continue
+            for source in sources(configuration, value, scope.overrides):
+                if source.in_file and (source.type, source.name) not in seen and not exists(source.name):
+                    seen.add((source.type, source.name))
+                    told = f'open "{source.type}" configuration "{source.name}": No such file or directory'
+                    yield configuration.fault(name, told, "create the file or correct its name", scope.overrides)
+
+
+def _table_configurations(configuration: Configuration, system: System) -> Iterator[Fault]:
+    yield from table_configurations(configuration, system.exists)
+
+
+def _files(configuration: Configuration, system: System) -> Iterator[Fault]:
+    for scope in scopes(configuration):
+        for name in scope.names & FILES:
+            for path in split(_value(configuration, name, scope)):
+                if path.startswith("/") and not system.exists(path):
+                    told = f"{name}: no such file: {path}"
+                    yield configuration.fault(name, told, "create the file or correct its name", scope.overrides)
+
+
+def _accounts(configuration: Configuration, system: System) -> Iterator[Fault]:
+    if not system.privileged:
+        return
+    for name in ("mail_owner", "default_privs"):
+        account = configuration.value(name)
+        if not system.has_account(account):
+            yield configuration.fault(name, f"{name}: no such user: {account}", f"create the user or set {name}")
+
+
+def _networks(configuration: Configuration, system: System) -> Iterator[Fault]:
+    for pattern in split(configuration.value("mynetworks")):
+        address, slash, bits = pattern.lstrip("!").replace("[", "").replace("]", "").partition("/")
+        if not slash or not address or not re.fullmatch(r"[0-9a-fA-F:.]+", address):
+            continue  # a file, a table or a single address
+        try:
+            network = ipaddress.ip_network(f"{address}/{bits}", strict=False)
+        except ValueError:
+            if not pattern.startswith("/"):
+                yield configuration.fault("mynetworks", f"bad net/mask pattern: {pattern}", "write it as 192.0.2.0/24")
+            continue
+        if ipaddress.ip_address(address) != network.network_address:
+            told = f'non-null host address bits in "{pattern}"'
+            yield configuration.fault("mynetworks", told, f'perhaps you should use "{network}" instead')
+
+
+def _relaying(configuration: Configuration, system: System) -> Iterator[Fault]:
+    """No SMTP server may relay for everybody: Postfix's smtpd refuses to serve such a configuration."""
+    for scope in scopes(configuration)[1:]:
+        if not scope.overrides or scope.overrides["process_name"] != "smtpd":
+            continue
+        words = {word for name in _RELAY_LISTS for word in _restrictions(configuration, name, scope)}
+        if not words & _NO_RELAY:
+            told = f"service {scope.overrides['service_name']} would relay for everybody"
+            remedy = f"put one of these into {_RELAY_LISTS[0]}: " + ", ".join(sorted(_NO_RELAY))
+            yield Fault(scope.file, scope.overrides.line, told, remedy)
+
+
+def _restrictions(configuration: Configuration, name: str, scope: Scope) -> Iterator[str]:
+    """The words of a restriction list, those of the classes that it uses included."""
+    classes = split(_value(configuration, "smtpd_restriction_classes", scope))
+    for word in split(_value(configuration, name, scope)):
+        yield word
+        if word in classes and word != name:
+            yield from split(_value(configuration, word, scope))
+
+
+def _domains(configuration: Configuration, system: System) -> Iterator[Fault]:
+    """A domain belongs to one address class (ADDRESS_CLASS_README)."""
+    for one, other in _EXCLUSIVE:
+        both = _literal_domains(configuration, one) & _literal_domains(configuration, other)
+        for domain in sorted(both):
+            told = f"do not list domain {domain} in BOTH {one} and {other}"
+            yield configuration.fault(other, told, "remove it from one of them")
+
+
+def _literal_domains(configuration: Configuration, name: str) -> set[str]:
+    words = split(configuration.value(name).lower())
+    return {word for word in words if ":" not in word and not word.startswith(("/", "!"))}
+
+
+def _value(configuration: Configuration, name: str, scope: Scope) -> str:
+    try:
+        return configuration.value(name, scope.overrides)
+    except (KeyError, ConfigurationError):
+        return ""
+
+
+Check = Callable[[Configuration, System], Iterator[Fault]]
+
+CHECKS: tuple[Check, ...] = (
+    _services, _transports, _tables, _table_configurations, _files, _accounts, _networks, _relaying, _domains,
+)  # fmt: skip
+
+DAEMONS = frozenset(
+    """anvil bounce cleanup discard dnsblog error flush lmtp local master nqmgr oqmgr pickup pipe postlogd postscreen proxymap
+    qmgr qmqpd scache showq smtp smtpd spawn tlsmgr tlsproxy trivial-rewrite verify virtual""".split()  # noqa: SIM905
+)
+"""The daemons of Postfix that a service may name as its command."""
+
+TRANSPORTS = frozenset({
+    "address_verify_default_transport", "address_verify_local_transport", "address_verify_relay_transport",
+    "address_verify_virtual_transport", "content_filter", "default_transport", "error_transport", "fallback_transport",
+    "local_transport", "mailbox_transport", "relay_transport", "virtual_transport",
+})  # fmt: skip
+"""Parameters whose value is `transport` or `transport:nexthop`."""
+
+FILES = frozenset({
+    "bounce_template_file", "lmtp_tls_CAfile", "lmtp_tls_cert_file", "lmtp_tls_key_file", "smtp_tls_CAfile", "smtp_tls_CApath",
+    "smtp_tls_cert_file", "smtp_tls_chain_files", "smtp_tls_key_file", "smtpd_tls_CAfile", "smtpd_tls_CApath",
+    "smtpd_tls_cert_file", "smtpd_tls_chain_files", "smtpd_tls_dh1024_param_file", "smtpd_tls_eccert_file",
+    "smtpd_tls_eckey_file", "smtpd_tls_key_file",
+})  # fmt: skip
+"""Parameters whose value is the pathname of one or more files."""
+
+_INDEXED = ("", ".db", ".lmdb", ".cdb")
+FILE_TABLES: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("hash", "btree", "lmdb", "cdb", "dbm", "sdbm"), _INDEXED),
+    **dict.fromkeys(("texthash", "regexp", "pcre", "cidr"), ("",)),
+}
+"""Table types whose name is a pathname, and the suffixes of the files that may stand for it."""
+
+TABLE_TYPES = frozenset(
+    {*FILE_TABLES, *TABLE_PARAMETERS, "environ", "fail", "inline", "internal", "nis", "nisplus", "pipemap", "proxy", "randmap",
+     "socketmap", "static", "tcp", "unionmap", "unix"}
+)  # fmt: skip
+
+_FILE_TABLE = re.compile(rf"(?:^|[\s,{{:])({'|'.join(FILE_TABLES)}):(/[^\s,{{}}]+)")
+_OWN_TABLES = ("_cache_database", "_cache_map", "address_verify_map")
+"""Parameters that name tables which the mail system makes for itself."""
+
+_RELAY_LISTS = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
+_NO_RELAY = frozenset({
+    "reject_unauth_destination", "defer_unauth_destination", "reject", "defer", "defer_if_permit", "check_relay_domains",
+})  # fmt: skip
+_EXCLUSIVE = (
+    ("mydestination", "virtual_alias_domains"),
+    ("mydestination", "virtual_mailbox_domains"),
+    ("virtual_alias_domains", "virtual_mailbox_domains"),
+    ("relay_domains", "virtual_alias_domains"),
+    ("relay_domains", "virtual_mailbox_domains"),
+)
