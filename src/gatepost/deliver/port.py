@@ -11,12 +11,14 @@ from gatepost.queue.port import ActiveMessage, QueuedRecipient
 
 class DeliveryRequest(Struct, frozen=True):
     """One attempt: a message, some of its recipients, and where they go. `transport` is the master.cf service name,
-    `nexthop` its destination as routing said it. `recipients` carry the resolved address in `recipient.address`."""
+    `nexthop` its destination as routing said it. `recipients` carry the resolved address in `recipient.address`.
+    `probe`: only ask whether the recipients would be taken (address verification), deliver nothing."""
 
     message: ActiveMessage
     recipients: tuple[QueuedRecipient, ...]
     transport: str
     nexthop: str
+    probe: bool = False
 
 
 class Report(Struct, frozen=True):

@@ -1,0 +1,89 @@
+"""What the words of a next hop, or their absence, mean for a recipient: Outcome, in Postfix's wording (smtp(8), RFC 3463)."""
+
+import os
+
+from gatepost.deliver.smtp_connection import Broken, Trouble
+from gatepost.mail.outcome import Class, Outcome
+from gatepost.proto.smtp.client import Answer, Stage
+from gatepost.proto.smtp.reply_reader import Reply
+
+_DOING = {
+    Stage.GREETING: "receiving the initial server greeting",
+    Stage.HELLO: "performing the EHLO handshake",
+    Stage.HELO: "performing the HELO handshake",
+    Stage.STARTTLS: "receiving the STARTTLS response",
+    Stage.AUTH: "performing SASL authentication",
+    Stage.XFORWARD_NAME: "sending XFORWARD name/address",
+    Stage.XFORWARD_HELO: "sending XFORWARD protocol/helo_name",
+    Stage.MAIL: "sending MAIL FROM",
+    Stage.RCPT: "sending RCPT TO",
+    Stage.DATA: "sending DATA command",
+    Stage.CONTENT: "sending message body",
+    Stage.DOT: "sending end of data -- message may be sent more than once",
+    Stage.RSET: "sending final RSET",
+    Stage.QUIT: "sending QUIT",
+    Stage.IDLE: "sending MAIL FROM",
+}
+_COMMAND = {
+    Stage.MAIL: "MAIL FROM command",
+    Stage.RCPT: "RCPT TO command",
+    Stage.DATA: "DATA command",
+    Stage.DOT: "end of DATA command",
+}
+
+
+def _class_of(reply: Reply) -> Class:
+    """A reply of a class that was not due is a temporary failure."""
+    return Class.PERMANENT if reply.cls == 5 else Class.TEMPORARY
+
+
+def status_of(reply: Reply, cls: Class) -> str:
+    """The reply's enhanced status code, or the plain one of `cls` where it has none of that class."""
+    enhanced = reply.enhanced
+    if not enhanced:
+        return f"{cls.value}.0.0"
+    return enhanced if enhanced[0] == str(cls.value) else f"{cls.value}{enhanced[1:]}"
+
+
+def said(answer: Answer, label: str, name: str) -> Outcome:
+    """The outcome of an answer: accepted, or `host ... said`. `label`: `name[address]`; `name` for Remote-MTA."""
+    reply = answer.reply
+    if reply.cls == 2 and answer.stage in (Stage.DOT, Stage.RCPT):
+        return Outcome(Class.OK, status_of(reply, Class.OK), reply.text, reply.code, "", f"dns; {name}", f"smtp; {reply.text}")
+    text = f"host {label} said: {reply.text} (in reply to {_COMMAND[answer.stage]})"
+    return _told(reply, _class_of(reply), text, name)
+
+
+def refused(reply: Reply, label: str, name: str, *, soften: bool) -> Outcome:
+    """The server would not talk. `soften`: take a 5xx greeting for a temporary failure (smtp_skip_5xx_greeting)."""
+    cls = Class.TEMPORARY if soften else _class_of(reply)
+    return _told(reply, cls, f"host {label} refused to talk to me: {reply.text}", name)
+
+
+def _told(reply: Reply, cls: Class, text: str, name: str) -> Outcome:
+    return Outcome(cls, status_of(reply, cls), text, reply.code, "", f"dns; {name}", f"smtp; {reply.text}")
+
+
+def broken(trouble: Broken, label: str, *, lmtp: bool = False) -> Outcome:
+    """The conversation broke off."""
+    doing = _DOING[trouble.stage]
+    if lmtp and trouble.stage is Stage.HELLO:
+        doing = "performing the LHLO handshake"
+    match trouble.trouble:
+        case Trouble.LOST:
+            return Outcome(Class.TEMPORARY, "4.4.2", f"lost connection with {label} while {doing}")
+        case Trouble.TIMEOUT:
+            return Outcome(Class.TEMPORARY, "4.4.2", f"conversation with {label} timed out while {doing}")
+        case Trouble.LOCAL:
+            return Outcome(Class.TEMPORARY, "4.3.0", f"local data error while talking to {label}", reason=trouble.words)
+        case Trouble.GARBAGE:
+            return Outcome(Class.TEMPORARY, "4.5.0", f"malformed reply from {label} while {doing}: {trouble.words}")
+
+
+def unreachable(error: OSError, relay: str) -> Outcome:
+    """No connection. `relay`: `name[address]:port`."""
+    if isinstance(error, TimeoutError):
+        why = "Connection timed out"
+    else:
+        why = os.strerror(error.errno) if error.errno else str(error)
+    return Outcome(Class.TEMPORARY, "4.4.1", f"connect to {relay}: {why}")

@@ -1,0 +1,113 @@
+"""A message as it is handed to one SMTP or LMTP server: commands and content, by what the server offers."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from msgspec import Struct
+
+from gatepost.deliver.port import DeliveryRequest
+from gatepost.mail.address import external, to_bytes
+from gatepost.mail.content import MemoryContent
+from gatepost.mail.outcome import Class, Outcome
+from gatepost.proto.smtp.client import Transaction
+from gatepost.proto.smtp.client_commands import Capabilities, MailParameters, mail_from, rcpt_to, xforward
+from gatepost.proto.smtp.dot_stuffing import Encoder, encoded
+from gatepost.queue.port import QueuedRecipient
+
+HEADER_LIMIT = 102400
+"""Octets searched for the end of the header (header_size_limit)."""
+
+
+class Unsendable(Exception):
+    """The server cannot take this message; `outcome` says why."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.text)
+        self.outcome = outcome
+
+
+class Manner(Struct, frozen=True):
+    """How messages are handed over: see the smtp_ parameters of these names in SmtpSettings. `convert`: MIME to 7 bit for
+    servers without 8BITMIME (not disable_mime_output_conversion)."""
+
+    quote: bool = True
+    line_limit: int = 998
+    forward: bool = False
+    dummy_auth: bool = False
+    convert: bool = True
+
+
+class Handover(Struct, frozen=True):
+    """What is sent: `transaction`, the content in wire form as `pieces`, and the `encoder` that knows afterwards whether lines
+    had to be broken."""
+
+    transaction: Transaction
+    pieces: Iterable[bytes]
+    encoder: Encoder
+
+
+def prepare(
+    request: DeliveryRequest, recipients: Sequence[QueuedRecipient], offered: Capabilities, manner: Manner, label: str
+) -> Handover:
+    """The message of `request` for `recipients`. `label`: the server, for texts. Raises Unsendable."""
+    message = request.message
+    envelope = message.envelope
+    if envelope.smtputf8 and "SMTPUTF8" not in offered.keywords:
+        _require_ascii(request, recipients, label)
+    limit = offered.size_limit
+    if limit and message.size > limit:
+        text = f"message size {message.size} exceeds size limit {limit} of server {label}"
+        raise Unsendable(Outcome(Class.PERMANENT, "5.3.4", text))
+    convert = manner.convert and "8BITMIME" not in offered.keywords and envelope.encoding != "7bit"
+    parameters = MailParameters(
+        0 if convert else message.size, envelope.encoding, envelope.envid, envelope.ret, envelope.smtputf8, manner.dummy_auth
+    )
+    written: Callable[[str], str] = external if manner.quote else str
+    transaction = Transaction(
+        mail_from(to_bytes(written(envelope.sender)), parameters, offered),
+        [rcpt_to(to_bytes(written(r.address)), r.orcpt or _own_orcpt(r.original), r.notify, offered)
+         for r in (queued.recipient for queued in recipients)],
+        _forwarded(request, offered) if manner.forward and "XFORWARD" in offered.keywords else (),
+        probe=request.probe,
+    )  # fmt: skip
+    encoder = Encoder(manner.line_limit)
+    return Handover(transaction, _pieces(request, encoder, convert=convert), encoder)
+
+
+def _pieces(request: DeliveryRequest, encoder: Encoder, *, convert: bool) -> Iterable[bytes]:
+    content = request.message.content
+    if convert:
+        from gatepost.proto.smtp.downgrade import downgraded
+
+        return encoded(downgraded(content.chunks()), encoder)
+    if isinstance(content, MemoryContent):
+        return (encoder.encode(content.data) + encoder.finish(),)
+    return encoded(content.chunks(), encoder)
+
+
+def _own_orcpt(original: str) -> str:
+    """ORCPT where the client gave none: the address as it came (RFC 3461 §5.2.1)."""
+    return f"rfc822;{external(original)}" if original else ""
+
+
+def _require_ascii(request: DeliveryRequest, recipients: Sequence[QueuedRecipient], label: str) -> None:
+    """Raise Unsendable where header or envelope need SMTPUTF8 (RFC 6531 §3.2)."""
+    head = request.message.content.head(HEADER_LIMIT).partition(b"\r\n\r\n")[0]
+    addresses = (request.message.envelope.sender, *(queued.recipient.address for queued in recipients))
+    if not (head.isascii() and all(map(str.isascii, addresses))):
+        text = f"SMTPUTF8 is required, but was not offered by host {label}"
+        raise Unsendable(Outcome(Class.PERMANENT, "5.6.7", text))
+
+
+def _forwarded(request: DeliveryRequest, offered: Capabilities) -> tuple[bytes, ...]:
+    """XFORWARD commands: who the message came from (XFORWARD_README)."""
+    attribute = request.message.envelope.attribute
+    values = {
+        "NAME": attribute("log_client_name"),
+        "ADDR": attribute("log_client_address"),
+        "PORT": attribute("log_client_port"),
+        "PROTO": attribute("log_protocol_name"),
+        "HELO": attribute("log_helo_name"),
+        "IDENT": attribute("log_ident") or str(request.message.id),
+        "SOURCE": "LOCAL" if attribute("rewrite_context") == "local" else "REMOTE",
+    }
+    return tuple(xforward(values, offered))

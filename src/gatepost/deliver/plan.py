@@ -1,0 +1,251 @@
+"""The delivery attempt of an SMTP or LMTP client as a decision object that does no input or output.
+
+Purpose: which questions to ask the DNS, which host to try next, when to stop, and with what outcome (RFC 5321 §5.1).
+Contract: the driver asks `step`, does what it says, tells the plan how that went, and asks again.
+Failure: never raises for what a name server or a next hop does; that ends in `Stop` with an outcome.
+Not here: connections, replies (deliver/failures.py), TLS levels (deliver/tls_policy.py).
+"""
+
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from gatepost.deliver.next_hop import Destination
+from gatepost.mail.outcome import Class, Outcome
+from gatepost.net.port import MX, DnsFailure, NotFound
+
+Shuffle = Callable[[list["Host"]], None]
+
+
+class Host(Struct, frozen=True):
+    """One address to try. `name`: what the address was found for; `address`: numeric, or the path of a UNIX-domain socket."""
+
+    name: str
+    address: str
+    port: int = 0
+    preference: int = 0
+
+    @property
+    def label(self) -> str:
+        """As named in texts: `name[address]`."""
+        return f"{self.name}[{self.address}]"
+
+    @property
+    def relay(self) -> str:
+        """As logged: `name[address]:port`; the port of a UNIX-domain socket is not."""
+        return f"{self.label}:{self.port}" if self.port else self.label
+
+
+class FindExchangers(Struct, frozen=True):
+    """Ask for the MX records of `name`; tell `exchangers` or `no_exchangers`."""
+
+    name: str
+
+
+class FindAddresses(Struct, frozen=True):
+    """Ask for the addresses of these hosts; tell `addresses`. `optional`: an exchanger may lack them."""
+
+    hosts: tuple[MX, ...]
+
+
+class Try(Struct, frozen=True):
+    """Connect to `host`. `final`: there is none after it. Tell `session` when it has said hello, `failed` when it would not."""
+
+    host: Host
+    final: bool
+
+
+class Stop(Struct, frozen=True):
+    """No further host; `outcome` for the recipients that are left, as the last host had it, `relay` that host. None: no host
+    was there to be tried."""
+
+    outcome: Outcome | None
+    relay: str = "none"
+
+
+class Wishes(Struct, frozen=True):
+    """Parameters that decide over hosts; see SmtpSettings. `myhostname` names UNIX-domain destinations. `families`: 4 and 6
+    in the order to ask for, by inet_protocols. `own`: own addresses and those of proxies in front (inet_interfaces,
+    proxy_interfaces), which matter at `loop_port`."""
+
+    myhostname: str = "localhost"
+    families: tuple[int, ...] = (4, 6)
+    prefer: str = "any"
+    balance: bool = True
+    address_limit: int = 5
+    session_limit: int = 2
+    ignore_mx_error: bool = False
+    defer_no_address: bool = False
+    own: frozenset[str] = frozenset()
+    loop_port: int = 25
+
+
+def dns_reason(failure: DnsFailure) -> str:
+    """Postfix's words for a failed look-up."""
+    if isinstance(failure, NotFound):
+        why = "Host found but no data record of requested type" if failure.exists else "Host not found"
+    else:
+        why = "Host not found, try again"
+    return f"Host or domain name not found. Name service error for name={failure.name} type={failure.record}: {why}"
+
+
+class Plan:
+    """One attempt over `sites`; those after the first `primary` ones are fallback relays. `shuffle` orders hosts of one
+    preference (the identity where smtp_randomize_addresses is off). `tried`: addresses that have had their turn over a kept
+    connection. `warnings`: for the log."""
+
+    def __init__(
+        self,
+        sites: Sequence[Destination],
+        wishes: Wishes,
+        shuffle: Shuffle,
+        *,
+        primary: int = 1,
+        tried: frozenset[str] = frozenset(),
+    ) -> None:
+        self._sites = list(sites)
+        self._wishes = wishes
+        self._shuffle = shuffle
+        self._primary = primary
+        self._site = 0
+        self._exchangers: tuple[MX, ...] | None = None  # of the current site, once known
+        self._hosts: list[Host] | None = None  # of the current site, still to be tried
+        self._sessions = 0
+        self._tried = tried
+        self._stop = Stop(None)
+        self.warnings: list[str] = []
+
+    @property
+    def port(self) -> int:
+        """Port of the current site."""
+        return self._sites[self._site].port
+
+    def step(self) -> FindExchangers | FindAddresses | Try | Stop:
+        """What to do next."""
+        while self._site < len(self._sites):
+            site = self._sites[self._site]
+            if self._hosts is None:
+                question = self._question(site)
+                if question is not None:
+                    return question
+            if self._hosts and self._hosts[0].address in self._tried:
+                del self._hosts[0]
+                continue
+            if self._hosts and self._sessions < self._wishes.session_limit:
+                host = self._hosts.pop(0)
+                last = self._sessions + 1 >= self._wishes.session_limit
+                # A session more is the last one, but a connection that fails is not counted: then the next host has its turn.
+                return Try(host, final=self._site + 1 == len(self._sites) and (not self._hosts or last))
+            self._next_site()
+        return self._stop
+
+    def _question(self, site: Destination) -> FindExchangers | FindAddresses | None:
+        """What must be known before a host of `site` can be tried; None where its hosts are known."""
+        if site.path:
+            self._hosts = [Host(self._wishes.myhostname, site.path)]
+        elif site.literal:
+            self._hosts = self._without_self([Host(site.host, site.host, site.port)], site)
+        elif site.exchangers and self._exchangers is None:
+            return FindExchangers(site.host)
+        else:
+            return FindAddresses(self._exchangers or (MX(0, site.host),))
+        return None
+
+    def _next_site(self) -> None:
+        self._site += 1
+        self._exchangers = None
+        self._hosts = None
+        self._sessions = 0
+
+    # What the driver tells
+
+    def exchangers(self, found: Sequence[MX]) -> None:
+        """MX records of the name asked for. A single one without host is the null MX (RFC 7505)."""
+        if any(not mx.host for mx in found):
+            name = self._sites[self._site].host
+            self._give_up(Outcome(Class.PERMANENT, "5.1.0", f"Domain {name} does not accept mail (nullMX)", code=556))
+            return
+        self._exchangers = tuple(sorted(found))
+
+    def no_exchangers(self, failure: DnsFailure) -> None:
+        """There are none, or the name server did not tell."""
+        if isinstance(failure, NotFound) or self._wishes.ignore_mx_error:
+            # RFC 5321 §5.1: the domain itself is its exchanger.
+            self._exchangers = (MX(0, failure.name),)
+        else:
+            self._give_up(_dns_outcome(failure))
+
+    def addresses(self, found: Sequence[Host], failures: Sequence[DnsFailure]) -> None:
+        """Addresses of the hosts asked for, and what failed."""
+        site = self._sites[self._site]
+        if not found:
+            if site.exchangers and self._exchangers != (MX(0, site.host),):
+                self.warnings.append(f"no MX host for {site.host} has a valid address record")
+            temporary = [failure for failure in failures if not isinstance(failure, NotFound)]
+            outcome = _dns_outcome((temporary or failures)[-1])
+            if site.exchangers and self._wishes.defer_no_address and outcome.cls is Class.PERMANENT:
+                outcome = Outcome(Class.TEMPORARY, "4" + outcome.enhanced[1:], outcome.text)
+            self._give_up(outcome)
+            return
+        hosts = list(found)
+        self._shuffle(hosts)
+        hosts.sort(key=self._order)
+        self._hosts = self._limited(self._without_self(hosts, site))
+
+    def session(self) -> None:
+        """The host said hello: this counts against smtp_mx_session_limit."""
+        self._sessions += 1
+
+    def failed(self, outcome: Outcome, relay: str = "none") -> None:
+        """The host just tried did not do; if no other does, that is how the attempt ends."""
+        self._stop = Stop(outcome, relay)
+
+    # Inside
+
+    def _give_up(self, outcome: Outcome) -> None:
+        """The current site is of no use."""
+        self._stop = Stop(outcome)
+        self._hosts = []
+
+    def _order(self, host: Host) -> tuple[int, int]:
+        family = 6 if ":" in host.address else 4
+        return host.preference, int(self._wishes.prefer != "any" and self._wishes.prefer != f"ipv{family}")
+
+    def _without_self(self, hosts: list[Host], site: Destination) -> list[Host]:
+        """Hosts that are better than this one: mail must not go to an equal or worse exchanger (RFC 5321 §5.1)."""
+        if site.port != self._wishes.loop_port:
+            return hosts
+        mine = [host.preference for host in hosts if host.address in self._wishes.own]
+        if not mine:
+            return hosts
+        # Fallback relays are not for destinations that this host is an exchanger for (smtp_fallback_relay).
+        del self._sites[max(self._primary, self._site + 1) :]
+        better = [host for host in hosts if host.preference < min(mine)]
+        if not better:
+            best = self._exchangers[0].preference if self._exchangers else min(mine)
+            if best < min(mine):
+                self._stop = Stop(Outcome(Class.TEMPORARY, "4.4.4", f"unable to find primary relay for {site.host}"))
+            else:
+                self._stop = Stop(Outcome(Class.PERMANENT, "5.4.6", f"mail for {site.host} loops back to myself"))
+        return better
+
+    def _limited(self, hosts: list[Host]) -> list[Host]:
+        """At most smtp_mx_address_limit hosts, half of either family where both are there (smtp_balance_inet_protocols)."""
+        limit = self._wishes.address_limit
+        if not limit or len(hosts) <= limit:
+            return hosts
+        if not self._wishes.balance or limit < 2:
+            return hosts[:limit]
+        of6 = [host for host in hosts if ":" in host.address]
+        of4 = [host for host in hosts if ":" not in host.address]
+        room = limit // 2
+        take6 = min(len(of6), max(room, limit - len(of4)))
+        chosen = {id(host) for host in of6[:take6] + of4[: limit - take6]}
+        return [host for host in hosts if id(host) in chosen]
+
+
+def _dns_outcome(failure: DnsFailure) -> Outcome:
+    """What a failed look-up means: permanent only where the name server was sure."""
+    if isinstance(failure, NotFound):
+        return Outcome(Class.PERMANENT, "5.4.4", dns_reason(failure))
+    return Outcome(Class.TEMPORARY, "4.4.3", dns_reason(failure))

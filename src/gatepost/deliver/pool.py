@@ -1,0 +1,69 @@
+"""Connections kept open between deliveries, by the site they lead to (smtp_connection_cache_on_demand and its kin)."""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from gatepost.deliver.smtp_connection import Connection
+
+
+class Keeping(Struct, frozen=True):
+    """When to keep a connection. `on_demand`: any that may be used again; `sites`: those that always are; `idle`: seconds
+    without work; `uses`: deliveries over one connection, 0 for any number; `age`: seconds since it was opened."""
+
+    on_demand: bool = True
+    sites: frozenset[str] = frozenset()
+    idle: float = 2
+    uses: int = 0
+    age: float = 300
+
+
+# A connection that nobody has asked for again is not kept for long: most sites get a message now and then.
+_FIRST_IDLE = 0.25
+
+
+class Pool:
+    """Idle connections. The latest used is the first to be used again, so that surplus ones run out of time."""
+
+    def __init__(self, keeping: Keeping, now: Callable[[], float]) -> None:
+        self._keeping = keeping
+        self._now = now
+        self._idle: dict[str, list[Connection]] = {}
+
+    def take(self, site: str) -> Connection | None:
+        """A connection to `site` that is fit for another delivery."""
+        idle = self._idle.get(site)
+        while idle:
+            connection = idle.pop()
+            if not idle:
+                del self._idle[site]
+            if self._fit(connection):
+                return connection
+            connection.leave()
+        return None
+
+    def give(self, site: str, connection: Connection) -> bool:
+        """Keep `connection` for the next delivery to `site`; False where it should be left instead."""
+        keeping = self._keeping
+        always = site in keeping.sites
+        if not (always or keeping.on_demand) or not self._fit(connection):
+            return False
+        connection.rest(keeping.idle if always or connection.uses > 1 else min(keeping.idle, _FIRST_IDLE))
+        self._idle.setdefault(site, []).append(connection)
+        return True
+
+    def _fit(self, connection: Connection) -> bool:
+        keeping = self._keeping
+        return (
+            connection.client.usable
+            and not connection.closed
+            and (not keeping.uses or connection.uses < keeping.uses)
+            and self._now() - connection.opened < keeping.age
+        )
+
+    def close(self) -> None:
+        """Take leave of all."""
+        for idle in self._idle.values():
+            for connection in idle:
+                connection.leave()
+        self._idle.clear()

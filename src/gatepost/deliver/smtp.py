@@ -1,0 +1,342 @@
+"""The delivery agent for SMTP and LMTP (smtp(8), lmtp(8)): a driver that does what the plan says and reports how it went.
+
+One agent serves one smtp or lmtp service of master.cf; it keeps connections and uses them for the next message to the same
+site. What to try is decided in `plan`, what replies mean in `failures`, what goes over the wire in `handover`.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from gatepost.deliver import failures
+from gatepost.deliver.handover import Manner, Unsendable, prepare
+from gatepost.deliver.next_hop import BadDestination, parse_all
+from gatepost.deliver.plan import FindAddresses, FindExchangers, Host, Plan, Shuffle, Stop, Try, Wishes
+from gatepost.deliver.pool import Keeping, Pool
+from gatepost.deliver.port import DeliveryRequest, Report
+from gatepost.deliver.smtp_connection import Broken, Connection
+from gatepost.deliver.smtp_settings import SmtpSettings
+from gatepost.events.records import Emit, Note
+from gatepost.mail.outcome import Class, Outcome
+from gatepost.net.connect import Connector, Endpoint
+from gatepost.net.port import MX, DnsFailure, Resolver
+from gatepost.proto.smtp.client import Answer, Client, Dialect, Event, Stage
+from gatepost.queue.port import QueuedRecipient
+
+# Exchangers of a domain whose addresses are looked up; more is nobody's good intention.
+_LOOKUPS = 20
+
+
+class SmtpAgent:
+    """Agent (deliver/port.py) for one service. `service`: its name in the log (`smtp`, `lmtp`, `relay`); `shuffle` orders hosts
+    of one preference; `own`: addresses of this host (inet_interfaces, proxy_interfaces); `base`: directory that paths of
+    UNIX-domain sockets are relative to (queue_directory); `clock`: seconds since 1970."""
+
+    def __init__(
+        self,
+        settings: SmtpSettings,
+        resolver: Resolver,
+        connector: Connector,
+        *,
+        clock: Callable[[], float],
+        shuffle: Shuffle,
+        emit: Emit,
+        service: str = "smtp",
+        own: frozenset[str] = frozenset(),
+        base: str = "",
+    ) -> None:
+        self._settings = settings
+        self._resolver = resolver
+        self._connector = connector
+        self._clock = clock
+        self._shuffle = shuffle if settings.smtp_randomize_addresses else _as_they_are
+        self._emit = emit
+        self._service = service
+        self._base = base
+        self._loop = asyncio.get_running_loop()
+        self._dialect = dialect_of(settings)
+        self._limits = limits_of(settings)
+        self._manner = manner_of(settings)
+        self._wishes = wishes_of(settings, own)
+        self._pool = Pool(keeping_of(settings), self._loop.time)
+
+    async def deliver(self, request: DeliveryRequest) -> Sequence[Report]:
+        """One attempt: over a kept connection if there is one, then by plan for whoever is left."""
+        attempt = _Attempt(request, self._clock())
+        kept = self._pool.take(request.nexthop)
+        tried = frozenset[str]()
+        if kept is not None:
+            attempt.connected = attempt.started
+            if await self._over(kept, attempt):
+                tried = frozenset((kept.host.address,))
+        if attempt.left:
+            try:
+                plan = self._plan(request.nexthop, tried)
+            except BadDestination as bad:
+                attempt.finish(Outcome(Class.TEMPORARY, "4.3.5", str(bad)))
+            else:
+                await self._follow(plan, attempt)
+        return attempt.reports
+
+    async def close(self) -> None:
+        """Take leave of all servers."""
+        self._pool.close()
+
+    def _plan(self, nexthop: str, tried: frozenset[str]) -> Plan:
+        settings = self._settings
+        sites = parse_all(nexthop, settings.smtp_tcp_port, exchangers=not (settings.lmtp or settings.disable_dns_lookups))
+        primary = len(sites)
+        if settings.smtp_fallback_relay and not settings.lmtp:
+            sites += parse_all(settings.smtp_fallback_relay, settings.smtp_tcp_port, exchangers=True)
+        return Plan(sites, self._wishes, self._shuffle, primary=primary, tried=tried)
+
+    async def _follow(self, plan: Plan, attempt: "_Attempt") -> None:
+        """Do what the plan says until nobody is left or no host is."""
+        while attempt.left:
+            match plan.step():
+                case FindExchangers(name):
+                    try:
+                        plan.exchangers(await self._resolver.mx(name))
+                    except DnsFailure as failure:
+                        plan.no_exchangers(failure)
+                case FindAddresses(hosts):
+                    plan.addresses(*await self._addresses(hosts, plan.port))
+                case Try(host, final):
+                    await self._try(plan, host, attempt, final=final)
+                case Stop(outcome, relay):
+                    attempt.finish(outcome, relay)
+            for warning in plan.warnings:
+                self._emit(Note(self._service, warning, "warning"))
+            plan.warnings.clear()
+
+    async def _addresses(self, hosts: Sequence[MX], port: int) -> tuple[list[Host], list[DnsFailure]]:
+        """Addresses of all `hosts`, and the look-ups that gave none, in order."""
+        found: list[Host] = []
+        failed: list[DnsFailure] = []
+        ways = [self._resolver.a if family == 4 else self._resolver.aaaa for family in self._wishes.families]
+        if "dns" not in self._settings.smtp_host_lookup or self._settings.disable_dns_lookups:
+            ways = [self._resolver.host]
+        for mx in hosts[:_LOOKUPS]:
+            answers = await asyncio.gather(*(way(mx.host) for way in ways), return_exceptions=True)
+            for answer in answers:
+                if isinstance(answer, DnsFailure):
+                    failed.append(answer)
+                elif isinstance(answer, BaseException):
+                    raise answer
+                else:
+                    found += (Host(mx.host, address, port, mx.preference) for address in answer)
+        return found, failed
+
+    async def _try(self, plan: Plan, host: Host, attempt: "_Attempt", *, final: bool) -> None:
+        """Connect to `host`, say hello, deliver."""
+        connection = await self._open(plan, host, attempt, final=final)
+        if connection is None:
+            return
+        plan.session()
+        attempt.connected = self._clock()
+        await self._over(connection, attempt)
+
+    async def _open(self, plan: Plan, host: Host, attempt: "_Attempt", *, final: bool) -> Connection | None:
+        """A connection on which the server has said hello; else None, and the plan knows why."""
+        settings = self._settings
+        endpoint = Endpoint(host.address, host.port) if host.port else Endpoint(path=os.path.join(self._base, host.address))
+        try:
+            connection = await self._connector.connect(
+                lambda: Connection(Client(self._dialect), self._limits, self._loop, host, final=final),
+                endpoint,
+                settings.smtp_connect_timeout,
+            )
+        except OSError as error:
+            outcome = failures.unreachable(error, host.relay)
+            self._emit(Note(self._service, outcome.text))
+            plan.failed(outcome)
+            return None
+        try:
+            event = await connection.greeted()
+        except Broken as trouble:
+            self._given_up(plan, host, failures.broken(trouble, host.label, lmtp=settings.lmtp), attempt, final=final)
+            return None
+        refusal = connection.client.refusal
+        if event is Event.REFUSED and refusal is not None:
+            soften = settings.smtp_skip_5xx_greeting and not connection.client.greeted
+            outcome = failures.refused(refusal, host.label, host.name, soften=soften)
+            connection.leave()
+            self._given_up(plan, host, outcome, attempt, final=final)
+            return None
+        return connection
+
+    def _given_up(self, plan: Plan, host: Host, outcome: Outcome, attempt: "_Attempt", *, final: bool) -> None:
+        """The server would not talk; a permanent refusal is for all its colleagues."""
+        if outcome.cls is Class.PERMANENT:
+            attempt.finish(outcome, host.relay)
+            return
+        plan.failed(outcome, host.relay)
+        if not final:
+            self._emit(Note(self._service, outcome.text, queue_id=attempt.queue_id))
+
+    async def _over(self, connection: Connection, attempt: "_Attempt") -> bool:
+        """One transaction; the attempt knows afterwards who is left for another host. False where nothing was tried, since the
+        kept connection turned out to be dead."""
+        request = attempt.request
+        host = connection.host
+        try:
+            handover = prepare(request, attempt.left, connection.client.offered, self._manner, host.label)
+        except Unsendable as reason:
+            attempt.finish(reason.outcome, host.relay)
+            self._release(request.nexthop, connection)
+            return True
+        transaction = handover.transaction
+        lost: Outcome | None = None
+        try:
+            await connection.run(transaction, handover.pieces)
+        except Broken as trouble:
+            if trouble.fresh and connection.uses > 1:
+                return False
+            lost = failures.broken(trouble, host.label, lmtp=self._settings.lmtp)
+        except BaseException:
+            connection.close()
+            raise
+        if connection.uses > 1 and _shut(transaction.answers):
+            connection.leave()
+            return False
+        if handover.encoder.broken:
+            limit = self._manner.line_limit
+            self._emit(Note(self._service, f"breaking line > {limit} bytes with <CR><LF>SPACE", queue_id=attempt.queue_id))
+        self._record(connection, attempt, transaction.answers, lost)
+        self._release(request.nexthop, connection)
+        return True
+
+    def _record(self, connection: Connection, attempt: "_Attempt", answers: Sequence[Answer | None], lost: Outcome | None) -> None:
+        """Report whoever is decided over; the others are left for the next host, if there is one."""
+        host = connection.host
+        relayed = "DSN" in connection.client.offered.keywords
+        left = []
+        for queued, answer in zip(attempt.left, answers, strict=True):
+            outcome = failures.said(answer, host.label, host.name) if answer is not None else lost
+            if outcome is None:
+                outcome = _UNANSWERED
+            report = Report(
+                queued, outcome, host.relay, attempt.started, attempt.connected,
+                connection.uses if connection.uses > 1 else 0, relayed and outcome.ok,
+            )  # fmt: skip
+            if outcome.cls is Class.TEMPORARY and not connection.final:
+                self._emit(Note(self._service, outcome.text, queue_id=attempt.queue_id))
+                attempt.soft[queued.index] = report
+                left.append(queued)
+            else:
+                attempt.reports.append(report)
+        attempt.left = left
+
+    def _release(self, site: str, connection: Connection) -> None:
+        if not self._pool.give(site, connection):
+            connection.leave(patiently=not self._settings.smtp_skip_quit_response)
+
+
+class _Attempt:
+    """The state of one request. `left`: recipients that nothing has been decided over; `soft`: what a host said of them that
+    another host may see differently."""
+
+    __slots__ = ("connected", "left", "reports", "request", "soft", "started")
+
+    def __init__(self, request: DeliveryRequest, now: float) -> None:
+        self.request = request
+        self.started = now
+        self.connected = 0.0
+        self.left: Sequence[QueuedRecipient] = request.recipients
+        self.soft: dict[int, Report] = {}
+        self.reports: list[Report] = []
+
+    @property
+    def queue_id(self) -> str:
+        return str(self.request.message.id)
+
+    def finish(self, outcome: Outcome | None, relay: str = "none") -> None:
+        """`outcome` is that of all who are left; None: what was said of each of them before."""
+        for queued in self.left:
+            report = Report(queued, outcome or _UNANSWERED, relay, self.started, self.connected or self.started)
+            self.reports.append(report if outcome else self.soft.get(queued.index, report))
+        self.left = ()
+
+
+_UNANSWERED = Outcome(Class.TEMPORARY, "4.3.0", "server unavailable or unable to receive mail")
+
+
+def _shut(answers: Sequence[Answer | None]) -> bool:
+    """Whether the server met the transaction with 421: it had closed the kept connection in its mind."""
+    first = answers[0]
+    return first is not None and first.stage is Stage.MAIL and first.reply.code == 421
+
+
+def _as_they_are(hosts: list[Host]) -> None:
+    """No shuffling (smtp_randomize_addresses = no)."""
+
+
+def dialect_of(settings: SmtpSettings) -> Dialect:
+    """How the client talks."""
+    ehlo = "never" if settings.smtp_never_send_ehlo else "always" if settings.smtp_always_send_ehlo else "offered"
+    discard = frozenset(settings.smtp_discard_ehlo_keywords.lower().replace(",", " ").split()) - {"silent-discard"}
+    name = settings.smtp_helo_name.replace("$myhostname", settings.myhostname)
+    return Dialect(name, settings.lmtp, ehlo, discard)
+
+
+def limits_of(settings: SmtpSettings) -> tuple[float, ...]:
+    """Seconds to wait, by Stage."""
+    limits = {
+        Stage.GREETING: settings.smtp_helo_timeout,
+        Stage.HELLO: settings.smtp_helo_timeout,
+        Stage.HELO: settings.smtp_helo_timeout,
+        Stage.STARTTLS: settings.smtp_starttls_timeout,
+        Stage.AUTH: settings.smtp_helo_timeout,
+        Stage.XFORWARD_NAME: settings.smtp_xforward_timeout,
+        Stage.XFORWARD_HELO: settings.smtp_xforward_timeout,
+        Stage.MAIL: settings.smtp_mail_timeout,
+        Stage.RCPT: settings.smtp_rcpt_timeout,
+        Stage.DATA: settings.smtp_data_init_timeout,
+        Stage.CONTENT: settings.smtp_data_xfer_timeout,
+        Stage.DOT: settings.smtp_data_done_timeout,
+        Stage.RSET: settings.smtp_rset_timeout,
+        Stage.QUIT: settings.smtp_quit_timeout,
+        Stage.IDLE: settings.smtp_connection_cache_time_limit,
+    }
+    return tuple(limits[stage] for stage in Stage)
+
+
+def manner_of(settings: SmtpSettings) -> Manner:
+    """How messages are handed over."""
+    return Manner(
+        quote=settings.smtp_quote_rfc821_envelope,
+        line_limit=settings.smtp_line_length_limit,
+        forward=settings.smtp_send_xforward_command,
+        dummy_auth=settings.smtp_send_dummy_mail_auth,
+        convert=not settings.disable_mime_output_conversion,
+    )
+
+
+def wishes_of(settings: SmtpSettings, own: frozenset[str]) -> Wishes:
+    """Which hosts are tried."""
+    protocols = settings.inet_protocols.lower().replace(",", " ").split()
+    families = tuple(family for family in (4, 6) if f"ipv{family}" in protocols or "all" in protocols)
+    return Wishes(
+        myhostname=settings.myhostname,
+        families=families or (4, 6),
+        prefer=settings.smtp_address_preference,
+        balance=settings.smtp_balance_inet_protocols,
+        address_limit=settings.smtp_mx_address_limit,
+        session_limit=settings.smtp_mx_session_limit or sys.maxsize,
+        ignore_mx_error=settings.ignore_mx_lookup_error,
+        defer_no_address=settings.smtp_defer_if_no_mx_address_found,
+        own=own,
+        loop_port=0 if settings.lmtp else 25,
+    )
+
+
+def keeping_of(settings: SmtpSettings) -> Keeping:
+    """Which connections are kept."""
+    return Keeping(
+        on_demand=settings.smtp_connection_cache_on_demand,
+        sites=frozenset(settings.smtp_connection_cache_destinations.replace(",", " ").split()),
+        idle=settings.smtp_connection_cache_time_limit,
+        uses=settings.smtp_connection_reuse_count_limit,
+        age=settings.smtp_connection_reuse_time_limit,
+    )

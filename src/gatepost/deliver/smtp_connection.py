@@ -1,0 +1,249 @@
+"""One connection to an SMTP or LMTP server: the sans-IO client on an asyncio transport, with one timer.
+
+Contract: `greeted`, `run`, `authenticated` and `leave` are asked one after the other, never two at once.
+Failure: Broken, after which the connection is closed.
+"""
+
+import asyncio
+import enum
+from collections.abc import Iterable, Iterator
+
+from gatepost.deliver.plan import Host
+from gatepost.proto.smtp.client import Client, Event, Stage, Transaction
+from gatepost.proto.smtp.reply_reader import MalformedReply
+
+
+class Trouble(enum.Enum):
+    """How a conversation can break off."""
+
+    LOST = "lost connection"
+    TIMEOUT = "timed out"
+    GARBAGE = "protocol error"
+    LOCAL = "local data error"
+
+
+class Broken(Exception):
+    """The conversation broke off at `stage`. `fresh`: the server had not said a word since the transaction began, so that
+    a kept connection may simply have been closed at the other end."""
+
+    def __init__(self, trouble: Trouble, stage: Stage, words: str = "", *, fresh: bool = False) -> None:
+        super().__init__(trouble.value)
+        self.trouble = trouble
+        self.stage = stage
+        self.words = words
+        self.fresh = fresh
+
+
+class Connection(asyncio.Protocol):
+    """`limits`: seconds to wait, by Stage. `host`: where it leads to; `final`: no other host was left to try when it was
+    opened. `uses`: transactions so far; `opened`: loop time of the connection."""
+
+    __slots__ = (
+        "_armed", "_deadline", "_fresh", "_limits", "_loop", "_paused", "_pieces", "_timer", "_transport", "_untold",
+        "_waiter", "client", "closed", "final", "host", "opened", "uses",
+    )  # fmt: skip
+
+    def __init__(
+        self, client: Client, limits: tuple[float, ...], loop: asyncio.AbstractEventLoop, host: Host, *, final: bool
+    ) -> None:
+        self.client = client
+        self.host = host
+        self.final = final
+        self.closed = False
+        self.uses = 0
+        self.opened = loop.time()
+        self._limits = limits
+        self._loop = loop
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[Event] | None = None
+        self._pieces: Iterator[bytes] = iter(())
+        self._paused = False
+        self._fresh = False
+        self._untold: Event | Broken | None = None  # what happened while nobody waited for it
+        self._deadline = self.opened + limits[Stage.GREETING]
+        self._armed = self._deadline
+        self._timer: asyncio.TimerHandle | None = loop.call_at(self._deadline, self._tick)
+
+    # What the agent asks
+
+    async def greeted(self) -> Event:
+        """READY or REFUSED, once the server has said hello."""
+        return await self._wait()
+
+    async def said(self) -> Event:
+        """Send what the client has to say, and wait for the event that follows."""
+        self._flush()
+        self._limit(self.client.stage)
+        return await self._wait()
+
+    async def run(self, transaction: Transaction, pieces: Iterable[bytes]) -> None:
+        """One transaction, `pieces` being its content in wire form. Raises Broken; what was decided by then is in
+        `transaction.answers`."""
+        self.uses += 1
+        self._pieces = iter(pieces)
+        self.client.begin(transaction)
+        self._fresh = True
+        self._flush()
+        self._limit(self.client.stage)
+        await self._wait()
+
+    async def upgrade(self, context: "object", name: str | None, limit: float) -> None:
+        """TLS over this connection (RFC 3207). Raises OSError (ssl.SSLError among them) where it fails."""
+        transport = self._transport
+        assert transport is not None
+        try:
+            self.client.secured()
+        except MalformedReply as malformed:
+            self._break(Trouble.GARBAGE)
+            raise Broken(Trouble.GARBAGE, Stage.STARTTLS, str(malformed)) from None
+        self._deadline = self._loop.time() + limit + 60  # start_tls keeps its own limit
+        self._transport = await self._loop.start_tls(
+            transport,
+            self,
+            context,  # type: ignore[arg-type]
+            server_hostname=name,
+            ssl_handshake_timeout=limit,
+        )
+
+    def extra(self, name: str) -> object:
+        """What the transport knows of itself (`ssl_object`, `peername`)."""
+        return self._transport.get_extra_info(name) if self._transport else None
+
+    def rest(self, limit: float) -> None:
+        """Nothing to do for now: take leave after `limit` seconds."""
+        self._deadline = self._loop.time() + limit
+        if self._deadline < self._armed:
+            self._arm()
+
+    def leave(self, *, patiently: bool = False) -> None:
+        """QUIT and close; `patiently`: not before the reply has come (smtp_skip_quit_response = no)."""
+        if self.closed:
+            return
+        if self.client.stage is Stage.IDLE:
+            self.client.quit()
+            self._flush()
+            if patiently:
+                self._limit(Stage.QUIT)
+                return
+        self.close()
+
+    def close(self) -> None:
+        """Close at once."""
+        self.closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._transport is not None:
+            self._transport.close()
+
+    # What the loop tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        self._fresh = False
+        try:
+            event = self.client.receive(data)
+        except MalformedReply as malformed:
+            self._break(Trouble.GARBAGE, str(malformed))
+            return
+        self._obey(event)
+
+    def eof_received(self) -> None:
+        return None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._break(Trouble.LOST)
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        if self.client.stage is Stage.CONTENT:
+            self._limit(Stage.CONTENT)
+            self._send_content()
+
+    # Inside
+
+    def _obey(self, event: Event) -> None:
+        self._flush()
+        if event is Event.CONTENT:
+            self._limit(Stage.CONTENT)
+            self._send_content()
+        elif event is Event.WAIT:
+            self._limit(self.client.stage)
+        elif self._waiter is not None:
+            if not self._waiter.done():
+                self._waiter.set_result(event)
+        elif self.client.quitting:
+            self.close()
+        else:
+            self._untold = event
+
+    def _send_content(self) -> None:
+        """Write as much as the transport takes; `resume_writing` goes on."""
+        transport = self._transport
+        assert transport is not None
+        try:
+            for piece in self._pieces:
+                transport.write(piece)
+                if self._paused:
+                    return
+        except OSError as error:
+            self._break(Trouble.LOCAL, error.strerror or "")
+            return
+        self._obey(self.client.content_sent())
+
+    def _flush(self) -> None:
+        if (octets := self.client.take()) and self._transport is not None:
+            self._transport.write(octets)
+
+    def _limit(self, stage: Stage) -> None:
+        """Give the server until now plus the stage's limit. The timer is moved only where it would ring too late: else it
+        finds out when it rings, which costs nothing in the usual case."""
+        self._deadline = self._loop.time() + self._limits[stage]
+        if self._deadline < self._armed:
+            self._arm()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._armed = self._deadline
+        self._timer = self._loop.call_at(self._deadline, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        if self.closed:
+            return
+        if self._loop.time() < self._deadline:
+            self._arm()
+        elif self.client.stage is Stage.IDLE and self._waiter is None:
+            self.leave()
+        else:
+            self._break(Trouble.TIMEOUT)
+
+    def _break(self, trouble: Trouble, words: str = "") -> None:
+        broken = Broken(trouble, self.client.stage, words, fresh=self._fresh)
+        if self._waiter is None:
+            self._untold = self._untold or broken
+        elif not self._waiter.done():
+            self._waiter.set_exception(broken)
+        self.client.usable = False
+        if not self.closed:
+            self.close()
+
+    async def _wait(self) -> Event:
+        untold, self._untold = self._untold, None
+        if isinstance(untold, Broken):
+            raise untold
+        if untold is not None:
+            return untold
+        if self.closed:
+            raise Broken(Trouble.LOST, self.client.stage, fresh=self._fresh)
+        self._waiter = self._loop.create_future()
+        try:
+            return await self._waiter
+        finally:
+            self._waiter = None

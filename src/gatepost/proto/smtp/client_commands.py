@@ -1,0 +1,105 @@
+"""Commands of an SMTP or LMTP client as octets, each a pure function of what is to be said and what the server offered."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from msgspec import Struct
+
+from gatepost.mail.envelope import Notify
+
+_NOT_XCHAR = re.compile(rb"[^\x21-\x2a\x2c-\x3c\x3e-\x7e]")
+"""What xtext must encode (RFC 3461 §4): all but `!`..`~` without `+` and `=`."""
+
+_NOTIFY = ((Notify.NEVER, b"NEVER"), (Notify.SUCCESS, b"SUCCESS"), (Notify.FAILURE, b"FAILURE"), (Notify.DELAY, b"DELAY"))
+_BODY = {"7bit": b" BODY=7BIT", "8bit": b" BODY=8BITMIME", "binary": b" BODY=8BITMIME"}
+
+
+class Capabilities(Struct, frozen=True):
+    """What a server offered in its EHLO or LHLO reply. `keywords`: upper-case keyword -> its arguments."""
+
+    keywords: Mapping[str, str] = {}
+
+    def __contains__(self, keyword: object) -> bool:
+        return keyword in self.keywords
+
+    @property
+    def size_limit(self) -> int:
+        """Octets the server takes (RFC 1870), 0 where it does not say."""
+        argument = self.keywords.get("SIZE", "")
+        return int(argument) if argument.isascii() and argument.isdigit() else 0
+
+
+def capabilities(lines: tuple[bytes, ...], discard: frozenset[str] = frozenset()) -> Capabilities:
+    """The keywords of an EHLO reply (RFC 5321 §4.1.1.1), less those of `discard` (lower case). The first line is the
+    server's name. `AUTH=` of old servers counts as `AUTH`."""
+    keywords: dict[str, str] = {}
+    for line in lines[1:]:
+        word, _, argument = line.decode("ascii", "replace").strip().replace("AUTH=", "AUTH ", 1).partition(" ")
+        if word and word.lower() not in discard:
+            keywords.setdefault(word.upper(), argument.strip())
+    return Capabilities(keywords)
+
+
+def xtext(octets: bytes) -> bytes:
+    """`octets` in xtext (RFC 3461 §4)."""
+    return _NOT_XCHAR.sub(lambda found: b"+%02X" % found[0][0], octets)
+
+
+class MailParameters(Struct, frozen=True):
+    """Parameters of MAIL FROM. `size`: octets to declare, 0 not to; `body`: `7bit`, `8bit` or empty; `auth`: send `AUTH=<>`."""
+
+    size: int = 0
+    body: str = ""
+    envid: str = ""
+    ret: str = ""
+    smtputf8: bool = False
+    auth: bool = False
+
+
+def mail_from(sender: bytes, wanted: MailParameters, offered: Capabilities) -> bytes:
+    """MAIL FROM with the parameters that the server knows (RFC 1870, 6152, 3461, 6531, 4954)."""
+    command = b"MAIL FROM:<%b>" % sender
+    if wanted.size and "SIZE" in offered:
+        command += b" SIZE=%d" % wanted.size
+    if wanted.body and "8BITMIME" in offered:
+        command += _BODY.get(wanted.body, b"")
+    if "DSN" in offered:
+        if wanted.envid:
+            command += b" ENVID=" + xtext(wanted.envid.encode("utf-8", "surrogateescape"))
+        if wanted.ret:
+            command += b" RET=" + wanted.ret.encode()
+    if wanted.smtputf8 and "SMTPUTF8" in offered:
+        command += b" SMTPUTF8"
+    if wanted.auth and "AUTH" in offered:
+        command += b" AUTH=<>"
+    return command + b"\r\n"
+
+
+def rcpt_to(recipient: bytes, orcpt: str, notify: int, offered: Capabilities) -> bytes:
+    """RCPT TO; `orcpt`: `type;address` decoded, `notify`: bits of Notify (RFC 3461 §4.1, §4.2)."""
+    if "DSN" not in offered.keywords:
+        return b"RCPT TO:<%b>\r\n" % recipient
+    command = b"RCPT TO:<%b>" % recipient
+    if orcpt:
+        kind, _, address = orcpt.partition(";")
+        command += b" ORCPT=%b;%b" % (kind.encode(), xtext(address.encode("utf-8", "surrogateescape")))
+    if notify:
+        command += b" NOTIFY=" + b",".join(word for bit, word in _NOTIFY if notify & bit)
+    return command + b"\r\n"
+
+
+# XFORWARD_README: two commands, so that neither exceeds the length of a command line.
+_XFORWARD = (("NAME", "ADDR", "PORT"), ("PROTO", "HELO", "IDENT", "SOURCE"))
+
+
+def xforward(values: Mapping[str, str], offered: Capabilities) -> Iterator[bytes]:
+    """XFORWARD commands with those attributes that have a value and that the server listed."""
+    known = offered.keywords.get("XFORWARD", "").upper().split()
+    for names in _XFORWARD:
+        words = [
+            b"%b=%b" % (name.encode(), xtext(value.encode("utf-8", "surrogateescape")))
+            for name in names
+            if name in known and (value := values.get(name))
+        ]
+        if words:
+            yield b"XFORWARD " + b" ".join(words) + b"\r\n"
