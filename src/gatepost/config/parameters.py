@@ -66,12 +66,18 @@ SERVICES: Mapping[str, tuple[Parameter, ...]] = {
           NOT_YET, since="gatepost"),
         P("maillog_format", STRING, "postfix",
           "Form of the mail log: \"postfix\" (Postfix's lines) or \"json\" (one object a line).", DONE, since="gatepost"),
+        P("nullmx_reject_code", INTEGER, "556",
+          "Reply code when a sender's or recipient's domain says by a null MX that it takes no mail (RFC 7505).",
+          DONE, since="gatepost"),
         P("queue_deliver", BOOLEAN, "yes",
           'Deliver queued mail; with "no", mail is accepted and kept in the queue, and nothing leaves it.', DONE, since="gatepost"),
         P("queue_ledger_lifetime", TIME, "5d",
           "How long the ledger remembers how each finished recipient ended (unit: days).",
           DONE, unit="d", since="gatepost", minimum=1),
         P("queue_store", STRING, "sqlite", "The kind of store that holds the queue.", DONE, since="gatepost"),
+        P("smtpd_binarymime_enable", BOOLEAN, "no", "Offer BINARYMIME to clients (RFC 3030).", DONE, since="gatepost"),
+        P("smtpd_limits_enable", BOOLEAN, "no",
+          "Tell clients the limits on recipients and messages in the EHLO reply (LIMITS, RFC 9422).", DONE, since="gatepost"),
         P("state_store", STRING, "embedded",
           "Where facts common to all workers live (client counts, destination slots, caches).", DONE, since="gatepost"),
         P("worker_processes", INTEGER, "0",
@@ -100,8 +106,7 @@ SERVICES: Mapping[str, tuple[Parameter, ...]] = {
         P("default_database_type", STRING, "hash", "Kind of indexed table that is built where a command names none.", DONE),
         P("default_privs", STRING, "nobody",
           "Account whose rights deliveries to commands and files take when no recipient account says otherwise.", DONE),
-        P("delay_logging_resolution_limit", INTEGER, "2",
-          "Most digits after the decimal point when delays are logged.", DONE, maximum=6),
+        P("delay_logging_resolution_limit", INTEGER, "2", "Decimal places of the delays in the log, at most.", DONE, maximum=6),
         P("dns_ncache_ttl_fix_enable", BOOLEAN, "no",
           "Take the lifetime of negative DNS answers from the SOA record where the resolver library withholds it.",
           NO_MEANING, "Our resolver always sees the SOA record."),
@@ -239,7 +244,7 @@ SERVICES: Mapping[str, tuple[Parameter, ...]] = {
           "Most processes of a service, unless master.cf sets one for it: the most sessions served at a time.", DONE, minimum=1),
         P("defer_service_name", STRING, "defer",
           "Name of Postfix's deferral log service.", NO_MEANING, "It is a function of the worker and not a service to connect to."),
-        P("deliver_lock_attempts", INTEGER, "20", "How often to try for an exclusive lock on a mailbox.", DONE, minimum=1),
+        P("deliver_lock_attempts", INTEGER, "20", "How many times to try for exclusive access to a mailbox.", DONE, minimum=1),
         P("deliver_lock_delay", TIME, "1s", "Pause between tries to lock a mailbox.", DONE, minimum=1),
         P("error_service_name", STRING, "error",
           "Name of the pseudo delivery service that fails recipients.",
@@ -431,7 +436,7 @@ SERVICES: Mapping[str, tuple[Parameter, ...]] = {
         P("strict_8bitmime_body", BOOLEAN, "no", "Refuse 8-bit text in bodies that are not declared so.", DONE),
         P("strict_mime_encoding_domain", BOOLEAN, "no", "Refuse invalid transfer encodings of composite MIME types.", DONE),
         P("strict_rfc821_envelopes", BOOLEAN, "no",
-          "Accept only addresses in angle brackets without comments, as RFC 821 asks, in MAIL FROM and RCPT TO.", DONE),
+          "Accept envelope addresses in angle brackets only, without comments, as RFC 821 has them.", DONE),
     ),
     "Access control": (
         P("access_map_defer_code", INTEGER, "450", "Reply code for the DEFER action of access tables.", DONE),
@@ -1188,7 +1193,7 @@ SERVICES: Mapping[str, tuple[Parameter, ...]] = {
         P("milter_command_timeout", TIME, "30s", "Time limit for a milter's answer to an SMTP command.", NOT_YET, minimum=1),
         P("milter_connect_macros", STRING, "j {daemon_name} {daemon_addr} v _", "Macros sent with the connection.", NOT_YET),
         P("milter_connect_timeout", TIME, "30s",
-          "Time limit for connecting to a milter and agreeing on options.", NOT_YET, minimum=1),
+          "Time limit for reaching a milter and for agreeing on options with it.", NOT_YET, minimum=1),
         P("milter_content_timeout", TIME, "300s", "Time limit for a milter's answer to the content.", NOT_YET, minimum=1),
         P("milter_data_macros", STRING, "i", "Macros sent with DATA.", NOT_YET),
         P("milter_default_action", STRING, "tempfail", "What to do when a milter cannot be asked.", NOT_YET),
@@ -1470,16 +1475,3 @@ _TRANSPORT_SUFFIXES = (
 PARAMETERS: Mapping[str, Parameter] = {row.name: row for rows in SERVICES.values() for row in rows}
 LEGACY: Mapping[str, Parameter] = {row.name: row for row in _LEGACY}
 TRANSPORT_SUFFIXES: Mapping[str, Parameter] = {row.name: row for row in _TRANSPORT_SUFFIXES}
-
-_TRANSPORTS = frozenset({"error", "lmtp", "local", "pipe", "smtp", "virtual"})
-_TIMED = frozenset({"pipe", "spawn"})
-
-
-def of_service(name: str, command: str) -> tuple[Parameter, ...]:
-    """The parameters that a service of master.cf brings with it, such as ``relay_destination_recipient_limit``.
-
-    `name` is the service's name and `command` its daemon program. A name that the table holds itself
-    (``local_destination_concurrency_limit``) keeps the table's row.
-    """
-    suffixes = [suffix for suffix in TRANSPORT_SUFFIXES if command in (_TIMED if suffix == "_time_limit" else _TRANSPORTS)]
-    return tuple(PARAMETERS.get(name + suffix) or TRANSPORT_SUFFIXES[suffix]._replace(name=name + suffix) for suffix in suffixes)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gatepost.config import values
+from gatepost.config import computed, values
 from gatepost.config.parameters import (
     COMPUTED,
     LEGACY,
@@ -18,8 +18,8 @@ from gatepost.config.parameters import (
     Kind,
     Parameter,
     Support,
-    of_service,
 )
+from gatepost.config.transports import transport_parameter
 
 EVERY_ROW = [*(row for rows in SERVICES.values() for row in rows), *LEGACY.values(), *TRANSPORT_SUFFIXES.values()]
 SCRIPT = Path(__file__).parents[3] / "scripts" / "parameters_page.py"
@@ -127,20 +127,14 @@ def test_rows_as_postfix_has_them(name: str, kind: Kind, default: str, unit: str
     assert (row.kind, row.default, row.unit) == (kind, default, unit)
 
 
-@pytest.mark.parametrize(
-    ("command", "count", "timed"),
-    [("smtp", 16, False), ("local", 16, False), ("pipe", 17, True), ("spawn", 1, True), ("discard", 0, False), ("smtpd", 0, False)],
-)
-def test_a_service_brings_parameters_of_its_own(command: str, count: int, timed: bool) -> None:
-    rows = {row.name: row.default for row in of_service("scan", command)}
-    assert len(rows) == count
-    assert rows.get("scan_time_limit") == ("$command_time_limit" if timed else None)
+@pytest.mark.parametrize("suffix", TRANSPORT_SUFFIXES)
+def test_transports_have_what_the_table_says(suffix: str) -> None:
+    row = transport_parameter("relay", suffix)
+    assert (row.name, row.kind, row.default) == (f"relay{suffix}", *TRANSPORT_SUFFIXES[suffix][1:3])
 
 
-def test_a_parameter_of_a_service_that_the_table_holds_keeps_its_row() -> None:
-    rows = {row.name: row for row in of_service("local", "local")}
-    assert rows["local_destination_concurrency_limit"] is PARAMETERS["local_destination_concurrency_limit"]
-    assert rows["local_destination_rate_delay"].default == "$default_destination_rate_delay"
+def test_what_is_computed_is_known_to_be() -> None:
+    assert COMPUTED == computed.COMPUTED.keys()
 
 
 def test_the_page_of_the_documentation_is_up_to_date() -> None:
