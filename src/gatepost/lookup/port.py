@@ -14,6 +14,11 @@ class LookupFailure(Exception):
         self.why = why
 
 
+class Unavailable(LookupFailure):
+    """The table cannot be opened at all: no such file or type, a mistake in its text. Raised on opening where the caller is strict,
+    else by every lookup (Postfix's surrogate tables), so that a mail system starts with what it has."""
+
+
 class Table(Protocol):
     """A lookup table.
 

@@ -1,0 +1,137 @@
+"""`cidr:/path`: networks and what they get (cidr_table(5)). Also the network patterns of address lists (mynetworks)."""
+
+import socket
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from gatepost.lookup.opening import Opening
+from gatepost.lookup.port import Table
+from gatepost.lookup.rules import Program, constant
+from gatepost.lookup.table_text import logical_lines, read_rules
+
+Address = tuple[int, int]
+"""(bits of its family, 32 or 128; value)"""
+
+
+class Network(Struct, frozen=True):
+    """All addresses of one family whose first bits are those of `value`; `mask` has those bits set."""
+
+    bits: int
+    value: int
+    mask: int
+
+    def test(self, address: Address) -> "Network | None":
+        """Itself if `address` is inside, else None."""
+        return self if address[0] == self.bits and address[1] & self.mask == self.value else None
+
+    def test_outside(self, address: Address) -> "Network | None":
+        """Itself if `address` is of the same family but not inside, else None: what `!network` means."""
+        return self if address[0] == self.bits and address[1] & self.mask != self.value else None
+
+
+def parse_address(text: str) -> Address | None:
+    """The address that `text` writes (IPv4 or IPv6, no brackets), or None."""
+    try:
+        if ":" in text:
+            return 128, int.from_bytes(socket.inet_pton(socket.AF_INET6, text), "big")
+        return 32, int.from_bytes(socket.inet_pton(socket.AF_INET, text), "big")
+    except (OSError, ValueError):
+        return None
+
+
+def _written(bits: int, value: int) -> str:
+    family = socket.AF_INET6 if bits == 128 else socket.AF_INET
+    return socket.inet_ntop(family, value.to_bytes(bits // 8, "big"))
+
+
+def parse_network(text: str) -> Network:
+    """The network that `address` or `address/length` writes; the address may stand in brackets.
+
+    Raises ValueError, in Postfix's words."""
+    pattern, slash, length = text.partition("/")
+    if pattern.startswith("["):
+        inside, bracket, rest = text[1:].partition("]")
+        if not bracket or (rest and not rest.startswith("/")):
+            raise ValueError(f'bad address pattern: "{text}"')
+        pattern, (_, slash, length) = inside, rest.partition("/")
+    if slash and not (length.isascii() and length.isdigit()):
+        raise ValueError(f'bad mask value in "{pattern}/{length}"')
+    address = parse_address(pattern)
+    if address is None:
+        raise ValueError(f'bad address pattern: "{text}"')
+    bits, value = address
+    size = int(length) if slash else bits
+    if size > bits:
+        raise ValueError(f'bad mask length in "{pattern}/{length}"')
+    mask = ((1 << size) - 1) << (bits - size)
+    if value & ~mask:
+        fitting = f"{_written(bits, value & mask)}/{size}"
+        raise ValueError(f'non-null host address bits in "{pattern}/{length}", perhaps you should use "{fitting}" instead')
+    return Network(bits, value, mask)
+
+
+class CidrTable:
+    """The result of the first rule whose network has the address; a key that is no address has none."""
+
+    __slots__ = ("_program", "name", "whole_key")
+
+    def __init__(self, name: str, program: Program) -> None:
+        self.name = name
+        self.whole_key = True
+        self._program = program
+
+    async def lookup(self, key: str) -> str | None:
+        address = parse_address(key)
+        return None if address is None else self._program.run(address)
+
+    def close(self) -> None:
+        pass
+
+
+def _keyword(text: str, word: str) -> bool:
+    return text[: len(word)].lower() == word and not text[len(word) : len(word) + 1].isalnum()
+
+
+def _test(text: str) -> Callable[[Address], Network | None]:
+    """What `network` or `!network` asks of an address. Raises ValueError."""
+    negated = False
+    while text.startswith("!"):
+        negated = not negated
+        text = text[1:].lstrip()
+    if not text:
+        raise ValueError("no address pattern")
+    network = parse_network(text)
+    return network.test_outside if negated else network.test
+
+
+def _add(program: Program, number: int, text: str) -> None:
+    """Compile one line. Raises ValueError with what is wrong with it."""
+    if _keyword(text, "endif"):
+        if text[5:].strip():
+            raise ValueError("garbage after ENDIF")
+        if not program.close_if():
+            raise ValueError("ENDIF without IF")
+    elif _keyword(text, "if"):
+        program.open_if(number, _test(text[2:].strip()), negated=False)
+    else:
+        bangs = len(text) - len(text.lstrip("! \t"))
+        pattern, *result = text[bangs:].split(None, 1)
+        test = _test(text[:bangs] + pattern)
+        if not result:
+            raise ValueError("no lookup result")
+        program.add(test, negated=False, result=constant(result[0]))
+
+
+def open_table(opening: Opening) -> Table:
+    """Raises Unavailable where the file cannot be read; a line with a mistake is reported and skipped, as Postfix does."""
+    program = Program()
+    where = f"cidr map {opening.name}, line"
+    for number, text in logical_lines(read_rules(opening)):
+        try:
+            _add(program, number, text.strip())
+        except ValueError as error:
+            opening.warn(f"{where} {number}: {error}: skipping this rule")
+    for number in program.finish():
+        opening.warn(f"{where} {number}: IF has no matching ENDIF")
+    return CidrTable(opening.spec, program)

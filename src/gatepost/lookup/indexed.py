@@ -1,0 +1,199 @@
+"""`hash:`, `btree:`, `lmdb:` and their kin: tables that postmap(1) or postalias(1) has built from a text file.
+
+Whatever the type is called, the built file is one LMDB database beside its source, `/path.lmdb`: written whole to another
+name and renamed, so that it never changes while it is read. Where none was built yet, the text itself is read.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gatepost.lookup.aliases_text import alias_entries, looks_like_aliases
+from gatepost.lookup.memory import fold
+from gatepost.lookup.opening import Opening, Warn
+from gatepost.lookup.port import LookupFailure, Table, Unavailable
+from gatepost.lookup.table_text import entries, read_file
+
+SUFFIX = ".lmdb"
+LONGEST_KEY = 511
+"""Octets; LMDB's limit. A longer key is in no table."""
+# The file that Postfix would have built: what a message names when there is neither that nor ours.
+POSTFIX_SUFFIX = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb", "dbm": ".pag", "sdbm": ".pag"}
+# Seconds between two looks at whether the file was rebuilt.
+_FRESH = 1.0
+
+Stamp = tuple[int, int, int]
+
+
+def _stamp(path: str) -> Stamp | None:
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino, stat.st_mtime_ns
+
+
+def read_source(path: str, spec: str, warn: Warn, *, folded: bool = True) -> dict[str, str]:
+    """The entries of a text file, as postmap or postalias would store them, whichever it looks to be for. Raises Unavailable."""
+    text = read_file(path, spec, "open database")
+    parsed = alias_entries(path, text, warn) if looks_like_aliases(text) else entries(path, text, warn)
+    table: dict[str, str] = {}
+    for number, key, value in parsed:
+        kept = fold(key) if folded else key
+        if kept in table:
+            warn(f'{path}, line {number}: duplicate entry: "{kept}"')
+        table.setdefault(kept, value)
+    return table
+
+
+class _Built:
+    """The built file, open. One read transaction serves all lookups, as the file never changes."""
+
+    def __init__(self, path: str) -> None:
+        import lmdb
+
+        self._environment = lmdb.open(path, subdir=False, readonly=True, lock=False, create=False, max_readers=1)
+        self._transaction = self._environment.begin()
+
+    def get(self, key: str) -> str | None:
+        octets = key.encode("utf-8", "surrogateescape")
+        if not octets or len(octets) > LONGEST_KEY:
+            return None
+        value: bytes | None = self._transaction.get(octets)
+        return None if value is None else value.decode("utf-8", "surrogateescape")
+
+    def items(self) -> list[tuple[str, str]]:
+        decoded = (
+            (k.decode("utf-8", "surrogateescape"), v.decode("utf-8", "surrogateescape")) for k, v in self._transaction.cursor()
+        )
+        return list(decoded)
+
+    def close(self) -> None:
+        self._transaction.abort()
+        self._environment.close()
+
+
+class _Source:
+    """The text, read: what answers until the table is built."""
+
+    def __init__(self, table: Mapping[str, str]) -> None:
+        self._table = table
+        self.get: Callable[[str], str | None] = table.get
+
+    def items(self) -> list[tuple[str, str]]:
+        return list(self._table.items())
+
+    def close(self) -> None:
+        pass
+
+
+class IndexedTable:
+    """Answers from the built file, or from its text; notices within a second that either was replaced."""
+
+    def __init__(self, opening: Opening) -> None:
+        """Raises Unavailable where there is nothing to read."""
+        self.name = opening.spec
+        self.whole_key = False
+        self._opening = opening
+        self._stamp: Stamp | None = None
+        self._looked = opening.clock()
+        self._told = False
+        self._answers: _Built | _Source = self._open()
+
+    async def lookup(self, key: str) -> str | None:
+        now = self._opening.clock()
+        if now - self._looked >= _FRESH:
+            self._looked = now
+            self._refresh()
+        return self._answers.get(fold(key) if self._opening.fold else key)
+
+    def items(self) -> list[tuple[str, str]]:
+        """All entries, for `postmap -s`."""
+        return self._answers.items()
+
+    def close(self) -> None:
+        self._answers.close()
+
+    def _refresh(self) -> None:
+        path = self._opening.name
+        if (_stamp(path + SUFFIX) or _stamp(path)) == self._stamp:
+            return
+        old = self._answers
+        try:
+            self._answers = self._open()
+        except Unavailable as failure:
+            self._opening.warn(f"{self.name}: {failure.why}: answering from what was read before")
+        else:
+            old.close()
+
+    def _open(self) -> "_Built | _Source":
+        path = self._opening.name
+        built = path + SUFFIX
+        self._stamp = _stamp(built)
+        if self._stamp is not None:
+            return self._open_built(built)
+        self._stamp = _stamp(path)
+        berkeley = path + POSTFIX_SUFFIX[self._opening.type]
+        remedy = f"run gatepost postmap {self.name}, or postalias where it is an alias file"
+        if self._stamp is None:
+            if os.path.exists(berkeley):
+                raise Unavailable(self.name, f"open database {built}: {berkeley} is not in a format that can be read; {remedy}")
+            raise Unavailable(self.name, f"open database {berkeley}: No such file or directory")
+        table = read_source(path, self.name, self._opening.warn, folded=self._opening.fold)
+        if not self._told:
+            self._told = True
+            self._opening.warn(f"{self.name}: no {built}: reading {path} itself; {remedy}")
+        return _Source(table)
+
+    def _open_built(self, built: str) -> _Built:
+        import lmdb
+
+        source = _stamp(self._opening.name)
+        if source is not None and self._stamp is not None and source[2] > self._stamp[2] and not self._told:
+            self._told = True
+            self._opening.warn(f"database {built} is older than source file {self._opening.name}")
+        try:
+            return _Built(built)
+        except lmdb.Error as error:
+            raise Unavailable(self.name, f"open database {built}: {error}") from None
+
+
+def open_table(opening: Opening) -> Table:
+    """Raises Unavailable where there is neither a built file nor its text."""
+    return IndexedTable(opening)
+
+
+def build(path: str, table: Mapping[str, str], mode: int) -> None:
+    """Write `table` as the built file of `path`, in one step, with permissions `mode`. Raises LookupFailure, OSError."""
+    import lmdb
+
+    target = path + SUFFIX
+    scratch = f"{target}.{os.getpid()}"
+    pairs = sorted((k.encode("utf-8", "surrogateescape"), v.encode("utf-8", "surrogateescape")) for k, v in table.items())
+    try:
+        os.close(os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
+        _write(lmdb, scratch, pairs)
+        os.chmod(scratch, mode)
+        os.rename(scratch, target)
+    except lmdb.Error as error:
+        raise LookupFailure(target, str(error)) from None
+    finally:
+        if os.path.exists(scratch):
+            os.unlink(scratch)
+
+
+def _write(lmdb: Any, path: str, pairs: list[tuple[bytes, bytes]]) -> None:
+    # Room for pages that are half full, and values that take pages of their own.
+    room = (
+        (1 << 20)
+        + 4 * sum(len(key) + len(value) + 64 for key, value in pairs)
+        + 4096 * sum(len(value) > 1000 for _, value in pairs)
+    )
+    environment = lmdb.open(path, subdir=False, lock=False, map_size=room)
+    try:
+        with environment.begin(write=True) as transaction:
+            for key, value in pairs:
+                transaction.put(key, value, append=True)
+        environment.sync(True)
+    finally:
+        environment.close()

@@ -1,0 +1,77 @@
+"""Ordered rules with `if` … `endif`: what regexp, pcre and cidr tables are compiled into.
+
+A program is a flat list. A rule that does not hold passes control to `otherwise`: the next rule, or for an `if` the one
+after its `endif`. So a lookup is a loop, however deep the nesting.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+Result = Callable[[Any], str]
+
+
+class Rule:
+    """`test(subject)` gives something or None; the rule holds when that is something, or with `negated` when it is None.
+    `result` makes the answer of what `test` gave; None: the rule is an `if`."""
+
+    __slots__ = ("negated", "otherwise", "result", "test")
+
+    def __init__(self, test: Callable[[Any], Any], negated: bool, result: Result | None, otherwise: int = 0) -> None:
+        self.test = test
+        self.negated = negated
+        self.result = result
+        self.otherwise = otherwise
+
+
+class Program:
+    """Rules in the order of their text. Build with `add`, `open_if`, `close_if`; then `finish`."""
+
+    __slots__ = ("_open", "_rules")
+
+    def __init__(self) -> None:
+        self._rules: list[Rule] = []
+        self._open: list[tuple[int, int]] = []
+
+    def add(self, test: Callable[[Any], Any], negated: bool, result: Result) -> None:
+        """Append a rule with a result."""
+        self._rules.append(Rule(test, negated, result, len(self._rules) + 1))
+
+    def open_if(self, line: int, test: Callable[[Any], Any], negated: bool) -> None:
+        """Append an `if`, whose text is at `line`."""
+        self._open.append((line, len(self._rules)))
+        self._rules.append(Rule(test, negated, None))
+
+    def close_if(self) -> bool:
+        """End the innermost `if`; False where none is open."""
+        if not self._open:
+            return False
+        self._rules[self._open.pop()[1]].otherwise = len(self._rules)
+        return True
+
+    def finish(self) -> list[int]:
+        """End what is still open; the lines of those, innermost first."""
+        lines = []
+        while self._open:
+            lines.append(self._open[-1][0])
+            self.close_if()
+        return lines
+
+    def run(self, subject: Any) -> str | None:
+        """The result of the first rule that holds."""
+        rules = self._rules
+        index, end = 0, len(rules)
+        while index < end:
+            rule = rules[index]
+            found = rule.test(subject)
+            if (found is None) is not rule.negated:
+                index = rule.otherwise
+            elif rule.result is not None:
+                return rule.result(found)
+            else:
+                index += 1
+        return None
+
+
+def constant(text: str) -> Result:
+    """A result that does not depend on what matched."""
+    return lambda _found: text

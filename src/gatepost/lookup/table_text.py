@@ -1,0 +1,74 @@
+"""The text that tables are written in: logical lines (postmap(1), INPUT FILE FORMAT) and `key whitespace value` entries."""
+
+import re
+from collections.abc import Iterator
+
+from gatepost.lookup import braces
+from gatepost.lookup.opening import Opening, Warn
+from gatepost.lookup.port import Unavailable
+
+_BLANKS = " \t\r\f\v"
+# A key ends at the first white space that is neither quoted nor after a backslash.
+_KEY = re.compile(r'(?:\\.|"(?:\\.|[^"\\])*"|[^\s"\\])*', re.DOTALL)
+
+
+def logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """(number of its first line, from 1; text) of each logical line.
+
+    Empty lines and lines whose first character that is not white space is `#` are left out, also between a line and its
+    continuation; a line that starts with white space continues the one before.
+    """
+    first = 0
+    parts: list[str] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        stripped = line.strip(_BLANKS)
+        if not stripped or stripped[0] == "#":
+            continue
+        if parts and line[0] not in _BLANKS:
+            yield first, "".join(parts)
+            parts = []
+        if not parts:
+            first = number
+        parts.append(line)
+    if parts:
+        yield first, "".join(parts)
+
+
+def entries(path: str, text: str, warn: Warn, refused: str = "") -> Iterator[tuple[int, str, str]]:
+    """(line number, key, value) of each entry. A line that is none is reported to `warn` and left out; `refused` ends that report.
+
+    Quotes stay part of the key, as they are part of an address in its external form.
+    """
+    for number, line in logical_lines(text):
+        line = line.strip()
+        match = _KEY.match(line)
+        end = match.end() if match else 0
+        if end < len(line) and line[end] in '"\\':
+            warn(f"{path}, line {number}: unbalanced '\"' in '{line}' -- ignoring this line")
+            continue
+        key, value = line[:end], line[end:].strip()
+        if not key or not value:
+            warn(f"{path}, line {number}: expected format: key whitespace value{refused}")
+            continue
+        if key.endswith(":"):
+            warn(f'{path}, line {number}: record is in "key: value" format; is this an alias file?')
+        yield number, key, value
+
+
+def read_file(path: str, spec: str, what: str = "open") -> str:
+    """The text of a file: UTF-8, other octets as surrogate escapes. Raises Unavailable, in Postfix's words, for table `spec`."""
+    try:
+        with open(path, "rb") as file:
+            return file.read().decode("utf-8", "surrogateescape")
+    except OSError as error:
+        raise Unavailable(spec, f"{what} {path}: {error.strerror}") from None
+
+
+def read_rules(opening: Opening) -> str:
+    """The text of a pattern table: its file's, or that of its in-line rules, one a line. Raises Unavailable."""
+    if not opening.name.startswith("{"):
+        return read_file(opening.name, opening.spec)
+    try:
+        return "".join(f"{rule}\n" for rule in braces.rules(opening.name))
+    except braces.BraceError as error:
+        raise Unavailable(opening.spec, f"{opening.type} map: {error}") from None
