@@ -1,0 +1,272 @@
+"""Addresses as headers write them (RFC 5322 §3.4), taken apart and put together in Postfix's manner.
+
+A header's text becomes a flat list of tokens, in which each address is one ADDRESS token that holds its own. Whoever
+rewrites an address replaces the tokens inside; all else stays as it was. The parser is lenient: it works from right
+to left, gives missing commas back, and moves a comment that stands before or inside an address behind it.
+
+Texts are `str` with surrogate escapes (see `mail/address.py`).
+"""
+
+import enum
+import re
+from collections.abc import Iterator, Sequence
+
+from gatepost.mail.address import quote_local
+
+
+class Kind(enum.Enum):
+    """What a token is. An OPERATOR's text is the one character; a COMMENT's text has its parentheses, as written."""
+
+    ATOM = "atom"
+    QUOTED = "quoted string"
+    COMMENT = "comment"
+    LITERAL = "domain literal"
+    OPERATOR = "operator"
+    GROUP = "start of a group"
+    ADDRESS = "address"
+
+
+class Token:
+    """A token; `parts` are the tokens of an ADDRESS. Texts of quoted strings and literals are unquoted."""
+
+    __slots__ = ("kind", "parts", "text")
+
+    def __init__(self, kind: Kind, text: str, parts: "list[Token] | None" = None) -> None:
+        self.kind = kind
+        self.text = text
+        self.parts = parts if parts is not None else []
+
+    def __repr__(self) -> str:
+        return f"Token({self.kind.name}, {self.parts or self.text!r})"
+
+
+_WORDS = frozenset({Kind.ATOM, Kind.QUOTED, Kind.LITERAL})
+_SPACED = frozenset({Kind.ATOM, Kind.QUOTED, Kind.LITERAL, Kind.COMMENT, Kind.ADDRESS})
+
+# RFC 5322 specials, and the routing operators of old: not all the world is RFC 822.
+_SCANNER = re.compile(
+    r"""[ \t\r\n]+
+    | (?P<comment>\()
+    | \[(?P<literal>(?:[^\]\\]|\\.)*)\]?
+    | "(?P<quoted>(?:[^"\\]|\\.)*)"?
+    | (?P<operator>[|%!)<>@,;:.\]])
+    | (?P<atom>(?:[^|%!()<>@,;:\\".\[\] \t\r\n]|\\.)+)
+    | \\""",
+    re.VERBOSE | re.DOTALL,
+)
+_COMMENT_PART = re.compile(r"\\.|[()]|[^\\()]+|\\", re.DOTALL)
+_PAIR = re.compile(r"\\(.)", re.DOTALL)
+_SPACE = str.maketrans("\t\r\n", "   ")
+_NOT_ATOM = re.compile(r"[\x00-\x20\x7f|%!()<>@,;:\\\".\[\]]")
+
+
+def _comment_end(text: str, start: int) -> int:
+    """Where the comment that opens at `start` ends; comments nest (RFC 5322 §3.2.2). The end of the text where it never does."""
+    level = 0
+    position = start
+    while match := _COMMENT_PART.match(text, position):
+        position = match.end()
+        level += {"(": 1, ")": -1}.get(match.group(), 0)
+        if not level:
+            break
+    return position
+
+
+def _unquoted(text: str) -> str:
+    return _PAIR.sub(r"\1", text).translate(_SPACE) if "\\" in text else text.translate(_SPACE)
+
+
+def scan(text: str, limit: int = 0) -> list[Token]:
+    """`text` as a flat list of tokens, no more than `limit` of them (0: all)."""
+    tokens: list[Token] = []
+    position = 0
+    while position < len(text) and not (limit and len(tokens) >= limit):
+        match = _SCANNER.match(text, position)
+        if match is None:  # cannot be: every character has its branch
+            raise AssertionError(f"no token at {text[position:]!r}")
+        position = match.end()
+        name = match.lastgroup
+        if name == "atom":
+            atom = _unquoted(match["atom"])
+            tokens.append(Token(Kind.QUOTED if _NOT_ATOM.search(atom) else Kind.ATOM, atom))
+        elif name == "operator":
+            tokens.append(Token(Kind.OPERATOR, match["operator"]))
+        elif name == "comment":
+            position = _comment_end(text, match.start())
+            tokens.append(Token(Kind.COMMENT, text[match.start() : position]))
+        elif name is not None:
+            tokens.append(Token(Kind.QUOTED if name == "quoted" else Kind.LITERAL, _unquoted(match[name])))
+    return tokens
+
+
+class _Parser:
+    """Finds the addresses in a list of tokens, from right to left. `at` is the token looked at; `in_group` says that a
+    `;` was seen, so that a `:` opens a group."""
+
+    def __init__(self, tokens: list[Token]) -> None:
+        self.tokens = tokens
+        self.at = len(tokens) - 1
+        self.in_group = False
+
+    def run(self) -> list[Token]:
+        while self.at >= 0:
+            token = self.tokens[self.at]
+            if token.kind is Kind.OPERATOR and (step := self._STEPS.get(token.text)):
+                step(self)
+            elif token.kind is Kind.COMMENT:
+                self.at -= 1
+            else:
+                self.bare_address()
+        return self.tokens
+
+    def separator(self) -> None:
+        self.at -= 1
+
+    def group_end(self) -> None:
+        self.in_group = True
+        self.at -= 1
+
+    def colon(self) -> None:
+        if not self.in_group:
+            self.bare_address()
+            return
+        self.in_group = False
+        self.tokens[self.at] = Token(Kind.GROUP, ":")
+        self.skip_phrase(",")
+
+    def route_address(self) -> None:
+        """`phrase <address>`; comments inside go behind the `>`. Without a `<` the `>` stays alone."""
+        close = self.at
+        start = close - 1
+        while start >= 0 and not _is_operator(self.tokens[start], "<"):
+            start -= 1
+        if start < 0:
+            self.at -= 1
+            return
+        inside = self.tokens[start + 1 : close]
+        comments = [token for token in inside if token.kind is Kind.COMMENT]
+        address = [token for token in inside if token.kind is not Kind.COMMENT]
+        grouped = [Token(Kind.ADDRESS, "", address)] if address else []
+        self.tokens[start + 1 : close + 1] = [*grouped, self.tokens[close], *comments]
+        self.at = start
+        self.skip_phrase(",;>:" if self.in_group else ",;>")
+
+    def skip_phrase(self, stops: str) -> None:
+        self.at -= 1
+        while self.at >= 0 and not _is_operator(self.tokens[self.at], stops):
+            self.at -= 1
+
+    def bare_address(self) -> None:
+        """Words joined by operators. A word beside a word begins another address, and gets the comma it lacks."""
+        end = self.at + 1
+        stops = ",;>:" if self.in_group else ",;>"
+        address: list[Token] = []
+        comments: list[Token] = []
+        while self.at >= 0:
+            token = self.tokens[self.at]
+            if token.kind is Kind.COMMENT:
+                comments.append(token)
+            elif _is_operator(token, stops) or (address and token.kind in _WORDS and address[-1].kind in _WORDS):
+                break
+            else:
+                address.append(token)
+            self.at -= 1
+        begin = self.at + 1
+        grouped = [Token(Kind.ADDRESS, "", address[::-1]), *comments[::-1]]
+        if begin and not _is_operator(self.tokens[begin - 1], ",:"):
+            grouped.insert(0, Token(Kind.OPERATOR, ","))
+        self.tokens[begin:end] = grouped
+
+    _STEPS = {",": separator, ";": group_end, ":": colon, ">": route_address}  # noqa: RUF012
+
+
+def _is_operator(token: Token, among: str) -> bool:
+    return token.kind is Kind.OPERATOR and token.text in among
+
+
+def parse(text: str, limit: int = 0) -> list[Token]:
+    """The text of an address header as tokens, addresses grouped; only the first `limit` tokens (0: all) are kept."""
+    return _Parser(scan(text, limit)).run()
+
+
+def addresses(tokens: Sequence[Token]) -> Iterator[Token]:
+    """The ADDRESS tokens, in order."""
+    return (token for token in tokens if token.kind is Kind.ADDRESS)
+
+
+def _space_after(token: Token, following: Token | None) -> bool:
+    if following is None:
+        return False
+    if token.kind is Kind.GROUP or _is_operator(following, "<"):
+        return True
+    return token.kind in _SPACED and following.kind in _SPACED
+
+
+def internal(tokens: Sequence[Token]) -> str:
+    """The tokens of an address in internal form: unquoted."""
+    out: list[str] = []
+    for index, token in enumerate(tokens):
+        out.append(f"[{token.text}]" if token.kind is Kind.LITERAL else token.text)
+        if _is_operator(token, ",") or _space_after(token, tokens[index + 1] if index + 1 < len(tokens) else None):
+            out.append(" ")
+    return "".join(out)
+
+
+def requoted(address: str) -> str:
+    """An internal address with its local part quoted where it must be; unlike `address.external`, an empty one is `""`."""
+    local, at, domain = address.rpartition("@")
+    return f"{quote_local(local)}@{domain}" if at else quote_local(address)
+
+
+_QUOTED_SPECIAL = re.compile(r'(["\\\r\n])')
+_LITERAL_SPECIAL = re.compile(r"([\\\r\n])")
+
+
+def _written(token: Token) -> str:
+    if token.kind is Kind.ADDRESS:
+        return requoted(internal(token.parts))
+    if token.kind is Kind.QUOTED:
+        return '"' + _QUOTED_SPECIAL.sub(r"\\\1", token.text) + '"'
+    if token.kind is Kind.LITERAL:
+        return "[" + _LITERAL_SPECIAL.sub(r"\\\1", token.text) + "]"
+    return token.text
+
+
+def external(tokens: Sequence[Token], after_comma: str = " ") -> str:
+    """The tokens as a header or an address writes them, `after_comma` (a space or a line feed) behind each comma."""
+    out: list[str] = []
+    last = len(tokens) - 1
+    for index, token in enumerate(tokens):
+        out.append(_written(token))
+        if _is_operator(token, ","):
+            out.append(after_comma)
+        elif _space_after(token, tokens[index + 1] if index < last else None):
+            out.append(" ")
+    return "".join(out)
+
+
+def fold(name: str, tokens: Sequence[Token]) -> str:
+    """A rewritten header as Postfix folds it: as many addresses to a line as end before column 70, tabs before the others;
+    lines end in LF, none behind the last."""
+    lines = f"{name}: {external(tokens, chr(10))}".split("\n")
+    folded = [lines[0]]
+    for line in lines[1:]:
+        if len(folded[-1]) + 1 + len(line) < 70:
+            folded[-1] += " " + line
+        else:
+            folded.append(line)
+    return "\n\t".join(folded)
+
+
+def dequoted(address: str) -> str:
+    """Internal form of an external address: quotes and backslashes of the local part removed."""
+    if '"' not in address and "\\" not in address:
+        return address
+    local, at, domain = address.rpartition("@")
+    if not at:
+        local, domain = address, ""
+    return _unquote_local(local) + at + domain
+
+
+def _unquote_local(local: str) -> str:
+    return re.sub(r"\\(.)|\"", lambda match: match[1] or "", local, flags=re.DOTALL)

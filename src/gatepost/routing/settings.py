@@ -1,0 +1,73 @@
+"""The parameters of routing, as one frozen view; field names are parameter names."""
+
+from msgspec import Struct
+
+
+class RoutingSettings(Struct, frozen=True, kw_only=True):
+    """What trivial-rewrite(8), cleanup(8) and smtpd(8) share about addresses. Lists and tables are values as configured."""
+
+    myhostname: str
+    mydomain: str
+    myorigin: str
+    mydestination: str
+    relayhost: str = ""
+    recipient_delimiter: str = ""
+    owner_request_special: bool = True
+    propagate_unmatched_extensions: str = "canonical, virtual"
+    parent_domain_matches_subdomains: str = ""
+
+    append_at_myorigin: bool = True
+    append_dot_mydomain: bool = False
+    swap_bangpath: bool = True
+    allow_percent_hack: bool = True
+    remote_header_rewrite_domain: str = ""
+
+    virtual_alias_domains: str = ""
+    virtual_mailbox_domains: str = ""
+    relay_domains: str = ""
+    default_transport: str = "smtp"
+    local_transport: str = "local"
+    virtual_transport: str = "virtual"
+    relay_transport: str = "relay"
+    transport_maps: str = ""
+    sender_dependent_default_transport_maps: str = ""
+    sender_dependent_relayhost_maps: str = ""
+    relocated_maps: str = ""
+    resolve_dequoted_address: bool = True
+    resolve_null_domain: bool = False
+    resolve_numeric_domain: bool = False
+    empty_address_recipient: str = "MAILER-DAEMON"
+    empty_address_relayhost_maps_lookup_key: str = "<>"
+    empty_address_default_transport_maps_lookup_key: str = "<>"
+    helpful_warnings: bool = True
+
+    canonical_maps: str = ""
+    canonical_classes: str = "envelope_sender, envelope_recipient, header_sender, header_recipient"
+    sender_canonical_maps: str = ""
+    sender_canonical_classes: str = "envelope_sender, header_sender"
+    recipient_canonical_maps: str = ""
+    recipient_canonical_classes: str = "envelope_recipient, header_recipient"
+    masquerade_domains: str = ""
+    masquerade_classes: str = "envelope_sender, header_sender, header_recipient"
+    masquerade_exceptions: str = ""
+    virtual_alias_maps: str = ""
+    virtual_alias_recursion_limit: int = 1000
+    virtual_alias_expansion_limit: int = 1000
+    virtual_alias_address_length_limit: int = 1000
+    sender_bcc_maps: str = ""
+    recipient_bcc_maps: str = ""
+    always_bcc: str = ""
+
+    local_recipient_maps: str = ""
+    virtual_mailbox_maps: str = ""
+    relay_recipient_maps: str = ""
+    show_user_unknown_table_name: bool = True
+    unknown_local_recipient_reject_code: int = 550
+    unknown_relay_recipient_reject_code: int = 550
+    unknown_virtual_alias_reject_code: int = 550
+    unknown_virtual_mailbox_reject_code: int = 550
+
+
+def words(value: str) -> tuple[str, ...]:
+    """The words of a list of keywords, set apart by commas or white space."""
+    return tuple(value.replace(",", " ").split())
