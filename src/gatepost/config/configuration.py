@@ -32,7 +32,14 @@ _REMEDIES = {
     Kind.INTEGER: "write a whole number",
     Kind.TIME: "write a number and a unit: s, m, h, d or w",
 }
-_FIELD_TYPES: Mapping[Kind, type] = {Kind.BOOLEAN: bool, Kind.INTEGER: int, Kind.TIME: int, Kind.STRING: str, Kind.RAW: str}
+# A time is a whole number of seconds; a room whose other times are fractions may declare it as float.
+_FIELD_TYPES: Mapping[Kind, tuple[type, ...]] = {
+    Kind.BOOLEAN: (bool,),
+    Kind.INTEGER: (int,),
+    Kind.TIME: (int, float),
+    Kind.STRING: (str,),
+    Kind.RAW: (str,),
+}
 
 
 class Configuration:
@@ -126,7 +133,7 @@ class Configuration:
         faults: list[Fault] = []
         for field in fields(cls):
             row = self.parameters.get(field.encode_name)
-            if row is None or _FIELD_TYPES[row.kind] is not field.type:
+            if row is None or field.type not in _FIELD_TYPES[row.kind]:
                 raise TypeError(f"{cls.__name__}.{field.name}: {row.kind.value if row else 'no'} parameter, not {field.type}")
             try:
                 found[field.name] = self.typed(row, overrides)
