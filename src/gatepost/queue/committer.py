@@ -148,10 +148,6 @@ class Committer(threading.Thread):
                 connection.execute("ROLLBACK")
             raise
         self._files.remove(unneeded)
-        for item in puts:
-            # Refused while it was being written: its sender was told to come again.
-            if item.abandoned:
-                self.submit(forgetting(item.message.id.key))
 
     def _failed(self, error: Exception, puts: list[Put], jobs: list[Job], settlements: list[Settlement]) -> None:
         self._kept = settlements

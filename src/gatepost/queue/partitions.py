@@ -18,23 +18,13 @@ from gatepost.events.records import Emit, Note
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue import schema
 from gatepost.queue.port import QueueUnavailable, Settlement
+from gatepost.queue.schema import directories
 from gatepost.queue.store import SqliteStore
 
-STORE = "store"
 RESCAN = 1.0
 """Seconds between looks for partitions without an owner."""
 PURGE_AT_ONCE = 2000
 """Ledger entries that one look forgets at most."""
-
-
-def directories(queue_directory: Path) -> list[tuple[int, Path]]:
-    """(number, directory) of every partition there is, in order. Raises OSError, but not where there is none yet."""
-    root = queue_directory / STORE
-    try:
-        names = os.listdir(root)
-    except FileNotFoundError:
-        return []
-    return [(number, root / str(number)) for number in sorted(int(name) for name in names if name.isdigit())]
 
 
 class Partitions:
@@ -131,7 +121,7 @@ class Partitions:
     def _take_home(self) -> SqliteStore:
         known = dict(directories(self._directory))
         for number in range(1, max(known, default=0) + 2):
-            directory = self._directory / STORE / str(number)
+            directory = self._directory / schema.STORE / str(number)
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self._lock(number, directory):
                 if store := self._open(number, directory):
@@ -142,7 +132,7 @@ class Partitions:
     def _take_new_home(self, number: int) -> SqliteStore:
         """Others took the free ones meanwhile: try fresh numbers."""
         for candidate in range(number, number + 1000):
-            directory = self._directory / STORE / str(candidate)
+            directory = self._directory / schema.STORE / str(candidate)
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self._lock(candidate, directory) and (store := self._open(candidate, directory)):
                 return store

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from gatepost.events.records import Emit, Note
 from gatepost.queue import schema
+from gatepost.queue.port import Status
+from gatepost.queue.record import text_of, unpack
 
 CORRUPT = "corrupt"
 _TABLES = ("message", "content", "recipient", "ledger")
@@ -47,10 +49,42 @@ def _salvage(damaged: Path, fresh: sqlite3.Connection) -> dict[str, int]:
                 fresh.execute(f"INSERT OR IGNORE INTO {table} VALUES {schema.placeholders(len(row), 1)}", row)
                 counts[table] += 1
         fresh.execute("DELETE FROM content WHERE key NOT IN (SELECT key FROM message)")
+        counts["recovered recipient"] = _recover_recipients(fresh, damaged.parents[1] / schema.CONTENT)
         fresh.execute("COMMIT")
     finally:
         old.close()
     return counts
+
+
+def _recover_recipients(fresh: sqlite3.Connection, contents: Path) -> int:
+    """Recipients whose rows are lost are queued again where the content is still there: rather twice than never. Returns how
+    many."""
+    lost = fresh.execute(
+        "SELECT key, envelope, content_offset FROM message AS m WHERE recipients >"
+        " (SELECT count(*) FROM recipient WHERE key = m.key) + (SELECT count(*) FROM ledger WHERE key = m.key)"
+    ).fetchall()
+    recovered = 0
+    for key, packed, offset in lost:
+        if offset < 0:
+            there = fresh.execute("SELECT 1 FROM content WHERE key = ?", (key,)).fetchone() is not None
+        else:
+            there = (contents / str(key)).exists()
+        if there:
+            recovered += _queue_again(fresh, key, packed)
+    return recovered
+
+
+def _queue_again(fresh: sqlite3.Connection, key: int, packed: bytes) -> int:
+    try:
+        envelope = unpack(packed)
+    except ValueError:
+        return 0
+    before = fresh.total_changes
+    for number, recipient in enumerate(envelope.recipients):
+        if fresh.execute("SELECT 1 FROM ledger WHERE key = ? AND number = ?", (key, number)).fetchone() is None:
+            row = (key, number, int(Status.QUEUED), 0, "", 0, "", text_of(recipient.address))
+            fresh.execute("INSERT OR IGNORE INTO recipient VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    return fresh.total_changes - before
 
 
 def _readable(old: sqlite3.Connection, table: str) -> Iterator[tuple[object, ...]]:

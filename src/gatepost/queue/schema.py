@@ -7,9 +7,11 @@ recipient  one row per recipient that is not done yet; `(site, due)` is indexed 
 ledger     one row per recipient that is done: how it ended, when, and who did it
 """
 
+import os
 import sqlite3
 from pathlib import Path
 
+STORE = "store"
 DATABASE = "queue.sqlite"
 CONTENT = "content"
 STAGING = "staging"
@@ -33,6 +35,16 @@ CREATE TABLE ledger(key INTEGER, number INTEGER, status INTEGER, at REAL, outcom
     PRIMARY KEY(key, number)) WITHOUT ROWID;
 CREATE TABLE signal(name TEXT PRIMARY KEY, count INTEGER) WITHOUT ROWID;
 """
+
+
+def directories(queue_directory: Path) -> list[tuple[int, Path]]:
+    """(number, directory) of every partition there is, in order. Raises OSError, but not where there is none yet."""
+    root = queue_directory / STORE
+    try:
+        names = os.listdir(root)
+    except FileNotFoundError:
+        return []
+    return [(number, root / str(number)) for number in sorted(int(name) for name in names if name.isdigit())]
 
 
 def connect(directory: Path) -> sqlite3.Connection:

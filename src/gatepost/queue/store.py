@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from gatepost.events.records import Emit, Event, Note
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue import schema
-from gatepost.queue.committer import Committer, Job, Put, shelving
+from gatepost.queue.committer import Committer, Job, Put, forgetting, shelving
 from gatepost.queue.contents import ContentFiles
 from gatepost.queue.ledger import purge
 from gatepost.queue.port import NewMessage, QueueUnavailable, Settlement
@@ -77,8 +77,6 @@ class SqliteStore:
             await item.future
         except BaseException:
             item.abandoned = True
-            if item.error is None and item.future.cancelled() and item not in self._pending:
-                self.shelve(message.id)
             raise
         finally:
             self._pending.pop(item, None)
@@ -149,10 +147,11 @@ class SqliteStore:
             if isinstance(error, sqlite3.OperationalError):
                 raise
             connection = heal(self.directory, error, self._emit)
-        self._files.clear_staging()
         connection.execute("BEGIN IMMEDIATE")
         shelve_all(connection)
         connection.execute("COMMIT")
+        self._files.clear_staging()
+        self._files.remove([key for key in self._files.all() if not live(connection, key)])
         return connection
 
     async def _run(self, function: Callable[[sqlite3.Connection], T]) -> T:
@@ -190,11 +189,12 @@ class SqliteStore:
 
     # Called in the loop:
 
-    @staticmethod
-    def _resolve(puts: list[Put], jobs: list[Job]) -> None:
+    def _resolve(self, puts: list[Put], jobs: list[Job]) -> None:
         for put in puts:
             if not put.future.done():
                 _finish(put.future, None, put.error)
+            elif put.error is None:  # Stored after its sender was told to come again.
+                self._submit(forgetting(put.message.id.key))
         for job in jobs:
             if job.future is not None and not job.future.done():
                 _finish(job.future, job.result, job.error)

@@ -256,7 +256,7 @@ def load(connection: sqlite3.Connection, files: ContentFiles, identity: QueueId,
     if row is None:
         raise DamagedMessage(key, "envelope missing")
     packed, envelope_crc, size, flags, content_size, content_crc, offset = row
-    envelope = _checked(key, packed, envelope_crc)
+    envelope = checked_envelope(key, packed, envelope_crc)
     content = load_content(connection, files.path, key, (content_size, content_crc, offset))
     states = connection.execute("SELECT number, attempts, reason, address FROM recipient WHERE key = ?", (key,))
     return ActiveMessage(
@@ -274,7 +274,8 @@ def load(connection: sqlite3.Connection, files: ContentFiles, identity: QueueId,
     )
 
 
-def _checked(key: int, packed: bytes, crc: int) -> Envelope:
+def checked_envelope(key: int, packed: bytes, crc: int) -> Envelope:
+    """The envelope that `packed` holds. Raises DamagedMessage."""
     if zlib.crc32(packed) != crc:
         raise DamagedMessage(key, "envelope damaged")
     try:

@@ -1,0 +1,161 @@
+"""Reading the queue as tools do (mailq, postqueue -j, postcat): all partitions, whether a worker runs or not.
+
+Nothing here loads the whole queue: listings come row by row, in the order of arrival.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from msgspec import Struct
+
+from gatepost.mail.content import Content
+from gatepost.mail.envelope import Envelope
+from gatepost.mail.queue_id import QueueId
+from gatepost.queue import schema
+from gatepost.queue.port import Status
+from gatepost.queue.record import as_text
+from gatepost.queue.schema import directories
+from gatepost.queue.transaction import EXPIRE, checked_envelope, load_content
+
+Trouble = Callable[[Path, Exception], object]
+
+
+class ListedRecipient(Struct, frozen=True):
+    """A recipient that is not done. `due`: seconds since 1970; `reason`: of the last deferral."""
+
+    index: int
+    address: str
+    status: Status
+    due: float
+    attempts: int
+    reason: str
+
+
+class ListedMessage(Struct, frozen=True):
+    """A queued message. `queue`: `active`, `hold`, `incoming` or `deferred`, as Postfix would have it; `size` as logged."""
+
+    id: QueueId
+    sender: str
+    size: int
+    queue: str
+    recipients: tuple[ListedRecipient, ...]
+    expire: bool = False
+
+
+class StoredMessage(Struct, frozen=True):
+    """A message as it was accepted, and where its recipients stand by now, by index."""
+
+    id: QueueId
+    envelope: Envelope
+    content: Content | None
+    size: int
+    states: dict[int, Status]
+    queue: str = ""
+
+
+_LISTING = """
+SELECT r.key, r.number, r.address, r.status, r.due, r.attempts, r.reason, m.sender, m.size, m.flags
+FROM recipient AS r CROSS JOIN message AS m ON m.key = r.key ORDER BY r.key, r.number"""
+_STATUS = {int(status): status for status in Status}
+
+
+def open_partition(directory: Path) -> sqlite3.Connection:
+    """A connection to an existing partition. Raises sqlite3.Error."""
+    return schema.connect(directory)
+
+
+def ignore(directory: Path, error: Exception) -> None:
+    """Pass over a partition that cannot be read."""
+
+
+def messages(queue_directory: Path, trouble: Trouble = ignore) -> Iterator[ListedMessage]:
+    """All queued messages in the order of arrival. `trouble` hears of partitions that cannot be read."""
+    listings = [
+        _listing(number, directory, trouble)
+        for number, directory in directories(queue_directory)
+        if (directory / schema.DATABASE).exists()
+    ]
+    if len(listings) == 1:
+        return listings[0]
+    import heapq
+
+    return heapq.merge(*listings, key=lambda message: message.id.key)
+
+
+def _listing(partition: int, directory: Path, trouble: Trouble) -> Iterator[ListedMessage]:
+    try:
+        connection = open_partition(directory)
+        try:
+            yield from _grouped(partition, connection.execute(_LISTING))
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        trouble(directory, error)
+
+
+def _grouped(partition: int, rows: Iterator[tuple[int, int, str, int, float, int, str, str, int, int]]) -> Iterator[ListedMessage]:
+    last = -1
+    recipients: list[ListedRecipient] = []
+    sender, size, flags = "", 0, 0
+    for key, number, address, status, due, attempts, reason, its_sender, its_size, its_flags in rows:
+        if key != last:
+            if recipients:
+                yield _message(last, partition, sender, size, flags, recipients)
+            last, sender, size, flags, recipients = key, its_sender, its_size, its_flags, []
+        recipients.append(ListedRecipient(number, as_text(address), _STATUS[status], due, attempts, as_text(reason)))
+    if recipients:
+        yield _message(last, partition, sender, size, flags, recipients)
+
+
+def _message(key: int, partition: int, sender: str, size: int, flags: int, recipients: list[ListedRecipient]) -> ListedMessage:
+    return ListedMessage(
+        QueueId(key, partition), as_text(sender), size, queue_of(recipients), tuple(recipients), bool(flags & EXPIRE)
+    )
+
+
+def queue_of(recipients: list[ListedRecipient]) -> str:
+    """The queue of Postfix that a message with these recipients would be in."""
+    if len(recipients) == 1:
+        status = recipients[0].status
+        tried = recipients[0].attempts > 0
+    else:
+        statuses = {recipient.status for recipient in recipients}
+        status = next((s for s in (Status.HELD, Status.ACTIVE) if s in statuses), Status.QUEUED)
+        tried = any(recipient.attempts for recipient in recipients)
+    if status is Status.HELD:
+        return "hold"
+    if status is Status.ACTIVE:
+        return "active"
+    return "deferred" if tried else "incoming"
+
+
+def read(queue_directory: Path, identity: QueueId) -> StoredMessage | None:
+    """The message `identity`, done or not; None where the queue knows of none. `content` is None where it was given up. Raises
+    DamagedMessage where its parts are not what was put, sqlite3.Error where the partition cannot be read."""
+    directory = dict(directories(queue_directory)).get(identity.partition)
+    if directory is None:
+        return None
+    connection = open_partition(directory)
+    try:
+        return _stored(connection, directory, identity)
+    finally:
+        connection.close()
+
+
+def _stored(connection: sqlite3.Connection, directory: Path, identity: QueueId) -> StoredMessage | None:
+    key = identity.key
+    row = connection.execute(
+        "SELECT envelope, envelope_crc, size, content_size, content_crc, content_offset FROM message WHERE key = ?", (key,)
+    ).fetchone()
+    if row is None:
+        return None
+    packed, crc, size, *known = row
+    live = connection.execute("SELECT number, address, status, due, attempts, reason FROM recipient WHERE key = ?", (key,))
+    recipients = [ListedRecipient(n, as_text(a), _STATUS[s], d, t, as_text(r)) for n, a, s, d, t, r in live]
+    states = dict(connection.execute("SELECT number, status FROM ledger WHERE key = ?", (key,)).fetchall())
+    states.update((r.index, r.status) for r in recipients)
+    content = load_content(connection, lambda k: directory / schema.CONTENT / str(k), key, (*known,)) if recipients else None
+    envelope = checked_envelope(key, packed, crc)
+    statuses = {number: _STATUS[status] for number, status in states.items()}
+    return StoredMessage(identity, envelope, content, size, statuses, queue_of(recipients) if recipients else "")
