@@ -17,7 +17,10 @@ from gatepost.deliver.pool import Keeping, Pool
 from gatepost.deliver.port import DeliveryRequest, Report
 from gatepost.deliver.smtp_connection import Broken, Connection
 from gatepost.deliver.smtp_settings import SmtpSettings
+from gatepost.deliver.starttls import NoSecurity, Security
+from gatepost.deliver.tls_policy import NO_TLS, BadTlsPolicy, Level, TlsPolicies
 from gatepost.events.records import Emit, Note
+from gatepost.lookup.port import LookupFailure, Table
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.net.connect import Connector, Endpoint
 from gatepost.net.port import MX, DnsFailure, Resolver
@@ -31,7 +34,8 @@ _LOOKUPS = 20
 class SmtpAgent:
     """Agent (deliver/port.py) for one service. `service`: its name in the log (`smtp`, `lmtp`, `relay`); `shuffle` orders hosts
     of one preference; `own`: addresses of this host (inet_interfaces, proxy_interfaces); `base`: directory that paths of
-    UNIX-domain sockets are relative to (queue_directory); `clock`: seconds since 1970."""
+    UNIX-domain sockets are relative to (queue_directory); `clock`: seconds since 1970; `tls_policies`: smtp_tls_policy_maps,
+    opened. Raises BadTlsPolicy where smtp_tls_security_level names no level."""
 
     def __init__(
         self,
@@ -45,6 +49,7 @@ class SmtpAgent:
         service: str = "smtp",
         own: frozenset[str] = frozenset(),
         base: str = "",
+        tls_policies: Table | None = None,
     ) -> None:
         self._settings = settings
         self._resolver = resolver
@@ -59,6 +64,8 @@ class SmtpAgent:
         self._limits = limits_of(settings)
         self._manner = manner_of(settings)
         self._wishes = wishes_of(settings, own)
+        self._tls = TlsPolicies(settings, tls_policies)
+        self._security = Security(settings)
         self._pool = Pool(keeping_of(settings), self._loop.time)
 
     async def deliver(self, request: DeliveryRequest) -> Sequence[Report]:
@@ -137,34 +144,55 @@ class SmtpAgent:
         attempt.connected = self._clock()
         await self._over(connection, attempt)
 
-    async def _open(self, plan: Plan, host: Host, attempt: "_Attempt", *, final: bool) -> Connection | None:
-        """A connection on which the server has said hello; else None, and the plan knows why."""
-        settings = self._settings
+    async def _open(self, plan: Plan, host: Host, attempt: "_Attempt", *, final: bool, plain: bool = False) -> Connection | None:
+        """A connection that is ready for a transaction; else None, and the plan knows why. `plain`: without TLS, since that
+        failed where it was not required."""
+        try:
+            policy = NO_TLS if plain or self._tls.idle else await self._tls.find(attempt.request.nexthop, host.name)
+        except (BadTlsPolicy, LookupFailure) as error:
+            text = f"TLS policy lookup for {attempt.request.nexthop}/{host.name}: {error}"
+            plan.failed(Outcome(Class.TEMPORARY, "4.7.5", text))
+            return None
+        connection = await self._connected(plan, host, final=final)
+        if connection is None:
+            return None
+        try:
+            if self._settings.smtp_tls_wrappermode:
+                await self._security.wrap(connection, policy)
+            event = await connection.greeted()
+            if event is Event.READY and policy.level is not Level.NONE and not self._settings.smtp_tls_wrappermode:
+                await self._security.hello(connection, policy)
+        except Broken as trouble:
+            outcome = failures.broken(trouble, host.label, lmtp=self._settings.lmtp)
+        except NoSecurity as lack:
+            connection.leave()
+            if lack.plain and policy.level is Level.MAY:
+                return await self._open(plan, host, attempt, final=final, plain=True)
+            outcome = lack.outcome
+        else:
+            refusal = connection.client.refusal
+            if refusal is None:
+                return connection
+            connection.leave()
+            soften = self._settings.smtp_skip_5xx_greeting and not connection.client.greeted
+            outcome = failures.refused(refusal, host.label, host.name, soften=soften)
+        self._given_up(plan, host, outcome, attempt, final=final)
+        return None
+
+    async def _connected(self, plan: Plan, host: Host, *, final: bool) -> Connection | None:
+        """A fresh connection to `host`."""
         endpoint = Endpoint(host.address, host.port) if host.port else Endpoint(path=os.path.join(self._base, host.address))
         try:
-            connection = await self._connector.connect(
+            return await self._connector.connect(
                 lambda: Connection(Client(self._dialect), self._limits, self._loop, host, final=final),
                 endpoint,
-                settings.smtp_connect_timeout,
+                self._settings.smtp_connect_timeout,
             )
         except OSError as error:
             outcome = failures.unreachable(error, host.relay)
             self._emit(Note(self._service, outcome.text))
             plan.failed(outcome)
             return None
-        try:
-            event = await connection.greeted()
-        except Broken as trouble:
-            self._given_up(plan, host, failures.broken(trouble, host.label, lmtp=settings.lmtp), attempt, final=final)
-            return None
-        refusal = connection.client.refusal
-        if event is Event.REFUSED and refusal is not None:
-            soften = settings.smtp_skip_5xx_greeting and not connection.client.greeted
-            outcome = failures.refused(refusal, host.label, host.name, soften=soften)
-            connection.leave()
-            self._given_up(plan, host, outcome, attempt, final=final)
-            return None
-        return connection
 
     def _given_up(self, plan: Plan, host: Host, outcome: Outcome, attempt: "_Attempt", *, final: bool) -> None:
         """The server would not talk; a permanent refusal is for all its colleagues."""

@@ -1,0 +1,108 @@
+"""Bringing a connection to the security that its policy asks for (RFC 3207): STARTTLS, the certificate, the second hello."""
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from gatepost.deliver.smtp_connection import Connection
+from gatepost.deliver.smtp_settings import SmtpSettings
+from gatepost.deliver.tls_policy import Level, TlsPolicy
+from gatepost.mail.outcome import Class, Outcome
+from gatepost.net.client_tls import (
+    BadTlsParameter,
+    ContextSpec,
+    certificate_names,
+    client_context,
+    fingerprint_matches,
+    name_matches,
+)
+from gatepost.proto.smtp.client import Event
+
+if TYPE_CHECKING:
+    import ssl
+
+_VERIFIED = (Level.VERIFY, Level.SECURE)
+
+
+class NoSecurity(Exception):
+    """The connection does not reach the security asked for. `plain`: without TLS it may do, where policy allows that."""
+
+    def __init__(self, outcome: Outcome, *, plain: bool = False) -> None:
+        super().__init__(outcome.text)
+        self.outcome = outcome
+        self.plain = plain
+
+
+class Security:
+    """Secures connections of one service; contexts are made once for each kind of policy."""
+
+    def __init__(self, settings: SmtpSettings) -> None:
+        self._settings = settings
+        self._contexts: dict[ContextSpec, ssl.SSLContext] = {}
+
+    async def hello(self, connection: Connection, policy: TlsPolicy) -> None:
+        """After the server's first hello: STARTTLS where policy wants it and the server offers it. Raises NoSecurity, Broken."""
+        client = connection.client
+        label = connection.host.label
+        required = policy.level >= Level.ENCRYPT
+        if "STARTTLS" not in client.offered.keywords:
+            if required:
+                raise NoSecurity(_deferred("4.7.4", f"TLS is required, but was not offered by host {label}"))
+            return
+        client.start_tls()
+        await connection.said()
+        if client.refusal is not None:
+            if required:
+                text = f"TLS is required, but host {label} refused to start TLS: {client.refusal.text}"
+                raise NoSecurity(_deferred("4.7.4", text))
+            client.refusal = None
+            return
+        await self.wrap(connection, policy)
+        client.hello()
+        if await connection.said() is Event.REFUSED:
+            raise NoSecurity(_deferred("4.7.5", f"host {label} refused to talk to me: {client.refusal and client.refusal.text}"))
+
+    async def wrap(self, connection: Connection, policy: TlsPolicy) -> None:
+        """TLS at once (smtp_tls_wrappermode). Raises NoSecurity and Broken."""
+        import ssl
+
+        name = policy.servername or None
+        try:
+            context = self._context(policy)
+            await connection.upgrade(context, name, self._settings.smtp_starttls_timeout)
+        except (BadTlsParameter, FileNotFoundError, PermissionError) as error:
+            raise NoSecurity(_deferred("4.7.5", "TLS is required, but our TLS engine is unavailable", str(error))) from None
+        except ssl.SSLCertVerificationError as error:
+            raise NoSecurity(_deferred("4.7.5", "Server certificate not verified", error.verify_message)) from None
+        except (OSError, EOFError) as error:
+            raise NoSecurity(_deferred("4.7.5", "Cannot start TLS: handshake failure", str(error)), plain=True) from None
+        if not self._matches(connection.extra("ssl_object"), policy):
+            raise NoSecurity(_deferred("4.7.5", "Server certificate not verified"))
+
+    def _matches(self, tls: Any, policy: TlsPolicy) -> bool:
+        """Whether the server's certificate is one that policy accepts."""
+        if policy.level is Level.FINGERPRINT:
+            der = tls.getpeercert(binary_form=True) or b""
+            return fingerprint_matches(der, self._settings.smtp_tls_fingerprint_digest, policy.match)
+        if policy.level in _VERIFIED:
+            names = certificate_names(tls.getpeercert() or {})
+            return any(name_matches(name, wanted) for name in names for wanted in policy.match)
+        return True
+
+    def _context(self, policy: TlsPolicy) -> "ssl.SSLContext":
+        settings = self._settings
+        cert_file = settings.smtp_tls_chain_files or settings.smtp_tls_cert_file
+        key_file = "" if settings.smtp_tls_chain_files or settings.smtp_tls_key_file.startswith("$") else settings.smtp_tls_key_file
+        spec = ContextSpec(
+            policy.protocols, policy.ciphers, policy.exclude, policy.level in _VERIFIED, settings.smtp_tls_CAfile,
+            settings.smtp_tls_CApath, settings.tls_append_default_CA, cert_file, key_file,
+        )  # fmt: skip
+        context = self._contexts.get(spec)
+        if context is None:
+            if policy.level is Level.FINGERPRINT and settings.smtp_tls_fingerprint_digest not in hashlib.algorithms_available:
+                raise BadTlsParameter(f"unknown digest: {settings.smtp_tls_fingerprint_digest}")
+            context = self._contexts[spec] = client_context(spec)
+        return context
+
+
+def _deferred(enhanced: str, text: str, reason: str = "") -> Outcome:
+    return Outcome(Class.TEMPORARY, enhanced, text, reason=reason)

@@ -1,0 +1,140 @@
+"""Which TLS security a next hop gets (TLS_README, smtp_tls_policy_maps): values, and how they are found."""
+
+import enum
+import re
+
+from msgspec import Struct
+
+from gatepost.deliver.smtp_settings import SmtpSettings
+from gatepost.lookup.port import Table
+
+
+class Level(enum.IntEnum):
+    """smtp_tls_security_level; from ENCRYPT on, no TLS means no delivery."""
+
+    NONE = 0
+    MAY = 1
+    ENCRYPT = 2
+    FINGERPRINT = 3
+    VERIFY = 4
+    SECURE = 5
+
+
+class BadTlsPolicy(Exception):
+    """A policy that cannot be understood: no delivery under it, since less security than meant would be the result."""
+
+
+class TlsPolicy(Struct, frozen=True):
+    """`match`: names or fingerprints that the server's certificate must have; `servername`: SNI."""
+
+    level: Level = Level.NONE
+    protocols: str = ">=TLSv1"
+    ciphers: str = "medium"
+    exclude: str = ""
+    match: tuple[str, ...] = ()
+    servername: str = ""
+
+
+NO_TLS = TlsPolicy()
+
+
+class TlsPolicies:
+    """The policies of one service. `table`: smtp_tls_policy_maps, opened. Raises BadTlsPolicy where the parameters are bad."""
+
+    def __init__(self, settings: SmtpSettings, table: Table | None = None) -> None:
+        self._settings = settings
+        self._table = table
+        self._default = default_level(settings)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no next hop gets TLS."""
+        return self._table is None and self._default is Level.NONE
+
+    async def find(self, nexthop: str, host: str) -> TlsPolicy:
+        """The policy for `nexthop` (as written) over the exchanger `host`. Raises BadTlsPolicy and LookupFailure."""
+        level, attributes = self._default, dict[str, str]()
+        if self._table is not None:
+            for key in keys(nexthop):
+                if (value := await self._table.lookup(key)) is not None:
+                    level, attributes = parse_policy(value)
+                    break
+        return self._policy(level, attributes, nexthop, host)
+
+    def _policy(self, level: Level, attributes: dict[str, str], nexthop: str, host: str) -> TlsPolicy:
+        settings = self._settings
+        mandatory = level >= Level.ENCRYPT
+        exclude = f"{settings.smtp_tls_exclude_ciphers} {settings.smtp_tls_mandatory_exclude_ciphers if mandatory else ''}"
+        match = {
+            Level.VERIFY: settings.smtp_tls_verify_cert_match,
+            Level.SECURE: settings.smtp_tls_secure_cert_match,
+            Level.FINGERPRINT: settings.smtp_tls_fingerprint_cert_match,
+        }.get(level, "")
+        separators = r"[\s,|]+" if level is Level.FINGERPRINT else r"[\s,:|]+"
+        wanted = [word for word in re.split(separators, attributes.get("match", match)) if word]
+        domain = domain_of(nexthop)
+        names = {"hostname": host, "nexthop": domain, "dot-nexthop": f".{domain}"}
+        servername = attributes.get("servername", settings.smtp_tls_servername)
+        protocols = settings.smtp_tls_mandatory_protocols if mandatory else settings.smtp_tls_protocols
+        ciphers = settings.smtp_tls_mandatory_ciphers if mandatory else settings.smtp_tls_ciphers
+        return TlsPolicy(
+            level,
+            attributes.get("protocols", protocols),
+            attributes.get("ciphers", ciphers).lower(),
+            attributes.get("exclude", exclude),
+            tuple(names.get(word, word) for word in wanted),
+            names.get(servername, servername),
+        )
+
+
+def default_level(settings: SmtpSettings) -> Level:
+    """The level where no policy says another; the obsolete smtp_use_tls and smtp_enforce_tls count where there is none."""
+    if settings.smtp_tls_security_level:
+        return parse_level(settings.smtp_tls_security_level)
+    if settings.smtp_enforce_tls:
+        return Level.VERIFY if settings.smtp_tls_enforce_peername else Level.ENCRYPT
+    return Level.MAY if settings.smtp_use_tls else Level.NONE
+
+
+def parse_level(word: str) -> Level:
+    """The level of that name. Raises BadTlsPolicy."""
+    try:
+        return Level[word.strip().upper()]
+    except KeyError:
+        raise BadTlsPolicy(f'invalid tls security level: "{word}"') from None
+
+
+_ATTRIBUTES = frozenset(("protocols", "ciphers", "exclude", "match", "servername", "connection_reuse"))
+
+
+def parse_policy(value: str) -> tuple[Level, dict[str, str]]:
+    """A right-hand side of smtp_tls_policy_maps: a level, and attributes `name=value`. Raises BadTlsPolicy."""
+    words = [word for word in re.split(r"[\s,]+", value) if word]
+    if not words:
+        raise BadTlsPolicy("invalid empty policy")
+    attributes: dict[str, str] = {}
+    for word in words[1:]:
+        name, equals, argument = word.partition("=")
+        if not equals or name not in _ATTRIBUTES:
+            raise BadTlsPolicy(f'invalid attribute name: "{name}"' if equals else f'malformed attribute/value pair "{word}"')
+        attributes[name] = argument
+    return parse_level(words[0]), attributes
+
+
+def domain_of(nexthop: str) -> str:
+    """The host or domain that a next hop names, without brackets and port."""
+    text = nexthop.removeprefix("inet:")
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0]
+
+
+def keys(nexthop: str) -> list[str]:
+    """Keys under which a policy is looked up: the next hop as written, and, where that is a domain, its parents with a dot."""
+    if nexthop.startswith(("[", "unix:", "inet:")):
+        return [nexthop]
+    domain, found = domain_of(nexthop), [nexthop]
+    while "." in domain:
+        domain = domain.partition(".")[2]
+        found.append(f".{domain}")
+    return found

@@ -1,0 +1,176 @@
+"""A Resolver (net/port.py) over c-ares: name servers of resolv.conf(5), the hosts file where the system would ask it, and a
+cache that keeps answers as long as their time to live allows.
+
+Failure: NotFound where a name server says so, TryAgain for all else (time-outs among them); an answer is cut to its first
+100 records, as Postfix does.
+"""
+
+import asyncio
+import ipaddress
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from msgspec import Struct
+
+from gatepost.net.hosts_file import PATH, HostsFile
+from gatepost.net.port import MX, DnsFailure, NotFound, TryAgain
+
+if TYPE_CHECKING:
+    import pycares
+    from aiodns import DNSResolver
+
+RECORDS_LIMIT = 100
+_CACHE_LIMIT = 20_000
+_LONGEST = 3600.0
+"""Seconds for which an answer is kept at most, whatever its time to live."""
+
+_NO_DATA = 1  # ARES_ENODATA
+_NO_NAME = frozenset((4, 8))  # ARES_ENOTFOUND, ARES_EBADNAME
+
+T = TypeVar("T")
+
+
+class _Entry(Struct, frozen=True, gc=False):
+    expires: float
+    values: tuple[object, ...]
+
+
+class AresResolver:
+    """`now`: seconds of any clock that goes forward; `nameservers`: addresses, with port where it is not 53, in place of the
+    system's; `time_limit`: seconds for an answer, tries included."""
+
+    def __init__(
+        self,
+        now: Callable[[], float],
+        *,
+        nameservers: Sequence[str] = (),
+        hosts: Path = PATH,
+        time_limit: float = 20.0,
+    ) -> None:
+        self._now = now
+        self._nameservers = nameservers
+        self._hosts = HostsFile(hosts)
+        self._time_limit = time_limit
+        self._ares: DNSResolver | None = None
+        self._cache: dict[tuple[str, str], _Entry] = {}
+        self._asked: dict[tuple[str, str], asyncio.Task[tuple[object, ...]]] = {}
+
+    async def mx(self, name: str) -> tuple[MX, ...]:
+        return await self._find(name, "MX", lambda data: MX(data.priority, data.exchange.rstrip(".")))
+
+    async def a(self, name: str) -> tuple[str, ...]:
+        return await self._find(name, "A", lambda data: str(data.addr))
+
+    async def aaaa(self, name: str) -> tuple[str, ...]:
+        return await self._find(name, "AAAA", lambda data: str(data.addr))
+
+    async def txt(self, name: str) -> tuple[str, ...]:
+        return await self._find(name, "TXT", lambda data: data.data.decode("utf-8", "surrogateescape"))
+
+    async def ns(self, name: str) -> tuple[str, ...]:
+        return await self._find(name, "NS", lambda data: data.nsdname.rstrip("."))
+
+    async def ptr(self, address: str) -> tuple[str, ...]:
+        """Names of an IP address: the hosts file first, as getnameinfo(3) does."""
+        if known := self._hosts.names(address):
+            return known
+        try:
+            name = ipaddress.ip_address(address).reverse_pointer
+        except ValueError:
+            raise NotFound(address, "PTR", "not an IP address", exists=False) from None
+        return await self._find(name, "PTR", lambda data: data.dname.rstrip("."))
+
+    async def host(self, name: str) -> tuple[str, ...]:
+        """All addresses of a host: the hosts file, then A and AAAA, as getaddrinfo(3) does."""
+        if known := self._hosts.addresses(name):
+            return known
+        answers = await asyncio.gather(self.a(name), self.aaaa(name), return_exceptions=True)
+        found: list[str] = []
+        failures: list[DnsFailure] = []
+        for answer in answers:
+            if isinstance(answer, DnsFailure):
+                failures.append(answer)
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                found += answer
+        if found:
+            return tuple(found)
+        raise min(failures, key=lambda failure: isinstance(failure, NotFound))
+
+    async def _find(self, name: str, record: str, read: Callable[..., T]) -> tuple[T, ...]:
+        """Values of the records, from the cache or the name server. A question already on its way is not asked again."""
+        key = (name.lower().rstrip("."), record)
+        entry = self._cache.get(key)
+        if entry is not None and entry.expires > self._now():
+            return cast(tuple[T, ...], entry.values)
+        task = self._asked.get(key)
+        if task is None:
+            task = asyncio.ensure_future(self._ask(key, name, read))
+            self._asked[key] = task
+            task.add_done_callback(lambda done: self._answered(key, done))
+        # One asker that goes away must not take the answer from the others.
+        return cast(tuple[T, ...], await asyncio.shield(task))
+
+    def _answered(self, key: tuple[str, str], task: "asyncio.Task[tuple[object, ...]]") -> None:
+        self._asked.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # so that it counts as seen where nobody waits any more
+
+    async def _ask(self, key: tuple[str, str], name: str, read: Callable[..., object]) -> tuple[object, ...]:
+        ascii_name, record = key
+        if not ascii_name.isascii():
+            try:
+                ascii_name = ascii_name.encode("idna").decode()
+            except UnicodeError:
+                raise NotFound(name, record, "not a host name", exists=False) from None
+        if self._ares is None:
+            self._ares = self._open()
+        from aiodns.error import DNSError
+
+        try:
+            async with asyncio.timeout(self._time_limit):
+                result = await self._ares.query_dns(ascii_name, record)
+        except DNSError as error:
+            raise _failure(name, record, error) from None
+        except TimeoutError:
+            raise TryAgain(name, record, "time-out") from None
+        return self._keep(key, name, result, read)
+
+    def _open(self) -> "DNSResolver":
+        from aiodns import DNSResolver
+
+        return DNSResolver(self._nameservers or None, timeout=5.0, tries=3)
+
+    def _keep(
+        self, key: tuple[str, str], name: str, result: "pycares.DNSResult", read: Callable[..., object]
+    ) -> tuple[object, ...]:
+        import pycares
+
+        wanted = getattr(pycares, f"QUERY_TYPE_{key[1]}")
+        answers = [answer for answer in result.answer if answer.type == wanted][:RECORDS_LIMIT]
+        if not answers:
+            raise NotFound(name, key[1], "no data", exists=True)
+        values = tuple(read(answer.data) for answer in answers)
+        if len(self._cache) >= _CACHE_LIMIT:
+            del self._cache[next(iter(self._cache))]
+        # The chain of aliases lives no longer than its shortest-lived link.
+        lifetime = min(_LONGEST, *(answer.ttl for answer in result.answer), _LONGEST)
+        self._cache[key] = _Entry(self._now() + lifetime, values)
+        return values
+
+    async def close(self) -> None:
+        """Forget all questions."""
+        if self._ares is not None:
+            await self._ares.close()
+            self._ares = None
+
+
+def _failure(name: str, record: str, error: Exception) -> DnsFailure:
+    code = error.args[0] if error.args else 0
+    if code == _NO_DATA:
+        return NotFound(name, record, "no data", exists=True)
+    if code in _NO_NAME:
+        return NotFound(name, record, "no such name", exists=False)
+    return TryAgain(name, record, str(error.args[1]) if len(error.args) > 1 else "failure")

@@ -1,0 +1,41 @@
+"""The system's hosts file (hosts(5)): names to addresses and back."""
+
+from pathlib import Path
+
+PATH = Path("/etc/hosts")
+
+
+class HostsFile:
+    """What the file says; read when first asked, and again after it has changed."""
+
+    def __init__(self, path: Path = PATH) -> None:
+        self._path = path
+        self._read_at = -1
+        self._addresses: dict[str, list[str]] = {}
+        self._names: dict[str, list[str]] = {}
+
+    def addresses(self, name: str) -> tuple[str, ...]:
+        """Addresses of a host name."""
+        self._refresh()
+        return tuple(self._addresses.get(name.lower().rstrip("."), ()))
+
+    def names(self, address: str) -> tuple[str, ...]:
+        """Names of an address, the first one being its own."""
+        self._refresh()
+        return tuple(self._names.get(address, ()))
+
+    def _refresh(self) -> None:
+        try:
+            changed = self._path.stat().st_mtime_ns
+            if changed == self._read_at:
+                return
+            text = self._path.read_text("ascii", "replace")
+        except OSError:
+            changed, text = 0, ""
+        self._read_at = changed
+        self._addresses, self._names = {}, {}
+        for line in text.splitlines():
+            address, *names = line.partition("#")[0].split() or ("",)
+            for name in names:
+                self._addresses.setdefault(name.lower(), []).append(address)
+                self._names.setdefault(address, []).append(name)
