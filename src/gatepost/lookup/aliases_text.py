@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from gatepost.lookup.opening import Warn
 from gatepost.lookup.table_text import logical_lines
 
-_TOKEN = re.compile(r'(?:"(?:\\.|[^"\\])*"|\([^()]*\)|[^,"(]|.)', re.DOTALL)
-_NAME = re.compile(r'\s*((?:"(?:\\.|[^"\\])*"|[^":#])+?)\s*:', re.DOTALL)
+# RFC 5322 tokens, as postalias tells them apart; a quoted string or comment may lack its end.
+_TOKEN = re.compile(
+    r'(?P<space>\s+)|(?P<word>"(?:\\.|[^"\\])*"?|\((?:\\.|[^()\\])*\)?|(?:\\.|[^\s",:;<>@()\\])+)|(?P<special>.)', re.DOTALL
+)
+_NAME = re.compile(r'\s*((?:"(?:\\.|[^"\\])*"|[^":])+?)\s*:', re.DOTALL)
+_QUOTED = re.compile(r'"((?:\\.|[^"\\])*)"', re.DOTALL)
 
 
 def looks_like_aliases(text: str) -> bool:
@@ -17,33 +21,38 @@ def looks_like_aliases(text: str) -> bool:
 
 
 def _unquote(name: str) -> str:
-    return re.sub(r'"((?:\\.|[^"\\])*)"', lambda quoted: re.sub(r"\\(.)", r"\1", quoted[1]), name)
+    return _QUOTED.sub(lambda quoted: re.sub(r"\\(.)", r"\1", quoted[1]), name)
 
 
-def _values(text: str) -> list[str]:
-    """The comma-separated members of an alias, comments left out, white space around them too."""
-    values: list[str] = []
-    current: list[str] = []
-    for token in _TOKEN.findall(text):
-        if token == ",":
-            values.append("".join(current))
-            current = []
-        elif not token.startswith("("):
-            current.append(token)
-    values.append("".join(current))
-    return [value.strip() for value in values if value.strip()]
+def _members(text: str) -> str:
+    """The members of an alias written the one way: a space after a comma, and between words that had any."""
+    out: list[str] = []
+    spaced, previous = False, ""
+    for token in _TOKEN.finditer(text):
+        kind, written = token.lastgroup or "", token[0]
+        if kind == "space":
+            spaced = True
+            continue
+        if previous == "comma" or (spaced and kind == previous == "word"):
+            out.append(" ")
+        if written.startswith('"') and (len(written) == 1 or not written.endswith('"')):
+            written += '"'
+        elif "\\" in written and written[0] not in '"(':
+            written = '"' + re.sub(r"\\(.)", r"\1", written) + '"'
+        out.append(written)
+        spaced, previous = False, "comma" if written == "," else kind
+    return "".join(out)
 
 
 def alias_entries(path: str, text: str, warn: Warn) -> Iterator[tuple[int, str, str]]:
     """(line number, name, members) of each alias, the members separated by `, `. What is none is reported and left out."""
     for number, line in logical_lines(text):
         match = _NAME.match(line)
-        members = _values(line[match.end() :]) if match else []
+        members = _members(line[match.end() :]) if match else ""
         if not match or not members:
             warn(f"{path}, line {number}: need name:value pair")
             continue
-        name = _unquote(match[1])
-        if "@" in name:
+        if "@" in _QUOTED.sub("", match[1]):
             warn(f"{path}, line {number}: name must be local")
             continue
-        yield number, name, ", ".join(members)
+        yield number, _unquote(match[1]), members

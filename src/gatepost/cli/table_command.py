@@ -1,0 +1,309 @@
+"""What postmap(1) and postalias(1) have in common: options, and building, querying and changing lookup tables."""
+
+import fcntl
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from msgspec import Struct
+
+from gatepost.cli.location import configuration_directory
+from gatepost.lookup import indexed
+from gatepost.lookup.memory import fold
+from gatepost.lookup.opening import Warn
+from gatepost.lookup.port import LookupFailure, Table, Unavailable
+from gatepost.lookup.registry import Tables
+from gatepost.lookup.table_text import read_file
+
+Parse = Callable[[str, str, Warn], Iterable[tuple[int, str, str]]]
+
+
+class Syntax(Struct, frozen=True):
+    """What tells the two apart: name, usage, option letters (getopt form), how a source is parsed, and what stands between key and
+    value in a listing."""
+
+    program: str
+    usage: str
+    options: str
+    parse: Parse
+    separator: str
+
+
+class Fatal(Exception):
+    """The command cannot go on; the message says why."""
+
+
+class Command:
+    """One call of the command: its options, and where they lead."""
+
+    def __init__(self, syntax: Syntax, options: Sequence[tuple[str, str]]) -> None:
+        self.syntax = syntax
+        self.flags = {letter for letter, _ in options}
+        self.directory = dict(options).get("-c")
+        self.query = dict(options).get("-q")
+        self.delete = dict(options).get("-d")
+
+    def run(self, specs: Sequence[str]) -> int:
+        """Do what the options ask for with the tables `specs`; exit status. Raises Fatal, LookupFailure, OSError."""
+        if sum((self.query is not None, self.delete is not None, "-s" in self.flags)) > 1:
+            raise Fatal("specify only one of -s -q or -d")
+        self._check_message_mode()
+        if not specs:
+            raise Fatal(self.syntax.usage)
+        if self.query is not None:
+            return self._query([self._spec(spec) for spec in specs], self.query)
+        if self.delete is not None:
+            return self._delete([self._spec(spec) for spec in specs], self.delete)
+        if "-s" in self.flags:
+            return self._list(self._tables().open(self._spec(specs[0])))
+        for spec in specs:
+            self._build(self._spec(spec))
+        return 0
+
+    def warn(self, text: str) -> None:
+        sys.stdout.flush()
+        sys.stderr.write(f"{self.syntax.program}: warning: {_printable(text)}\n")
+
+    def _check_message_mode(self) -> None:
+        if self.flags & {"-b", "-h"} and self.query != "-":
+            raise Fatal('specify -b -h or -m only with "-q -"')
+        if "-m" in self.flags and not self.flags & {"-b", "-h"}:
+            self.warn("ignoring -m option without -b or -h")
+
+    def _spec(self, argument: str) -> str:
+        if ":" in argument:
+            return argument
+        from gatepost.config.configuration import ConfigurationError, read
+
+        try:
+            return f"{read(configuration_directory(self.directory)).value('default_database_type')}:{argument}"
+        except ConfigurationError as error:
+            raise Fatal(str(error)) from None
+
+    def _tables(self) -> Tables:
+        return Tables(self.warn, strict=True, fold="-f" not in self.flags, duplicates=True)
+
+    # Asking
+
+    def _query(self, specs: Sequence[str], key: str) -> int:
+        import asyncio
+
+        tables = self._tables()
+        opened: Iterable[Table] = (tables.open(spec) for spec in specs)
+        if key != "-":
+            value = asyncio.run(self._first(opened, key))
+            if value is not None:
+                _write(f"{self._decoded(value)}\n")
+            return 0 if value is not None else 1
+        return 0 if asyncio.run(self._answer(list(opened))) else 1
+
+    async def _answer(self, tables: Sequence[Table]) -> bool:
+        found = False
+        for key in self._keys():
+            value = await self._first(tables, key)
+            if value is not None:
+                found = True
+                _write(f"{key}{self.syntax.separator}{self._decoded(value)}\n")
+        return found
+
+    async def _first(self, tables: Iterable[Table], key: str) -> str | None:
+        if not key:
+            return None
+        for table in tables:
+            try:
+                value = await table.lookup(key)
+            except Unavailable:
+                raise
+            except LookupFailure as failure:
+                raise Fatal(f"table {failure.table}: query error: {failure.why}") from None
+            if value is not None:
+                if not value:
+                    self.warn(f"table {table.name}: key {key}: empty string result is not allowed")
+                    self.warn(f"table {table.name} should return NO RESULT in case of NOT FOUND")
+                return value
+        return None
+
+    def _keys(self) -> Iterator[str]:
+        lines = _input_lines()
+        if not self.flags & {"-b", "-h"}:
+            return lines
+        from gatepost.cli.message_keys import message_keys
+
+        return message_keys(lines, headers="-h" in self.flags, body="-b" in self.flags, mime="-m" in self.flags)
+
+    def _list(self, table: Table) -> int:
+        items: Callable[[], list[tuple[str, str]]] | None = getattr(table, "items", None)
+        if items is None:
+            raise Fatal(f"table {table.name}: sequence operation is not supported")
+        for key, value in items():
+            _write(f"{key}{self.syntax.separator}{self._decoded(value)}\n")
+        return 0
+
+    def _decoded(self, value: str) -> str:
+        if "-F" not in self.flags:
+            return value
+        import binascii
+
+        try:
+            return binascii.a2b_base64(value).decode("utf-8", "surrogateescape")
+        except ValueError as error:
+            raise Fatal(f"malformed base64 value: {error}") from None
+
+    # Changing
+
+    def _delete(self, specs: Sequence[str], key: str) -> int:
+        keys = list(_input_lines()) if key == "-" else [key]
+        kept = {k if "-f" in self.flags else fold(k) for k in keys}
+        deleted = False
+        for spec in specs:
+            kind, _, path = spec.partition(":")
+            if kind not in indexed.POSTFIX_SUFFIX:
+                raise Fatal(f"{spec} map requires O_RDONLY access mode")
+            with self._as_owner(path), _locked(path):
+                table = self._existing(kind, path)
+                hits = kept & table.keys()
+                if hits:
+                    deleted = True
+                    indexed.build(path, {k: v for k, v in table.items() if k not in hits}, self._mode(path))
+        return 0 if deleted else 1
+
+    def _build(self, spec: str) -> None:
+        kind, _, path = spec.partition(":")
+        incremental = "-i" in self.flags
+        if not incremental and not os.path.exists(path):
+            raise Fatal(f"open {path}: No such file or directory")
+        if kind not in indexed.POSTFIX_SUFFIX:
+            raise Fatal(f"unsupported dictionary type: {kind} does not support bulk-mode creation.")
+        with self._as_owner(path), _locked(path):
+            built = os.path.exists(path + indexed.SUFFIX)
+            table = self._existing(kind, path) if incremental and built else {}
+            source, name = (sys.stdin.read(), "stdin") if incremental else (read_file(path, spec), path)
+            self._add(table, source, name, path + indexed.SUFFIX)
+            indexed.build(path, table, self._mode(path))
+
+    def _add(self, table: dict[str, str], source: str, name: str, built: str) -> None:
+        """Add the entries of `source` to `table`: the first of equal keys holds, or with -r the last."""
+        for number, key, value in self.syntax.parse(name, source, self.warn):
+            kept = key if "-f" in self.flags else fold(key)
+            if len(kept.encode("utf-8", "surrogateescape")) > indexed.LONGEST_KEY:
+                self.warn(f"{name}, line {number}: key is longer than {indexed.LONGEST_KEY} octets: skipping this entry")
+                continue
+            if "-F" in self.flags:
+                try:
+                    value = _contents(value)
+                except OSError as error:
+                    self.warn(f"{name}, line {number}: open {error.filename}: {error.strerror}: skipping this entry")
+                    continue
+            if kept not in table or "-r" in self.flags:
+                table[kept] = value
+            elif "-w" not in self.flags:
+                self.warn(f'{built}: duplicate entry: "{kept}"')
+
+    def _existing(self, kind: str, path: str) -> dict[str, str]:
+        opened = Tables(self.warn, strict=True).open(f"{kind}:{path}")
+        assert isinstance(opened, indexed.IndexedTable)
+        try:
+            return dict(opened.items())
+        finally:
+            opened.close()
+
+    def _mode(self, path: str) -> int:
+        """Permissions of the built file: those of group and others as the source has them, to read (postmap(1), -p)."""
+        if "-p" in self.flags or not os.path.exists(path):
+            return 0o644
+        return 0o600 | (os.stat(path).st_mode & 0o044)
+
+    @contextmanager
+    def _as_owner(self, path: str) -> Iterator[None]:
+        """Root writes as the owner of the source, unless -o: nobody else's directory can lead it astray."""
+        owner = os.stat(path) if os.path.exists(path) else None
+        if os.geteuid() != 0 or owner is None or owner.st_uid == 0 or "-o" in self.flags:
+            yield
+            return
+        groups = os.getgroups()
+        os.setgroups([])
+        os.setegid(owner.st_gid)
+        os.seteuid(owner.st_uid)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+            os.setegid(os.getgid())
+            os.setgroups(groups)
+
+
+@contextmanager
+def _locked(path: str) -> Iterator[None]:
+    """One writer at a time: an advisory lock on the source, or on the built file where there is no source."""
+    for name in (path, path + indexed.SUFFIX):
+        if os.path.exists(name):
+            with open(name, "rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                yield
+            return
+    yield
+
+
+def _contents(names: str) -> str:
+    """The files that `names` lists, one after the other with a newline between, in base64 (postmap -F). Raises OSError."""
+    import base64
+
+    parts = []
+    for name in names.replace(",", " ").split():
+        with open(name, "rb") as file:
+            parts.append(file.read())
+    return base64.b64encode(b"\n".join(parts)).decode("ascii")
+
+
+def _input_lines() -> Iterator[str]:
+    for line in sys.stdin:
+        yield line.removesuffix("\n")
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() or 0xDC80 <= ord(c) <= 0xDCFF else "?" for c in text)
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+
+
+def _octets_pass() -> None:
+    """Standard streams carry any octets, whatever the locale says."""
+    streams: tuple[Any, ...] = (sys.stdin, sys.stdout, sys.stderr)
+    for stream in streams:
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+
+
+def main(syntax: Syntax, argv: Sequence[str]) -> int:
+    """Run the command; exit status 0, or 1 for an error or where nothing was found."""
+    import getopt
+
+    _octets_pass()
+    try:
+        options, specs = getopt.gnu_getopt([_as_text(argument) for argument in argv[1:]], syntax.options)
+        return Command(syntax, options).run(specs)
+    except getopt.GetoptError as error:
+        what = "option requires an argument" if "requires" in error.msg else "invalid option"
+        sys.stderr.write(f"{syntax.program}: {what} -- '{error.opt}'\n")
+        return _fatal(syntax, syntax.usage)
+    except Fatal as error:
+        return _fatal(syntax, str(error))
+    except LookupFailure as failure:
+        return _fatal(syntax, failure.why)
+    except OSError as error:
+        return _fatal(syntax, f"{error.filename}: {error.strerror}" if error.filename else str(error))
+
+
+def _as_text(argument: str) -> str:
+    """An argument as UTF-8, whatever the locale made of it."""
+    return os.fsencode(argument).decode("utf-8", "surrogateescape")
+
+
+def _fatal(syntax: Syntax, text: str) -> int:
+    sys.stdout.flush()
+    sys.stderr.write(f"{syntax.program}: fatal: {_printable(text)}\n")
+    return 1
