@@ -1,0 +1,114 @@
+"""A worker's house: every room built once from the configuration and connected with its neighbours. The composition root.
+
+Nothing here decides anything about mail: it reads settings, opens tables, and hands each room what it asks for.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from gatepost.config.configuration import Configuration
+from gatepost.config.master import ServiceEntry
+from gatepost.deliver.privileged import AgentClient
+from gatepost.events.records import Emit, Note
+from gatepost.lookup.match_list import MatchList
+from gatepost.lookup.registry import Tables
+from gatepost.net.dns import AresResolver
+from gatepost.queue.notices import Notices
+from gatepost.queue.partitions import Partitions
+from gatepost.queue.port import NewMessage
+from gatepost.queue.scheduler import Scheduler
+from gatepost.receive.cleanup import Cleanup
+from gatepost.routing.routing import Routing
+from gatepost.routing.settings import RoutingSettings
+from gatepost.service import settings
+from gatepost.service.internal_mail import InternalMail
+from gatepost.service.log import Log
+from gatepost.service.transports import Transports
+from gatepost.state.anvil import LocalCounters
+
+
+class House:
+    """Everything that the services of one worker share. To be made inside a running event loop."""
+
+    def __init__(self, configuration: Configuration, log: Log) -> None:
+        self.configuration = configuration
+        self.log = log
+        self.clock = time.time
+        self.settings = configuration.view(settings.HouseSettings)
+        self.queue_directory = Path(self.settings.queue_directory)
+        self.emit = log.emit
+        self.tables = Tables(self.warner("trivial-rewrite"))
+        self.own_addresses = settings.own_addresses(self.settings)
+        self.routing = Routing(
+            configuration.view(RoutingSettings), self.tables, self.own_addresses, self.warner("trivial-rewrite")
+        )
+        self.resolver = AresResolver(time.monotonic)
+        self.counters = LocalCounters(time.time, self.settings.anvil_rate_time_unit)
+        self.agent = AgentClient(str(self.queue_directory / "private" / "agent"), settings.AGENT_TIME_LIMIT)
+        self.partitions = Partitions(
+            self.queue_directory,
+            emit=self.emit,
+            on_change=self._queue_changed,
+            ledger_lifetime=self.settings.queue_ledger_lifetime,
+            clock=self.clock,
+        )
+        self.internal_mail = InternalMail(self)
+        self.transports = Transports(self)
+        self.scheduler = Scheduler(
+            self.partitions,
+            resolve=self.routing.resolve,
+            agents=self.transports.agent,
+            limits=self.transports.limits,
+            notifier=Notices(settings.notice_settings(configuration), self.internal_mail, self.emit, self.clock, random.Random()),
+            settings=settings.queue_settings(configuration),
+            emit=self.emit,
+            clock=self.clock,
+            program=self.transports.program,
+        )
+
+    def warner(self, service: str, emit: Emit | None = None) -> Callable[[str], None]:
+        """How a room that knows no events says a warning: as the program `service`."""
+        tell = emit or self.emit
+        return lambda text: tell(Note(service, text, "warning"))
+
+    def emitter(self, entry: ServiceEntry) -> Emit:
+        """How a service of master.cf tells what happens; it may have a `syslog_name` of its own."""
+        return self.log.emitter(self.configuration.value("syslog_name", entry.overrides))
+
+    def client_list(self, name: str, overrides: dict[str, str], service: str = "smtpd") -> MatchList:
+        """A list parameter that names clients, compiled."""
+        value = self.configuration.value(name, overrides)
+        return MatchList.addresses(value, self.tables, name, self.warner(service))
+
+    def cleanup(self, overrides: dict[str, str], emit: Emit | None = None) -> Cleanup:
+        """The cleanup of a service."""
+        return settings.cleanup(self, overrides, emit or self.emit)
+
+    async def enqueue(self, message: NewMessage) -> None:
+        """Make a message durable, then have it delivered. Raises QueueUnavailable, and then nothing was accepted."""
+        await self.partitions.put(message)
+        if self.settings.queue_deliver:
+            self.scheduler.accept(message)
+
+    def start(self, group: asyncio.TaskGroup) -> None:
+        """Begin what goes on for as long as the worker lives."""
+        group.create_task(self.partitions.run())
+        if self.settings.queue_deliver:
+            group.create_task(self.scheduler.run())
+
+    async def stop(self) -> None:
+        """Let deliveries under way finish, and start no more."""
+        await self.scheduler.stop()
+        await self.transports.close()
+
+    def close(self) -> None:
+        """Commit what is pending, and give up what is held."""
+        self.partitions.close()
+        self.tables.close()
+
+    def _queue_changed(self) -> None:
+        """A tool has written to the queue: there may be something to do."""
+        self.scheduler.revive()

@@ -1,0 +1,56 @@
+"""Mail that the mail system itself makes: bounces, notices, mail forwarded by local delivery, and local submissions.
+
+It takes the same way in as any other message: a Received header, cleanup, the durable queue. Postfix gives such mail no
+header or body checks (internal_mail_filter_classes names exceptions), but rewrites and maps its addresses.
+"""
+
+from typing import TYPE_CHECKING
+
+from gatepost.mail.content import Content
+from gatepost.mail.envelope import Envelope
+from gatepost.mail.queue_id import QueueId
+from gatepost.queue.port import QueueUnavailable
+from gatepost.receive.received import MailDates
+
+if TYPE_CHECKING:
+    from gatepost.service.house import House
+
+
+class MailRefused(QueueUnavailable):
+    """Cleanup refused the message, for good or for now; the text says why."""
+
+
+class InternalMail:
+    """The Submit port (queue/port.py) of a worker."""
+
+    def __init__(self, house: "House") -> None:
+        self._house = house
+        self._cleanup = house.cleanup({"receive_override_options": "no_header_body_checks"})
+        self._greeting = f"by {house.settings.myhostname} ({house.settings.mail_name}"
+        self._date = MailDates()
+
+    async def __call__(self, envelope: Envelope, content: Content, *, origin: str) -> QueueId:
+        """Queue a message; its id once it is durable. Raises QueueUnavailable (MailRefused among them)."""
+        queue_id = self._house.partitions.new_id()
+        return await self.submit(queue_id, envelope, content, origin=origin)
+
+    async def submit(self, queue_id: QueueId, envelope: Envelope, content: Content, *, origin: str, comment: str = "") -> QueueId:
+        """The same for a message that has its id already. `comment` goes into the Received header (`, from userid 0`)."""
+        intake = self._cleanup.open(queue_id, client="", origin_service=origin, context="local")
+        try:
+            intake.write(self._received(queue_id, comment))
+            for chunk in content.chunks():
+                intake.write(chunk)
+        except BaseException:
+            intake.abort()
+            raise
+        cleaned = await intake.finish(envelope)
+        if cleaned.outcome is not None:
+            raise MailRefused(f"{cleaned.outcome.enhanced} {cleaned.outcome.text}")
+        if cleaned.message is not None:
+            await self._house.enqueue(cleaned.message)
+        return queue_id
+
+    def _received(self, queue_id: QueueId, comment: str) -> bytes:
+        """RFC 5321 §4.4, as Postfix writes it where there was no client."""
+        return f"Received: {self._greeting}{comment})\r\n\tid {queue_id}; {self._date(queue_id.arrival)}\r\n".encode()

@@ -1,0 +1,108 @@
+"""Delivery transports: which agent serves a master.cf service, and its limits. One row of `_BUILDERS` per delivery program.
+
+What master.cf does not name but Postfix's own master.cf does (smtp, relay, lmtp, local, virtual, error, retry, discard) is
+there all the same, so that a master.cf with only an smtpd line is a whole mail system.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gatepost.config.master import ServiceEntry, parse_master
+from gatepost.deliver.discard import DiscardAgent
+from gatepost.deliver.error import ErrorAgent
+from gatepost.deliver.port import Agent
+from gatepost.deliver.virtual import VirtualAgent, VirtualSettings
+from gatepost.mail.outcome import Class
+from gatepost.queue.settings import TransportLimits
+from gatepost.service.smtp_client import smtp_agent
+
+if TYPE_CHECKING:
+    from gatepost.service.house import House
+
+_BUILT_IN = parse_master(
+    """\
+smtp      unix  -  -  n  -  -  smtp
+relay     unix  -  -  n  -  -  smtp
+lmtp      unix  -  -  n  -  -  lmtp
+local     unix  -  n  n  -  -  local
+virtual   unix  -  n  n  -  -  virtual
+error     unix  -  -  n  -  -  error
+retry     unix  -  -  n  -  -  error
+discard   unix  -  -  n  -  -  discard
+""",
+    "(built-in master.cf)",
+).services
+
+
+def _error(house: "House", entry: ServiceEntry) -> Agent:
+    return ErrorAgent(Class.TEMPORARY if entry.name == "retry" else Class.PERMANENT, house.clock)
+
+
+def _discard(house: "House", entry: ServiceEntry) -> Agent:
+    return DiscardAgent(house.clock)
+
+
+def _virtual(house: "House", entry: ServiceEntry) -> Agent:
+    view = house.configuration.view(VirtualSettings, entry.overrides)
+    return VirtualAgent(view, house.tables, house.agent, house.clock, house.emitter(entry))
+
+
+_BUILDERS: dict[str, Callable[["House", ServiceEntry], Agent]] = {
+    "smtp": smtp_agent,
+    "lmtp": smtp_agent,
+    "virtual": _virtual,
+    "error": _error,
+    "discard": _discard,
+}
+
+
+class Transports:
+    """The transports of a worker; an agent is built when its transport is first used."""
+
+    def __init__(self, house: "House") -> None:
+        self._house = house
+        named = [entry for entry in house.configuration.services if entry.type == "unix"]
+        self._entries = {entry.name: entry for entry in (*_BUILT_IN, *named)}
+        self._agents: dict[str, Agent] = {}
+
+    def agent(self, transport: str) -> Agent:
+        """The agent of a transport. Raises LookupError where master.cf has no such service or its program delivers nothing."""
+        agent = self._agents.get(transport)
+        if agent is None:
+            entry = self._entries[transport]
+            agent = self._agents[transport] = _BUILDERS[entry.command](self._house, entry)
+        return agent
+
+    def program(self, transport: str) -> str:
+        """The program of a transport, by which its lines in the log go."""
+        entry = self._entries.get(transport)
+        return entry.command if entry else transport
+
+    def limits(self, transport: str) -> TransportLimits:
+        """The limits that `transport_*` and `default_*` parameters set, and maxproc of its master.cf line."""
+        configuration = self._house.configuration
+        entry = self._entries.get(transport)
+        overrides = entry.overrides if entry else None
+        limit = entry.process_limit if entry else None
+
+        def number(suffix: str) -> int:
+            return configuration.transport_number(transport, suffix, overrides)
+
+        def text(suffix: str) -> str:
+            return configuration.transport_value(transport, suffix, overrides)
+
+        return TransportLimits(
+            initial_destination_concurrency=number("initial_destination_concurrency"),
+            destination_concurrency_limit=number("destination_concurrency_limit"),
+            destination_concurrency_positive_feedback=text("destination_concurrency_positive_feedback"),
+            destination_concurrency_negative_feedback=text("destination_concurrency_negative_feedback"),
+            destination_concurrency_failed_cohort_limit=number("destination_concurrency_failed_cohort_limit"),
+            destination_recipient_limit=number("destination_recipient_limit"),
+            destination_rate_delay=number("destination_rate_delay"),
+            process_limit=self._house.settings.default_process_limit if limit is None else limit,
+        )
+
+    async def close(self) -> None:
+        """End all kept connections."""
+        for agent in self._agents.values():
+            await agent.close()
