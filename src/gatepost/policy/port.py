@@ -1,7 +1,7 @@
 """The language between a session and its policy: facts in, verdicts out (a check reports, the engine decides)."""
 
 import enum
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -30,7 +30,7 @@ class Facts:
 
     __slots__ = (
         "body_type", "ccert_fingerprint", "ccert_issuer", "ccert_pubkey_fingerprint", "ccert_subject", "ccert_trusted",
-        "client_address", "client_name", "client_name_code", "client_port", "data_pipelined", "esmtp", "etrn_domain",
+        "client_address", "client_name", "client_name_code", "client_port", "data_pipelined", "deferred", "esmtp", "etrn_domain",
         "helo_name", "instance", "message_size", "protocol_name", "protocol_state", "queue_id", "recipient",
         "recipient_count", "reverse_client_name", "reverse_client_name_code", "sasl_method", "sasl_sender",
         "sasl_username", "sender", "server_address", "server_port", "smtputf8", "stress", "tls_cipher", "tls_keysize",
@@ -72,6 +72,8 @@ class Facts:
         self.ccert_trusted = False
         self.stress = False
         self.data_pipelined = False
+        self.deferred: dict[Stage, Any] = {}
+        """Policy's own notes: what a stage postponed (defer_if_permit) for a later one, with smtpd_delay_reject = no."""
         self.unauth_pipelining = False
         """True when the client has sent a command before it could know the reply (reject_unauth_pipelining)."""
 

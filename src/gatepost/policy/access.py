@@ -1,0 +1,192 @@
+"""access(5): look something up, and do what the right-hand side says."""
+
+import re
+from collections.abc import Callable, Iterable
+
+from gatepost.lookup.port import LookupFailure, Table, Unavailable
+from gatepost.policy.evaluation import DUNNO, PERMIT, Decision, Evaluation, Subject
+from gatepost.policy.port import Stage, Step
+
+# RFC 3463 §2: class.subject.detail
+_ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)")
+_CODE = re.compile(r"([45]\d\d)(?=\s|$)")
+_HEADER = re.compile(r"[!-9;-~]+[ \t]*:")
+
+
+class Hit:
+    """A table's answer, on its way to a decision: which table, which key, and whom it is about."""
+
+    __slots__ = ("key", "subject", "table", "text", "verb")
+
+    def __init__(self, table: str, key: str, value: str, subject: Subject) -> None:
+        verb, _, text = value.partition(" ") if "\t" not in value else re.sub(r"\s", " ", value, count=1).partition(" ")
+        self.table = table
+        self.key = key
+        self.verb = verb
+        self.text = text.strip()
+        self.subject = subject
+
+
+async def search(e: Evaluation, table: Table, keys: Iterable[str], subject: Subject) -> Decision | None:
+    """What `table` says of the first of `keys` that it has; None where it has none of them.
+
+    A table of patterns sees the first key only. A table that cannot answer refuses with 451.
+    """
+    for key in keys:
+        try:
+            value = await table.lookup(key)
+        except LookupFailure as failure:
+            if isinstance(failure, Unavailable):
+                e.warn(f"{failure.table} is unavailable. {failure.why}")
+            e.warn(f'{table.name} lookup error for "{key[:100]}"')
+            e.trace.append(Step(subject.kind, failure.why, table.name, key))
+            return e.refuse(451, "4.3.5", f"{subject} rejected: Server configuration error", "data")
+        if value is not None:
+            e.trace.append(Step(subject.kind, value, table.name, key))
+            return await obey(e, table.name, key, value, subject)
+        if table.whole_key:
+            return None
+    return None
+
+
+async def obey(e: Evaluation, table: str, key: str, value: str, subject: Subject) -> Decision:
+    """Carry out an access(5) right-hand side, also where a policy server said it (then `table` names that server)."""
+    value = value.strip()
+    if not value:
+        e.warn(f"access table {table} entry {key} has empty value")
+        return DUNNO
+    hit = Hit(table, key, value, subject)
+    verb = _VERBS.get(hit.verb.upper())
+    if verb is not None:
+        return verb(e, hit)
+    if value.isdigit() and value.isascii():
+        return PERMIT  # what pop-before-smtp schemes leave behind
+    if code := _CODE.match(value):
+        return _reply(e, int(code[1]), "4.7.1" if value[0] == "4" else "5.7.1", hit)
+    return await _restrictions(e, hit, value)
+
+
+async def _restrictions(e: Evaluation, hit: Hit, value: str) -> Decision:
+    """The right-hand side is a list of restrictions; tables must not be named there, as they are opened at load time."""
+    if ":" in value:
+        e.warn(f"access table {hit.table} has entry with lookup table: {value}")
+        e.warn("do not specify lookup tables inside SMTPD access maps")
+        e.warn("define a restriction class and specify its name instead.")
+        return e.server_error()
+    return await e.nested(e.compile_result(value), hit.subject, hit.table, hit.key)
+
+
+def split_enhanced(default: str, text: str) -> tuple[str, str]:
+    """(enhanced code, text): the code that `text` starts with, else `default`."""
+    found = _ENHANCED.match(text)
+    return (found[1], text[found.end() :]) if found else (default, text)
+
+
+def _reply(e: Evaluation, code: int, enhanced: str, hit: Hit, default: str = "Access denied") -> Decision:
+    enhanced, text = split_enhanced(enhanced, hit.text)
+    return e.refuse(code, enhanced, f"{hit.subject} rejected: {text or default}")
+
+
+def _reject(e: Evaluation, hit: Hit) -> Decision:
+    return _reply(e, e.settings.access_map_reject_code, "5.7.1", hit)
+
+
+def _defer(e: Evaluation, hit: Hit) -> Decision:
+    return _reply(e, e.settings.access_map_defer_code, "4.7.1", hit)
+
+
+def _defer_if_permit(e: Evaluation, hit: Hit) -> Decision:
+    enhanced, text = split_enhanced("4.7.1", hit.text)
+    text = f"{hit.subject} rejected: {text or 'Service unavailable'}"
+    return e.postpone_permit(e.settings.access_map_defer_code, enhanced, text)
+
+
+def _defer_if_reject(e: Evaluation, hit: Hit) -> Decision:
+    enhanced, text = split_enhanced("4.7.1", hit.text)
+    text = f"{hit.subject} rejected: {text or 'Service unavailable'}"
+    return e.postpone_reject(e.settings.access_map_defer_code, enhanced, text)
+
+
+def _ok(e: Evaluation, hit: Hit) -> Decision:
+    return PERMIT
+
+
+def _dunno(e: Evaluation, hit: Hit) -> Decision:
+    return DUNNO
+
+
+def _log_only(e: Evaluation, hit: Hit) -> Decision:
+    return e.act(hit.verb.lower(), hit.text, hit.subject)
+
+
+def _on_the_message(act: Callable[[Evaluation, Hit], Decision]) -> Callable[[Evaluation, Hit], Decision]:
+    """ETRN brings no message that `act` could apply to."""
+
+    def guarded(e: Evaluation, hit: Hit) -> Decision:
+        if hit.subject.kind == "Etrn command":
+            e.warn(f"access table {hit.table}: action {hit.verb.upper()} is unavailable in smtpd_etrn_restrictions")
+            return DUNNO
+        return act(e, hit)
+
+    return guarded
+
+
+@_on_the_message
+def _hold(e: Evaluation, hit: Hit) -> Decision:
+    return e.act("hold", hit.text, hit.subject)
+
+
+@_on_the_message
+def _discard(e: Evaluation, hit: Hit) -> Decision:
+    e.act("discard", hit.text, hit.subject)
+    e.discarded = True
+    return PERMIT
+
+
+@_on_the_message
+def _filter(e: Evaluation, hit: Hit) -> Decision:
+    if not hit.text:
+        e.warn(f'access table {hit.table} entry "{hit.key}" has FILTER entry without value')
+        return DUNNO
+    if ":" not in hit.text:
+        e.warn(f'access table {hit.table} entry "{hit.key}" requires transport:destination')
+        return DUNNO
+    return e.act("filter", hit.text, hit.subject)
+
+
+@_on_the_message
+def _to_address(e: Evaluation, hit: Hit) -> Decision:
+    """REDIRECT and BCC."""
+    if "@" not in hit.text:
+        e.warn(f'access table {hit.table} entry "{hit.key}" requires user@domain target')
+        return DUNNO
+    return e.act(hit.verb.lower(), hit.text, hit.subject)
+
+
+def _prepend(e: Evaluation, hit: Hit) -> Decision:
+    if e.facts.protocol_state == "END-OF-MESSAGE":
+        e.warn(f"access table {hit.table}: action PREPEND must be used before smtpd_{Stage.END_OF_DATA.value}_restrictions")
+        return DUNNO
+    if not _HEADER.match(hit.text):
+        e.warn(f'access table {hit.table} entry "{hit.key}" requires header: text')
+        return DUNNO
+    return e.act("prepend", hit.text, hit.subject)
+
+
+_VERBS: dict[str, Callable[[Evaluation, Hit], Decision]] = {
+    "BCC": _to_address,
+    "DEFER": _defer,
+    "DEFER_IF_PERMIT": _defer_if_permit,
+    "DEFER_IF_REJECT": _defer_if_reject,
+    "DISCARD": _discard,
+    "DUNNO": _dunno,
+    "FILTER": _filter,
+    "HOLD": _hold,
+    "INFO": _log_only,
+    "OK": _ok,
+    "PREPEND": _prepend,
+    "REDIRECT": _to_address,
+    "REJECT": _reject,
+    "RELAY": _ok,
+    "WARN": _log_only,
+}

@@ -1,0 +1,229 @@
+"""One evaluation of restriction lists: what has been found so far, and the ways a check may speak.
+
+A check returns a Decision. What it wants said goes through the methods of Evaluation, which apply Postfix's rules on
+warn_if_reject, defer_if_permit, defer_if_reject and soft_bounce in one place (SMTPD_ACCESS_README, access(5)).
+"""
+
+import enum
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from gatepost.events.records import Note
+from gatepost.mail.outcome import Class, Outcome
+from gatepost.policy.port import Action, Facts, Step
+from gatepost.policy.sources import Sources
+from gatepost.routing.port import Route
+
+
+class Decision(enum.Enum):
+    """What one restriction, or a whole list, comes to; DUNNO goes on with the next one."""
+
+    DUNNO = "dunno"
+    PERMIT = "permit"
+    REJECT = "reject"
+
+
+DUNNO, PERMIT, REJECT = Decision.DUNNO, Decision.PERMIT, Decision.REJECT
+
+
+class Subject(Struct, frozen=True):
+    """What a reply is about: `name` and its kind in Postfix's words (`Client host`, `Recipient address` ...)."""
+
+    name: str
+    kind: str
+
+    def __str__(self) -> str:
+        return f"<{self.name}>: {self.kind}"
+
+
+class Deferral(Struct, frozen=True):
+    """A refusal that waits for what the rest of the lists say (defer_if_permit, defer_if_reject)."""
+
+    code: int
+    enhanced: str
+    text: str
+
+
+class TemporaryLookupFailure(Exception):
+    """A table that decides where `address` goes cannot answer; the evaluation ends with 451."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.address = address
+
+
+Check = Callable[["Evaluation", Any], Awaitable[Decision]]
+
+
+class Rule(Struct, frozen=True):
+    """One restriction, compiled.
+
+    `name`: as configured. `needs`: the fact without which it says nothing (`recipient` before RCPT TO).
+    `warn_only`: warn_if_reject stands before it. `note`: a warning logged when it is evaluated, as Postfix does.
+    """
+
+    name: str
+    check: Check
+    argument: Any = None
+    needs: str = ""
+    warn_only: bool = False
+    note: str = ""
+
+
+Compile = Callable[[str], Sequence[Rule]]
+
+UNRESOLVED = "4.3.0 address resolver failure"
+"""How a route says that a table it depends on cannot answer (trivial-rewrite(8))."""
+
+# Faults of our own side are never turned into warnings by warn_if_reject, nor postponed.
+_OWN_FAULTS = frozenset({"software", "data", "resource"})
+_RECURSION_LIMIT = 100
+
+
+class Evaluation:
+    """The state of one `Policy.check`. `compile_result` compiles a restriction list that a table returned."""
+
+    __slots__ = (
+        "actions", "compile_result", "defer_if_permit", "defer_if_reject", "depth", "discarded", "facts", "listed",
+        "outcome", "routes", "settings", "sources", "subject", "trace", "warn_only",
+    )  # fmt: skip
+
+    def __init__(self, sources: Sources, facts: Facts, compile_result: Compile) -> None:
+        self.sources = sources
+        self.settings = sources.settings
+        self.facts = facts
+        self.compile_result = compile_result
+        self.subject = Subject("", "")
+        self.outcome: Outcome | None = None
+        self.defer_if_permit: Deferral | None = None
+        self.defer_if_reject: Deferral | None = None
+        self.warn_only = False
+        self.discarded = False
+        self.depth = 0
+        self.listed: set[str] = set()
+        self.routes: dict[str, Route] = {}
+        self.actions: list[Action] = []
+        self.trace: list[Step] = []
+
+    async def run(self, rules: Sequence[Rule], subject: Subject) -> Decision:
+        """The decision of a list; `subject` is what its plain `reject` and `defer` speak of."""
+        outer, self.subject = self.subject, subject
+        decision = DUNNO
+        for rule in rules:
+            if self.discarded or (self.defer_if_permit is not None and self.defer_if_reject is not None):
+                break
+            if rule.needs and getattr(self.facts, rule.needs) is None:
+                continue
+            decision = await (self._special(rule) if rule.note or rule.warn_only else self._plain(rule))
+            if decision is not DUNNO:
+                break
+        self.subject = outer
+        return decision
+
+    async def nested(self, rules: Sequence[Rule], subject: Subject, table: str, key: str) -> Decision:
+        """The decision of a list that a table or a class gave; endless recursion is a configuration error."""
+        if self.depth >= _RECURSION_LIMIT:
+            self.warn(f"access table {table} entry {key} causes unreasonable recursion")
+            return self.server_error()
+        self.depth += 1
+        try:
+            return await self.run(rules, subject)
+        finally:
+            self.depth -= 1
+
+    async def _plain(self, rule: Rule) -> Decision:
+        told = len(self.trace)
+        decision = await rule.check(self, rule.argument)
+        if decision is not DUNNO and len(self.trace) == told:
+            self.trace.append(Step(rule.name, decision.value))
+        return decision
+
+    async def _special(self, rule: Rule) -> Decision:
+        if rule.note:
+            self.warn(rule.note)
+        if self.warn_only or not rule.warn_only:
+            return await self._plain(rule)
+        self.warn_only = True
+        try:
+            return await self._plain(rule)
+        finally:
+            self.warn_only = False
+
+    def refuse(self, code: int, enhanced: str, text: str, origin: str = "policy") -> Decision:
+        """Refuse with this reply, subject to warn_if_reject, an earlier defer_if_reject, and soft_bounce.
+
+        `origin` is the class of error in the words of `notify_classes`.
+        """
+        warn_only = self.warn_only and origin not in _OWN_FAULTS
+        if code >= 500:
+            if not warn_only and (earlier := self.defer_if_reject) is not None:
+                self.defer_if_reject, self.warn_only = None, False
+                return self.refuse(earlier.code, earlier.enhanced, earlier.text)
+            if self.settings.soft_bounce:
+                code -= 100
+        enhanced = f"{code // 100}{enhanced[1:]}"  # the code has precedence over the class of the enhanced code
+        if warn_only:
+            self.act("reject_warning", f"{code} {enhanced} {text}")
+            return DUNNO
+        self.outcome = Outcome(Class(code // 100), enhanced, text, code=code, origin=origin)
+        return REJECT
+
+    def reject(self, code: int, enhanced: str, subject: Subject, text: str) -> Decision:
+        """Refuse with `<name>: kind rejected: text`."""
+        return self.refuse(code, enhanced, f"{subject} rejected: {text}")
+
+    def postpone_permit(self, code: int, enhanced: str, text: str) -> Decision:
+        """defer_if_permit: refuse at the end unless something rejects for good; the first reason is kept."""
+        if self.warn_only:
+            return self.refuse(code, enhanced, text)
+        if self.defer_if_permit is None:
+            self.defer_if_permit = Deferral(code, enhanced, text)
+        return DUNNO
+
+    def postpone_reject(self, code: int, enhanced: str, text: str) -> Decision:
+        """defer_if_reject: turn a later rejection into this deferral, as we might have permitted; the first is kept."""
+        if self.defer_if_reject is None:
+            self.defer_if_reject = Deferral(code, enhanced, text)
+        return DUNNO
+
+    def temporary(self, action: str, enhanced: str, subject: Subject, text: str) -> Decision:
+        """A question that could not be answered now; `action` is a `*_tempfail_action`: defer_if_permit or defer."""
+        words = f"{subject} rejected: {text}"
+        if action.strip().lower() == "defer":
+            return self.refuse(450, enhanced, words)
+        return self.postpone_permit(450, enhanced, words)
+
+    def settle_permit(self) -> Decision:
+        """At the end of the last list: permission becomes the deferral that was waiting, if any."""
+        waiting = self.defer_if_permit
+        if waiting is None:
+            return DUNNO
+        self.trace.append(Step("defer_if_permit", "defer"))
+        return self.refuse(waiting.code, waiting.enhanced, waiting.text)
+
+    def server_error(self) -> Decision:
+        """The configuration is at fault: 451, and the details only in our own log."""
+        return self.refuse(451, "4.3.5", "Server configuration error", "software")
+
+    def act(self, kind: str, value: str = "", subject: Subject | None = None) -> Decision:
+        """Ask for an action; evaluation goes on."""
+        what = "" if subject is None else str(subject)
+        self.actions.append(Action(kind, value, self.facts.protocol_state, what))
+        return DUNNO
+
+    def warn(self, text: str) -> None:
+        """A warning for our own log."""
+        self.sources.emit(Note("smtpd", text, "warning"))
+
+    async def route(self, address: str) -> Route:
+        """Where `address` goes; asked once in an evaluation. Raises TemporaryLookupFailure."""
+        route = self.routes.get(address)
+        if route is None:
+            router = self.sources.router
+            route = await router.resolve(await router.rewrite(address), self.facts.sender or "")
+            if route.error == UNRESOLVED:
+                raise TemporaryLookupFailure(address)
+            self.routes[address] = route
+        return route

@@ -1,0 +1,10 @@
+"""The restrictions by name, one file per family (postconf(5), smtpd_*_restrictions)."""
+
+from gatepost.policy.restrictions import access, basic, client, helo, pipelining, recipient, relay, sender, tls
+from gatepost.policy.restrictions.rows import Rows
+
+ROWS: Rows = {
+    name: row
+    for family in (basic, client, helo, sender, recipient, relay, access, pipelining, tls)
+    for name, row in family.ROWS.items()
+}

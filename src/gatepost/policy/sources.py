@@ -1,0 +1,66 @@
+"""Whom policy may ask, as narrow protocols, and the one value that carries them to every check."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from msgspec import Struct
+
+from gatepost.events.records import Emit
+from gatepost.lookup.match_list import MatchList
+from gatepost.lookup.registry import Tables
+from gatepost.mail.outcome import Outcome
+from gatepost.net.port import Resolver
+from gatepost.policy.settings import PolicySettings
+from gatepost.routing.port import Route
+
+
+class Router(Protocol):
+    """Where an address goes (routing/routing.py)."""
+
+    async def rewrite(self, address: str) -> str: ...
+
+    async def resolve(self, address: str, sender: str = "") -> Route: ...
+
+
+class Recipients(Protocol):
+    """Who is listed: the outcome that refuses `address`, None where it is listed or its class keeps no list."""
+
+    async def unlisted(self, address: str, route: Route, *, sender: bool) -> Outcome | None: ...
+
+
+class PolicyServer(Protocol):
+    """A server of the policy delegation protocol: attributes in, its `action` out.
+
+    Raises PolicyServiceError where no answer came, all tries spent.
+    """
+
+    name: str
+
+    async def ask(self, attributes: dict[str, str]) -> str: ...
+
+
+class PolicyServiceError(Exception):
+    """No usable answer from a policy server."""
+
+
+PolicyServers = Callable[[str, "dict[str, str]"], PolicyServer]
+"""(`inet:host:port` or `unix:path`, the attributes of a `{...}` form) -> its client."""
+
+
+class Sources(Struct, frozen=True, kw_only=True):
+    """What a check may consult. `networks`: mynetworks; `addresses`: inet_interfaces
+    with proxy_interfaces. `dotless_parents`: parent_domain_matches_subdomains names smtpd_access_maps. `clock`: seconds since 1970;
+    `sleep`: waits that many seconds."""
+
+    settings: PolicySettings
+    tables: Tables
+    router: Router
+    recipients: Recipients
+    resolver: Resolver
+    networks: MatchList
+    dotless_parents: bool
+    addresses: MatchList
+    policy_servers: PolicyServers
+    clock: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]]
+    emit: Emit
