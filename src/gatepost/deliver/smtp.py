@@ -6,16 +6,20 @@ site. What to try is decided in `plan`, what replies mean in `failures`, what go
 
 import asyncio
 import os
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
 
 from gatepost.deliver import failures
-from gatepost.deliver.handover import Manner, Unsendable, prepare
+from gatepost.deliver.attempt import UNANSWERED, Attempt
+from gatepost.deliver.authenticate import Authenticator, NotAuthenticated
+from gatepost.deliver.handover import Unsendable, prepare
 from gatepost.deliver.next_hop import BadDestination, parse_all
-from gatepost.deliver.plan import FindAddresses, FindExchangers, Host, Plan, Shuffle, Stop, Try, Wishes
-from gatepost.deliver.pool import Keeping, Pool
+from gatepost.deliver.plan import FindAddresses, FindExchangers, Host, Plan, Shuffle, Stop, Try
+from gatepost.deliver.pool import Pool
 from gatepost.deliver.port import DeliveryRequest, Report
 from gatepost.deliver.smtp_connection import Broken, Connection
+from gatepost.deliver.smtp_options import dialect_of, keeping_of, limits_of, manner_of, wishes_of
 from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.deliver.starttls import NoSecurity, Security
 from gatepost.deliver.tls_policy import NO_TLS, BadTlsPolicy, Level, TlsPolicies
@@ -24,18 +28,21 @@ from gatepost.lookup.port import LookupFailure, Table
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.net.connect import Connector, Endpoint
 from gatepost.net.port import MX, DnsFailure, Resolver
-from gatepost.proto.smtp.client import Answer, Client, Dialect, Event, Stage
-from gatepost.queue.port import QueuedRecipient
+from gatepost.proto.smtp.client import Answer, Client, Event, Stage
 
 # Exchangers of a domain whose addresses are looked up; more is nobody's good intention.
 _LOOKUPS = 20
+
+
+Rewrite = Callable[[DeliveryRequest], Awaitable[DeliveryRequest]]
 
 
 class SmtpAgent:
     """Agent (deliver/port.py) for one service. `service`: its name in the log (`smtp`, `lmtp`, `relay`); `shuffle` orders hosts
     of one preference; `own`: addresses of this host (inet_interfaces, proxy_interfaces); `base`: directory that paths of
     UNIX-domain sockets are relative to (queue_directory); `clock`: seconds since 1970; `tls_policies`: smtp_tls_policy_maps,
-    opened. Raises BadTlsPolicy where smtp_tls_security_level names no level."""
+    opened; `passwords`: smtp_sasl_password_maps; `rewrite`: what becomes of a message on its way out (smtp_generic_maps,
+    smtp_header_checks): the same recipients in the same order. Raises BadTlsPolicy where smtp_tls_security_level names no level."""
 
     def __init__(
         self,
@@ -50,6 +57,8 @@ class SmtpAgent:
         own: frozenset[str] = frozenset(),
         base: str = "",
         tls_policies: Table | None = None,
+        passwords: Table | None = None,
+        rewrite: Rewrite | None = None,
     ) -> None:
         self._settings = settings
         self._resolver = resolver
@@ -66,12 +75,14 @@ class SmtpAgent:
         self._wishes = wishes_of(settings, own)
         self._tls = TlsPolicies(settings, tls_policies)
         self._security = Security(settings)
+        self._authenticator = Authenticator(settings, passwords) if settings.smtp_sasl_auth_enable and passwords else None
+        self._rewrite = rewrite
         self._pool = Pool(keeping_of(settings), self._loop.time)
 
     async def deliver(self, request: DeliveryRequest) -> Sequence[Report]:
         """One attempt: over a kept connection if there is one, then by plan for whoever is left."""
-        attempt = _Attempt(request, self._clock())
-        kept = self._pool.take(request.nexthop)
+        attempt = Attempt(request, self._clock())
+        kept = self._pool.take(self._site(request))
         tried = frozenset[str]()
         if kept is not None:
             attempt.connected = attempt.started
@@ -98,7 +109,7 @@ class SmtpAgent:
             sites += parse_all(settings.smtp_fallback_relay, settings.smtp_tcp_port, exchangers=True)
         return Plan(sites, self._wishes, self._shuffle, primary=primary, tried=tried)
 
-    async def _follow(self, plan: Plan, attempt: "_Attempt") -> None:
+    async def _follow(self, plan: Plan, attempt: Attempt) -> None:
         """Do what the plan says until nobody is left or no host is."""
         while attempt.left:
             match plan.step():
@@ -135,7 +146,7 @@ class SmtpAgent:
                     found += (Host(mx.host, address, port, mx.preference) for address in answer)
         return found, failed
 
-    async def _try(self, plan: Plan, host: Host, attempt: "_Attempt", *, final: bool) -> None:
+    async def _try(self, plan: Plan, host: Host, attempt: Attempt, *, final: bool) -> None:
         """Connect to `host`, say hello, deliver."""
         connection = await self._open(plan, host, attempt, final=final)
         if connection is None:
@@ -144,7 +155,7 @@ class SmtpAgent:
         attempt.connected = self._clock()
         await self._over(connection, attempt)
 
-    async def _open(self, plan: Plan, host: Host, attempt: "_Attempt", *, final: bool, plain: bool = False) -> Connection | None:
+    async def _open(self, plan: Plan, host: Host, attempt: Attempt, *, final: bool, plain: bool = False) -> Connection | None:
         """A connection that is ready for a transaction; else None, and the plan knows why. `plain`: without TLS, since that
         failed where it was not required."""
         try:
@@ -162,13 +173,27 @@ class SmtpAgent:
             event = await connection.greeted()
             if event is Event.READY and policy.level is not Level.NONE and not self._settings.smtp_tls_wrappermode:
                 await self._security.hello(connection, policy)
+            if self._authenticator is not None and connection.client.refusal is None:
+                await self._authenticator.log_in(connection, attempt.request.nexthop, attempt.request.message.envelope.sender)
         except Broken as trouble:
             outcome = failures.broken(trouble, host.label, lmtp=self._settings.lmtp)
         except NoSecurity as lack:
-            connection.leave()
+            if lack.plain:
+                connection.close()
+            else:
+                connection.leave()
             if lack.plain and policy.level is Level.MAY:
                 return await self._open(plan, host, attempt, final=final, plain=True)
             outcome = lack.outcome
+        except NotAuthenticated as denied:
+            connection.leave()
+            outcome = denied.outcome
+        except LookupFailure as failure:
+            connection.leave()
+            outcome = Outcome(Class.TEMPORARY, "4.3.0", "password table lookup failure", reason=str(failure))
+        except BaseException:
+            connection.close()
+            raise
         else:
             refusal = connection.client.refusal
             if refusal is None:
@@ -194,7 +219,7 @@ class SmtpAgent:
             plan.failed(outcome)
             return None
 
-    def _given_up(self, plan: Plan, host: Host, outcome: Outcome, attempt: "_Attempt", *, final: bool) -> None:
+    def _given_up(self, plan: Plan, host: Host, outcome: Outcome, attempt: Attempt, *, final: bool) -> None:
         """The server would not talk; a permanent refusal is for all its colleagues."""
         if outcome.cls is Class.PERMANENT:
             attempt.finish(outcome, host.relay)
@@ -203,16 +228,19 @@ class SmtpAgent:
         if not final:
             self._emit(Note(self._service, outcome.text, queue_id=attempt.queue_id))
 
-    async def _over(self, connection: Connection, attempt: "_Attempt") -> bool:
+    async def _over(self, connection: Connection, attempt: Attempt) -> bool:
         """One transaction; the attempt knows afterwards who is left for another host. False where nothing was tried, since the
         kept connection turned out to be dead."""
         request = attempt.request
         host = connection.host
+        if self._rewrite is not None:
+            request = await self._rewrite(msgspec.structs.replace(request, recipients=tuple(attempt.left)))
+        recipients = attempt.left if self._rewrite is None else request.recipients
         try:
-            handover = prepare(request, attempt.left, connection.client.offered, self._manner, host.label)
+            handover = prepare(request, recipients, connection.client.offered, self._manner, host.label)
         except Unsendable as reason:
             attempt.finish(reason.outcome, host.relay)
-            self._release(request.nexthop, connection)
+            self._release(attempt, connection)
             return True
         transaction = handover.transaction
         lost: Outcome | None = None
@@ -232,10 +260,10 @@ class SmtpAgent:
             limit = self._manner.line_limit
             self._emit(Note(self._service, f"breaking line > {limit} bytes with <CR><LF>SPACE", queue_id=attempt.queue_id))
         self._record(connection, attempt, transaction.answers, lost)
-        self._release(request.nexthop, connection)
+        self._release(attempt, connection)
         return True
 
-    def _record(self, connection: Connection, attempt: "_Attempt", answers: Sequence[Answer | None], lost: Outcome | None) -> None:
+    def _record(self, connection: Connection, attempt: Attempt, answers: Sequence[Answer | None], lost: Outcome | None) -> None:
         """Report whoever is decided over; the others are left for the next host, if there is one."""
         host = connection.host
         relayed = "DSN" in connection.client.offered.keywords
@@ -243,7 +271,7 @@ class SmtpAgent:
         for queued, answer in zip(attempt.left, answers, strict=True):
             outcome = failures.said(answer, host.label, host.name) if answer is not None else lost
             if outcome is None:
-                outcome = _UNANSWERED
+                outcome = UNANSWERED
             report = Report(
                 queued, outcome, host.relay, attempt.started, attempt.connected,
                 connection.uses if connection.uses > 1 else 0, relayed and outcome.ok,
@@ -256,38 +284,15 @@ class SmtpAgent:
                 attempt.reports.append(report)
         attempt.left = left
 
-    def _release(self, site: str, connection: Connection) -> None:
-        if not self._pool.give(site, connection):
+    def _site(self, request: DeliveryRequest) -> str:
+        """What a kept connection is known by: with authentication by sender it is of use for that sender only."""
+        if self._authenticator is not None and self._authenticator.by_sender:
+            return f"{request.nexthop} {request.message.envelope.sender}"
+        return request.nexthop
+
+    def _release(self, attempt: Attempt, connection: Connection) -> None:
+        if not self._pool.give(self._site(attempt.request), connection):
             connection.leave(patiently=not self._settings.smtp_skip_quit_response)
-
-
-class _Attempt:
-    """The state of one request. `left`: recipients that nothing has been decided over; `soft`: what a host said of them that
-    another host may see differently."""
-
-    __slots__ = ("connected", "left", "reports", "request", "soft", "started")
-
-    def __init__(self, request: DeliveryRequest, now: float) -> None:
-        self.request = request
-        self.started = now
-        self.connected = 0.0
-        self.left: Sequence[QueuedRecipient] = request.recipients
-        self.soft: dict[int, Report] = {}
-        self.reports: list[Report] = []
-
-    @property
-    def queue_id(self) -> str:
-        return str(self.request.message.id)
-
-    def finish(self, outcome: Outcome | None, relay: str = "none") -> None:
-        """`outcome` is that of all who are left; None: what was said of each of them before."""
-        for queued in self.left:
-            report = Report(queued, outcome or _UNANSWERED, relay, self.started, self.connected or self.started)
-            self.reports.append(report if outcome else self.soft.get(queued.index, report))
-        self.left = ()
-
-
-_UNANSWERED = Outcome(Class.TEMPORARY, "4.3.0", "server unavailable or unable to receive mail")
 
 
 def _shut(answers: Sequence[Answer | None]) -> bool:
@@ -298,73 +303,3 @@ def _shut(answers: Sequence[Answer | None]) -> bool:
 
 def _as_they_are(hosts: list[Host]) -> None:
     """No shuffling (smtp_randomize_addresses = no)."""
-
-
-def dialect_of(settings: SmtpSettings) -> Dialect:
-    """How the client talks."""
-    ehlo = "never" if settings.smtp_never_send_ehlo else "always" if settings.smtp_always_send_ehlo else "offered"
-    discard = frozenset(settings.smtp_discard_ehlo_keywords.lower().replace(",", " ").split()) - {"silent-discard"}
-    name = settings.smtp_helo_name.replace("$myhostname", settings.myhostname)
-    return Dialect(name, settings.lmtp, ehlo, discard)
-
-
-def limits_of(settings: SmtpSettings) -> tuple[float, ...]:
-    """Seconds to wait, by Stage."""
-    limits = {
-        Stage.GREETING: settings.smtp_helo_timeout,
-        Stage.HELLO: settings.smtp_helo_timeout,
-        Stage.HELO: settings.smtp_helo_timeout,
-        Stage.STARTTLS: settings.smtp_starttls_timeout,
-        Stage.AUTH: settings.smtp_helo_timeout,
-        Stage.XFORWARD_NAME: settings.smtp_xforward_timeout,
-        Stage.XFORWARD_HELO: settings.smtp_xforward_timeout,
-        Stage.MAIL: settings.smtp_mail_timeout,
-        Stage.RCPT: settings.smtp_rcpt_timeout,
-        Stage.DATA: settings.smtp_data_init_timeout,
-        Stage.CONTENT: settings.smtp_data_xfer_timeout,
-        Stage.DOT: settings.smtp_data_done_timeout,
-        Stage.RSET: settings.smtp_rset_timeout,
-        Stage.QUIT: settings.smtp_quit_timeout,
-        Stage.IDLE: settings.smtp_connection_cache_time_limit,
-    }
-    return tuple(limits[stage] for stage in Stage)
-
-
-def manner_of(settings: SmtpSettings) -> Manner:
-    """How messages are handed over."""
-    return Manner(
-        quote=settings.smtp_quote_rfc821_envelope,
-        line_limit=settings.smtp_line_length_limit,
-        forward=settings.smtp_send_xforward_command,
-        dummy_auth=settings.smtp_send_dummy_mail_auth,
-        convert=not settings.disable_mime_output_conversion,
-    )
-
-
-def wishes_of(settings: SmtpSettings, own: frozenset[str]) -> Wishes:
-    """Which hosts are tried."""
-    protocols = settings.inet_protocols.lower().replace(",", " ").split()
-    families = tuple(family for family in (4, 6) if f"ipv{family}" in protocols or "all" in protocols)
-    return Wishes(
-        myhostname=settings.myhostname,
-        families=families or (4, 6),
-        prefer=settings.smtp_address_preference,
-        balance=settings.smtp_balance_inet_protocols,
-        address_limit=settings.smtp_mx_address_limit,
-        session_limit=settings.smtp_mx_session_limit or sys.maxsize,
-        ignore_mx_error=settings.ignore_mx_lookup_error,
-        defer_no_address=settings.smtp_defer_if_no_mx_address_found,
-        own=own,
-        loop_port=0 if settings.lmtp else 25,
-    )
-
-
-def keeping_of(settings: SmtpSettings) -> Keeping:
-    """Which connections are kept."""
-    return Keeping(
-        on_demand=settings.smtp_connection_cache_on_demand,
-        sites=frozenset(settings.smtp_connection_cache_destinations.replace(",", " ").split()),
-        idle=settings.smtp_connection_cache_time_limit,
-        uses=settings.smtp_connection_reuse_count_limit,
-        age=settings.smtp_connection_reuse_time_limit,
-    )

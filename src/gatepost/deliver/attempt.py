@@ -1,0 +1,35 @@
+"""The state of one delivery attempt: who is left, and what is to be reported of the others."""
+
+from collections.abc import Sequence
+
+from gatepost.deliver.port import DeliveryRequest, Report
+from gatepost.mail.outcome import Class, Outcome
+from gatepost.queue.port import QueuedRecipient
+
+UNANSWERED = Outcome(Class.TEMPORARY, "4.3.0", "server unavailable or unable to receive mail")
+
+
+class Attempt:
+    """The state of one request. `left`: recipients that nothing has been decided over; `soft`: what a host said of them that
+    another host may see differently."""
+
+    __slots__ = ("connected", "left", "reports", "request", "soft", "started")
+
+    def __init__(self, request: DeliveryRequest, now: float) -> None:
+        self.request = request
+        self.started = now
+        self.connected = 0.0
+        self.left: Sequence[QueuedRecipient] = request.recipients
+        self.soft: dict[int, Report] = {}
+        self.reports: list[Report] = []
+
+    @property
+    def queue_id(self) -> str:
+        return str(self.request.message.id)
+
+    def finish(self, outcome: Outcome | None, relay: str = "none") -> None:
+        """`outcome` is that of all who are left; None: what was said of each of them before."""
+        for queued in self.left:
+            report = Report(queued, outcome or UNANSWERED, relay, self.started, self.connected or self.started)
+            self.reports.append(report if outcome else self.soft.get(queued.index, report))
+        self.left = ()

@@ -1,0 +1,140 @@
+"""Authentication of the SMTP client to a next hop (SASL_README, smtp_sasl_auth_enable; RFC 4954): PLAIN, LOGIN, CRAM-MD5.
+
+Secrets go over the wire and nowhere else: no text or repr of here has them.
+"""
+
+import binascii
+import hmac
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Generator
+
+from msgspec import Struct
+
+from gatepost.deliver.failures import status_of
+from gatepost.deliver.smtp_connection import Connection
+from gatepost.deliver.smtp_settings import SmtpSettings
+from gatepost.lookup.port import Table
+from gatepost.mail.outcome import Class, Outcome
+
+Exchange = Generator[bytes, bytes, None]
+"""Yields what to send (before base64), is sent the server's challenges."""
+
+
+class Credentials(Struct, frozen=True):
+    """Whom to log in as."""
+
+    user: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.user!r})"
+
+
+class NotAuthenticated(Exception):
+    """The server will not have us; `outcome` says why."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.text)
+        self.outcome = outcome
+
+
+def _plain(who: Credentials) -> Exchange:
+    """RFC 4616."""
+    yield f"\0{who.user}\0{who.password}".encode()
+
+
+def _login(who: Credentials) -> Exchange:
+    """draft-murchison-sasl-login: the server asks for name and password."""
+    yield b""
+    yield who.user.encode()
+    yield who.password.encode()
+
+
+def _cram_md5(who: Credentials) -> Exchange:
+    """RFC 2195."""
+    challenge = yield b""
+    digest = hmac.new(who.password.encode(), challenge, "md5").hexdigest()
+    yield f"{who.user} {digest}".encode()
+
+
+_MECHANISMS: dict[str, Callable[[Credentials], Exchange]] = {"CRAM-MD5": _cram_md5, "PLAIN": _plain, "LOGIN": _login}
+"""By preference."""
+_PLAINTEXT = frozenset(("PLAIN", "LOGIN"))
+
+
+class Authenticator:
+    """Logs in where smtp_sasl_password_maps (`passwords`) knows the next hop."""
+
+    def __init__(self, settings: SmtpSettings, passwords: Table) -> None:
+        self._passwords = passwords
+        self._by_sender = settings.smtp_sender_dependent_authentication
+        self._soft = settings.smtp_sasl_auth_soft_bounce
+        self._allowed = frozenset(_words(settings.smtp_sasl_mechanism_filter.upper()))
+        options = settings.smtp_sasl_security_options
+        self._options = frozenset(_words(options))
+        self._tls_options = frozenset(
+            _words(settings.smtp_sasl_tls_security_options.replace("$smtp_sasl_security_options", options))
+        )
+
+    @property
+    def by_sender(self) -> bool:
+        """Whether a connection is good for mail of one sender only."""
+        return self._by_sender
+
+    async def log_in(self, connection: Connection, nexthop: str, sender: str) -> None:
+        """AUTH, where the server offers it and there are credentials for it. Raises NotAuthenticated, Broken, LookupFailure."""
+        client = connection.client
+        if "AUTH" not in client.offered.keywords:
+            return
+        who = await self._credentials(connection.host.name, nexthop, sender)
+        if who is None:
+            return
+        label = connection.host.label
+        mechanism = self._choose(client.offered.keywords["AUTH"], secure=connection.extra("ssl_object") is not None)
+        if mechanism is None:
+            text = f"SASL authentication failed; cannot authenticate to server {label}: no mechanism available"
+            raise NotAuthenticated(Outcome(Class.TEMPORARY, "4.7.0", text))
+        await self._converse(connection, mechanism, who, label)
+
+    async def _converse(self, connection: Connection, mechanism: str, who: Credentials, label: str) -> None:
+        client = connection.client
+        exchange = _MECHANISMS[mechanism](who)
+        first = next(exchange)
+        client.authenticate(f"AUTH {mechanism}".encode() + (b" " + b64encode(first) if first else b""))
+        while True:
+            await connection.said()
+            reply = client.last
+            assert reply is not None
+            if reply.cls == 2:
+                return
+            if reply.cls != 3:
+                cls = Class.PERMANENT if reply.cls == 5 and not self._soft else Class.TEMPORARY
+                text = f"SASL authentication failed; server {label} said: {reply.text}"
+                raise NotAuthenticated(Outcome(cls, status_of(reply, cls), text, reply.code))
+            try:
+                client.authenticate(b64encode(exchange.send(b64decode(reply.lines[-1], validate=True))))
+            except (StopIteration, binascii.Error):
+                text = f"SASL authentication failed; authentication protocol loop with server {label}"
+                raise NotAuthenticated(Outcome(Class.TEMPORARY, "4.7.0", text)) from None
+
+    async def _credentials(self, host: str, nexthop: str, sender: str) -> Credentials | None:
+        keys = (sender, host, nexthop) if self._by_sender and sender else (host, nexthop)
+        for key in keys:
+            value = await self._passwords.lookup(key)
+            if value is not None:
+                user, _, password = value.partition(":")
+                return Credentials(user, password) if user else None
+        return None
+
+    def _choose(self, offered: str, *, secure: bool) -> str | None:
+        """The best mechanism that both sides know and the options allow."""
+        words = frozenset(_words(offered.upper()))
+        if self._allowed:
+            words &= self._allowed
+        if "noplaintext" in (self._tls_options if secure else self._options):
+            words -= _PLAINTEXT
+        return next((mechanism for mechanism in _MECHANISMS if mechanism in words), None)
+
+
+def _words(text: str) -> list[str]:
+    return text.replace(",", " ").split()

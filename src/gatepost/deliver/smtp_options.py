@@ -1,0 +1,79 @@
+"""What the settings of an SMTP or LMTP client mean to each of its parts."""
+
+import sys
+
+from gatepost.deliver.handover import Manner
+from gatepost.deliver.plan import Wishes
+from gatepost.deliver.pool import Keeping
+from gatepost.deliver.smtp_settings import SmtpSettings
+from gatepost.proto.smtp.client import Dialect, Stage
+
+
+def dialect_of(settings: SmtpSettings) -> Dialect:
+    """How the client talks."""
+    ehlo = "never" if settings.smtp_never_send_ehlo else "always" if settings.smtp_always_send_ehlo else "offered"
+    discard = frozenset(settings.smtp_discard_ehlo_keywords.lower().replace(",", " ").split()) - {"silent-discard"}
+    name = settings.smtp_helo_name.replace("$myhostname", settings.myhostname)
+    return Dialect(name, settings.lmtp, ehlo, discard)
+
+
+def limits_of(settings: SmtpSettings) -> tuple[float, ...]:
+    """Seconds to wait, by Stage."""
+    limits = {
+        Stage.GREETING: settings.smtp_helo_timeout,
+        Stage.HELLO: settings.smtp_helo_timeout,
+        Stage.HELO: settings.smtp_helo_timeout,
+        Stage.STARTTLS: settings.smtp_starttls_timeout,
+        Stage.AUTH: settings.smtp_helo_timeout,
+        Stage.XFORWARD_NAME: settings.smtp_xforward_timeout,
+        Stage.XFORWARD_HELO: settings.smtp_xforward_timeout,
+        Stage.MAIL: settings.smtp_mail_timeout,
+        Stage.RCPT: settings.smtp_rcpt_timeout,
+        Stage.DATA: settings.smtp_data_init_timeout,
+        Stage.CONTENT: settings.smtp_data_xfer_timeout,
+        Stage.DOT: settings.smtp_data_done_timeout,
+        Stage.RSET: settings.smtp_rset_timeout,
+        Stage.QUIT: settings.smtp_quit_timeout,
+        Stage.IDLE: settings.smtp_connection_cache_time_limit,
+    }
+    return tuple(limits[stage] for stage in Stage)
+
+
+def manner_of(settings: SmtpSettings) -> Manner:
+    """How messages are handed over."""
+    return Manner(
+        quote=settings.smtp_quote_rfc821_envelope,
+        line_limit=settings.smtp_line_length_limit,
+        forward=settings.smtp_send_xforward_command,
+        dummy_auth=settings.smtp_send_dummy_mail_auth,
+        convert=not settings.disable_mime_output_conversion,
+    )
+
+
+def wishes_of(settings: SmtpSettings, own: frozenset[str]) -> Wishes:
+    """Which hosts are tried."""
+    protocols = settings.inet_protocols.lower().replace(",", " ").split()
+    families = tuple(family for family in (4, 6) if f"ipv{family}" in protocols or "all" in protocols)
+    return Wishes(
+        myhostname=settings.myhostname,
+        families=families or (4, 6),
+        prefer=settings.smtp_address_preference,
+        balance=settings.smtp_balance_inet_protocols,
+        address_limit=settings.smtp_mx_address_limit,
+        session_limit=settings.smtp_mx_session_limit or sys.maxsize,
+        ignore_mx_error=settings.ignore_mx_lookup_error,
+        defer_no_address=settings.smtp_defer_if_no_mx_address_found,
+        own=own,
+        loop_port=0 if settings.lmtp else 25,
+    )
+
+
+def keeping_of(settings: SmtpSettings) -> Keeping:
+    """Which connections are kept."""
+    return Keeping(
+        on_demand=settings.smtp_connection_cache_on_demand,
+        sites=frozenset(settings.smtp_connection_cache_destinations.replace(",", " ").split()),
+        idle=settings.smtp_connection_cache_time_limit,
+        uses=settings.smtp_connection_reuse_count_limit,
+        age=settings.smtp_connection_reuse_time_limit,
+    )
