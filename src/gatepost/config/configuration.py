@@ -18,7 +18,7 @@ from gatepost.config.expand import ExpansionError, expand
 from gatepost.config.faults import ConfigurationError, Fault
 from gatepost.config.master import MasterFile, Overrides, ServiceEntry, by_key, parse_master
 from gatepost.config.parameters import PARAMETERS, Kind, Parameter, Support
-from gatepost.config.syntax import MainFile, parse_main
+from gatepost.config.syntax import MainFile, Setting, parse_main
 from gatepost.config.transports import service_parameters, transport_parameter
 
 __all__ = ["Configuration", "ConfigurationError", "Fault", "load", "read"]
@@ -52,14 +52,12 @@ class Configuration:
 
     def __init__(self, directory: Path, main: MainFile, master: MasterFile, known: Known, host: Host) -> None:
         self.directory = directory
-        self.settings = main.settings
+        self.settings: Mapping[str, Setting] = main.settings
         self.services = master.services
         self.faults: tuple[Fault, ...] = (*main.faults, *master.faults)
         self.warnings: tuple[Fault, ...] = (*main.warnings, *master.warnings)
-        self.service_parameters: Known = {
-            name: row for name, row in service_parameters(master.services).items() if name not in known
-        }
-        self.parameters: Known = {**known, **self.service_parameters}
+        self.service_parameters: Known = service_parameters(master.services)
+        self.parameters: Known = {**self.service_parameters, **known}
         self._host = host
         self._kept: dict[str, str] = {}
 
@@ -67,6 +65,16 @@ class Configuration:
         """The same configuration with further warnings."""
         twin = copy.copy(self)
         twin.warnings = (*self.warnings, *more)
+        return twin
+
+    def with_settings(self, more: Mapping[str, str], *, alone: bool = False) -> "Configuration":
+        """The same configuration with further settings, as if they stood last in main.cf; `alone`: as its only ones."""
+        file = str(self.directory / "main.cf")
+        twin = copy.copy(self)
+        twin.settings = ({} if alone else dict(self.settings)) | {
+            name: Setting(name, value, file, 0) for name, value in more.items()
+        }
+        twin._kept = {}
         return twin
 
     def service(self, key: str) -> ServiceEntry | None:
@@ -77,25 +85,18 @@ class Configuration:
         """Whether main.cf sets this parameter."""
         return name in self.settings
 
-    def default(self, name: str) -> str | None:
-        """The default of a parameter, unexpanded; None for names that are no parameters."""
-        if name == "config_directory":
-            return str(self.directory)
-        compute = COMPUTED.get(name)
-        if compute:
-            return self._computed(name, compute, {})
-        row = self.parameters.get(name)
-        return row.default if row else None
-
     def raw(self, name: str, overrides: Mapping[str, str] | None = None) -> str | None:
-        """The value of any name, unexpanded: from `overrides`, else main.cf, else the default; None where undefined."""
+        """The value of any name, unexpanded: from `overrides`, else main.cf, else the default; None where undefined.
+
+        Raises ExpansionError where a computed default needs a value that cannot be expanded.
+        """
         if overrides and name in overrides:
             return overrides[name]
-        if name == "config_directory":
-            return str(self.directory)
         setting = self.settings.get(name)
         if setting:
             return setting.value
+        if name == "config_directory":
+            return str(self.directory)
         compute = COMPUTED.get(name)
         if compute:
             return self._computed(name, compute, overrides or {})
@@ -107,14 +108,12 @@ class Configuration:
 
         Raises KeyError for a name that is neither a parameter nor set, ConfigurationError where it cannot be expanded.
         """
-        raw = self.raw(name, overrides)
-        if raw is None:
-            raise KeyError(name)
         row = self.parameters.get(name)
-        if row and row.kind is Kind.RAW:
-            return raw
         try:
-            return self.expand(raw, overrides)
+            raw = self.raw(name, overrides)
+            if raw is None:
+                raise KeyError(name)
+            return raw if row and row.kind is Kind.RAW else self.expand(raw, overrides)
         except ExpansionError as problem:
             remedy = "see postconf(5) for the forms of $name"
             raise ConfigurationError([self.fault(name, str(problem), remedy, overrides)]) from None
@@ -195,7 +194,7 @@ class Configuration:
         def ask(wanted: str) -> str:
             if wanted == "mydomain" and name == "myhostname" and not self._given("mydomain", overrides):
                 return "localdomain"
-            return self.value(wanted, overrides)
+            return self.expand(self.raw(wanted, overrides) or "", overrides)
 
         found = compute(ask, self._host)
         if not overrides:

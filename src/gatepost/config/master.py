@@ -179,7 +179,19 @@ def parse_entry(line: LogicalLine, file: str) -> ServiceEntry:
         if field in _VALID and not _VALID[field].fullmatch(word):
             told = f'invalid {field} field "{word}" in "{line.text}"'
             raise FaultyEntry(Fault(file, line.first, told, _REMEDIES[field]))
-    return ServiceEntry(tuple(words[: len(FIELDS)]), tuple(map(unbrace, words[len(FIELDS) :])), file, line.first)
+    return ServiceEntry(tuple(words[: len(FIELDS)]), tuple(_arguments(words[len(FIELDS) :])), file, line.first)
+
+
+def _arguments(words: list[str]) -> Iterator[str]:
+    """Arguments without their braces, `-o { name = value }` in its short form."""
+    before = ""
+    for word in words:
+        text = unbrace(word)
+        if text is not word and before == "-o":
+            name, equals, value = text.partition("=")
+            text = f"{name.rstrip(SPACE)}={value.lstrip(SPACE)}" if name and equals else text
+        yield text
+        before = word
 
 
 def unbrace(word: str) -> str:

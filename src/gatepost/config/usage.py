@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from gatepost.config.expand import ExpansionError, references
 from gatepost.config.faults import Fault
+from gatepost.config.parameters import Kind
 from gatepost.config.values import split
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ def undefined(configuration: "Configuration") -> Iterator[Fault]:
     for scope in scopes(configuration):
         own = scope.names
         for setting, value, line in scope.settings:
-            for name in _used_by(setting, value):
-                if name not in known and name not in own and name not in _from_defaults(configuration):
+            for name in _used_by(configuration, setting, value):
+                if name not in known and name not in own and name not in former_names(configuration):
                     yield Fault(scope.file, line, f"undefined parameter: {name}", f"set {name} or correct its name")
 
 
@@ -67,10 +68,10 @@ def used_names(configuration: "Configuration") -> frozenset[str]:
     from gatepost.config.tables import parameter_names
 
     everywhere = scopes(configuration)
-    used = set(_from_defaults(configuration))
+    used = set(former_names(configuration))
     for scope in everywhere:
         for setting, value, _ in scope.settings:
-            used.update(_used_by(setting, value))
+            used.update(_used_by(configuration, setting, value))
     for scope in everywhere:
         for setting, value, _ in scope.settings:
             if setting in configuration.parameters or setting in used:
@@ -88,17 +89,33 @@ def scopes(configuration: "Configuration") -> list[Scope]:
     return found
 
 
-def _used_by(setting: str, value: str) -> list[str]:
+def former_names(configuration: "Configuration") -> frozenset[str]:
+    """What defaults refer to and is no parameter: parameters of former versions, such as `virtual_maps`."""
+    rows = configuration.parameters
+    return frozenset(
+        name
+        for row in rows.values()
+        if "$" in row.default
+        for name in _used_by(configuration, row.name, row.default)
+        if name not in rows
+    )
+
+
+def user_names(configuration: "Configuration") -> list[str]:
+    """The names of one's own that main.cf sets and something uses, sorted."""
+    used = used_names(configuration)
+    return sorted(name for name in configuration.settings if name in used and name not in configuration.parameters)
+
+
+def _used_by(configuration: "Configuration", setting: str, value: str) -> list[str]:
+    """The names that a setting uses: none where its `$` names are of another moment, or where it is faulty (told elsewhere)."""
+    row = configuration.parameters.get(setting)
+    if row and row.kind is Kind.RAW:
+        return []
     try:
         found = list(references(value))
     except ExpansionError:
-        return []  # told by whoever expands the value
+        return []
     if setting == _CLASSES:
         found.extend(name for name in split(value) if "$" not in name)
     return found
-
-
-def _from_defaults(configuration: "Configuration") -> frozenset[str]:
-    """What defaults refer to and is no parameter: names of former versions, such as `virtual_maps`."""
-    rows = configuration.parameters
-    return frozenset(name for row in rows.values() if "$" in row.default for name in _used_by("", row.default) if name not in rows)
