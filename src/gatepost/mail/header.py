@@ -1,0 +1,88 @@
+"""The header section of a message as a list of logical headers over octets; the body is never touched.
+
+RFC 5322 §2.2: a header is a name, a colon and a text that goes on in lines that begin with white space. As in Postfix,
+white space before the colon is allowed, and a line that is neither a header nor a continuation ends the section.
+"""
+
+import re
+
+from msgspec import Struct
+
+# RFC 5322 §3.6.8: printable, but no colon; then white space that old mailers put before the colon.
+_NAME = re.compile(rb"([!-9;-~]+)[ \t]*\Z")
+_KEYS_LIMIT = 4096
+_keys: dict[bytes, str] = {}
+
+
+def key(name: bytes) -> str:
+    """A header's name in lower case, for comparing; empty where `name` (what stands before a colon) cannot be one."""
+    known = _keys.get(name)
+    if known is None:
+        match = _NAME.match(name)
+        known = match[1].decode("ascii").lower() if match else ""
+        if len(_keys) >= _KEYS_LIMIT:
+            _keys.clear()
+        _keys[name] = known
+    return known
+
+
+def is_header(text: bytes) -> bool:
+    """Whether `text` begins as a header does."""
+    name, colon, _ = text.partition(b":")
+    return bool(colon and key(name))
+
+
+class Header(Struct, frozen=True, array_like=True, gc=False):
+    """A logical header: `key` its name in lower case, `raw` its octets with continuation lines and CRLF line ends."""
+
+    key: str
+    raw: bytes
+
+    @property
+    def value(self) -> bytes:
+        """What follows the colon, without the white space before it and the final line end."""
+        return self.raw[self.raw.index(b":") + 1 :].strip(b" \t\r\n")
+
+
+class Section(Struct, frozen=True):
+    """A header section. `end`: where what follows begins (the empty line, or the first line of a body without one).
+    `complete`: the end was seen; else the section might go on."""
+
+    headers: list[Header]
+    end: int
+    complete: bool
+
+
+def split(data: bytes, start: int = 0) -> Section:
+    """The header section that begins at `start` of `data`, whose lines end in CRLF."""
+    stop = start if data.startswith(b"\r\n", start) else data.find(b"\r\n\r\n", start) + 2
+    complete = stop >= start + 2 or stop == start
+    lines = data[start : stop if complete else len(data)].split(b"\r\n")
+    tail = lines.pop()
+    begun: list[tuple[str, int]] = []
+    position = start
+    for line in lines:
+        if line[:1] not in _BLANK or not begun:
+            name, colon, _ = line.partition(b":")
+            known = key(name) if colon else ""
+            if not known:
+                return Section(_sliced(data, begun, position), position, True)
+            begun.append((known, position))
+        position += len(line) + 2
+    if tail and tail[:1] not in _BLANK and not _may_be_header(tail):
+        complete = True
+    return Section(_sliced(data, begun, position), position, complete)
+
+
+def _sliced(data: bytes, begun: list[tuple[str, int]], end: int) -> list[Header]:
+    ends = [start for _, start in begun[1:]]
+    ends.append(end)
+    return [Header(key, data[start:stop]) for (key, start), stop in zip(begun, ends, strict=False)]
+
+
+_BLANK = frozenset((b" ", b"\t"))
+
+
+def _may_be_header(beginning: bytes) -> bool:
+    name, colon, _ = beginning.partition(b":")
+    return bool(key(name)) if colon else not beginning or key(name) != ""

@@ -1,0 +1,220 @@
+"""What happens to a message between its end of data and the queue (cleanup(8)).
+
+Envelope addresses go into standard form and through the tables, headers are checked, rewritten and completed, bodies are
+checked where something is to be checked. The usual message has nothing of that, and is not looked at line by line.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import Struct, structs
+
+from gatepost.events.records import Emit, Note
+from gatepost.lookup.port import LookupFailure
+from gatepost.lookup.registry import Tables
+from gatepost.mail import header
+from gatepost.mail.content import Content, line_feeds_only
+from gatepost.mail.envelope import Envelope, Recipient
+from gatepost.mail.outcome import Class, Outcome
+from gatepost.mail.queue_id import QueueId
+from gatepost.queue.port import NewMessage
+from gatepost.receive.cleanup_body import BodyWalk, lines_of
+from gatepost.receive.cleanup_checks import Checks, Effects, Story
+from gatepost.receive.cleanup_envelope import Recipients
+from gatepost.receive.cleanup_headers import HOPS, HeaderRewriter, Headers
+from gatepost.receive.cleanup_rules import Rules
+from gatepost.receive.cleanup_settings import CleanupSettings
+from gatepost.receive.cleanup_staging import Staging
+from gatepost.receive.received import MailDates
+from gatepost.routing.aliases import AliasLoop
+from gatepost.routing.rewrite import LOCAL, REMOTE
+from gatepost.routing.routing import Routing
+
+ALIAS_ERROR = Outcome(Class.TEMPORARY, "4.6.0", "Alias expansion error", code=451, origin="cleanup")
+WRITE_ERROR = Outcome(Class.TEMPORARY, "4.3.0", "Error: queue file write error", code=451, origin="cleanup")
+TOO_BIG = Outcome(Class.PERMANENT, "5.3.4", "Error: message file too big", code=552, origin="cleanup")
+NO_RECIPIENTS = Outcome(Class.PERMANENT, "5.1.0", "Error: no recipients specified", code=550, origin="cleanup")
+
+
+class Cleaned(Struct, frozen=True):
+    """How an intake ended. `outcome`: why the message is refused. Neither it nor `message`: discarded, and well so."""
+
+    message: NewMessage | None = None
+    outcome: Outcome | None = None
+
+
+class Cleanup:
+    """The cleanup of one service (smtpd, pickup, bounce ...), with that service's parameters.
+
+    `staging`: makes the name of a file for a large content, in a directory that can be written. `clock`: seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        settings: CleanupSettings,
+        routing: Routing,
+        tables: Tables,
+        *,
+        staging: Callable[[], Path],
+        clock: Callable[[], float],
+        emit: Emit,
+    ) -> None:
+        self.settings = settings
+        self.routing = routing
+        self.rules = Rules(settings, tables, emit)
+        self.staging = staging
+        self.clock = clock
+        self.emit = emit
+        self.dates = MailDates()
+        self._rewriters = {LOCAL: self._rewriter(LOCAL), REMOTE: None}
+        if settings.remote_header_rewrite_domain:
+            self._rewriters[REMOTE] = self._rewriter(REMOTE)
+
+    def open(self, queue_id: QueueId, *, client: str, origin_service: str, context: str = LOCAL) -> "Intake":
+        """Begin a message. `client`: `name[address]` or `local`, for the log; `context`: by which rules incomplete addresses in
+        headers are completed; `origin_service`: who takes it in."""
+        return Intake(self, queue_id, client, origin_service, self._rewriters[context])
+
+    def _rewriter(self, context: str) -> HeaderRewriter:
+        return HeaderRewriter(self.routing, context, self.settings.header_address_token_limit, mapping=self.rules.mapping)
+
+
+class Intake:
+    """One message on its way in: `write` its content, then `finish` or `abort`."""
+
+    def __init__(
+        self, cleanup: Cleanup, queue_id: QueueId, client: str, origin_service: str, rewriter: HeaderRewriter | None
+    ) -> None:
+        self._cleanup = cleanup
+        self._queue_id = queue_id
+        self._origin_service = origin_service
+        self._rewriter = rewriter
+        self._story = Story(str(queue_id), client)
+        settings, rules = cleanup.settings, cleanup.rules
+        self._staging = Staging(
+            cleanup.staging, replace_stray=settings.cleanup_replace_stray_cr_lf, strip=rules.strip, reject=rules.reject
+        )
+        self._failed = False
+
+    def write(self, chunk: bytes) -> None:
+        """The next octets of the content in canonical form (lines end in CRLF, no dot-stuffing), cut anywhere."""
+        if self._failed:
+            return
+        try:
+            self._staging.write(chunk)
+        except OSError as error:
+            self._write_failed(error)
+
+    def abort(self) -> None:
+        """Forget the message."""
+        self._staging.discard()
+
+    async def finish(self, envelope: Envelope) -> Cleaned:
+        """The content is complete: what to queue, or why not. Tables that cannot answer and disks that cannot write are a
+        temporary refusal."""
+        try:
+            cleaned = await self._finish(envelope)
+        except LookupFailure as failure:
+            cleaned = self._refused(ALIAS_ERROR, f"{failure.table} lookup problem -- message not accepted, try again later")
+        except AliasLoop as loop:
+            cleaned = self._refused(ALIAS_ERROR, loop.text)
+        except OSError as error:
+            self._write_failed(error)
+            cleaned = Cleaned(outcome=WRITE_ERROR)
+        if cleaned.message is None:
+            self._staging.discard()
+        return cleaned
+
+    async def _finish(self, envelope: Envelope) -> Cleaned:
+        if self._failed:
+            return Cleaned(outcome=WRITE_ERROR)
+        self._staging.finish()
+        self._story.protocol = envelope.attribute("log_protocol_name")
+        self._story.helo = envelope.attribute("log_helo_name")
+        effects = Effects(checking=self._cleanup.rules.checking)
+        recipients = Recipients(self._cleanup.routing, self._cleanup.settings, self._story, mapping=self._cleanup.rules.mapping)
+        sender = await recipients.sender(envelope)
+        for recipient in envelope.recipients:
+            await recipients.add(recipient)
+        headers, content, lines = await self._content(effects, envelope, sender)
+        if refusal := headers.refusal or effects.refusal:
+            return Cleaned(outcome=_refusal(refusal))
+        if effects.discard:
+            return Cleaned()
+        always = self._cleanup.settings.always_bcc
+        for copy in [*effects.bcc, always] if always else effects.bcc:
+            await recipients.copy(copy)
+        if not recipients.final:
+            return Cleaned(outcome=NO_RECIPIENTS)
+        size = line_feeds_only(content.size, lines)
+        if 0 < self._cleanup.settings.message_size_limit < size:
+            return Cleaned(outcome=TOO_BIG)
+        final = _envelope(envelope, sender, tuple(recipients.final), effects, eight_bit=headers.eight_bit)
+        return Cleaned(NewMessage(self._queue_id, final, content, size))
+
+    async def _content(self, effects: Effects, envelope: Envelope, sender: str) -> tuple[Headers, Content, int]:
+        """The headers as gone through, the content to queue, and how many lines it has."""
+        cleanup, staging = self._cleanup, self._staging
+        rules = cleanup.rules
+        section = header.split(staging.head)
+        checks = Checks(rules.maps, self._story, effects, cleanup.emit) if rules.looks else None
+        headers = Headers(rules, self._rewriter, checks, self._story, cleanup.emit)
+        kept = await headers.go_through(section.headers)
+        if not headers.ended:
+            kept += headers.missing(sender, envelope.sender_fullname, cleanup.dates(cleanup.clock()))
+        if staging.rejected and checks is not None:
+            checks.content(b"", "disallowed character")
+        rest = staging.head[section.end :]
+        follows = rest[:2] or staging.body_begins
+        if follows and follows != b"\r\n":
+            kept.append(b"\r\n")  # a body that begins without an empty line gets one
+        head = b"".join(kept)
+        lines = staging.lines - staging.head.count(b"\r\n", 0, section.end) + head.count(b"\r\n")
+        if checks is not None and (effects.checking or rules.walks_strictly) and not headers.ended:
+            rest, lines = await self._walk(BodyWalk(rules, checks, section.headers), rest, head.count(b"\r\n"))
+        return headers, staging.content(head, rest), lines
+
+    async def _walk(self, walk: BodyWalk, rest: bytes, lines: int) -> tuple[bytes, int]:
+        """The body after its checks: (what is in memory of it, count of all lines)."""
+        with self._staging.body_rewriter() as write:
+            for line in lines_of(self._staging.body(rest)):
+                lines += _put(write, await walk.feed(line))
+            lines += _put(write, await walk.finish())
+        return self._staging.rewritten(), lines
+
+    def _refused(self, outcome: Outcome, text: str) -> Cleaned:
+        self._cleanup.emit(Note("cleanup", text, "warning", self._story.queue_id))
+        return Cleaned(outcome=outcome)
+
+    def _write_failed(self, error: OSError) -> None:
+        self._failed = True
+        self._cleanup.emit(Note("cleanup", f"write queue file: {error.strerror}", "warning", self._story.queue_id))
+
+
+def _put(write: Callable[[bytes], object], lines: list[bytes]) -> int:
+    """Write the lines; how many."""
+    for line in lines:
+        write(line + b"\r\n")
+    return len(lines)
+
+
+def _refusal(text: str) -> Outcome:
+    """A refusal whose text begins with an enhanced status code, as an outcome."""
+    status, _, words = text.partition(" ")
+    temporary = status.startswith("4")
+    code = 451 if temporary else 554 if text == HOPS else 550
+    return Outcome(Class.TEMPORARY if temporary else Class.PERMANENT, status, words, code=code, origin="cleanup")
+
+
+def _envelope(envelope: Envelope, sender: str, recipients: tuple[Recipient, ...], effects: Effects, *, eight_bit: bool) -> Envelope:
+    encoding = "8bit" if eight_bit else envelope.encoding
+    return structs.replace(
+        envelope,
+        sender=sender,
+        recipients=recipients,
+        encoding=encoding,
+        content_filter=effects.filter or envelope.content_filter,
+        redirect=effects.redirect or envelope.redirect,
+        hold=effects.hold or envelope.hold,
+        attributes=(*envelope.attributes, ("encoding", encoding)) if encoding else envelope.attributes,
+    )

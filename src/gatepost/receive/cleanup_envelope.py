@@ -1,0 +1,74 @@
+"""What cleanup makes of an envelope: addresses in standard form and through the tables, copies, no recipient twice."""
+
+from msgspec import structs
+
+from gatepost.mail.address import external
+from gatepost.mail.envelope import Envelope, Notify, Recipient
+from gatepost.receive.cleanup_checks import Story
+from gatepost.receive.cleanup_settings import CleanupSettings
+from gatepost.routing.aliases import Place
+from gatepost.routing.routing import Routing
+
+
+class Recipients:
+    """Collects the recipients of one message. `mapping`: whether tables are asked (not with no_address_mappings)."""
+
+    def __init__(self, routing: Routing, settings: CleanupSettings, story: Story, *, mapping: bool) -> None:
+        self.final: list[Recipient] = []
+        self._routing = routing
+        self._settings = settings
+        self._story = story
+        self._mapping = mapping
+        self._seen: set[str] = set()
+
+    async def sender(self, envelope: Envelope) -> str:
+        """The sender in final form; its copy (sender_bcc_maps) is added. Raises LookupFailure, AliasLoop."""
+        sender = envelope.sender
+        if sender:
+            sender = await self._routed(sender, Place.ENVELOPE_SENDER)
+        self._story.sender = external(sender)
+        if self._mapping and sender and (copy := await self._routing.sender_bcc(sender)):
+            await self.copy(copy)
+        return sender
+
+    async def add(self, recipient: Recipient) -> None:
+        """A recipient as given. Raises LookupFailure, AliasLoop."""
+        address = await self._routed(recipient.address or self._settings.empty_address_recipient, Place.ENVELOPE_RECIPIENT)
+        await self._expand(structs.replace(recipient, address=address, original=recipient.original or recipient.address))
+        self._story.recipient = external(address)
+        if self._mapping and (copy := await self._routing.recipient_bcc(address)):
+            await self.copy(copy)
+
+    async def copy(self, address: str) -> None:
+        """A recipient that the sender knows nothing of, and is never told of."""
+        address = await self._routed(address, Place.ENVELOPE_RECIPIENT)
+        await self._expand(Recipient(address, address, "", Notify.NEVER))
+        if self._story.recipient is None:
+            self._story.recipient = external(address)
+
+    async def _routed(self, address: str, place: Place) -> str:
+        address = self._routing.rewriter.rewrite(address)
+        return await self._routing.mapped(address, place) if self._mapping and self._routing.maps_in(place) else address
+
+    async def _expand(self, recipient: Recipient) -> None:
+        if not self._mapping or not self._routing.has_aliases:
+            self._once(recipient)
+            return
+        found = await self._routing.expanded(recipient.address)
+        if recipient.notify & Notify.SUCCESS and found != [recipient.address]:
+            # RFC 3461 §5.2.7.3: success is told by whoever expands; the expanded ones keep the rest.
+            recipient = structs.replace(recipient, notify=recipient.notify & ~Notify.SUCCESS or Notify.NEVER)
+        for address in found:
+            self._once(structs.replace(recipient, address=address))
+
+    def _once(self, recipient: Recipient) -> None:
+        if self._settings.enable_original_recipient:
+            key = f"{recipient.orcpt}\n{recipient.notify:d}\n{recipient.original}\n{recipient.address}".lower()
+        else:
+            key = recipient.address.lower()
+        if key in self._seen:
+            return
+        limit = self._settings.duplicate_filter_limit
+        if not limit or len(self._seen) < limit:
+            self._seen.add(key)
+        self.final.append(recipient)

@@ -1,0 +1,188 @@
+"""The header section of a message on its way in: checked, rewritten, some dropped, the missing ones added (cleanup(8))."""
+
+import re
+from collections.abc import Callable
+
+from gatepost.events.records import Emit, MessageId, Note
+from gatepost.mail.header import Header, is_header, split
+from gatepost.mail.header_address import Kind, addresses, external, fold, internal, parse, requoted, scan
+from gatepost.receive.cleanup_checks import Checks, Story
+from gatepost.receive.cleanup_rules import Rules
+from gatepost.receive.headers import Role
+from gatepost.routing.aliases import Place
+from gatepost.routing.routing import Routing
+
+HOPS = "5.4.0 Error: too many hops"
+MAIL_DAEMON = "MAILER-DAEMON"
+
+# Addresses in standard form, as most headers write them: nothing that rewriting without tables would touch.
+_ATOM = r"[A-Za-z0-9#$&'*+/=?^_`{}~-]+"
+_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}"
+_ADDRESS = rf"{_ATOM}(?:\.{_ATOM})*@{_HOST}"
+_MAILBOX = rf"""(?:{_ADDRESS}|(?:"[^"\\]*"|[^\x00-\x1f()<>\[\]:;@\\,"]*)[ ]*<{_ADDRESS}>)"""
+_STANDARD = re.compile(rf"""\s*{_MAILBOX}(?:,\s*{_MAILBOX})*\s*\Z""")
+
+
+class HeaderRewriter:
+    """Rewrites the addresses in headers for one context, through the tables of their place."""
+
+    def __init__(self, routing: Routing, context: str, token_limit: int, *, mapping: bool) -> None:
+        self._routing = routing
+        self._context = context
+        self._token_limit = token_limit
+        self._mapped = {place: mapping and routing.maps_in(place) for place in (Place.HEADER_SENDER, Place.HEADER_RECIPIENT)}
+
+    async def rewrite(self, header: Header, place: Place) -> bytes:
+        """The octets of the header afterwards: the same ones where no address changed. Raises LookupFailure, AliasLoop."""
+        name, _, text = header.raw.decode("utf-8", "surrogateescape").partition(":")
+        mapped = self._mapped[place]
+        if not mapped and _STANDARD.match(text):
+            return header.raw
+        tokens = parse(text, self._token_limit)
+        changed = False
+        for token in addresses(tokens):
+            before = external(token.parts)
+            after = self._routing.rewriter.rewrite_external(before, self._context)
+            if mapped:
+                after = requoted(await self._routing.mapped(internal(scan(after)), place))
+            if after != before:
+                token.parts = scan(after)
+                changed = True
+        if not changed:
+            return header.raw
+        return fold(name.rstrip(), tokens).replace("\n", "\r\n").encode("utf-8", "surrogateescape") + b"\r\n"
+
+
+class Headers:
+    """Goes through the primary headers of one message. `rewriter`: None where the client's headers are left alone."""
+
+    def __init__(self, rules: Rules, rewriter: HeaderRewriter | None, checks: Checks | None, story: Story, emit: Emit) -> None:
+        self._rules = rules
+        self._rewriter = rewriter
+        self._checks = checks
+        self._story = story
+        self._emit = emit
+        self.seen: set[str] = set()
+        self.resent = ""
+        self.hops = 0
+        self.eight_bit = False
+        self.refusal = ""
+
+    async def go_through(self, headers: list[Header]) -> list[bytes]:
+        """The octets of the headers that stay. Raises LookupFailure, AliasLoop."""
+        kept: list[bytes] = []
+        special = self._rules.special
+        for header in headers:
+            if self.ended:
+                break
+            if len(header.raw) > self._rules.settings.header_size_limit:
+                header = _truncated(header, self._rules.settings.header_size_limit)
+            if self._checks is not None and self._checks.effects.checking:
+                await self._checked(header, kept)
+            elif header.key in special:
+                await self._special(header, kept)
+            else:
+                kept.append(header.raw)
+        return kept
+
+    @property
+    def ended(self) -> bool:
+        """Whether the message is refused or discarded, so that nothing more is looked at."""
+        return bool(self.refusal) or (self._checks is not None and self._checks.effects.ended)
+
+    async def _checked(self, header: Header, kept: list[bytes]) -> None:
+        assert self._checks is not None
+        maps = self._checks.maps.header
+        replaced = None if maps.empty else await self._checks.header(maps, header.raw[:-2].replace(b"\r\n", b"\n"))
+        if self.ended:
+            return
+        if replaced is None:
+            await self._special(header, kept)
+            return
+        for text in replaced:
+            for other in split(text.replace(b"\n", b"\r\n") + b"\r\n").headers:
+                await self._special(other, kept)
+
+    async def _special(self, header: Header, kept: list[bytes]) -> None:
+        self.seen.add(header.key)
+        action = _COUNTED.get(header.key)
+        if action is not None:
+            action(self, header)
+        role = self._rules.role(header.key)
+        if Role.RESENT in role:
+            self.resent = "Resent-"
+        if header.key in self._rules.drop:
+            return
+        place = Place.HEADER_SENDER if Role.SENDER in role else Place.HEADER_RECIPIENT
+        addressed = self._rewriter is not None and bool(role & (Role.SENDER | Role.RECIPIENT))
+        kept.append(await self._rewriter.rewrite(header, place) if addressed and self._rewriter else header.raw)
+
+    def _received(self, header: Header) -> None:
+        self.hops += 1
+        if self.hops >= self._rules.settings.hopcount_limit and not self.refusal:
+            self.refusal = HOPS
+            self._emit(Note("cleanup", "message rejected: hopcount exceeded", "warning", self._story.queue_id))
+
+    def _message_id(self, header: Header) -> None:
+        value = header.value.replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape")
+        self._emit(MessageId("cleanup", self._story.queue_id, value, header.key == "resent-message-id"))
+
+    def _encoding(self, header: Header) -> None:
+        if self._rules.settings.detect_8bit_encoding_header and header.value.split(b";")[0].strip().lower() in (b"8bit", b"binary"):
+            self.eight_bit = True
+
+    def missing(self, sender: str, fullname: str, date: str) -> list[bytes]:
+        """The headers to add, where they are to be added (RFC 5322 §3.6); `sender` internal, `date` of now."""
+        add = self._rewriter is not None or self._rules.settings.always_add_missing_headers
+        lines: list[str] = []
+        prefix = self.resent
+        if add and f"{prefix}message-id".lower() not in self.seen:
+            identity = f"<{self._story.queue_id}@{self._rules.settings.myhostname}>"
+            lines.append(f"{prefix}Message-Id: {identity}")
+            self._emit(MessageId("cleanup", self._story.queue_id, identity, bool(prefix)))
+            self.seen.add(f"{prefix}message-id".lower())
+        if "message-id" not in self.seen:
+            self._emit(MessageId("cleanup", self._story.queue_id, "<>"))
+        if add and f"{prefix}date".lower() not in self.seen:
+            lines.append(f"{prefix}Date: {date}")
+        if add and f"{prefix}from".lower() not in self.seen:
+            lines.append(f"{prefix}From: {self._from(sender, fullname)}")
+        if add and (withheld := self._withheld()):
+            lines.append(withheld)
+        return [line.encode("utf-8", "surrogateescape") + b"\r\n" for line in lines]
+
+    def _from(self, sender: str, fullname: str) -> str:
+        address = requoted(sender or MAIL_DAEMON)
+        if not sender or not fullname:
+            return address
+        if self._rules.settings.header_from_format == "obsolete":
+            return f"{address} ({fullname})"
+        phrase = scan(fullname)
+        if any(token.kind is Kind.OPERATOR for token in phrase):
+            phrase = scan('"' + fullname.replace("\\", "\\\\").replace('"', '\\"') + '"')
+        return f"{external(phrase)} <{address}>"
+
+    def _withheld(self) -> str:
+        """`undisclosed_recipients_header`, where no header says to whom the message goes."""
+        text = self._rules.settings.undisclosed_recipients_header
+        if not text or any(Role.DESTINATION in self._rules.role(key) for key in self.seen):
+            return ""
+        if not is_header(text.encode("utf-8", "surrogateescape")):
+            warning = f'bad undisclosed_recipients_header header text "{text}" -- need "headername: headervalue"'
+            self._emit(Note("cleanup", warning, "warning"))
+            return ""
+        return text
+
+
+_COUNTED: dict[str, Callable[[Headers, Header], None]] = {
+    "received": Headers._received,
+    "message-id": Headers._message_id,
+    "resent-message-id": Headers._message_id,
+    "content-transfer-encoding": Headers._encoding,
+}
+
+
+def _truncated(header: Header, limit: int) -> Header:
+    """A header longer than header_size_limit, cut after the last line that fits."""
+    cut = header.raw.rfind(b"\r\n", 0, limit)
+    return Header(header.key, header.raw[: cut + 2] if cut > 0 else header.raw[:limit] + b"\r\n")

@@ -1,0 +1,159 @@
+"""Where the content of a message waits until it is complete: in memory while small, then in a file.
+
+The header section stays in memory, as it may change; the file has room in front for it, so that the body is written once.
+"""
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from gatepost.mail import header
+from gatepost.mail.content import CHUNK, Content, FileContent, MemoryContent
+
+THRESHOLD = 262144
+"""Octets that a message may have in memory."""
+
+SECTION_LIMIT = 1048576
+"""Octets of a header section that are looked at; what is beyond counts as body."""
+
+_GAP = 65536
+_STRAY = re.compile(rb"\r(?!\n)|(?<!\r)\n")
+
+
+class Staging:
+    """Collects a content. `path`: makes the name of a new file. `replace_stray`: a CR or LF alone becomes a space
+    (cleanup_replace_stray_cr_lf)."""
+
+    def __init__(self, path: Callable[[], Path], *, replace_stray: bool, strip: bytes = b"", reject: bytes = b"") -> None:
+        self._new_path = path
+        self._replace_stray = replace_stray
+        self._strip = strip
+        self._reject = reject
+        self.rejected = False
+        self.size = 0
+        self.lines = 0
+        self.head = b""
+        self.body_begins = b""
+        self._chunks: list[bytes] = []
+        self._carry = b""
+        self._file: BinaryIO | None = None
+        self._path: Path | None = None
+        self._room = 0
+        self._next_look = THRESHOLD
+        self._rewritten: list[bytes] = []
+
+    def write(self, chunk: bytes) -> None:
+        """The next octets. Raises OSError where the file cannot be written."""
+        if self._carry:
+            chunk, self._carry = self._carry + chunk, b""
+        if chunk.endswith(b"\r"):
+            chunk, self._carry = chunk[:-1], b"\r"
+        if chunk:
+            self._add(chunk)
+
+    def _add(self, chunk: bytes) -> None:
+        ends = chunk.count(b"\r\n")
+        if self._replace_stray and not (ends == chunk.count(b"\n") == chunk.count(b"\r")):
+            chunk = _STRAY.sub(b" ", chunk)
+        if self._reject and any(octet in chunk for octet in self._reject):
+            self.rejected = True
+        if self._strip:
+            chunk = chunk.translate(None, self._strip)
+        self.lines += ends
+        self.size += len(chunk)
+        if self._file is not None:
+            self._file.write(chunk)
+            return
+        self._chunks.append(chunk)
+        if self.size > self._next_look:
+            self._next_look = self.size + CHUNK
+            self._spill()
+
+    def _spill(self) -> None:
+        """Put what follows the header section into a file, as soon as its end is known."""
+        data = b"".join(self._chunks)
+        self._chunks = [data]
+        section = header.split(data)
+        if not section.complete and len(data) < SECTION_LIMIT:
+            return
+        self._path = self._new_path()
+        self._file = _open(self._path, "w+b")
+        self._room = section.end * 2 + _GAP
+        self._file.seek(self._room)
+        self._file.write(data[section.end :])
+        self.body_begins = data[section.end : section.end + 2]
+        self._chunks = [data[: section.end]]
+
+    def finish(self) -> None:
+        """No more octets come: `head` is then the whole content, or the header section of one whose rest is in the file."""
+        if self._carry:
+            carry, self._carry = self._carry, b""
+            self._add(b" " if self._replace_stray else carry)
+        self.head = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        if self._file is not None:
+            self._file.flush()
+
+    def body(self, rest: bytes) -> Iterator[bytes]:
+        """The octets of the body: `rest` where they are in memory, else those of the file, in order. Raises OSError."""
+        if self._path is None:
+            yield rest
+            return
+        with open(self._path, "rb") as file:
+            file.seek(self._room)
+            while chunk := file.read(CHUNK):
+                yield chunk
+
+    @contextlib.contextmanager
+    def body_rewriter(self, room: int = 0) -> Iterator[Callable[[bytes], object]]:
+        """A way to write another body, while the present one is read. `room`: octets before it in a file, if other than now.
+        Raises OSError."""
+        if self._path is None or self._file is None:
+            self._rewritten = []
+            yield self._rewritten.append
+            return
+        old, path = self._path, self._new_path()
+        file = _open(path, "w+b")
+        room = room or self._room
+        file.seek(room)
+        yield file.write
+        file.flush()
+        self._file.close()
+        old.unlink()
+        self._path, self._file, self._room = path, file, room
+
+    def rewritten(self) -> bytes:
+        """What of the other body is in memory."""
+        data, self._rewritten = b"".join(self._rewritten), []
+        return data
+
+    def content(self, head: bytes, rest: bytes) -> Content:
+        """The content with these octets in place of `head`: another header section, and what of the rest is in memory.
+        Raises OSError."""
+        if self._file is None or self._path is None:
+            return MemoryContent(head + rest)
+        if len(head) > self._room:
+            with self.body_rewriter(len(head)) as write:
+                for chunk in self.body(b""):
+                    write(chunk)
+        start = self._room - len(head)
+        self._file.seek(start)
+        self._file.write(head)
+        self._file.seek(0, 2)
+        size = self._file.tell() - start
+        self._file.close()
+        return FileContent(self._path, size, start)
+
+    def discard(self) -> None:
+        """Forget everything."""
+        self._chunks = []
+        if self._file is not None and self._path is not None:
+            self._file.close()
+            self._path.unlink(missing_ok=True)
+            self._file = None
+
+
+def _open(path: Path, mode: str) -> BinaryIO:
+    """A file that stays open until the message is complete."""
+    return cast("BinaryIO", open(path, mode))

@@ -1,0 +1,38 @@
+"""What cleanup knows of header names: who stands in them, and which are special (RFC 5322 §3.6, cleanup(8))."""
+
+import enum
+
+
+class Role(enum.Flag):
+    """SENDER and RECIPIENT: addresses, rewritten as such. RESENT: makes the message a resent one. DESTINATION: says to whom
+    it goes, so that no `undisclosed_recipients_header` is needed."""
+
+    NONE = 0
+    SENDER = enum.auto()
+    RECIPIENT = enum.auto()
+    RESENT = enum.auto()
+    DESTINATION = enum.auto()
+
+
+ROLES = {
+    "apparently-to": Role.RECIPIENT,
+    "bcc": Role.RECIPIENT,
+    "cc": Role.RECIPIENT | Role.DESTINATION,
+    "disposition-notification-to": Role.SENDER,
+    "errors-to": Role.SENDER,
+    "from": Role.SENDER,
+    "mail-followup-to": Role.SENDER,
+    "reply-to": Role.SENDER,
+    "resent-bcc": Role.RECIPIENT | Role.RESENT,
+    "resent-cc": Role.RECIPIENT | Role.RESENT | Role.DESTINATION,
+    "resent-date": Role.RESENT,
+    "resent-from": Role.SENDER | Role.RESENT,
+    "resent-message-id": Role.RESENT,
+    "resent-reply-to": Role.RECIPIENT | Role.RESENT,
+    "resent-sender": Role.SENDER | Role.RESENT,
+    "resent-to": Role.RECIPIENT | Role.RESENT | Role.DESTINATION,
+    "return-path": Role.SENDER,
+    "return-receipt-to": Role.SENDER,
+    "sender": Role.SENDER,
+    "to": Role.RECIPIENT | Role.DESTINATION,
+}
