@@ -148,7 +148,7 @@ class Intake:
             return Cleaned(outcome=NO_RECIPIENTS)
         size = line_feeds_only(content.size, lines)
         if 0 < self._cleanup.settings.message_size_limit < size:
-            return Cleaned(outcome=TOO_BIG)
+            return self._refused(TOO_BIG, "queue file size limit exceeded")
         final = _envelope(envelope, sender, tuple(recipients.final), effects, eight_bit=headers.eight_bit)
         return Cleaned(NewMessage(self._queue_id, final, content, size))
 
