@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from gatepost.cli.location import configuration_directory
 from gatepost.lookup import indexed
+from gatepost.lookup.braces import split_list
 from gatepost.lookup.memory import fold
 from gatepost.lookup.opening import Warn
 from gatepost.lookup.port import LookupFailure, Table, Unavailable
@@ -57,7 +58,8 @@ class Command:
         if self.delete is not None:
             return self._delete([self._spec(spec) for spec in specs], self.delete)
         if "-s" in self.flags:
-            return self._list(self._tables().open(self._spec(specs[0])))
+            spec = self._spec(specs[0])
+            return self._list(self._tables([spec]).open(spec))
         for spec in specs:
             self._build(self._spec(spec))
         return 0
@@ -73,24 +75,27 @@ class Command:
             self.warn("ignoring -m option without -b or -h")
 
     def _spec(self, argument: str) -> str:
-        if ":" in argument:
-            return argument
+        return argument if ":" in argument else f"{self._parameter('default_database_type')}:{argument}"
+
+    def _parameter(self, name: str) -> str:
+        """A parameter's value; the configuration is read only where one is needed."""
         from gatepost.config.configuration import ConfigurationError, read
 
         try:
-            return f"{read(configuration_directory(self.directory)).value('default_database_type')}:{argument}"
+            return read(configuration_directory(self.directory)).value(name)
         except ConfigurationError as error:
             raise Fatal(str(error)) from None
 
-    def _tables(self) -> Tables:
-        return Tables(self.warn, strict=True, fold="-f" not in self.flags, duplicates=True)
+    def _tables(self, specs: Sequence[str]) -> Tables:
+        proxied = split_list(self._parameter("proxy_read_maps")) if any(s.startswith("proxy:") for s in specs) else None
+        return Tables(self.warn, strict=True, fold="-f" not in self.flags, duplicates=True, proxied=proxied)
 
     # Asking
 
     def _query(self, specs: Sequence[str], key: str) -> int:
         import asyncio
 
-        tables = self._tables()
+        tables = self._tables(specs)
         opened: Iterable[Table] = (tables.open(spec) for spec in specs)
         if key != "-":
             value = asyncio.run(self._first(opened, key))

@@ -7,6 +7,7 @@ name and renamed, so that it never changes while it is read. Where none was buil
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
+from weakref import WeakValueDictionary
 
 from gatepost.lookup.aliases_text import alias_entries, looks_like_aliases
 from gatepost.lookup.memory import fold
@@ -30,6 +31,10 @@ def _stamp(path: str) -> Stamp | None:
         stat = os.stat(path)
     except OSError:
         return None
+    return _identity(stat)
+
+
+def _identity(stat: os.stat_result) -> Stamp:
     return stat.st_dev, stat.st_ino, stat.st_mtime_ns
 
 
@@ -47,13 +52,27 @@ def read_source(path: str, spec: str, warn: Warn, *, folded: bool = True) -> dic
 
 
 class _Built:
-    """The built file, open. One read transaction serves all lookups, as the file never changes."""
+    """A built file, open. One read transaction serves all lookups, as the file never changes. Closes when nobody holds it."""
 
     def __init__(self, path: str) -> None:
         import lmdb
 
         self._environment = lmdb.open(path, subdir=False, readonly=True, lock=False, create=False, max_readers=1)
         self._transaction = self._environment.begin()
+
+    @classmethod
+    def shared(cls, path: str) -> "tuple[_Built, Stamp]":
+        """The file at `path`, and which one that was; the same object for whoever asks. Raises OSError, lmdb.Error."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            stamp = _identity(os.fstat(descriptor))
+            built = _OPEN.get(stamp)
+            if built is None:
+                # By descriptor, so that it is the very file that was looked at, whatever was renamed since.
+                built = _OPEN[stamp] = cls(f"/proc/self/fd/{descriptor}")
+            return built, stamp
+        finally:
+            os.close(descriptor)
 
     def get(self, key: str) -> str | None:
         octets = key.encode("utf-8", "surrogateescape")
@@ -68,9 +87,9 @@ class _Built:
         )
         return list(decoded)
 
-    def close(self) -> None:
-        self._transaction.abort()
-        self._environment.close()
+
+# LMDB must not open a file twice in one process, so tables of several types or configurations share it.
+_OPEN: WeakValueDictionary[Stamp, _Built] = WeakValueDictionary()
 
 
 class _Source:
@@ -82,9 +101,6 @@ class _Source:
 
     def items(self) -> list[tuple[str, str]]:
         return list(self._table.items())
-
-    def close(self) -> None:
-        pass
 
 
 class IndexedTable:
@@ -112,25 +128,21 @@ class IndexedTable:
         return self._answers.items()
 
     def close(self) -> None:
-        self._answers.close()
+        self._answers = _Source({})
 
     def _refresh(self) -> None:
         path = self._opening.name
         if (_stamp(path + SUFFIX) or _stamp(path)) == self._stamp:
             return
-        old = self._answers
         try:
             self._answers = self._open()
         except Unavailable as failure:
             self._opening.warn(f"{self.name}: {failure.why}: answering from what was read before")
-        else:
-            old.close()
 
     def _open(self) -> "_Built | _Source":
         path = self._opening.name
         built = path + SUFFIX
-        self._stamp = _stamp(built)
-        if self._stamp is not None:
+        if os.path.exists(built):
             return self._open_built(built)
         self._stamp = _stamp(path)
         berkeley = path + POSTFIX_SUFFIX[self._opening.type]
@@ -148,14 +160,17 @@ class IndexedTable:
     def _open_built(self, built: str) -> _Built:
         import lmdb
 
-        source = _stamp(self._opening.name)
-        if source is not None and self._stamp is not None and source[2] > self._stamp[2] and not self._told:
-            self._told = True
-            self._opening.warn(f"database {built} is older than source file {self._opening.name}")
         try:
-            return _Built(built)
+            answers, self._stamp = _Built.shared(built)
+        except OSError as error:
+            raise Unavailable(self.name, f"open database {built}: {error.strerror}") from None
         except lmdb.Error as error:
             raise Unavailable(self.name, f"open database {built}: {error}") from None
+        source = _stamp(self._opening.name)
+        if source is not None and source[2] > self._stamp[2] and not self._told:
+            self._told = True
+            self._opening.warn(f"database {built} is older than source file {self._opening.name}")
+        return answers
 
 
 def open_table(opening: Opening) -> Table:

@@ -27,6 +27,15 @@ class Dialect(Struct, frozen=True):
     unclosed: str = "skipping this rule"
 
 
+def _to_octets(text: str) -> str:
+    """`text` with one character for each octet of its UTF-8 form: Postfix's patterns see octets."""
+    return text.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def _from_octets(text: str | None) -> str | None:
+    return text if text is None or text.isascii() else text.encode("latin-1").decode("utf-8", "surrogateescape")
+
+
 class PatternTable:
     """The result of the first rule that holds for the whole key."""
 
@@ -38,7 +47,9 @@ class PatternTable:
         self._program = program
 
     async def lookup(self, key: str) -> str | None:
-        return self._program.run(key)
+        if key.isascii():
+            return _from_octets(self._program.run(key))
+        return _from_octets(self._program.run(_to_octets(key)))
 
     def close(self) -> None:
         pass
@@ -160,6 +171,6 @@ def open_patterns(opening: Opening, dialect: Dialect) -> Table:
     other line with a mistake is reported and skipped, as Postfix does."""
     reader = _Reader(opening, dialect)
     for number, text in logical_lines(read_rules(opening)):
-        reader.read(number, text.strip())
+        reader.read(number, _to_octets(text.strip()))
     reader.finish()
     return PatternTable(opening.spec, reader.program)

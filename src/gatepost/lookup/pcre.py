@@ -173,8 +173,8 @@ def _compile(pattern: str, flags: frozenset[str]) -> re.Pattern[str]:
     options = re.NOFLAG if "i" in flags else re.IGNORECASE
     options |= re.NOFLAG if "s" in flags else re.DOTALL
     options |= re.MULTILINE if "m" in flags else re.NOFLAG
-    # PCRE knows \w, \d and \s as ASCII; only a pattern that is not ASCII needs Unicode's case pairs.
-    options |= re.ASCII if pattern.isascii() else re.NOFLAG
+    # Characters here are octets, and PCRE knows \w, \d, \s and case as ASCII has them.
+    options |= re.ASCII
     try:
         return re.compile(rf"\A(?:{text})" if "A" in flags else text, options)
     except re.error as error:

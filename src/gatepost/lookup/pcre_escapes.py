@@ -6,10 +6,10 @@ from gatepost.lookup.patterns import Unsupported
 
 _SAME = frozenset("dDwWsSbBAafnrt")
 _OUTSIDE = {
-    "h": r"[ \t\xa0]", "H": r"[^ \t\xa0]", "v": r"[\n-\r\x85\u2028\u2029]", "V": r"[^\n-\r\x85\u2028\u2029]", "N": r"[^\n]",
-    "R": r"(?:\r\n|[\n-\r\x85\u2028\u2029])", "z": r"\Z", "Z": r"(?=\n?\Z)", "e": r"\x1b", "E": "",
+    "h": r"[ \t\xa0]", "H": r"[^ \t\xa0]", "v": r"[\n-\r\x85]", "V": r"[^\n-\r\x85]", "N": r"[^\n]",
+    "R": r"(?:\r\n|[\n-\r\x85])", "z": r"\Z", "Z": r"(?=\n?\Z)", "e": r"\x1b", "E": "",
 }  # fmt: skip
-_INSIDE = {"h": r" \t\xa0", "v": r"\n-\r\x85\u2028\u2029", "e": r"\x1b", "b": r"\x08", "E": ""}
+_INSIDE = {"h": r" \t\xa0", "v": r"\n-\r\x85", "e": r"\x1b", "b": r"\x08", "E": ""}
 _UNSUPPORTED = frozenset("KGXCpPNRHV")
 _CODE = re.compile(
     r"\\(?:x\{(?P<braced>[0-9A-Fa-f]+)\}|x(?P<hex>[0-9A-Fa-f]{0,2})|o\{(?P<octal>[0-7]+)\}|(?P<zero>0[0-7]{0,2})|c(?P<control>.))"
@@ -22,7 +22,10 @@ def _character(code: re.Match[str]) -> str:
         return chr(ord(code["control"].upper()) ^ 64)
     if code["octal"] or code["zero"]:
         return chr(int(code["octal"] or code["zero"], 8))
-    return chr(int(code["braced"] or code["hex"] or "0", 16))
+    number = int(code["braced"] or code["hex"] or "0", 16)
+    if number > 255:
+        raise ValueError("error in regex: character code point value in \\x{} or \\o{} is too large")
+    return chr(number)
 
 
 def _refuse(pattern: str, index: int) -> ValueError:

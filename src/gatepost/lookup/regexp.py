@@ -6,9 +6,10 @@ pattern matches is the same, what `$1` holds may differ.
 
 import re
 
+from gatepost.lookup.basic_expression import to_extended
 from gatepost.lookup.expression_class import read_bracket
 from gatepost.lookup.opening import Opening
-from gatepost.lookup.patterns import Dialect, Unsupported, open_patterns
+from gatepost.lookup.patterns import Dialect, open_patterns
 from gatepost.lookup.port import Table
 
 _INTERVAL = re.compile(r"\{(\d*)(,?)(\d*)\}", re.ASCII)
@@ -104,7 +105,7 @@ def _bounds(interval: re.Match[str]) -> str:
 
 def _compile(pattern: str, flags: frozenset[str]) -> re.Pattern[str]:
     if "x" in flags:
-        raise Unsupported("basic regular expressions (flag x) are not supported; write the pattern in extended syntax")
+        pattern = to_extended(pattern)
     multiline = "m" in flags
     options = re.ASCII | (re.MULTILINE if multiline else re.DOTALL) | (re.NOFLAG if "i" in flags else re.IGNORECASE)
     return re.compile(_Translation(pattern, multiline=multiline).run(), options)
@@ -114,5 +115,5 @@ _DIALECT = Dialect("regexp", "imx", _compile)
 
 
 def open_table(opening: Opening) -> Table:
-    """Raises Unavailable where the file cannot be read or a pattern cannot be translated."""
+    """Raises Unavailable where the file cannot be read."""
     return open_patterns(opening, _DIALECT)

@@ -1,7 +1,7 @@
 """All table types by name, and the tables of one process: each `type:name` is opened once and shared."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 
 from gatepost.lookup import braces, fail
@@ -94,7 +94,8 @@ class Tables:
     """The tables of one process or configuration.
 
     `warn` gets one line of text a warning. `strict`: a table that cannot be opened is an error at once (postmap(1)); otherwise it
-    takes its place and fails every lookup. `fold` and `duplicates` as in Opening. `clock`: seconds, for noticing rebuilt files.
+    takes its place and fails every lookup. `proxied`: the tables that `proxy:` may name (proxy_read_maps); None: all. `fold` and
+    `duplicates` as in Opening. `clock`: seconds, for noticing rebuilt files.
     """
 
     def __init__(
@@ -104,8 +105,10 @@ class Tables:
         strict: bool = False,
         fold: bool = True,
         duplicates: bool = False,
+        proxied: Collection[str] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.proxied = proxied
         self._warn = warn
         self._strict = strict
         self._fold = fold
