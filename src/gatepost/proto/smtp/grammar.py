@@ -1,0 +1,191 @@
+"""The grammar of command arguments: words, paths, xtext (RFC 5321 §4.1.2, RFC 3461 §4, RFC 6533 §3).
+
+Paths are read as Postfix reads them: RFC 5321 form first, else what RFC 822 allows (comments, a bare address, a source route,
+which is dropped), unless `strict_rfc821_envelopes` asks for `strict`.
+"""
+
+import re
+from typing import Final
+
+_PLAIN_ARGUMENT: Final = re.compile(r"([A-Za-z]+:) ?(<[^\x00-\x20\x7f\"\\<>()]*>)((?: [^\x00-\x20\"\\<>:\[\]]+)*)\Z")
+_PLAIN_PATH: Final = re.compile(r"<([^\x00-\x20\x7f\"\\<>()\[\]:;,@]+@[^\x00-\x20\x7f\"\\<>()\[\]:;,@]+)>\Z")
+_CLOSER: Final = {"<": ">", '"': '"', "[": "]"}
+
+_XTEXT: Final = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*\Z")
+_XTEXT_CODE: Final = re.compile(r"\+([0-9A-F]{2})")
+_UXTEXT_CODE: Final = re.compile(r"\\x\{([0-9A-F]{2,6})\}")
+
+
+def words(text: str) -> list[str]:
+    """The words of a command's argument. Blanks part them, and so does a colon (kept with the word before it); `<...>`, `[...]`
+    and quoted strings hold together."""
+    if match := _PLAIN_ARGUMENT.match(text):
+        return [match[1], match[2], *match[3].split()]
+    out: list[str] = []
+    position = 0
+    while True:
+        while position < len(text) and text[position] in " \t":
+            position += 1
+        if position >= len(text):
+            return out
+        start, position = position, _word_end(text, position)
+        out.append(text[start:position])
+
+
+def _word_end(text: str, position: int) -> int:
+    while position < len(text):
+        character = text[position]
+        if character in " \t":
+            return position
+        if character == ":":
+            return position + 1
+        position = _skip(text, position)
+    return position
+
+
+def _skip(text: str, position: int) -> int:
+    """The index after the item that begins at `position`: a character, an escaped one, or something enclosed."""
+    character = text[position]
+    if character == "\\":
+        return min(position + 2, len(text))
+    closer = _CLOSER.get(character)
+    position += 1
+    if closer is None:
+        return position
+    while position < len(text) and text[position] != closer:
+        position = _skip(text, position) if closer == ">" or text[position] == "\\" else position + 1
+    return min(position + 1, len(text))
+
+
+def path(word: str, *, strict: bool = False) -> str | None:
+    """The address that `word` writes, in internal form (empty for the null path `<>`); None where it writes none."""
+    if match := _PLAIN_PATH.match(word):
+        return match[1]
+    if word == "<>":
+        return ""
+    if strict and not word.startswith("<"):
+        return None
+    items = _items(word)
+    if items is None or (strict and any(kind == "comment" for kind, _ in items)):
+        return None
+    address = _address([item for item in items if item[0] != "comment"])
+    if strict and address is not None and address.startswith("@"):
+        return None
+    return address
+
+
+_Item = tuple[str, str]
+
+
+def _items(text: str) -> list[_Item] | None:
+    """RFC 822 lexical items as (kind, text): `word`, `literal`, `comment`, or a special character as its own kind."""
+    items: list[_Item] = []
+    position = 0
+    while position < len(text):
+        character = text[position]
+        if character in " \t\r\n":
+            position += 1
+        elif character == "(":
+            if (end := _comment_end(text, position)) is None:
+                return None
+            items.append(("comment", text[position:end]))
+            position = end
+        elif character == '"':
+            end = _skip(text, position)
+            if end - position < 2 or text[end - 1] != '"':
+                return None
+            items.append(("word", _unescape(text[position + 1 : end - 1])))
+            position = end
+        elif character == "[":
+            end = text.find("]", position)
+            stop = text.find(">", position)
+            end = end + 1 if end >= 0 else (stop if stop >= 0 else len(text))
+            literal = text[position:end].rstrip()
+            items.append(("literal", literal if literal.endswith("]") else literal + "]"))
+            position = end
+        elif character in "<>@,;:.":
+            items.append((character, character))
+            position += 1
+        else:
+            end = position
+            while end < len(text) and text[end] not in ' \t\r\n()<>@,;:".[':
+                end += 2 if text[end] == "\\" else 1
+            items.append(("word", _unescape(text[position:end])))
+            position = end
+    return items
+
+
+def _comment_end(text: str, position: int) -> int | None:
+    depth = 0
+    while position < len(text):
+        character = text[position]
+        if character == "\\":
+            position += 1
+        elif character == "(":
+            depth += 1
+        elif character == ")":
+            depth -= 1
+            if not depth:
+                return position + 1
+        position += 1
+    return None
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"\\(.?)", r"\1", text, flags=re.S) if "\\" in text else text
+
+
+def _address(items: list[_Item]) -> str | None:
+    """The one address among `items`."""
+    kinds = [kind for kind, _ in items]
+    if "<" in kinds:
+        first = kinds.index("<")
+        if ">" not in kinds or any(kind not in ("word", ".") for kind in kinds[:first]):
+            return None
+        last = kinds.index(">", first)
+        if any(kind != ">" for kind in kinds[last:]):
+            return None
+        items = [item for item in items[first:last] if item[0] != "<"]
+    items = [item for item in items if item[0] != ">"]
+    if items and items[0][0] == "@" and (colon := next((i for i, item in enumerate(items) if item[0] == ":"), 0)):
+        items = items[colon + 1 :]  # a source route is to be ignored: RFC 5321 §4.1.1.3, appendix C
+    joined: list[str] = []
+    before = ""
+    for kind, text in items:
+        if kind in ",;" or (kind == "word" and before == "word"):
+            return None
+        joined.append(text)
+        before = kind
+    return "".join(joined)
+
+
+def xtext(text: str) -> str | None:
+    """Decoded xtext (RFC 3461 §4), None where it is malformed."""
+    if "+" not in text:
+        return text if _XTEXT.match(text) else None
+    if not _XTEXT.match(text):
+        return None
+    octets = _XTEXT_CODE.sub(lambda m: chr(int(m[1], 16)), text).encode("latin-1")
+    return octets.decode("utf-8", "surrogateescape")
+
+
+def original_recipient(text: str) -> str | None:
+    """The value of ORCPT, `type;address` decoded (RFC 3461 §4.2; type `utf-8`: RFC 6533 §3); None where it is malformed."""
+    kind, semicolon, address = text.partition(";")
+    if not semicolon or not kind:
+        return None
+    if kind.lower() == "utf-8":
+        decoded: str | None = _UXTEXT_CODE.sub(lambda m: chr(int(m[1], 16)), address)
+    else:
+        decoded = xtext(address)
+    return None if decoded is None else f"{kind};{decoded}"
+
+
+def is_header(word: str) -> bool:
+    """Whether `word` looks like the start of a message header, `Name:` (RFC 5322 §2.2)."""
+    return len(word) > 1 and word[-1] == ":" and all("!" <= c <= "~" and c != ":" for c in word[:-1])
+
+
+def printable(text: str) -> str:
+    """`text` with control characters and octets that are not UTF-8 replaced by `?`, fit for a log line."""
+    return "".join(c if c.isprintable() else "?" for c in text)

@@ -1,0 +1,149 @@
+"""The server side of SMTP without input or output: octets in, events out (RFC 5321; RFC 2920 pipelining, 3030 chunking).
+
+The caller feeds what it reads and asks for one event at a time, so that it can change what follows (content, TLS) between
+two commands that came in one packet. Any split of the octets gives the same commands and the same content.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+from gatepost.proto.smtp.data import BdatReader, DataReader
+
+
+class Command(Struct, frozen=True):
+    """A command line. `verb` in upper case, empty for a blank line; `argument` the text after it, stripped; `line` the whole
+    as sent, less its end. Octets that are not UTF-8 are surrogate escapes; `utf8` tells that there were none.
+    `bare_newline`: the line ended in LF alone."""
+
+    verb: str
+    argument: str
+    line: str
+    utf8: bool = True
+    bare_newline: bool = False
+
+
+class DataChunk(Struct, frozen=True):
+    """The next octets of the content, in canonical form."""
+
+    data: bytes
+
+
+class EndOfData(Struct, frozen=True):
+    """The content is complete (DATA), or this chunk of it is (BDAT)."""
+
+
+Event = Command | DataChunk | EndOfData
+
+_END: Final = EndOfData()
+
+
+class ServerCore:
+    """One connection's protocol state. Holds at most one command line of `line_limit` octets (longer ones are cut, as
+    `line_length_limit` says) besides what was fed and not yet asked for."""
+
+    __slots__ = ("_buffer", "_chunk_left", "_data", "_limit", "_overlong", "_start")
+
+    def __init__(self, line_limit: int = 2048) -> None:
+        self._buffer = b""
+        self._start = 0
+        self._limit = line_limit
+        self._overlong: bytes | None = None
+        self._data: DataReader | BdatReader | None = None
+        self._chunk_left = 0
+
+    def feed(self, data: bytes) -> None:
+        """Add octets that came from the client."""
+        if self._start >= len(self._buffer):
+            self._buffer = data
+        else:
+            self._buffer = self._buffer[self._start :] + data
+        self._start = 0
+
+    @property
+    def pending(self) -> int:
+        """Octets fed and not yet turned into an event."""
+        return len(self._buffer) - self._start
+
+    def peek(self, at_most: int) -> bytes:
+        """The first of the pending octets."""
+        return self._buffer[self._start : self._start + at_most]
+
+    def purge(self) -> None:
+        """Forget what is pending: after STARTTLS nothing said in the clear counts (RFC 3207 §4.2)."""
+        self._buffer, self._start, self._overlong = b"", 0, None
+
+    def read_data(self, reader: DataReader) -> None:
+        """What follows is content up to the end of data."""
+        self._data = reader
+
+    def read_chunk(self, reader: BdatReader, size: int) -> None:
+        """What follows is a BDAT chunk of `size` octets."""
+        self._data = reader
+        self._chunk_left = size
+
+    def next_event(self) -> Event | None:
+        """The next event, or None until more is fed."""
+        if self._data is None:
+            return self._next_command()
+        if isinstance(self._data, DataReader):
+            return self._next_data(self._data)
+        return self._next_chunk(self._data)
+
+    def _take(self) -> bytes:
+        data = self._buffer if not self._start else self._buffer[self._start :]
+        self._buffer, self._start = b"", 0
+        return data
+
+    def _next_data(self, reader: DataReader) -> Event | None:
+        if not reader.ended:
+            if self._start >= len(self._buffer):
+                return None
+            content = reader.feed(self._take())
+            if reader.ended:
+                self._buffer = reader.rest
+            if content:
+                return DataChunk(content)
+            if not reader.ended:
+                return None
+        self._data = None
+        return _END
+
+    def _next_chunk(self, reader: BdatReader) -> Event | None:
+        while self._chunk_left:
+            data = self.peek(self._chunk_left)
+            if not data:
+                return None
+            self._start += len(data)
+            self._chunk_left -= len(data)
+            if content := reader.feed(data):
+                return DataChunk(content)
+        self._data = None
+        return _END
+
+    def _next_command(self) -> Command | None:
+        end = self._buffer.find(b"\n", self._start)
+        if end < 0:
+            if self.pending > self._limit:
+                self._overlong = self._overlong or self.peek(self._limit)
+                self._buffer, self._start = self._buffer[-1:], 0
+            return None
+        line = self._buffer[self._start : end]
+        self._start = end + 1
+        bare = not line.endswith(b"\r")
+        if self._overlong is not None:
+            line, self._overlong = self._overlong, None
+        return _command(line[: self._limit].rstrip(b"\r"), bare)
+
+
+def _command(line: bytes, bare_newline: bool) -> Command:
+    try:
+        text, utf8 = line.decode(), True
+    except UnicodeDecodeError:
+        text, utf8 = line.decode("utf-8", "surrogateescape"), False
+    match text.split(None, 1):
+        case [verb, argument]:
+            return Command(verb.upper(), argument.rstrip(), text, utf8, bare_newline)
+        case [verb]:
+            return Command(verb.upper(), "", text, utf8, bare_newline)
+    return Command("", "", text, utf8, bare_newline)

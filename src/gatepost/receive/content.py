@@ -1,0 +1,268 @@
+"""DATA, BDAT and the end of a message (RFC 5321 §4.1.1.4, RFC 3030): the end is a list of stages, each may refuse."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+from gatepost.mail.outcome import Class, Outcome
+from gatepost.policy.port import Stage
+from gatepost.proto.smtp.data import BdatReader, DataReader, LineEnds
+from gatepost.proto.smtp.grammar import printable
+from gatepost.proto.smtp.replies import text_of
+from gatepost.proto.smtp.server import Command, DataChunk
+from gatepost.queue.port import NewMessage, QueueUnavailable
+from gatepost.receive.connection import Gone
+from gatepost.receive.mail import open_queue_file
+from gatepost.receive.port import Intake
+from gatepost.receive.received import received
+from gatepost.receive.session import END_OF_MESSAGE
+from gatepost.receive.transaction import Transaction, attributes, envelope
+
+if TYPE_CHECKING:
+    from gatepost.receive.session import Session
+
+Reader = DataReader | BdatReader
+
+
+class Ending:
+    """A message whose content is complete, on its way through the stages; each leaves what the next one needs."""
+
+    __slots__ = ("intake", "message", "reader", "transaction")
+
+    def __init__(self, transaction: Transaction, reader: Reader, intake: Intake) -> None:
+        self.transaction = transaction
+        self.reader = reader
+        self.intake = intake
+        self.message: NewMessage | None = None
+
+
+async def data(session: "Session", command: Command) -> bool:
+    """DATA: the content follows."""
+    transaction = session.transaction
+    if transaction is None:
+        return session.refuse("503 5.5.1 Error: need RCPT command")
+    if transaction.chunking:
+        return session.refuse("503 5.5.1 Error: DATA after BDAT")
+    if not transaction.recipients:
+        return session.refuse("554 5.5.1 Error: no valid recipients")
+    if command.argument:
+        return session.refuse("501 5.5.4 Syntax: DATA")
+    if not await _data_allowed(session, transaction):
+        return False
+    session.reply("354 End data with <CR><LF>.<CR><LF>")
+    reader = DataReader(session.line_ends, blank_cr=session.settings.cleanup_replace_stray_cr_lf)
+    session.connection.core.read_data(reader)
+    sink = _Sink(session, await _open_intake(session, transaction))
+    await _receive(session, reader, sink)
+    return await _end(session, Ending(transaction, reader, sink.intake), "Ok: queued as {id}")
+
+
+async def bdat(session: "Session", command: Command) -> bool:
+    """BDAT: a chunk of known size follows, at once (RFC 3030 §2). Where its size is not known the session is out of step."""
+    if "CHUNKING" in session.ehlo_discard:
+        return session.refuse("521 5.5.1 Error: command not implemented")
+    match command.argument.upper().split():
+        case [size] if size.isdigit() and size.isascii():
+            last = False
+        case [size, "LAST"] if size.isdigit() and size.isascii():
+            last = True
+        case _:
+            session.note(f"malformed BDAT command syntax from {session.facts.client}: {printable(command.line)[:100]}", "warning")
+            return session.refuse("521 5.5.4 Syntax: BDAT count [LAST]")
+    refusal = await _chunk_refused(session, int(size))
+    if refusal is not None:
+        return await _skip_chunk(session, int(size), last, refusal)
+    assert session.transaction is not None
+    return await _take_chunk(session, session.transaction, int(size), last)
+
+
+async def _chunk_refused(session: "Session", size: int) -> str | None:
+    """The reply that refuses the chunk; empty where the client has been told already."""
+    transaction, limit = session.transaction, session.settings.message_size_limit
+    if transaction is None:
+        return "503 5.5.1 Error: need RCPT command"
+    if transaction.spoiled:
+        return f"551 5.0.0 Discarded {size} bytes after earlier error"
+    if not transaction.recipients:
+        return "554 5.5.1 Error: no valid recipients"
+    if transaction.bdat is None and not await _data_allowed(session, transaction):
+        return ""
+    if limit and (transaction.bdat.size if transaction.bdat else 0) + size > limit:
+        session.note(f"{session.facts.queue_id}: BDAT request from {session.facts.client} exceeds message size limit", "warning")
+        return "552 5.3.4 Chunk exceeds message size limit"
+    return None
+
+
+async def _skip_chunk(session: "Session", size: int, last: bool, refusal: str) -> bool:
+    """Throw a chunk away, and with it the rest of the message."""
+    session.connection.core.read_chunk(BdatReader(binary=True), size)
+    while isinstance(await session.next_event(), DataChunk):
+        pass
+    if refusal:
+        session.reply(refusal)
+    if session.transaction is not None and (session.transaction.recipients or session.transaction.spoiled):
+        session.transaction.spoiled = True
+        session.transaction.abort()
+    if last:
+        session.end_transaction()
+    return False
+
+
+async def _take_chunk(session: "Session", transaction: Transaction, size: int, last: bool) -> bool:
+    reader = transaction.bdat
+    if reader is None:
+        binary = transaction.sender.encoding == "binary"
+        reader = BdatReader(session.line_ends, blank_cr=session.settings.cleanup_replace_stray_cr_lf, binary=binary)
+        transaction.bdat = reader
+        await _open_intake(session, transaction)
+    assert transaction.intake is not None
+    sink = _Sink(session, transaction.intake, started=reader.size > 0)
+    session.connection.core.read_chunk(reader, size)
+    await _receive(session, reader, sink)
+    if not last:
+        session.progress = None
+        session.reply(f"250 2.0.0 Ok: {size} bytes")
+        return True
+    sink.write(reader.finish())
+    return await _end(session, Ending(transaction, reader, sink.intake), f"Ok: {reader.size} bytes queued as {{id}}")
+
+
+async def _data_allowed(session: "Session", transaction: Transaction) -> bool:
+    facts = session.facts
+    if len(transaction.recipients) == 1:
+        facts.recipient = transaction.recipients[0].address
+    allowed = await session.judge(Stage.DATA)
+    facts.recipient = None
+    return allowed
+
+
+async def _open_intake(session: "Session", transaction: Transaction) -> Intake:
+    """Cleanup begins, and gets the headers that are ours: those of PREPEND actions, then Received."""
+    facts, settings, service = session.facts, session.settings, session.service
+    if transaction.queue_id is None:
+        open_queue_file(session, transaction)
+    assert transaction.queue_id is not None
+    context = "local" if await session.client_is("local_rewrite") or facts.sasl_username else "remote"
+    session.rewrite_context = context
+    intake = service.cleanup.open(transaction.queue_id, client=facts.client, origin_service="smtpd", context=context)
+    transaction.intake = intake
+    prepended = "".join(f"{action.value}\r\n" for action in session.actions if action.kind == "prepend")
+    header = received(
+        facts,
+        myhostname=settings.myhostname,
+        mail_name=settings.mail_name,
+        queue_id=facts.queue_id,
+        date=service.mail_date(service.clock()),
+        recipient=transaction.recipients[0].address if len(transaction.recipients) == 1 else None,
+        show_tls=settings.smtpd_tls_received_header,
+        show_login=settings.smtpd_sasl_authenticated_header,
+    )
+    intake.write(prepended.encode("utf-8", "surrogateescape") + header)
+    return intake
+
+
+class _Sink:
+    """Where content goes: on to cleanup, until it is more than `message_size_limit`."""
+
+    __slots__ = ("_limit", "_session", "_size", "_started", "intake")
+
+    def __init__(self, session: "Session", intake: Intake, *, started: bool = False) -> None:
+        self._session = session
+        self._limit = session.settings.message_size_limit
+        self._size = 0
+        self._started = started
+        self.intake = intake
+
+    def write(self, chunk: bytes) -> None:
+        """Pass `chunk` on. The first line is mended as smtpd does: no mbox separator, no header that begins with a blank."""
+        self._size += len(chunk)
+        if self._limit and self._size > self._limit:
+            return
+        if not self._started and chunk:
+            self._started = True
+            if chunk[0] in b" \t":
+                chunk = b"\r\n" + chunk
+            elif chunk[:5] == b"From " or (chunk[:1] == b">" and chunk.lstrip(b">").startswith(b"From ")):
+                chunk = b"X-Mailbox-Line: " + chunk
+        self.intake.write(chunk)
+
+
+async def _receive(session: "Session", reader: Reader, sink: _Sink) -> None:
+    """Content up to its end. Raises Gone, with the number of octets noted for the log."""
+    try:
+        while isinstance(event := await session.next_event(), DataChunk):
+            sink.write(event.data)
+    except Gone:
+        session.progress = reader.received if isinstance(reader, BdatReader) else reader.size
+        raise
+
+
+# --- the end of a message ---
+
+
+async def _within_limits(session: "Session", ending: Ending) -> str | None:
+    limit = session.settings.message_size_limit
+    if limit and ending.reader.size > limit:
+        session.note(f"{session.facts.queue_id}: queue file size limit exceeded", "warning")
+        return "552 5.3.4 Error: message file too big"
+    return None
+
+
+async def _line_ends_proper(session: "Session", ending: Ending) -> str | None:
+    if session.line_ends is not LineEnds.REJECT or not ending.reader.bare_newline:
+        return None
+    session.log_judged("reject", "bare <LF> received")
+    settings = session.settings
+    return f"{settings.smtpd_forbid_bare_newline_reject_code} 5.5.2 {settings.myhostname} Error: bare <LF> received"
+
+
+async def _policy_consents(session: "Session", ending: Ending) -> str | None:
+    session.facts.message_size = ending.reader.size
+    return None if await session.judge(Stage.END_OF_DATA) else ""
+
+
+async def _cleaned(session: "Session", ending: Ending) -> str | None:
+    transaction = ending.transaction
+    attrs = attributes(session.facts, session.forwarded, session.rewrite_context, transaction.sender.encoding)
+    transaction.intake = None
+    cleaned = await ending.intake.finish(envelope(transaction.sender, transaction.recipients, session.actions, attrs))
+    if cleaned.outcome is not None and not cleaned.outcome.ok:
+        return text_of(cleaned.outcome)
+    ending.message = cleaned.message
+    return None
+
+
+async def _stored(session: "Session", ending: Ending) -> str | None:
+    if ending.message is None or any(action.kind == "discard" for action in session.actions):
+        return None
+    try:
+        await session.service.enqueue(ending.message)
+    except QueueUnavailable:
+        return text_of(Outcome(Class.TEMPORARY, "4.3.0", "Error: queue file write error", 451))
+    return None
+
+
+Stages = tuple[Callable[["Session", Ending], Awaitable[str | None]], ...]
+_STAGES: Final[Stages] = (_within_limits, _line_ends_proper, _policy_consents, _cleaned, _stored)
+"""In order. A stage returns None to go on, else the reply that ends it (empty where the client has been told)."""
+
+
+async def _end(session: "Session", ending: Ending, said: str) -> bool:
+    """Through the stages, and what the client hears. `said`: the text of success; `{id}` is the queue id."""
+    facts, transaction = session.facts, ending.transaction
+    session.where = facts.protocol_state = END_OF_MESSAGE
+    session.progress = None
+    if len(transaction.recipients) == 1:
+        facts.recipient = transaction.recipients[0].address
+    queue_id, accepted = facts.queue_id, True
+    for stage in _STAGES:
+        refusal = await stage(session, ending)
+        if refusal is not None:
+            accepted = False
+            if refusal:
+                session.reply(refusal)
+            break
+    if accepted:
+        session.delivered()
+        session.reply("250 2.0.0 " + said.format(id=queue_id))
+    session.end_transaction()
+    return accepted

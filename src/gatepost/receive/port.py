@@ -1,0 +1,102 @@
+"""What a session needs from the rooms around it. The composition root hands these in; tests hand in fakes."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from msgspec import Struct
+
+from gatepost.mail.envelope import Envelope
+from gatepost.mail.outcome import Outcome
+from gatepost.mail.queue_id import QueueId
+from gatepost.queue.port import NewMessage
+
+
+class Cleaned(Protocol):
+    """What cleanup made of a message: something to queue, or why not. Neither: accepted and dropped."""
+
+    @property
+    def message(self) -> NewMessage | None: ...
+
+    @property
+    def outcome(self) -> Outcome | None: ...
+
+
+class Intake(Protocol):
+    """A message on its way in."""
+
+    def write(self, chunk: bytes) -> None:
+        """The next octets of the content, canonical; any cut."""
+        ...
+
+    async def finish(self, envelope: Envelope) -> Cleaned:
+        """The content is complete."""
+        ...
+
+    def abort(self) -> None:
+        """Forget the message."""
+        ...
+
+
+class Cleanup(Protocol):
+    def open(self, queue_id: QueueId, *, client: str, origin_service: str, context: str) -> Intake:
+        """Begin a message. `client`: `name[address]`; `context`: `local` or `remote` (header rewriting)."""
+        ...
+
+
+ClientList = Callable[[str, str], Awaitable[bool]]
+"""Whether a client (name, address) is in a list such as `mynetworks`."""
+
+WordList = Callable[[str], Awaitable[bool]]
+"""Whether a word is in a list such as `smtpd_forbidden_commands`."""
+
+
+async def no_client(name: str, address: str) -> bool:
+    """The empty client list."""
+    return False
+
+
+async def no_word(word: str) -> bool:
+    """The empty word list."""
+    return False
+
+
+async def any_address(address: str) -> bool:
+    """The address check of a service that has no routing: everything parsable is well-formed."""
+    return True
+
+
+async def refuse_etrn(domain: str) -> bool | None:
+    """The flush port of a service without `fast_flush_domains`."""
+    return None
+
+
+async def no_keywords(address: str) -> str | None:
+    """`smtpd_discard_ehlo_keyword_address_maps` where none is set."""
+    return None
+
+
+class Surroundings(Struct, frozen=True):
+    """Lists and questions that a session asks, each already bound to its parameter.
+
+    `xclient_hosts`, `xforward_hosts`: smtpd_authorized_*_hosts. `event_exceptions`: smtpd_client_event_limit_exceptions.
+    `bare_newline_exclusions`: smtpd_forbid_bare_newline_exclusions. `verp_clients`: smtpd_authorized_verp_clients.
+    `local_rewrite`: local_header_rewrite_clients. `noop`, `forbidden`: smtpd_noop_commands, smtpd_forbidden_commands.
+    `well_formed`: whether an address can be resolved at all (else 501). `flush`: start delivery to a domain (True), queue
+    not able to (False), not a domain of fast_flush_domains (None). `discard_keywords`: value of
+    smtpd_discard_ehlo_keyword_address_maps for a client address. `command_filter`: smtpd_command_filter for a line.
+    `room_for`: whether the queue has room for a message of so many octets (queue_minfree).
+    """
+
+    xclient_hosts: ClientList = no_client
+    xforward_hosts: ClientList = no_client
+    event_exceptions: ClientList = no_client
+    bare_newline_exclusions: ClientList = no_client
+    verp_clients: ClientList = no_client
+    local_rewrite: ClientList = no_client
+    noop: WordList = no_word
+    forbidden: WordList = no_word
+    well_formed: Callable[[str], Awaitable[bool]] = any_address
+    flush: Callable[[str], Awaitable[bool | None]] = refuse_etrn
+    discard_keywords: Callable[[str], Awaitable[str | None]] = no_keywords
+    command_filter: Callable[[str], Awaitable[str | None]] | None = None
+    room_for: Callable[[int], bool] = lambda size: True

@@ -1,0 +1,196 @@
+"""XCLIENT and XFORWARD: what a trusted neighbour tells of the client before it (XCLIENT_README, XFORWARD_README)."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from gatepost.policy.port import Facts
+from gatepost.proto.smtp.grammar import printable, xtext
+from gatepost.proto.smtp.server import Command
+from gatepost.receive.peer import UNKNOWN, plain_address, valid_address, valid_hostname
+from gatepost.receive.transaction import Forwarded
+
+if TYPE_CHECKING:
+    from gatepost.receive.session import Session
+
+_UNAVAILABLE: Final = "[UNAVAILABLE]"
+_LATER: Final = "[TEMPUNAVAIL]"
+_LONGEST: Final = 255
+_NEUTERED: Final = str.maketrans(dict.fromkeys(' <>()\\";:@\t', "?"))
+
+
+async def xclient(session: "Session", command: Command) -> bool | None:
+    """XCLIENT: this session becomes that of another client, and begins anew; so it is not counted as a success."""
+    pairs = await _pairs(session, command, "xclient_hosts", _XCLIENT.keys())
+    if isinstance(pairs, str):
+        return session.refuse(pairs)
+    facts = session.facts
+    facts.helo_name = None
+    facts.protocol_name, facts.esmtp = "SMTP", False
+    for name, value in pairs:
+        if not _XCLIENT[name](facts, value):
+            return session.refuse(f"501 5.5.4 Bad {name} syntax: {printable(value)[:100]}")
+    session.client_lists.clear()
+    await session.greet()
+    return None
+
+
+async def xforward(session: "Session", command: Command) -> bool:
+    """XFORWARD: what to log of the client before our client; for the next message only."""
+    pairs = await _pairs(session, command, "xforward_hosts", _XFORWARD.keys())
+    if isinstance(pairs, str):
+        return session.refuse(pairs)
+    forwarded = session.forwarded or Forwarded()
+    for name, value in pairs:
+        if not _XFORWARD[name](forwarded, value):
+            return session.refuse(f"501 5.5.4 Bad {name} syntax: {printable(value)[:100]}")
+    session.forwarded = forwarded
+    session.reply("250 2.0.0 Ok")
+    return True
+
+
+async def _pairs(session: "Session", command: Command, hosts: str, names: object) -> list[tuple[str, str]] | str:
+    """The decoded attributes, or the reply that refuses them."""
+    if session.transaction is not None:
+        return "503 5.5.1 Error: MAIL transaction in progress"
+    if not command.argument:
+        return f"501 5.5.4 Syntax: {command.verb} attribute=value..."
+    if not await session.client_is(hosts):
+        return "550 5.7.0 Error: insufficient authorization"
+    pairs = []
+    for word in command.argument.split():
+        name, equals, raw = word.partition("=")
+        if not equals:
+            return "501 5.5.4 Error: attribute=value expected"
+        if len(raw) > _LONGEST:
+            return "501 5.5.4 Error: attribute value too long"
+        value = xtext(raw)
+        if value is None:
+            return f"501 5.5.4 Bad attribute value syntax: {printable(raw)[:100]}"
+        if name.upper() not in names:  # type: ignore[operator]
+            return f"501 5.5.4 Bad {command.verb} attribute name: {printable(name)[:100]}"
+        pairs.append((name.upper(), value))
+    return pairs
+
+
+def _missing(value: str) -> bool:
+    return value.upper() in (_UNAVAILABLE, _LATER)
+
+
+def _code(value: str) -> int:
+    return 4 if value.upper() == _LATER else 5
+
+
+def _name(facts: Facts, value: str) -> bool:
+    if _missing(value):
+        facts.client_name, facts.client_name_code = UNKNOWN, _code(value)
+        return True
+    facts.client_name = facts.reverse_client_name = value
+    facts.client_name_code = facts.reverse_client_name_code = 2
+    return valid_hostname(value)
+
+
+def _reverse_name(facts: Facts, value: str) -> bool:
+    if _missing(value):
+        facts.reverse_client_name, facts.reverse_client_name_code = UNKNOWN, _code(value)
+        return True
+    facts.reverse_client_name, facts.reverse_client_name_code = value, 2
+    return valid_hostname(value)
+
+
+def _address(value: str) -> str | None:
+    """A client address as told, `unknown` where it is not available, None where it is none."""
+    if _missing(value):
+        return UNKNOWN
+    plain = value[5:] if value[:5].upper() == "IPV6:" else value
+    return plain_address(plain) if valid_address(plain) else None
+
+
+def _addr(facts: Facts, value: str) -> bool:
+    address = _address(value)
+    facts.client_address = address or UNKNOWN
+    return address is not None
+
+
+def _destaddr(facts: Facts, value: str) -> bool:
+    address = _address(value)
+    facts.server_address = address or UNKNOWN
+    return address is not None
+
+
+def _port_value(value: str) -> str | None:
+    if _missing(value):
+        return ""
+    return value if value.isascii() and value.isdigit() and len(value) <= 5 else None
+
+
+def _port(facts: Facts, value: str) -> bool:
+    port = _port_value(value)
+    facts.client_port = port or ""
+    return port is not None
+
+
+def _destport(facts: Facts, value: str) -> bool:
+    port = _port_value(value)
+    facts.server_port = port or ""
+    return port is not None
+
+
+def _helo(facts: Facts, value: str) -> bool:
+    facts.helo_name = None if _missing(value) else printable(value).translate(_NEUTERED)
+    return True
+
+
+def _proto(facts: Facts, value: str) -> bool:
+    facts.protocol_name, facts.esmtp = value.upper(), value.upper() == "ESMTP"
+    return value.upper() in ("SMTP", "ESMTP")
+
+
+def _login(facts: Facts, value: str) -> bool:
+    facts.sasl_username = "" if _missing(value) else printable(value)
+    facts.sasl_method = "" if _missing(value) else "XCLIENT"
+    return True
+
+
+_XCLIENT: Final[dict[str, Callable[[Facts, str], bool]]] = {
+    "NAME": _name,
+    "ADDR": _addr,
+    "PROTO": _proto,
+    "HELO": _helo,
+    "REVERSE_NAME": _reverse_name,
+    "PORT": _port,
+    "LOGIN": _login,
+    "DESTADDR": _destaddr,
+    "DESTPORT": _destport,
+}
+
+
+def _text(field: str, unavailable: str) -> Callable[[Forwarded, str], bool]:
+    def take(forwarded: Forwarded, value: str) -> bool:
+        setattr(forwarded, field, unavailable if _missing(value) else printable(value).translate(_NEUTERED))
+        return True
+
+    return take
+
+
+def _forwarded_addr(forwarded: Forwarded, value: str) -> bool:
+    address = _address(value)
+    forwarded.address = address or UNKNOWN
+    return address is not None
+
+
+def _source(forwarded: Forwarded, value: str) -> bool:
+    if _missing(value):
+        return True
+    forwarded.domain = value.lower()
+    return value.upper() in ("LOCAL", "REMOTE")
+
+
+_XFORWARD: Final[dict[str, Callable[[Forwarded, str], bool]]] = {
+    "NAME": _text("name", UNKNOWN),
+    "ADDR": _forwarded_addr,
+    "PORT": _text("port", ""),
+    "PROTO": _text("proto", ""),
+    "HELO": _text("helo", ""),
+    "IDENT": _text("ident", ""),
+    "SOURCE": _source,
+}

@@ -1,0 +1,88 @@
+"""The Received header that smtpd puts on top of a message (RFC 5321 §4.4, smtpd(8))."""
+
+import time
+
+from gatepost.mail.address import external
+from gatepost.policy.port import Facts
+from gatepost.proto.smtp.grammar import printable
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+class MailDates:
+    """Dates as RFC 5322 §3.3 writes them, in local time; the text of a second is made once."""
+
+    __slots__ = ("_second", "_text")
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._text = ""
+
+    def __call__(self, seconds: float) -> str:
+        second = int(seconds)
+        if second != self._second:
+            self._second = second
+            self._text = _mail_date(second)
+        return self._text
+
+
+def _mail_date(second: int) -> str:
+    t = time.localtime(second)
+    offset = t.tm_gmtoff // 60
+    sign = "-" if offset < 0 else "+"
+    hours, minutes = divmod(abs(offset), 60)
+    day = f"{_DAYS[t.tm_wday]}, {t.tm_mday:2d} {_MONTHS[t.tm_mon - 1]} {t.tm_year}"
+    return f"{day} {t.tm_hour:02d}:{t.tm_min:02d}:{t.tm_sec:02d} {sign}{hours:02d}{minutes:02d} ({t.tm_zone})"
+
+
+def protocol_name(facts: Facts) -> str:
+    """The `with` protocol (RFC 3848, RFC 6531 §4.3): base, then S for TLS, A for authentication."""
+    base = facts.protocol_name
+    if facts.smtputf8:
+        base = "UTF8" + base.removeprefix("E")
+    return base + ("S" if facts.tls_protocol else "") + ("A" if facts.sasl_username else "")
+
+
+def address_literal(address: str) -> str:
+    """The client address as in an address literal (RFC 5321 §4.1.3), without brackets."""
+    return f"IPv6:{address}" if ":" in address else address
+
+
+def received(
+    facts: Facts,
+    *,
+    myhostname: str,
+    mail_name: str,
+    queue_id: str,
+    date: str,
+    recipient: str | None,
+    show_tls: bool,
+    show_login: bool,
+) -> bytes:
+    """The header, lines ended by CRLF. `recipient` only where the message has a single one, so that none learns of the others."""
+    lines = [
+        f"Received: from {facts.helo_name or facts.client_name} ({facts.client_name} [{address_literal(facts.client_address)}])"
+    ]
+    if show_tls and facts.tls_protocol:
+        lines += _tls_lines(facts)
+    if show_login and facts.sasl_username:
+        sender = f" sender: {printable(facts.sasl_username)}"
+        lines.append(f"\t(Authenticated{sender})")
+    by = f"\tby {myhostname} ({mail_name}) with {protocol_name(facts)} id {queue_id}"
+    if recipient is not None:
+        lines += [by, f"\tfor <{external(recipient)}>; {date}"]
+    else:
+        lines += [by + ";", f"\t{date}"]
+    return ("\r\n".join(lines) + "\r\n").encode("utf-8", "surrogateescape")
+
+
+def _tls_lines(facts: Facts) -> list[str]:
+    bits = facts.tls_keysize
+    lines = [f"\t(using {facts.tls_protocol} with cipher {facts.tls_cipher} ({bits}/{bits} bits))"]
+    if facts.ccert_subject or facts.ccert_issuer:
+        trust = "verified OK" if facts.ccert_trusted else "not verified"
+        lines.append(f'\t(Client CN "{printable(facts.ccert_subject)}", Issuer "{printable(facts.ccert_issuer)}" ({trust}))')
+    else:
+        lines.append("\t(No client certificate requested)")
+    return lines

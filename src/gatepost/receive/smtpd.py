@@ -1,0 +1,232 @@
+"""The smtpd service: what all sessions of one master.cf entry share, and how a session opens (smtpd(8))."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from gatepost.events.records import Emit
+from gatepost.mail.queue_id import QueueId
+from gatepost.net.port import Resolver
+from gatepost.net.tls import ServerTls
+from gatepost.policy.port import Policy
+from gatepost.proto.proxy import Proxied, ProxyError, ProxyReader
+from gatepost.proto.smtp.commands import LMTP, SMTP, Verb
+from gatepost.proto.smtp.data import LineEnds
+from gatepost.proto.smtp.grammar import printable
+from gatepost.proto.smtp.server import Command, ServerCore
+from gatepost.queue.port import NewMessage
+from gatepost.receive.connection import Connection, Gone
+from gatepost.receive.hello import secure
+from gatepost.receive.peer import Peer, identify, plain_address
+from gatepost.receive.port import Cleanup, Surroundings
+from gatepost.receive.received import MailDates
+from gatepost.receive.session import Session
+from gatepost.receive.settings import SmtpdSettings
+from gatepost.receive.verbs import HANDLERS
+from gatepost.state.port import Counters, Deed
+
+_PEER_TIME_LIMIT: Final = 30.0
+_LINE_ENDS: Final = {
+    "no": LineEnds.LENIENT,
+    "yes": LineEnds.STRICT,
+    "normalize": LineEnds.STRICT,
+    "note": LineEnds.STRICT,
+    "reject": LineEnds.REJECT,
+}
+
+
+class SmtpdService:
+    """One smtpd entry of master.cf.
+
+    `name`: the service name as logged (`smtp`, `2525`). `stressed`: settings for sessions that begin while `process_limit`
+    or more are open (`stress`; STRESS_README). `lmtp`: speak LMTP. `enqueue` returns once the message is durable and raises
+    QueueUnavailable otherwise. `tls_required`: smtpd_tls_security_level is `encrypt`.
+    """
+
+    def __init__(
+        self,
+        settings: SmtpdSettings,
+        *,
+        name: str,
+        policy: Policy,
+        cleanup: Cleanup,
+        new_id: Callable[[], QueueId],
+        enqueue: Callable[[NewMessage], Awaitable[None]],
+        resolver: Resolver,
+        counters: Counters,
+        emit: Emit,
+        clock: Callable[[], float],
+        surroundings: Surroundings | None = None,
+        tls: ServerTls | None = None,
+        tls_required: bool = False,
+        lmtp: bool = False,
+        stressed: SmtpdSettings | None = None,
+        process_limit: int = 100,
+    ) -> None:
+        self.settings = settings
+        self.name = name
+        self.policy = policy
+        self.cleanup = cleanup
+        self.new_id = new_id
+        self.enqueue = enqueue
+        self.resolver = resolver
+        self.counters = counters
+        self.emit = emit
+        self.clock = clock
+        self.surroundings = surroundings or Surroundings()
+        self.tls = tls
+        self.requires_tls = tls_required
+        self.verbs: Mapping[str, Verb] = LMTP if lmtp else SMTP
+        self.handlers = HANDLERS
+        self.mail_date = MailDates()
+        self.filters_commands = self.surroundings.command_filter is not None
+        self.rate_limits = {
+            Deed.CONNECTION: settings.smtpd_client_connection_rate_limit,
+            Deed.MESSAGE: settings.smtpd_client_message_rate_limit,
+            Deed.RECIPIENT: settings.smtpd_client_recipient_rate_limit,
+            Deed.TLS_SESSION: settings.smtpd_client_new_tls_session_rate_limit,
+        }
+        self._stressed = stressed or settings
+        self._process_limit = process_limit
+        self._sessions: set[Session] = set()
+        self._instances = 0
+        self._instance_prefix = f"{id(self):x}.{int(clock()):x}."
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def protocol(self) -> asyncio.Protocol:
+        """A new connection's protocol: the factory for loop.create_server and create_unix_server."""
+        return Connection(ServerCore(self.settings.line_length_limit), self._serve)
+
+    def next_instance(self) -> str:
+        """A fresh `instance` attribute (SMTPD_POLICY_README): the same for all requests about one message."""
+        self._instances += 1
+        return self._instance_prefix + str(self._instances)
+
+    async def filtered(self, command: Command) -> Command:
+        """`command` as smtpd_command_filter rewrites it."""
+        assert self.surroundings.command_filter is not None
+        line = await self.surroundings.command_filter(command.line)
+        if line is None:
+            return command
+        verb, _, argument = line.strip().partition(" ")
+        return Command(verb.upper(), argument.strip(), line, command.utf8, command.bare_newline)
+
+    def forget(self, session: Session) -> None:
+        """A session has ended."""
+        self._sessions.discard(session)
+        if not self._sessions:
+            self._empty.set()
+
+    async def drain(self, deadline: float) -> None:
+        """End all sessions in an orderly way: idle ones now with 421, the others after their transaction, and what is left
+        after `deadline` seconds at once."""
+        for session in tuple(self._sessions):
+            session.leave()
+        try:
+            async with asyncio.timeout(deadline):
+                await self._empty.wait()
+        except TimeoutError:
+            for session in tuple(self._sessions):
+                session.connection.interrupt()
+
+    async def _serve(self, connection: Connection) -> None:
+        stress = len(self._sessions) >= self._process_limit
+        settings = self._stressed if stress else self.settings
+        connection.time_limit(
+            settings.smtpd_timeout, whole_request=settings.smtpd_per_request_deadline, min_rate=settings.smtpd_min_data_rate
+        )
+        session = Session(self, connection, settings)
+        session.facts.stress = stress
+        self._sessions.add(session)
+        self._empty.clear()
+        await session.run(self._open)
+
+    # --- the opening of a session ---
+
+    async def _open(self, session: Session) -> bool:
+        """Who it is, whether it may come in, and the banner."""
+        settings = session.settings
+        _own_ends(session)
+        if settings.smtpd_upstream_proxy_protocol and not await self._told_by_proxy(session):
+            return False
+        peer = await self._peer(session)
+        facts = session.facts
+        facts.client_name, facts.client_name_code = peer.name, peer.name_code
+        facts.reverse_client_name, facts.reverse_client_name_code = peer.reverse_name, peer.reverse_code
+        if peer.warning:
+            session.note(peer.warning, "warning")
+        if not await self._admitted(session):
+            return False
+        if settings.smtpd_tls_wrappermode and self.tls is not None:
+            await secure(session)
+        session.line_ends = await self._line_ends(session)
+        await session.greet()
+        return True
+
+    async def _peer(self, session: Session) -> Peer:
+        facts = session.facts
+        if not facts.client_address:  # a UNIX-domain socket
+            facts.client_address = "127.0.0.1"
+            return Peer("localhost", 2, "localhost", 2)
+        if not session.settings.smtpd_peername_lookup:
+            return Peer()
+        return await identify(self.resolver, facts.client_address, _PEER_TIME_LIMIT)
+
+    async def _told_by_proxy(self, session: Session) -> bool:
+        """The real addresses, from the PROXY header (smtpd_upstream_proxy_protocol)."""
+        try:
+            async with asyncio.timeout(session.settings.smtpd_upstream_proxy_timeout):
+                told = await _proxy_header(session.connection)
+        except (ProxyError, Gone, TimeoutError) as error:
+            session.note(f"haproxy: {printable(str(error)) or 'time limit exceeded'}", "warning")
+            session.reply(f"421 4.3.2 {session.settings.myhostname} Server local error")
+            session.facts.client_address = ""
+            return False
+        if told is not None:
+            facts = session.facts
+            facts.client_address, facts.client_port = plain_address(told.client_address), told.client_port
+            facts.server_address, facts.server_port = plain_address(told.server_address), told.server_port
+        return True
+
+    async def _admitted(self, session: Session) -> bool:
+        """Counts and rates of connections (smtpd_client_connection_*_limit)."""
+        facts, settings = session.facts, session.settings
+        counted = "" if await session.client_is("event_exceptions") else facts.client_address
+        held, rate = await self.counters.connect(self.name, counted) if counted else (0, 0)
+        session.connected(counted)
+        for what, number, limit in (
+            ("concurrency", held, settings.smtpd_client_connection_count_limit),
+            ("rate", rate, settings.smtpd_client_connection_rate_limit),
+        ):
+            if limit and number > limit:
+                session.note(f"Connection {what} limit exceeded: {number} from {facts.client} for service {self.name}", "warning")
+                session.reply(f"421 4.7.0 {settings.myhostname} Error: too many connections from {facts.client_address}")
+                return False
+        return True
+
+    async def _line_ends(self, session: Session) -> LineEnds:
+        ends = _LINE_ENDS.get(session.settings.smtpd_forbid_bare_newline.lower(), LineEnds.STRICT)
+        if ends is not LineEnds.LENIENT and await session.client_is("bare_newline_exclusions"):
+            return LineEnds.LENIENT
+        return ends
+
+
+def _own_ends(session: Session) -> None:
+    """Addresses of both ends as the socket knows them."""
+    facts, transport = session.facts, session.connection.transport
+    peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+    if isinstance(peer, tuple):
+        facts.client_address, facts.client_port = plain_address(peer[0]), str(peer[1])
+    if isinstance(own, tuple):
+        facts.server_address, facts.server_port = plain_address(own[0]), str(own[1])
+
+
+async def _proxy_header(connection: Connection) -> Proxied | None:
+    reader, core = ProxyReader(), connection.core
+    while not reader.done:
+        await connection.more()
+        rest = reader.feed(core.peek(core.pending))
+        core.purge()
+        core.feed(rest)
+    return reader.proxied

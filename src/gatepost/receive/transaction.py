@@ -1,0 +1,119 @@
+"""A mail transaction: what MAIL, RCPT and the content gathered, and the envelope that it makes (RFC 5321 §3.3)."""
+
+from msgspec import Struct
+
+from gatepost.mail.envelope import Envelope, Notify, Recipient
+from gatepost.mail.queue_id import QueueId
+from gatepost.policy.port import Action, Facts
+from gatepost.proto.smtp.data import BdatReader
+from gatepost.receive.port import Intake
+
+
+class Sender(Struct, frozen=True):
+    """MAIL and its parameters. `size` as declared (0: not); `encoding` as in `Envelope`; `verp`: delimiters or empty."""
+
+    address: str
+    size: int = 0
+    encoding: str = ""
+    ret: str = ""
+    envid: str = ""
+    smtputf8: bool = False
+    verp: str = ""
+
+
+class Forwarded(Struct):
+    """What XFORWARD told of the client before us (XFORWARD_README). Empty: not told."""
+
+    name: str = "unknown"
+    address: str = "unknown"
+    port: str = ""
+    proto: str = ""
+    helo: str = ""
+    ident: str = ""
+    domain: str = ""
+
+    @property
+    def client(self) -> str:
+        """`name[address]`."""
+        return f"{self.name}[{self.address}]"
+
+
+class Transaction:
+    """From MAIL until RSET or the end of the message. `queue_id` comes with the first recipient, `intake` with the content;
+    `bdat` is there between the first chunk and the last. `spoiled`: a chunk was refused, the rest will be thrown away."""
+
+    __slots__ = ("bdat", "intake", "overshoot", "queue_id", "recipients", "sender", "spoiled")
+
+    def __init__(self, sender: Sender) -> None:
+        self.sender = sender
+        self.recipients: list[Recipient] = []
+        self.queue_id: QueueId | None = None
+        self.intake: Intake | None = None
+        self.bdat: BdatReader | None = None
+        self.overshoot = 0
+        self.spoiled = False
+
+    @property
+    def chunking(self) -> bool:
+        """BDAT has begun: neither DATA nor RCPT may follow (RFC 3030 §2)."""
+        return self.bdat is not None or self.spoiled
+
+    def abort(self) -> None:
+        """Forget the content."""
+        intake, self.intake = self.intake, None
+        if intake is not None:
+            intake.abort()
+
+
+_INET, _INET6 = "2", "10"
+
+
+def attributes(facts: Facts, forwarded: Forwarded | None, context: str, encoding: str) -> tuple[tuple[str, str], ...]:
+    """The named attributes of Postfix's queue file, in its order. `context`: `local` or `remote` header rewriting."""
+    logged = forwarded or Forwarded(
+        facts.client_name, facts.client_address, facts.client_port, facts.protocol_name, facts.helo_name or ""
+    )
+    family = _INET6 if ":" in facts.client_address else _INET
+    pairs = (
+        ("rewrite_context", context),
+        ("sasl_method", facts.sasl_method),
+        ("sasl_username", facts.sasl_username),
+        ("sasl_sender", facts.sasl_sender),
+        ("encoding", encoding),
+        ("log_ident", logged.ident),
+        ("log_client_name", logged.name),
+        ("log_client_address", logged.address),
+        ("log_client_port", logged.port),
+        ("log_message_origin", logged.client),
+        ("log_helo_name", logged.helo),
+        ("log_protocol_name", logged.proto),
+        ("client_name", facts.client_name),
+        ("reverse_client_name", facts.reverse_client_name),
+        ("client_address", facts.client_address),
+        ("client_port", facts.client_port),
+        ("server_address", facts.server_address),
+        ("server_port", facts.server_port),
+        ("helo_name", facts.helo_name or ""),
+        ("protocol_name", facts.protocol_name),
+        ("client_address_type", family),
+    )
+    return tuple(pair for pair in pairs if pair[1])
+
+
+def envelope(sender: Sender, recipients: list[Recipient], actions: list[Action], attrs: tuple[tuple[str, str], ...]) -> Envelope:
+    """The envelope, after what policy asked for (HOLD, FILTER, REDIRECT, BCC of access(5)); the last one of a kind counts."""
+    asked = {action.kind: action.value for action in actions}
+    bcc = [Recipient(a.value, a.value, f"rfc822;{a.value}", int(Notify.NEVER)) for a in actions if a.kind == "bcc"]
+    return Envelope(
+        sender=sender.address,
+        recipients=(*recipients, *bcc),
+        encoding=sender.encoding,
+        ret=sender.ret,
+        envid=sender.envid,
+        smtputf8=sender.smtputf8,
+        content_filter=asked.get("filter", ""),
+        redirect=asked.get("redirect", ""),
+        verp=sender.verp,
+        hold="hold" in asked,
+        attributes=attrs,
+    )
