@@ -1,0 +1,402 @@
+"""cleanup(8) driven directly; texts, order and log lines are those of Postfix 3.7."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gatepost.events.maillog import words
+from gatepost.events.records import Event
+from gatepost.lookup.registry import Tables
+from gatepost.mail.content import FileContent
+from gatepost.mail.envelope import Envelope, Recipient
+from gatepost.mail.queue_id import QueueId
+from gatepost.receive.cleanup import Cleaned, Cleanup
+from gatepost.receive.cleanup_settings import CleanupSettings
+from gatepost.routing.routing import Routing
+from gatepost.routing.settings import RoutingSettings
+
+QUEUE_ID = QueueId(1_700_000_000_123_456, 3)
+RECEIVED = b"Received: from client.test (client2.client.test [127.0.0.2])\r\n\tby mail.example.test id X; now\r\n"
+CLIENT = "client2.client.test[127.0.0.2]"
+TAIL = f"from {CLIENT}; from=<sender@client.test> to=<alice@example.test> proto=ESMTP helo=<client.test>"
+MIME = (
+    b'MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="b1"\r\n\r\npreamble\r\n--b1\r\nContent-Type: text/plain\r\n\r\n'
+    b'text one\r\n--b1\r\nContent-Type: application/x;\r\n name="evil.exe"\r\n\r\nTVqQ\r\n--b1\r\nContent-Type: message/rfc822\r\n\r\n'
+    b"Subject: nested subject\r\nX-Nested: yes\r\n\r\nnested body\r\n--b1--\r\nepilogue\r\n"
+)
+
+ROUTING = {
+    "myhostname": "mail.example.test",
+    "mydomain": "example.test",
+    "myorigin": "mail.example.test",
+    "mydestination": "mail.example.test, example.test, localhost",
+}
+
+
+class Run:
+    """A cleanup, and what it said."""
+
+    def __init__(self, directory: Path, **parameters: object) -> None:
+        self.log: list[str] = []
+        routing = {**ROUTING, **{k: v for k, v in parameters.items() if k in RoutingSettings.__struct_fields__}}
+        own = {k: v for k, v in parameters.items() if k in CleanupSettings.__struct_fields__}
+        for name in ("mime_header_checks", "nested_header_checks"):
+            own.setdefault(name, own.get("header_checks", ""))
+        tables = Tables(self.log.append)
+        numbers = itertools.count()
+        self.cleanup = Cleanup(
+            CleanupSettings(**{"myhostname": "mail.example.test", **own}),  # type: ignore[arg-type]
+            Routing(RoutingSettings(**routing), tables, frozenset(("127.0.0.1",)), self.log.append),  # type: ignore[arg-type]
+            tables,
+            staging=lambda: directory / f"staged{next(numbers)}",
+            clock=lambda: 0.0,
+            emit=self._emit,
+        )
+
+    def _emit(self, event: Event) -> None:
+        self.log.append(words(event).replace(str(QUEUE_ID), "QID"))
+
+    def __call__(
+        self,
+        content: bytes,
+        *recipients: Recipient,
+        sender: str = "sender@client.test",
+        context: str = "remote",
+        fullname: str = "",
+        step: int = 0,
+    ) -> Cleaned:
+        intake = self.cleanup.open(QUEUE_ID, client=CLIENT, origin_service="smtpd", context=context)
+        intake.write(RECEIVED)
+        for start in range(0, len(content), step or len(content) or 1):
+            intake.write(content[start : start + step] if step else content)
+        envelope = Envelope(
+            sender,
+            recipients or (Recipient("alice@example.test", "alice@example.test", "rfc822;alice@example.test"),),
+            sender_fullname=fullname,
+            attributes=(("log_protocol_name", "ESMTP"), ("log_helo_name", "client.test")),
+        )
+        return asyncio.run(intake.finish(envelope))
+
+    def text(self, content: bytes, **options: object) -> str:
+        """The content behind our Received header, with LF line ends."""
+        cleaned = self(content, **options)  # type: ignore[arg-type]
+        assert cleaned.message is not None, cleaned.outcome
+        data = cleaned.message.content.read()
+        assert data.startswith(RECEIVED)
+        assert cleaned.message.size == len(data) - data.count(b"\r\n")
+        return data[len(RECEIVED) :].decode().replace("\r\n", "\n").replace(str(QUEUE_ID), "QID")
+
+
+Make = Callable[..., Run]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    return lambda **parameters: Run(tmp_path, **parameters)
+
+
+DATE = "Date: Thu,  1 Jan 1970 00:00:00 +0000 (UTC)"
+
+
+@pytest.fixture(autouse=True)
+def _utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+
+
+def test_a_remote_client_s_headers_are_left_alone(make: Make) -> None:
+    run = make()
+    text = "From: joe\nTo: alice, (comment) eve\n\nx\n"
+    assert run.text(text.replace("\n", "\r\n").encode()) == text
+    assert run.log == ["QID: message-id=<>"]
+
+
+def test_a_local_client_s_headers_are_rewritten(make: Make) -> None:
+    run = make(append_dot_mydomain=True)
+    content = (
+        b'From: joe\r\nTo: alice, Bob <bob>, carol@host\r\nCc: "Quoted, Name" <dan@sub.example.test>, (comment) eve\r\n'
+        b"Reply-To: <list>\r\nSubject: rewriting\r\nSender: frank@other.test\r\n\r\nx\r\n"
+    )
+    assert run.text(content, context="local") == (
+        "From: joe@mail.example.test\n"
+        "To: alice@mail.example.test, Bob <bob@mail.example.test>,\n\tcarol@host.example.test\n"
+        'Cc: "Quoted, Name" <dan@sub.example.test>,\n\teve@mail.example.test (comment)\n'
+        "Reply-To: <list@mail.example.test>\nSubject: rewriting\nSender: frank@other.test\n"
+        f"Message-Id: <QID@mail.example.test>\n{DATE}\n\nx\n"
+    )
+    assert run.log == ["QID: message-id=<QID@mail.example.test>"]
+
+
+def test_missing_headers(make: Make) -> None:
+    run = make(undisclosed_recipients_header="To: undisclosed-recipients:;")
+    assert run.text(b"Subject: x\r\n\r\nx\r\n", context="local", fullname="Bob Builder") == (
+        f"Subject: x\nMessage-Id: <QID@mail.example.test>\n{DATE}\nFrom: Bob Builder <sender@client.test>\n"
+        "To: undisclosed-recipients:;\n\nx\n"
+    )
+    assert "To: und" not in run.text(b"Cc: x@y.test\r\n\r\nx\r\n", context="local")
+    assert "From: MAILER-DAEMON\n" in run.text(b"\r\nx\r\n", context="local", sender="", fullname="root")
+
+
+def test_resent(make: Make) -> None:
+    run = make()
+    assert run.text(b"Resent-From: r@b.test\r\nFrom: a@b.test\r\nTo: c@d.test\r\n\r\nx\r\n", context="local") == (
+        f"Resent-From: r@b.test\nFrom: a@b.test\nTo: c@d.test\nResent-Message-Id: <QID@mail.example.test>\nResent-{DATE}\n\nx\n"
+    )
+    assert run.log == ["QID: resent-message-id=<QID@mail.example.test>", "QID: message-id=<>"]
+
+
+def test_dropped_headers(make: Make) -> None:
+    content = b"Bcc: secret@x.test\r\nContent-Length: 5\r\nReturn-Path: <x>\r\nX-Drop: 1\r\nSubject: x\r\n\r\nx\r\n"
+    assert make().text(content) == "X-Drop: 1\nSubject: x\n\nx\n"
+    assert make(message_drop_headers="x-drop").text(content).startswith("Bcc: secret@x.test\nContent-Length: 5\n")
+
+
+def test_a_body_without_an_empty_line_gets_one(make: Make) -> None:
+    assert make().text(b"Subject: x\r\nnot a header line\r\n\r\nmore\r\n") == "Subject: x\n\nnot a header line\n\nmore\n"
+
+
+def test_stray_line_ends_become_spaces(make: Make) -> None:
+    content = b"Subject: a\rb\r\n\r\none\rtwo\nthree\r\r\n"
+    assert make().text(content) == "Subject: a b\n\none two three \n"
+    assert make().text(content, step=1) == "Subject: a b\n\none two three \n"
+    assert make(cleanup_replace_stray_cr_lf=False).cleanup is not None
+
+
+def test_hops(make: Make) -> None:
+    run = make(hopcount_limit=3)
+    outcome = run(b"Received: x\r\n" * 3 + b"Subject: x\r\n\r\nx\r\n").outcome
+    assert outcome is not None
+    assert (outcome.code, outcome.enhanced, outcome.text) == (554, "5.4.0", "Error: too many hops")
+    assert run.log == ["warning: QID: message rejected: hopcount exceeded"]
+
+
+CONTENT = (
+    b"From: Sender <sender@client.test>\r\nSubject: bad thing\r\nX-Long: one\r\n two\r\n\r\nHello\r\nbody bad thing\r\nlast\r\n"
+)
+AS_IT_WAS = CONTENT.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize(
+    ("rule", "line", "text"),
+    [
+        ("WARN hmm", f"warning: header Subject: bad thing {TAIL}: hmm", AS_IT_WAS),
+        ("INFO", f"info: header Subject: bad thing {TAIL}", AS_IT_WAS),
+        ("PASS because", f"pass: header Subject: bad thing {TAIL}: because", AS_IT_WAS),
+        ("DUNNO", "", AS_IT_WAS),
+        ("IGNORE", "", AS_IT_WAS.replace("Subject: bad thing\n", "")),
+        ("STRIP", f"strip: header Subject: bad thing {TAIL}", AS_IT_WAS.replace("Subject: bad thing\n", "")),
+        ("REPLACE Subject: good", f"replace: header Subject: bad thing {TAIL}: Subject: good", AS_IT_WAS.replace("t: bad", "t: good", 1).replace("good thing", "good")),
+        ("PREPEND X-One: 1", f"prepend: header Subject: bad thing {TAIL}: X-One: 1", AS_IT_WAS.replace("Subject", "X-One: 1\nSubject")),
+    ],
+)  # fmt: skip
+def test_header_checks_that_let_pass(make: Make, rule: str, line: str, text: str) -> None:
+    run = make(header_checks=f"regexp:{{{{/^Subject: bad/ {rule}}}}}")
+    assert run.text(CONTENT) == text
+    assert run.log == [f"QID: {line}"] * bool(line) + ["QID: message-id=<>"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "warning"),
+    [
+        ("REPLACE no header", 'bad REPLACE header text "no header" in header_checks map -- need "headername: headervalue"'),
+        ("REPLACE", "REPLACE action without text in header_checks map"),
+        ("FILTER foo", "bad FILTER command foo in header_checks -- need transport:destination"),
+        ("BCC carol", 'bad BCC address "carol" in header_checks map -- need user@domain'),
+        ("REDIRECT carol", 'bad REDIRECT target "carol" in header_checks map -- need user@domain'),
+        ("550 nope", "unknown command in header_checks map: 550 nope"),
+    ],
+)
+def test_mistakes_in_checks(make: Make, rule: str, warning: str) -> None:
+    run = make(header_checks=f"regexp:{{{{/^Subject: bad/ {rule}}}}}")
+    assert run.text(CONTENT) == AS_IT_WAS
+    assert run.log == [f"warning: {warning}", "QID: message-id=<>"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "reply"),
+    [
+        ("REJECT", "550 5.7.1 message content rejected"),
+        ("reject lower", "550 5.7.1 lower"),
+        ("REJECT 5.7.9 coded text", "550 5.7.9 coded text"),
+        ("REJECT 4.7.9 odd", "451 4.7.9 odd"),
+    ],
+)
+def test_refusals(make: Make, rule: str, reply: str) -> None:
+    for parameter, kind in (("header_checks", "header X-Long: one? two"), ("body_checks", "body body bad thing")):
+        run = make(**{parameter: f"regexp:{{{{/^X-Long: one.*two/ {rule}}}, {{/^body bad/ {rule}}}}}"})
+        outcome = run(CONTENT).outcome
+        assert outcome is not None
+        assert f"{outcome.code} {outcome.enhanced} {outcome.text}" == reply
+        assert run.log[-1] == f"QID: reject: {kind} {TAIL}: {reply[4:]}"
+
+
+def test_effects_on_the_envelope(make: Make) -> None:
+    run = make(
+        header_checks="regexp:{{/^From:/ HOLD review}, {/^Subject:/ FILTER smtp:[x]:1}, {/^X-Long:/ REDIRECT bob@example.test}}"
+    )
+    message = run(CONTENT).message
+    assert message is not None
+    assert (message.envelope.hold, message.envelope.content_filter, message.envelope.redirect) == (
+        True, "smtp:[x]:1", "bob@example.test",
+    )  # fmt: skip
+    bcc = make(header_checks="regexp:{{/^Subject:/ BCC carol@example.test}}")(CONTENT).message
+    assert bcc is not None
+    assert bcc.envelope.recipients[1] == Recipient("carol@example.test", "carol@example.test", "", 1)
+
+
+def test_discard(make: Make) -> None:
+    run = make(header_checks="regexp:{{/^Subject: bad/ DISCARD gone}}")
+    assert run(CONTENT) == Cleaned()
+    assert run.log == [f"QID: discard: header Subject: bad thing {TAIL}: gone"]
+
+
+def test_checks_can_be_overridden(make: Make) -> None:
+    run = make(header_checks="regexp:{{/./ REJECT}}", receive_override_options="no_header_body_checks")
+    assert run.text(CONTENT) == AS_IT_WAS
+
+
+def test_body_checks_stop_at_the_size_limit(make: Make) -> None:
+    run = make(body_checks="regexp:{{/bad/ REJECT}}", body_checks_size_limit=50)
+    assert run(b"Subject: x\r\n\r\n" + b"y" * 60 + b"\r\n\r\n\r\nbody bad\r\n").message is not None
+
+
+def test_mime_parts(make: Make) -> None:
+    run = make(
+        body_checks="regexp:{{/^(preamble|epilogue|--b1|nested body|TVqQ)/ INFO}}", header_checks="regexp:{{/evil|nested/ INFO}}"
+    )
+    assert run.text(MIME) == MIME.decode().replace("\r\n", "\n")
+    told = [line.split(" from ")[0].removeprefix("QID: info: ") for line in run.log if "info" in line]
+    assert told == [
+        "body preamble", "body --b1", "body --b1", 'header Content-Type: application/x;? name="evil.exe"', "body TVqQ", "body --b1",
+        "header Subject: nested subject", "header X-Nested: yes", "body nested body", "body --b1--", "body epilogue",
+    ]  # fmt: skip
+
+
+def test_mime_is_not_looked_at_where_disabled(make: Make) -> None:
+    run = make(
+        body_checks="regexp:{{/^X-Nested/ REJECT}}", header_checks="regexp:{{/^X-Nested/ WARN}}", disable_mime_input_processing=True
+    )
+    assert run(MIME).outcome is not None
+    assert "body X-Nested: yes" in run.log[-1]
+
+
+def test_strict_mime(make: Make) -> None:
+    body = make(strict_8bitmime_body=True)
+    outcome = body("Subject: x\r\n\r\ncafé\r\n".encode()).outcome
+    assert outcome is not None
+    assert f"{outcome.code} {outcome.enhanced} {outcome.text}" == "550 5.6.0 improper use of 8-bit data in message body"
+    domain = make(strict_mime_encoding_domain=True)
+    domain(b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\nQQ==\r\n")
+    assert domain.log[-1] == (
+        f"QID: reject: mime-error invalid message/* or multipart/* encoding domain: base64 from {CLIENT}; "
+        "from=<sender@client.test> to=<alice@example.test>"
+    )
+
+
+def test_recipients(make: Make) -> None:
+    run = make(
+        virtual_alias_maps="inline:{{team@example.test=alice bob x@remote.test}}",
+        recipient_bcc_maps="inline:{{alice@example.test=carol@example.test}}",
+        always_bcc="archive@example.test",
+    )
+    message = run(
+        CONTENT,
+        Recipient("team@example.test", "team@example.test", "rfc822;team@example.test", 6),
+        Recipient("alice@example.test", "alice@example.test"),
+        Recipient("ALICE@example.test", "alice@example.test"),
+        sender="joe",
+    ).message
+    assert message is not None
+    assert message.envelope.sender == "joe@mail.example.test"
+    team = ("team@example.test", "rfc822;team@example.test", 4)
+    assert message.envelope.recipients == (
+        *(Recipient(to, *team) for to in ("alice@mail.example.test", "bob@mail.example.test", "x@remote.test")),
+        Recipient("alice@example.test", "alice@example.test"),
+        Recipient("carol@example.test", "carol@example.test", "", 1),
+        Recipient("archive@example.test", "archive@example.test", "", 1),
+    )
+
+
+def test_alias_loop(make: Make) -> None:
+    run = make(virtual_alias_maps="inline:{{alice@example.test=b@example.test}, {b@example.test=alice@example.test}}")
+    outcome = run(CONTENT).outcome
+    assert outcome is not None
+    assert f"{outcome.code} {outcome.enhanced} {outcome.text}" == "451 4.6.0 Alias expansion error"
+    assert run.log == [
+        "warning: QID: unreasonable virtual_alias_maps map nesting for alice@example.test -- message not accepted, try again later"
+    ]
+
+
+def test_a_table_that_fails_is_temporary(make: Make) -> None:
+    outcome = make(virtual_alias_maps="fail:x")(CONTENT).outcome
+    assert outcome is not None
+    assert outcome.code == 451
+
+
+def test_encoding_header_says_8bit(make: Make) -> None:
+    message = make()(b"Content-Transfer-Encoding: 8bit\r\n\r\nx\r\n").message
+    assert message is not None
+    assert message.envelope.encoding == "8bit"
+
+
+def test_disallowed_characters(make: Make) -> None:
+    assert make(message_strip_characters="\\0").text(b"Subject: a\0b\r\n\r\n\0x\r\n") == "Subject: ab\n\nx\n"
+    outcome = make(message_reject_characters="\\0")(b"Subject: x\r\n\r\na\0b\r\n").outcome
+    assert outcome is not None
+    assert (outcome.code, outcome.text) == (550, "disallowed character")
+
+
+def test_large_messages_wait_in_a_file(make: Make, tmp_path: Path) -> None:
+    body = b"".join(b"line %d\r\n" % number for number in range(40000))
+    content = b"Bcc: x\r\nSubject: big\r\n\r\n" + body
+    run = make()
+    message = run(content, step=30000, context="local").message
+    assert message is not None
+    assert isinstance(message.content, FileContent)
+    data = message.content.read()
+    assert data.startswith(RECEIVED + b"Subject: big\r\nMessage-Id: <")
+    assert data.endswith(b"\r\n\r\n" + body)
+    assert message.size == len(data) - data.count(b"\r\n")
+
+
+def test_large_bodies_are_checked_in_their_file(make: Make, tmp_path: Path) -> None:
+    body = b"".join(b"line %d\r\n" % number for number in range(40000))
+    content = b"Subject: big\r\n\r\n" + body
+    checked = make(body_checks="regexp:{{/^line 7$/ REPLACE seven}}")(content, step=30000).message
+    assert checked is not None
+    assert checked.content.read().endswith(b"\r\n\r\n" + body.replace(b"\r\nline 7\r\n", b"\r\nseven\r\n"))
+    assert [path.name for path in tmp_path.iterdir()] == ["staged1"]  # the file that was read is gone
+
+
+def test_nothing_is_left_of_a_refused_large_message(make: Make, tmp_path: Path) -> None:
+    run = make(message_size_limit=1000)
+    assert run(b"Subject: big\r\n\r\n" + b"x\r\n" * 200000, step=65536).outcome is not None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_cannot_write_is_temporary(make: Make, tmp_path: Path) -> None:
+    run = make()
+    run.cleanup.staging = lambda: tmp_path / "missing" / "file"
+    outcome = run(b"Subject: big\r\n\r\n" + b"x\r\n" * 200000, step=65536).outcome
+    assert outcome is not None
+    assert outcome.code == 451
+
+
+@given(
+    st.lists(st.sampled_from([b"A: x", b"From: a", b" y", b"", b"no", b"--b", b"Content-Type: multipart/x; boundary=b", b"\xff"])),
+    st.integers(1, 9),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_remote_body_comes_out_as_it_came_in(lines: list[bytes], step: int) -> None:
+    content = b"X: 1\r\n\r\n" + b"".join(line + b"\r\n" for line in lines)
+    for parameters in ({}, {"body_checks": "regexp:{{/never/ REJECT}}"}):
+        message = Run(Path("/nowhere"), **parameters)(content, step=step).message
+        assert message is not None
+        assert message.content.read() == RECEIVED + content

@@ -1,0 +1,97 @@
+"""Classes, transports and next hops, as Postfix 3.7 answered."""
+
+import asyncio
+
+import pytest
+
+from gatepost.routing.port import AddressClass, Route
+from gatepost.routing.resolve import UNRESOLVED
+from gatepost.routing.routing import Routing
+
+from .conftest import MakeRouting
+
+
+def resolve(routing: Routing, address: str, sender: str = "") -> Route:
+    return asyncio.run(routing.resolve(address, sender))
+
+
+def goes(routing: Routing, address: str, sender: str = "") -> tuple[str, str]:
+    route = resolve(routing, address, sender)
+    return route.transport, route.nexthop
+
+
+def test_classes(make_routing: MakeRouting) -> None:
+    routing = make_routing(
+        virtual_alias_domains="valias.test", virtual_mailbox_domains="vbox.test", relay_domains="relay.test", relayhost="[out.test]"
+    )
+    assert goes(routing, "a@example.test") == ("local", "mail.example.test")
+    assert goes(routing, "a@valias.test") == ("error", "5.1.1 User unknown in virtual alias table")
+    assert goes(routing, "a@vbox.test") == ("virtual", "vbox.test")
+    assert goes(routing, "a@sub.relay.test") == ("relay", "[out.test]")
+    assert goes(routing, "a@other.test") == ("smtp", "[out.test]")
+    assert resolve(routing, "a@relay.test").cls is AddressClass.RELAY
+
+
+def test_address_literals(make_routing: MakeRouting) -> None:
+    routing = make_routing()
+    assert resolve(routing, "alice@[127.0.0.1]").cls is AddressClass.LOCAL
+    assert resolve(routing, "alice@[127.0.0.5]").cls is AddressClass.DEFAULT
+    assert resolve(routing, "alice@[IPv6:::1]").cls is AddressClass.DEFAULT
+    for bad in ("[::1]", "[999.1.1.1]", "127.0.0.1", "[example.test]", "-example.test", "b" * 64 + ".test", ".example.test"):
+        assert resolve(routing, f"alice@{bad}").error == "5.1.3 bad address syntax", bad
+
+
+@pytest.mark.parametrize(
+    ("address", "recipient", "routed"),
+    [
+        ("alice@remote.test@example.test", "alice@remote.test", False),
+        ("user@example.test@", "user@example.test", False),
+        ("a%b.test@example.test", "a@b.test", False),
+        ("a%b%c@example.test", "a%b@c", True),
+        ("user%a.test@b.test", "user%a.test@b.test", True),
+        ("", "MAILER-DAEMON@mail.example.test", False),
+    ],
+)
+def test_routing_in_the_local_part(make_routing: MakeRouting, address: str, recipient: str, routed: bool) -> None:
+    route = resolve(make_routing(), address)
+    assert (route.recipient, route.routed) == (recipient, routed)
+
+
+def test_transport_table(make_routing: MakeRouting) -> None:
+    table = "{user@a.test=smtp:[u.test]}, {a.test=relay:}, {.b.test=:[b.test]:26}, {c.test=error:5.1.2 gone}, {d.test=:}, {*=slow:[x.test]}"
+    routing = make_routing(transport_maps=f"inline:{{{table}}}", recipient_delimiter="+")
+    assert goes(routing, "user+x@a.test") == ("smtp", "[u.test]")
+    assert goes(routing, "other@a.test") == ("relay", "a.test")
+    assert goes(routing, "x@sub.b.test") == ("smtp", "[b.test]:26")
+    assert goes(routing, "x@c.test") == ("error", "5.1.2 gone")
+    assert goes(routing, "x@d.test") == ("smtp", "d.test")
+    assert goes(routing, "x@else.test") == ("slow", "[x.test]")
+
+
+def test_sender_dependent_tables(make_routing: MakeRouting) -> None:
+    routing = make_routing(
+        relayhost="[out.test]",
+        sender_dependent_default_transport_maps="inline:{{a@x.test=slow}, {b@x.test=slow:[b.test]}, {<>=empty}}",
+        sender_dependent_relayhost_maps="inline:{{@x.test=[relay.test]}, {d@x.test=DUNNO}}",
+    )
+    assert goes(routing, "r@o.test", "a@x.test") == ("slow", "[relay.test]")
+    assert goes(routing, "r@o.test", "b@x.test") == ("slow", "[b.test]")
+    assert goes(routing, "r@o.test", "c@y.test") == ("smtp", "[out.test]")
+    assert goes(routing, "r@o.test", "d@x.test") == ("smtp", "o.test")
+    assert goes(routing, "r@o.test") == ("empty", "[out.test]")
+
+
+def test_relocated(make_routing: MakeRouting) -> None:
+    routing = make_routing(relocated_maps="inline:{{gone@example.test=gone@new.test}}")
+    assert goes(routing, "gone@example.test") == ("error", "5.1.6 User has moved to gone@new.test")
+
+
+def test_a_table_that_fails_is_told(make_routing: MakeRouting, warnings: list[str]) -> None:
+    assert resolve(make_routing(transport_maps="fail:x"), "a@b.test").error == UNRESOLVED
+    assert warnings
+
+
+def test_doubly_claimed_domains_are_warned_of(make_routing: MakeRouting, warnings: list[str]) -> None:
+    routing = make_routing(relay_domains="dup.test", virtual_mailbox_domains="dup.test")
+    assert resolve(routing, "x@dup.test").cls is AddressClass.VIRTUAL_MAILBOX
+    assert warnings == ["do not list domain dup.test in BOTH virtual_mailbox_domains and relay_domains"]
