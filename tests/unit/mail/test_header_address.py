@@ -59,7 +59,7 @@ def test_token_limit_of_postfix() -> None:
 def test_any_text_has_tokens(text: str) -> None:
     scan(text)
     once = external(parse(text))
-    assert [internal(t.parts) for t in addresses(parse(text))] is not None
+    assert [internal(t.parts) for t in addresses(parse(text))] != None
     assert isinstance(once, str)
 
 
