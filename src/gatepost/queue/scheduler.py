@@ -89,6 +89,7 @@ class Scheduler:
         self._resolve = resolve
         self._agents = agents
         self._settings = settings
+        self._put_off = frozenset(settings.defer_transports.replace(",", " ").split())
         self._emit = emit
         self._clock = clock
         self._destinations = Destinations(limits)
@@ -261,7 +262,7 @@ class Scheduler:
             enhanced, _, text = route.error.partition(" ")
             cls = Class.TEMPORARY if route.transport == _RETRY else Class.PERMANENT
             return Outcome(cls, enhanced, text)
-        if route.transport in self._settings.defer_transports:
+        if route.transport in self._put_off:
             return _TRANSPORT_DEFERRED
         return route
 

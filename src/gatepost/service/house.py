@@ -6,21 +6,22 @@ Nothing here decides anything about mail: it reads settings, opens tables, and h
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry
 from gatepost.deliver.privileged import AgentClient
 from gatepost.events.records import Emit, Note
-from gatepost.lookup.match_list import MatchList
 from gatepost.lookup.registry import Tables
 from gatepost.net.dns import AresResolver
-from gatepost.queue.notices import Notices
+from gatepost.queue.notices import Notices, NoticeSettings
 from gatepost.queue.partitions import Partitions
 from gatepost.queue.port import NewMessage
 from gatepost.queue.scheduler import Scheduler
+from gatepost.queue.settings import QueueSettings
 from gatepost.receive.cleanup import Cleanup
+from gatepost.receive.cleanup_settings import CleanupSettings
 from gatepost.routing.routing import Routing
 from gatepost.routing.settings import RoutingSettings
 from gatepost.service import settings
@@ -62,8 +63,8 @@ class House:
             resolve=self.routing.resolve,
             agents=self.transports.agent,
             limits=self.transports.limits,
-            notifier=Notices(settings.notice_settings(configuration), self.internal_mail, self.emit, self.clock, random.Random()),
-            settings=settings.queue_settings(configuration),
+            notifier=Notices(configuration.view(NoticeSettings), self.internal_mail, self.emit, self.clock, random.Random()),
+            settings=configuration.view(QueueSettings),
             emit=self.emit,
             clock=self.clock,
             program=self.transports.program,
@@ -78,14 +79,16 @@ class House:
         """How a service of master.cf tells what happens; it may have a `syslog_name` of its own."""
         return self.log.emitter(self.configuration.value("syslog_name", entry.overrides))
 
-    def client_list(self, name: str, overrides: dict[str, str], service: str = "smtpd") -> MatchList:
-        """A list parameter that names clients, compiled."""
-        value = self.configuration.value(name, overrides)
-        return MatchList.addresses(value, self.tables, name, self.warner(service))
-
-    def cleanup(self, overrides: dict[str, str], emit: Emit | None = None) -> Cleanup:
+    def cleanup(self, overrides: Mapping[str, str], emit: Emit | None = None) -> Cleanup:
         """The cleanup of a service."""
-        return settings.cleanup(self, overrides, emit or self.emit)
+        return Cleanup(
+            self.configuration.view(CleanupSettings, overrides),
+            self.routing,
+            self.tables,
+            staging=self.partitions.staging,
+            clock=self.clock,
+            emit=emit or self.emit,
+        )
 
     async def enqueue(self, message: NewMessage) -> None:
         """Make a message durable, then have it delivered. Raises QueueUnavailable, and then nothing was accepted."""

@@ -1,6 +1,13 @@
-"""Parameters that the supervisor and the wiring itself read; every other room declares its own."""
+"""Parameters that processes and wiring read themselves; every other room declares its own."""
+
+import socket
 
 from msgspec import Struct
+
+from gatepost.config.interfaces import own_interfaces
+
+AGENT_TIME_LIMIT = 1100.0
+"""Seconds for one request to the agent: more than `command_time_limit` (1000 s), after which the agent itself gives up."""
 
 
 class MasterSettings(Struct, frozen=True):
@@ -14,3 +21,38 @@ class MasterSettings(Struct, frozen=True):
     inet_interfaces: str
     inet_protocols: str
     worker_processes: int
+
+
+class HouseSettings(Struct, frozen=True):
+    """What all services of a worker share."""
+
+    queue_directory: str
+    myhostname: str
+    mail_name: str
+    inet_interfaces: str
+    proxy_interfaces: str
+    default_process_limit: int
+    anvil_rate_time_unit: int
+    queue_ledger_lifetime: int
+    queue_deliver: bool
+
+
+def own_addresses(settings: HouseSettings) -> frozenset[str]:
+    """The IP addresses that are ours: those of inet_interfaces, and of proxy_interfaces in front of us."""
+    found: set[str] = set()
+    interfaces = own_interfaces()
+    for word in f"{settings.inet_interfaces} {settings.proxy_interfaces}".replace(",", " ").split():
+        if word == "all":
+            found |= {str(one.ip) for one in interfaces}
+        elif word == "loopback-only":
+            found |= {str(one.ip) for one in interfaces if one.is_loopback}
+        else:
+            found |= _addresses_of(word.strip("[]"))
+    return frozenset(found)
+
+
+def _addresses_of(host: str) -> set[str]:
+    try:
+        return {str(answer[4][0]) for answer in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except socket.gaierror:
+        return set()  # `gatepost check` names it, and the listener that needs it refuses to start

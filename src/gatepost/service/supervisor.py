@@ -22,7 +22,7 @@ from pathlib import Path
 
 from gatepost.config.configuration import ConfigurationError, load
 from gatepost.events.records import Note
-from gatepost.service import agent, worker
+from gatepost.service import agent, preload, worker
 from gatepost.service.children import Child, Children, Role, how_it_ended
 from gatepost.service.directories import create_missing
 from gatepost.service.listeners import BindFailure, Listeners
@@ -65,6 +65,7 @@ class Supervisor:
         except (OSError, KeyError, BindFailure) as error:
             raise StartFailure(str(error)) from error
         self._say(f"daemon started -- version {self._settings.mail_version}, configuration {self._directory}")
+        preload.import_all()
         gc.collect()
         gc.freeze()  # what is shared with the children stays shared: the collector must not touch it
         self._start_all()

@@ -1,0 +1,46 @@
+"""The restrictions of a service, with everything that they may ask."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from gatepost.events.records import Emit
+from gatepost.lookup.match_list import MatchList
+from gatepost.policy.engine import RestrictionPolicy
+from gatepost.policy.settings import PolicySettings
+from gatepost.policy.sources import PolicyServer, Sources
+from gatepost.routing.recipients import Recipients
+
+if TYPE_CHECKING:
+    from gatepost.service.house import House
+
+
+def restriction_policy(house: "House", overrides: Mapping[str, str], emit: Emit) -> RestrictionPolicy:
+    """The compiled restriction lists of one smtpd service. Raises ConfigurationError."""
+    configuration = house.configuration
+    warn = house.warner("smtpd", emit)
+
+    def value(name: str) -> str:
+        return configuration.value(name, overrides)
+
+    classes = value("smtpd_restriction_classes").replace(",", " ").split()
+    addresses = " ".join(sorted(house.own_addresses))
+    sources = Sources(
+        settings=configuration.view(PolicySettings, overrides),
+        tables=house.tables,
+        router=house.routing,
+        recipients=Recipients(house.routing, value("double_bounce_sender")),
+        resolver=house.resolver,
+        networks=MatchList.addresses(value("mynetworks"), house.tables, "mynetworks", warn),
+        dotless_parents="smtpd_access_maps" in value("parent_domain_matches_subdomains").replace(",", " ").split(),
+        addresses=MatchList.addresses(addresses, house.tables, "inet_interfaces", warn),
+        policy_servers=_no_policy_servers,
+        clock=house.clock,
+        sleep=asyncio.sleep,
+        emit=emit,
+    )
+    return RestrictionPolicy(sources, {name: value(name) for name in classes})
+
+
+def _no_policy_servers(endpoint: str, attributes: dict[str, str]) -> PolicyServer:
+    raise LookupError(endpoint)

@@ -1,0 +1,148 @@
+"""smtpd services of master.cf: policy, cleanup, TLS and lists put together with the settings of that line."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from gatepost.config.master import ServiceEntry
+from gatepost.events.records import Emit, Note
+from gatepost.lookup.match_list import MatchList
+from gatepost.lookup.port import LookupFailure
+from gatepost.net.tls import ServerTls, TlsFailure, TlsServerSettings
+from gatepost.policy.engine import RestrictionPolicy
+from gatepost.receive.port import Surroundings
+from gatepost.receive.settings import SmtpdSettings
+from gatepost.receive.smtpd import SmtpdService
+from gatepost.service.policy import restriction_policy
+
+if TYPE_CHECKING:
+    from gatepost.service.house import House
+
+
+def open_service(house: "House", entry: ServiceEntry) -> SmtpdService:
+    """The service of one smtpd line. Raises ConfigurationError."""
+    configuration, overrides = house.configuration, entry.overrides
+    emit = house.emitter(entry)
+    settings = configuration.view(SmtpdSettings, overrides)
+    lists = _Lists(house, entry, emit)
+    limit = house.settings.default_process_limit if entry.process_limit is None else entry.process_limit
+    tls = _tls(house, entry, emit, wrapper=settings.smtpd_tls_wrappermode)
+    return SmtpdService(
+        settings,
+        name=entry.name,
+        policy=_policy(house, entry, emit),
+        cleanup=house.cleanup(overrides, emit),
+        new_id=house.partitions.new_id,
+        enqueue=house.enqueue,
+        resolver=house.resolver,
+        counters=house.counters,
+        emit=emit,
+        clock=house.clock,
+        surroundings=lists.surroundings(),
+        tls=tls,
+        tls_required=tls is not None and tls.required,
+        lmtp=entry.command == "lmtpd",
+        stressed=configuration.view(SmtpdSettings, {**overrides, "stress": "yes"}),
+        process_limit=limit or 1 << 30,
+    )
+
+
+def _policy(house: "House", entry: ServiceEntry, emit: Emit) -> RestrictionPolicy:
+    policy = restriction_policy(house, entry.overrides, emit)
+    for fault in policy.faults:
+        emit(Note("smtpd", str(fault), "warning"))
+    return policy
+
+
+def _tls(house: "House", entry: ServiceEntry, emit: Emit, *, wrapper: bool) -> ServerTls | None:
+    """The TLS of a service; without a usable certificate there is none, and the log says why (as smtpd(8) does)."""
+    settings = house.configuration.view(TlsServerSettings, entry.overrides)
+    if not wrapper and settings.smtpd_tls_security_level in ("", "none"):
+        return None
+    try:
+        return ServerTls(settings, wrapper=wrapper)
+    except TlsFailure as failure:
+        emit(Note("smtpd", f"{failure}: TLS is disabled for {entry.name}", "warning"))
+        return None
+
+
+class _Lists:
+    """The lists and questions of one service, each bound to its parameter."""
+
+    def __init__(self, house: "House", entry: ServiceEntry, emit: Emit) -> None:
+        self._house = house
+        self._entry = entry
+        self._warn = house.warner("smtpd", emit)
+
+    def surroundings(self) -> Surroundings:
+        return Surroundings(
+            xclient_hosts=self._clients("smtpd_authorized_xclient_hosts"),
+            xforward_hosts=self._clients("smtpd_authorized_xforward_hosts"),
+            event_exceptions=self._clients("smtpd_client_event_limit_exceptions"),
+            bare_newline_exclusions=self._clients("smtpd_forbid_bare_newline_exclusions"),
+            verp_clients=self._clients("smtpd_authorized_verp_clients"),
+            local_rewrite=self._rewriting_clients(),
+            noop=self._words("smtpd_noop_commands"),
+            forbidden=self._words("smtpd_forbidden_commands"),
+            well_formed=self._well_formed,
+            flush=self._flush,
+            discard_keywords=self._lookup("smtpd_discard_ehlo_keyword_address_maps") or _nothing,
+            command_filter=self._lookup("smtpd_command_filter"),
+            room_for=self._room_for,
+        )
+
+    def _value(self, name: str) -> str:
+        return self._house.configuration.value(name, self._entry.overrides)
+
+    def _clients(self, name: str) -> Callable[[str, str], Awaitable[bool]]:
+        return MatchList.addresses(self._value(name), self._house.tables, name, self._warn).matches_host
+
+    def _words(self, name: str) -> Callable[[str], Awaitable[bool]]:
+        return MatchList.strings(self._value(name), self._house.tables, name, self._warn).matches
+
+    def _lookup(self, name: str) -> Callable[[str], Awaitable[str | None]] | None:
+        maps = self._house.tables.maps(self._value(name), name, warn=self._warn)
+        return None if maps.empty else maps.find
+
+    def _rewriting_clients(self) -> Callable[[str, str], Awaitable[bool]]:
+        """local_header_rewrite_clients: restriction-like words and tables that name clients whose headers are completed as ours."""
+        own = MatchList.addresses(" ".join(self._house.own_addresses), self._house.tables, "inet_interfaces", self._warn)
+        mine = MatchList.addresses(self._value("mynetworks"), self._house.tables, "mynetworks", self._warn)
+        words = self._value("local_header_rewrite_clients").replace(",", " ").split()
+        members = [{"permit_inet_interfaces": own, "permit_mynetworks": mine}[w] for w in words if w in _REWRITE_WORDS]
+        tables = [w.split(":", 1)[1] if w.startswith("check_address_map") else w for w in words if w not in _REWRITE_WORDS]
+        members += [MatchList.addresses(" ".join(tables), self._house.tables, "local_header_rewrite_clients", self._warn)]
+
+        async def rewrites(name: str, address: str) -> bool:
+            for member in members:
+                if await member.matches_host(name, address):
+                    return True
+            return False
+
+        return rewrites
+
+    async def _well_formed(self, address: str) -> bool:
+        try:
+            return not (await self._house.routing.resolve(address)).error.startswith("5.1.3")
+        except LookupFailure:
+            return True
+
+    async def _flush(self, domain: str) -> bool | None:
+        """ETRN: have mail for a domain tried now, if it is one of fast_flush_domains."""
+        listed = MatchList.domains(self._value("fast_flush_domains"), self._house.tables, "fast_flush_domains", self._warn, parents=True)
+        if not await listed.matches(domain):
+            return None
+        await self._house.scheduler.flush()
+        return True
+
+    def _room_for(self, size: int) -> bool:
+        """smtpd(8): room for one and a half message_size_limit, or queue_minfree if that is more."""
+        free = self._house.partitions.free_space()
+        limit = int(self._value("message_size_limit"))
+        return free >= max(int(self._value("queue_minfree")), limit * 3 // 2) and free >= size
+
+
+_REWRITE_WORDS = frozenset({"permit_inet_interfaces", "permit_mynetworks"})
+
+
+async def _nothing(key: str) -> str | None:
+    return None
