@@ -36,6 +36,10 @@ TOO_BIG = Outcome(Class.PERMANENT, "5.3.4", "Error: message file too big", code=
 NO_RECIPIENTS = Outcome(Class.PERMANENT, "5.1.0", "Error: no recipients specified", code=550, origin="cleanup")
 
 
+# Where mail comes in that others have written; what the mail system writes itself is not copied to anybody.
+_SUBMITTING = frozenset(("smtpd", "pickup", "qmqpd"))
+
+
 class Cleaned(Struct, frozen=True):
     """How an intake ended. `outcome`: why the message is refused. Neither it nor `message`: discarded, and well so."""
 
@@ -89,7 +93,7 @@ class Intake:
         self._queue_id = queue_id
         self._origin_service = origin_service
         self._rewriter = rewriter
-        self._story = Story(str(queue_id), client)
+        self._story = Story(str(queue_id), client or "local")
         settings, rules = cleanup.settings, cleanup.rules
         self._staging = Staging(
             cleanup.staging, replace_stray=settings.cleanup_replace_stray_cr_lf, strip=rules.strip, reject=rules.reject
@@ -132,7 +136,13 @@ class Intake:
         self._story.protocol = envelope.attribute("log_protocol_name")
         self._story.helo = envelope.attribute("log_helo_name")
         effects = Effects(checking=self._cleanup.rules.checking)
-        recipients = Recipients(self._cleanup.routing, self._cleanup.settings, self._story, mapping=self._cleanup.rules.mapping)
+        recipients = Recipients(
+            self._cleanup.routing,
+            self._cleanup.settings,
+            self._story,
+            mapping=self._cleanup.rules.mapping,
+            copying=self._cleanup.rules.mapping and self._origin_service in _SUBMITTING,
+        )
         sender = await recipients.sender(envelope)
         for recipient in envelope.recipients:
             await recipients.add(recipient)
@@ -141,9 +151,7 @@ class Intake:
             return Cleaned(outcome=_refusal(refusal))
         if effects.discard:
             return Cleaned()
-        always = self._cleanup.settings.always_bcc
-        for copy in [*effects.bcc, always] if always else effects.bcc:
-            await recipients.copy(copy)
+        await recipients.always_bcc(effects.bcc)
         if not recipients.final:
             return Cleaned(outcome=NO_RECIPIENTS)
         size = line_feeds_only(content.size, lines)

@@ -11,14 +11,16 @@ from gatepost.routing.routing import Routing
 
 
 class Recipients:
-    """Collects the recipients of one message. `mapping`: whether tables are asked (not with no_address_mappings)."""
+    """Collects the recipients of one message. `mapping`: whether tables are asked (not with no_address_mappings); `copying`:
+    whether the *_bcc parameters count."""
 
-    def __init__(self, routing: Routing, settings: CleanupSettings, story: Story, *, mapping: bool) -> None:
+    def __init__(self, routing: Routing, settings: CleanupSettings, story: Story, *, mapping: bool, copying: bool) -> None:
         self.final: list[Recipient] = []
         self._routing = routing
         self._settings = settings
         self._story = story
         self._mapping = mapping
+        self._copying = copying
         self._seen: set[str] = set()
 
     async def sender(self, envelope: Envelope) -> str:
@@ -27,7 +29,7 @@ class Recipients:
         if sender:
             sender = await self._routed(sender, Place.ENVELOPE_SENDER)
         self._story.sender = external(sender)
-        if self._mapping and sender and (copy := await self._routing.sender_bcc(sender)):
+        if self._copying and sender and (copy := await self._routing.sender_bcc(sender)):
             await self.copy(copy)
         return sender
 
@@ -36,8 +38,15 @@ class Recipients:
         address = await self._routed(recipient.address or self._settings.empty_address_recipient, Place.ENVELOPE_RECIPIENT)
         await self._expand(structs.replace(recipient, address=address, original=recipient.original or recipient.address))
         self._story.recipient = external(address)
-        if self._mapping and (copy := await self._routing.recipient_bcc(address)):
+        if self._copying and (copy := await self._routing.recipient_bcc(address)):
             await self.copy(copy)
+
+    async def always_bcc(self, asked: list[str]) -> None:
+        """The copies that content checks asked for, and that of always_bcc."""
+        for address in asked:
+            await self.copy(address)
+        if self._copying and self._settings.always_bcc:
+            await self.copy(self._settings.always_bcc)
 
     async def copy(self, address: str) -> None:
         """A recipient that the sender knows nothing of, and is never told of."""

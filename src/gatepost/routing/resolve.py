@@ -6,6 +6,7 @@ the transport of the class, the sender-dependent tables, `relayhost`, the transp
 
 import ipaddress
 import re
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -20,6 +21,9 @@ from gatepost.routing.settings import RoutingSettings
 
 CACHE_LIMIT = 4096
 """Domains whose class is remembered."""
+
+CACHE_SECONDS = 5.0
+"""For how long: lists of domains may be tables, which change while we run."""
 
 UNRESOLVED = "4.3.0 address resolver failure"
 BAD_SYNTAX = "5.1.3 bad address syntax"
@@ -57,19 +61,29 @@ class Resolver:
     """The resolving rules under one set of parameters. `warn`: takes a line for the log."""
 
     def __init__(
-        self, settings: RoutingSettings, tables: ResolveTables, rewriter: Rewriter, warn: Callable[[str], None] = lambda _: None
+        self,
+        settings: RoutingSettings,
+        tables: ResolveTables,
+        rewriter: Rewriter,
+        warn: Callable[[str], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._tables = tables
         self._rewriter = rewriter
         self._warn = warn
+        self._clock = clock
         self._classes: dict[str, _Class] = {}
+        self._forget_at = 0.0
         by_sender = tables.sender_dependent_default_transport_maps or tables.sender_dependent_relayhost_maps
         self._by_domain = by_sender is None and tables.transport_maps is None and tables.relocated_maps is None
 
     async def resolve(self, address: str, sender: str = "") -> Route:
         """The route of `address` (internal form) for mail from `sender`. A table that cannot answer is an error of the
         route (transport `retry`), never an exception."""
+        if (now := self._clock()) > self._forget_at or len(self._classes) >= CACHE_LIMIT:
+            self._classes.clear()
+            self._forget_at = now + CACHE_SECONDS
         try:
             if is_standard(address):
                 recipient, domain = address, address[address.index("@") + 1 :]
@@ -146,8 +160,6 @@ class Resolver:
         known = self._classes.get(domain)
         if known is None:
             known = await self._classify(domain, local=local)
-            if len(self._classes) >= CACHE_LIMIT:
-                self._classes.clear()
             self._classes[domain] = known
         route = Route(known.transport, known.nexthop, recipient, known.cls, routed=_routed(recipient, domain))
         if self._by_domain:
@@ -255,7 +267,7 @@ def _routed(recipient: str, domain: str) -> bool:
     return any(operator in recipient[: -len(domain) - 1] for operator in "@!%")
 
 
-_LABEL = re.compile(r"(?!-)[A-Za-z0-9_\-\x80-\uffff]{1,63}(?<!-)\Z")
+_LABEL = re.compile("(?!-)[A-Za-z0-9_\\-\x80-\ud7ff\ue000-\U0010ffff]{1,63}(?<!-)\\Z")
 
 
 def _valid_domain(domain: str, *, numeric: bool) -> bool:

@@ -26,7 +26,7 @@ CLIENT = "client2.client.test[127.0.0.2]"
 TAIL = f"from {CLIENT}; from=<sender@client.test> to=<alice@example.test> proto=ESMTP helo=<client.test>"
 MIME = (
     b'MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="b1"\r\n\r\npreamble\r\n--b1\r\nContent-Type: text/plain\r\n\r\n'
-    b'text one\r\n--b1\r\nContent-Type: application/x;\r\n name="evil.exe"\r\n\r\nTVqQ\r\n--b1\r\nContent-Type: message/rfc822\r\n\r\n'
+    b'text one\r\n--b1\r\nContent-Type: a/x;\r\n name="evil.exe"\r\n\r\nTVqQ\r\n--b1\r\nContent-Type: message/rfc822\r\n\r\n'
     b"Subject: nested subject\r\nX-Nested: yes\r\n\r\nnested body\r\n--b1--\r\nepilogue\r\n"
 )
 
@@ -274,7 +274,7 @@ def test_mime_parts(make: Make) -> None:
     assert run.text(MIME) == MIME.decode().replace("\r\n", "\n")
     told = [line.split(" from ")[0].removeprefix("QID: info: ") for line in run.log if "info" in line]
     assert told == [
-        "body preamble", "body --b1", "body --b1", 'header Content-Type: application/x;? name="evil.exe"', "body TVqQ", "body --b1",
+        "body preamble", "body --b1", "body --b1", 'header Content-Type: a/x;? name="evil.exe"', "body TVqQ", "body --b1",
         "header Subject: nested subject", "header X-Nested: yes", "body nested body", "body --b1--", "body epilogue",
     ]  # fmt: skip
 
