@@ -78,6 +78,7 @@ class Committer(threading.Thread):
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
         self._kept: list[Settlement] = []
         self._version = self._data_version()
+        self._looked = 0.0
         self.submit = self._queue.put
 
     def stop(self) -> None:
@@ -164,6 +165,11 @@ class Committer(threading.Thread):
             time.sleep(IDLE / 10)  # Settlements alone come again at once: do not spin on a full disk.
 
     def _look(self) -> None:
+        """Once in a while: the question costs as much as a small commit."""
+        now = time.monotonic()
+        if now - self._looked < IDLE:
+            return
+        self._looked = now
         version = self._data_version()
         if version != self._version:
             self._version = version
