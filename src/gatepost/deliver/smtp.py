@@ -231,15 +231,16 @@ class SmtpAgent:
     async def _over(self, connection: Connection, attempt: Attempt) -> bool:
         """One transaction; the attempt knows afterwards who is left for another host. False where nothing was tried, since the
         kept connection turned out to be dead."""
-        request = attempt.request
         host = connection.host
-        if self._rewrite is not None:
-            request = await self._rewrite(msgspec.structs.replace(request, recipients=tuple(attempt.left)))
-        recipients = attempt.left if self._rewrite is None else request.recipients
         try:
-            handover = prepare(request, recipients, connection.client.offered, self._manner, host.label)
+            request = await self._outgoing(attempt)
+            handover = prepare(request, request.recipients, connection.client.offered, self._manner, host.label)
         except Unsendable as reason:
             attempt.finish(reason.outcome, host.relay)
+            self._release(attempt, connection)
+            return True
+        except (LookupFailure, OSError) as error:
+            attempt.finish(Outcome(Class.TEMPORARY, "4.3.0", "mail system configuration error", reason=str(error)), host.relay)
             self._release(attempt, connection)
             return True
         transaction = handover.transaction
@@ -262,6 +263,13 @@ class SmtpAgent:
         self._record(connection, attempt, transaction.answers, lost)
         self._release(attempt, connection)
         return True
+
+    async def _outgoing(self, attempt: Attempt) -> DeliveryRequest:
+        """The request as it goes out, for the recipients that are left."""
+        request = attempt.request
+        if len(attempt.left) != len(request.recipients):
+            request = msgspec.structs.replace(request, recipients=tuple(attempt.left))
+        return request if self._rewrite is None else await self._rewrite(request)
 
     def _record(self, connection: Connection, attempt: Attempt, answers: Sequence[Answer | None], lost: Outcome | None) -> None:
         """Report whoever is decided over; the others are left for the next host, if there is one."""

@@ -142,6 +142,8 @@ class Connection(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
+        if self.closed:
+            return  # what still comes after the conversation broke off decides nothing
         self._fresh = False
         try:
             event = self.client.receive(data)

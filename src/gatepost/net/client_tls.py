@@ -86,7 +86,7 @@ def client_context(spec: ContextSpec) -> "ssl.SSLContext":
     context.check_hostname = False  # names are matched by policy (smtp_tls_secure_cert_match)
     context.verify_mode = ssl.CERT_REQUIRED if spec.verify else ssl.CERT_NONE
     supported = {
-        2: ssl.TLSVersion.TLSv1, 3: ssl.TLSVersion.TLSv1_1, 4: ssl.TLSVersion.TLSv1_2, 5: ssl.TLSVersion.TLSv1_3,
+        2: ssl.TLSVersion.MINIMUM_SUPPORTED, 3: ssl.TLSVersion.TLSv1_1, 4: ssl.TLSVersion.TLSv1_2, 5: ssl.TLSVersion.TLSv1_3,
     }  # fmt: skip
     low, high = versions(spec.protocols)
     if high < min(supported):

@@ -1,0 +1,516 @@
+"""The SMTP and LMTP agent against servers in memory: that drop, dawdle, talk nonsense, or do as they should."""
+
+import asyncio
+import errno
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+
+from gatepost.deliver.port import DeliveryRequest, Report
+from gatepost.deliver.smtp import SmtpAgent
+from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
+from gatepost.events.records import Event, Note
+from gatepost.mail.content import FileContent, MemoryContent
+from gatepost.mail.envelope import Envelope, Recipient
+from gatepost.mail.queue_id import QueueId
+from gatepost.net.connect import Endpoint
+from gatepost.net.port import MX, NotFound
+from gatepost.queue.port import ActiveMessage, QueuedRecipient
+
+EHLO = "250-mx.test\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n250-8BITMIME\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES"
+CLOSE = "!close"
+SILENCE = "!silence"
+Rules = dict[str, str | list[str]]
+
+
+class Server(asyncio.Transport):
+    """A server at the other end of a wire in memory. `rules`: by first word of the command (`CONNECT`, `.` too), the reply, or
+    CLOSE or SILENCE; a list: one after the other, the last again and again. `commands`: what it was sent."""
+
+    def __init__(self, rules: Rules, lmtp: bool = False) -> None:
+        super().__init__()
+        self.rules = {key: list(value) if isinstance(value, list) else [value] for key, value in rules.items()}
+        self.commands: list[str] = []
+        self.content = b""
+        self._lmtp = lmtp
+        self._in_content = False
+        self._rest = b""
+        self._accepted = 0
+        self._gone = False
+
+    def attach(self, protocol: asyncio.Protocol) -> None:
+        self._protocol = protocol
+        self._loop = asyncio.get_running_loop()
+        protocol.connection_made(self)
+        self._answer("CONNECT", "220 mx.test ESMTP")
+
+    def write(self, data: Any) -> None:
+        if self._gone:
+            return
+        self._rest += bytes(data)
+        while not self._gone and (b"\r\n" in self._rest):
+            if self._in_content:
+                content, dot, rest = (b"\r\n" + self._rest).partition(b"\r\n.\r\n")
+                if not dot:
+                    return
+                self.content, self._rest = (content + b"\r\n")[2:], rest
+                self._in_content = False
+                for _ in range(self._accepted if self._lmtp else 1):
+                    self._answer(".", "250 2.0.0 stored")
+            else:
+                line, _, self._rest = self._rest.partition(b"\r\n")
+                self._command(line.decode())
+
+    def _command(self, line: str) -> None:
+        self.commands.append(line)
+        verb = line.split()[0]
+        usual = {"EHLO": EHLO, "LHLO": EHLO, "MAIL": "250 2.1.0 ok", "RCPT": "250 2.1.5 ok", "DATA": "354 go", "QUIT": "221 bye"}
+        self._accepted = 0 if verb == "MAIL" else self._accepted
+        reply = self._answer(verb, usual.get(verb, "250 2.0.0 ok"))
+        self._accepted += verb == "RCPT" and reply.startswith("2")
+        self._in_content = verb == "DATA" and reply.startswith("3")
+
+    def _answer(self, verb: str, usual: str) -> str:
+        replies = self.rules.get(verb, [usual])
+        reply = replies.pop(0) if len(replies) > 1 else replies[0]
+        if reply == CLOSE:
+            self.close()
+        elif reply != SILENCE and not self._gone:
+            self._loop.call_soon(self._protocol.data_received, f"{reply}\r\n".encode())
+        return reply
+
+    def close(self) -> None:
+        if not self._gone:
+            self._gone = True
+            self._loop.call_soon(self._protocol.connection_lost, None)
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return default
+
+
+class Net:
+    """A connector: by address, a list of servers in the order of connections, or an error number."""
+
+    def __init__(self, **servers: "list[Server] | int") -> None:
+        self.servers = {key.replace("_", "."): value for key, value in servers.items()}
+        self.asked: list[Endpoint] = []
+
+    async def connect(self, factory: Callable[[], Any], endpoint: Endpoint, timeout: float) -> Any:
+        self.asked.append(endpoint)
+        found = self.servers[endpoint.address or "unix"]
+        if isinstance(found, int):
+            raise OSError(found, "no")
+        protocol = factory()
+        found.pop(0).attach(protocol)
+        return protocol
+
+
+class Names:
+    """A resolver where `two.test` has two exchangers."""
+
+    async def mx(self, name: str) -> tuple[MX, ...]:
+        if name == "two.test":
+            return (MX(10, "one"), MX(20, "two"))
+        raise NotFound(name, "MX", "", exists=False)
+
+    async def a(self, name: str) -> tuple[str, ...]:
+        return (name,)
+
+    async def aaaa(self, name: str) -> tuple[str, ...]:
+        raise NotFound(name, "AAAA", "", exists=True)
+
+    txt = ns = ptr = host = a
+
+
+class Bench:
+    """An agent on `net`, and what it said to the log."""
+
+    def __init__(self, net: Net, **settings: Any) -> None:
+        self.events: list[Event] = []
+        self.agent = SmtpAgent(
+            SmtpSettings(myhostname="me.test", inet_protocols="ipv4", smtp_quit_timeout=0.05, **settings),
+            Names(), net, clock=lambda: 1000.0, shuffle=lambda hosts: None, emit=self.events.append,
+        )  # fmt: skip
+
+    async def send(self, nexthop: str = "[mx]:2526", recipients: Sequence[str] = ("x@y.test",), **more: Any) -> Sequence[Report]:
+        return await self.agent.deliver(request(nexthop, recipients, **more))
+
+    async def told(self, nexthop: str = "[mx]:2526", recipients: Sequence[str] = ("x@y.test",), **more: Any) -> list[str]:
+        reports = sorted(await self.send(nexthop, recipients, **more), key=lambda report: report.recipient.index)
+        return [f"{report.outcome.cls.value} {report.outcome.enhanced} {report.outcome.text}" for report in reports]
+
+    @property
+    def notes(self) -> list[str]:
+        return [event.text for event in self.events if isinstance(event, Note)]
+
+
+def request(
+    nexthop: str, recipients: Sequence[str], body: bytes = b"Subject: x\r\n\r\nhello\r\n", probe: bool = False, **envelope: Any
+) -> DeliveryRequest:
+    queued = tuple(QueuedRecipient(n, Recipient(address, address)) for n, address in enumerate(recipients))
+    content = MemoryContent(body)
+    message = ActiveMessage(QueueId(1_700_000_000_000_000, 1), Envelope("s@z.test", **envelope), content, 22, queued)
+    return DeliveryRequest(message, queued, "smtp", nexthop, probe)
+
+
+def run(scene: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(asyncio.wait_for(scene(), 10))  # type: ignore[arg-type]
+
+
+def outcome(rules: Rules, recipients: Sequence[str] = ("x@y.test",), **settings: Any) -> tuple[list[str], list[str]]:
+    """What is reported, and what the server was sent, of one delivery."""
+    server = Server(rules)
+    told: list[str] = []
+
+    async def scene() -> None:
+        bench = Bench(Net(mx=[server]), **settings)
+        told.extend(await bench.told(recipients=recipients))
+        await bench.agent.close()
+
+    run(scene)
+    return told, server.commands
+
+
+WHO = "mx[mx]"
+ENVELOPE = ["EHLO me.test", "MAIL FROM:<s@z.test> SIZE=22", "RCPT TO:<x@y.test> ORCPT=rfc822;x@y.test", "DATA"]
+
+
+def test_delivered() -> None:
+    told, commands = outcome({})
+    assert told == ["2 2.0.0 250 2.0.0 stored"]
+    assert commands == [*ENVELOPE, "QUIT"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        ({"CONNECT": "554 5.3.2 no"}, f"4 4.3.2 host {WHO} refused to talk to me: 554 5.3.2 no"),
+        ({"EHLO": "550 5.7.1 no", "HELO": "550 5.7.1 no"}, f"5 5.7.1 host {WHO} refused to talk to me: 550 5.7.1 no"),
+        ({"MAIL": "553 5.1.8 no"}, f"5 5.1.8 host {WHO} said: 553 5.1.8 no (in reply to MAIL FROM command)"),
+        ({"RCPT": "550 no"}, f"5 5.0.0 host {WHO} said: 550 no (in reply to RCPT TO command)"),
+        ({"RCPT": "550 4.1.1 mixed"}, f"5 5.0.0 host {WHO} said: 550 4.1.1 mixed (in reply to RCPT TO command)"),
+        ({"RCPT": "350 what"}, f"4 4.0.0 host {WHO} said: 350 what (in reply to RCPT TO command)"),
+        ({"DATA": "451 4.3.0 no"}, f"4 4.3.0 host {WHO} said: 451 4.3.0 no (in reply to DATA command)"),
+        ({".": "554 5.6.0 spam"}, f"5 5.6.0 host {WHO} said: 554 5.6.0 spam (in reply to end of DATA command)"),
+        ({"EHLO": EHLO.replace("10240000", "10")}, f"5 5.3.4 message size 22 exceeds size limit 10 of server {WHO}"),
+    ],
+)
+def test_refusals(rules: Rules, told: str) -> None:
+    assert outcome(rules)[0] == [told]
+
+
+def test_greeting_5xx_not_softened() -> None:
+    assert outcome({"CONNECT": "554 5.3.2 no"}, smtp_skip_5xx_greeting=False)[0] == [
+        f"5 5.3.2 host {WHO} refused to talk to me: 554 5.3.2 no"
+    ]
+
+
+SLOWLY: Rules = {"EHLO": "250 mx.test"}
+"""No pipelining, so that a missing reply is not taken for the next one."""
+STEPS = [
+    ("CONNECT", "receiving the initial server greeting", "smtp_helo_timeout"),
+    ("EHLO", "performing the EHLO handshake", "smtp_helo_timeout"),
+    ("MAIL", "sending MAIL FROM", "smtp_mail_timeout"),
+    ("RCPT", "sending RCPT TO", "smtp_rcpt_timeout"),
+    ("DATA", "sending DATA command", "smtp_data_init_timeout"),
+    (".", "sending end of data -- message may be sent more than once", "smtp_data_done_timeout"),
+]
+
+
+@pytest.mark.parametrize(("step", "doing", "limit"), STEPS)
+def test_server_that_drops(step: str, doing: str, limit: str) -> None:
+    assert outcome({step: CLOSE})[0] == [f"4 4.4.2 lost connection with {WHO} while {doing}"]
+
+
+@pytest.mark.parametrize(("step", "doing", "limit"), STEPS)
+def test_server_that_falls_silent(step: str, doing: str, limit: str) -> None:
+    assert outcome(SLOWLY | {step: SILENCE}, **{limit: 0.02})[0] == [f"4 4.4.2 conversation with {WHO} timed out while {doing}"]
+
+
+@pytest.mark.parametrize("nonsense", ["HTTP/1.1 400 Bad Request", "\0\xff", "99"])
+@pytest.mark.parametrize(("step", "doing", "limit"), STEPS)
+def test_server_that_talks_nonsense(step: str, doing: str, limit: str, nonsense: str) -> None:
+    (told,) = outcome({step: nonsense})[0]
+    assert told.startswith(f"4 4.5.0 malformed reply from {WHO} while {doing}: ")
+
+
+@pytest.mark.parametrize(("step", "doing", "limit"), STEPS)
+def test_half_a_reply_is_no_reply(step: str, doing: str, limit: str) -> None:
+    assert outcome(SLOWLY | {step: "250-and"}, **{limit: 0.02})[0] == [f"4 4.4.2 conversation with {WHO} timed out while {doing}"]
+
+
+def test_endless_reply() -> None:
+    (told,) = outcome({"MAIL": "250-x\r\n" * 3000 + "250 x"})[0]
+    assert told.startswith("4 4.5.0 malformed reply")
+
+
+def test_rset_that_is_not_answered_changes_nothing() -> None:
+    told, commands = outcome({"RCPT": "550 5.1.1 no", "DATA": "554 no", "RSET": SILENCE}, smtp_rset_timeout=0.02)
+    assert told == [f"5 5.1.1 host {WHO} said: 550 5.1.1 no (in reply to RCPT TO command)"]
+    assert commands[-1] == "RSET"
+
+
+def test_recipients_part_company() -> None:
+    told, _ = outcome({"RCPT": ["250 ok", "550 5.1.1 no", "450 4.2.1 later"]}, ["a@t", "b@t", "c@t"])
+    assert [word[:7] for word in told] == ["2 2.0.0", "5 5.1.1", "4 4.2.1"]
+
+
+def test_what_was_decided_before_the_connection_broke_stays() -> None:
+    told, _ = outcome({"RCPT": ["550 5.1.1 no", "250 ok"], "DATA": CLOSE}, ["a@t", "b@t"])
+    assert [word[:7] for word in told] == ["5 5.1.1", "4 4.4.2"]
+
+
+def test_probe() -> None:
+    async def scene() -> None:
+        server = Server({})
+        bench = Bench(Net(mx=[server]))
+        assert await bench.told(probe=True) == ["2 2.1.5 250 2.1.5 ok"]
+        assert server.commands[-1] == "RSET"
+
+    run(scene)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(errno.ECONNREFUSED, "Connection refused"), (errno.EHOSTUNREACH, "No route to host")]
+)
+def test_no_connection(number: int, words: str) -> None:
+    async def scene() -> None:
+        bench = Bench(Net(mx=number))
+        (report,) = await bench.send()
+        assert report.outcome.text == f"connect to mx[mx]:2526: {words}"
+        assert (report.outcome.enhanced, report.relay) == ("4.4.1", "none")
+        assert bench.notes == [report.outcome.text]
+
+    run(scene)
+
+
+@pytest.mark.parametrize(
+    ("first", "notes"),
+    [
+        (errno.ECONNREFUSED, ["connect to one[one]:25: Connection refused"]),
+        ({"CONNECT": "554 no"}, ["host one[one] refused to talk to me: 554 no"]),
+        ({"RCPT": "450 4.2.0 grey"}, ["host one[one] said: 450 4.2.0 grey (in reply to RCPT TO command)"]),
+        ({"MAIL": CLOSE}, ["lost connection with one[one] while sending MAIL FROM"]),
+    ],
+)
+def test_next_exchanger(first: Any, notes: list[str]) -> None:
+    async def scene() -> None:
+        net = Net(one=first if isinstance(first, int) else [Server(first)], two=[Server({})])
+        bench = Bench(net)
+        (report,) = await bench.send("two.test")
+        assert report.outcome.ok
+        assert report.relay == "two[two]:25"
+        assert bench.notes == notes
+
+    run(scene)
+
+
+def test_permanent_refusal_is_for_all_exchangers() -> None:
+    async def scene() -> None:
+        net = Net(one=[Server({"RCPT": "550 5.1.1 no"})], two=[])
+        assert (await Bench(net).told("two.test"))[0].startswith("5 5.1.1 host one[one] said")
+
+    run(scene)
+
+
+def test_kept_connection() -> None:
+    async def scene() -> None:
+        server = Server({})
+        bench = Bench(Net(mx=[server]))
+        uses = [(await bench.send())[0].conn_use for _ in range(3)]
+        assert uses == [0, 2, 3]
+        await bench.agent.close()
+        assert [command.split()[0] for command in server.commands] == ["EHLO"] + ["MAIL", "RCPT", "DATA"] * 3 + ["QUIT"]
+
+    run(scene)
+
+
+@pytest.mark.parametrize("rules", [{"MAIL": ["250 ok", CLOSE]}, {"MAIL": ["250 ok", "421 idle"]}])
+def test_kept_connection_that_died_costs_nothing(rules: Rules) -> None:
+    async def scene() -> None:
+        bench = Bench(Net(mx=[Server(rules), Server({})]))
+        await bench.send()
+        (report,) = await bench.send()
+        assert report.outcome.ok
+        assert report.conn_use == 0
+        assert not bench.notes
+
+    run(scene)
+
+
+def test_connection_that_breaks_after_the_content_is_not_taken_for_a_dead_one() -> None:
+    async def scene() -> None:
+        bench = Bench(Net(mx=[Server({".": ["250 ok", CLOSE]}), Server({})]))
+        await bench.send()
+        assert (await bench.told())[0].startswith("4 4.4.2 lost connection")
+
+    run(scene)
+
+
+def test_how_long_connections_are_kept() -> None:
+    async def scene() -> None:
+        net = Net(mx=[Server({}) for _ in range(9)])
+        bench = Bench(net, smtp_connection_reuse_count_limit=2)
+        assert [(await bench.send())[0].conn_use for _ in range(4)] == [0, 2, 0, 2]
+        bench = Bench(net, smtp_connection_cache_on_demand=False)
+        assert [(await bench.send())[0].conn_use for _ in range(2)] == [0, 0]
+        bench = Bench(net, smtp_connection_cache_on_demand=False, smtp_connection_cache_destinations="[mx]:2526")
+        assert [(await bench.send())[0].conn_use for _ in range(2)] == [0, 2]
+        bench = Bench(net, smtp_connection_reuse_time_limit=0.0)
+        assert [(await bench.send())[0].conn_use for _ in range(2)] == [0, 0]
+
+    run(scene)
+
+
+def test_idle_connection_is_left() -> None:
+    async def scene() -> None:
+        server = Server({})
+        bench = Bench(Net(mx=[server]), smtp_connection_cache_time_limit=0.01)
+        await bench.send()
+        await asyncio.sleep(0.05)
+        assert server.commands[-1] == "QUIT"
+
+    run(scene)
+
+
+def test_lmtp_over_a_unix_socket() -> None:
+    async def scene() -> None:
+        server = Server({".": ["250 2.0.0 ok", "452 4.2.2 over quota"]}, lmtp=True)
+        net = Net(unix=[server])
+        bench = Bench(net, lmtp=True)
+        told = await bench.told("unix:private/lmtp", ("a@t", "b@t"))
+        assert told == [
+            "2 2.0.0 250 2.0.0 ok",
+            "4 4.2.2 host me.test[private/lmtp] said: 452 4.2.2 over quota (in reply to end of DATA command)",
+        ]
+        assert net.asked == [Endpoint(path="private/lmtp")]
+        assert server.commands[0] == "LHLO me.test"
+
+    run(scene)
+
+
+def test_content_goes_whole(tmp_path: Any) -> None:
+    body = b"Subject: x\r\n\r\n" + b".line\r\n" * 100_000
+    path = tmp_path / "content"
+    path.write_bytes(body)
+
+    async def scene() -> None:
+        servers = [Server({}), Server({})]
+        bench = Bench(Net(mx=list(servers)), smtp_connection_cache_on_demand=False)
+        whole = request("[mx]:2526", ["x@y.test"], body)
+        await bench.agent.deliver(whole)
+        message = msgspec.structs.replace(whole.message, content=FileContent(path, len(body)))
+        await bench.agent.deliver(msgspec.structs.replace(whole, message=message))
+        assert servers[0].content == servers[1].content == body.replace(b"\r\n.", b"\r\n..")
+
+    run(scene)
+
+
+def test_content_that_cannot_be_read(tmp_path: Any) -> None:
+    async def scene() -> None:
+        bench = Bench(Net(mx=[Server({})]))
+        whole = request("[mx]:2526", ["x@y.test"])
+        message = msgspec.structs.replace(whole.message, content=FileContent(tmp_path / "gone", 10))
+        (report,) = await bench.agent.deliver(msgspec.structs.replace(whole, message=message))
+        assert (report.outcome.enhanced, report.outcome.text) == ("4.3.0", f"local data error while talking to {WHO}")
+
+    run(scene)
+
+
+def test_smtputf8() -> None:
+    async def scene() -> None:
+        bench = Bench(Net(mx=[Server({}), Server({"EHLO": EHLO + "\r\n250 x"})]))
+        told = await bench.told(recipients=["ü@y.test"], smtputf8=True)
+        assert told == [f"5 5.6.7 SMTPUTF8 is required, but was not offered by host {WHO}"]
+        assert (await bench.told(smtputf8=True))[0][0] == "2"
+
+    run(scene)
+
+
+def test_conversion_for_a_server_without_8bitmime() -> None:
+    async def scene() -> None:
+        server = Server({"EHLO": "250-mx\r\n250 SIZE"})
+        body = b"Content-Transfer-Encoding: 8bit\r\n\r\nna\xefve\r\n"
+        assert (await Bench(Net(mx=[server])).told(body=body, encoding="8bit"))[0][0] == "2"
+        assert server.commands[1] == "MAIL FROM:<s@z.test>"
+        assert server.content == b"Content-Transfer-Encoding: quoted-printable\r\n\r\nna=EFve\r\n"
+
+    run(scene)
+
+
+def test_broken_lines_are_noted() -> None:
+    async def scene() -> None:
+        bench = Bench(Net(mx=[Server({})]))
+        await bench.send(body=b"a" * 2000 + b"\r\n")
+        assert bench.notes == ["breaking line > 998 bytes with <CR><LF>SPACE"]
+
+    run(scene)
+
+
+@pytest.mark.parametrize(("level", "told"), [
+    ("encrypt", f"4 4.7.4 TLS is required, but was not offered by host {WHO}"),
+    ("may", "2 2.0.0 250 2.0.0 stored"),
+])  # fmt: skip
+def test_tls_not_offered(level: str, told: str) -> None:
+    assert outcome({}, smtp_tls_security_level=level)[0] == [told]
+
+
+def test_tls_refused() -> None:
+    rules: Rules = {"EHLO": "250-mx\r\n250 STARTTLS", "STARTTLS": "454 4.7.0 no"}
+    assert outcome(rules, smtp_tls_security_level="encrypt")[0] == [
+        f"4 4.7.4 TLS is required, but host {WHO} refused to start TLS: 454 4.7.0 no"
+    ]
+    assert outcome(rules, smtp_tls_security_level="may")[0] == ["2 2.0.0 250 2.0.0 stored"]
+
+
+def test_tls_injection_is_refused() -> None:
+    rules: Rules = {"EHLO": "250-mx\r\n250 STARTTLS", "STARTTLS": "220 go\r\n250 injected"}
+    (told,) = outcome(rules, smtp_tls_security_level="may")[0]
+    assert told.startswith(f"4 4.5.0 malformed reply from {WHO} while receiving the STARTTLS response")
+
+
+class Passwords:
+    name = "inline:"
+    whole_key = False
+
+    async def lookup(self, key: str) -> str | None:
+        return "me:pw" if key == "[mx]:2526" else None
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("offered", "reply", "sent", "told"),
+    [
+        ("PLAIN LOGIN", "235 ok", ["AUTH PLAIN AG1lAHB3"], "2 2.0.0 250 2.0.0 stored"),
+        ("LOGIN", ["334 VXNlcm5hbWU6", "235 ok"], ["AUTH LOGIN"], "2 2.0.0 250 2.0.0 stored"),
+        ("PLAIN", "535 5.7.8 no", ["AUTH PLAIN AG1lAHB3"],
+         f"4 4.7.8 SASL authentication failed; server {WHO} said: 535 5.7.8 no"),
+        ("GSSAPI", "235 ok", [], f"4 4.7.0 SASL authentication failed; cannot authenticate to server {WHO}: no mechanism available"),
+        ("PLAIN", "334 !!", ["AUTH PLAIN AG1lAHB3"],
+         f"4 4.7.0 SASL authentication failed; authentication protocol loop with server {WHO}"),
+    ],
+)  # fmt: skip
+def test_authentication(offered: str, reply: Any, sent: list[str], told: str) -> None:
+    async def scene() -> None:
+        server = Server({"EHLO": f"250-mx\r\n250 AUTH {offered}", "AUTH": reply, "bWU=": "334 UGFzc3dvcmQ6", "cHc=": "235 ok"})
+        bench = Bench(Net(mx=[server]), smtp_sasl_auth_enable=True, smtp_sasl_security_options="noanonymous")
+        settings = bench.agent._settings
+        agent = SmtpAgent(
+            settings, Names(), Net(mx=[server]), clock=lambda: 0.0, shuffle=lambda hosts: None, emit=bench.events.append,
+            passwords=Passwords(),
+        )  # fmt: skip
+        (report,) = await agent.deliver(request("[mx]:2526", ["x@y.test"]))
+        assert f"{report.outcome.cls.value} {report.outcome.enhanced} {report.outcome.text}" == told
+        assert [command for command in server.commands if command.startswith("AUTH")] == sent
+
+    run(scene)
+
+
+def test_lmtp_parameters_have_their_own_names() -> None:
+    settings = as_smtp(LmtpSettings(lmtp_lhlo_name="lmtp.test", lmtp_tcp_port="2424", lmtp_data_done_timeout=7))
+    assert settings.lmtp
+    assert (settings.smtp_helo_name, settings.smtp_tcp_port, settings.smtp_data_done_timeout) == ("lmtp.test", "2424", 7)
+    assert not settings.smtp_skip_quit_response
