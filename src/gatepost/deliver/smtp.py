@@ -178,10 +178,7 @@ class SmtpAgent:
         except Broken as trouble:
             outcome = failures.broken(trouble, host.label, lmtp=self._settings.lmtp)
         except NoSecurity as lack:
-            if lack.plain:
-                connection.close()
-            else:
-                connection.leave()
+            connection.leave()
             if lack.plain and policy.level is Level.MAY:
                 return await self._open(plan, host, attempt, final=final, plain=True)
             outcome = lack.outcome

@@ -7,10 +7,14 @@ Failure: Broken, after which the connection is closed.
 import asyncio
 import enum
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from gatepost.deliver.plan import Host
 from gatepost.proto.smtp.client import Client, Event, Stage, Transaction
 from gatepost.proto.smtp.reply_reader import MalformedReply
+
+if TYPE_CHECKING:
+    import ssl
 
 
 class Trouble(enum.Enum):
@@ -87,7 +91,7 @@ class Connection(asyncio.Protocol):
         self._limit(self.client.stage)
         await self._wait()
 
-    async def upgrade(self, context: "object", name: str | None, limit: float) -> None:
+    async def upgrade(self, context: "ssl.SSLContext", name: str | None, limit: float) -> None:
         """TLS over this connection (RFC 3207). Raises OSError (ssl.SSLError among them) where it fails."""
         transport = self._transport
         assert transport is not None
@@ -97,13 +101,17 @@ class Connection(asyncio.Protocol):
             self._break(Trouble.GARBAGE)
             raise Broken(Trouble.GARBAGE, Stage.STARTTLS, str(malformed)) from None
         self._deadline = self._loop.time() + limit + 60  # start_tls keeps its own limit
-        self._transport = await self._loop.start_tls(
-            transport,
-            self,
-            context,  # type: ignore[arg-type]
-            server_hostname=name,
-            ssl_handshake_timeout=limit,
-        )
+        try:
+            self._transport = await self._loop.start_tls(
+                transport,
+                self,
+                context,
+                server_hostname=name,
+                ssl_handshake_timeout=limit,
+            )
+        except BaseException:
+            self.close()
+            raise
 
     def extra(self, name: str) -> object:
         """What the transport knows of itself (`ssl_object`, `peername`)."""

@@ -1,5 +1,7 @@
 """Conversations of the SMTP/LMTP client core: whole, octet by octet, and cut anywhere."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -194,7 +196,7 @@ def test_where_the_octets_are_cut_makes_no_difference(cuts: set[int]) -> None:
     transaction = Transaction(MAIL, rcpt("x", "y"))
     events = []
     edges = [0, *sorted(cuts | {len(EHLO)}), len(SERVER)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         events.append(client.receive(SERVER[start:end]))
         if events[-1] is Event.READY:
             client.begin(transaction)
