@@ -74,7 +74,7 @@ class SmtpAgent:
         self._manner = manner_of(settings)
         self._wishes = wishes_of(settings, own)
         self._tls = TlsPolicies(settings, tls_policies)
-        self._security = Security(settings)
+        self._security = Security(settings, lambda text: emit(Note(service, text)))
         self._authenticator = Authenticator(settings, passwords) if settings.smtp_sasl_auth_enable and passwords else None
         self._rewrite = rewrite
         self._pool = Pool(keeping_of(settings), self._loop.time)

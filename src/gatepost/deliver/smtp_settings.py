@@ -1,14 +1,17 @@
 """Parameters of the SMTP and LMTP clients (smtp(8), lmtp(8)). The LMTP client has the same ones under names with `lmtp_`."""
 
+from typing import ClassVar
+
 import msgspec
 from msgspec import Struct
 
 
 class SmtpSettings(Struct, frozen=True, kw_only=True):
     """What one smtp(8) service of master.cf works by; field names are parameter names, times are seconds, tables and lists as
-    they are written. `lmtp`: speak LMTP (not a parameter)."""
+    they are written. `lmtp`: whether LMTP is spoken."""
 
-    lmtp: bool = False
+    lmtp: ClassVar[bool] = False
+
     myhostname: str = "localhost"
     inet_protocols: str = "all"
     disable_dns_lookups: bool = False
@@ -17,6 +20,8 @@ class SmtpSettings(Struct, frozen=True, kw_only=True):
 
     smtp_helo_name: str = "$myhostname"
     smtp_tcp_port: str = "smtp"
+    smtp_bind_address: str = ""
+    smtp_bind_address6: str = ""
     smtp_host_lookup: str = "dns"
     smtp_fallback_relay: str = ""
     smtp_address_preference: str = "any"
@@ -92,7 +97,7 @@ _LMTP_NAMES = {
     "smtp_helo_timeout": "lmtp_lhlo_timeout",
     "smtp_discard_ehlo_keywords": "lmtp_discard_lhlo_keywords",
 }
-_SMTP_ONLY = {"lmtp", "smtp_always_send_ehlo", "smtp_never_send_ehlo"}
+_SMTP_ONLY = {"smtp_always_send_ehlo", "smtp_never_send_ehlo"}
 _LMTP_DEFAULTS: dict[str, object] = {
     "smtp_tcp_port": "24",
     "smtp_skip_quit_response": False,
@@ -119,6 +124,12 @@ LmtpSettings = msgspec.defstruct(
 """What one lmtp(8) service works by: the same, under the LMTP client's names. `as_smtp` turns it into what the agent takes."""
 
 
+class _OverLmtp(SmtpSettings, frozen=True, kw_only=True):
+    """The settings of an LMTP client under the SMTP client's names."""
+
+    lmtp: ClassVar[bool] = True
+
+
 def as_smtp(settings: Struct) -> SmtpSettings:
     """The SMTP client's settings that say what these LMTP settings say."""
     values = {
@@ -126,4 +137,4 @@ def as_smtp(settings: Struct) -> SmtpSettings:
         for field in msgspec.structs.fields(SmtpSettings)
         if field.name not in _SMTP_ONLY
     }
-    return SmtpSettings(lmtp=True, **values)
+    return _OverLmtp(**values)

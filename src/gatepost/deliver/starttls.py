@@ -1,6 +1,7 @@
 """Bringing a connection to the security that its policy asks for (RFC 3207): STARTTLS, the certificate, the second hello."""
 
 import hashlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gatepost.deliver.smtp_connection import Connection
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import ssl
 
 _VERIFIED = (Level.VERIFY, Level.SECURE)
+_TRUST = {Level.VERIFY: "Verified", Level.SECURE: "Verified", Level.FINGERPRINT: "Verified"}
 
 
 class NoSecurity(Exception):
@@ -33,10 +35,12 @@ class NoSecurity(Exception):
 
 
 class Security:
-    """Secures connections of one service; contexts are made once for each kind of policy."""
+    """Secures connections of one service; contexts are made once for each kind of policy. `note`: for the log, what
+    smtp_tls_loglevel asks for."""
 
-    def __init__(self, settings: SmtpSettings) -> None:
+    def __init__(self, settings: SmtpSettings, note: Callable[[str], None]) -> None:
         self._settings = settings
+        self._note = note
         self._contexts: dict[ContextSpec, ssl.SSLContext] = {}
 
     async def hello(self, connection: Connection, policy: TlsPolicy) -> None:
@@ -75,8 +79,15 @@ class Security:
             raise NoSecurity(_deferred("4.7.5", "Server certificate not verified", error.verify_message)) from None
         except (OSError, EOFError) as error:
             raise NoSecurity(_deferred("4.7.5", "Cannot start TLS: handshake failure", str(error)), plain=True) from None
-        if not self._matches(connection.extra("ssl_object"), policy):
+        tls: Any = connection.extra("ssl_object")
+        if not self._matches(tls, policy):
             raise NoSecurity(_deferred("4.7.5", "Server certificate not verified"))
+        if self._settings.smtp_tls_loglevel:
+            cipher, _, bits = tls.cipher()
+            trust = _TRUST.get(policy.level, "Untrusted")
+            self._note(
+                f"{trust} TLS connection established to {connection.host.relay}: {tls.version()} with cipher {cipher} ({bits} bits)"
+            )
 
     def _matches(self, tls: Any, policy: TlsPolicy) -> bool:
         """Whether the server's certificate is one that policy accepts."""

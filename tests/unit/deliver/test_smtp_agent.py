@@ -127,10 +127,11 @@ class Names:
 class Bench:
     """An agent on `net`, and what it said to the log."""
 
-    def __init__(self, net: Net, **settings: Any) -> None:
+    def __init__(self, net: Net, lmtp: bool = False, **settings: Any) -> None:
         self.events: list[Event] = []
+        smtp = SmtpSettings(myhostname="me.test", inet_protocols="ipv4", smtp_quit_timeout=0.05, **settings)
         self.agent = SmtpAgent(
-            SmtpSettings(myhostname="me.test", inet_protocols="ipv4", smtp_quit_timeout=0.05, **settings),
+            as_smtp(LmtpSettings(myhostname="me.test")) if lmtp else smtp,
             Names(), net, clock=lambda: 1000.0, shuffle=lambda hosts: None, emit=self.events.append,
         )  # fmt: skip
 

@@ -1,0 +1,80 @@
+"""Which security a next hop gets."""
+
+import asyncio
+
+import pytest
+
+from gatepost.deliver.smtp_settings import SmtpSettings
+from gatepost.deliver.tls_policy import BadTlsPolicy, Level, TlsPolicies, TlsPolicy, default_level, keys, parse_policy
+
+
+class Table:
+    name = "inline:"
+    whole_key = False
+
+    def __init__(self, **rows: str) -> None:
+        self.rows = rows
+
+    async def lookup(self, key: str) -> str | None:
+        return self.rows.get(key)
+
+    def close(self) -> None: ...
+
+
+def find(nexthop: str, rows: dict[str, str] | None = None, **settings: str) -> TlsPolicy:
+    policies = TlsPolicies(SmtpSettings(**settings), Table(**rows) if rows else None)  # type: ignore[arg-type]
+    return asyncio.run(policies.find(nexthop, "mx.host.test"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "level"),
+    [
+        ({}, Level.NONE),
+        ({"smtp_tls_security_level": "may"}, Level.MAY),
+        ({"smtp_use_tls": True}, Level.MAY),
+        ({"smtp_enforce_tls": True}, Level.VERIFY),
+        ({"smtp_enforce_tls": True, "smtp_tls_enforce_peername": False}, Level.ENCRYPT),
+        ({"smtp_tls_security_level": "none", "smtp_use_tls": True}, Level.NONE),
+    ],
+)
+def test_default_level(settings: dict[str, object], level: Level) -> None:
+    assert default_level(SmtpSettings(**settings)) is level  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("nexthop", "expected"),
+    [
+        ("a.b.test", ["a.b.test", ".b.test", ".test"]),
+        ("a.b.test:26", ["a.b.test:26", ".b.test", ".test"]),
+        ("[a.b.test]:26", ["[a.b.test]:26"]),
+        ("unix:private/lmtp", ["unix:private/lmtp"]),
+    ],
+)
+def test_keys(nexthop: str, expected: list[str]) -> None:
+    assert keys(nexthop) == expected
+
+
+@pytest.mark.parametrize("value", ["", "wat", "encrypt match", "encrypt colour=red"])
+def test_bad_policies(value: str) -> None:
+    with pytest.raises(BadTlsPolicy):
+        parse_policy(value)
+
+
+def test_what_a_policy_says_wins() -> None:
+    rows = {".b.test": "secure match=x.test:.y.test ciphers=high protocols=TLSv1.3 servername=hostname"}
+    policy = find("a.b.test", rows, smtp_tls_security_level="may")
+    assert policy == TlsPolicy(Level.SECURE, "TLSv1.3", "high", " ", ("x.test", ".y.test"), "mx.host.test")
+
+
+def test_names_to_match() -> None:
+    assert find("[a.test]:26", smtp_tls_security_level="verify").match == ("mx.host.test",)
+    assert find("[a.test]:26", smtp_tls_security_level="secure").match == ("a.test", ".a.test")
+    assert find("a.test", {"a.test": "fingerprint match=AA:BB|cc:dd"}).match == ("AA:BB", "cc:dd")
+    assert find("a.test", smtp_tls_security_level="may").match == ()
+
+
+def test_mandatory_parameters() -> None:
+    settings = {"smtp_tls_mandatory_protocols": ">=TLSv1.2", "smtp_tls_mandatory_ciphers": "high"}
+    assert find("a.test", smtp_tls_security_level="may", **settings).protocols == ">=TLSv1"
+    policy = find("a.test", smtp_tls_security_level="encrypt", **settings)
+    assert (policy.protocols, policy.ciphers) == (">=TLSv1.2", "high")

@@ -1,0 +1,126 @@
+"""The resolver: what it makes of answers, what it keeps, and what the hosts file says."""
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from gatepost.net.dns import RECORDS_LIMIT, AresResolver
+from gatepost.net.hosts_file import HostsFile
+from gatepost.net.port import MX, DnsFailure, NotFound, TryAgain
+
+pycares = pytest.importorskip("pycares")
+from aiodns.error import DNSError  # noqa: E402
+
+A, MX_TYPE, CNAME = pycares.QUERY_TYPE_A, pycares.QUERY_TYPE_MX, pycares.QUERY_TYPE_CNAME
+
+
+def record(kind: int, ttl: int = 60, **data: Any) -> Any:
+    return SimpleNamespace(type=kind, ttl=ttl, data=SimpleNamespace(**data))
+
+
+class Ares:
+    """In place of c-ares: answers by (name, type), and how often it was asked."""
+
+    def __init__(self, answers: dict[tuple[str, str], Any]) -> None:
+        self.answers = answers
+        self.asked = 0
+
+    async def query_dns(self, name: str, record: str) -> Any:
+        self.asked += 1
+        await asyncio.sleep(0)
+        answer = self.answers.get((name, record), DNSError(4, "no"))
+        if answer == "silence":
+            await asyncio.sleep(60)
+        if isinstance(answer, Exception):
+            raise answer
+        return SimpleNamespace(answer=answer)
+
+    async def close(self) -> None: ...
+
+
+def resolver(answers: dict[tuple[str, str], Any], hosts: Path = Path("/nonexistent"), clock: list[float] | None = None) -> Any:
+    now = clock or [0.0]
+    made: Any = AresResolver(lambda: now[0], hosts=hosts, time_limit=0.02)
+    made._ares = Ares(answers)
+    return made
+
+
+def test_answers_are_kept_for_their_time_to_live() -> None:
+    async def scene() -> None:
+        clock = [0.0]
+        made = resolver({("x.test", "A"): [record(CNAME, 10, cname="y"), record(A, 60, addr="192.0.2.1")]}, clock=clock)
+        assert await made.a("x.test") == ("192.0.2.1",)
+        assert await made.a("X.test.") == ("192.0.2.1",)
+        clock[0] = 9.0
+        await made.a("x.test")
+        assert made._ares.asked == 1
+        clock[0] = 10.0
+        await made.a("x.test")
+        assert made._ares.asked == 2
+
+    asyncio.run(scene())
+
+
+def test_the_same_question_is_asked_once() -> None:
+    async def scene() -> None:
+        made = resolver({("x.test", "MX"): [record(MX_TYPE, priority=0, exchange=".")]})
+        answers = await asyncio.gather(*(made.mx("x.test") for _ in range(5)))
+        assert answers == [(MX(0, ""),)] * 5
+        assert made._ares.asked == 1
+
+    asyncio.run(scene())
+
+
+def test_answers_are_bounded() -> None:
+    made = resolver({("x.test", "A"): [record(A, addr=str(n)) for n in range(1000)]})
+    assert len(asyncio.run(made.a("x.test"))) == RECORDS_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure", "exists"),
+    [
+        (DNSError(4, "x"), NotFound, False),
+        (DNSError(1, "x"), NotFound, True),
+        (DNSError(3, "SERVFAIL"), TryAgain, None),
+        (DNSError(12, "time-out"), TryAgain, None),
+        ("silence", TryAgain, None),
+        ([record(CNAME, cname="nowhere")], NotFound, True),
+    ],
+)
+def test_failures(answer: Any, failure: type[DnsFailure], exists: bool | None) -> None:
+    with pytest.raises(failure) as raised:
+        asyncio.run(resolver({("x.test", "A"): answer}).a("x.test"))
+    assert getattr(raised.value, "exists", None) is exists
+
+
+def test_hosts_file_comes_first(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.1 localhost loop # comment\n\n192.0.2.7 Seven.test\nrubbish\n")
+
+    async def scene() -> None:
+        made = resolver({("a.test", "A"): [record(A, addr="192.0.2.1")]}, hosts)
+        assert await made.ptr("127.0.0.1") == ("localhost", "loop")
+        assert await made.host("seven.TEST") == ("192.0.2.7",)
+        assert await made.host("a.test") == ("192.0.2.1",)
+        with pytest.raises(NotFound):
+            await made.host("b.test")
+        with pytest.raises(NotFound):
+            await made.ptr("not an address")
+
+    asyncio.run(scene())
+
+
+def test_host_that_may_have_an_address_is_not_declared_missing() -> None:
+    with pytest.raises(TryAgain):
+        asyncio.run(resolver({("x.test", "A"): DNSError(3, "SERVFAIL")}).host("x.test"))
+
+
+def test_hosts_file_is_read_again_after_a_change(tmp_path: Path) -> None:
+    path = tmp_path / "hosts"
+    file = HostsFile(path)
+    assert file.addresses("x") == ()
+    path.write_text("192.0.2.1 x\n")
+    assert file.addresses("x") == ("192.0.2.1",)
