@@ -5,14 +5,16 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-_LONG = "[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]"
-QUEUE_ID = re.compile(rf"(?<![0-9A-Za-z]){_LONG}{{10}}z{_LONG}+(?![0-9A-Za-z])")
+_TIME = "[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10}"
+_NUMBER = "[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]+"
+_ID = f"{_TIME}z{_NUMBER}"
+QUEUE_ID = re.compile(rf"(?<![0-9A-Za-z]){_ID}(?![0-9A-Za-z])")
 _RULES = (
-    (re.compile(rf"{_LONG}{{10}}z{_LONG}+\.\d+/"), "{BOUNDARY}/"),
-    (re.compile(rf"<\d{{14}}\.{_LONG}{{10}}z{_LONG}+@"), "<{MSGID}@"),
+    (re.compile(rf"{_ID}\.\d+/"), "{BOUNDARY}/"),
+    (re.compile(rf"<(?:\d{{14}}\.)?{_ID}@"), "<{MSGID}@"),
     (re.compile(r"[A-Z][a-z]{2}, [ \d]?\d [A-Z][a-z]{2} 20(?:2[5-9]|3\d) \d\d:\d\d:\d\d [+-]\d{4}(?: \([A-Z]+\))?"), "{DATE}"),
-    (re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d 20\d\d"), "{CTIME}"),
-    (re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"), "{TIME}"),
+    (re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d 20(?:2[5-9]|3\d)"), "{CTIME}"),
+    (re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?! \d{4})"), "{TIME}"),
     (re.compile(r"\b(SIZE|size)=\d+"), r"\1={N}"),
     (re.compile(r"\bdelay=[\d.]+, delays=[\d./]+"), "delay={D}, delays={D}"),
     (re.compile(r"(postfix[^ \[]*)\[\d+\]"), r"\1[{PID}]"),

@@ -1,12 +1,14 @@
 """What a case left behind: mailboxes, files, commands' output, what the sinks were sent, and the queue, in the recordings' form."""
 
-import re
 import stat
 from pathlib import Path
 from typing import Any
 
 from tests.golden.compare import normal
 from tests.golden.surroundings import Place, Stubs
+
+
+_EPHEMERAL = ("client_port", "log_client_port")
 
 
 def delivered_files(place: Place, stubs: Stubs, case: dict[str, Any]) -> list[dict[str, Any]]:
@@ -53,27 +55,32 @@ def queued(place: Place) -> list[dict[str, Any]]:
     """The queue as the recordings list it, one entry a message."""
     from gatepost.queue import inspect
 
-    entries = []
-    for message in inspect.Queue(Path(place.names["{QUEUE}"])).messages():
-        entries.append(_entry(message, place))
-    return entries
+    queue = Path(place.names["{QUEUE}"])
+    found = []
+    for listed in inspect.messages(queue):
+        stored = inspect.read(queue, listed.id)
+        if stored is not None and stored.content is not None:
+            found.append(_entry(listed, stored, place))
+    return found
 
 
-def _entry(message: Any, place: Place) -> dict[str, Any]:
-    envelope = message.envelope
-    records = [["attr", f"{name}={value}"] for name, value in envelope.attributes]
-    if envelope.encoding:
-        records.append(["attr", f"encoding={envelope.encoding}"])
+def _entry(listed: Any, stored: Any, place: Place) -> dict[str, Any]:
+    """A queued message: one on hold stays that, a message not yet tried is `incoming`."""
+    envelope = stored.envelope
+    records = [["attr", f"{name}={value}"] for name, value in envelope.attributes if name not in _EPHEMERAL]
     for name, value in (("content_filter", envelope.content_filter), ("redirect_to", envelope.redirect)):
         if value:
             records.append([name, place.strip(value)])
-    content = message.content.read().replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape")
+    content = stored.content.read().replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape")
+    left = {recipient.index: recipient.address for recipient in listed.recipients}
+    done = [r for index, r in enumerate(envelope.recipients) if index not in left]
+    records += [["done_recipient", r.address] for r in done]
     return {
-        "queue": message.queue_name,
+        "queue": listed.queue,
         "sender": envelope.sender,
-        "recipients": [_recipient(r) for r in envelope.recipients],
+        "recipients": [_recipient(r) for index, r in enumerate(envelope.recipients) if index in left],
         "records": records,
-        "message": re.sub(r"\udc00-\udcff", "?", normal(place.strip(content))),
+        "message": normal(place.strip(content)),
     }
 
 

