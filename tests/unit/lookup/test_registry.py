@@ -1,0 +1,152 @@
+"""Tables of one process: opened once, named where they cannot be; indexed files that are rebuilt under way; `*_maps` in order."""
+
+import os
+from pathlib import Path
+
+import pytest
+from tests.support.drive import drive
+
+from gatepost.lookup import indexed
+from gatepost.lookup.port import LookupFailure, Unavailable
+from gatepost.lookup.registry import Tables
+
+
+class Clock:
+    """A clock that goes only when told."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_each_table_is_opened_once() -> None:
+    tables = Tables(pytest.fail)
+    assert tables.open("inline:{a=b}") is tables.open("inline:{a=b}")
+
+
+def test_maps_ask_in_order() -> None:
+    maps = Tables(pytest.fail).maps("inline:{a=1}, inline:{{a = 2} {b = 3}} regexp:{{/x/ pattern}}", "virtual_alias_maps")
+    assert [drive(maps.find(key)) for key in ("A", "b", "x", "none")] == ["1", "3", "pattern", None]
+    assert drive(maps.find("x", partial=True)) is None
+    assert drive(maps.find_in("b")) == ("3", "inline:{{a = 2} {b = 3}}")
+    assert not maps.empty
+    assert Tables(pytest.fail).maps("").empty
+
+
+def test_unsupported_type_is_named_and_fails_lookups() -> None:
+    warnings: list[str] = []
+    maps = Tables(warnings.append).maps("foo:bar", "alias_maps", where="/etc/postfix/main.cf, line 7")
+    assert warnings == ["/etc/postfix/main.cf, line 7: foo:bar is unavailable. unsupported dictionary type: foo"]
+    warnings.clear()
+    with pytest.raises(LookupFailure):
+        drive(maps.find("key"))
+    assert warnings == ["foo:bar is unavailable. unsupported dictionary type: foo", 'foo:bar lookup error for "key"']
+    with pytest.raises(Unavailable):
+        Tables(pytest.fail, strict=True).open("foo:bar")
+
+
+def test_an_empty_result_is_a_failure() -> None:
+    warnings: list[str] = []
+    with pytest.raises(LookupFailure):
+        drive(Tables(warnings.append).maps("inline:{a=}", "alias_maps").find("a"))
+    assert warnings == [
+        "alias_maps lookup of a returns an empty string result",
+        "alias_maps should return NO RESULT in case of NOT FOUND",
+    ]
+
+
+def test_a_failing_table_hides_those_after_it() -> None:
+    warnings: list[str] = []
+    with pytest.raises(LookupFailure):
+        drive(Tables(warnings.append).maps("fail:x inline:{a=b}").find("a"))
+    assert warnings == ['fail:x lookup error for "a"']
+
+
+def test_texthash_with_a_key_twice(tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    path.write_text("a 1\nA 2\n")
+    with pytest.raises(Unavailable, match='line 2: duplicate entry: "a"'):
+        Tables(pytest.fail, strict=True).open(f"texthash:{path}")
+    warnings: list[str] = []
+    assert drive(Tables(warnings.append, duplicates=True).open(f"texthash:{path}").lookup("a")) == "1"
+    assert warnings == [f'{path}, line 2: duplicate entry: "a"']
+
+
+def test_keys_fold_case() -> None:
+    assert drive(Tables(pytest.fail).open("inline:{straße=street}").lookup("STRASSE")) == "street"
+    assert drive(Tables(pytest.fail, fold=False).open("inline:{A=1}").lookup("a")) is None
+
+
+def test_proxy_asks_only_what_is_approved() -> None:
+    tables = Tables(pytest.fail, strict=True, proxied=["proxy:inline:{a=b}"])
+    assert drive(tables.open("proxy:inline:{a=b}").lookup("a")) == "b"
+    with pytest.raises(Unavailable, match="not configured for table"):
+        tables.open("proxy:inline:{a=c}")
+
+
+def test_a_rebuilt_file_is_noticed_within_a_second(tmp_path: Path) -> None:
+    path, clock = str(tmp_path / "t"), Clock()
+    indexed.build(path, {"a": "1"}, 0o644)
+    table = Tables(pytest.fail, clock=clock).open(f"hash:{path}")
+    indexed.build(path, {"a": "2"}, 0o644)
+    assert drive(table.lookup("a")) == "1"
+    clock.now = 1.0
+    assert drive(table.lookup("a")) == "2"
+    os.unlink(path + indexed.SUFFIX)
+
+
+def test_a_file_that_goes_away_keeps_answering(tmp_path: Path) -> None:
+    path, clock, warnings = str(tmp_path / "t"), Clock(), list[str]()
+    indexed.build(path, {"a": "1"}, 0o644)
+    table = Tables(warnings.append, clock=clock).open(f"hash:{path}")
+    os.unlink(path + indexed.SUFFIX)
+    clock.now = 1.0
+    assert drive(table.lookup("a")) == "1"
+    assert len(warnings) == 1
+    assert "answering from what was read before" in warnings[0]
+
+
+def test_types_and_configurations_share_a_file(tmp_path: Path) -> None:
+    path = str(tmp_path / "t")
+    indexed.build(path, {"a": "1"}, 0o644)
+    one, two = Tables(pytest.fail), Tables(pytest.fail)
+    opened = [one.open(f"hash:{path}"), one.open(f"lmdb:{path}"), two.open(f"hash:{path}")]
+    one.close()
+    assert drive(opened[2].lookup("a")) == "1"
+
+
+@pytest.mark.parametrize("text", ["postmaster: root\n", "postmaster root\n"])
+def test_text_answers_until_the_table_is_built(tmp_path: Path, text: str) -> None:
+    path, clock, warnings = tmp_path / "aliases", Clock(), list[str]()
+    path.write_text(text)
+    (tmp_path / "aliases.db").write_bytes(b"Berkeley")
+    table = Tables(warnings.append, clock=clock).open(f"hash:{path}")
+    assert drive(table.lookup("Postmaster")) == "root"
+    assert len(warnings) == 1
+    assert f"run gatepost postmap hash:{path}" in warnings[0]
+    indexed.build(str(path), {"postmaster": "joe"}, 0o644)
+    clock.now = 1.0
+    assert drive(table.lookup("postmaster")) == "joe"
+    assert len(warnings) == 1
+
+
+def test_a_berkeley_file_alone_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "t.db").write_bytes(b"Berkeley")
+    with pytest.raises(Unavailable, match="run gatepost postmap hash:"):
+        Tables(pytest.fail, strict=True).open(f"hash:{tmp_path}/t")
+
+
+def test_a_damaged_file_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "t.lmdb").write_bytes(b"nonsense" * 1000)
+    with pytest.raises(Unavailable):
+        Tables(pytest.fail, strict=True).open(f"hash:{tmp_path}/t")
+
+
+def test_a_large_table_with_large_values(tmp_path: Path) -> None:
+    table = {f"key{n}": "v" * (n % 7 * 1000 + 1) for n in range(2000)}
+    indexed.build(str(tmp_path / "t"), table, 0o600)
+    assert os.stat(tmp_path / "t.lmdb").st_mode & 0o777 == 0o600
+    opened = Tables(pytest.fail).open(f"lmdb:{tmp_path}/t")
+    assert all(drive(opened.lookup(key)) == value for key, value in table.items())
