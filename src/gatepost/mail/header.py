@@ -39,6 +39,13 @@ class Header(Struct, frozen=True, array_like=True, gc=False):
     raw: bytes
 
     @property
+    def text(self) -> tuple[str, str]:
+        """(name as written, what follows the colon) as text: lines end in LF, none at the end, octets that are not UTF-8 as
+        surrogate escapes."""
+        name, _, text = self.raw.removesuffix(b"\r\n").replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape").partition(":")
+        return name.rstrip(), text
+
+    @property
     def value(self) -> bytes:
         """What follows the colon, without the white space before it and the final line end."""
         return self.raw[self.raw.index(b":") + 1 :].strip(b" \t\r\n")

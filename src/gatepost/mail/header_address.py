@@ -47,15 +47,15 @@ _SPACED = frozenset({Kind.ATOM, Kind.QUOTED, Kind.LITERAL, Kind.COMMENT, Kind.AD
 _SCANNER = re.compile(
     r"""[ \t\r\n]+
     | (?P<comment>\()
-    | \[(?P<literal>(?:[^\]\\]|\\.)*)\]?
-    | "(?P<quoted>(?:[^"\\]|\\.)*)"?
+    | \[(?P<literal>(?:[^\]\\]|\\.)*(?:\\\Z)?)\]?
+    | "(?P<quoted>(?:[^"\\]|\\.)*(?:\\\Z)?)"?
     | (?P<operator>[|%!)<>@,;:.\]])
-    | (?P<atom>(?:[^|%!()<>@,;:\\".\[\] \t\r\n]|\\.)+)
-    | \\""",
+    | (?P<atom>(?:[^|%!()<>@,;:\\".\[\] \t\r\n]|\\.)+(?:\\\Z)?)
+    | (?P<nothing>\\)""",
     re.VERBOSE | re.DOTALL,
 )
 _COMMENT_PART = re.compile(r"\\.|[()]|[^\\()]+|\\", re.DOTALL)
-_PAIR = re.compile(r"\\(.)", re.DOTALL)
+_PAIR = re.compile(r"\\(.?)", re.DOTALL)
 _SPACE = str.maketrans("\t\r\n", "   ")
 _NOT_ATOM = re.compile(r"[\x00-\x20\x7f|%!()<>@,;:\\\".\[\]]")
 
@@ -94,6 +94,8 @@ def scan(text: str, limit: int = 0) -> list[Token]:
         elif name == "comment":
             position = _comment_end(text, match.start())
             tokens.append(Token(Kind.COMMENT, text[match.start() : position]))
+        elif name == "nothing":
+            tokens.append(Token(Kind.ATOM, ""))
         elif name is not None:
             tokens.append(Token(Kind.QUOTED if name == "quoted" else Kind.LITERAL, _unquoted(match[name])))
     return tokens
@@ -135,21 +137,20 @@ class _Parser:
         self.skip_phrase(",")
 
     def route_address(self) -> None:
-        """`phrase <address>`; comments inside go behind the `>`. Without a `<` the `>` stays alone."""
+        """`phrase <address>`; comments inside go behind the address. Without a `<` all before the `>` is one address."""
         close = self.at
         start = close - 1
         while start >= 0 and not _is_operator(self.tokens[start], "<"):
             start -= 1
-        if start < 0:
-            self.at -= 1
-            return
         inside = self.tokens[start + 1 : close]
         comments = [token for token in inside if token.kind is Kind.COMMENT]
         address = [token for token in inside if token.kind is not Kind.COMMENT]
         grouped = [Token(Kind.ADDRESS, "", address)] if address else []
-        self.tokens[start + 1 : close + 1] = [*grouped, self.tokens[close], *comments]
+        self.tokens[start + 1 : close] = [*grouped, *comments]
         self.at = start
-        self.skip_phrase(",;>:" if self.in_group else ",;>")
+        self.skip_phrase(",;>:")
+        if self.at >= 0 and not self.in_group and _is_operator(self.tokens[self.at], ":"):
+            self.at -= 1
 
     def skip_phrase(self, stops: str) -> None:
         self.at -= 1

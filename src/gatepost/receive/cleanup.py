@@ -15,7 +15,7 @@ from gatepost.lookup.registry import Tables
 from gatepost.mail import header
 from gatepost.mail.content import Content, line_feeds_only
 from gatepost.mail.envelope import Envelope, Recipient
-from gatepost.mail.outcome import Class, Outcome
+from gatepost.mail.outcome import Class, Outcome, sent
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue.port import NewMessage
 from gatepost.receive.cleanup_body import BodyWalk, lines_of
@@ -30,6 +30,7 @@ from gatepost.routing.aliases import AliasLoop
 from gatepost.routing.rewrite import LOCAL, REMOTE
 from gatepost.routing.routing import Routing
 
+ALIAS_EXPANDED = sent("alias expanded")
 ALIAS_ERROR = Outcome(Class.TEMPORARY, "4.6.0", "Alias expansion error", code=451, origin="cleanup")
 WRITE_ERROR = Outcome(Class.TEMPORARY, "4.3.0", "Error: queue file write error", code=451, origin="cleanup")
 TOO_BIG = Outcome(Class.PERMANENT, "5.3.4", "Error: message file too big", code=552, origin="cleanup")
@@ -41,10 +42,15 @@ _SUBMITTING = frozenset(("smtpd", "pickup", "qmqpd"))
 
 
 class Cleaned(Struct, frozen=True):
-    """How an intake ended. `outcome`: why the message is refused. Neither it nor `message`: discarded, and well so."""
+    """How an intake ended. `outcome`: why the message is refused. Neither it nor `message`: discarded, and well so.
+
+    `expanded`: recipients that became others through an alias, whose sender asked to hear of success and is to be told that
+    (action `expanded`, ALIAS_EXPANDED) when the message is in the queue.
+    """
 
     message: NewMessage | None = None
     outcome: Outcome | None = None
+    expanded: tuple[Recipient, ...] = ()
 
 
 class Cleanup:
@@ -156,9 +162,11 @@ class Intake:
             return Cleaned(outcome=NO_RECIPIENTS)
         size = line_feeds_only(content.size, lines)
         if 0 < self._cleanup.settings.message_size_limit < size:
-            return self._refused(TOO_BIG, "queue file size limit exceeded")
+            refused = self._refused(TOO_BIG, "queue file size limit exceeded")
+            self._cleanup.emit(Note("cleanup", "mail_stream_cleanup: close error", "warning"))
+            return refused
         final = _envelope(envelope, sender, tuple(recipients.final), effects, eight_bit=headers.eight_bit)
-        return Cleaned(NewMessage(self._queue_id, final, content, size))
+        return Cleaned(NewMessage(self._queue_id, final, content, size), expanded=tuple(recipients.expanded))
 
     async def _content(self, effects: Effects, envelope: Envelope, sender: str) -> tuple[Headers, Content, int]:
         """The headers as gone through, the content to queue, and how many lines it has."""

@@ -12,10 +12,12 @@ from gatepost.routing.routing import Routing
 
 class Recipients:
     """Collects the recipients of one message. `mapping`: whether tables are asked (not with no_address_mappings); `copying`:
-    whether the *_bcc parameters count."""
+    whether the *_bcc parameters count. `final`: who gets the message; `expanded`: those whose sender is to be told that they
+    were expanded."""
 
     def __init__(self, routing: Routing, settings: CleanupSettings, story: Story, *, mapping: bool, copying: bool) -> None:
         self.final: list[Recipient] = []
+        self.expanded: list[Recipient] = []
         self._routing = routing
         self._settings = settings
         self._story = story
@@ -66,6 +68,7 @@ class Recipients:
         found = await self._routing.expanded(recipient.address)
         if recipient.notify & Notify.SUCCESS and found != [recipient.address]:
             # RFC 3461 §5.2.7.3: success is told by whoever expands; the expanded ones keep the rest.
+            self.expanded.append(recipient)
             recipient = structs.replace(recipient, notify=recipient.notify & ~Notify.SUCCESS or Notify.NEVER)
         for address in found:
             self._once(structs.replace(recipient, address=address))

@@ -34,7 +34,7 @@ class HeaderRewriter:
 
     async def rewrite(self, header: Header, place: Place) -> bytes:
         """The octets of the header afterwards: the same ones where no address changed. Raises LookupFailure, AliasLoop."""
-        name, _, text = header.raw.decode("utf-8", "surrogateescape").partition(":")
+        name, text = header.text
         mapped = self._mapped[place]
         if not mapped and _STANDARD.match(text):
             return header.raw
@@ -50,7 +50,7 @@ class HeaderRewriter:
                 changed = True
         if not changed:
             return header.raw
-        return fold(name.rstrip(), tokens).replace("\n", "\r\n").encode("utf-8", "surrogateescape") + b"\r\n"
+        return fold(name, tokens).replace("\n", "\r\n").encode("utf-8", "surrogateescape") + b"\r\n"
 
 
 class Headers:

@@ -24,7 +24,7 @@ async def header(table: AddressMap, original: Header) -> bytes:
     """The octets of a header with its addresses replaced; the same octets where none was. Raises LookupFailure."""
     if original.key not in HEADERS:
         return original.raw
-    name, _, text = original.raw.decode("utf-8", "surrogateescape").partition(":")
+    name, text = original.text
     tokens = parse(text)
     changed = False
     for token in addresses(tokens):
@@ -35,4 +35,4 @@ async def header(table: AddressMap, original: Header) -> bytes:
             changed = True
     if not changed:
         return original.raw
-    return fold(name.rstrip(), tokens).replace("\n", "\r\n").encode("utf-8", "surrogateescape") + b"\r\n"
+    return fold(name, tokens).replace("\n", "\r\n").encode("utf-8", "surrogateescape") + b"\r\n"

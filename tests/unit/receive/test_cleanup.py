@@ -306,14 +306,16 @@ def test_recipients(make: Make) -> None:
         recipient_bcc_maps="inline:{{alice@example.test=carol@example.test}}",
         always_bcc="archive@example.test",
     )
-    message = run(
+    cleaned = run(
         CONTENT,
         Recipient("team@example.test", "team@example.test", "rfc822;team@example.test", 6),
         Recipient("alice@example.test", "alice@example.test"),
         Recipient("ALICE@example.test", "alice@example.test"),
         sender="joe",
-    ).message
+    )
+    message = cleaned.message
     assert message is not None
+    assert [recipient.address for recipient in cleaned.expanded] == ["team@example.test"]
     assert message.envelope.sender == "joe@mail.example.test"
     team = ("team@example.test", "rfc822;team@example.test", 4)
     assert message.envelope.recipients == (
