@@ -23,12 +23,12 @@ from gatepost.config.configuration import Configuration, read
 from gatepost.events.records import Event, Note
 from gatepost.lookup.match_list import MatchList
 from gatepost.lookup.registry import Tables
-from gatepost.mail.outcome import Class, Outcome
+from gatepost.net.connect import SocketConnector
 from gatepost.policy.engine import RestrictionPolicy
 from gatepost.policy.port import Facts, Stage, Verdict
 from gatepost.policy.settings import PolicySettings
-from gatepost.policy.sources import PolicyServer, Sources
-from gatepost.routing.port import AddressClass, Route
+from gatepost.policy.sources import Sources
+from gatepost.routing.recipients import Recipients
 from gatepost.routing.routing import Routing
 from gatepost.routing.settings import RoutingSettings
 from tests.support.fake_dns import FakeDns
@@ -42,20 +42,6 @@ mynetworks = 127.0.0.1/32
 inet_interfaces = 127.0.0.1
 local_recipient_maps = inline:{alice=x, bob=x, carol=x, postmaster=x, root=x}
 """
-
-
-class ListedUsers:
-    """Recipients of local domains by local_recipient_maps alone; all others are listed."""
-
-    def __init__(self, names: frozenset[str]) -> None:
-        self._names = names
-
-    async def unlisted(self, address: str, route: Route, *, sender: bool) -> Outcome | None:
-        if route.cls is not AddressClass.LOCAL or route.recipient.partition("@")[0] in self._names:
-            return None
-        kind, enhanced = ("Sender", "5.1.0") if sender else ("Recipient", "5.1.1")
-        text = f"<{address}>: {kind} address rejected: User unknown in local recipient table"
-        return Outcome(Class.PERMANENT, enhanced, text, code=550)
 
 
 class World:
@@ -79,23 +65,21 @@ class World:
         tables = Tables(self.log.append)
         addresses = self.configuration.value("inet_interfaces").replace(",", " ").split()
         parents = self.configuration.value("parent_domain_matches_subdomains").replace(",", " ").split()
+        routing = Routing(self.configuration.view(RoutingSettings), tables, frozenset(addresses), self.log.append)
         return Sources(
             settings=settings,
             tables=tables,
-            router=Routing(self.configuration.view(RoutingSettings), tables, frozenset(addresses), self.log.append),
-            recipients=ListedUsers(frozenset({"alice", "bob", "carol", "postmaster", "root"})),
+            router=routing,
+            recipients=Recipients(routing),
             resolver=self.dns,
             networks=MatchList.addresses(self.configuration.value("mynetworks"), tables, "mynetworks", self.log.append),
             addresses=MatchList.addresses(" ".join(addresses), tables, "inet_interfaces", self.log.append),
             dotless_parents="smtpd_access_maps" in parents,
-            policy_servers=self.policy_server,
+            connector=SocketConnector(),
             clock=lambda: 1700000000.0,
             sleep=self.sleep,
             emit=self.emit,
         )
-
-    def policy_server(self, endpoint: str, attributes: dict[str, str]) -> PolicyServer:
-        raise ValueError(endpoint)
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

@@ -156,6 +156,8 @@ class Evaluation:
 
         `origin` is the class of error in the words of `notify_classes`.
         """
+        if not text.isprintable():
+            text = "".join(c if c.isprintable() else " " for c in text)
         warn_only = self.warn_only and origin not in _OWN_FAULTS
         if code >= 500:
             if not warn_only and (earlier := self.defer_if_reject) is not None:

@@ -49,6 +49,7 @@ class PolicySettings(Struct, frozen=True, kw_only=True):
     default_rbl_reply: str
     maps_rbl_domains: str
     permit_mx_backup_networks: str
+    queue_directory: str
 
     smtpd_policy_service_default_action: str
     smtpd_policy_service_policy_context: str

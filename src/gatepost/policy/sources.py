@@ -9,6 +9,7 @@ from gatepost.events.records import Emit
 from gatepost.lookup.match_list import MatchList
 from gatepost.lookup.registry import Tables
 from gatepost.mail.outcome import Outcome
+from gatepost.net.connect import Connector
 from gatepost.net.port import Resolver
 from gatepost.policy.settings import PolicySettings
 from gatepost.routing.port import Route
@@ -28,25 +29,6 @@ class Recipients(Protocol):
     async def unlisted(self, address: str, route: Route, *, sender: bool) -> Outcome | None: ...
 
 
-class PolicyServer(Protocol):
-    """A server of the policy delegation protocol: attributes in, its `action` out.
-
-    Raises PolicyServiceError where no answer came, all tries spent.
-    """
-
-    name: str
-
-    async def ask(self, attributes: dict[str, str]) -> str: ...
-
-
-class PolicyServiceError(Exception):
-    """No usable answer from a policy server."""
-
-
-PolicyServers = Callable[[str, "dict[str, str]"], PolicyServer]
-"""(`inet:host:port` or `unix:path`, the attributes of a `{...}` form) -> its client."""
-
-
 class Sources(Struct, frozen=True, kw_only=True):
     """What a check may consult. `networks`: mynetworks; `addresses`: inet_interfaces
     with proxy_interfaces. `dotless_parents`: parent_domain_matches_subdomains names smtpd_access_maps. `clock`: seconds since 1970;
@@ -60,7 +42,7 @@ class Sources(Struct, frozen=True, kw_only=True):
     networks: MatchList
     dotless_parents: bool
     addresses: MatchList
-    policy_servers: PolicyServers
+    connector: Connector
     clock: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
     emit: Emit

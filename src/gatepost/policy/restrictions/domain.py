@@ -24,7 +24,7 @@ async def reject_unknown(e: Evaluation, subject: Subject, *, unknown: str, null_
         found = await _mail_hosts(e, domain)
     except TryAgain:
         return e.temporary(e.settings.unknown_address_tempfail_action, unknown, subject, "Domain not found")
-    if found == [""]:
+    if found and not any(found):
         text = f"Domain {domain} does not accept mail (nullMX)"
         return e.reject(e.settings.nullmx_reject_code, null_mx, subject, text)
     return DUNNO if found else e.reject(e.settings.unknown_address_reject_code, unknown, subject, "Domain not found")

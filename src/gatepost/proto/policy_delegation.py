@@ -1,0 +1,62 @@
+"""The policy delegation protocol, sans-IO, for either end (SMTPD_POLICY_README).
+
+A request and a reply have one form: lines `name=value`, ended by an empty line.
+"""
+
+from collections.abc import Mapping
+
+SIZE_LIMIT = 65536
+"""Octets of one request or reply; more is an error, whoever sent it."""
+
+
+class ProtocolError(Exception):
+    """The other end does not speak the protocol; the connection is of no more use."""
+
+
+_FORBIDDEN = str.maketrans({"\n": "?", "\r": "?", "\0": "?"})
+
+
+def encode(attributes: Mapping[str, str]) -> bytes:
+    """Attributes on the wire; what a value must not contain is sent as `?`."""
+    lines = [f"{name}={value.translate(_FORBIDDEN)}\n" for name, value in attributes.items()]
+    return ("".join(lines) + "\n").encode("utf-8", "surrogateescape")
+
+
+class Reader:
+    """Collects octets into sets of attributes."""
+
+    __slots__ = ("_buffer",)
+
+    def __init__(self) -> None:
+        self._buffer = b""
+
+    @property
+    def pending(self) -> bool:
+        """Whether part of a set has come in."""
+        return bool(self._buffer)
+
+    def feed(self, octets: bytes) -> list[dict[str, str]]:
+        """The sets of attributes that are complete now. The first value of a name counts. Raises ProtocolError."""
+        self._buffer += octets
+        sets = []
+        while True:
+            if self._buffer.startswith(b"\n"):  # a set without attributes
+                head, self._buffer = b"", self._buffer[1:]
+            elif (end := self._buffer.find(b"\n\n")) >= 0:
+                head, self._buffer = self._buffer[:end], self._buffer[end + 2 :]
+            else:
+                break
+            sets.append(_attributes(head))
+        if len(self._buffer) > SIZE_LIMIT:
+            raise ProtocolError("attributes without end")
+        return sets
+
+
+def _attributes(head: bytes) -> dict[str, str]:
+    attributes: dict[str, str] = {}
+    for line in head.decode("utf-8", "surrogateescape").split("\n") if head else ():
+        name, equals, value = line.partition("=")
+        if not equals or not name:
+            raise ProtocolError(f"no attribute: {line[:100]!r}")
+        attributes.setdefault(name, value)
+    return attributes
