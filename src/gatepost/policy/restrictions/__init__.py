@@ -14,26 +14,12 @@ from gatepost.policy.restrictions import (
     sender,
     servers,
     tls,
+    unverified,
 )
 from gatepost.policy.restrictions.rows import Rows
 
-ROWS: Rows = {
-    name: row
-    for family in (
-        basic,
-        client,
-        helo,
-        sender,
-        recipient,
-        relay,
-        access,
-        servers,
-        dnsbl,
-        login,
-        delegated,
-        pipelining,
-        tls,
-        unverified,
-    )
-    for name, row in family.ROWS.items()
-}
+_FAMILIES = (
+    basic, client, helo, sender, recipient, relay, access, servers, dnsbl, login, delegated, pipelining, tls, unverified,
+)  # fmt: skip
+
+ROWS: Rows = {name: row for family in _FAMILIES for name, row in family.ROWS.items()}
