@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from gatepost.cli.postconf_options import Fatal, Options, parse
 from gatepost.config import edit
-from gatepost.config.check import TABLE_TYPES, table_configurations
+from gatepost.config.check import TABLE_TYPES, table_configurations, text_of
+from gatepost.config.computed import Host
 from gatepost.config.configuration import Configuration, read
 from gatepost.config.expand import ExpansionError, references
 from gatepost.config.faults import Fault
@@ -17,6 +18,8 @@ from gatepost.config.layout import fold, one_line
 from gatepost.config.parameters import Kind
 from gatepost.config.syntax import name_and_value
 from gatepost.config.usage import former_names, scopes, undefined, unused, user_names
+
+_HOST = Host(process_name="postconf")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -45,7 +48,7 @@ def show(names_and_values: Iterable[tuple[str, str]], options: Options) -> None:
 
 def configuration_for(options: Options, *, master_required: bool = False) -> Configuration:
     """The configuration with `-o` overrides in main.cf's place, and warnings told. Raises Fatal where it cannot be read."""
-    configuration = read(options.directory)
+    configuration = read(options.directory, host=_HOST)
     for fault in configuration.faults:
         if fault.line or fault.file.endswith("main.cf") or master_required:
             raise Fatal(_told(fault), [_told(warning) for warning in configuration.warnings])
@@ -57,10 +60,11 @@ def configuration_for(options: Options, *, master_required: bool = False) -> Con
     return configuration
 
 
-def tell_unused(configuration: Configuration) -> None:
-    """The warnings that come last: tables without their files, settings that nothing uses."""
-    warn(*(fault.text for fault in table_configurations(configuration)))
-    warn(*(f"{fault.file}: {fault.text}" for fault in unused(configuration)))
+def tell_unused(configuration: Configuration, *files: str) -> None:
+    """The warnings that come last: tables without their files, settings of these files that nothing uses."""
+    for fault in table_configurations(configuration, text_of):
+        warn(fault.text if fault.text.startswith("open ") else f"{fault.file}: {fault.text}")
+    warn(*(f"{fault.file}: {fault.text}" for fault in unused(configuration) if fault.file.endswith(files)))
 
 
 def _told(fault: Fault) -> str:
@@ -104,13 +108,13 @@ def _main_parameters(options: Options) -> int:
     show(((name, shown_value(configuration, name, options)) for name in shown), options)
     sys.stdout.flush()
     if not options.has("d"):
-        tell_unused(configuration)
+        tell_unused(configuration, "main.cf", "master.cf")
     return 0
 
 
 def _defaults_for(options: Options) -> Configuration:
     """The configuration of an empty main.cf; services of master.cf still bring their parameters."""
-    configuration = read(options.directory)
+    configuration = read(options.directory, host=_HOST)
     for fault in configuration.faults:
         if not fault.file.endswith("main.cf"):
             if fault.line:
@@ -122,8 +126,6 @@ def _defaults_for(options: Options) -> Configuration:
 
 def shown_value(configuration: Configuration, name: str, options: Options, overrides: Mapping[str, str] | None = None) -> str:
     """The value of a parameter as the options want to see it. Raises Fatal."""
-    if name == "process_name" and not configuration.is_set(name):
-        return "postconf"
     raw = configuration.raw(name, overrides) or ""
     row = configuration.parameters.get(name)
     if not options.has("x") or (row and row.kind is Kind.RAW):

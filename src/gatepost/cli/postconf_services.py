@@ -27,7 +27,7 @@ def run(options: Options) -> int:
     else:
         show(rows, options)
     sys.stdout.flush()
-    tell_unused(configuration)
+    tell_unused(configuration, "master.cf")
     return 0
 
 
@@ -157,10 +157,12 @@ def _set_service(text: str, asked: str) -> str:
     seen: list[ServiceEntry] = []
 
     def replace(old: ServiceEntry) -> ServiceEntry | None:
+        if old.key != entry.key and not _matches(old.key, parts):
+            return old
         seen.append(old)
         return entry if len(seen) == 1 else None
 
-    changed = edit.change_services(text, "master.cf", _Tally(parts, replace))
+    changed = edit.change_services(text, "master.cf", replace)
     return changed if seen else edit.add_service(text, entry)
 
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 from gatepost.config.configuration import Configuration
 from gatepost.config.faults import ConfigurationError, Fault
 from gatepost.config.master import by_key
-from gatepost.config.tables import TABLE_PARAMETERS, sources
+from gatepost.config.tables import TABLE_PARAMETERS, sources, unknown_names
 from gatepost.config.usage import Scope, scopes
 from gatepost.config.values import split
 
@@ -35,6 +35,12 @@ def _has_port(name: str) -> bool:
         return name in _PORTS
 
 
+def text_of(file: str) -> str:
+    """The text of a file, bytes that are not UTF-8 kept as surrogates. Raises OSError."""
+    with open(file, encoding="utf-8", errors="surrogateescape") as stream:
+        return stream.read()
+
+
 _PORTS = frozenset({"smtp", "smtps", "submission", "submissions", "lmtp", "qmqp"})
 """Ports that are known by name even where /etc/services is missing."""
 
@@ -43,6 +49,7 @@ class System(Struct, frozen=True):
     """What is asked of the machine."""
 
     exists: Callable[[str], bool] = os.path.exists
+    text_of: Callable[[str], str] = text_of
     has_account: Callable[[str], bool] = _has_account
     has_port: Callable[[str], bool] = _has_port
     privileged: bool = os.geteuid() == 0
@@ -101,22 +108,29 @@ def _unknown_types(name: str, value: str) -> list[str]:
     return [kind for kind in types if kind not in TABLE_TYPES]
 
 
-def table_configurations(configuration: Configuration, exists: Callable[[str], bool] = os.path.exists) -> Iterator[Fault]:
-    """Configuration files of tables (`ldap:/file`) that are named and missing."""
+def table_configurations(configuration: Configuration, text_of: Callable[[str], str]) -> Iterator[Fault]:
+    """Configuration files of tables (`ldap:/file`) that cannot be read or set what their type does not know."""
     seen: set[tuple[str, str]] = set()
     for scope in scopes(configuration):
         for name, value, _ in scope.settings:
             if name not in configuration.parameters:
                 continue
             for source in sources(configuration, value, scope.overrides):
-                if source.in_file and (source.type, source.name) not in seen and not exists(source.name):
+                if source.in_file and (source.type, source.name) not in seen:
                     seen.add((source.type, source.name))
-                    told = f'open "{source.type}" configuration "{source.name}": No such file or directory'
-                    yield configuration.fault(name, told, "create the file or correct its name", scope.overrides)
+                    try:
+                        text = text_of(source.name)
+                    except OSError as error:
+                        told = f'open "{source.type}" configuration "{source.name}": {error.strerror}'
+                        yield configuration.fault(name, told, "create the file or correct its name", scope.overrides)
+                        continue
+                    for unknown in unknown_names(source, text):
+                        remedy = "correct the name or remove the setting"
+                        yield Fault(f"{source.type}:{source.name}", 0, f"unused parameter: {unknown}", remedy)
 
 
 def _table_configurations(configuration: Configuration, system: System) -> Iterator[Fault]:
-    yield from table_configurations(configuration, system.exists)
+    yield from table_configurations(configuration, system.text_of)
 
 
 def _files(configuration: Configuration, system: System) -> Iterator[Fault]:

@@ -17,10 +17,11 @@ _CLASS_BITS = ((128, 8), (192, 16), (224, 24))
 
 
 class Host(Struct, frozen=True):
-    """What is asked of the machine."""
+    """What is asked of the machine, and the name of the program that asks."""
 
     hostname: Callable[[], str] = socket.gethostname
     interfaces: Callable[[], tuple[Interface, ...]] = own_interfaces
+    process_name: str = "gatepost"
 
 
 def myhostname(ask: Ask, host: Host) -> str:
@@ -81,6 +82,6 @@ COMPUTED: Mapping[str, Callable[[Ask, Host], str]] = {
     "mydomain": mydomain,
     "mynetworks": mynetworks,
     "process_id": lambda ask, host: str(os.getpid()),
-    "process_name": lambda ask, host: "gatepost",
+    "process_name": lambda ask, host: host.process_name,
 }
 """How each such default is found."""

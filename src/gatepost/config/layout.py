@@ -6,7 +6,7 @@ White space within a value counts as one space; `fold` breaks lines that are lon
 from collections.abc import Iterable, Iterator, Sequence
 
 WIDTH = 80
-"""Columns that a folded line may fill."""
+"""Columns that a folded line of main.cf may fill; of master.cf one less."""
 
 INDENT = "    "
 
@@ -20,8 +20,8 @@ def one_line(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """The text in lines of at most `WIDTH` columns, the second and following ones indented; long words stay whole."""
-    return _lines([word] for word in text.split())
+    """The text in lines that fit, the second and following ones indented; long words stay whole."""
+    return _lines(([word] for word in text.split()), WIDTH)
 
 
 def service_line(fields: Sequence[str], arguments: Iterable[str], *, folded: bool) -> str:
@@ -32,7 +32,7 @@ def service_line(fields: Sequence[str], arguments: Iterable[str], *, folded: boo
     words = _with_options(arguments)
     if not folded:
         return " ".join([head, *(word for group in words for word in group)])
-    return _lines(words, head)
+    return _lines(words, WIDTH - 1, head)
 
 
 def argument(text: str) -> str:
@@ -50,14 +50,14 @@ def _with_options(arguments: Iterable[str]) -> Iterator[list[str]]:
         yield [argument(text)] if value is None else [argument(text), argument(value)]
 
 
-def _lines(groups: Iterable[list[str]], head: str = "") -> str:
+def _lines(groups: Iterable[list[str]], width: int, head: str = "") -> str:
     done: list[str] = []
     line = head
     alone = False
     for group in groups:
         text = " ".join(group)
         pair = len(group) > 1
-        if line and (pair or alone or len(line) + 1 + len(text) > WIDTH):
+        if line and (pair or alone or len(line) + 1 + len(text) > width):
             done.append(line)
             line = INDENT + text
         else:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from gatepost.config.expand import ExpansionError
+from gatepost.config.syntax import parse_main
 
 if TYPE_CHECKING:
     from gatepost.config.configuration import Configuration
@@ -59,7 +60,7 @@ class TableSource(Struct, frozen=True):
 
 def sources(configuration: "Configuration", value: str, overrides: Mapping[str, str] | None = None) -> Iterator[TableSource]:
     """The tables with a configuration of their own that a value names, wrapped ones (`proxy:`, `pipemap:`) too."""
-    if ":" not in value:
+    if ":" not in value and "$" not in value:
         return
     try:
         expanded = configuration.expand(value, overrides)
@@ -74,3 +75,10 @@ def parameter_names(configuration: "Configuration", value: str, overrides: Mappi
     for source in sources(configuration, value, overrides):
         if not source.in_file:
             yield from (f"{source.name}_{parameter}" for parameter in TABLE_PARAMETERS[source.type])
+
+
+def unknown_names(source: TableSource, text: str) -> Iterator[str]:
+    """The settings of a table's configuration file that its type does not know, as `name=value`."""
+    for setting in parse_main(text, source.name).settings.values():
+        if setting.name not in TABLE_PARAMETERS[source.type]:
+            yield f"{setting.name}={setting.value}"

@@ -41,10 +41,12 @@ def warnings_about(configuration: "Configuration") -> Iterator[Fault]:
 
 def undefined(configuration: "Configuration") -> Iterator[Fault]:
     """Every `$name` in a value, and every restriction class, that nothing defines; once for each place that uses it."""
+    everywhere = scopes(configuration)
     known = configuration.settings.keys() | configuration.parameters.keys()
-    for scope in scopes(configuration):
-        own = scope.names
+    anywhere = frozenset[str]().union(*(scope.names for scope in everywhere))
+    for scope in everywhere:
         for setting, value, line in scope.settings:
+            own = anywhere if setting == _CLASSES else scope.names
             for name in _used_by(configuration, setting, value):
                 if name not in known and name not in own and name not in former_names(configuration):
                     yield Fault(scope.file, line, f"undefined parameter: {name}", f"set {name} or correct its name")
