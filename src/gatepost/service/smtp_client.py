@@ -3,12 +3,10 @@
 import random
 from typing import TYPE_CHECKING
 
-from msgspec.structs import fields
-
 from gatepost.config.master import ServiceEntry
 from gatepost.deliver.port import Agent
 from gatepost.deliver.smtp import SmtpAgent
-from gatepost.deliver.smtp_settings import SmtpSettings, lmtp_name
+from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
 from gatepost.net.connect import SocketConnector
 
 if TYPE_CHECKING:
@@ -17,20 +15,12 @@ if TYPE_CHECKING:
 
 def smtp_agent(house: "House", entry: ServiceEntry) -> Agent:
     """The agent of an smtp or lmtp service."""
-    configuration, lmtp = house.configuration, entry.command == "lmtp"
-    settings: dict[str, object] = {"lmtp": lmtp}
-    for field in fields(SmtpSettings):
-        row = configuration.parameters.get(lmtp_name(field.name) if lmtp else field.name)
-        if row is not None:
-            settings[field.name] = configuration.typed(row, entry.overrides)
-
-    def address(name: str) -> str:
-        return configuration.value(f"{entry.command}_{name}", entry.overrides)
-
+    view, overrides = house.configuration.view, entry.overrides
+    settings = as_smtp(view(LmtpSettings, overrides)) if entry.command == "lmtp" else view(SmtpSettings, overrides)
     return SmtpAgent(
-        SmtpSettings(**settings),  # type: ignore[arg-type]
+        settings,
         house.resolver,
-        SocketConnector(address("bind_address"), address("bind_address6")),
+        SocketConnector(settings.smtp_bind_address, settings.smtp_bind_address6),
         clock=house.clock,
         shuffle=random.shuffle,
         emit=house.emitter(entry),
