@@ -36,7 +36,8 @@ class Reader:
         return bool(self._buffer)
 
     def feed(self, octets: bytes) -> list[dict[str, str]]:
-        """The sets of attributes that are complete now. The first value of a name counts. Raises ProtocolError."""
+        """The sets of attributes that are complete now. The first value of a name counts; lines that are no
+        attribute say nothing. Raises ProtocolError."""
         self._buffer += octets
         sets = []
         while True:
@@ -56,7 +57,6 @@ def _attributes(head: bytes) -> dict[str, str]:
     attributes: dict[str, str] = {}
     for line in head.decode("utf-8", "surrogateescape").split("\n") if head else ():
         name, equals, value = line.partition("=")
-        if not equals or not name:
-            raise ProtocolError(f"no attribute: {line[:100]!r}")
-        attributes.setdefault(name, value)
+        if equals:
+            attributes.setdefault(name, value)
     return attributes

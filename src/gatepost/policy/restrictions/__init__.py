@@ -8,6 +8,7 @@ from gatepost.policy.restrictions import (
     dnsbl,
     helo,
     login,
+    mx_backup,
     pipelining,
     recipient,
     relay,
@@ -19,7 +20,8 @@ from gatepost.policy.restrictions import (
 from gatepost.policy.restrictions.rows import Rows
 
 _FAMILIES = (
-    basic, client, helo, sender, recipient, relay, access, servers, dnsbl, login, delegated, pipelining, tls, unverified,
+    basic, client, helo, sender, recipient, relay, mx_backup, access, servers, dnsbl, login, delegated, pipelining, tls,
+    unverified,
 )  # fmt: skip
 
 ROWS: Rows = {name: row for family in _FAMILIES for name, row in family.ROWS.items()}

@@ -143,6 +143,15 @@ async def reject_rbl_client(e: Evaluation, dnslist: DnsList) -> Decision:
     return await _refuse_listed(e, f"{reversed_address(address)}.{dnslist.domain}", dnslist, address, "Client host")
 
 
+async def reject_maps_rbl(e: Evaluation, _: None) -> Decision:
+    """The old form: every list of maps_rbl_domains."""
+    e.warn('support for restriction "reject_maps_rbl" will be removed from Postfix; use "reject_rbl_client domain-name" instead')
+    for domain in e.settings.maps_rbl_domains.replace(",", " ").split():
+        if (decision := await reject_rbl_client(e, DnsList(domain, domain))) is not DUNNO:
+            return decision
+    return DUNNO
+
+
 async def permit_dnswl_client(e: Evaluation, dnslist: DnsList) -> Decision:
     return await _permit_listed(e, f"{reversed_address(e.facts.client_address)}.{dnslist.domain}", dnslist)
 
@@ -189,6 +198,7 @@ LIST = Argument(_compile, "restriction {name} requires domain name argument", re
 ROWS: Rows = {
     "reject_rbl_client": Row(reject_rbl_client, LIST),
     "reject_rbl": Row(reject_rbl_client, LIST),
+    "reject_maps_rbl": Row(reject_maps_rbl),
     "permit_dnswl_client": Row(permit_dnswl_client, LIST),
     "permit_rhswl_client": Row(permit_rhswl_client, LIST),
     "reject_rhsbl_client": _domain_check(lambda facts: facts.client_name, subjects.client, mail=False),
