@@ -40,6 +40,9 @@ class NoQueue:
 
     async def hasten(self) -> None: ...
 
+    async def flushes(self) -> int:
+        return 0
+
     async def live(self, identity: QueueId) -> int:
         return 0
 

@@ -157,9 +157,7 @@ class Destinations:
         for site in self._sites.values():
             site.revive()
 
-    def drain(self) -> list[Job]:
-        """Take away everything that waits."""
-        jobs = [job for site in self._sites.values() for job in site.waiting]
+    def drain(self) -> None:
+        """Let nothing wait any more."""
         for site in self._sites.values():
             site.waiting.clear()
-        return jobs

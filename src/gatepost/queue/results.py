@@ -20,6 +20,8 @@ from gatepost.queue.schedule import is_expired, is_late, next_attempt
 from gatepost.queue.settings import QueueSettings
 from gatepost.queue.transaction import WARNED
 
+_BROKEN_OFF = Outcome(Class.TEMPORARY, "4.3.0", "delivery broke off")
+
 
 class Ledger(Protocol):
     """What results need of the queue (partitions.py)."""
@@ -112,6 +114,12 @@ class Results:
             await self._defer(active)
         if not active.deferred and (active.fresh or await self._is_done(active.message.id)):
             self._emit(Removed("qmgr", active.identity))
+
+    def abandon(self, active: Pass) -> None:
+        """A pass broke off: all that it has not settled is tried again later."""
+        identity = active.message.id
+        due = next_attempt(self._clock(), identity.arrival, self._settings)
+        self._ledger.settle([Settlement(identity, r.index, Status.QUEUED, _BROKEN_OFF, due) for r in active.message.recipients])
 
     async def _defer(self, active: Pass) -> None:
         message, now = active.message, self._clock()

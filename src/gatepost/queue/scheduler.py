@@ -67,6 +67,10 @@ class Queue(Ledger, Protocol):
         """Make everything that waits due."""
         ...
 
+    async def flushes(self) -> int:
+        """How often tools have asked for everything to be tried."""
+        ...
+
 
 class Scheduler:
     """`resolve(address, sender)` routes an address; `agents(transport)` gives its agent or raises LookupError;
@@ -100,6 +104,8 @@ class Scheduler:
         self._more = False
         self._stopping = False
         self._wake = asyncio.Event()
+        self._changed = True
+        self._flushes: int | None = None
 
     def accept(self, message: NewMessage) -> None:
         """Take in hand a message that `put` has just stored. Messages on hold are left alone."""
@@ -120,6 +126,8 @@ class Scheduler:
         """Look into the store from time to time, until `stop`."""
         while not self._stopping:
             self._wake.clear()
+            if self._changed:
+                await self._notice()
             self._destinations.sweep(self._clock())
             if self._has_room():
                 await self._replenish()
@@ -133,6 +141,11 @@ class Scheduler:
         """Look into the store now."""
         self._wake.set()
 
+    def changed(self) -> None:
+        """A tool has written to the store (Partitions' `on_change`): see what it wants."""
+        self._changed = True
+        self._wake.set()
+
     def revive(self) -> None:
         """Give dead destinations another chance now."""
         self._destinations.revive()
@@ -144,11 +157,11 @@ class Scheduler:
         self.revive()
 
     async def stop(self, grace: float = 5.0) -> None:
-        """Start nothing more; wait `grace` seconds for what is running. What is cut off stays queued."""
+        """Start nothing more; wait `grace` seconds for what is running. What was in hand is due for the partition's next
+        owner."""
         self._stopping = True
         self._wake.set()
-        for job in self._destinations.drain():
-            self._queue.shelve(job.active.message.id, job.site.key)
+        self._destinations.drain()
         if self._tasks:
             _, running = await asyncio.wait(self._tasks, timeout=grace)
             for task in running:
@@ -170,7 +183,7 @@ class Scheduler:
         self._recipients += len(message.recipients)
         self._octets += in_memory(message.content)
         self._emit(Activated("qmgr", active.identity, message.envelope.sender, message.size, len(message.recipients)))
-        self._spawn(self._route(active))
+        self._spawn(self._guarded(active, self._route(active)))
 
     async def _finished(self, active: Pass) -> None:
         await self._results.finish(active)
@@ -197,11 +210,30 @@ class Scheduler:
         if self._more and self._has_room():
             self._wake.set()
 
+    async def _notice(self) -> None:
+        """Dead destinations get another chance when a tool has asked for a flush since the last look."""
+        try:
+            flushes = await self._queue.flushes()
+        except QueueUnavailable:
+            return
+        if self._flushes is not None and flushes > self._flushes:
+            self._destinations.revive()
+        self._flushes = flushes
+        self._changed = False
+
     def _take(self, claimed: Claimed) -> None:
         now = self._clock()
         for message in claimed.messages:
             self._activate(Pass(replace(message, entered=now), fresh=False))
         self._more = self._more or len(claimed.messages) >= AT_ONCE
+
+    async def _guarded(self, active: Pass, step: Coroutine[Any, Any, None]) -> None:
+        """A step of a message's pass; whatever unforeseen it raises costs a deferral."""
+        try:
+            await step
+        except Exception as error:
+            self._emit(Note("qmgr", f"delivery broke off: {error!r}", severity="error", queue_id=active.identity))
+            self._results.abandon(active)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -286,7 +318,7 @@ class Scheduler:
         """A delivery slot: this job, then whichever of the same transport has its turn."""
         following: Job | None = job
         while following is not None:
-            await self._attempt(following)
+            await self._guarded(following.active, self._attempt(following))
             following = self._release(following.site)
 
     def _release(self, site: Site) -> Job | None:
@@ -316,7 +348,8 @@ class Scheduler:
         site, active = job.site, job.active
         request = DeliveryRequest(active.message, job.recipients, site.transport.name, site.nexthop)
         reports = await self._deliver(request)
-        self._results.record(active, reports, site.transport.name, site.key)
+        spokesman = "error" if any(report.outcome is _TRANSPORT_UNAVAILABLE for report in reports) else site.transport.name
+        self._results.record(active, reports, spokesman, site.key)
         await self._learn(site, reports)
         if not active.pending:
             await self._finished(active)

@@ -53,6 +53,7 @@ class SqliteStore:
         self._loop = asyncio.get_running_loop()
         self._files = ContentFiles(directory / schema.CONTENT, directory / schema.STAGING)
         self._pending: dict[Put, float] = {}
+        self._purged = 0
         self._watch: asyncio.TimerHandle | None = None
         connection = self._open()
         self._last_key: int = connection.execute("SELECT coalesce(max(key), 0) FROM message").fetchone()[0]
@@ -119,10 +120,11 @@ class SqliteStore:
         """How often tools have asked for something by name (`flush`). Raises QueueUnavailable."""
         return await self._run(lambda connection: dict(connection.execute("SELECT name, count FROM signal").fetchall()))
 
-    async def purge(self, before: float, limit: int) -> int:
-        """Forget at most `limit` messages that arrived before that time (seconds since 1970) and are done; returns how
-        many. Raises QueueUnavailable."""
-        return await self._run(lambda connection: purge(connection, before, limit))
+    async def purge(self, before: float, limit: int) -> None:
+        """Look at the next `limit` messages that arrived before that time (seconds since 1970) and forget those that are done;
+        to be called again and again. Raises QueueUnavailable."""
+        after = self._purged
+        self._purged = await self._run(lambda connection: purge(connection, before, after, limit))
 
     def staging(self) -> Path:
         """A fresh path in this partition's file system: a content written there is moved, not copied, by `put`."""

@@ -11,6 +11,7 @@ from gatepost.mail.content import MemoryContent
 from gatepost.mail.envelope import Envelope, Notify, Recipient
 from gatepost.mail.outcome import Class, Outcome, sent
 from gatepost.mail.queue_id import QueueId
+from gatepost.queue import actions
 from gatepost.queue.partitions import Partitions
 from gatepost.queue.port import ActiveMessage, Failure, NewMessage
 from gatepost.queue.scheduler import Scheduler
@@ -79,7 +80,9 @@ class House:
         self.agent = Agent(say)
         self.notices = Notices()
         limits = settings.pop("limits", TransportLimits())
-        self.queue = Partitions(directory, emit=self.events.append, clock=lambda: self.now)
+        self.queue = Partitions(
+            directory, emit=self.events.append, on_change=lambda: self.scheduler.changed(), clock=lambda: self.now
+        )
         self.scheduler = Scheduler(
             self.queue, resolve=by_domain, agents={"smtp": self.agent}.__getitem__, limits=lambda name: limits,
             notifier=self.notices, settings=QueueSettings(**settings), emit=self.events.append, clock=lambda: self.now,
@@ -266,5 +269,83 @@ def test_soft_bounce(tmp_path: Path) -> None:
             await house.until(house.statuses)
             event = house.seen(Delivered)[0]
             assert (event.status, event.dsn) == ("SOFTBOUNCE", "4.1.1")
+
+    asyncio.run(scenario())
+
+
+def test_a_tool_s_flush_revives_dead_sites(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        limits = TransportLimits(initial_destination_concurrency=1)
+        async with House(tmp_path, answer(REFUSED, "none"), limits=limits) as house:
+            house.run()
+            await house.put("b@remote.test")
+            await house.until(house.statuses)
+            house.agent.say = answer(sent("ok"))
+            await asyncio.sleep(0.05)
+            assert house.statuses() == ["deferred"]
+            await asyncio.to_thread(actions.flush, tmp_path)
+            await house.until(lambda: house.seen(Removed))
+
+    asyncio.run(scenario())
+
+
+def test_a_message_deleted_while_it_waits_is_not_delivered(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with House(tmp_path, answer(GREYLISTED)) as house:
+            identity = await house.put("b@remote.test")
+            await house.until(house.statuses)
+            await house.queue.live(identity)
+            actions.by_ids(tmp_path, actions.DELETE, [identity], by="root", now=house.now)
+            house.now += 1000
+            house.run()
+            await asyncio.sleep(0.1)
+            assert house.statuses() == ["deferred"]
+
+    asyncio.run(scenario())
+
+
+def test_a_delay_warning_is_sent_once(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with House(tmp_path, answer(GREYLISTED), delay_warning_time=1) as house:
+            await house.put("b@remote.test")
+            await house.until(house.statuses)
+            house.run()
+            for count in (2, 3):
+                house.now += 5000
+                await house.until(lambda count=count: len(house.statuses()) == count)
+            await asyncio.sleep(0.05)
+            assert house.notices.sent == [("delayed", ["b@remote.test"])]
+
+    asyncio.run(scenario())
+
+
+def test_unknown_and_deferred_transports(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with House(tmp_path, answer(sent("ok")), defer_transports="smtp") as house:
+            await house.put("b@remote.test")
+            await house.until(house.statuses)
+            await house.put("b@remote.test", content_filter="scan:[127.0.0.1]:10024")
+            await house.until(lambda: len(house.statuses()) == 2)
+            assert [(e.service, e.dsn, e.text) for e in house.seen(Delivered)] == [
+                ("error", "4.3.2", "deferred transport"),
+                ("error", "4.3.0", "mail transport unavailable"),
+            ]
+
+    asyncio.run(scenario())
+
+
+def test_a_program_error_in_the_scheduler_costs_a_deferral(tmp_path: Path) -> None:
+    def say(request: DeliveryRequest) -> Sequence[Report]:
+        return [None]  # type: ignore[list-item]
+
+    async def scenario() -> None:
+        async with House(tmp_path, say) as house:
+            identity = await house.put("b@remote.test")
+            await house.until(lambda: house.seen(Note))
+            assert await house.queue.live(identity) == 1
+            house.agent.say = answer(sent("ok"))
+            house.run()
+            house.now += 301
+            await house.until(lambda: house.seen(Removed))
 
     asyncio.run(scenario())

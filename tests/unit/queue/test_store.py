@@ -402,7 +402,7 @@ def test_the_ledger_is_forgotten_in_time(tmp_path: Path) -> None:
         store = open_store(tmp_path)
         done, waiting = await put(store), await put(store)
         store.settle([Settlement(done, index, Status.DELIVERED, sent("ok")) for index in (0, 1)])
-        assert await store.purge(FOREVER, 10) == 1
+        await store.purge(FOREVER, 10)
         assert inspect.read(tmp_path, done) is None
         assert inspect.read(tmp_path, waiting) is not None
         store.close()

@@ -1,20 +1,17 @@
 """What every Store (queue/port.py) promises, the fake for other rooms' tests included."""
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.memory_store import MemoryStore
 
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import deferred, sent
 from gatepost.queue.partitions import Partitions
 from gatepost.queue.port import NewMessage, Settlement, Status
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-from support.memory_store import MemoryStore
 
 
 def make(kind: str, directory: Path) -> Any:
