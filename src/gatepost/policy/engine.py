@@ -101,6 +101,7 @@ class RestrictionPolicy:
         for stage in stages:
             if await self._list(e, stage) is REJECT:
                 return REJECT
+            e.defer_if_reject = None  # ends with its stage; relay and recipient lists are one stage
         return DUNNO
 
     async def _list(self, e: Evaluation, stage: Stage) -> Decision:
@@ -111,7 +112,6 @@ class RestrictionPolicy:
         return decision
 
     async def _run(self, e: Evaluation, rules: Sequence[Rule], stage: Stage) -> Decision:
-        e.defer_if_reject = None
         if not rules or (stage is Stage.HELO and e.facts.helo_name is None) or (stage is Stage.SENDER and e.facts.sender is None):
             return DUNNO
         return await e.run(rules, subjects.OF_STAGE[stage](e.facts))
