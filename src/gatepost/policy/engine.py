@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
-from gatepost.config.faults import Fault
+from gatepost.config.faults import ConfigurationError, Fault
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.policy import subjects
-from gatepost.policy.compiler import Compiler
+from gatepost.policy.compiler import Compiler, run_class
 from gatepost.policy.evaluation import DUNNO, REJECT, Decision, Deferral, Evaluation, Rule, TemporaryLookupFailure
 from gatepost.policy.port import PERMIT, Facts, Stage, Verdict
 from gatepost.policy.restrictions.recipient import reject_unlisted_recipient
@@ -30,6 +30,13 @@ _EARLY = (Stage.CLIENT, Stage.HELO, Stage.SENDER)
 # Whose postponed deferrals a stage takes over.
 _BEFORE = {Stage.CLIENT: (), Stage.HELO: _EARLY[:1], Stage.SENDER: _EARLY[:2]}
 
+# One of these must stand in the relay or recipient list, or this is an open relay.
+_GUARDS = ("reject_unauth_destination", "defer_unauth_destination", "reject", "defer", "defer_if_permit", "check_relay_domains")
+_UNGUARDED = (
+    "in parameter smtpd_relay_restrictions or smtpd_recipient_restrictions, specify at least one working instance of: "
+    "reject_unauth_destination, defer_unauth_destination, reject, defer, defer_if_permit or check_relay_domains"
+)
+
 # Distinct right-hand sides of tables that are kept in compiled form.
 _RESULT_CACHE = 512
 
@@ -38,7 +45,7 @@ class RestrictionPolicy:
     """Postfix's restriction lists as a Policy.
 
     `classes`: name -> definition for each of smtpd_restriction_classes. `faults`: what is wrong with the lists; mail
-    is refused with 451 where such a rule is reached.
+    is refused with 451 where such a rule is reached. Raises ConfigurationError where nothing keeps strangers from relaying.
     """
 
     def __init__(self, sources: Sources, classes: Mapping[str, str]) -> None:
@@ -57,6 +64,8 @@ class RestrictionPolicy:
         recipient = self._lists[Stage.RECIPIENT]
         before = settings.smtpd_relay_before_recipient_restrictions
         self._recipient_lists = tuple(filter(None, (relay, recipient) if before else (recipient, relay)))
+        if not any(map(_guards, self._recipient_lists)):
+            raise ConfigurationError([Fault("main.cf", 0, _UNGUARDED, "without one, anybody could relay anywhere")])
         self.faults: tuple[Fault, ...] = tuple(compiler.faults)
         self._compile_result = lru_cache(_RESULT_CACHE)(compiler.compile)
         self._stages = {
@@ -143,6 +152,13 @@ class RestrictionPolicy:
         if await self._run(e, self._lists[stage], stage) is REJECT:
             return REJECT
         return e.settle_permit()
+
+
+def _guards(rules: Iterable[Rule]) -> bool:
+    """Whether a list, or a class in it, can refuse strangers' relaying in earnest."""
+    return any(
+        not rule.warn_only and (rule.name in _GUARDS or (rule.check is run_class and _guards(rule.argument))) for rule in rules
+    )
 
 
 def _carried(facts: Facts, stages: Iterable[Stage]) -> Deferral | None:
