@@ -42,14 +42,15 @@ class Ended(Struct, frozen=True):
 
 class Pass:
     """The active pass of a message: what has been reported of it so far. `fresh`: straight from `put`, so that all its
-    recipients are in this pass. `pending`: recipients not reported yet."""
+    recipients are in this pass. `pending`: recipients not reported yet. `in_hand`: it counts as active."""
 
-    __slots__ = ("deferred", "delivered", "failed", "fresh", "identity", "message", "pending")
+    __slots__ = ("deferred", "delivered", "failed", "fresh", "identity", "in_hand", "message", "pending")
 
     def __init__(self, message: ActiveMessage, *, fresh: bool) -> None:
         self.message = message
         self.fresh = fresh
         self.identity = str(message.id)
+        self.in_hand = True
         self.pending = len(message.recipients)
         self.delivered: list[Ended] = []
         self.deferred: list[Ended] = []

@@ -107,6 +107,11 @@ class Scheduler:
         self._changed = True
         self._flushes: int | None = None
 
+    @property
+    def active(self) -> int:
+        """Messages in hand."""
+        return self._messages
+
     def accept(self, message: NewMessage) -> None:
         """Take in hand a message that `put` has just stored. Messages on hold are left alone."""
         envelope = message.envelope
@@ -186,7 +191,16 @@ class Scheduler:
         self._spawn(self._guarded(active, self._route(active)))
 
     async def _finished(self, active: Pass) -> None:
-        await self._results.finish(active)
+        try:
+            await self._results.finish(active)
+        finally:
+            self._leave(active)
+
+    def _leave(self, active: Pass) -> None:
+        """The message is in hand no more."""
+        if not active.in_hand:
+            return
+        active.in_hand = False
         message = active.message
         self._messages -= 1
         self._recipients -= len(message.recipients)
@@ -234,6 +248,7 @@ class Scheduler:
         except Exception as error:
             self._emit(Note("qmgr", f"delivery broke off: {error!r}", severity="error", queue_id=active.identity))
             self._results.abandon(active)
+            self._leave(active)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

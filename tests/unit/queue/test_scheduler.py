@@ -157,7 +157,7 @@ def test_what_is_deferred_is_tried_again_from_the_store(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with House(tmp_path, answer(GREYLISTED)) as house:
             identity = await house.put("b@remote.test")
-            await house.until(house.statuses)
+            await house.until(lambda: house.statuses() and not house.scheduler.active)
             house.run()
             await asyncio.sleep(0.05)
             assert house.statuses() == ["deferred"]
@@ -226,7 +226,7 @@ def test_an_agent_that_raises_costs_a_deferral(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with House(tmp_path, say) as house:
             identity = await house.put("b@remote.test")
-            await house.until(house.statuses)
+            await house.until(lambda: house.statuses() and not house.scheduler.active)
             assert house.statuses() == ["deferred"]
             assert await house.queue.live(identity) == 1
 
@@ -266,7 +266,7 @@ def test_soft_bounce(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with House(tmp_path, answer(UNKNOWN), soft_bounce=True) as house:
             await house.put("b@remote.test")
-            await house.until(house.statuses)
+            await house.until(lambda: house.statuses() and not house.scheduler.active)
             event = house.seen(Delivered)[0]
             assert (event.status, event.dsn) == ("SOFTBOUNCE", "4.1.1")
 
@@ -279,7 +279,7 @@ def test_a_tool_s_flush_revives_dead_sites(tmp_path: Path) -> None:
         async with House(tmp_path, answer(REFUSED, "none"), limits=limits) as house:
             house.run()
             await house.put("b@remote.test")
-            await house.until(house.statuses)
+            await house.until(lambda: house.statuses() and not house.scheduler.active)
             house.agent.say = answer(sent("ok"))
             await asyncio.sleep(0.05)
             assert house.statuses() == ["deferred"]
@@ -293,7 +293,7 @@ def test_a_message_deleted_while_it_waits_is_not_delivered(tmp_path: Path) -> No
     async def scenario() -> None:
         async with House(tmp_path, answer(GREYLISTED)) as house:
             identity = await house.put("b@remote.test")
-            await house.until(house.statuses)
+            await house.until(lambda: house.statuses() and not house.scheduler.active)
             await house.queue.live(identity)
             actions.by_ids(tmp_path, actions.DELETE, [identity], by="root", now=house.now)
             house.now += 1000
@@ -308,11 +308,11 @@ def test_a_delay_warning_is_sent_once(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with House(tmp_path, answer(GREYLISTED), delay_warning_time=1) as house:
             await house.put("b@remote.test")
-            await house.until(house.statuses)
+            await house.until(lambda: house.statuses() and not house.scheduler.active)
             house.run()
             for count in (2, 3):
                 house.now += 5000
-                await house.until(lambda count=count: len(house.statuses()) == count)
+                await house.until(lambda count=count: len(house.statuses()) == count and not house.scheduler.active)
             await asyncio.sleep(0.05)
             assert house.notices.sent == [("delayed", ["b@remote.test"])]
 
@@ -323,7 +323,7 @@ def test_unknown_and_deferred_transports(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with House(tmp_path, answer(sent("ok")), defer_transports="smtp") as house:
             await house.put("b@remote.test")
-            await house.until(house.statuses)
+            await house.until(lambda: house.statuses() and not house.scheduler.active)
             await house.put("b@remote.test", content_filter="scan:[127.0.0.1]:10024")
             await house.until(lambda: len(house.statuses()) == 2)
             assert [(e.service, e.dsn, e.text) for e in house.seen(Delivered)] == [
