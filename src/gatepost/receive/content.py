@@ -237,6 +237,7 @@ async def _stored(session: "Session", ending: Ending) -> str | None:
     try:
         await session.service.enqueue(ending.message)
     except QueueUnavailable:
+        session.troubles.add("resource")
         return text_of(Outcome(Class.TEMPORARY, "4.3.0", "Error: queue file write error", 451))
     return None
 

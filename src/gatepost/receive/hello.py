@@ -46,7 +46,7 @@ async def ehlo(session: "Session", command: Command) -> bool:
     if session.ehlo_discard and _SILENT not in session.ehlo_discard:
         dropped = " ".join(word for word in _DISCARDABLE if word in session.ehlo_discard)
         session.note(f"discarding EHLO keywords: {dropped}")
-    session.connection.write(replies.multiline(250, [session.settings.myhostname, *await _keywords(session)]))
+    session.say(replies.multiline(250, [session.settings.myhostname, *await _keywords(session)]))
     return True
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from gatepost.events.records import Accepted
+from gatepost.mail.address import domain_of
 from gatepost.mail.envelope import Notify, Recipient
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.policy.port import Stage
@@ -38,8 +39,12 @@ async def mail(session: "Session", command: Command) -> bool:
     sender = Sender(address) if len(argument) == 2 else await _with_parameters(session, address, argument[2:])
     if isinstance(sender, str):
         return session.refuse(sender)
-    if settings.strict_smtputf8 and not sender.smtputf8 and not address.isascii():
-        return session.refuse(_NEEDS_SMTPUTF8)
+    if not address.isascii():
+        if settings.strict_smtputf8 and not sender.smtputf8:
+            return session.refuse(_NEEDS_SMTPUTF8)
+        if _needs_smtputf8(sender, address):
+            _illegal(session, argument[1])
+            return session.refuse(_BAD_SENDER)
     if not await session.within_rate(Deed.MESSAGE):
         return session.refuse(f"450 4.7.1 Error: too much mail from {facts.client_address}")
     return await _begin(session, sender)
@@ -49,7 +54,7 @@ async def _begin(session: "Session", sender: Sender) -> bool:
     """Storage, size and policy permitting, the transaction is there."""
     settings, facts = session.settings, session.facts
     if not session.service.surroundings.room_for(settings.message_size_limit):
-        session.reject(Outcome(Class.TEMPORARY, "4.3.1", "Insufficient system storage", 452))
+        session.reject(Outcome(Class.TEMPORARY, "4.3.1", "Insufficient system storage", 452), "resource")
         return False
     facts.sender = sender.address
     facts.message_size, facts.body_type, facts.smtputf8 = sender.size, sender.encoding, sender.smtputf8
@@ -92,10 +97,21 @@ async def _address(session: "Session", word: str, *, allow_empty: bool = False) 
     if address == "" and allow_empty:
         return address
     if not address or not await session.service.surroundings.well_formed(address):
-        text = f"Illegal address syntax from {session.facts.client} in {session.where} command: {grammar.printable(word)}"
-        session.note(text, "warning")
+        _illegal(session, word)
         return None
     return address
+
+
+def _illegal(session: "Session", word: str) -> None:
+    """Warn of a malformed address; one that is cut short is only refused."""
+    if not word.startswith("<") or ">" in word:
+        text = f"Illegal address syntax from {session.facts.client} in {session.where} command: {grammar.printable(word)}"
+        session.note(text, "warning")
+
+
+def _needs_smtputf8(sender: Sender, address: str) -> bool:
+    """A domain in UTF-8 is no domain unless SMTPUTF8 was asked for (RFC 6531 §3.2)."""
+    return not sender.smtputf8 and not domain_of(address).isascii()
 
 
 # --- parameters of MAIL ---
@@ -222,8 +238,12 @@ async def rcpt(session: "Session", command: Command) -> bool:
     asked = _notification(session, argument[2:]) if len(argument) > 2 else (0, "")
     if isinstance(asked, str):
         return session.refuse(asked)
-    if settings.strict_smtputf8 and not transaction.sender.smtputf8 and not address.isascii():
-        return session.refuse(_NEEDS_SMTPUTF8)
+    if not address.isascii():
+        if settings.strict_smtputf8 and not transaction.sender.smtputf8:
+            return session.refuse(_NEEDS_SMTPUTF8)
+        if _needs_smtputf8(transaction.sender, address):
+            _illegal(session, argument[1])
+            return session.refuse(_BAD_RECIPIENT)
     if not await session.within_rate(Deed.RECIPIENT):
         return session.refuse(f"450 4.7.1 Error: too many recipients from {facts.client_address}")
     if settings.smtpd_recipient_limit and len(transaction.recipients) >= settings.smtpd_recipient_limit:
@@ -302,8 +322,7 @@ async def vrfy(session: "Session", command: Command) -> bool:
         argument.pop()
     if not argument:
         return session.refuse("501 5.5.4 Syntax: VRFY address" + (" [SMTPUTF8]" if settings.smtputf8_enable else ""))
-    word = " ".join(argument)
-    address = await _address(session, word if word.startswith("<") else f"<{word}>" if " " not in word else word)
+    address = await _address(session, " ".join(argument))
     if address is None:
         return session.refuse(_BAD_RECIPIENT)
     facts.recipient = address

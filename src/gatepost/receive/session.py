@@ -1,6 +1,7 @@
 """An SMTP session: the loop that answers commands through the verb table, its counts, limits and log lines (smtpd(8))."""
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ from gatepost.proto.smtp.server import Command
 from gatepost.proto.smtp.server import Event as ProtocolEvent
 from gatepost.receive.connection import Connection, Gone
 from gatepost.receive.settings import SmtpdSettings
+from gatepost.receive.transcript import Transcript
 from gatepost.state.port import Deed
 
 if TYPE_CHECKING:
@@ -40,9 +42,9 @@ class Session:
     """One client's conversation. `facts` is what policy sees; `transaction` exists from MAIL to the end of the message."""
 
     __slots__ = (
-        "_counted", "_ended", "_junk", "_refused", "_to_go", "actions", "client_lists", "connection", "counts", "ehlo_discard",
-        "errors", "facts", "forwarded", "handlers", "hangup", "line_ends", "progress", "rewrite_context", "service", "settings",
-        "transaction", "where",
+        "_aborted", "_counted", "_ended", "_junk", "_known", "_refused", "_to_go", "actions", "client_lists", "connection", "counts",
+        "ehlo_discard", "errors", "facts", "forwarded", "handlers", "hangup", "line_ends", "progress", "rewrite_context", "service", "settings",
+        "transaction", "transcript", "troubles", "where",
     )  # fmt: skip
 
     def __init__(self, service: "SmtpdService", connection: Connection, settings: SmtpdSettings) -> None:
@@ -61,11 +63,15 @@ class Session:
         self.rewrite_context = "remote"
         self.where = "CONNECT"
         self.progress: int | None = None
+        self.transcript: Transcript = service.new_transcript()
+        self.troubles: set[str] = set()
         self.errors = 0
         self.hangup = False
         self._junk = 0
         self._refused = False
         self._counted = ""
+        self._known = False
+        self._aborted = ""
         self._ended = False
         self._to_go = False
 
@@ -76,18 +82,24 @@ class Session:
 
     # --- saying things ---
 
+    def say(self, octets: bytes) -> None:
+        """Send the lines of a reply."""
+        self.connection.write(octets)
+        self.transcript.said(octets)
+
     def reply(self, text: str) -> None:
         """Answer with a one-line reply. 421 and 521 also end the session (RFC 5321 §3.8, RFC 7504)."""
         code = text[:3]
         if text[0] in "45" and self.settings.smtpd_reject_footer:
-            self.connection.write(replies.with_footer(text, self.settings.smtpd_reject_footer, self._macros()))
+            self.say(replies.with_footer(text, self.settings.smtpd_reject_footer, self._macros()))
         else:
-            self.connection.write(replies.wire(text))
+            self.say(replies.wire(text))
         if code in ("421", "521"):
             self.hangup = True
 
     def refuse(self, text: str) -> bool:
-        """Answer with `text`; the value of a handler that failed."""
+        """Answer with `text` to what the protocol does not allow; the value of a handler that failed."""
+        self.troubles.add("protocol")
         self.reply(text)
         return False
 
@@ -144,8 +156,9 @@ class Session:
         self.hangup |= verdict.disconnect
         return False
 
-    def reject(self, outcome: Outcome) -> None:
-        """Tell client and log that `outcome` is the answer."""
+    def reject(self, outcome: Outcome, trouble: str = "policy") -> None:
+        """Tell client and log that `outcome` is the answer. `trouble`: its class (notify_classes)."""
+        self.troubles.add(trouble)
         text = replies.text_of(outcome)
         self.log_judged("reject", text)
         self.reply(text)
@@ -190,8 +203,18 @@ class Session:
                 await self._converse()
         except Gone as gone:
             self._lost(gone)
+        except Exception as fault:  # whatever it is, it ends this session and no other
+            self._broken(fault)
         finally:
             self._close()
+
+    def _broken(self, fault: Exception) -> None:
+        """A fault of ours: the client may try again, the log says where it was."""
+        place = traceback.extract_tb(fault.__traceback__)[-1]
+        where = f"{place.filename.rpartition('/')[2]}:{place.lineno}"
+        self.troubles.add("software")
+        self.note(f"session with {self.facts.client} failed: {type(fault).__name__}: {fault} ({where})", "error")
+        self.reply(f"421 4.3.0 {self.settings.myhostname} Server local error")
 
     def _lost(self, gone: Gone) -> None:
         if gone.what == "timeout":
@@ -200,6 +223,7 @@ class Session:
 
     def log_end(self, what: str) -> None:
         """`lost connection after DATA (20 bytes) from client`; nothing is said after an end of data."""
+        self._aborted = what
         if self.where != END_OF_MESSAGE:
             after = self.where if self.progress is None else f"{self.where} ({self.progress} bytes)"
             self.emit(SessionLost(service="smtpd", what=what, after=after, client=self.facts.client))
@@ -211,10 +235,14 @@ class Session:
         self.end_transaction()
         if self._counted:
             self.service.counters.disconnect(self.service.name, self._counted)
-        if self.facts.client_address:
+        if self._known:
             self.emit(Disconnected(service="smtpd", client=self.facts.client, counts=self._final_counts()))
         self.connection.end()
         self.service.forget(self)
+        if self.troubles & self.service.notify_classes:
+            self.service.report(
+                f"{self.settings.mail_name} SMTP server: errors from {self.facts.client}", self.transcript.text(self._aborted)
+            )
 
     def _final_counts(self) -> tuple[tuple[str, int, int], ...]:
         order = [*self.service.verbs, UNKNOWN.name]
@@ -222,7 +250,7 @@ class Session:
 
     def connected(self, counted: str) -> None:
         """The client is known: say so. `counted`: its key with the connection counters, empty where it is not counted."""
-        self._counted = counted
+        self._counted, self._known = counted, True
         self.emit(Connected(service="smtpd", client=self.facts.client))
 
     async def greet(self) -> None:
@@ -264,6 +292,7 @@ class Session:
 
     async def _answer(self, command: Command) -> None:
         settings, errors = self.settings, self.errors
+        self.transcript.heard(command.line)
         if self.service.filters_commands:
             command = await self.service.filtered(command)
         verb = self.service.verbs.get(command.verb)
@@ -320,8 +349,8 @@ class Session:
         self._junk += 1
 
     def delivered(self) -> None:
-        """A message was accepted: earlier junk is forgiven."""
-        self._junk = 0
+        """A message was accepted: earlier junk and errors are forgiven."""
+        self._junk = self.errors = 0
 
     def _out_of_step(self, verb: Verb) -> bool:
         """A client that talks before it can know the answer (RFC 2920 §3.1). True where that ends the session."""

@@ -50,3 +50,4 @@ class SmtpdSettings(Struct, frozen=True):
     cleanup_replace_stray_cr_lf: bool = True
     smtpd_binarymime_enable: bool = False
     smtpd_limits_enable: bool = False
+    notify_classes: str = "resource, software"

@@ -22,6 +22,7 @@ from gatepost.receive.port import Cleanup, Surroundings
 from gatepost.receive.received import MailDates
 from gatepost.receive.session import Session
 from gatepost.receive.settings import SmtpdSettings
+from gatepost.receive.transcript import NoTranscript, Transcript
 from gatepost.receive.verbs import HANDLERS
 from gatepost.state.port import Counters, Deed
 
@@ -86,6 +87,10 @@ class SmtpdService:
             Deed.RECIPIENT: settings.smtpd_client_recipient_rate_limit,
             Deed.TLS_SESSION: settings.smtpd_client_new_tls_session_rate_limit,
         }
+        self.notify_classes: frozenset[str] = frozenset()
+        if self.surroundings.report is not None:
+            self.notify_classes = frozenset(settings.notify_classes.replace(",", " ").split())
+        self.new_transcript = Transcript if self.notify_classes else NoTranscript
         self._stressed = stressed or settings
         self._process_limit = process_limit
         self._sessions: set[Session] = set()
@@ -111,6 +116,11 @@ class SmtpdService:
             return command
         verb, _, argument = line.strip().partition(" ")
         return Command(verb.upper(), argument.strip(), line, command.utf8, command.bare_newline)
+
+    def report(self, subject: str, text: str) -> None:
+        """Have the postmaster told of a session."""
+        if self.surroundings.report is not None:
+            self.surroundings.report(subject, text)
 
     def forget(self, session: Session) -> None:
         """A session has ended."""
@@ -181,7 +191,6 @@ class SmtpdService:
         except (ProxyError, Gone, TimeoutError) as error:
             session.note(f"haproxy: {printable(str(error)) or 'time limit exceeded'}", "warning")
             session.reply(f"421 4.3.2 {session.settings.myhostname} Server local error")
-            session.facts.client_address = ""
             return False
         if told is not None:
             facts = session.facts

@@ -1,0 +1,47 @@
+"""What was said in a session, for the notice that the postmaster gets of errors (`notify_classes`; postconf(5))."""
+
+from typing import Final
+
+_MOST_LINES: Final = 200
+
+
+class Transcript:
+    """The latest lines of both sides, a bounded number of them; made into text only when somebody asks."""
+
+    __slots__ = ("_lines",)
+
+    def __init__(self) -> None:
+        self._lines: list[bytes | str] = []
+
+    def heard(self, line: str) -> None:
+        """A command of the client."""
+        if len(self._lines) >= _MOST_LINES:
+            del self._lines[: _MOST_LINES // 2]
+        self._lines.append(line)
+
+    def said(self, octets: bytes) -> None:
+        """A reply of ours, as sent."""
+        self._lines.append(octets)
+
+    def text(self, aborted: str) -> str:
+        """The notice's text, lines ended by LF. `aborted`: why the session did not end well, if it did not."""
+        out = []
+        for line in self._lines:
+            if isinstance(line, str):
+                out.append(f" In:  {line}")
+            else:
+                out += [f" Out: {part}" for part in line.decode("utf-8", "surrogateescape").splitlines()]
+        out.append("")
+        if aborted:
+            out.append(f"Session aborted, reason: {aborted}")
+        return "\n".join(["Transcript of session follows.", "", *out, "", "For other details, see the local mail logfile", ""])
+
+
+class NoTranscript(Transcript):
+    """Where nobody wants notices, nothing is kept."""
+
+    __slots__ = ()
+
+    def heard(self, line: str) -> None: ...
+
+    def said(self, octets: bytes) -> None: ...
