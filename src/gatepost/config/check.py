@@ -78,7 +78,9 @@ def _services(configuration: Configuration, system: System) -> Iterator[Fault]:
 def _transports(configuration: Configuration, system: System) -> Iterator[Fault]:
     services = {entry.name for entry in configuration.services}
     for scope in scopes(configuration):
-        for name in TRANSPORTS if scope.overrides is None else TRANSPORTS & scope.names:
+        for name in sorted(TRANSPORTS if scope.overrides is None else TRANSPORTS & scope.names):
+            if (configuration.raw(name, scope.overrides) or "").startswith("$"):
+                continue  # stands under the name of another, and is told there
             transport = _value(configuration, name, scope).partition(":")[0]
             if transport and transport not in services:
                 told = f"{name} names transport {transport}, which is no service of master.cf"
@@ -135,7 +137,7 @@ def _table_configurations(configuration: Configuration, system: System) -> Itera
 
 def _files(configuration: Configuration, system: System) -> Iterator[Fault]:
     for scope in scopes(configuration):
-        for name in scope.names & FILES:
+        for name in sorted(scope.names & FILES):
             for path in split(_value(configuration, name, scope)):
                 if path.startswith("/") and not system.exists(path):
                     told = f"{name}: no such file: {path}"

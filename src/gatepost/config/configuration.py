@@ -184,7 +184,8 @@ class Configuration:
     def _transport(self, row: Parameter, overrides: Mapping[str, str] | None) -> str:
         if self.raw(row.name, overrides) is not None:
             return self.value(row.name, overrides)
-        return self.expand(row.default, overrides)
+        # What is not set under the transport's name stands under the common one, and is at fault there.
+        return self.value(row.default.removeprefix("$"), overrides) if row.default.startswith("$") else row.default
 
     def _computed(self, name: str, compute: Callable[..., str], overrides: Mapping[str, str]) -> str:
         # Overrides that change host names or networks are too rare to be worth remembering.

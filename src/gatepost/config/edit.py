@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from gatepost.config.layout import service_line
-from gatepost.config.master import FIELDS, ServiceEntry, parse_entry
+from gatepost.config.master import FIELDS, ServiceEntry, parse_entry, refuse_bad_field
 from gatepost.config.syntax import SPACE, LogicalLine, is_comment
 
 Change = Callable[[str, list[str]], list[str]]
@@ -89,6 +89,7 @@ def written(entry: ServiceEntry) -> str:
 
 def with_field(entry: ServiceEntry, field: str, value: str) -> ServiceEntry:
     """The service with one field changed; the `command` field holds the arguments too. Raises FaultyEntry."""
+    refuse_bad_field(field, value, LogicalLine(value, entry.line, entry.line), entry.file)
     fields = dict(zip(FIELDS, entry.fields, strict=True))
     fields[field] = value
     line = " ".join(fields.values())

@@ -140,7 +140,8 @@ def _read_relation(text: str) -> tuple[tuple[str, str, str, str], str]:
     if match is None:
         sign = _SIGN.match(rest)
         if sign:
-            raise ExpansionError(f'bad operator suffix at: "...{sign[0]}>>>{rest[sign.end() :]}"')
+            suffix = _NAME.match(rest, sign.end())
+            raise ExpansionError(f'bad operator suffix at: "...{sign[0]}>>>{suffix[0] if suffix else ""}"')
         signs = '"==" or "!="" or "<"" or "<="" or ">="" or ">"'
         raise ExpansionError(f'{signs} expected at: "...{left}}}>>>{rest}"')
     after = rest[match.end() :].lstrip()

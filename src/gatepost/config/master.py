@@ -176,10 +176,15 @@ def parse_entry(line: LogicalLine, file: str) -> ServiceEntry:
         remedy = "an entry has eight fields: " + " ".join(FIELDS)
         raise FaultyEntry(Fault(file, line.first, "bad field count", remedy))
     for field, word in zip(FIELDS, words, strict=False):
-        if field in _VALID and not _VALID[field].fullmatch(word):
-            told = f'invalid {field} field "{word}" in "{line.text}"'
-            raise FaultyEntry(Fault(file, line.first, told, _REMEDIES[field]))
+        refuse_bad_field(field, word, line, file)
     return ServiceEntry(tuple(words[: len(FIELDS)]), tuple(_arguments(words[len(FIELDS) :])), file, line.first)
+
+
+def refuse_bad_field(field: str, word: str, line: LogicalLine, file: str) -> None:
+    """Raises FaultyEntry where `word` cannot stand in that field; `line` is where it stands."""
+    if field in _VALID and not _VALID[field].fullmatch(word):
+        told = f'invalid {field} field "{word}" in "{line.text}"'
+        raise FaultyEntry(Fault(file, line.first, told, _REMEDIES[field]))
 
 
 def _arguments(words: list[str]) -> Iterator[str]:

@@ -1,0 +1,60 @@
+"""Typed readings of values."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatepost.config import values
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("yes", True), ("NO", False), ("Yes", True)])
+def test_boolean(text: str, wanted: bool) -> None:
+    assert values.boolean(text) is wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "wanted"),
+    [
+        ("300s", "s", 300),
+        ("5m", "s", 300),
+        ("2d", "s", 172800),
+        ("5", "d", 432000),
+        ("1w", "s", 604800),
+        ("0", "h", 0),
+        ("3H", "s", 10800),
+    ],
+)
+def test_seconds(text: str, unit: str, wanted: int) -> None:
+    assert values.seconds(text, unit) == wanted
+
+
+@pytest.mark.parametrize("text", ["", "x", "5y", "-1s", "5 m m", "1.5h"])
+def test_bad_time(text: str) -> None:
+    with pytest.raises(ValueError, match="bad time"):
+        values.seconds(text)
+
+
+@pytest.mark.parametrize("text", ["", "1x", "0x10", "1 2", "ten"])
+def test_bad_number(text: str) -> None:
+    with pytest.raises(ValueError, match="bad numerical"):
+        values.integer(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("a, b\n c", ["a", "b", "c"]),
+        (" ,, ", []),
+        ("check { a, b } c", ["check", "{ a, b }", "c"]),
+        ("inline:{a=b, {c = d e}}, x", ["inline:{a=b, {c = d e}}", "x"]),
+        ("a}b c", ["a}b", "c"]),
+        ("{a b", ["{a b"]),
+    ],
+)
+def test_split(text: str, wanted: list[str]) -> None:
+    assert values.split(text) == wanted
+
+
+@given(st.lists(st.text(alphabet="abc:/$", min_size=1)), st.sampled_from([" ", ",", ", ", "\n  "]))
+def test_what_is_joined_splits_again(words: list[str], between: str) -> None:
+    assert values.split(between.join(words)) == words
