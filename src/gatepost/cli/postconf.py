@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from gatepost.cli.postconf_options import Fatal, Options, parse
 from gatepost.config import edit
-from gatepost.config.check import TABLE_TYPES, table_configurations, text_of
+from gatepost.config.check import table_configurations, text_of
 from gatepost.config.computed import Host
 from gatepost.config.configuration import Configuration, read
 from gatepost.config.expand import ExpansionError, references
@@ -228,6 +228,16 @@ def _print_lines(*lines: str) -> Callable[[Options], int]:
     return run
 
 
+def _table_types(options: Options) -> int:
+    from gatepost.lookup.registry import TABLE_TYPES
+
+    return _print_lines(*sorted(TABLE_TYPES))(options)
+
+
+def _templates(options: Options) -> int:
+    raise Fatal(f"option -{options.mode}: the templates of notices cannot be shown yet; see bounce_template_file")
+
+
 def _tls_fact(options: Options) -> int:
     import ssl
 
@@ -250,6 +260,8 @@ _ACTIONS: Mapping[str, Callable[[Options], int]] = {
     "a": _print_lines("cyrus", "dovecot"),
     "A": _print_lines("cyrus"),
     "l": _print_lines("flock", "fcntl", "dotlock"),
-    "m": _print_lines(*sorted(TABLE_TYPES)),
+    "b": _templates,
+    "t": _templates,
+    "m": _table_types,
     "T": _tls_fact,
 }

@@ -190,6 +190,12 @@ def test_bad_master_ends_a_look_but_no_change_of_main(installed: Installed) -> N
     assert installed.run("mydomain=new.test").status == 0
 
 
+def test_table_types(installed: Installed) -> None:
+    types = installed.run("-m").out.split()
+    assert types == sorted(types)
+    assert {"cidr", "hash", "pcre", "proxy", "regexp", "static", "texthash"} <= set(types)
+
+
 def test_missing_directory(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["postconf", "-c", "/nonexistent", "-n"]) == 1
     assert capsys.readouterr().err == "postconf: fatal: open /nonexistent/main.cf: No such file or directory\n"
