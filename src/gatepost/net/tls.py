@@ -1,12 +1,15 @@
 """The server side of TLS: contexts out of the smtpd_tls_* parameters, and what a handshake told (TLS_README)."""
 
-import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
+
+from gatepost.net import client_certificates
 
 if TYPE_CHECKING:
     import ssl
+
+    from cryptography import x509
 
 
 class TlsServerSettings(Struct, frozen=True):
@@ -50,22 +53,34 @@ _VERSIONS: Final = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
 
 class ServerTls:
-    """A compiled TLS configuration. `required`: the security level is `encrypt`."""
+    """A compiled TLS configuration. `required`: the security level is `encrypt`. `warnings`: what to log of the parameters.
+    `asks`: clients are asked for a certificate."""
 
-    __slots__ = ("_digest", "context", "required")
+    __slots__ = ("_authorities", "_digest", "asks", "context", "required", "warnings")
 
     def __init__(self, settings: TlsServerSettings, *, wrapper: bool = False) -> None:
         """Raises TlsFailure."""
         self.required = settings.smtpd_tls_security_level == "encrypt" or wrapper
         self._digest = settings.smtpd_tls_fingerprint_digest or "md5"
+        insists = settings.smtpd_tls_req_ccert and self.required
+        self.asks = settings.smtpd_tls_ask_ccert or insists
+        self.warnings: tuple[str, ...] = ()
+        if settings.smtpd_tls_req_ccert and not self.required:
+            self.warnings += ("Can't require client certs unless TLS is required",)
         self.context = _context(settings, required=self.required)
+        self._authorities = _authorities(settings.smtpd_tls_CAfile) if self.asks else []
+        if self.asks and not insists and not client_certificates.ask_without_insisting(self.context):
+            self.warnings += ("smtpd_tls_ask_ccert: this Python can take only client certificates that verify",)
 
     def describe(self, connected: Any) -> TlsFacts:
         """The facts of a finished handshake (`ssl.SSLObject`)."""
         name, _, bits = connected.cipher() or ("", "", 0)
         facts = TlsFacts(protocol=connected.version() or "", cipher=name, bits=bits)
         certificate = connected.getpeercert(binary_form=True)
-        return _with_certificate(facts, certificate, self._digest) if certificate else facts
+        if not certificate:
+            return facts
+        shown = client_certificates.read(certificate, self._digest, self._authorities)
+        return structs.replace(facts, **structs.asdict(shown))
 
 
 def _context(settings: TlsServerSettings, *, required: bool) -> "ssl.SSLContext":
@@ -84,8 +99,6 @@ def _context(settings: TlsServerSettings, *, required: bool) -> "ssl.SSLContext"
         _loaded(lambda: context.load_verify_locations(settings.smtpd_tls_CAfile or None, settings.smtpd_tls_CApath or None))
     if settings.smtpd_tls_req_ccert and required:
         context.verify_mode = ssl.CERT_REQUIRED
-    elif settings.smtpd_tls_ask_ccert and (settings.smtpd_tls_CAfile or settings.smtpd_tls_CApath):
-        context.verify_mode = ssl.CERT_OPTIONAL
     return context
 
 
@@ -131,30 +144,11 @@ def protocol_range(parameter: str) -> tuple[str, str]:
     return allowed[0], allowed[-1]
 
 
-def _with_certificate(facts: TlsFacts, certificate: bytes, digest: str) -> TlsFacts:
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    parsed = x509.load_der_x509_certificate(certificate)
-    key = parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return TlsFacts(
-        facts.protocol,
-        facts.cipher,
-        facts.bits,
-        _common_name(parsed.subject),
-        _common_name(parsed.issuer),
-        _fingerprint(certificate, digest),
-        _fingerprint(key, digest),
-        trusted=True,
-    )
-
-
-def _common_name(name: Any) -> str:
-    from cryptography.x509.oid import NameOID
-
-    values = name.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(values[0].value) if values else ""
-
-
-def _fingerprint(octets: bytes, digest: str) -> str:
-    return ":".join(f"{octet:02X}" for octet in hashlib.new(digest, octets, usedforsecurity=False).digest())
+def _authorities(file: str) -> list["x509.Certificate"]:
+    """The certificates of smtpd_tls_CAfile. Raises TlsFailure."""
+    if not file:
+        return []
+    try:
+        return client_certificates.load_authorities(file)
+    except (OSError, ValueError) as error:
+        raise TlsFailure(f"cannot load {file}: {error}") from error

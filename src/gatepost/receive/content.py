@@ -154,6 +154,7 @@ async def _open_intake(session: "Session", transaction: Transaction) -> Intake:
         date=service.mail_date(service.clock()),
         recipient=transaction.recipients[0].address if len(transaction.recipients) == 1 else None,
         show_tls=settings.smtpd_tls_received_header,
+        asked_for_certificate=service.tls is not None and service.tls.asks,
         show_login=settings.smtpd_sasl_authenticated_header,
     )
     intake.write(prepended.encode("utf-8", "surrogateescape") + header)

@@ -58,6 +58,7 @@ def received(
     date: str,
     recipient: str | None,
     show_tls: bool,
+    asked_for_certificate: bool,
     show_login: bool,
 ) -> bytes:
     """The header, lines ended by CRLF. `recipient` only where the message has a single one, so that none learns of the others."""
@@ -65,7 +66,7 @@ def received(
         f"Received: from {facts.helo_name or facts.client_name} ({facts.client_name} [{address_literal(facts.client_address)}])"
     ]
     if show_tls and facts.tls_protocol:
-        lines += _tls_lines(facts)
+        lines += _tls_lines(facts, asked_for_certificate)
     if show_login and facts.sasl_username:
         sender = f" sender: {printable(facts.sasl_username)}"
         lines.append(f"\t(Authenticated{sender})")
@@ -77,12 +78,12 @@ def received(
     return ("\r\n".join(lines) + "\r\n").encode("utf-8", "surrogateescape")
 
 
-def _tls_lines(facts: Facts) -> list[str]:
+def _tls_lines(facts: Facts, asked: bool) -> list[str]:
     bits = facts.tls_keysize
     lines = [f"\t(using {facts.tls_protocol} with cipher {facts.tls_cipher} ({bits}/{bits} bits))"]
     if facts.ccert_subject or facts.ccert_issuer:
         trust = "verified OK" if facts.ccert_trusted else "not verified"
         lines.append(f'\t(Client CN "{printable(facts.ccert_subject)}", Issuer "{printable(facts.ccert_issuer)}" ({trust}))')
     else:
-        lines.append("\t(No client certificate requested)")
+        lines.append("\t(Client did not present a certificate)" if asked else "\t(No client certificate requested)")
     return lines

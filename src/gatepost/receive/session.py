@@ -42,9 +42,9 @@ class Session:
     """One client's conversation. `facts` is what policy sees; `transaction` exists from MAIL to the end of the message."""
 
     __slots__ = (
-        "_aborted", "_counted", "_ended", "_junk", "_known", "_refused", "_to_go", "actions", "client_lists", "connection", "counts",
-        "ehlo_discard", "errors", "facts", "forwarded", "handlers", "hangup", "line_ends", "progress", "rewrite_context", "service", "settings",
-        "transaction", "transcript", "troubles", "where",
+        "_aborted", "_counted", "_ended", "_junk", "_known", "_refused", "_to_go", "actions", "client_lists",
+        "connection", "counts", "ehlo_discard", "errors", "facts", "forwarded", "handlers", "hangup", "line_ends",
+        "progress", "rewrite_context", "service", "settings", "transaction", "transcript", "troubles", "where",
     )  # fmt: skip
 
     def __init__(self, service: "SmtpdService", connection: Connection, settings: SmtpdSettings) -> None:
