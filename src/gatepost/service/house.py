@@ -4,7 +4,6 @@ Nothing here decides anything about mail: it reads settings, opens tables, and h
 """
 
 import asyncio
-import random
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -52,7 +51,7 @@ class House:
         self.partitions = Partitions(
             self.queue_directory,
             emit=self.emit,
-            on_change=self._queue_changed,
+            on_change=lambda: self.scheduler.changed(),
             ledger_lifetime=self.settings.queue_ledger_lifetime,
             clock=self.clock,
         )
@@ -63,7 +62,7 @@ class House:
             resolve=self.routing.resolve,
             agents=self.transports.agent,
             limits=self.transports.limits,
-            notifier=Notices(configuration.view(NoticeSettings), self.internal_mail, self.emit, self.clock, random.Random()),
+            notifier=Notices(configuration.view(NoticeSettings), self.internal_mail, self.emit, self.clock, configuration.expand),
             settings=configuration.view(QueueSettings),
             emit=self.emit,
             clock=self.clock,
@@ -111,7 +110,3 @@ class House:
         """Commit what is pending, and give up what is held."""
         self.partitions.close()
         self.tables.close()
-
-    def _queue_changed(self) -> None:
-        """A tool has written to the queue: there may be something to do."""
-        self.scheduler.revive()

@@ -1,0 +1,203 @@
+"""A notice as a message: multipart/report in Postfix's form (RFC 3462, 3464, 6533; bounce(8)).
+
+Parts: words for people, a delivery status for programs, and the original or its header.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from gatepost.mail.address import external, to_bytes
+from gatepost.mail.content import Content
+from gatepost.mail.date import mail_date
+from gatepost.queue.port import ActiveMessage, Failure
+
+LINE_LENGTH = 79
+"""Octets to a folded line; what follows the first is indented by four."""
+
+
+class Notice(Struct, frozen=True):
+    """What a notice is made of. `words`: expanded text of the template, empty in copies for the postmaster. `original`: how
+    the third part is called. `threaded`: give In-Reply-To and References. `now`: clock seconds."""
+
+    message: ActiveMessage
+    failures: Sequence[Failure]
+    recipient: str
+    sender: str
+    subject: str
+    charset: str
+    words: str
+    original: str
+    headers_only: bool
+    now: float
+    postmaster: bool = False
+    threaded: bool = False
+
+
+class MailSystem(Struct, frozen=True):
+    """Who reports: `hostname` and `name` are myhostname and mail_name; `lifetime`, seconds, is how long mail is retried;
+    `limit` the octets of an original that are returned."""
+
+    hostname: str
+    name: str
+    lifetime: float
+    limit: int
+
+
+def compose(notice: Notice, system: MailSystem) -> bytes:
+    """The content of the notice, CRLF line ends, without Received and Message-Id. Raises OSError where the original cannot
+    be read."""
+    boundary = f"{notice.message.id}.{int(notice.now)}/{system.hostname}"
+    seven = notice.message.envelope.encoding == "7bit"
+    encoding = () if seven else ("Content-Transfer-Encoding: 8bit",)
+    head = _head(notice, boundary, encoding)
+    report = [*_first_part(notice, boundary, encoding), *_status_part(notice, system, boundary, encoding)]
+    report += _third_head(notice, boundary, encoding)
+    lines = [*head, "", "This is a MIME-encapsulated message.", "", *report]
+    text = "\r\n".join(lines) + "\r\n"
+    original = _original(notice.message.content, system.limit, headers_only=notice.headers_only)
+    return b"".join((to_bytes(text), original, b"\r\n--", boundary.encode(), b"--\r\n"))
+
+
+def _head(notice: Notice, boundary: str, encoding: Sequence[str]) -> Iterator[str]:
+    yield f"Date: {mail_date(notice.now)}"
+    yield f"From: {notice.sender}"
+    yield f"Subject: {notice.subject}"
+    yield f"To: {external(notice.recipient)}"
+    if notice.threaded:
+        yield from _thread(notice.message)
+    yield f"Auto-Submitted: {'auto-generated' if notice.postmaster else 'auto-replied'}"
+    yield "MIME-Version: 1.0"
+    yield "Content-Type: multipart/report; report-type=delivery-status;"
+    yield f'\tboundary="{boundary}"'
+    yield from encoding
+
+
+def _first_part(notice: Notice, boundary: str, encoding: Sequence[str]) -> Iterator[str]:
+    yield f"--{boundary}"
+    yield "Content-Description: Notification"
+    yield f"Content-Type: text/plain; charset={notice.charset}"
+    yield from encoding
+    yield ""
+    yield from notice.words.splitlines()
+    for failure in notice.failures:
+        recipient = failure.recipient.recipient
+        expanded = recipient.original and recipient.original != recipient.address
+        source = f" (expanded from <{external(recipient.original)}>)" if expanded else ""
+        yield ""
+        yield from wrap(f"<{external(recipient.address)}>{source}: {_reason(failure)}")
+    yield ""
+
+
+def _status_part(notice: Notice, system: MailSystem, boundary: str, encoding: Sequence[str]) -> Iterator[str]:
+    """RFC 3464 §2; what is about SMTPUTF8 mail is a global-delivery-status (RFC 6533 §4)."""
+    envelope = notice.message.envelope
+    mark = system.name.replace(" ", "-")
+    yield f"--{boundary}"
+    yield "Content-Description: Delivery report"
+    yield f"Content-Type: message/{'global-' if envelope.smtputf8 else ''}delivery-status"
+    yield from encoding if envelope.smtputf8 else ()
+    yield ""
+    yield f"Reporting-MTA: dns; {system.hostname}"
+    if envelope.envid:
+        yield f"Original-Envelope-Id: {envelope.envid}"
+    yield f"X-{mark}-Queue-ID: {notice.message.id}"
+    if envelope.sender:
+        yield f"X-{mark}-Sender: {_typed(envelope.sender)}"
+    yield f"Arrival-Date: {mail_date(notice.message.id.arrival)}"
+    for failure in notice.failures:
+        yield ""
+        yield from _recipient(failure, mark)
+        if failure.action == "delayed":
+            yield f"Will-Retry-Until: {mail_date(notice.message.id.arrival + system.lifetime)}"
+    yield ""
+
+
+def _recipient(failure: Failure, mark: str) -> Iterator[str]:
+    """RFC 3464 §2.3."""
+    recipient, outcome = failure.recipient.recipient, failure.outcome
+    original = recipient.orcpt or f"rfc822;{external(recipient.original or recipient.address)}"
+    yield f"Final-Recipient: {_typed(recipient.address)}"
+    yield f"Original-Recipient: {_one_line(original)}"
+    yield f"Action: {failure.action}"
+    yield f"Status: {outcome.enhanced}"
+    if outcome.remote_mta:
+        yield f"Remote-MTA: {_one_line(outcome.remote_mta)}"
+    yield from wrap(f"Diagnostic-Code: {outcome.diagnostic or f'X-{mark}; {_reason(failure)}'}")
+
+
+def _third_head(notice: Notice, boundary: str, encoding: Sequence[str]) -> Iterator[str]:
+    envelope = notice.message.envelope
+    kind = (("message/rfc822", "text/rfc822-headers"), ("message/global", "message/global-headers"))
+    yield f"--{boundary}"
+    yield f"Content-Description: {notice.original}{' Headers' if notice.headers_only else ''}"
+    yield f"Content-Type: {kind[envelope.smtputf8][notice.headers_only]}"
+    yield from encoding
+    yield ""
+    yield f"Return-Path: <{external(envelope.sender)}>"
+
+
+def _typed(address: str) -> str:
+    """An address with its type (RFC 3464 §2.1.2, RFC 6533 §3)."""
+    kind = "rfc822" if address.isascii() else "utf-8"
+    return f"{kind}; {external(address)}"
+
+
+def _reason(failure: Failure) -> str:
+    if failure.action in ("failed", "delayed") or failure.relay == "none":
+        return failure.outcome.text
+    return f"delivery via {failure.relay}: {failure.outcome.text}"
+
+
+def _one_line(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() or "\udc80" <= c <= "\udcff" else "?" for c in text)
+
+
+def wrap(text: str) -> Iterator[str]:
+    """`text` folded between words into lines of less than LINE_LENGTH octets, as long as words allow; no line is empty.
+    What is not printable becomes `?`, so that no reply writes a header of its own."""
+    words = re.findall(r"[ \t]*[^ \t]+", _one_line(text.strip()))
+    line, size, indent = "", 0, ""
+    for word in words:
+        length = len(to_bytes(word))
+        if line and size + length > LINE_LENGTH:
+            yield line
+            indent = "    "
+            word = word.lstrip(" \t")
+            line, size = indent + word, len(indent) + len(to_bytes(word))
+        else:
+            line, size = line + word, size + length
+    if line:
+        yield line
+
+
+_HEADER_LINE = re.compile(rb"[!-9;-~]+[ \t]*:|[ \t]")
+
+
+def header_of(content: Content, limit: int) -> bytes:
+    """The header lines of `content`, whole lines, as many as begin within `limit` octets."""
+    kept = 0
+    head = content.head(limit + 1000)
+    for line in head.splitlines(keepends=True):
+        if kept >= limit or not _HEADER_LINE.match(line):
+            break
+        kept += len(line)
+    return head[:kept]
+
+
+def _original(content: Content, limit: int, *, headers_only: bool) -> bytes:
+    data = header_of(content, limit) if headers_only else content.read()
+    return data if not data or data.endswith(b"\n") else data + b"\r\n"
+
+
+_MESSAGE_ID = re.compile(rb"(?im)^(message-id|references)[ \t]*:[ \t]*((?:[^\r\n]|\r\n[ \t])*)")
+
+
+def _thread(message: ActiveMessage) -> Iterator[str]:
+    """RFC 5322 §3.6.4: the notice answers the original."""
+    found = {m[1].lower(): b" ".join(m[2].split()).decode("utf-8", "surrogateescape")
+             for m in _MESSAGE_ID.finditer(header_of(message.content, 65536))}  # fmt: skip
+    if identity := found.get(b"message-id"):
+        yield f"References: {found.get(b'references', '')} {identity}".replace("  ", " ")
+        yield f"In-Reply-To: {identity}"
