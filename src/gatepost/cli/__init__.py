@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "postalias": ("postalias", "build and query alias databases"),
     "newaliases": ("newaliases", "rebuild the alias databases"),
     "sendmail": ("sendmail", "submit a message"),
-    "mailq": ("postqueue", "list the queue"),
+    "mailq": ("sendmail", "list the queue"),
     "postqueue": ("postqueue", "list or flush the queue"),
     "postsuper": ("postsuper", "hold, release, requeue or delete queued messages"),
     "postcat": ("postcat", "show a queued message"),

@@ -1,12 +1,19 @@
 """The maildrop: where `sendmail` leaves messages, with or without a running mail system, and pickup(8) finds them.
 
-A file is one line of JSON (what sendmail was told) and the message as it came. It is written under a name that nobody can guess,
-synced, and renamed to end in `.msg` when complete; its owner is the user who submitted it, which the kernel vouches for.
+A file is one line of JSON (what sendmail was told) and the content in wire form (`mail/content.py`). It is written under a
+name that nobody can guess, synced, and renamed to end in `.msg` when complete; its owner is the user who submitted it, which
+the kernel vouches for. All else that a file says is its owner's word: whoever reads it trusts nothing of it.
 """
 
+import contextlib
+import errno
+import json
 import os
 import secrets
+import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 from msgspec import Struct
@@ -17,20 +24,20 @@ COMPLETE = ".msg"
 _LONGEST_ENVELOPE = 1 << 24
 
 
-class Submission(Struct, frozen=True):
-    """What sendmail(1) was told. `sender` None: the user's own address. `extract`: recipients are in the headers (-t).
-    `fullname`: -F; `encoding`: -B; `notify`: -N; `envid`: -V of DSN; `ret`: -R; `verp`: -XV; `verbose`: a report is wanted (-v, -bv)."""
+class Submission(Struct, frozen=True, omit_defaults=True):
+    """What sendmail(1) was told. `sender` and `recipients`: internal form, not yet completed; `fullname`: for a From header
+    that is to be made; `encoding`: body type, `7bit` or `8bit`; `notify`: bits of mail.envelope.Notify; `ret`: `FULL` or `HDRS`;
+    `verp`: the two delimiters; `trace`: `deliver` or `verify` where a report of the delivery is wanted (-v, -bv)."""
 
-    sender: str | None = None
+    sender: str
     recipients: tuple[str, ...] = ()
-    extract: bool = False
     fullname: str = ""
     encoding: str = ""
     notify: int = 0
     envid: str = ""
     ret: str = ""
     verp: str = ""
-    verbose: str = ""
+    trace: str = ""
     smtputf8: bool = False
 
 
@@ -38,16 +45,17 @@ class Damaged(Exception):
     """A file of the maildrop that is no submission."""
 
 
-def write(maildrop: Path, submission: Submission, message: "Reader") -> Path:
-    """Leave a message in `maildrop`; durable when this returns. Raises OSError."""
+def write(maildrop: Path, submission: Submission, content: Iterable[bytes]) -> Path:
+    """Leave a message in `maildrop`; durable when this returns. Raises OSError, and what `content` raises."""
     name = maildrop / secrets.token_hex(16)
     # Readable for the mail owner, who could not read it else: the folder cannot be listed, and the name cannot be guessed.
     descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     try:
         os.fchmod(descriptor, 0o644)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(submission) + b"\n")
-            while chunk := message.read(CHUNK):
+            # The standard library's JSON escapes octets that are not UTF-8, for which msgspec's has no place.
+            file.write(json.dumps(msgspec.to_builtins(submission)).encode("ascii") + b"\n")
+            for chunk in content:
                 file.write(chunk)
             file.flush()
             os.fsync(file.fileno())
@@ -59,27 +67,52 @@ def write(maildrop: Path, submission: Submission, message: "Reader") -> Path:
     return final
 
 
-class Reader:
-    """Anything with `read`, such as a binary file."""
-
-    def read(self, size: int) -> bytes:
-        raise NotImplementedError
-
-
 def waiting(maildrop: Path) -> list[Path]:
     """Complete submissions, oldest first. Raises OSError."""
-    found = [entry for entry in os.scandir(maildrop) if entry.name.endswith(COMPLETE) and entry.is_file(follow_symlinks=False)]
-    found.sort(key=lambda entry: entry.stat(follow_symlinks=False).st_mtime_ns)
-    return [Path(entry.path) for entry in found]
+    found: list[tuple[int, str]] = []
+    with os.scandir(maildrop) as entries:
+        for entry in entries:
+            if entry.name.endswith(COMPLETE):
+                with contextlib.suppress(FileNotFoundError):
+                    found.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.path))
+    return [Path(path) for _, path in sorted(found)]
 
 
-def read(path: Path) -> tuple[Submission, int, int, float]:
-    """A submission, the offset at which its message begins, the uid of its owner, and when it was left. Raises Damaged, OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        line = file.readline(_LONGEST_ENVELOPE)
-        status = os.fstat(file.fileno())
+class Waiting:
+    """An opened submission. `uid`: of its owner; `left`: when it was left, seconds since 1970. The file stays open: its owner
+    may put another one in its place at any time."""
+
+    def __init__(self, file: BinaryIO, submission: Submission, uid: int, left: float) -> None:
+        self.submission = submission
+        self.uid = uid
+        self.left = left
+        self._file = file
+
+    def chunks(self) -> Iterator[bytes]:
+        """The content, once. Raises OSError."""
+        while chunk := self._file.read(CHUNK):
+            yield chunk
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Waiting]:
+    """The submission in `path`. Raises Damaged, OSError."""
     try:
-        return msgspec.json.decode(line, type=Submission), len(line), status.st_uid, status.st_mtime
-    except msgspec.DecodeError as error:
+        # Not through a link of any kind, and without waiting for the other end of a named pipe.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise Damaged(f"{path}: not a file") from None
+        raise
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            raise Damaged(f"{path}: not a file of its own")
+        yield Waiting(file, _submission(path, file.readline(_LONGEST_ENVELOPE)), status.st_uid, status.st_mtime)
+
+
+def _submission(path: Path, line: bytes) -> Submission:
+    try:
+        return msgspec.convert(json.loads(line), Submission)
+    except (ValueError, RecursionError) as error:
         raise Damaged(f"{path}: {error}") from None

@@ -4,6 +4,7 @@ It takes the same way in as any other message: a Received header, cleanup, the d
 header or body checks (internal_mail_filter_classes names exceptions), but rewrites and maps its addresses.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from gatepost.mail.content import Content
@@ -15,6 +16,8 @@ from gatepost.receive.received import MailDates
 if TYPE_CHECKING:
     from gatepost.service.house import House
 
+_UNCHECKED = {"receive_override_options": "no_header_body_checks"}
+
 
 class MailRefused(QueueUnavailable):
     """Cleanup refused the message, for good or for now; the text says why."""
@@ -23,23 +26,26 @@ class MailRefused(QueueUnavailable):
 class InternalMail:
     """The Submit port (queue/port.py) of a worker."""
 
-    def __init__(self, house: "House") -> None:
+    def __init__(self, house: "House", overrides: Mapping[str, str] = _UNCHECKED) -> None:
+        """`overrides`: parameters of the service that takes the mail in."""
         self._house = house
-        self._cleanup = house.cleanup({"receive_override_options": "no_header_body_checks"})
+        self._cleanup = house.cleanup(overrides)
         self._greeting = f"by {house.settings.myhostname} ({house.settings.mail_name}"
         self._date = MailDates()
 
     async def __call__(self, envelope: Envelope, content: Content, *, origin: str) -> QueueId:
         """Queue a message; its id once it is durable. Raises QueueUnavailable (MailRefused among them)."""
         queue_id = self._house.partitions.new_id()
-        return await self.submit(queue_id, envelope, content, origin=origin)
+        return await self.submit(queue_id, envelope, content.chunks(), origin=origin)
 
-    async def submit(self, queue_id: QueueId, envelope: Envelope, content: Content, *, origin: str, comment: str = "") -> QueueId:
+    async def submit(
+        self, queue_id: QueueId, envelope: Envelope, chunks: Iterable[bytes], *, origin: str, comment: str = ""
+    ) -> QueueId:
         """The same for a message that has its id already. `comment` goes into the Received header (`, from userid 0`)."""
         intake = self._cleanup.open(queue_id, client="", origin_service=origin, context="local")
         try:
             intake.write(self._received(queue_id, comment))
-            for chunk in content.chunks():
+            for chunk in chunks:
                 intake.write(chunk)
         except BaseException:
             intake.abort()

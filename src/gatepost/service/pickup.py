@@ -7,16 +7,17 @@ import asyncio
 import contextlib
 import fcntl
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from gatepost.events.records import Note, PickedUp
-from gatepost.mail.content import FileContent
-from gatepost.mail.queue_id import QueueId
 from gatepost.queue.port import QueueUnavailable
 from gatepost.receive import maildrop
-from gatepost.receive.local_submission import Submitter, envelope_of
-from gatepost.service.internal_mail import MailRefused
+from gatepost.receive.local_submission import envelope_of
+from gatepost.service.internal_mail import InternalMail, MailRefused
 
 if TYPE_CHECKING:
     from gatepost.service.house import House
@@ -25,13 +26,22 @@ _ROUND = 0.2  # seconds between looks; an empty folder costs a few microseconds 
 _RETRY = 10.0  # seconds to leave the maildrop alone when the queue does not take mail
 
 
+class PickupSettings(Struct, frozen=True):
+    """Parameters of pickup(8), with those of its line in master.cf."""
+
+    content_filter: str
+
+
 class Pickup:
     """The pickup service of a worker."""
 
     def __init__(self, house: "House") -> None:
         self._house = house
         self._maildrop = house.queue_directory / "maildrop"
-        self._submitter = Submitter(house.settings.myhostname)
+        entry = house.configuration.service("pickup/unix") or house.configuration.service("pickup/fifo")
+        overrides: Mapping[str, str] = entry.overrides if entry else {}
+        self._settings = house.configuration.view(PickupSettings, overrides)
+        self._submit = InternalMail(house, overrides)
         self._lock: int | None = None
 
     async def run(self) -> None:
@@ -60,29 +70,26 @@ class Pickup:
     async def _look(self) -> None:
         for path in maildrop.waiting(self._maildrop):
             try:
-                await self._take(path)
-            except maildrop.Damaged as error:
-                self._warn(f"{error}: set aside")
-                path.rename(self._house.queue_directory / "corrupt" / path.name)
+                with maildrop.opened(path) as waiting:
+                    await self._take(waiting)
+            except FileNotFoundError:
+                continue  # its owner took it back
+            except (maildrop.Damaged, MailRefused) as error:
+                self._set_aside(path, str(error))
+                continue
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
 
-    async def _take(self, path: Path) -> None:
-        submission, offset, uid, _ = maildrop.read(path)
+    async def _take(self, waiting: maildrop.Waiting) -> None:
+        """Queue a submission. Raises QueueUnavailable (MailRefused among them), OSError."""
         queue_id = self._house.partitions.new_id()
-        content = FileContent(path, path.stat().st_size - offset, offset)
-        envelope, body = envelope_of(submission, content, self._submitter, uid)
-        self._house.emit(PickedUp("pickup", str(queue_id), uid, envelope.sender))
-        try:
-            await self._house.internal_mail.submit(
-                queue_id, envelope, body, origin="pickup", comment=f", from userid {uid}", checked=True
-            )
-        except MailRefused as refusal:
-            self._refused(path, queue_id, refusal)
-            return
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
+        envelope = envelope_of(waiting.submission, content_filter=self._settings.content_filter)
+        self._house.emit(PickedUp("pickup", str(queue_id), waiting.uid, envelope.sender))
+        comment = f", from userid {waiting.uid}"
+        await self._submit.submit(queue_id, envelope, waiting.chunks(), origin="pickup", comment=comment)
 
-    def _refused(self, path: Path, queue_id: QueueId, refusal: MailRefused) -> None:
-        self._warn(f"{queue_id}: {refusal}: set aside as corrupt/{path.name}")
+    def _set_aside(self, path: Path, why: str) -> None:
+        self._warn(f"{why}: set aside as corrupt/{path.name}")
         path.rename(self._house.queue_directory / "corrupt" / path.name)
 
     def _warn(self, text: str) -> None:

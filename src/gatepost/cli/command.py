@@ -1,0 +1,101 @@
+"""What the queue commands and sendmail have in common: their configuration, and how they tell what goes wrong, as Postfix's
+commands do: `program: severity: text` on stderr, and the same in the mail log where they may write it."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gatepost.cli.location import configuration_directory
+
+if TYPE_CHECKING:
+    from gatepost.config.configuration import Configuration
+
+
+class Fatal(Exception):
+    """The command cannot go on; the text says why. `logged`: whether the mail log hears of it too."""
+
+    def __init__(self, text: str, *, logged: bool = True) -> None:
+        super().__init__(text)
+        self.logged = logged
+
+
+class Command:
+    """One call of a command. `program`: the name it was called by, on stderr; `service`: its own name, in the log;
+    `directory`: value of an option that names the configuration directory."""
+
+    def __init__(self, program: str, service: str = "", directory: str | None = None) -> None:
+        self.program = program
+        self.service = service or program
+        self.directory = configuration_directory(directory)
+
+    @cached_property
+    def configuration(self) -> "Configuration":
+        """main.cf and master.cf as they are. Raises Fatal where main.cf cannot be read."""
+        from gatepost.config.configuration import read
+
+        if not os.access(self.directory / "main.cf", os.R_OK):
+            try:
+                os.stat(self.directory / "main.cf")
+                why = "Permission denied"
+            except OSError as error:
+                why = error.strerror or str(error)
+            raise Fatal(f"open {self.directory}/main.cf: {why}", logged=False)
+        return read(self.directory)
+
+    def value(self, name: str) -> str:
+        """A parameter's value. Raises Fatal."""
+        from gatepost.config.configuration import ConfigurationError
+
+        try:
+            return self.configuration.value(name)
+        except ConfigurationError as error:
+            raise Fatal(str(error), logged=False) from None
+
+    @cached_property
+    def queue_directory(self) -> Path:
+        return Path(self.value("queue_directory"))
+
+    def say(self, text: str, severity: str = "", *, logged: bool = True) -> None:
+        """A line on stderr and in the log."""
+        sys.stdout.flush()
+        sys.stderr.write(f"{self.program}: {severity + ': ' if severity else ''}{text}\n")
+        sys.stderr.flush()
+        if logged:
+            self.log(text, severity)
+
+    def warn(self, text: str, *, logged: bool = True) -> None:
+        self.say(text, "warning", logged=logged)
+
+    def log(self, text: str, severity: str = "") -> None:
+        """A line in the mail log, where this user may write it; else syslog's users' way in, or nobody hears of it."""
+        from gatepost.config.configuration import ConfigurationError
+        from gatepost.events.records import Note
+        from gatepost.service.log import Log
+
+        try:
+            log = Log(self.configuration)
+            log.emit(Note(self.service, text, severity))
+            log.flush()
+        except (OSError, ConfigurationError, Fatal):
+            return  # stderr has it
+
+
+def run(command: Command, body: Callable[[], int], *, failure: int) -> int:
+    """What `body` returns, or `failure` where it raises Fatal."""
+    try:
+        return body()
+    except Fatal as fatal:
+        command.say(str(fatal), "fatal", logged=fatal.logged)
+        return failure
+
+
+def octets(arguments: Sequence[str]) -> list[str]:
+    """Arguments as UTF-8 with surrogate escapes, whatever the locale made of them."""
+    return [os.fsencode(argument).decode("utf-8", "surrogateescape") for argument in arguments]
+
+
+def is_superuser() -> bool:
+    return os.geteuid() == 0

@@ -1,0 +1,171 @@
+"""`gatepost postsuper`: hold, release, requeue, expire and delete queued mail, as postsuper(1) does; by queue id, or what fits
+a selection (`--sender`, `--recipient`, `--age`, `--status`, `--next-hop`: our own)."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from msgspec import Struct
+
+from gatepost.cli.command import Command, Fatal, is_superuser, octets, run
+from gatepost.config.values import seconds
+from gatepost.mail.queue_id import QueueId, parse
+from gatepost.queue import actions
+
+_USAGE = (
+    "usage: postsuper [-c config_dir] [-d queue_id (delete)] [-e queue_id (expire)] [-f queue_id (expire and/or un-hold)]"
+    " [-h queue_id (hold)] [-H queue_id (un-hold)] [-p (purge temporary files)] [-r queue_id (requeue)] [-s (structure fix)]"
+    " [-S (redundant structure fix)][-v (verbose)] [queue...]"
+)
+_SELECTING = ("sender", "recipient", "age", "status", "next-hop")
+_QUEUES = ("maildrop", "incoming", "active", "deferred", "hold")
+
+
+class Deed(Struct, frozen=True):
+    """What an option does. `done`: told of each message that was named; `counts`: the summaries that it asks for, of which it
+    adds to the first."""
+
+    action: actions.Action
+    done: str
+    counts: tuple[str, ...]
+
+
+_DEEDS = {
+    "-d": Deed(actions.DELETE, "removed", ("Deleted",)),
+    "-e": Deed(actions.EXPIRE, "expired", ("Force-expired",)),
+    "-f": Deed(actions.EXPIRE_AND_RELEASE, "expired", ("Force-expired", "Released from hold")),
+    "-h": Deed(actions.HOLD, "placed on hold", ("Placed on hold",)),
+    "-H": Deed(actions.RELEASE, "released from hold", ("Released from hold",)),
+    "-r": Deed(actions.REQUEUE, "requeued", ("Requeued",)),
+}
+_SUMMARIES = ("Requeued", "Deleted", "Force-expired", "Placed on hold", "Released from hold")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Exit status: 0, or 1 for an error."""
+    import getopt
+
+    try:
+        options, operands = getopt.gnu_getopt(octets(argv[1:]), "c:d:e:f:h:H:pr:sSv", [f"{name}=" for name in _SELECTING])
+    except getopt.GetoptError as error:
+        what = "option requires an argument" if "requires" in error.msg else "invalid option"
+        sys.stderr.write(f"postsuper: {what} -- '{error.opt}'\n")
+        return run(Command("postsuper"), _usage, failure=1)
+    command = Command("postsuper", directory=dict(options).get("-c"))
+    return run(command, lambda: _run(command, options, operands), failure=1)
+
+
+def _usage() -> int:
+    raise Fatal(_USAGE, logged=False)
+
+
+def _run(command: Command, options: list[tuple[str, str]], operands: list[str]) -> int:
+    if not _may_change(command):
+        raise Fatal("use of this command is reserved for the superuser", logged=False)
+    for name in operands:
+        if name not in _QUEUES:
+            raise Fatal(f"invalid directory name: {name}")
+    super_ = _Super(command, _selection(options, operands))
+    deeds = [(_DEEDS[name], value) for name, value in options if name in _DEEDS]
+    for deed, value in deeds:
+        super_.do(deed, value)
+    super_.summarize([deed for deed, _ in deeds])
+    return 0
+
+
+def _may_change(command: Command) -> bool:
+    """Root may, and whoever runs a mail system of their own."""
+    return is_superuser() or os.access(command.queue_directory / "store", os.W_OK | os.X_OK)
+
+
+def _selection(options: list[tuple[str, str]], queues: list[str]) -> actions.Selection:
+    given = {name.removeprefix("--"): value for name, value in options if name.startswith("--")}
+    if (status := given.get("status")) is not None:
+        if status not in _QUEUES:
+            raise Fatal(f"--status {status}: specify one of {', '.join(_QUEUES)}")
+        queues = [name for name in queues if name == status] if queues else [status]
+    before = None
+    if (age := given.get("age")) is not None:
+        try:
+            before = time.time() - seconds(age)
+        except ValueError:
+            raise Fatal(f"--age {age}: specify a number and a unit: s, m, h, d or w") from None
+    return actions.Selection(
+        queues=tuple(name for name in queues if name != "maildrop"),
+        sender=given.get("sender"),
+        recipient=given.get("recipient"),
+        before=before,
+        site=given.get("next-hop"),
+    )
+
+
+class _Super:
+    """Does deeds, and counts them."""
+
+    def __init__(self, command: Command, selection: actions.Selection) -> None:
+        self._command = command
+        self._selection = selection
+        self._counts = dict.fromkeys(_SUMMARIES, 0)
+
+    def do(self, deed: Deed, value: str) -> None:
+        """`value`: a queue id, `ALL` (of what is selected), or `-` for ids on standard input."""
+        if value == "ALL":
+            self._counts[deed.counts[0]] += self._in_database(
+                lambda: actions.by_selection(
+                    self._command.queue_directory, deed.action, self._selection, by=_person(), now=time.time()
+                )
+            )
+        else:
+            for identity in self._ids(value):
+                self._do_one(deed, identity)
+
+    def _do_one(self, deed: Deed, identity: QueueId) -> None:
+        def change() -> int:
+            done, _ = actions.by_ids(self._command.queue_directory, deed.action, [identity], by=_person(), now=time.time())
+            return len(done)
+
+        if self._in_database(change):
+            self._counts[deed.counts[0]] += 1
+            self._command.say(f"{identity}: {deed.done}")
+
+    def _in_database(self, change: Callable[[], int]) -> int:
+        import sqlite3
+
+        try:
+            return change()
+        except sqlite3.Error as error:
+            raise Fatal(f"{self._command.queue_directory}: {error}") from None
+
+    def _ids(self, value: str) -> Iterator[QueueId]:
+        for line in sys.stdin if value == "-" else [value]:
+            name = line.rstrip()
+            if not (name.isalnum() and name.isascii()):
+                self._command.warn(f"invalid mail queue id: {name}")
+                continue
+            try:
+                yield parse(name)
+            except ValueError:
+                continue  # well-formed, but no message can have it
+
+    def summarize(self, deeds: list[Deed]) -> None:
+        """One line for each kind of deed that was asked for."""
+        asked = {name for deed in deeds for name in deed.counts}
+        for name in _SUMMARIES:
+            if name in asked:
+                count = self._counts[name]
+                self._command.say(f"{name}: {count} message{'' if count == 1 else 's'}")
+
+
+def _person() -> str:
+    """Who asks, for the ledger."""
+    import pwd
+
+    uid = os.getuid()
+    name = os.environ.get("SUDO_USER", "") if uid == 0 else ""
+    if not name:
+        try:
+            name = pwd.getpwuid(uid).pw_name
+        except KeyError:
+            name = str(uid)
+    return name
