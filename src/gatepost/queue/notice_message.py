@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from gatepost.mail.address import external, to_bytes
+from gatepost.mail.address import external, from_bytes, to_bytes
 from gatepost.mail.content import Content
 from gatepost.mail.date import mail_date
 from gatepost.queue.port import ActiveMessage, Failure
@@ -19,7 +19,8 @@ LINE_LENGTH = 79
 
 class Notice(Struct, frozen=True):
     """What a notice is made of. `words`: expanded text of the template, empty in copies for the postmaster. `original`: how
-    the third part is called. `threaded`: give In-Reply-To and References. `now`: clock seconds."""
+    the third part is called. `encoding`: `8bit`, `7bit` or empty, not known. `threaded`: give In-Reply-To and References. `now`:
+    clock seconds."""
 
     message: ActiveMessage
     failures: Sequence[Failure]
@@ -31,36 +32,34 @@ class Notice(Struct, frozen=True):
     original: str
     headers_only: bool
     now: float
+    encoding: str = "8bit"
     postmaster: bool = False
     threaded: bool = False
 
 
 class MailSystem(Struct, frozen=True):
-    """Who reports: `hostname` and `name` are myhostname and mail_name; `lifetime`, seconds, is how long mail is retried;
-    `limit` the octets of an original that are returned."""
+    """Who reports: `hostname` and `name` are myhostname and mail_name; `lifetime`, seconds, is how long mail is retried."""
 
     hostname: str
     name: str
     lifetime: float
-    limit: int
 
 
 def compose(notice: Notice, system: MailSystem) -> bytes:
     """The content of the notice, CRLF line ends, without Received and Message-Id. Raises OSError where the original cannot
     be read."""
     boundary = f"{notice.message.id}.{int(notice.now)}/{system.hostname}"
-    seven = notice.message.envelope.encoding == "7bit"
-    encoding = () if seven else ("Content-Transfer-Encoding: 8bit",)
-    head = _head(notice, boundary, encoding)
+    encoding = ("Content-Transfer-Encoding: 8bit",) if notice.encoding == "8bit" else ()
+    head = _head(notice, boundary)
     report = [*_first_part(notice, boundary, encoding), *_status_part(notice, system, boundary, encoding)]
-    report += _third_head(notice, boundary, encoding)
+    report += _third_head(notice, system, boundary, encoding)
     lines = [*head, "", "This is a MIME-encapsulated message.", "", *report]
     text = "\r\n".join(lines) + "\r\n"
-    original = _original(notice.message.content, system.limit, headers_only=notice.headers_only)
+    original = _original(notice.message.content, headers_only=notice.headers_only)
     return b"".join((to_bytes(text), original, b"\r\n--", boundary.encode(), b"--\r\n"))
 
 
-def _head(notice: Notice, boundary: str, encoding: Sequence[str]) -> Iterator[str]:
+def _head(notice: Notice, boundary: str) -> Iterator[str]:
     yield f"Date: {mail_date(notice.now)}"
     yield f"From: {notice.sender}"
     yield f"Subject: {notice.subject}"
@@ -71,7 +70,8 @@ def _head(notice: Notice, boundary: str, encoding: Sequence[str]) -> Iterator[st
     yield "MIME-Version: 1.0"
     yield "Content-Type: multipart/report; report-type=delivery-status;"
     yield f'\tboundary="{boundary}"'
-    yield from encoding
+    if notice.encoding:
+        yield f"Content-Transfer-Encoding: {notice.encoding}"
 
 
 def _first_part(notice: Notice, boundary: str, encoding: Sequence[str]) -> Iterator[str]:
@@ -103,8 +103,7 @@ def _status_part(notice: Notice, system: MailSystem, boundary: str, encoding: Se
     if envelope.envid:
         yield f"Original-Envelope-Id: {envelope.envid}"
     yield f"X-{mark}-Queue-ID: {notice.message.id}"
-    if envelope.sender:
-        yield f"X-{mark}-Sender: {_typed(envelope.sender)}"
+    yield f"X-{mark}-Sender: {_typed(_sender(notice.message, system))}"
     yield f"Arrival-Date: {mail_date(notice.message.id.arrival)}"
     for failure in notice.failures:
         yield ""
@@ -127,15 +126,19 @@ def _recipient(failure: Failure, mark: str) -> Iterator[str]:
     yield from wrap(f"Diagnostic-Code: {outcome.diagnostic or f'X-{mark}; {_reason(failure)}'}")
 
 
-def _third_head(notice: Notice, boundary: str, encoding: Sequence[str]) -> Iterator[str]:
-    envelope = notice.message.envelope
+def _third_head(notice: Notice, system: MailSystem, boundary: str, encoding: Sequence[str]) -> Iterator[str]:
     kind = (("message/rfc822", "text/rfc822-headers"), ("message/global", "message/global-headers"))
     yield f"--{boundary}"
     yield f"Content-Description: {notice.original}{' Headers' if notice.headers_only else ''}"
-    yield f"Content-Type: {kind[envelope.smtputf8][notice.headers_only]}"
+    yield f"Content-Type: {kind[notice.message.envelope.smtputf8][notice.headers_only]}"
     yield from encoding
     yield ""
-    yield f"Return-Path: <{external(envelope.sender)}>"
+    yield f"Return-Path: <{external(_sender(notice.message, system))}>"
+
+
+def _sender(message: ActiveMessage, system: MailSystem) -> str:
+    """The original's sender; one must be named, even where there is none."""
+    return message.envelope.sender or f"MAILER-DAEMON@{system.hostname}"
 
 
 def _typed(address: str) -> str:
@@ -175,29 +178,33 @@ def wrap(text: str) -> Iterator[str]:
 _HEADER_LINE = re.compile(rb"[!-9;-~]+[ \t]*:|[ \t]")
 
 
-def header_of(content: Content, limit: int) -> bytes:
-    """The header lines of `content`, whole lines, as many as begin within `limit` octets."""
+HEADER_LIMIT = 1_048_576
+"""Octets of an original's header that a notice can carry."""
+
+
+def header_of(content: Content) -> bytes:
+    """The header lines of `content`: whole lines, no more than HEADER_LIMIT octets."""
+    head = content.head(HEADER_LIMIT)
     kept = 0
-    head = content.head(limit + 1000)
-    for line in head.splitlines(keepends=True):
-        if kept >= limit or not _HEADER_LINE.match(line):
-            break
-        kept += len(line)
+    while match := _HEADER_LINE.match(head, kept):
+        end = head.find(b"\n", match.end()) + 1
+        if not end:
+            return head if len(head) < HEADER_LIMIT else head[:kept]
+        kept = end
     return head[:kept]
 
 
-def _original(content: Content, limit: int, *, headers_only: bool) -> bytes:
-    data = header_of(content, limit) if headers_only else content.read()
+def _original(content: Content, *, headers_only: bool) -> bytes:
+    data = header_of(content) if headers_only else content.read()
     return data if not data or data.endswith(b"\n") else data + b"\r\n"
 
 
-_MESSAGE_ID = re.compile(rb"(?im)^(message-id|references)[ \t]*:[ \t]*((?:[^\r\n]|\r\n[ \t])*)")
+_MESSAGE_ID = re.compile(rb"(?im)^message-id[ \t]*:\s*(<[^>\r\n]*>)")
 
 
 def _thread(message: ActiveMessage) -> Iterator[str]:
     """RFC 5322 §3.6.4: the notice answers the original."""
-    found = {m[1].lower(): b" ".join(m[2].split()).decode("utf-8", "surrogateescape")
-             for m in _MESSAGE_ID.finditer(header_of(message.content, 65536))}  # fmt: skip
-    if identity := found.get(b"message-id"):
-        yield f"References: {found.get(b'references', '')} {identity}".replace("  ", " ")
+    if found := _MESSAGE_ID.search(header_of(message.content)):
+        identity = from_bytes(found[1])
+        yield f"References: {identity}"
         yield f"In-Reply-To: {identity}"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gatepost.events.records import Clock, Emit, Note, Notified
 from gatepost.mail.content import MemoryContent
@@ -65,9 +66,7 @@ class Notices:
         self._expand = expand
         self._classes = frozenset(settings.notify_classes.replace(",", " ").lower().split())
         self._double_bounce = f"{settings.double_bounce_sender}@{settings.myhostname}"
-        self._system = MailSystem(
-            settings.myhostname, settings.mail_name, settings.maximal_queue_lifetime, settings.bounce_size_limit
-        )
+        self._system = MailSystem(settings.myhostname, settings.mail_name, settings.maximal_queue_lifetime)
         self._templates = load(settings.bounce_template_file, self._warn)
 
     async def bounced(self, message: ActiveMessage, failures: Sequence[Failure]) -> None:
@@ -80,9 +79,16 @@ class Notices:
 
     async def succeeded(self, message: ActiveMessage, failures: Sequence[Failure]) -> None:
         """Delivered, relayed or expanded, for those that asked; the caller knows who did."""
-        if message.envelope.sender and not self._is_double_bounce(message):
-            wanted = [f for f in failures if not f.recipient.recipient.notify & Notify.NEVER]
-            await self._to_sender(SUCCESS, message, wanted)
+        wanted = [f for f in failures if not f.recipient.recipient.notify & Notify.NEVER]
+        nobody = not message.envelope.sender
+        if self._is_double_bounce(message) or (nobody and "2bounce" not in self._classes):
+            which = "single" if nobody else "double"
+            text = f"not sending trace/success notification for {which}-bounce message"
+            self._emit(Note("bounce", text, queue_id=str(message.id)))
+        elif wanted and nobody:
+            await self._send(SUCCESS, message, wanted, self._settings.double_bounce_recipient, self._double_bounce)
+        elif wanted:
+            await self._send(SUCCESS, message, wanted, message.envelope.sender)
 
     async def _tell(self, kind: Kind, message: ActiveMessage, failures: Sequence[Failure], postmaster: str) -> None:
         copy, about_nobody = kind.classes
@@ -91,66 +97,72 @@ class Notices:
         elif not message.envelope.sender:
             if about_nobody in self._classes:
                 recipient = self._settings.double_bounce_recipient if kind is FAILURE else postmaster
-                await self._to_postmaster(kind, message, failures, recipient, headers_only=kind.headers_only)
+                await self._copy(kind, message, failures, recipient, headers_only=kind.headers_only)
         else:
             if wanted := [f for f in failures if _is_wanted(kind, f)]:
-                await self._to_sender(kind, message, wanted)
+                await self._send(kind, message, wanted, message.envelope.sender)
             if copy in self._classes:  # whatever NOTIFY says: the postmaster is not the sender
-                await self._to_postmaster(kind, message, failures, postmaster, headers_only=True)
+                await self._copy(kind, message, failures, postmaster, headers_only=True)
 
     def _is_double_bounce(self, message: ActiveMessage) -> bool:
         return message.envelope.sender.lower() == self._double_bounce.lower()
 
-    async def _to_sender(self, kind: Kind, message: ActiveMessage, failures: Sequence[Failure]) -> None:
+    async def _send(
+        self, kind: Kind, message: ActiveMessage, failures: Sequence[Failure], recipient: str, sender: str = ""
+    ) -> None:
+        """A notice with the template's words, as the sender gets it."""
         template = self._templates[kind.template]
-        envelope = message.envelope
-        large = message.size > self._settings.bounce_size_limit
-        notice = Notice(
-            message=message,
-            failures=failures,
-            recipient=envelope.sender,
-            sender=template.sender,
-            subject=template.subject,
-            charset=self._charset(template),
-            words=self._words(template),
-            original=kind.original,
-            headers_only=kind.headers_only or envelope.ret == "HDRS" or large,
-            now=self._clock(),
-            threaded=self._settings.enable_threaded_bounces,
-        )
-        await self._send(f"sender {kind.log} notification", "", notice)
+        headers_only = kind.headers_only or message.envelope.ret == "HDRS" or self._is_large(message)
+        words = self._words(template)
+        notice = self._notice(kind, message, failures, recipient, template.subject, words, headers_only=headers_only)
+        await self._queue(f"sender {kind.log} notification", sender, notice)
 
-    async def _to_postmaster(
+    async def _copy(
         self, kind: Kind, message: ActiveMessage, failures: Sequence[Failure], recipient: str, *, headers_only: bool
     ) -> None:
-        template = self._templates[kind.template]
-        notice = Notice(
+        """The postmaster's copy: facts without words."""
+        headers_only = headers_only or self._is_large(message)
+        subject = self._templates[kind.template].postmaster_subject
+        notice = self._notice(kind, message, failures, recipient, subject, "", headers_only=headers_only)
+        await self._queue(f"postmaster {kind.log} notification", self._double_bounce, replace(notice, postmaster=True))
+
+    def _notice(
+        self,
+        kind: Kind,
+        message: ActiveMessage,
+        failures: Sequence[Failure],
+        recipient: str,
+        subject: str,
+        words: str,
+        *,
+        headers_only: bool,
+    ) -> Notice:
+        settings, template = self._settings, self._templates[kind.template]
+        plain = template.charset.lower() == "us-ascii"
+        return Notice(
             message=message,
             failures=failures,
             recipient=recipient,
             sender=template.sender,
-            subject=template.postmaster_subject,
-            charset=self._charset(template),
-            words="",
+            subject=subject,
+            charset="utf-8" if plain and settings.smtputf8_enable else template.charset,
+            words=words,
             original=kind.original,
-            headers_only=headers_only or message.size > self._settings.bounce_size_limit,
+            headers_only=headers_only,
             now=self._clock(),
-            postmaster=True,
-            threaded=self._settings.enable_threaded_bounces,
+            encoding="8bit" if settings.smtputf8_enable else message.envelope.encoding.lower(),
+            threaded=settings.enable_threaded_bounces,
         )
-        await self._send(f"postmaster {kind.log} notification", self._double_bounce, notice)
 
-    async def _send(self, what: str, sender: str, notice: Notice) -> None:
-        message = notice.message
+    async def _queue(self, what: str, sender: str, notice: Notice) -> None:
+        recipient, original = Recipient(notice.recipient, notice.recipient), notice.message
+        envelope = Envelope(sender, (recipient,), encoding=notice.encoding, smtputf8=original.envelope.smtputf8)
         content = MemoryContent(compose(notice, self._system))
-        envelope = Envelope(
-            sender,
-            (Recipient(notice.recipient, notice.recipient),),
-            encoding="7bit" if message.envelope.encoding == "7bit" else "8bit",
-            smtputf8=message.envelope.smtputf8,
-        )
         queue_id = await self._submit(envelope, content, origin="bounce")
-        self._emit(Notified("bounce", str(message.id), what, str(queue_id)))
+        self._emit(Notified("bounce", str(original.id), what, str(queue_id)))
+
+    def _is_large(self, message: ActiveMessage) -> bool:
+        return message.size > self._settings.bounce_size_limit
 
     def _words(self, template: Template) -> str:
         settings = self._settings
@@ -159,11 +171,6 @@ class Notices:
         if settings.smtputf8_enable:
             names = {name: unicode_domain(domain) for name, domain in names.items()}
         return expanded(template, times, names, self._expand, self._warn)
-
-    def _charset(self, template: Template) -> str:
-        """With SMTPUTF8, host names in the text are UTF-8."""
-        plain = template.charset.lower() == "us-ascii"
-        return "utf-8" if plain and self._settings.smtputf8_enable else template.charset
 
     def _warn(self, text: str, queue_id: str = "") -> None:
         self._emit(Note("bounce", text, "warning", queue_id))
