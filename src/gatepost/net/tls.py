@@ -1,5 +1,9 @@
 """The server side of TLS: contexts out of the smtpd_tls_* parameters, and what a handshake told (TLS_README)."""
 
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct, structs
@@ -30,6 +34,11 @@ class TlsServerSettings(Struct, frozen=True):
     smtpd_tls_fingerprint_digest: str = "md5"
     tls_preempt_cipherlist: bool = False
 
+    @property
+    def requires_tls(self) -> bool:
+        """Whether clients may say nothing of importance in the clear."""
+        return self.smtpd_tls_security_level == "encrypt"
+
 
 class TlsFailure(Exception):
     """Certificates or parameters that cannot be used; the text names file or parameter."""
@@ -49,6 +58,7 @@ class TlsFacts(Struct, frozen=True):
     trusted: bool = False
 
 
+_PEM: Final = re.compile(r"-----BEGIN (?P<kind>[A-Z0-9 ]+)-----.*?-----END (?P=kind)-----", re.S)
 _VERSIONS: Final = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
 
@@ -60,7 +70,7 @@ class ServerTls:
 
     def __init__(self, settings: TlsServerSettings, *, wrapper: bool = False) -> None:
         """Raises TlsFailure."""
-        self.required = settings.smtpd_tls_security_level == "encrypt" or wrapper
+        self.required = settings.requires_tls or wrapper
         self._digest = settings.smtpd_tls_fingerprint_digest or "md5"
         insists = settings.smtpd_tls_req_ccert and self.required
         self.asks = settings.smtpd_tls_ask_ccert or insists
@@ -104,9 +114,9 @@ def _context(settings: TlsServerSettings, *, required: bool) -> "ssl.SSLContext"
 
 def _load_certificates(context: "ssl.SSLContext", settings: TlsServerSettings) -> None:
     """smtpd_tls_chain_files, else the certificate and key parameters."""
-    if chain := settings.smtpd_tls_chain_files.replace(",", " ").split():
-        for file in chain:
-            _loaded(lambda file=file: context.load_cert_chain(file), file)
+    if files := settings.smtpd_tls_chain_files.replace(",", " ").split():
+        for pem in chains(files):
+            _load_pem(context, pem, settings.smtpd_tls_chain_files)
         return
     pairs = (
         (settings.smtpd_tls_cert_file, settings.smtpd_tls_key_file),
@@ -115,6 +125,34 @@ def _load_certificates(context: "ssl.SSLContext", settings: TlsServerSettings) -
     for certificate, key in pairs:
         if certificate and certificate != "none":
             _loaded(lambda c=certificate, k=key: context.load_cert_chain(c, k or None), certificate)
+
+
+def chains(files: Sequence[str]) -> list[str]:
+    """The chains in smtpd_tls_chain_files, each as PEM: a private key and the certificates that follow it, wherever one file ends
+    and the next begins. Raises TlsFailure."""
+    found: list[str] = []
+    for file in files:
+        try:
+            text = Path(file).read_text("ascii", "replace")
+        except OSError as error:
+            raise TlsFailure(f"cannot load TLS certificates {file}: {error.strerror}") from error
+        for one in _PEM.finditer(text):
+            if one["kind"].endswith("PRIVATE KEY"):
+                found.append("")
+            elif not found:
+                raise TlsFailure(f"cannot load TLS certificates {file}: a private key must come before its certificate")
+            found[-1] += one[0] + "\n"
+    return found
+
+
+def _load_pem(context: "ssl.SSLContext", pem: str, files: str) -> None:
+    """Load a chain through a file in memory: the ssl module takes nothing but names of files."""
+    descriptor = os.memfd_create("chain", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, pem.encode())
+        _loaded(lambda: context.load_cert_chain(f"/proc/self/fd/{descriptor}"), files)
+    finally:
+        os.close(descriptor)
 
 
 def _loaded(load: Any, file: str = "") -> None:

@@ -168,7 +168,12 @@ class SmtpdService:
             session.note(peer.warning, "warning")
         if not await self._admitted(session):
             return False
-        if settings.smtpd_tls_wrappermode and self.tls is not None:
+        if settings.smtpd_tls_wrappermode:
+            if self.tls is None:
+                session.note(
+                    f"Wrapper-mode request dropped from {facts.client} for service {self.name}. TLS is not available", "warning"
+                )
+                return False
             await secure(session)
         session.line_ends = await self._line_ends(session)
         await session.greet()

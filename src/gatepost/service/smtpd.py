@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.match_list import MatchList
@@ -18,14 +19,17 @@ if TYPE_CHECKING:
     from gatepost.service.house import House
 
 
-def open_service(house: "House", entry: ServiceEntry) -> SmtpdService:
-    """The service of one smtpd line. Raises ConfigurationError."""
+def open_service(house: "House", entry: ServiceEntry, tls: "ServerTls | TlsFailure | None") -> SmtpdService:
+    """The service of one smtpd line, with what load_tls() gave for it. Raises ConfigurationError.
+
+    Without a usable certificate there is no TLS, and the log says why; where TLS is required, nothing is taken then."""
     configuration, overrides = house.configuration, entry.overrides
     emit = house.emitter(entry)
     settings = configuration.view(SmtpdSettings, overrides)
     lists = _Lists(house, entry, emit)
     limit = house.settings.default_process_limit if entry.process_limit is None else entry.process_limit
-    tls = _tls(house, entry, emit, wrapper=settings.smtpd_tls_wrappermode)
+    if isinstance(tls, TlsFailure):
+        emit(Note("smtpd", f"{tls}: TLS is disabled for {entry.name}", "warning"))
     return SmtpdService(
         settings,
         name=entry.name,
@@ -38,8 +42,8 @@ def open_service(house: "House", entry: ServiceEntry) -> SmtpdService:
         emit=emit,
         clock=house.clock,
         surroundings=lists.surroundings(),
-        tls=tls,
-        tls_required=tls is not None and tls.required,
+        tls=tls if isinstance(tls, ServerTls) else None,
+        tls_required=configuration.view(TlsServerSettings, overrides).requires_tls,
         lmtp=entry.command == "lmtpd",
         stressed=configuration.view(SmtpdSettings, {**overrides, "stress": "yes"}),
         process_limit=limit or 1 << 30,
@@ -53,16 +57,16 @@ def _policy(house: "House", entry: ServiceEntry, emit: Emit) -> RestrictionPolic
     return policy
 
 
-def _tls(house: "House", entry: ServiceEntry, emit: Emit, *, wrapper: bool) -> ServerTls | None:
-    """The TLS of a service; without a usable certificate there is none, and the log says why (as smtpd(8) does)."""
-    settings = house.configuration.view(TlsServerSettings, entry.overrides)
+def load_tls(configuration: Configuration, entry: ServiceEntry) -> ServerTls | TlsFailure | None:
+    """The TLS of a service, None where it has none. To be called while we are still root, whose alone private keys are."""
+    settings = configuration.view(TlsServerSettings, entry.overrides)
+    wrapper = configuration.view(SmtpdSettings, entry.overrides).smtpd_tls_wrappermode
     if not wrapper and settings.smtpd_tls_security_level in ("", "none"):
         return None
     try:
         return ServerTls(settings, wrapper=wrapper)
     except TlsFailure as failure:
-        emit(Note("smtpd", f"{failure}: TLS is disabled for {entry.name}", "warning"))
-        return None
+        return failure
 
 
 class _Lists:

@@ -29,6 +29,7 @@ from gatepost.service.listeners import BindFailure, Listeners
 from gatepost.service.log import Log
 from gatepost.service.privileges import become, die_with_parent
 from gatepost.service.settings import MasterSettings
+from gatepost.service.smtpd import load_tls
 
 _SIGNALS = {signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
 _STOP_PATIENCE = 10.0  # seconds for children to finish before they are killed; nothing acknowledged is lost by that
@@ -87,8 +88,10 @@ class Supervisor:
         """The first steps of a child: nothing of the sender's is read before the privileges are gone."""
         die_with_parent(self._pid)
         if role.name == "worker":
+            listeners = self._listeners.sockets()
+            tls = {listener.entry.key: load_tls(self._configuration, listener.entry) for listener in listeners}
             become(self._settings.mail_owner)
-            worker.run(worker.Inheritance(self._configuration, self._listeners.sockets(), self._log, role.number, ready))
+            worker.run(worker.Inheritance(self._configuration, listeners, tls, self._log, role.number, ready))
         else:
             agent.run(agent.Inheritance(self._listeners.agent_socket(), ready))
 

@@ -8,13 +8,15 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import uvloop
 from msgspec import Struct
 
 from gatepost.config.configuration import Configuration
 from gatepost.events.records import Note
+from gatepost.net.tls import ServerTls, TlsFailure
+from gatepost.receive.smtpd import SmtpdService
 from gatepost.service.house import House
 from gatepost.service.listeners import Listener
 from gatepost.service.log import Log
@@ -25,10 +27,12 @@ _DRAIN = 6.0  # seconds for sessions to finish their transaction
 
 
 class Inheritance(Struct, frozen=True):
-    """What the supervisor leaves to a worker: configuration, bound sockets, the log, and the pipe to say that it serves."""
+    """What the supervisor leaves to a worker: configuration, bound sockets, the TLS of each service (by ServiceEntry.key), the log,
+    and the pipe to say that it serves."""
 
     configuration: Configuration
     listeners: tuple[Listener, ...]
+    tls: Mapping[str, ServerTls | TlsFailure | None]
     log: Log
     number: int
     ready: int
@@ -75,12 +79,13 @@ class _Stop(Exception):
 async def _serve(house: House, inheritance: Inheritance) -> Callable[[], Awaitable[None]]:
     """Accept connections on every listener; returns how to stop that."""
     loop = asyncio.get_running_loop()
-    services, servers = {}, []
+    services: dict[str, SmtpdService] = {}
+    servers: list[asyncio.AbstractServer] = []
     for listener in inheritance.listeners:
         entry = listener.entry
         service = services.get(entry.key)
         if service is None:
-            service = services[entry.key] = open_service(house, entry)
+            service = services[entry.key] = open_service(house, entry, inheritance.tls.get(entry.key))
         if listener.address.path:
             server = await loop.create_unix_server(service.protocol, sock=listener.socket)
         else:
