@@ -29,7 +29,7 @@ def _connected(e: records.Connected) -> str:
 def _disconnected(e: records.Disconnected) -> str:
     words = [f"disconnect from {e.client}"]
     for verb, good, total in (*e.counts, ("commands", sum(c[1] for c in e.counts), sum(c[2] for c in e.counts))):
-        words.append(f"{verb}={good}" if good == total else f"{verb}={good}/{total}")
+        words.append(f"{verb}={good}" if good == total != 0 else f"{verb}={good}/{total}")
     return " ".join(words)
 
 
