@@ -1,0 +1,154 @@
+"""A next hop for tests: takes mail as a strict receiver would, records the exact octets, and misbehaves where told to."""
+
+import contextlib
+import socket
+import socketserver
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+END = b"\r\n.\r\n"
+
+Answer = bytes | None | Callable[[socket.socket], object]
+"""What to do instead of the usual reply: octets to send, None to hang up, or a function that is given the connection."""
+
+
+@dataclass
+class Taken:
+    """A message that was taken: its envelope as said, and its content exactly as it came, dots and all."""
+
+    sender: bytes
+    recipients: list[bytes]
+    content: bytes
+
+
+@dataclass
+class Sink:
+    """A server on `port` of 127.0.0.1.
+
+    `answers`: by verb (`GREETING`, `EHLO`, `MAIL` …, `END` for the end of data); may be changed at any time.
+    `delay`: seconds before a message is taken. `taken`: what was; `commands`: every command line that came.
+    """
+
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    delay: float = 0.0
+    keywords: tuple[bytes, ...] = (b"PIPELINING", b"8BITMIME")
+    port: int = 0
+    taken: list[Taken] = field(default_factory=list)
+    commands: list[bytes] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        sink = self
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                with contextlib.suppress(OSError, EOFError):
+                    _Session(sink, self.request).run()
+
+        class Server(socketserver.ThreadingTCPServer):
+            allow_reuse_address = True
+            daemon_threads = True
+            request_queue_size = 256
+
+        self._server = Server(("127.0.0.1", self.port), Handler)
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def __enter__(self) -> "Sink":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def count(self, text: bytes) -> int:
+        """How many messages that hold `text` were taken."""
+        return sum(text in message.content for message in list(self.taken))
+
+    def ids(self) -> dict[str, int]:
+        """How often each value of the header X-Id was taken."""
+        seen: dict[str, int] = {}
+        for message in list(self.taken):
+            head = message.content.partition(b"\r\n\r\n")[0]
+            for line in head.split(b"\r\n"):
+                if line.lower().startswith(b"x-id:"):
+                    name = line[5:].strip().decode()
+                    seen[name] = seen.get(name, 0) + 1
+        return seen
+
+
+class _Session:
+    """One connection."""
+
+    def __init__(self, sink: Sink, connection: socket.socket) -> None:
+        self._sink = sink
+        self._connection = connection
+        self._buffer = b""
+        self._sender = b""
+        self._recipients: list[bytes] = []
+
+    def run(self) -> None:
+        self._answer("GREETING", b"220 sink.example ESMTP\r\n")
+        while True:
+            line = self._until(b"\r\n")
+            self._sink.commands.append(line)
+            verb = line[:4].decode("ascii", "replace").upper()
+            getattr(self, f"_{verb.lower()}", self._other)(verb, line)
+
+    def _other(self, verb: str, line: bytes) -> None:
+        self._answer(verb, b"250 2.0.0 ok\r\n")
+
+    def _ehlo(self, verb: str, line: bytes) -> None:
+        lines = [b"sink.example", *self._sink.keywords]
+        self._answer(verb, b"".join(b"250-" + one + b"\r\n" for one in lines[:-1]) + b"250 " + lines[-1] + b"\r\n")
+
+    _lhlo = _ehlo
+
+    def _mail(self, verb: str, line: bytes) -> None:
+        self._sender, self._recipients = line[10:], []
+        self._answer(verb, b"250 2.1.0 ok\r\n")
+
+    def _rcpt(self, verb: str, line: bytes) -> None:
+        self._recipients.append(line[8:])
+        self._answer(verb, b"250 2.1.5 ok\r\n")
+
+    def _data(self, verb: str, line: bytes) -> None:
+        self._answer(verb, b"354 go ahead\r\n")
+        content = self._until(END, b"\r\n")
+        if self._sink.delay:
+            time.sleep(self._sink.delay)
+        if "END" not in self._sink.answers:
+            self._sink.taken.append(Taken(self._sender, self._recipients, content))
+        self._answer("END", b"250 2.0.0 taken\r\n")
+
+    def _quit(self, verb: str, line: bytes) -> None:
+        self._answer(verb, b"221 2.0.0 bye\r\n")
+        raise EOFError
+
+    def _answer(self, verb: str, usual: bytes) -> None:
+        answer: Any = self._sink.answers.get(verb, usual)
+        if answer is None:
+            raise EOFError
+        if callable(answer):
+            answer(self._connection)
+        else:
+            self._connection.sendall(answer)
+
+    def _until(self, mark: bytes, before: bytes = b"") -> bytes:
+        """What comes before `mark` (`before` counts as having come); the mark is taken as well."""
+        buffer = bytearray(before + self._buffer)
+        looked = 0
+        while (end := buffer.find(mark, looked)) < 0:
+            looked = max(len(buffer) - len(mark), 0)
+            data = self._connection.recv(65536)
+            if not data:
+                raise EOFError
+            buffer += data
+        self._buffer = bytes(buffer[end + len(mark) :])
+        return bytes(buffer[len(before) : end + (2 if before else 0)])
