@@ -67,7 +67,8 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         self._end = self._end or _End.LOST
         self._wake()
-        return False
+        # A client that has said all it has to say still hears the replies; TLS knows no such half-open connections.
+        return self.transport.get_extra_info("sslcontext") is None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end = self._end or _End.LOST
@@ -109,6 +110,7 @@ class Connection(asyncio.Protocol):
         """Wait at most `seconds` for a read; with `whole_request`, for a whole request (`smtpd_per_request_deadline`), which
         gains a second for each `min_rate` octets."""
         self._timeout, self._fixed, self._min_rate = seconds, whole_request, min_rate
+        self.new_request()
 
     def new_request(self) -> None:
         """A new request begins: where the time limit is for whole requests, it starts again."""

@@ -96,23 +96,23 @@ class DataReader(_Lines):
         """Whole lines as (content, what follows the end of data)."""
         at_start = not self._inside_line
         if self._strict:
-            end = self._strict_end(block)
+            end = self._dot_line(block)
             body, after = (block, b"") if end < 0 else (block[:end], block[end + 3 :])
             self._ended = end >= 0
-            if _all_crlf(body):
+            if _all_crlf(body) and not (at_start and body.startswith(b".\r\n")):
                 return self._unstuff(body, at_start), after
             return self._line_by_line(body)[0], after
         if not _all_crlf(block):
             return self._line_by_line(block)
-        end = self._strict_end(block)
+        end = self._dot_line(block)
         self._ended = end >= 0
         if end < 0:
             return self._unstuff(block, at_start), b""
         return self._unstuff(block[:end], at_start), block[end + 3 :]
 
-    def _strict_end(self, block: bytes) -> int:
-        """Where a line `.` CRLF begins that follows a CRLF, or -1."""
-        if not self._inside_line and self._crlf and block.startswith(b".\r\n"):
+    def _dot_line(self, block: bytes) -> int:
+        """Where a line `.` CRLF begins that ends the data, among lines that end in CRLF; or -1."""
+        if not self._inside_line and (self._crlf or not self._strict) and block.startswith(b".\r\n"):
             return 0
         end = block.find(b"\r\n.\r\n")
         return end + 2 if end >= 0 else -1

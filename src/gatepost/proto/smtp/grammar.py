@@ -44,17 +44,19 @@ def _word_end(text: str, position: int) -> int:
 
 
 def _skip(text: str, position: int) -> int:
-    """The index after the item that begins at `position`: a character, an escaped one, or something enclosed."""
-    character = text[position]
-    if character == "\\":
-        return min(position + 2, len(text))
-    closer = _CLOSER.get(character)
-    position += 1
-    if closer is None:
-        return position
-    while position < len(text) and text[position] != closer:
-        position = _skip(text, position) if closer == ">" or text[position] == "\\" else position + 1
-    return min(position + 1, len(text))
+    """The index after the item that begins at `position`: a character, an escaped one, or something enclosed. Angle brackets nest,
+    and hold the other kinds; quotes and square brackets hold only escapes."""
+    expected: list[str] = []
+    while position < len(text):
+        character = text[position]
+        position += 2 if character == "\\" else 1
+        if expected and character == expected[-1]:
+            expected.pop()
+        elif character in _CLOSER and (not expected or expected[-1] == ">"):
+            expected.append(_CLOSER[character])
+        if not expected:
+            break
+    return min(position, len(text))
 
 
 def path(word: str, *, strict: bool = False) -> str | None:
@@ -103,6 +105,8 @@ def _items(text: str) -> list[_Item] | None:
             literal = text[position:end].rstrip()
             items.append(("literal", literal if literal.endswith("]") else literal + "]"))
             position = end
+        elif character == ")":
+            return None
         elif character in "<>@,;:.":
             items.append((character, character))
             position += 1

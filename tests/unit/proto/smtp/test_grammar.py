@@ -1,0 +1,114 @@
+"""Paths, words and xtext: what Postfix 3.7.11 takes and how it reads it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatepost.mail.address import external
+from gatepost.proto.smtp import grammar
+
+PATHS = [
+    ("<joe@client.test>", "joe@client.test", "joe@client.test"),
+    ("joe@client.test", "joe@client.test", None),
+    ("<joe>", "joe", "joe"),
+    ("<>", "", ""),
+    ('<"joe"@client.test>', "joe@client.test", "joe@client.test"),
+    ('"joe"@client.test', "joe@client.test", None),
+    ('<"al ice"@client.test>', "al ice@client.test", "al ice@client.test"),
+    ("<al ice@client.test>", None, None),
+    ('<"al\\"ice"@client.test>', 'al"ice@client.test', 'al"ice@client.test'),
+    ("<al\\ice@client.test>", "alice@client.test", "alice@client.test"),
+    ('<"joe@other"@client.test>', "joe@other@client.test", "joe@other@client.test"),
+    ("<@a.test:joe@client.test>", "joe@client.test", "joe@client.test"),
+    ("<@a.test,@b.test:joe@client.test>", "joe@client.test", "joe@client.test"),
+    ("<joe@remote.test@client.test>", "joe@remote.test@client.test", "joe@remote.test@client.test"),
+    ("<joe@[127.0.0.1]>", "joe@[127.0.0.1]", "joe@[127.0.0.1]"),
+    ("<joe@[IPv6:::1]>", "joe@[IPv6:::1]", "joe@[IPv6:::1]"),
+    ("<alice@[127.0.0.1>", "alice@[127.0.0.1]", "alice@[127.0.0.1]"),
+    ("<joe@exa mple.test>", None, None),
+    ("<<joe@client.test>>", "joe@client.test", "joe@client.test"),
+    ("<joe@client.test", None, None),
+    ("joe@client.test>", "joe@client.test", None),
+    ("<joe@client.test>junk", None, None),
+    ("<joe@client.test>,<bob@client.test>", None, None),
+    ("(comment)<joe@client.test>", "joe@client.test", None),
+    ("<alice(comment)@example.test>", "alice@example.test", None),
+    ("<alice;bob@example.test>", None, None),
+    ("<alice,bob@example.test>", None, None),
+    ("<alice:bob@example.test>", "alice:bob@example.test", "alice:bob@example.test"),
+    ("< joe @client.test >", "joe@client.test", "joe@client.test"),
+    ('<"">', "", ""),
+    ("<@client.test>", "@client.test", None),
+    ("<user@client.test@>", "user@client.test@", "user@client.test@"),
+    ("<jösé@client.test>", "jösé@client.test", "jösé@client.test"),
+]
+
+
+@pytest.mark.parametrize(("word", "loose", "strict"), PATHS)
+def test_paths(word: str, loose: str | None, strict: str | None) -> None:
+    assert grammar.path(word) == loose
+    assert grammar.path(word, strict=True) == strict
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"]), min_size=1))
+def test_what_we_write_we_read(local: str) -> None:
+    assert grammar.path(f"<{external(local + '@x.test')}>") == local + "@x.test"
+
+
+@given(st.text(max_size=40))
+def test_no_argument_breaks_it(text: str) -> None:
+    words = grammar.words(text)
+    assert "".join(words) == "".join(text.replace("\t", " ").split(" ")) or any(c in text for c in '<["\\')
+    for word in words:
+        grammar.path(word)
+        grammar.xtext(word)
+        grammar.original_recipient(word)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("FROM:<a@b.test>", ["FROM:", "<a@b.test>"]),
+        ("FROM: <a@b.test> SIZE=10", ["FROM:", "<a@b.test>", "SIZE=10"]),
+        ("FROM:<a@b.test>SIZE=10", ["FROM:", "<a@b.test>SIZE=10"]),
+        ("FROM:<a@b.test>\tSIZE=10", ["FROM:", "<a@b.test>", "SIZE=10"]),
+        ("FROM:<a@b.test> AUTH=<c d>", ["FROM:", "<a@b.test>", "AUTH=<c d>"]),
+        ("FROM:Alice <a@b.test>", ["FROM:", "Alice", "<a@b.test>"]),
+        ('TO:<"a b"@c.test> X', ["TO:", '<"a b"@c.test>', "X"]),
+        ("[IPv6:::1] x", ["[IPv6:::1]", "x"]),
+        ("FROM:", ["FROM:"]),
+        ("", []),
+    ],
+)
+def test_words(text: str, words: list[str]) -> None:
+    assert grammar.words(text) == words
+
+
+def test_deep_nesting_is_cheap() -> None:
+    for deep in ("<" * 2000, "(" * 2000, '"' * 2001, "[" * 2000, "\\" * 2001, "<(" * 1000, ")" * 2000):
+        for word in grammar.words("FROM:" + deep):
+            grammar.path(word)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("abc", "abc"), ("a+2Bb", "a+b"), ("a+b", None), ("a=b", None), ("", ""), ("caf+C3+A9", "café"), ("a+2b", None)],
+)
+def test_xtext(text: str, value: str | None) -> None:
+    assert grammar.xtext(text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("rfc822;alice@example.test", "rfc822;alice@example.test"),
+        ("rfc822;al+2Bx@example.test", "rfc822;al+x@example.test"),
+        ("rfc822;", "rfc822;"),
+        ("alice@example.test", None),
+        ("", None),
+        ("rfc822;a+zz@example.test", None),
+        ("utf-8;al\\x{E9}@example.test", "utf-8;alé@example.test"),
+    ],
+)
+def test_original_recipient(text: str, value: str | None) -> None:
+    assert grammar.original_recipient(text) == value

@@ -1,0 +1,247 @@
+"""The service and its sessions: envelopes, limits, time-outs, orderly ends, and what a fault costs."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from tests.unit.receive.dialogue import Client, FakeCleanup, Stage_, stage
+
+from gatepost.mail.envelope import Recipient
+from gatepost.mail.queue_id import QueueId
+from gatepost.policy.port import PERMIT, Action, Facts, Stage, Verdict
+from gatepost.queue.port import NewMessage, QueueUnavailable
+from gatepost.receive.port import Surroundings
+
+MESSAGE = b"MAIL FROM:<sender@client.test>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\nSubject: x\r\n\r\nhello\r\n.\r\n"
+
+
+async def everybody(name: str, address: str) -> bool:
+    return True
+
+
+async def send(scene: Stage_, data: bytes, peer: str = "127.0.0.2") -> list[str]:
+    client = Client(scene.service, peer)
+    said = await client.settle()
+    said += await client.say(data)
+    await client.close()
+    return said
+
+
+def test_the_envelope_and_what_the_queue_file_says() -> None:
+    scene = stage()
+    asyncio.run(send(scene, b"EHLO client2.client.test\r\n" + MESSAGE))
+    (message,) = scene.messages
+    assert message.envelope.sender == "sender@client.test"
+    assert message.envelope.recipients == (Recipient("alice@example.test", "alice@example.test", "rfc822;alice@example.test", 0),)
+    assert [name for name, _ in message.envelope.attributes] == [
+        "rewrite_context", "log_client_name", "log_client_address", "log_client_port", "log_message_origin", "log_helo_name",
+        "log_protocol_name", "client_name", "reverse_client_name", "client_address", "client_port", "server_address",
+        "server_port", "helo_name", "protocol_name", "client_address_type",
+    ]  # fmt: skip
+    content = message.content.read()
+    assert content.startswith(
+        b"Received: from client2.client.test (client2.client.test [127.0.0.2])\r\n"
+        b"\tby mail.example.test (Postfix) with ESMTP id " + str(message.id).encode() + b"\r\n\tfor <alice@example.test>; "
+    )
+    assert content.endswith(b"\r\nSubject: x\r\n\r\nhello\r\n")
+
+
+@pytest.mark.parametrize(
+    ("first", "stored"),
+    [
+        (b"From someone Mon Jan  2 03:04:05 2023", b"X-Mailbox-Line: From someone Mon Jan  2 03:04:05 2023\r\n"),
+        (b">From someone", b"X-Mailbox-Line: >From someone\r\n"),
+        (b" continued", b"\r\n continued\r\n"),
+        (b"From: x", b"From: x\r\n"),
+    ],
+)
+def test_a_strange_first_line_is_mended(first: bytes, stored: bytes) -> None:
+    scene = stage()
+    asyncio.run(send(scene, MESSAGE.replace(b"Subject: x", first)))
+    assert stored in scene.messages[0].content.read()
+
+
+class Acting:
+    """A policy that asks for things at the recipient."""
+
+    def __init__(self, *actions: Action) -> None:
+        self.actions = actions
+
+    async def check(self, stage: Stage, facts: Facts) -> Verdict:
+        return Verdict(actions=self.actions) if stage is Stage.RECIPIENT else PERMIT
+
+
+def test_what_policy_asks_for_goes_into_the_envelope() -> None:
+    what = "<alice@example.test>: Recipient address"
+    scene = stage(
+        policy=Acting(
+            Action("hold", "", "RCPT", what), Action("filter", "smtp:[127.0.0.1]:10", "RCPT", what), Action("prepend", "X-A: b"),
+            Action("redirect", "bob@example.test", "RCPT", what), Action("bcc", "carol@example.test", "RCPT", what),
+        )
+    )  # fmt: skip
+    asyncio.run(send(scene, MESSAGE))
+    (message,) = scene.messages
+    envelope = message.envelope
+    assert (envelope.hold, envelope.content_filter, envelope.redirect) == (True, "smtp:[127.0.0.1]:10", "bob@example.test")
+    assert [r.address for r in envelope.recipients] == ["alice@example.test", "carol@example.test"]
+    assert message.content.read().startswith(b"X-A: b\r\nReceived: ")
+    assert any("<alice@example.test>: Recipient address triggers HOLD action" in line for line in scene.log)
+
+
+def test_a_discarded_message_is_accepted_and_not_queued() -> None:
+    scene = stage(policy=Acting(Action("discard", "", "RCPT", "x")))
+    said = asyncio.run(send(scene, MESSAGE))
+    assert said[-1].startswith("250 2.0.0 Ok: queued as")
+    assert scene.messages == []
+
+
+def test_no_250_without_a_queue() -> None:
+    async def full(message: NewMessage) -> None:
+        raise QueueUnavailable("disk full")
+
+    scene = stage(enqueue=full)
+    assert asyncio.run(send(scene, MESSAGE))[-1] == "451 4.3.0 Error: queue file write error"
+
+
+def test_a_fault_ends_one_session_and_says_nothing_of_the_inside() -> None:
+    class Broken(FakeCleanup):
+        def open(self, queue_id: QueueId, **_: Any) -> Any:
+            raise RuntimeError("secret")
+
+    told: list[tuple[str, str]] = []
+    surroundings = Surroundings(report=lambda subject, text: told.append((subject, text)))
+    scene = stage(surroundings=surroundings, cleanup=Broken())
+    said = asyncio.run(send(scene, MESSAGE))
+    assert said[-1] == "421 4.3.0 mail.example.test Server local error"
+    assert told[0][0] == "Postfix SMTP server: errors from client2.client.test[127.0.0.2]"
+    assert " In:  RCPT TO:<alice@example.test>\n Out: 250 2.1.5 Ok\n In:  DATA\n" in told[0][1]
+
+
+def test_a_message_too_big_is_read_to_its_end_and_refused() -> None:
+    scene = stage({"message_size_limit": 1000})
+    body = b"x" * 78 + b"\r\n"
+    said = asyncio.run(send(scene, MESSAGE.replace(b"hello\r\n", body * 1000) + b"NOOP\r\n"))
+    assert said[-2:] == ["552 5.3.4 Error: message file too big", "250 2.0.0 Ok"]
+    assert scene.messages == []
+
+
+@pytest.mark.parametrize(
+    ("peer", "client", "warning"),
+    [
+        ("127.0.0.2", "client2.client.test", None),
+        ("::ffff:127.0.0.2", "client2.client.test", None),
+        ("127.0.0.4", "unknown", "does not resolve to address 127.0.0.4: Name or service not known"),
+        ("127.0.0.5", "unknown", "hostname mismatch.client.test does not resolve to address 127.0.0.5"),
+        ("127.0.0.6", "unknown", None),
+        ("127.0.0.7", "unknown", None),
+        ("127.0.0.8", "unknown", "does not resolve to address 127.0.0.8: Temporary failure in name resolution"),
+    ],
+)
+def test_client_names(peer: str, client: str, warning: str | None) -> None:
+    scene = stage()
+    asyncio.run(send(scene, b"QUIT\r\n", peer))
+    log = scene.log
+    assert log[-2] == f"connect from {client}[{peer.removeprefix('::ffff:')}]"
+    assert log[0].endswith(warning) if warning else len(log) == 2, log
+
+
+def test_connections_are_counted_and_given_back() -> None:
+    async def play() -> list[list[str]]:
+        scene = stage({"smtpd_client_connection_count_limit": 2})
+        clients = [Client(scene.service) for _ in range(3)]
+        said = [await client.settle() for client in clients]
+        for client in clients:
+            await client.close()
+        return [*said, await Client(scene.service).settle()]
+
+    *first, third, after = asyncio.run(play())
+    assert third == ["421 4.7.0 mail.example.test Error: too many connections from 127.0.0.2"]
+    assert [first[0], first[1], after] == [["220 mail.example.test ESMTP Postfix"]] * 3
+
+
+def test_rates() -> None:
+    scene = stage({"smtpd_client_message_rate_limit": 1})
+    said = asyncio.run(send(scene, b"MAIL FROM:<a@x.test>\r\nRSET\r\nMAIL FROM:<a@x.test>\r\n"))
+    assert said[-1] == "450 4.7.1 Error: too much mail from 127.0.0.2"
+    assert (
+        "warning: Message delivery request rate limit exceeded: 2 from client2.client.test[127.0.0.2] for service 2525" in scene.log
+    )
+
+
+def test_a_silent_client_is_sent_away() -> None:
+    async def play() -> tuple[list[str], list[str]]:
+        scene = stage({"smtpd_timeout": 0.02})
+        client = Client(scene.service)
+        await client.settle()
+        await asyncio.sleep(0.1)
+        return client.transport.take(), scene.log
+
+    said, log = asyncio.run(play())
+    assert said == ["421 4.4.2 mail.example.test Error: timeout exceeded"]
+    assert "timeout after CONNECT from client2.client.test[127.0.0.2]" in log
+
+
+def test_a_slow_request_does_not_outlast_its_deadline() -> None:
+    async def play() -> list[str]:
+        scene = stage({"smtpd_timeout": 0.06, "smtpd_per_request_deadline": True, "smtpd_min_data_rate": 500})
+        client = Client(scene.service)
+        await client.settle()
+        said: list[str] = []
+        for _ in range(12):
+            said += await client.say(b"x")
+            await asyncio.sleep(0.01)
+        return said
+
+    assert asyncio.run(play()) == ["421 4.4.2 mail.example.test Error: timeout exceeded"]
+
+
+def test_drain_lets_a_transaction_finish_and_ends_the_idle() -> None:
+    async def play() -> tuple[list[str], list[str], int]:
+        scene = stage()
+        idle, busy = Client(scene.service), Client(scene.service)
+        await idle.say(b"HELO x\r\n")
+        begun, rest = MESSAGE.split(b"hello")
+        await busy.say(begun)
+        drained = asyncio.create_task(scene.service.drain(5.0))
+        idle_said = await idle.settle()
+        busy_said = await busy.say(b"hello" + rest)
+        await drained
+        return idle_said, busy_said, len(scene.messages)
+
+    idle, busy, stored = asyncio.run(play())
+    bye = "421 4.3.2 mail.example.test Error: server is shutting down"
+    assert idle == [bye]
+    assert busy[0].startswith("250 2.0.0 Ok: queued as")
+    assert (busy[1], stored) == (bye, 1)
+
+
+def test_xclient_makes_another_client_of_it() -> None:
+    scene = stage(surroundings=Surroundings(xclient_hosts=everybody))
+    said = asyncio.run(send(scene, b"XCLIENT NAME=a+2Db.test ADDR=192.0.2.77\r\nXCLIENT ADDR=nonsense\r\nQUIT\r\n"))
+    assert said[-3:] == ["220 mail.example.test ESMTP Postfix", "501 5.5.4 Bad ADDR syntax: nonsense", "221 2.0.0 Bye"]
+
+
+def test_xforward_is_for_the_log_only() -> None:
+    scene = stage(surroundings=Surroundings(xforward_hosts=everybody))
+    asyncio.run(send(scene, b"XFORWARD NAME=orig.test ADDR=192.0.2.9 IDENT=ABC PROTO=ESMTP HELO=o\r\n" + MESSAGE))
+    envelope = scene.messages[0].envelope
+    assert (envelope.attribute("log_message_origin"), envelope.attribute("client_name")) == (
+        "orig.test[192.0.2.9]",
+        "client2.client.test",
+    )
+
+
+def test_proxy_protocol() -> None:
+    scene = stage({"smtpd_upstream_proxy_protocol": "haproxy"})
+    said = asyncio.run(send(scene, b"PROXY TCP4 127.0.0.2 127.0.0.1 1234 25\r\nQUIT\r\n", "127.0.0.9"))
+    assert said == ["220 mail.example.test ESMTP Postfix", "221 2.0.0 Bye"]
+    assert scene.log[0] == "connect from client2.client.test[127.0.0.2]"
+    refused = asyncio.run(send(stage({"smtpd_upstream_proxy_protocol": "haproxy"}), b"EHLO x\r\n"))
+    assert refused == ["421 4.3.2 mail.example.test Server local error"]
+
+
+def test_lmtp() -> None:
+    said = asyncio.run(send(stage(lmtp=True), b"EHLO x\r\nLHLO x\r\n"))
+    assert said[1] == "500 5.5.2 Error: command not recognized"
+    assert said[2] == "250-mail.example.test"
+    assert not any("VRFY" in line or "ETRN" in line for line in said)
