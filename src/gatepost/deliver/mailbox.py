@@ -1,7 +1,7 @@
 """Writing to mailboxes: Maildir and mbox files, as the user who owns them. Plain blocking functions; the agent process calls them.
 
 Contract: the message is complete and on stable storage when a function returns, or the mailbox is as it was before.
-Failure: MailboxError, whose words and status code are those that Postfix's local(8) and virtual(8) report.
+Failure: MailboxError, whose words and status code are those that Postfix's local(8) and virtual(8) report, after a prefix of theirs.
 """
 
 import errno
@@ -43,13 +43,15 @@ class LockRules(Struct, frozen=True):
 
 class Mailbox(Struct, frozen=True):
     """Where to write: `path` of the Maildir (ends in /) or mbox file, owned by `uid`:`gid`; `limit` octets, 0 for none.
-    `strict_ownership`: refuse an mbox that belongs to somebody else (strict_mailbox_ownership)."""
+    `strict_ownership`: refuse an mbox that belongs to somebody else (strict_mailbox_ownership). `privileged`: the directory of an
+    mbox is one that only root may write to, so the file is opened by root, and given to its user when it is created."""
 
     path: str
     uid: int
     gid: int
     limit: int = 0
     strict_ownership: bool = True
+    privileged: bool = False
 
 
 def deliver_to_maildir(box: Mailbox, chunks: Chunks, now: Callable[[], float]) -> None:
@@ -60,7 +62,7 @@ def deliver_to_maildir(box: Mailbox, chunks: Chunks, now: Callable[[], float]) -
     try:
         descriptor = _create(box, temporary)
     except OSError as error:
-        raise MailboxError(*_creation(error, f"create maildir file {temporary}")) from None
+        raise MailboxError(*_opening(error, f"create maildir file {temporary}", "4.2.0")) from None
     try:
         try:
             _write(descriptor, chunks, box.limit, 0)
@@ -74,7 +76,7 @@ def deliver_to_maildir(box: Mailbox, chunks: Chunks, now: Callable[[], float]) -
         _sync_directory(f"{box.path}new")
     except OSError as error:
         _remove(temporary)
-        raise MailboxError(*_writing(error, "maildir", box.path)) from None
+        raise MailboxError(*_writing(error)) from None
 
 
 def _create(box: Mailbox, temporary: str) -> int:
@@ -117,32 +119,54 @@ def _write(descriptor: int, chunks: Chunks, limit: int, already: int) -> int:
     return written
 
 
-def deliver_to_mbox(box: Mailbox, chunks: Chunks, locks: LockRules, now: Callable[[], float], *, create: bool = True) -> None:
-    """Append one message (whose chunks begin with the `From ` line and end with an empty line). Raises MailboxError."""
+def deliver_to_mbox(
+    box: Mailbox, chunks: Chunks, locks: LockRules, now: Callable[[], float], *, create: bool = True, listed: bool = False
+) -> None:
+    """Append one message (whose chunks begin with the `From ` line and end with an empty line). `listed`: a file that a list of
+    recipients names: it may be a device, need not have a lock file, and must not be executable. Raises MailboxError."""
     try:
-        with _dotlock(box.path, locks, now):
+        with _dotlock(box.path, locks, now, required=not listed):
             descriptor = _open_mbox(box, create=create)
             try:
+                _check_mbox(descriptor, box, listed=listed)
                 _append(descriptor, box, chunks, locks)
             finally:
                 os.close(descriptor)
     except BlockingIOError as error:
-        raise MailboxError("4.2.0", f"cannot update mailbox {box.path}: {error.strerror}", "") from None
-    except OSError as error:
-        raise MailboxError(*_writing(error, "mailbox", box.path)) from None
+        raise MailboxError("4.2.0", error.strerror or "") from None
 
 
 def _open_mbox(box: Mailbox, *, create: bool) -> int:
-    """Open an mbox for appending: a regular file with one link, owned by its user; never through a symbolic link."""
-    descriptor = os.open(box.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_CREAT if create else 0), 0o600)
-    status = os.fstat(descriptor)
-    if stat.S_ISREG(status.st_mode) and status.st_nlink != 1:
-        os.close(descriptor)
-        raise OSError(errno.EMLINK, "file has more than one link")
-    if stat.S_ISREG(status.st_mode) and box.strict_ownership and status.st_uid != box.uid:
-        os.close(descriptor)
-        raise MailboxError("4.2.0", f"destination {box.path} is not owned by recipient")
+    """Open an mbox for appending, never through a symbolic link; one that is created belongs to the user of the mailbox."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+    try:
+        return os.open(box.path, flags)
+    except FileNotFoundError as error:
+        if not create:
+            raise MailboxError(*_opening(error)) from None
+    except OSError as error:
+        raise MailboxError(*_opening(error)) from None
+    try:
+        descriptor = os.open(box.path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise MailboxError(*_opening(error, "cannot create file exclusively")) from None
+    if box.privileged:
+        os.fchown(descriptor, box.uid, box.gid)
     return descriptor
+
+
+def _check_mbox(descriptor: int, box: Mailbox, *, listed: bool) -> None:
+    """Raise MailboxError for what somebody may have put in the way: directory, device, hard link, another user's file, program."""
+    status = os.fstat(descriptor)
+    regular = stat.S_ISREG(status.st_mode)
+    if not regular and not listed:
+        raise MailboxError("5.2.0", f"destination {box.path} is not a regular file")
+    if regular and status.st_nlink != 1:
+        raise MailboxError("5.2.0", f"file has {status.st_nlink} hard links")
+    if regular and box.strict_ownership and status.st_uid != box.uid:
+        raise MailboxError("4.2.0", f"destination {box.path} is not owned by recipient")
+    if regular and listed and status.st_mode & 0o111:
+        raise MailboxError("5.7.1", "file is executable")
 
 
 def _append(descriptor: int, box: Mailbox, chunks: Chunks, locks: LockRules) -> None:
@@ -150,16 +174,16 @@ def _append(descriptor: int, box: Mailbox, chunks: Chunks, locks: LockRules) -> 
         _lock(lambda: fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB), locks)
     if "flock" in locks.methods:
         _lock(lambda: fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB), locks)
-    regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-    before = os.fstat(descriptor).st_size
+    status = os.fstat(descriptor)
+    regular, before = stat.S_ISREG(status.st_mode), status.st_size
     try:
-        _write(descriptor, chunks, box.limit, before)
+        _write(descriptor, chunks, box.limit if regular else 0, before)
         if regular:
             os.fsync(descriptor)
-    except OSError:
+    except OSError as error:
         if regular:
             os.ftruncate(descriptor, before)
-        raise
+        raise MailboxError(*_writing(error)) from None
 
 
 def _lock(attempt: Callable[[], None], locks: LockRules) -> None:
@@ -167,17 +191,20 @@ def _lock(attempt: Callable[[], None], locks: LockRules) -> None:
         try:
             return attempt()
         except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EAGAIN) or not left:
-                raise BlockingIOError(
-                    errno.EAGAIN, "unable to lock for exclusive access: Resource temporarily unavailable"
-                ) from None
+            if error.errno != errno.EAGAIN:
+                raise
+            if not left:
+                text = error.strerror if isinstance(error.strerror, str) and error.strerror.startswith("unable") else ""
+                why = text or "unable to lock for exclusive access: Resource temporarily unavailable"
+                raise BlockingIOError(errno.EAGAIN, why) from None
         time.sleep(locks.delay)
     return None
 
 
 @contextmanager
-def _dotlock(path: str, locks: LockRules, now: Callable[[], float]) -> "Iterator[None]":
-    """Hold `path.lock` meanwhile; one older than `stale` seconds is taken for left behind."""
+def _dotlock(path: str, locks: LockRules, now: Callable[[], float], *, required: bool) -> "Iterator[None]":
+    """Hold `path.lock` meanwhile; one older than `stale` seconds is taken for left behind. Not `required`: go on without one where
+    it cannot be made."""
     if "dotlock" not in locks.methods:
         yield
         return
@@ -189,29 +216,37 @@ def _dotlock(path: str, locks: LockRules, now: Callable[[], float]) -> "Iterator
         except FileExistsError:
             if os.lstat(name).st_mtime + locks.stale < now():
                 os.unlink(name)
-            raise BlockingIOError(errno.EAGAIN, "") from None
+            raise BlockingIOError(errno.EAGAIN, f"unable to create lock file {name}: File exists") from None
 
-    _lock(attempt, locks)
+    try:
+        _lock(attempt, locks)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        if required:
+            raise MailboxError(*_opening(error, f"unable to create lock file {name}")) from None
+        yield
+        return
     try:
         yield
     finally:
         _remove(name)
 
 
-# What a failed system call means for the message: (enhanced status code, diagnostic) as Postfix's mbox_dsn tells them.
+# What a failed system call means for the message: (enhanced status code, diagnostic); for others 5.2.0 with a mailbox.
 _MEANING = {
+    errno.EAGAIN: ("4.2.0", ""),
+    errno.ESTALE: ("4.2.0", ""),
     errno.ENOSPC: ("4.3.0", ""),
     errno.EDQUOT: ("5.2.2", "x-unix; input/output error"),
     errno.EFBIG: ("5.2.2", "x-unix; input/output error"),
 }
 
 
-def _writing(error: OSError, kind: str, path: str) -> tuple[str, str, str]:
-    enhanced, diagnostic = _MEANING.get(error.errno or 0, ("4.2.0", ""))
-    if error.errno in (errno.EFBIG, errno.EDQUOT, errno.ENOSPC):
-        return enhanced, f"delivery failed to {kind} {path}: error writing message: {error.strerror}", diagnostic
-    return enhanced, f"delivery failed to {kind} {path}: {error.strerror}", diagnostic
+def _opening(error: OSError, what: str = "cannot open file", default: str = "5.2.0") -> tuple[str, str, str]:
+    return _MEANING.get(error.errno or 0, (default, ""))[0], f"{what}: {error.strerror}", ""
 
 
-def _creation(error: OSError, what: str) -> tuple[str, str, str]:
-    return "4.2.0", f"maildir delivery failed: {what}: {error.strerror}", ""
+def _writing(error: OSError) -> tuple[str, str, str]:
+    enhanced, diagnostic = _MEANING.get(error.errno or 0, ("4.3.0", ""))
+    return enhanced, f"error writing message: {error.strerror}", diagnostic

@@ -27,11 +27,13 @@ class WriteMaildir(Struct, frozen=True, tag=True):
 
 
 class WriteMbox(Struct, frozen=True, tag=True):
-    """Append the content to an mbox."""
+    """Append the content to an mbox. `listed`: a file that a list of recipients names, which may be a device and where a lock file
+    is not insisted on, but which must not be executable."""
 
     box: Mailbox
     locks: LockRules
     create: bool = True
+    listed: bool = False
 
 
 class ReadFile(Struct, frozen=True, tag=True):
@@ -67,7 +69,7 @@ class Done(Struct, frozen=True, tag=True):
 
 
 class Failed(Struct, frozen=True, tag=True):
-    """It did not: status code, words, diagnostic; `missing`: there is no such file."""
+    """It did not: status code, words, diagnostic; `missing`: there is no such file, or no such command."""
 
     enhanced: str
     text: str

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gatepost.deliver.local_form import delivery_headers, maildir_form, mbox_form
 from gatepost.deliver.mailbox import LockRules, Mailbox
@@ -103,7 +104,9 @@ class VirtualAgent:
             write = WriteMbox(box, self._locks)
         answer = await self._agent.ask(write, body)
         if isinstance(answer, Failed):
-            return outcome_of(answer)
+            prefix = "maildir delivery failed: " if box.path.endswith("/") else f"delivery failed to mailbox {box.path}: "
+            outcome = outcome_of(answer)
+            return replace(outcome, text=prefix + outcome.text)
         return sent("delivered to maildir" if isinstance(write, WriteMaildir) else "delivered to mailbox")
 
     async def _find(self, maps: Maps, address: str) -> str | None:

@@ -81,18 +81,24 @@ class Results:
         now = self._clock()
         settled: list[Settlement] = []
         for report in reports:
-            outcome = report.outcome
-            if outcome.cls is Class.OK:
-                settled.append(Settlement(active.message.id, report.recipient.index, Status.DELIVERED, outcome))
-                status = "sent"
-                if report.recipient.recipient.notify & Notify.SUCCESS and not report.dsn_relayed:
-                    active.delivered.append(Ended(report, site))
-            else:
-                status, report = self._not_delivered(active, report, site)
-            self._emit(_delivered(self._program(transport), active, report, status, now))
+            for part in (report,) if report.parts is None else report.parts:
+                self._tell(active, part, transport, site, now)
+            if report.outcome.cls is Class.OK:
+                settled.append(Settlement(active.message.id, report.recipient.index, Status.DELIVERED, report.outcome))
         if settled:
             self._ledger.settle(settled)
         active.pending -= len(reports)
+
+    def _tell(self, active: Pass, report: Report, transport: str, site: str, now: float) -> None:
+        """Log one result and keep it for the notices."""
+        if report.outcome.cls is Class.OK:
+            status = "sent"
+            if report.expanded or (report.recipient.recipient.notify & Notify.SUCCESS and not report.dsn_relayed):
+                active.delivered.append(Ended(report, site))
+        else:
+            status, report = self._not_delivered(active, report, site)
+        if not report.expanded:
+            self._emit(_delivered(report.service or self._program(transport), active, report, status, now))
 
     def _not_delivered(self, active: Pass, report: Report, site: str) -> tuple[str, Report]:
         if report.outcome.cls is Class.TEMPORARY:
@@ -141,7 +147,10 @@ class Results:
         """Return recipients to their sender; those whose notice could not be made stay in the queue."""
         if await self._notify(active, ended, self._notifier.bounced, "failed"):
             identity = active.message.id
-            self._ledger.settle([Settlement(identity, e.report.recipient.index, status, e.report.outcome) for e in ended])
+            # A recipient of whose parts some wait stays in the queue.
+            waiting = {e.report.recipient.index for e in active.deferred}
+            left = {e.report.recipient.index: e for e in ended if e.report.recipient.index not in waiting}
+            self._ledger.settle([Settlement(identity, index, status, e.report.outcome) for index, e in left.items()])
         elif ended is active.failed:
             active.deferred.extend(ended)
         else:
@@ -185,7 +194,9 @@ def softened(outcome: Outcome) -> Outcome:
 
 
 def _success(report: Report) -> str:
-    """RFC 3464 §2.3.3: handed to a next hop that makes no promise, or to a mailbox."""
+    """RFC 3464 §2.3.3: expanded, handed to a next hop that makes no promise, or to a mailbox."""
+    if report.expanded:
+        return "expanded"
     return "relayed" if report.relay.endswith("]") or "]:" in report.relay else "delivered"
 
 

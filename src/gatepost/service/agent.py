@@ -10,11 +10,11 @@ import ctypes
 import os
 import signal
 import socket
+import stat
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from functools import partial
 
 import msgspec
 from msgspec import Struct
@@ -128,7 +128,14 @@ def perform(request: Request, body: Iterator[bytes]) -> Answer:
 
 
 def _owner(request: WriteMaildir | WriteMbox | ReadFile) -> tuple[int, int]:
-    return (request.uid, request.gid) if isinstance(request, ReadFile) else (request.box.uid, request.box.gid)
+    """Whose rights the request takes. A privileged mailbox gets root's only where nobody else can change its directory meanwhile."""
+    if isinstance(request, ReadFile):
+        return request.uid, request.gid
+    if request.box.privileged and os.getuid() == 0:
+        folder = os.stat(os.path.dirname(request.box.path))
+        if folder.st_uid == 0 and not folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            return 0, 0
+    return request.box.uid, request.box.gid
 
 
 def _perform_on_files(request: WriteMaildir | WriteMbox | ReadFile, body: Iterator[bytes]) -> Answer:
@@ -136,11 +143,13 @@ def _perform_on_files(request: WriteMaildir | WriteMbox | ReadFile, body: Iterat
         deliver_to_maildir(request.box, body, time.time)
         return Done()
     if isinstance(request, WriteMbox):
-        deliver_to_mbox(request.box, body, request.locks, time.time, create=request.create)
+        deliver_to_mbox(request.box, body, request.locks, time.time, create=request.create, listed=request.listed)
         return Done()
-    with open(request.path, "rb", opener=partial(os.open)) as file:
+    # A named pipe or device must not hold us up, and what is no regular file is not read at all.
+    with open(os.open(request.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY), "rb") as file:
         status = os.fstat(file.fileno())
-        return Done(data=file.read(request.at_most), mode=status.st_mode, owner=status.st_uid)
+        data = file.read(request.at_most) if stat.S_ISREG(status.st_mode) else b""
+        return Done(data=data, mode=status.st_mode, owner=status.st_uid)
 
 
 @contextlib.contextmanager
@@ -165,18 +174,12 @@ def _as_user(uid: int, gid: int) -> Iterator[None]:
 
 def _run_command(request: RunCommand, body: Iterator[bytes]) -> Answer:
     """Run the command with the content on its standard input; both its outputs, cut short, are the answer's data."""
-    identity = {"user": request.uid, "group": request.gid, "extra_groups": []} if os.getuid() == 0 else {}
-    process = subprocess.Popen(
-        request.argv,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=request.environment,
-        cwd=request.directory or "/",
-        start_new_session=True,
-        umask=0o077,
-        **identity,  # type: ignore[call-overload]
-    )
+    if os.getuid() not in (0, request.uid):
+        return Failed("4.3.5", f"cannot run a command as user id {request.uid}: Gatepost was not started by root")
+    try:
+        process = _started(request)
+    except OSError as error:
+        return Failed("4.3.0", f"execvp {request.argv[0]}: {error.strerror}", missing=True)
     timed_out = threading.Event()
 
     def give_up() -> None:
@@ -190,6 +193,7 @@ def _run_command(request: RunCommand, body: Iterator[bytes]) -> Answer:
     reader = threading.Thread(target=_gather, args=(process, output), daemon=True)
     reader.start()
     try:
+        assert process.stdin
         with contextlib.suppress(BrokenPipeError), process.stdin:
             for chunk in body:
                 process.stdin.write(chunk)
@@ -198,6 +202,24 @@ def _run_command(request: RunCommand, body: Iterator[bytes]) -> Answer:
     finally:
         killer.cancel()
     return Done(data=bytes(output), exit_status=status, timed_out=timed_out.is_set())
+
+
+def _started(request: RunCommand) -> "subprocess.Popen[bytes]":
+    """The command, running as its user in a session of its own. Raises OSError."""
+    privileged = os.getuid() == 0
+    return subprocess.Popen(
+        request.argv,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=request.environment,
+        cwd=request.directory or "/",
+        start_new_session=True,
+        umask=0o077,
+        user=request.uid if privileged else None,
+        group=request.gid if privileged else None,
+        extra_groups=[] if privileged else None,
+    )
 
 
 def _gather(process: "subprocess.Popen[bytes]", output: bytearray) -> None:

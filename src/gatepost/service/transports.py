@@ -14,6 +14,7 @@ from gatepost.deliver.port import Agent
 from gatepost.deliver.virtual import VirtualAgent, VirtualSettings
 from gatepost.mail.outcome import Class
 from gatepost.queue.settings import TransportLimits
+from gatepost.service.local import local_agent
 from gatepost.service.smtp_client import smtp_agent
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def _virtual(house: "House", entry: ServiceEntry) -> Agent:
 _BUILDERS: dict[str, Callable[["House", ServiceEntry], Agent]] = {
     "smtp": smtp_agent,
     "lmtp": smtp_agent,
+    "local": local_agent,
     "virtual": _virtual,
     "error": _error,
     "discard": _discard,

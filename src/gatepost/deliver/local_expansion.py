@@ -1,0 +1,357 @@
+"""The expansion of one local recipient: aliases, :include: lists, .forward files, the mailbox, or nobody (local(8), aliases(5)).
+
+Every method says whether to go on with the rest of a list: False after a deferral, for then the whole recipient is tried again.
+"""
+
+import os
+import stat
+
+from msgspec.structs import replace
+
+from gatepost.config.expand import ExpansionError
+from gatepost.deliver.local_delivery import ALIAS, FORWARD, INCLUDE, LocalDelivery, Position, spliced
+from gatepost.deliver.local_mailbox import LocalMailbox
+from gatepost.deliver.local_names import (
+    UNCHOSEN,
+    LocalName,
+    Rights,
+    expand_names,
+    local_name,
+    table_owner,
+    user_named,
+    user_with_id,
+)
+from gatepost.deliver.local_settings import House, LocalSettings
+from gatepost.deliver.port import DeliveryRequest
+from gatepost.deliver.privileged import Answer, Failed, ReadFile
+from gatepost.events.records import Note
+from gatepost.lookup.port import LookupFailure
+from gatepost.lookup.registry import Maps
+from gatepost.mail.envelope import Notify
+from gatepost.mail.header_address import addresses, internal, parse
+from gatepost.mail.outcome import Class, Outcome, bounced, deferred, sent
+
+DEEPEST = 100
+"""Levels of expansion after which an alias must be a loop."""
+
+_LONGEST_LIST = 1 << 23  # octets of a list that are read
+_MISCONFIGURED = "mail system configuration error"
+_RESERVED = frozenset(("mailer-daemon", "postmaster"))
+
+
+class LocalExpansion:
+    """Expands recipients and delivers what they come to."""
+
+    def __init__(self, settings: LocalSettings, house: House, mailbox: LocalMailbox) -> None:
+        self._settings = settings
+        self._house = house
+        self._mailbox = mailbox
+        self._aliases = house.tables.maps(settings.alias_maps, "alias_maps", warn=self._warn)
+        self._transports = {
+            name: house.tables.maps(getattr(settings, name), name, warn=self._warn)
+            for name in ("mailbox_transport_maps", "fallback_transport_maps")
+        }
+        self._propagated = frozenset(settings.propagate_unmatched_extensions.replace(",", " ").split())
+
+    def _warn(self, text: str) -> None:
+        self._house.emit(Note("local", text, "warning"))
+
+    async def recipient(self, delivery: LocalDelivery, at: Position) -> bool:
+        """Deliver to `at.recipient`, whose domain is ours."""
+        address = at.recipient.address
+        if address.lower() in delivery.loops:
+            return delivery.report(at, bounced(f"mail forwarding loop for {address}", "5.4.6"))
+        settings = self._settings
+        name = local_name(address, settings.recipient_delimiter, owner_request_special=settings.owner_request_special)
+        if not name.user:
+            return delivery.report(at, bounced(f'null username in "{address}"', "5.1.3"))
+        delivered = at.delivered if at.delivered and settings.frozen_delivered_to else address
+        at = replace(at, name=name, level=at.level + 1, delivered=delivered)
+        try:
+            return await self._switch(delivery, at)
+        except LookupFailure:
+            return delivery.report(at, deferred("table lookup failure", "4.3.0"))
+
+    async def _switch(self, delivery: LocalDelivery, at: Position) -> bool:
+        """local(8): an alias first, then a .forward file, then the mailbox; where mail has an owner, a message of its own."""
+        name = at.name
+        tail = name.delimiter + name.extension
+        if name.local.startswith("\\"):  # no aliases and no .forward
+            at = replace(at, name=replace(name, local=name.local[1:], user=name.user[1:]))
+            return await self._user(delivery, at)
+        bare = replace(at, unmatched=tail if ALIAS in self._propagated else "")
+        for key, position in ((name.local, replace(at, unmatched="")), (name.user, bare))[: 2 if tail else 1]:
+            done = await self._alias(delivery, position, key)
+            if done is not None:
+                return done
+        at = replace(at, unmatched=tail)
+        if at.listed_by == INCLUDE or (at.owner and at.owner.lower() != name.user):
+            return self.indirect(delivery, at)
+        done = await self._forward_file(delivery, at)
+        return await self._user(delivery, at) if done is None else done
+
+    async def _user(self, delivery: LocalDelivery, at: Position) -> bool:
+        """To the mailbox of a user, or where mail for nobody goes."""
+        if not delivery.first_time("mailbox", at.name.local):
+            return True
+        transport = await self._transport("mailbox", at.name)
+        if transport:
+            return await self._pass(delivery, at, transport)
+        user = user_named(at.name.user)
+        return await self._unknown(delivery, at) if user is None else await self._mailbox.user(delivery, at, user)
+
+    # Aliases
+
+    async def _alias(self, delivery: LocalDelivery, at: Position, key: str) -> bool | None:
+        """Deliver to what the alias `key` stands for; None where there is none."""
+        if at.level > DEEPEST:
+            self._warn(f"alias database loop for {key}")
+            return delivery.report(at, bounced(f"alias database loop for {key}", "5.4.6"))
+        try:
+            found = await self._aliases.find_in(key)
+        except LookupFailure:
+            return delivery.report(at, deferred("alias database unavailable", "4.3.0"))
+        if found is None:
+            return None
+        members, table = found
+        if delivery.request.probe:
+            return delivery.report(at, sent(f"aliased to {members}"))
+        rights = self._alias_rights(table)
+        if isinstance(rights, Outcome):
+            return delivery.report(at, rights)
+        at = replace(await self._owned(at, key), listed_by=ALIAS, rights=rights)
+        done = await self._members(delivery, _quiet(at), _listed(members))
+        return self._tell_expanded(delivery, at) if done else done
+
+    def _alias_rights(self, table: str) -> Rights | Outcome:
+        """Commands and files of an alias table that a user owns get the rights of that user."""
+        owner = table_owner(table)
+        if owner == 0:
+            return UNCHOSEN
+        user = user_with_id(owner)
+        if user is None:
+            self._warn(f"cannot find alias database owner for {table}")
+            return deferred("cannot find alias database owner", "4.3.0")
+        return user
+
+    async def _owned(self, at: Position, key: str) -> Position:
+        """A list with an `owner-` alias is sent on in the name of its owner."""
+        if self._settings.owner_request_special:
+            owner = f"owner-{key}"
+            members = await self._aliases.find(owner)
+            if members is not None:
+                expanded = members if self._settings.expand_owner_alias else owner
+                address = await self._house.rewrite(expanded)
+                return replace(at, sender=address, owner=address)
+        return replace(at, owner="") if self._settings.reset_owner_alias else at
+
+    def _tell_expanded(self, delivery: LocalDelivery, at: Position) -> bool:
+        if at.recipient.notify & Notify.SUCCESS:
+            delivery.expanded(at)
+        return True
+
+    # Lists of recipients
+
+    async def _members(self, delivery: LocalDelivery, at: Position, words: list[str]) -> bool:
+        """Deliver to each recipient of a list; the rest waits once one has to."""
+        for word in words:
+            if not await self._member(delivery, at, word):
+                return False
+        return True
+
+    async def _member(self, delivery: LocalDelivery, at: Position, word: str) -> bool:
+        if word.startswith("/"):
+            return await self._mailbox.file(delivery, at, word)
+        if word.startswith("|"):
+            return await self._mailbox.command(delivery, at, word[1:])
+        if word[:9].lower() == ":include:":
+            return await self._include(delivery, at, word[9:].strip())
+        if word.startswith("~"):
+            return await self._in_home(delivery, at, word)
+        return await self._address(delivery, at, word)
+
+    async def _in_home(self, delivery: LocalDelivery, at: Position, word: str) -> bool:
+        """`~/file`: a file in the home directory of whose list it is."""
+        if not at.rights.home or not word.startswith("~/"):
+            self._warn(f"bad home directory syntax for: {word}")
+            return delivery.report(at, bounced(_MISCONFIGURED, "5.3.5"))
+        return await self._mailbox.file(delivery, at, at.rights.home + word[1:])
+
+    async def _address(self, delivery: LocalDelivery, at: Position, word: str) -> bool:
+        """To an address, local or not."""
+        route = await self._house.resolve(await self._house.rewrite(word))
+        if route.error:
+            return delivery.report(at, bounced(f"bad recipient address syntax: {word}", "5.1.3"))
+        address = spliced(route.recipient, at.unmatched) if at.unmatched else route.recipient
+        at = replace(at, recipient=replace(at.recipient, address=address))
+        if route.transport == delivery.request.transport:
+            return await self.recipient(delivery, at)
+        return self.indirect(delivery, at)
+
+    def indirect(self, delivery: LocalDelivery, at: Position) -> bool:
+        """By way of a new message."""
+        if delivery.first_time("indirect", at.recipient.address.lower()):
+            if delivery.request.probe:
+                return delivery.report(at, sent(f"forwards to {at.recipient.address}"))
+            delivery.forwards.add(at.delivered, at.sender, at.recipient)
+        return True
+
+    # :include: lists
+
+    async def _include(self, delivery: LocalDelivery, at: Position, path: str) -> bool:
+        if not delivery.first_time("include", at.rights.uid, path):
+            return True
+        if not path.startswith("/"):
+            self._warn(f":include:{path} uses a relative path")
+            return delivery.report(at, bounced(_MISCONFIGURED, "5.3.5"))
+        file = await self._house.agent.ask(ReadFile(path, at.rights.uid, at.rights.gid, _LONGEST_LIST))
+        complaint = _include_complaint(path, file)
+        if complaint or isinstance(file, Failed):
+            self._warn(complaint)
+            return delivery.report(at, bounced(_MISCONFIGURED, "5.3.5"))
+        rights: Rights | None = at.rights
+        if at.rights.uid == 0 and file.owner != 0:
+            # A list that root's alias names, but a user owns, has that user's rights: it must not rule over the default account.
+            rights = user_with_id(file.owner)
+        if rights is None:
+            self._warn(f"{path}: cannot find :include: file owner username")
+            return delivery.report(at, deferred(_MISCONFIGURED, "4.3.5"))
+        unmatched = at.unmatched if INCLUDE in self._propagated else ""
+        owner = at.owner or at.recipient.address
+        at = replace(at, rights=rights, listed_by=INCLUDE, owner=owner, unmatched=unmatched)
+        return await self._members(delivery, at, _words(file.data))
+
+    # .forward files
+
+    async def _forward_file(self, delivery: LocalDelivery, at: Position) -> bool | None:
+        """Deliver as the user's .forward file says; None where there is none that counts: then the mailbox has its turn."""
+        user = user_named(at.name.user) if self._settings.forward_path else None
+        if user is None:
+            return None
+        path, extended = await self._forward_path(delivery.request, at, user)
+        if not path:
+            return None
+        if delivery.request.probe:
+            return delivery.report(at, sent(f"forward via file: {path}"))
+        if not delivery.first_time("forward", path):
+            return True if delivery.was_done("forward-done", path) else None
+        file = await self._house.agent.ask(ReadFile(path, user.uid, user.gid, _LONGEST_LIST))
+        complaint = _forward_complaint(path, file, user)
+        if complaint or isinstance(file, Failed):
+            self._warn(complaint)
+            return None
+        words = _words(file.data)
+        if not words:
+            return None
+        propagate = FORWARD in self._propagated and not extended
+        forward = replace(at, rights=user, listed_by=FORWARD, owner=at.name.user, unmatched=at.unmatched if propagate else "")
+        done = await self._members(delivery, _quiet(forward), words)
+        delivery.first_time("forward-done", path)
+        return self._tell_expanded(delivery, forward) if done else done
+
+    async def _forward_path(self, request: DeliveryRequest, at: Position, user: Rights) -> tuple[str, bool]:
+        """The first file of forward_path that is there (empty: none), and whether its name holds the address extension."""
+        values = self._mailbox.values(request, at, user)
+        for template in self._settings.forward_path.replace(",", " ").split():
+            try:
+                expanded = expand_names(template, values, self._settings.forward_expansion_filter)
+            except ExpansionError as error:
+                self._warn(f"forward_path: {error}")
+                continue
+            if not expanded.undefined and await self._is_there(expanded.text, user):
+                return expanded.text, "extension" in expanded.used
+        return "", False
+
+    async def _is_there(self, path: str, user: Rights) -> bool:
+        """Whether there is a file of that name. Where we may look ourselves, the agent need not be asked."""
+        try:
+            os.lstat(path)
+        except PermissionError:
+            answer = await self._house.agent.ask(ReadFile(path, user.uid, user.gid, 1))
+            return not (isinstance(answer, Failed) and answer.missing)
+        except (OSError, ValueError):
+            return False
+        return True
+
+    # Other transports, and nobody
+
+    async def _unknown(self, delivery: LocalDelivery, at: Position) -> bool:
+        """No such user: fallback_transport, luser_relay, or back to the sender."""
+        transport = await self._transport("fallback", at.name)
+        if transport:
+            return await self._pass(delivery, at, transport)
+        if self._settings.luser_relay:
+            values = self._mailbox.values(delivery.request, at, UNCHOSEN)
+            try:
+                address = expand_names(self._settings.luser_relay, values, None).text
+            except ExpansionError as error:
+                self._warn(f"luser_relay: {error}")
+                return delivery.report(at, deferred(_MISCONFIGURED, "4.3.5"))
+            return await self._address(delivery, replace(at, unmatched=""), address)
+        if at.name.user in _RESERVED:
+            self._warn(f"required alias not found: {at.name.user}")
+            return delivery.report(at, sent("discarded"))
+        return delivery.report(at, bounced(f'unknown user: "{at.name.local}"', "5.1.1"))
+
+    async def _transport(self, kind: str, name: LocalName) -> str:
+        """mailbox_transport(_maps) or fallback_transport(_maps) for a user, empty for none."""
+        maps: Maps = self._transports[f"{kind}_transport_maps"]
+        found = None if maps.empty else await maps.find(name.user)
+        chosen: str = found or getattr(self._settings, f"{kind}_transport")
+        return chosen
+
+    async def _pass(self, delivery: LocalDelivery, at: Position, destination: str) -> bool:
+        """Have another transport deliver, `transport:nexthop`."""
+        transport, _, nexthop = destination.partition(":")
+        try:
+            agent = self._house.agents(transport)
+        except LookupError:
+            self._warn(f"no transport {transport} for {at.recipient.address}")
+            return delivery.report(at, deferred("mail transport unavailable", "4.3.0"))
+        queued = replace(delivery.queued, recipient=at.recipient)
+        request = replace(delivery.request, recipients=(queued,), transport=transport, nexthop=nexthop or at.name.domain)
+        reports = await agent.deliver(request)
+        delivery.parts.extend(replace(report, service=self._house.program(transport)) for report in reports)
+        return all(report.outcome.cls is not Class.TEMPORARY for report in reports)
+
+
+def _quiet(at: Position) -> Position:
+    """Results of an expansion do not tell of success: that mail was expanded is told once (RFC 3461 §5.2.7)."""
+    notify = at.recipient.notify
+    if not notify & Notify.SUCCESS:
+        return at
+    return replace(at, recipient=replace(at.recipient, notify=(notify & ~Notify.SUCCESS) or int(Notify.NEVER)))
+
+
+def _words(data: bytes) -> list[str]:
+    """The recipients that a file lists, in internal form; a line that begins with `#` is a comment."""
+    lines = data.decode("utf-8", "surrogateescape").split("\n")
+    return [word for line in lines if line and not line.startswith("#") for word in _listed(line)]
+
+
+def _listed(text: str) -> list[str]:
+    return [internal(token.parts) for token in addresses(parse(text))]
+
+
+def _include_complaint(path: str, file: Answer) -> str:
+    """What is wrong with an :include: file, empty for nothing."""
+    if isinstance(file, Failed):
+        return f"unable to lookup :include: file {path}: {file.text.rpartition(': ')[2]}"
+    if not stat.S_ISREG(file.mode):
+        return f":include: file {path} is not a regular file"
+    if file.mode & stat.S_IWOTH:
+        return f":include: file {path} is world writable"
+    return ""
+
+
+def _forward_complaint(path: str, file: Answer, user: Rights) -> str:
+    """Why a .forward file does not count, empty where it does: nobody but its user and root may write it."""
+    if isinstance(file, Failed):
+        return f"cannot open file {path}: {file.text.rpartition(': ')[2]}"
+    if not stat.S_ISREG(file.mode):
+        return f"file {path} is not a regular file"
+    if file.owner not in (0, user.uid):
+        return f"file {path} has bad owner uid {file.owner}"
+    if file.mode & stat.S_IWOTH:
+        return f"file {path} is world writable"
+    return ""

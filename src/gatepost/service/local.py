@@ -1,0 +1,53 @@
+"""local(8) services of master.cf: an agent with the settings of its line, and the rights of default_privs."""
+
+import os
+from typing import TYPE_CHECKING
+
+from gatepost.config.master import ServiceEntry
+from gatepost.deliver import local_settings
+from gatepost.deliver.local import LocalAgent
+from gatepost.deliver.local_names import Rights, user_named
+from gatepost.deliver.port import Agent
+
+if TYPE_CHECKING:
+    from gatepost.service.house import House
+
+
+def local_agent(house: "House", entry: ServiceEntry) -> Agent:
+    """The agent of a local service. Raises LookupError where default_privs names no user, or root."""
+    settings = house.configuration.view(local_settings.LocalSettings, entry.overrides)
+    surroundings = local_settings.House(
+        tables=house.tables,
+        agent=house.agent,
+        resolve=house.routing.resolve,
+        rewrite=house.routing.rewrite,
+        submit=house.internal_mail,
+        agents=house.transports.agent,
+        program=house.transports.program,
+        environment=exported_environment(house, entry),
+        clock=house.clock,
+        emit=house.emitter(entry),
+    )
+    return LocalAgent(settings, surroundings, _default_rights(settings.default_privs))
+
+
+def _default_rights(name: str) -> Rights:
+    user = user_named(name)
+    if user is None or user.uid == 0:
+        raise LookupError(f"default_privs = {name}: name a user other than root")
+    return Rights(user.uid, user.gid)
+
+
+def exported_environment(house: "House", entry: ServiceEntry) -> dict[str, str]:
+    """The variables of export_environment, with the values that import_environment gives them or that we have ourselves."""
+    own = {**os.environ, "MAIL_CONFIG": str(house.configuration.directory)}
+    for word in house.configuration.value("import_environment", entry.overrides).replace(",", " ").split():
+        name, equals, value = word.partition("=")
+        if equals:
+            own[name] = value
+    exported = {}
+    for word in house.configuration.value("export_environment", entry.overrides).replace(",", " ").split():
+        name, equals, value = word.partition("=")
+        if equals or name in own:
+            exported[name] = value if equals else own[name]
+    return exported
