@@ -96,7 +96,8 @@ async def _address(session: "Session", word: str, *, allow_empty: bool = False) 
     address = grammar.path(word, strict=session.settings.strict_rfc821_envelopes)
     if address == "" and allow_empty:
         return address
-    if not address or not await session.service.surroundings.well_formed(address):
+    like_an_option = address is not None and address.startswith("-") and not session.settings.allow_min_user
+    if not address or like_an_option or not await session.service.surroundings.well_formed(address):
         _illegal(session, word)
         return None
     return address

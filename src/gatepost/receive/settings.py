@@ -41,6 +41,7 @@ class SmtpdSettings(Struct, frozen=True):
     smtpd_sasl_auth_enable: bool = False
     disable_vrfy_command: bool = False
     strict_rfc821_envelopes: bool = False
+    allow_min_user: bool = False
     strict_smtputf8: bool = False
     smtputf8_enable: bool = True
     line_length_limit: int = 2048
