@@ -21,7 +21,7 @@ class Template(Struct, frozen=True):
     subject: str
     text: str
     postmaster_subject: str = ""
-    sender: str = "MAILER-DAEMON (Mail Delivery System)"
+    sender: str = "Mail Delivery System <MAILER-DAEMON>"
     charset: str = "us-ascii"
     origin: str = "[built-in]"
 
@@ -72,21 +72,28 @@ _START = re.compile(r"\s*(\w+)_template\s*=\s*<<\s*(\S+)\s*\Z")
 _HEADERS = {"charset": "charset", "from": "sender", "subject": "subject", "postmaster-subject": "postmaster_subject"}
 
 
-def load(path: str, warn: Warn) -> Mapping[str, Template]:
-    """The built-in templates, replaced by those that the file at `path` defines; an empty path has none. What is wrong with
-    the file is warned of and costs that template, never a notice."""
-    if not path:
+def built_in(header_from_format: str) -> Mapping[str, Template]:
+    """The built-in templates, their From header in the form of the parameter of this name."""
+    if header_from_format != "obsolete":
         return BUILT_IN
+    return {kind: replace(one, sender="MAILER-DAEMON (Mail Delivery System)") for kind, one in BUILT_IN.items()}
+
+
+def load(path: str, defaults: Mapping[str, Template], warn: Warn) -> Mapping[str, Template]:
+    """The `defaults`, replaced by those that the file at `path` defines; an empty path has none. What is wrong with the file
+    is warned of and costs that template, never a notice."""
+    if not path:
+        return defaults
     try:
         text = Path(path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         warn(f"open bounce_template_file {path}: {error}; using built-in templates")
-        return BUILT_IN
-    return {**BUILT_IN, **parse(text, path, warn)}
+        return defaults
+    return {**defaults, **parse(text, path, warn, defaults)}
 
 
-def parse(text: str, origin: str, warn: Warn) -> dict[str, Template]:
-    """The templates of a template file, by kind. `origin`: its name."""
+def parse(text: str, origin: str, warn: Warn, defaults: Mapping[str, Template] = BUILT_IN) -> dict[str, Template]:
+    """The templates of a template file, by kind. `origin`: its name; `defaults`: of headers that it leaves out."""
     found: dict[str, Template] = {}
     lines = iter(enumerate(text.splitlines(), 1))
     for number, line in lines:
@@ -104,8 +111,8 @@ def parse(text: str, origin: str, warn: Warn) -> dict[str, Template]:
         else:
             warn(f"{origin}, line {number}: unexpected end of file: no {start[2]!r}")
             continue
-        if start[1] in BUILT_IN:  # verify reports (sendmail -bv) are not sent
-            found[start[1]] = _template(BUILT_IN[start[1]], body, origin, warn)
+        if start[1] in defaults:  # verify reports (sendmail -bv) are not sent
+            found[start[1]] = _template(defaults[start[1]], body, origin, warn)
     return found
 
 

@@ -14,7 +14,7 @@ from gatepost.events.records import Clock, Emit, Note, Notified
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.envelope import Envelope, Notify, Recipient
 from gatepost.queue.notice_message import MailSystem, Notice, compose
-from gatepost.queue.notice_templates import Expand, Template, expanded, load
+from gatepost.queue.notice_templates import Expand, Template, built_in, expanded, load
 from gatepost.queue.port import ActiveMessage, Failure, Submit
 
 
@@ -32,6 +32,7 @@ class NoticeSettings(Struct, frozen=True, kw_only=True):
     bounce_size_limit: int
     bounce_template_file: str
     enable_threaded_bounces: bool
+    header_from_format: str
     smtputf8_enable: bool
     delay_warning_time: int
     maximal_queue_lifetime: int
@@ -67,7 +68,7 @@ class Notices:
         self._classes = frozenset(settings.notify_classes.replace(",", " ").lower().split())
         self._double_bounce = f"{settings.double_bounce_sender}@{settings.myhostname}"
         self._system = MailSystem(settings.myhostname, settings.mail_name, settings.maximal_queue_lifetime)
-        self._templates = load(settings.bounce_template_file, self._warn)
+        self._templates = load(settings.bounce_template_file, built_in(settings.header_from_format), self._warn)
 
     async def bounced(self, message: ActiveMessage, failures: Sequence[Failure]) -> None:
         """Non-delivery. Raises QueueUnavailable and OSError, as all of these do."""

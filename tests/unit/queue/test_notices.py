@@ -36,6 +36,7 @@ SETTINGS = NoticeSettings(
     bounce_size_limit=50_000,
     bounce_template_file="",
     enable_threaded_bounces=False,
+    header_from_format="standard",
     smtputf8_enable=True,
     delay_warning_time=0,
     maximal_queue_lifetime=432_000,
@@ -118,7 +119,7 @@ def test_a_bounce_in_full() -> None:
     assert date and re.fullmatch(r"\w{3}, [ \d]\d \w{3} 2026 \d\d:\d\d:\d\d [+-]\d{4} \(.+\)", date[1])
     assert text == "\r\n".join([
         f"Date: {date[1]}",
-        "From: MAILER-DAEMON (Mail Delivery System)",
+        "From: Mail Delivery System <MAILER-DAEMON>",
         "Subject: Undelivered Mail Returned to Sender",
         "To: bob@example.test",
         "Auto-Submitted: auto-replied",
@@ -335,6 +336,11 @@ def test_without_smtputf8_the_encoding_is_that_of_the_original(encoding: str, he
 def test_threaded_notices_answer_the_original() -> None:
     ((_, text),) = Told(enable_threaded_bounces=True).bounced(message(), failure()).mail
     assert "To: bob@example.test\r\nReferences: <m1@b.test>\r\nIn-Reply-To: <m1@b.test>\r\nAuto-Submitted:" in text
+
+
+def test_the_from_header_of_old() -> None:
+    ((_, text),) = Told(header_from_format="obsolete").bounced(message(), failure()).mail
+    assert "From: MAILER-DAEMON (Mail Delivery System)\r\n" in text
 
 
 def test_an_original_in_a_file(tmp_path: Path) -> None:
