@@ -141,3 +141,8 @@ async def secure(session: "Session") -> None:
     facts.ccert_subject, facts.ccert_issuer = told.subject, told.issuer
     facts.ccert_fingerprint, facts.ccert_pubkey_fingerprint = told.fingerprint, told.pubkey_fingerprint
     facts.ccert_trusted = told.trusted
+    if session.settings.smtpd_tls_loglevel:
+        trust = "Trusted" if told.trusted else "Untrusted" if told.fingerprint else "Anonymous"
+        session.note(
+            f"{trust} TLS connection established from {facts.client}: {told.protocol} with cipher {told.cipher} ({told.bits} bits)"
+        )

@@ -37,6 +37,7 @@ class SmtpdSettings(Struct, frozen=True):
     smtpd_starttls_timeout: float = 300.0
     smtpd_tls_wrappermode: bool = False
     smtpd_tls_received_header: bool = False
+    smtpd_tls_loglevel: int = 0
     smtpd_sasl_authenticated_header: bool = False
     smtpd_sasl_auth_enable: bool = False
     disable_vrfy_command: bool = False

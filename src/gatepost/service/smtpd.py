@@ -132,7 +132,9 @@ class _Lists:
 
     async def _flush(self, domain: str) -> bool | None:
         """ETRN: have mail for a domain tried now, if it is one of fast_flush_domains."""
-        listed = MatchList.domains(self._value("fast_flush_domains"), self._house.tables, "fast_flush_domains", self._warn, parents=True)
+        listed = MatchList.domains(
+            self._value("fast_flush_domains"), self._house.tables, "fast_flush_domains", self._warn, parents=True
+        )
         if not await listed.matches(domain):
             return None
         await self._house.scheduler.flush()
