@@ -1,0 +1,101 @@
+"""A private Postfix: its own configuration, queue, ports and log; never the host's."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from tests.integration.ports import listens
+from tests.support.running import free_port, wait_for
+
+_MAIN_CF = """\
+compatibility_level = 3.6
+queue_directory = {dir}/spool
+data_directory = {dir}/data
+maillog_file = {dir}/mail.log
+maillog_file_prefixes = {dir}
+myhostname = next.example.net
+mydestination =
+mynetworks = 127.0.0.0/8
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+alias_maps =
+virtual_mailbox_domains = example.net
+virtual_mailbox_base = {dir}/Maildir
+virtual_mailbox_maps = static:box/
+virtual_uid_maps = static:65534
+virtual_gid_maps = static:65534
+"""
+
+_MASTER_CF = """\
+127.0.0.1:{port} inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+proxymap unix - - n - - proxymap
+smtp unix - - n - - smtp
+lmtp unix - - n - - lmtp
+error unix - - n - - error
+retry unix - - n - - error
+virtual unix - n n - - virtual
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+
+class Postfix:
+    """One Postfix that serves example.net into a Maildir. `port`: where it listens."""
+
+    def __init__(self, main: str = "") -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="postfix-"))
+        self.folder.chmod(0o755)
+        self.port = free_port()
+        self._conf = self.folder / "conf"
+        self._conf.mkdir()
+        (self._conf / "main.cf").write_text(_MAIN_CF.format(dir=self.folder) + main)
+        (self._conf / "master.cf").write_text(_MASTER_CF.format(port=self.port))
+        for name, owner in (("spool", "root"), ("data", "postfix"), ("Maildir", "nobody")):
+            (self.folder / name).mkdir()
+            shutil.chown(self.folder / name, owner)
+        self._run("start")
+        wait_for(lambda: listens(self.port), "a listening Postfix")
+
+    def _run(self, word: str) -> None:
+        done = subprocess.run(["postfix", "-c", str(self._conf), word], capture_output=True, text=True, env=os.environ)
+        assert done.returncode == 0 or word == "stop", done.stderr
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "mail.log").read_text(errors="replace")
+
+    def logged(self, *texts: str) -> str:
+        """Wait for a log line that holds every one of `texts`, and return it."""
+        found = lambda: next((line for line in self.log.splitlines() if all(text in line for text in texts)), "")  # noqa: E731
+        return wait_for(found, lambda: f"{texts} logged by Postfix\n{self.log}")
+
+    def arrival(self, text: bytes) -> bytes:
+        """Wait for the delivered message that holds `text`."""
+
+        def found() -> bytes:
+            files = (self.folder / "Maildir/box/new").glob("*")
+            return next((message for file in files if text in (message := file.read_bytes())), b"")
+
+        return wait_for(found, lambda: f"{text!r} delivered by Postfix\n{self.log}")
+
+    def submit(self, message: str, to: str, *options: str) -> None:
+        """Hand a message to its sendmail command."""
+        command = ["/usr/sbin/sendmail", "-C", str(self._conf), *options, "-f", "sender@example.net", to]
+        subprocess.run(command, input=message, text=True, check=True, env={**os.environ, "MAIL_CONFIG": str(self._conf)})
+
+    def clean(self) -> None:
+        self._run("stop")
+        time.sleep(0.1)
+        shutil.rmtree(self.folder, ignore_errors=True)
