@@ -2,9 +2,11 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from gatepost.cli.command import Command, Fatal, octets, run
+from gatepost.queue.user_requests import Kind, Refused, Request, ask
 
 _USAGE = "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | postqueue -s site"
 _ACTIONS = "fijps"
@@ -25,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
     def body() -> int:
         chosen = [(name[1], value) for name, value in options if name[1] in _ACTIONS]
         if len(chosen) != 1 or operands:
-            return _usage()
+            raise Fatal(_USAGE, logged=not chosen and not operands)  # the others are noticed before there is a log
         [(letter, value)] = chosen
         _DO[letter](command, value)
         return 0
@@ -34,61 +36,105 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _usage() -> int:
-    raise Fatal(_USAGE)
+    raise Fatal(_USAGE, logged=False)
 
 
 def _list(command: Command, _: str) -> None:
-    from gatepost.cli.queue_listing import for_people
-
-    _show(command, for_people)
+    _show(command, Kind.LIST)
 
 
 def _list_json(command: Command, _: str) -> None:
-    from gatepost.cli.queue_listing import as_json
-
-    _show(command, as_json)
+    _show(command, Kind.JSON)
 
 
-def _show(command: Command, form: Callable[..., Iterable[str]]) -> None:
-    from gatepost.queue import inspect
+def _show(command: Command, kind: Kind) -> None:
+    if not _may_read_queue(command):
+        for chunk in _ask(command, kind, "", "Queue report unavailable"):
+            sys.stdout.buffer.write(chunk)
+        return
+    from gatepost.queue import inspect, listing
 
     sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
     write = sys.stdout.write
-    found = inspect.messages(command.queue_directory, lambda path, error: command.warn(f"{path}: {error}"))
-    for block in form(found):
+    form = listing.for_people if kind is Kind.LIST else listing.as_json
+    for block in form(inspect.messages(command.queue_directory, lambda path, error: command.warn(f"{path}: {error}"))):
         write(block)
+
+
+def _may_read_queue(command: Command) -> bool:
+    """Whether this user may open the queue's files: root, mail_owner, or whoever runs a mail system of their own."""
+    return os.access(command.queue_directory / "store", os.R_OK | os.W_OK | os.X_OK)
+
+
+def _ask(command: Command, kind: Kind, argument: str, trouble: str) -> Iterator[bytes]:
+    """Have the running mail system do it. Raises Fatal."""
+    try:
+        yield from ask(command.queue_directory, Request(kind, argument))
+    except Refused as refusal:
+        raise Fatal(str(refusal), logged=False) from None
+    except OSError as error:
+        raise Fatal(f"{trouble} - mail system is down (Connect to the Postfix showq service: {error.strerror or error})") from None
+
+
+def _change(command: Command, kind: Kind, argument: str, directly: Callable[[Path], object]) -> None:
+    if not _may_read_queue(command):
+        for _ in _ask(command, kind, argument, "Cannot flush mail queue"):
+            pass
+        return
+    import sqlite3
+
+    try:
+        directly(command.queue_directory)
+    except sqlite3.Error as error:
+        raise Fatal(f"{command.queue_directory}: {error}") from None
 
 
 def _flush(command: Command, _: str) -> None:
     from gatepost.queue import actions
 
-    actions.flush(command.queue_directory)
+    _change(command, Kind.FLUSH, "", actions.flush)
 
 
-def _flush_one(command: Command, name: str) -> None:
-    from gatepost.mail.queue_id import parse
-    from gatepost.queue import actions
+def _flush_message(command: Command, name: str) -> None:
+    from gatepost.queue import flushing
 
     if not (name.isalnum() and name.isascii()):
         raise Fatal(f'Cannot flush queue ID - invalid name: "{name}"')
-    try:
-        identity = parse(name)
-    except ValueError:
-        return  # a well-formed name of a message that there cannot be
-    actions.by_ids(command.queue_directory, actions.FLUSH, [identity])
-    actions.signal_flush(command.queue_directory)
+    _change(command, Kind.FLUSH_MESSAGE, name, lambda queue: flushing.flush_message(queue, name))
 
 
 def _flush_site(command: Command, site: str) -> None:
-    from gatepost.queue import actions
+    from gatepost.queue import flushing
 
-    actions.by_selection(command.queue_directory, actions.FLUSH, actions.Selection(queues=actions.FLUSH.only, site=site))
-    actions.signal_flush(command.queue_directory)
+    if not _is_destination(site):
+        raise Fatal(f'Cannot flush mail queue - invalid destination: "{site}"')
+    if not _is_flushed_by_site(command, site):
+        raise Fatal(f'Flush service is not configured for destination "{site}"')
+    _change(command, Kind.FLUSH_SITE, site, lambda queue: flushing.flush_site(queue, site))
+
+
+def _is_destination(site: str) -> bool:
+    from gatepost.receive.peer import valid_hostname, valid_literal
+
+    return valid_hostname(site) or valid_literal(site)
+
+
+def _is_flushed_by_site(command: Command, site: str) -> bool:
+    """Whether fast_flush_domains lists the site."""
+    import asyncio
+
+    from gatepost.lookup.match_list import MatchList
+    from gatepost.lookup.registry import Tables
+
+    listed = MatchList.domains(
+        command.value("fast_flush_domains"), Tables(command.warn), "fast_flush_domains", command.warn, parents=True
+    )
+    return asyncio.run(listed.matches(site))
 
 
 _DO: dict[str, Callable[[Command, str], None]] = {
     "f": _flush,
-    "i": _flush_one,
+    "i": _flush_message,
     "j": _list_json,
     "p": _list,
     "s": _flush_site,

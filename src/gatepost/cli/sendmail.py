@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
 
-from gatepost.cli.command import Command, Fatal, octets, run
+from gatepost.cli.command import Command, octets, run
 from gatepost.cli.sendmail_options import Asked, asked, scan
 
 _MODES = {"mailq": "p", "newaliases": "i"}
@@ -61,7 +61,9 @@ def _start(command: Command, found: Asked) -> int:
 
 
 def _standalone(command: Command, found: Asked) -> int:
-    raise Fatal("-bs is not supported yet")
+    from gatepost.cli.sendmail_standalone import serve
+
+    return serve(command)
 
 
 _ACTIONS: dict[str, Callable[[Command, Asked], int]] = {

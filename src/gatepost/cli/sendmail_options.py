@@ -36,7 +36,6 @@ class Asked:
         self.verbose = 0
         self.dot_ends = True
         self.flush: tuple[str, ...] = ("-f",)
-        self.submit_uid = ""
 
 
 Option = tuple[str, str]
@@ -92,10 +91,18 @@ def asked(command: Command, options: Sequence[Option], operands: Sequence[str], 
         raise Fatal(f"usage: {command.program} [options]", logged=False)
     if found.extract and found.mode != "m":
         raise Fatal("-t can be used only in delivery mode")
+    if found.verify:
+        _check_verify(found)
     found.recipients = list(operands)
     if operands and found.mode in _NO_RECIPIENT:
         raise Fatal(f"{_NO_RECIPIENT[found.mode]} mode requires no recipient")
     return found
+
+
+def _check_verify(found: Asked) -> None:
+    for letter, given in (("t", found.extract), ("N", found.notify), ("R", found.ret), ("v", found.verbose)):
+        if given:
+            raise Fatal(f"-{letter} option cannot be used with -bv")
 
 
 _NO_RECIPIENT = {

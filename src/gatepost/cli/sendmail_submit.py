@@ -12,6 +12,7 @@ from gatepost.cli.command import Command, Fatal
 from gatepost.cli.sendmail_options import Asked
 from gatepost.mail import header
 from gatepost.mail.address import external
+from gatepost.mail.envelope import Recipient
 from gatepost.receive import maildrop
 from gatepost.receive.local_submission import addresses, header_recipients
 from gatepost.receive.unix_lines import LineEnds, SizeExceeded, wire_form
@@ -39,10 +40,9 @@ def submit(command: Command, found: Asked, source: BinaryIO) -> int:
             raise Fatal(f"{user.tag}: No recipient addresses found in message header")
     submission = maildrop.Submission(
         sender=sender,
-        recipients=tuple(recipients),
+        recipients=tuple(Recipient(one, one, notify=found.notify) for one in recipients),
         fullname=found.fullname or user.fullname,
         encoding=found.encoding,
-        notify=found.notify,
         envid=found.envid,
         ret=found.ret,
         verp=verp,

@@ -38,7 +38,8 @@ class Recipients:
     async def add(self, recipient: Recipient) -> None:
         """A recipient as given. Raises LookupFailure, AliasLoop."""
         address = await self._routed(recipient.address or self._settings.empty_address_recipient, Place.ENVELOPE_RECIPIENT)
-        await self._expand(structs.replace(recipient, address=address, original=recipient.original or recipient.address))
+        original, orcpt = recipient.original or recipient.address, recipient.orcpt or f"rfc822;{address}"
+        await self._expand(structs.replace(recipient, address=address, original=original, orcpt=orcpt))
         self._story.recipient = external(address)
         if self._copying and (copy := await self._routing.recipient_bcc(address)):
             await self.copy(copy)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from gatepost.mail import header_address
-from gatepost.mail.envelope import Envelope, Recipient
+from gatepost.mail.envelope import Envelope
 from gatepost.mail.header import Header
 from gatepost.receive.maildrop import Submission
 
@@ -43,7 +43,7 @@ def envelope_of(submission: Submission, *, content_filter: str = "") -> Envelope
         attributes.append(("trace_flags", str(trace)))
     return Envelope(
         sender=submission.sender,
-        recipients=tuple(Recipient(one, one, notify=submission.notify) for one in submission.recipients),
+        recipients=submission.recipients,
         encoding=submission.encoding,
         ret=submission.ret,
         envid=submission.envid,

@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from gatepost.mail.content import CHUNK
+from gatepost.mail.envelope import Recipient
 
 COMPLETE = ".msg"
 _LONGEST_ENVELOPE = 1 << 24
@@ -26,14 +27,13 @@ _LONGEST_ENVELOPE = 1 << 24
 
 class Submission(Struct, frozen=True, omit_defaults=True):
     """What sendmail(1) was told. `sender` and `recipients`: internal form, not yet completed; `fullname`: for a From header
-    that is to be made; `encoding`: body type, `7bit` or `8bit`; `notify`: bits of mail.envelope.Notify; `ret`: `FULL` or `HDRS`;
+    that is to be made; `encoding`: body type, `7bit` or `8bit`; `ret`: `FULL` or `HDRS`;
     `verp`: the two delimiters; `trace`: `deliver` or `verify` where a report of the delivery is wanted (-v, -bv)."""
 
     sender: str
-    recipients: tuple[str, ...] = ()
+    recipients: tuple[Recipient, ...] = ()
     fullname: str = ""
     encoding: str = ""
-    notify: int = 0
     envid: str = ""
     ret: str = ""
     verp: str = ""

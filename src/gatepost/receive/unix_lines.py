@@ -20,8 +20,9 @@ class SizeExceeded(Exception):
 
 
 def wire_form(source: BinaryIO, ends: LineEnds, *, dot_ends: bool, limit: int = 0) -> Iterator[bytes]:
-    """The content of `source` in wire form; a last line without an end gets one. A mailbox's `From ` lines before the first header are
-    left out. `dot_ends`: a line with a dot alone ends it. Raises SizeExceeded beyond `limit` octets (0: none), OSError."""
+    """The content of `source` in wire form; a last line without an end gets one, and a mailbox's `From ` lines before the first
+    header are left out. `dot_ends`: a line with a dot alone ends it. Raises SizeExceeded beyond `limit` octets (0: none),
+    OSError."""
     lines = _Lines(ends, dot_ends=dot_ends)
     size = 0
     for chunk in _whole_lines(source):

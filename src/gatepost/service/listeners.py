@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry
+from gatepost.queue.user_requests import SOCKET as SHOWQ_SOCKET
 from gatepost.service.settings import MasterSettings
 
 _BACKLOG = 1024
@@ -56,6 +57,7 @@ class Listeners:
         self._bound: dict[Address, socket.socket] = {}
         self._entries: dict[Address, ServiceEntry] = {}
         self._agent: socket.socket | None = None
+        self._showq: socket.socket | None = None
         self._left_over: list[socket.socket] = []
 
     def bind(self, configuration: Configuration) -> None:
@@ -67,12 +69,15 @@ class Listeners:
             self._entries[address] = entry
         if self._agent is None:
             self._agent = _listen_unix(str(Path(settings.queue_directory) / "private" / "agent"), settings, 0o600)
+        if self._showq is None:
+            self._showq = _listen_unix(str(Path(settings.queue_directory) / SHOWQ_SOCKET), settings, 0o666)
 
     def rebound(self, configuration: Configuration) -> "Listeners":
         """The listeners of a new configuration, sharing the sockets that stay. Raises BindFailure and leaves ours as they are."""
         fresh = Listeners()
         wants = list(wanted(configuration))
         fresh._agent = self._agent
+        fresh._showq = self._showq
         fresh._bound = {address: self._bound[address] for _, address in wants if address in self._bound}
         fresh.bind(configuration)
         fresh._left_over = [sock for address, sock in self._bound.items() if address not in fresh._bound]
@@ -92,14 +97,20 @@ class Listeners:
         assert self._agent is not None, "bind() comes first"
         return self._agent
 
+    def showq_socket(self) -> socket.socket:
+        """Where users ask of the queue."""
+        assert self._showq is not None, "bind() comes first"
+        return self._showq
+
     def close(self) -> None:
         for address, sock in self._bound.items():
             sock.close()
             if address.path:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(address.path)
-        if self._agent:
-            self._agent.close()
+        for own in (self._agent, self._showq):
+            if own:
+                own.close()
 
 
 def wanted(configuration: Configuration) -> Iterator[tuple[ServiceEntry, Address]]:

@@ -65,7 +65,8 @@ class Log:
 
         def emit(event: Event) -> None:
             head = self._stamp.at(self._now()) if self._syslog is None else ""
-            add(f"{head} {syslog_name}/{event.service}[{os.getpid()}]: {words(event)}\n", getattr(event, "severity", ""))
+            process = f"{syslog_name}/{event.service}" if event.service else syslog_name
+            add(f"{head} {process}[{os.getpid()}]: {words(event)}\n", getattr(event, "severity", ""))
 
         return emit
 

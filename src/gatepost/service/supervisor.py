@@ -22,7 +22,7 @@ from pathlib import Path
 
 from gatepost.config.configuration import ConfigurationError, load
 from gatepost.events.records import Note
-from gatepost.service import agent, preload, worker
+from gatepost.service import agent, preload, showq, worker
 from gatepost.service.children import Child, Children, Role, how_it_ended
 from gatepost.service.directories import create_missing
 from gatepost.service.listeners import BindFailure, Listeners
@@ -35,6 +35,7 @@ _SIGNALS = {signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
 _STOP_PATIENCE = 10.0  # seconds for children to finish before they are killed; nothing acknowledged is lost by that
 _RELOAD_PATIENCE = 20.0  # seconds for new workers to serve before a reload is given up
 _AGENT = Role("agent")
+_SHOWQ = Role("showq")
 
 
 class StartFailure(Exception):
@@ -78,6 +79,7 @@ class Supervisor:
 
     def _start_all(self) -> None:
         self._fork(_AGENT)
+        self._fork(_SHOWQ)
         for number in range(worker_count(self._settings)):
             self._fork(Role("worker", number))
 
@@ -92,6 +94,9 @@ class Supervisor:
             tls = {listener.entry.key: load_tls(self._configuration, listener.entry) for listener in listeners}
             become(self._settings.mail_owner)
             worker.run(worker.Inheritance(self._configuration, listeners, tls, self._log, role.number, ready))
+        elif role == _SHOWQ:
+            become(self._settings.mail_owner)
+            showq.run(showq.Inheritance(self._configuration, self._listeners.showq_socket(), self._log, ready))
         else:
             agent.run(agent.Inheritance(self._listeners.agent_socket(), ready))
 
@@ -107,7 +112,7 @@ class Supervisor:
 
     def _reap(self) -> None:
         for child, status in self._children.reap():
-            if child.generation < self._generation and child.role != _AGENT:
+            if child.generation < self._generation and child.role.name == "worker":
                 continue  # told to finish by a reload
             if not self._stopping:
                 self._say(f"process {child.role.name} pid {child.pid} {how_it_ended(status)}", "warning")
@@ -129,7 +134,8 @@ class Supervisor:
         self._log.reopen(configuration)
         self._generation += 1
         self._say(f"reload -- version {settings.mail_version}, configuration {self._directory}")
-        self._children.signal(signal.SIGTERM, role="agent")
+        for role in (_AGENT, _SHOWQ):
+            self._children.signal(signal.SIGTERM, role=role.name)
         for number in range(worker_count(settings)):
             self._fork(Role("worker", number))
         self._wait_until_serving(self._of_generation())

@@ -320,7 +320,7 @@ def test_recipients(make: Make) -> None:
     team = ("team@example.test", "rfc822;team@example.test", 4)
     assert message.envelope.recipients == (
         *(Recipient(to, *team) for to in ("alice@mail.example.test", "bob@mail.example.test", "x@remote.test")),
-        Recipient("alice@example.test", "alice@example.test"),
+        Recipient("alice@example.test", "alice@example.test", "rfc822;alice@example.test"),
         Recipient("carol@example.test", "carol@example.test", "", 1),
         Recipient("archive@example.test", "archive@example.test", "", 1),
     )
