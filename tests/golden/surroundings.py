@@ -126,7 +126,9 @@ class Place:
         self.home = home
         for name in ("conf", "queue", "data", "out", "bin"):
             (self.root / name).mkdir()
-        (self.root / "out").chmod(0o1777)
+        (self.root / "out" / "mail").mkdir()
+        for shared in ("out", "out/mail"):
+            (self.root / shared).chmod(0o1777)
         self.names = {
             "{CONF}": str(self.root / "conf"),
             "{QUEUE}": str(self.root / "queue"),

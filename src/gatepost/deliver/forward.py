@@ -15,9 +15,9 @@ from gatepost.queue.port import QueueUnavailable, Submit
 # What a forwarded message keeps of where the original came from.
 _KEPT = frozenset(
     (
-        "log_client_name", "log_client_address", "log_client_port", "log_helo_name", "log_protocol_name", "log_ident", "client_name",
-        "client_address", "client_port", "helo_name", "protocol_name", "sasl_method", "sasl_username", "sasl_sender",
-        "rewrite_context",
+        "log_client_name", "log_client_address", "log_client_port", "log_helo_name", "log_protocol_name", "log_ident",
+        "client_name", "client_address", "client_port", "helo_name", "protocol_name", "sasl_method", "sasl_username",
+        "sasl_sender", "rewrite_context",
     )
 )  # fmt: skip
 

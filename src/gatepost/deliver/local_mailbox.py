@@ -2,6 +2,7 @@
 
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
@@ -76,7 +77,7 @@ class LocalMailbox:
 
     async def user(self, delivery: LocalDelivery, at: Position, user: Rights) -> bool:
         """To the mailbox of `user`: by mailbox_command(_maps), home_mailbox or mail_spool_directory."""
-        if self._settings.require_home_directory and not os.path.isdir(user.home):
+        if self._settings.require_home_directory and not _is_directory(user.home):
             return delivery.report(at, deferred("cannot access home directory", "4.3.0"))
         at = replace(at, rights=user)
         command = None if self._commands.empty else await self._commands.find(at.name.user)
@@ -190,8 +191,6 @@ class LocalMailbox:
     def _form(self, delivery: LocalDelivery, at: Position, *, mbox: bool, mark: bool, from_line: bool = False) -> Iterator[bytes]:
         """The message with the headers of final delivery. `mark`: with Delivered-To; `mbox`: as an mbox holds it; `from_line`: only
         its `From ` line."""
-        import time
-
         sender = to_bytes(external(at.sender))
         if mbox or from_line:
             stamp = time.asctime(time.localtime(self._house.clock())).encode()
@@ -226,3 +225,7 @@ def _in_spool(box: Mailbox, spool: str) -> Mailbox:
     if status.st_mode & stat.S_IWGRP:
         return replace(box, gid=status.st_gid)
     return replace(box, privileged=True)
+
+
+def _is_directory(path: str) -> bool:
+    return os.path.isdir(path)

@@ -99,7 +99,8 @@ def censored(value: str, allowed: str | None) -> str:
 # Where the file is that a table of this type is read from: what is added to its name, tried in this order.
 _SUFFIXES = {
     "btree": (".lmdb", ".db", ""), "cdb": (".lmdb", ".cdb", ""), "cidr": ("",), "dbm": (".lmdb", ".pag", ""),
-    "hash": (".lmdb", ".db", ""), "lmdb": (".lmdb", ""), "pcre": ("",), "regexp": ("",), "sdbm": (".lmdb", ".pag", ""), "texthash": ("",),
+    "hash": (".lmdb", ".db", ""), "lmdb": (".lmdb", ""), "pcre": ("",), "regexp": ("",), "sdbm": (".lmdb", ".pag", ""),
+    "texthash": ("",),
 }  # fmt: skip
 
 

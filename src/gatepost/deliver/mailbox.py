@@ -1,7 +1,7 @@
 """Writing to mailboxes: Maildir and mbox files, as the user who owns them. Plain blocking functions; the agent process calls them.
 
 Contract: the message is complete and on stable storage when a function returns, or the mailbox is as it was before.
-Failure: MailboxError, whose words and status code are those that Postfix's local(8) and virtual(8) report, after a prefix of theirs.
+Failure: MailboxError, with the words and status code that Postfix's local(8) and virtual(8) report after a prefix of their own.
 """
 
 import errno

@@ -25,9 +25,10 @@ class Report(Struct, frozen=True):
     """How it ended for one recipient. `relay`: as logged (`mx.example[192.0.2.1]:25`, `local`, `none`). `started` and
     `connected` are clock seconds for the `delays=` field: when the agent began, and when the connection was ready.
     `conn_use`: how many deliveries the connection has seen, this one included (0: not a kept connection).
-    `dsn_relayed`: the next hop took over success notification (RFC 3461 §5.2.1). `parts`: what the recipient was expanded into (aliases(5)), told and logged
-    instead of it, while `outcome` says what becomes of it in the queue. `expanded`: only that it was expanded is told, in a
-    success notice. `service`: the program that did the work, where it is not the transport's own."""
+    `dsn_relayed`: the next hop took over success notification (RFC 3461 §5.2.1). `relayed`: a success notice says `relayed`, not
+    `delivered`. `parts`: what the recipient was expanded into (aliases(5)), logged and told instead of it, while `outcome` says
+    what becomes of it in the queue. `expanded`: not logged; a success notice tells that it was expanded. `service`: the program
+    that did the work, where it is not the transport's own."""
 
     recipient: QueuedRecipient
     outcome: Outcome
@@ -38,6 +39,7 @@ class Report(Struct, frozen=True):
     dsn_relayed: bool = False
     parts: "tuple[Report, ...] | None" = None
     expanded: bool = False
+    relayed: bool = False
     service: str = ""
 
 

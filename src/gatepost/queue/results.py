@@ -197,7 +197,7 @@ def _success(report: Report) -> str:
     """RFC 3464 §2.3.3: expanded, handed to a next hop that makes no promise, or to a mailbox."""
     if report.expanded:
         return "expanded"
-    return "relayed" if report.relay.endswith("]") or "]:" in report.relay else "delivered"
+    return "relayed" if report.relayed or report.relay.endswith("]") or "]:" in report.relay else "delivered"
 
 
 def _delivered(service: str, active: Pass, report: Report, status: str, now: float) -> Delivered:

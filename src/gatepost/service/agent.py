@@ -128,7 +128,7 @@ def perform(request: Request, body: Iterator[bytes]) -> Answer:
 
 
 def _owner(request: WriteMaildir | WriteMbox | ReadFile) -> tuple[int, int]:
-    """Whose rights the request takes. A privileged mailbox gets root's only where nobody else can change its directory meanwhile."""
+    """Whose rights the request takes; for a privileged mailbox root's, but only where nobody else can change its directory."""
     if isinstance(request, ReadFile):
         return request.uid, request.gid
     if request.box.privileged and os.getuid() == 0:

@@ -15,6 +15,7 @@ from gatepost.deliver.virtual import VirtualAgent, VirtualSettings
 from gatepost.mail.outcome import Class
 from gatepost.queue.settings import TransportLimits
 from gatepost.service.local import local_agent
+from gatepost.service.pipe import pipe_agent
 from gatepost.service.smtp_client import smtp_agent
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ _BUILDERS: dict[str, Callable[["House", ServiceEntry], Agent]] = {
     "smtp": smtp_agent,
     "lmtp": smtp_agent,
     "local": local_agent,
+    "pipe": pipe_agent,
     "virtual": _virtual,
     "error": _error,
     "discard": _discard,

@@ -1,0 +1,77 @@
+"""pipe(8) services of master.cf: their attributes, user and time limit."""
+
+import grp
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from gatepost.config.master import ServiceEntry
+from gatepost.deliver.local_names import user_named
+from gatepost.deliver.pipe import PipeAgent, PipeService
+from gatepost.deliver.pipe_arguments import Manner
+from gatepost.deliver.pipe_attributes import PipeAttributes, PipeFault, pipe_attributes
+from gatepost.deliver.port import Agent
+from gatepost.events.records import Note
+from gatepost.service.local import exported_environment
+
+if TYPE_CHECKING:
+    from gatepost.service.house import House
+
+
+class _Settings(Struct, frozen=True):
+    """Parameters that pipe services use."""
+
+    mail_owner: str
+    owner_request_special: bool
+    recipient_delimiter: str
+
+
+def pipe_agent(house: "House", entry: ServiceEntry) -> Agent:
+    """The agent of a pipe service. Raises PipeFault, after a line in the log, where its master.cf entry cannot work."""
+    emit, settings = house.emitter(entry), house.configuration.view(_Settings, entry.overrides)
+    try:
+        attributes = pipe_attributes(entry.arguments)
+        uid, gid = _identity(attributes, settings)
+    except PipeFault as fault:
+        emit(Note("pipe", str(fault), "fatal"))
+        raise
+    for letter in attributes.ignored:
+        emit(Note("pipe", f"unknown flag: {letter} (ignored)", "warning"))
+    delimiters = attributes.recipient_delimiter
+    service = PipeService(
+        attributes=attributes,
+        manner=Manner(
+            attributes.flags, settings.recipient_delimiter if delimiters is None else delimiters, settings.owner_request_special
+        ),
+        uid=uid,
+        gid=gid,
+        time_limit=house.configuration.transport_number(entry.name, "time_limit", entry.overrides),
+        environment=exported_environment(house, entry),
+        file=str(house.configuration.directory / "master.cf"),
+    )
+    return PipeAgent(service, house.agent, house.clock, emit)
+
+
+def _identity(attributes: PipeAttributes, settings: _Settings) -> tuple[int, int]:
+    """uid and gid of a service: an existing user, neither root nor the mail system's own. Raises PipeFault."""
+    user = user_named(attributes.user)
+    if user is None:
+        raise PipeFault(f"unknown username: {attributes.user}")
+    try:
+        gid = grp.getgrnam(attributes.group).gr_gid if attributes.group else user.gid
+    except KeyError:
+        raise PipeFault(f"unknown group: {attributes.group}") from None
+    _check_privileges(user.uid, gid, settings)
+    return user.uid, gid
+
+
+def _check_privileges(uid: int, gid: int, settings: _Settings) -> None:
+    owner = user_named(settings.mail_owner)
+    if uid == 0:
+        raise PipeFault("user= command-line attribute specifies root privileges")
+    if owner and uid == owner.uid:
+        raise PipeFault(f"user= command-line attribute specifies mail system owner {settings.mail_owner}")
+    if gid == 0:
+        raise PipeFault("user= command-line attribute specifies privileged group id 0")
+    if owner and gid == owner.gid:
+        raise PipeFault(f"user= command-line attribute specifies mail system owner {settings.mail_owner} group id {gid}")
