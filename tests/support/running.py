@@ -295,9 +295,13 @@ class Client:
             codes.append(code)
         return codes
 
-    def envelope(self, sender: str = "a@example.com", *to: str) -> None:
+    def envelope(self, sender: str = "a@example.com", *to: str, hello: str = "EHLO") -> None:
         """EHLO, MAIL and RCPT; every one must be taken."""
-        for line in ("EHLO client.example.com", f"MAIL FROM:<{sender}>", *(f"RCPT TO:<{one}>" for one in to or ("b@example.net",))):
+        for line in (
+            f"{hello} client.example.com",
+            f"MAIL FROM:<{sender}>",
+            *(f"RCPT TO:<{one}>" for one in to or ("b@example.net",)),
+        ):
             reply = self.say(line)
             assert reply[0] == 250, (line, reply)
 
