@@ -61,9 +61,9 @@ async def bdat(session: "Session", command: Command) -> bool:
     if "CHUNKING" in session.ehlo_discard:
         return session.refuse("521 5.5.1 Error: command not implemented")
     match command.argument.upper().split():
-        case [size] if size.isdigit() and size.isascii():
+        case [size] if _is_chunk_size(size):
             last = False
-        case [size, "LAST"] if size.isdigit() and size.isascii():
+        case [size, "LAST"] if _is_chunk_size(size):
             last = True
         case _:
             session.note(f"malformed BDAT command syntax from {session.facts.client}: {printable(command.line)[:100]}", "warning")
@@ -73,6 +73,11 @@ async def bdat(session: "Session", command: Command) -> bool:
         return await _skip_chunk(session, int(size), last, refusal)
     assert session.transaction is not None
     return await _take_chunk(session, session.transaction, int(size), last)
+
+
+def _is_chunk_size(word: str) -> bool:
+    """Digits that a file size can hold; nobody waits for a chunk of more."""
+    return word.isdigit() and word.isascii() and int(word) < 1 << 63
 
 
 async def _chunk_refused(session: "Session", size: int) -> str | None:
@@ -237,7 +242,8 @@ async def _stored(session: "Session", ending: Ending) -> str | None:
         return None
     try:
         await session.service.enqueue(ending.message)
-    except QueueUnavailable:
+    except QueueUnavailable as failure:
+        session.note(f"{session.facts.queue_id}: queue file write error: {failure}", "warning")
         session.troubles.add("resource")
         return text_of(Outcome(Class.TEMPORARY, "4.3.0", "Error: queue file write error", 451))
     return None
