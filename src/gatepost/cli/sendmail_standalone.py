@@ -26,6 +26,7 @@ from gatepost.receive.smtpd import SmtpdService
 from gatepost.state.anvil import LocalCounters
 
 _IN_MEMORY = 1 << 20  # octets of a message that are kept in memory
+_UNIX_LINES = {"smtpd_forbid_bare_newline": "no"}  # programs of this machine may write lines as this machine does
 _WRITE_ERROR = Outcome(Class.TEMPORARY, "4.3.0", "Error: queue file write error", code=451)
 
 
@@ -34,7 +35,7 @@ def serve(command: Command) -> int:
     from gatepost.config.configuration import ConfigurationError
 
     try:
-        settings = command.configuration.view(SmtpdSettings)
+        settings = command.configuration.view(SmtpdSettings, _UNIX_LINES)
     except ConfigurationError as error:
         raise Fatal(str(error), logged=False) from None
     asyncio.run(_converse(settings, command.queue_directory / "maildrop", _emitter(command)))
@@ -100,6 +101,7 @@ class _Permit:
     """The policy of a user's own server."""
 
     async def check(self, stage: Stage, facts: Facts) -> Verdict:
+        facts.unauth_pipelining = True  # as if it had been told already: a script on a pipe waits for nobody
         return PERMIT
 
 

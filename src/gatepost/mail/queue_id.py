@@ -5,6 +5,8 @@ partition number written as Postfix writes time and inode with `enable_long_queu
 (at least six characters), microseconds in base 52 (four), `z`, and the number in base 51. So a queue id tells where to look.
 """
 
+from functools import lru_cache
+
 from msgspec import Struct
 
 # Postfix's alphabet for long ids: digits and consonants, so that no id spells a word (postconf(5), enable_long_queue_ids).
@@ -12,6 +14,7 @@ _ALPHABET = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"
 _VALUE = {c: i for i, c in enumerate(_ALPHABET)}
 _SEPARATOR = "z"
 _MILLION = 1_000_000
+_PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
 
 
 def _encode(number: int, base: int, width: int) -> str:
@@ -32,6 +35,16 @@ def _decode(text: str, base: int) -> int:
     return number
 
 
+@lru_cache(64)
+def _seconds(number: int) -> str:
+    return _encode(number, 52, 6)
+
+
+@lru_cache(64)
+def _partition(number: int) -> str:
+    return _SEPARATOR + _encode(number, 51, 1)
+
+
 class QueueId(Struct, frozen=True, order=True):
     """`key`: arrival time in microseconds since 1970. `partition`: number of the queue partition that holds it."""
 
@@ -40,7 +53,8 @@ class QueueId(Struct, frozen=True, order=True):
 
     def __str__(self) -> str:
         seconds, micros = divmod(self.key, _MILLION)
-        return f"{_encode(seconds, 52, 6)}{_encode(micros, 52, 4)}{_SEPARATOR}{_encode(self.partition, 51, 1)}"
+        high, low = divmod(micros, len(_PAIRS))
+        return _seconds(seconds) + _PAIRS[high] + _PAIRS[low] + _partition(self.partition)
 
     @property
     def arrival(self) -> float:

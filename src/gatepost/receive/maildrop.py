@@ -101,13 +101,14 @@ def opened(path: Path) -> Iterator[Waiting]:
         # Not through a link of any kind, and without waiting for the other end of a named pipe.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENXIO):
-            raise Damaged(f"{path}: not a file") from None
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EACCES):
+            raise Damaged(f"{path}: {error.strerror}") from None
         raise
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+        os.close(descriptor)
+        raise Damaged(f"{path}: not a file of its own")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
-            raise Damaged(f"{path}: not a file of its own")
         yield Waiting(file, _submission(path, file.readline(_LONGEST_ENVELOPE)), status.st_uid, status.st_mtime)
 
 

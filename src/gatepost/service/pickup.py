@@ -43,6 +43,7 @@ class Pickup:
         self._settings = house.configuration.view(PickupSettings, overrides)
         self._submit = InternalMail(house, overrides)
         self._lock: int | None = None
+        self._stuck: set[Path] = set()
 
     async def run(self) -> None:
         """Look into the maildrop until cancelled."""
@@ -69,6 +70,8 @@ class Pickup:
 
     async def _look(self) -> None:
         for path in maildrop.waiting(self._maildrop):
+            if path in self._stuck:
+                continue
             try:
                 with maildrop.opened(path) as waiting:
                     await self._take(waiting)
@@ -89,8 +92,14 @@ class Pickup:
         await self._submit.submit(queue_id, envelope, waiting.chunks(), origin="pickup", comment=comment)
 
     def _set_aside(self, path: Path, why: str) -> None:
-        self._warn(f"{why}: set aside as corrupt/{path.name}")
-        path.rename(self._house.queue_directory / "corrupt" / path.name)
+        """Out of the way, and kept; what its owner made unmovable is not looked at again, so that it holds up nobody's mail."""
+        try:
+            path.rename(self._house.queue_directory / "corrupt" / path.name)
+        except OSError as error:
+            self._stuck.add(path)
+            self._warn(f"{why}: cannot be set aside: {error.strerror}")
+        else:
+            self._warn(f"{why}: set aside as corrupt/{path.name}")
 
     def _warn(self, text: str) -> None:
         self._house.emit(Note("pickup", text, "warning"))
