@@ -60,7 +60,7 @@ def failure_of(command: str, ended: Done) -> Outcome | None:
     output = printable(ended.data)
     told = f". Command output: {output}" if output else ""
     if ended.timed_out:
-        return _failure("5.3.0", f'Command time limit exceeded: "{command}"{told}', output)
+        return _failure("5.3.0", f'Command time limit exceeded: "{command}"{told}', output or _EXITS[70].text)
     if not ended.exit_status:
         return None
     if ended.exit_status < 0:

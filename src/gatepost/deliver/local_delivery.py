@@ -24,7 +24,8 @@ ALIAS, FORWARD, INCLUDE = "alias", "forward", "include"
 class Position(Struct, frozen=True):
     """Where an expansion has got to. `sender` and `owner`: who gets the bounces, and on whose behalf mail is forwarded (empty:
     nobody's, then local names are delivered at once). `delivered`: for the Delivered-To header. `listed_by`: what listed this
-    recipient (empty: the message itself). `unmatched`: an extension, with its delimiter, that the results inherit."""
+    recipient (empty: the message itself); `listed_at`: under which name, which is not looked up as an alias again. `unmatched`: an
+    extension, with its delimiter, that the results inherit."""
 
     recipient: Recipient
     sender: str
@@ -32,6 +33,7 @@ class Position(Struct, frozen=True):
     owner: str = ""
     delivered: str = ""
     listed_by: str = ""
+    listed_at: str = ""
     unmatched: str = ""
     rights: Rights = UNCHOSEN
     level: int = 0

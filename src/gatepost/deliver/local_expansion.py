@@ -107,6 +107,8 @@ class LocalExpansion:
         if at.level > DEEPEST:
             self._warn(f"alias database loop for {key}")
             return delivery.report(at, bounced(f"alias database loop for {key}", "5.4.6"))
+        if at.listed_at.lower() == key:
+            return None
         try:
             found = await self._aliases.find_in(key)
         except LookupFailure:
@@ -119,7 +121,7 @@ class LocalExpansion:
         rights = self._alias_rights(table)
         if isinstance(rights, Outcome):
             return delivery.report(at, rights)
-        at = replace(await self._owned(at, key), listed_by=ALIAS, rights=rights)
+        at = replace(await self._owned(at, key), listed_by=ALIAS, listed_at=key, rights=rights)
         done = await self._members(delivery, _quiet(at), _listed(members))
         return self._tell_expanded(delivery, at) if done else done
 
@@ -218,7 +220,7 @@ class LocalExpansion:
             return delivery.report(at, deferred(_MISCONFIGURED, "4.3.5"))
         unmatched = at.unmatched if INCLUDE in self._propagated else ""
         owner = at.owner or at.recipient.address
-        at = replace(at, rights=rights, listed_by=INCLUDE, owner=owner, unmatched=unmatched)
+        at = replace(at, rights=rights, listed_by=INCLUDE, listed_at=at.name.local, owner=owner, unmatched=unmatched)
         return await self._members(delivery, at, _words(file.data))
 
     # .forward files
@@ -244,7 +246,14 @@ class LocalExpansion:
         if not words:
             return None
         propagate = FORWARD in self._propagated and not extended
-        forward = replace(at, rights=user, listed_by=FORWARD, owner=at.name.user, unmatched=at.unmatched if propagate else "")
+        forward = replace(
+            at,
+            rights=user,
+            listed_by=FORWARD,
+            listed_at=at.name.local,
+            owner=at.name.user,
+            unmatched=at.unmatched if propagate else "",
+        )
         done = await self._members(delivery, _quiet(forward), words)
         delivery.first_time("forward-done", path)
         return self._tell_expanded(delivery, forward) if done else done
