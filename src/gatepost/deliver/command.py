@@ -83,4 +83,4 @@ def cannot_run(program: str, failure: Failed) -> Outcome:
     """The command could not be started, or the agent could not be asked. `program`: `local` or `pipe`."""
     if not failure.missing:
         return outcome_of(failure)
-    return _failure("4.3.0", f"temporary failure. Command output: {program}: fatal: pipe_command: {failure.text} ", failure.text)
+    return _failure("4.3.0", f"temporary failure. Command output: {program}: fatal: {failure.text} ", failure.text)

@@ -11,7 +11,7 @@ from gatepost.config.expand import ExpansionError
 from gatepost.deliver.command import cannot_run, command_words, failure_of
 from gatepost.deliver.local_delivery import LocalDelivery, Position
 from gatepost.deliver.local_form import line_feeds, quote_from_lines
-from gatepost.deliver.local_names import Rights, censored, expand_names
+from gatepost.deliver.local_names import Rights, censored, expand_names, unprivileged
 from gatepost.deliver.local_settings import House, LocalSettings
 from gatepost.deliver.mailbox import LockRules, Mailbox
 from gatepost.deliver.port import DeliveryRequest
@@ -126,7 +126,7 @@ class LocalMailbox:
             return delivery.report(at, bounced("mail to file is restricted", "5.7.1"))
         if delivery.request.probe:
             return delivery.report(at, sent(f"delivers to file: {path}"))
-        at = replace(at, rights=at.rights if at.rights.uid else self._default)
+        at = replace(at, rights=unprivileged(at.rights, self._default))
         if path.endswith("/"):
             return await self._maildir(delivery, at, path)
         box = Mailbox(path, at.rights.uid, at.rights.gid, self._settings.mailbox_size_limit, strict_ownership=False)
@@ -150,7 +150,7 @@ class LocalMailbox:
         return delivery.report(at, await self._outcome(delivery, at, command))
 
     async def _outcome(self, delivery: LocalDelivery, at: Position, command: str) -> Outcome:
-        settings, who = self._settings, at.rights if at.rights.uid else self._default
+        settings, who = self._settings, unprivileged(at.rights, self._default)
         values = self.values(delivery.request, at, at.rights)
         try:
             folder = expand_names(settings.command_execution_directory, values, settings.execution_directory_expansion_filter)

@@ -5,6 +5,7 @@ import pwd
 from collections.abc import Callable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gatepost.config.expand import expand
 from gatepost.lookup.address import split_extension
@@ -42,6 +43,11 @@ class Rights(Struct, frozen=True):
 
 
 UNCHOSEN = Rights()
+
+
+def unprivileged(rights: Rights, default: Rights) -> Rights:
+    """`rights`, with the ids of `default` (default_privs) where they would be those of root."""
+    return replace(rights, uid=rights.uid or default.uid, gid=rights.gid or default.gid)
 
 
 def _rights(entry: pwd.struct_passwd) -> Rights:

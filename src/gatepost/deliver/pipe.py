@@ -106,7 +106,7 @@ class PipeAgent:
     def _outcome(self, request: DeliveryRequest, command: str, answer: Done | Failed) -> Outcome:
         if isinstance(answer, Failed):
             if answer.missing:
-                self._note(f"pipe_command: {answer.text}", "fatal")
+                self._note(answer.text, "fatal")
             return cannot_run("pipe", answer)
         if answer.timed_out:
             self._note("pipe_command_read: read time limit exceeded", "warning")

@@ -1,0 +1,295 @@
+"""local(8) over tables in memory and an agent process that only notes what it is asked: who gets what, with whose rights."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from gatepost.config.configuration import Configuration, load
+from gatepost.deliver import local_expansion
+from gatepost.deliver.local import LocalAgent
+from gatepost.deliver.local_names import Rights
+from gatepost.deliver.local_settings import House, LocalSettings
+from gatepost.deliver.port import Agent, DeliveryRequest, Report
+from gatepost.deliver.privileged import Answer, Done, Failed, ReadFile, Request, RunCommand, WriteMaildir, WriteMbox
+from gatepost.events.records import Event, Note
+from gatepost.lookup.registry import Tables
+from gatepost.mail.content import Content, MemoryContent
+from gatepost.mail.envelope import Envelope, Recipient
+from gatepost.mail.queue_id import QueueId
+from gatepost.queue.port import ActiveMessage, QueuedRecipient
+from gatepost.routing.port import AddressClass, Route
+
+USERS = {name: Rights(2000 + n, 2000 + n, name, f"/home/{name}", "/bin/sh") for n, name in enumerate(("alice", "bob"), 1)}
+USERS["root"] = Rights(0, 0, "root", "/root", "/bin/sh")
+NOBODY = Rights(65534, 65534)
+REGULAR = 0o100644
+
+
+class World:
+    """A house around one local agent. `files`: what the agent process can read; `log`: warnings; `asked`: what it was asked."""
+
+    def __init__(self, configuration: Configuration, **settings: Any) -> None:
+        self.files: dict[str, Done] = {}
+        self.asked: list[tuple[Request, bytes]] = []
+        self.queued: list[tuple[Envelope, bytes]] = []
+        self.log: list[str] = []
+        self.ended: Done = Done()
+        house = House(
+            tables=Tables(self.log.append),
+            agent=self,  # type: ignore[arg-type]
+            resolve=self.resolve,
+            rewrite=self.rewrite,
+            submit=self.submit,
+            agents=dict[str, Agent]().__getitem__,
+            program=str,
+            environment={"LANG": "C"},
+            clock=lambda: 1700000000.0,
+            emit=self.emit,
+        )
+        view = replace(configuration.view(LocalSettings), **{"home_mailbox": "Maildir/", **settings})
+        self.agent = LocalAgent(view, house, NOBODY)
+
+    def emit(self, event: Event) -> None:
+        assert isinstance(event, Note)
+        self.log.append(event.text)
+
+    async def rewrite(self, address: str) -> str:
+        return address if "@" in address else f"{address}@here.test"
+
+    async def resolve(self, address: str) -> Route:
+        local = address.endswith("@here.test")
+        return Route("local" if local else "smtp", "", address, AddressClass.LOCAL if local else AddressClass.DEFAULT)
+
+    async def submit(self, envelope: Envelope, content: Content, *, origin: str) -> QueueId:
+        self.queued.append((envelope, b"".join(content.chunks())))
+        return QueueId(1, 1)
+
+    async def ask(self, request: Request, content: Iterable[bytes] = ()) -> Answer:
+        if isinstance(request, ReadFile):
+            return self.files.get(request.path, Failed("5.2.0", f"{request.path}: No such file or directory", missing=True))
+        self.asked.append((request, b"".join(content)))
+        return self.ended
+
+    def deliver(self, to: str, header: bytes = b"", notify: int = 0) -> Report:
+        queued = QueuedRecipient(0, Recipient(to, "orig@here.test", notify=notify))
+        message = ActiveMessage(
+            QueueId(1, 0), Envelope("from@there.test"), MemoryContent(header + b"Subject: x\r\n\r\nhi\r\n"), 10, (queued,)
+        )
+        (report,) = asyncio.run(self.agent.deliver(DeliveryRequest(message, (queued,), "local", "")))
+        return report
+
+
+@pytest.fixture(scope="session")
+def configuration(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
+    folder = tmp_path_factory.mktemp("conf")
+    (folder / "main.cf").write_text("compatibility_level = 3.6\nalias_maps =\n")
+    (folder / "master.cf").write_text("")
+    return load(folder)
+
+
+@pytest.fixture
+def world(configuration: Configuration, monkeypatch: pytest.MonkeyPatch) -> Any:
+    by_id = {user.uid: user for user in USERS.values()}
+    monkeypatch.setattr(local_expansion, "user_named", USERS.get)
+    monkeypatch.setattr(local_expansion, "user_with_id", by_id.get)
+    here: list[World] = []
+
+    async def is_there(_: object, path: str, user: Rights) -> bool:
+        return path in here[0].files
+
+    monkeypatch.setattr(local_expansion.LocalExpansion, "_is_there", is_there)
+
+    def make(aliases: str = "", **settings: Any) -> World:
+        rows = " ".join(f"{{{row}}}," for row in aliases.split("; ") if row).removesuffix(",")
+        here[:] = [World(configuration, alias_maps=f"inline:{{{rows}}}" if rows else "", **settings)]
+        return here[0]
+
+    return make
+
+
+def texts(report: Report) -> list[str]:
+    """What is logged: `address: text`, one for each part."""
+    parts = (report,) if report.parts is None else report.parts
+    return [f"{part.recipient.recipient.address}: {part.outcome.text}" for part in parts if not part.expanded]
+
+
+def test_a_mailbox(world: Any) -> None:
+    here = world()
+    assert texts(here.deliver("Alice@here.test")) == ["Alice@here.test: delivered to maildir"]
+    ((request, written),) = here.asked
+    assert isinstance(request, WriteMaildir)
+    assert (request.box.path, request.box.uid) == ("/home/alice/Maildir/", 2001)
+    assert written == (
+        b"Return-Path: <from@there.test>\nX-Original-To: orig@here.test\nDelivered-To: Alice@here.test\nSubject: x\n\nhi\n"
+    )
+
+
+# (aliases, recipient, what is logged)
+EXPANSIONS = (
+    ("", "ghost@here.test", ['ghost@here.test: unknown user: "ghost"']),
+    ("", "postmaster@here.test", ["postmaster@here.test: discarded"]),
+    ("two=alice, bob", "two@here.test", ["alice@here.test: delivered to maildir", "bob@here.test: delivered to maildir"]),
+    ("a=b; b=c; c=alice", "a@here.test", ["alice@here.test: delivered to maildir"]),
+    ("twice=alice, Alice", "twice@here.test", ["alice@here.test: delivered to maildir"]),
+    ("alice=alice, bob", "alice@here.test", ["alice@here.test: delivered to maildir", "bob@here.test: delivered to maildir"]),
+    ("loopy=loopy", "loopy@here.test", ['loopy@here.test: unknown user: "loopy"']),
+    ("out=x@far.test", "out@here.test", [f"out@here.test: forwarded as {QueueId(1, 1)}"]),
+    ('cmd="|exit 0"', "cmd@here.test", ["cmd@here.test: delivered to command: exit 0"]),
+    ("f=/var/x", "f@here.test", ["f@here.test: delivered to file: /var/x"]),
+    ("rel=:include:lists/x", "rel@here.test", ["rel@here.test: mail system configuration error"]),
+    ("gone=:include:/no/x", "gone@here.test", ["gone@here.test: mail system configuration error"]),
+    ("", "+x@here.test", ['+x@here.test: unknown user: "+x"']),
+    ("", "@here.test", ['@here.test: null username in "@here.test"']),
+)
+
+
+@pytest.mark.parametrize(("aliases", "to", "logged"), EXPANSIONS)
+def test_expansion(world: Any, aliases: str, to: str, logged: list[str]) -> None:
+    assert texts(world(aliases, recipient_delimiter="+").deliver(to)) == logged
+
+
+def test_aliases_of_two_that_never_end(world: Any) -> None:
+    here = world("ping=pong; pong=ping")
+    assert texts(here.deliver("ping@here.test")) == ["ping@here.test: alias database loop for ping"]
+    assert here.log == ["alias database loop for ping"]
+
+
+def test_a_message_that_was_here_before(world: Any) -> None:
+    report = world().deliver("alice@here.test", b"Delivered-To: ALICE@here.test\r\n")
+    assert (report.outcome.enhanced, report.outcome.text) == ("5.4.6", "mail forwarding loop for alice@here.test")
+
+
+def test_delivered_to_in_the_body_is_no_loop(world: Any) -> None:
+    report = world().deliver("alice@here.test", b"X: y\r\n\r\nDelivered-To: alice@here.test\r\n")
+    assert report.outcome.text == "delivered to maildir"
+
+
+def test_forwarded_mail_keeps_its_sender_and_is_marked(world: Any) -> None:
+    here = world("out=x@far.test, y@far.test")
+    here.deliver("out@here.test")
+    ((envelope, content),) = here.queued
+    assert envelope.sender == "from@there.test"
+    assert [(r.address, r.original) for r in envelope.recipients] == [(f"{n}@far.test", "orig@here.test") for n in "xy"]
+    assert content.startswith(b"Delivered-To: out@here.test\r\nSubject: x\r\n")
+
+
+@pytest.mark.parametrize(("expand", "sender"), [(False, "owner-list@here.test"), (True, "bob@here.test")])
+def test_a_list_with_an_owner_is_sent_on_in_its_name(world: Any, expand: bool, sender: str) -> None:
+    here = world("list=alice, x@far.test; owner-list=bob", expand_owner_alias=expand)
+    here.deliver("list@here.test")
+    ((envelope, _),) = here.queued
+    assert envelope.sender == sender
+    assert [r.address for r in envelope.recipients] == ["alice@here.test", "x@far.test"]
+
+
+def test_an_include_list_forwards_and_has_the_rights_of_its_owner(world: Any) -> None:
+    here = world("list=:include:/lists/x", allow_mail_to_commands="alias, include")
+    here.files["/lists/x"] = Done(b'# people\nalice\n"|exit 0"\n', mode=REGULAR, owner=2002)
+    here.deliver("list@here.test")
+    assert [r.address for r in here.queued[0][0].recipients] == ["alice@here.test"]
+    assert [request.uid for request, _ in here.asked if isinstance(request, RunCommand)] == [2002]
+
+
+@pytest.mark.parametrize(
+    ("file", "why"),
+    [
+        (Done(b"alice\n", mode=REGULAR | 0o002, owner=0), ":include: file /l is world writable"),
+        (Done(b"", mode=0o020666, owner=0), ":include: file /l is not a regular file"),
+    ],
+)
+def test_an_include_list_that_anybody_may_write(world: Any, file: Done, why: str) -> None:
+    here = world("list=:include:/l")
+    here.files["/l"] = file
+    assert here.deliver("list@here.test").outcome.enhanced == "5.3.5"
+    assert here.log == [why]
+
+
+# (file, what is logged for alice, warnings)
+FORWARDS: tuple[tuple[Done, list[str], list[str]], ...] = (
+    (Done(b"bob\n", mode=REGULAR, owner=2001), [f"alice@here.test: forwarded as {QueueId(1, 1)}"], []),
+    (Done(b"\\alice, /x\n", mode=REGULAR, owner=2001),
+     ["alice@here.test: delivered to maildir", "alice@here.test: delivered to file: /x"], []),
+    (Done(b"alice\n", mode=REGULAR, owner=2001), ["alice@here.test: delivered to maildir"], []),
+    (Done(b"~/saved\n", mode=REGULAR, owner=0), ["alice@here.test: delivered to file: /home/alice/saved"], []),
+    (Done(b"# nobody\n", mode=REGULAR, owner=2001), ["alice@here.test: delivered to maildir"], []),
+    (Done(b"bob\n", mode=REGULAR | 2, owner=2001), ["alice@here.test: delivered to maildir"],
+     ["file /home/alice/.forward is world writable"]),
+    (Done(b"bob\n", mode=REGULAR, owner=2002), ["alice@here.test: delivered to maildir"],
+     ["file /home/alice/.forward has bad owner uid 2002"]),
+    (Done(b"", mode=0o010644, owner=2001), ["alice@here.test: delivered to maildir"],
+     ["file /home/alice/.forward is not a regular file"]),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "logged", "warned"), FORWARDS)
+def test_forward_files(world: Any, file: Done, logged: list[str], warned: list[str]) -> None:
+    here = world()
+    here.files["/home/alice/.forward"] = file
+    assert texts(here.deliver("alice@here.test")) == logged
+    assert here.log == warned
+
+
+def test_a_forward_file_for_an_extension_goes_first(world: Any) -> None:
+    here = world(recipient_delimiter="+")
+    here.files["/home/alice/.forward"] = Done(b"bob@far.test\n", mode=REGULAR, owner=2001)
+    here.files["/home/alice/.forward+x"] = Done(b"x@far.test\n", mode=REGULAR, owner=2001)
+    here.deliver("alice+x@here.test")
+    here.deliver("alice+y@here.test")
+    assert [envelope.recipients[0].address for envelope, _ in here.queued] == ["x@far.test", "bob@far.test"]
+
+
+@pytest.mark.parametrize(("propagated", "address"), [("forward", "bob+y@far.test"), ("alias", "bob@far.test")])
+def test_an_extension_goes_on_where_it_may(world: Any, propagated: str, address: str) -> None:
+    here = world(recipient_delimiter="+", propagate_unmatched_extensions=propagated)
+    here.files["/home/alice/.forward"] = Done(b"bob@far.test\n", mode=REGULAR, owner=2001)
+    here.deliver("alice+y@here.test")
+    assert here.queued[0][0].recipients[0].address == address
+
+
+def test_nothing_is_done_with_the_rights_of_root(world: Any) -> None:
+    here = world("c=|exit 0; f=/x", mailbox_command="/bin/deliver")
+    for to in ("c", "f", "root"):
+        here.deliver(f"{to}@here.test")
+    uids = [request.uid if isinstance(request, RunCommand) else request.box.uid for request, _ in here.asked]
+    assert uids == [65534, 65534, 65534]
+
+
+def test_what_a_command_is_told_is_censored(world: Any) -> None:
+    here = world(mailbox_command='/bin/x "$EXTENSION"', recipient_delimiter="+")
+    here.deliver("alice+`id`;$(id)@here.test")
+    ((request, _),) = here.asked
+    assert request.argv == ("/bin/sh", "-c", '/bin/x "$EXTENSION"')
+    assert request.environment["EXTENSION"] == "_id____id_"
+    assert request.environment["USER"] == "alice"
+    assert (request.environment["PATH"], request.environment["LANG"]) == ("/usr/bin:/bin", "C")
+
+
+def test_where_commands_and_files_are_not_allowed(world: Any) -> None:
+    here = world("c=|exit 0; f=/x", allow_mail_to_commands="", allow_mail_to_files="forward")
+    assert here.deliver("c@here.test").outcome.text == "mail to command is restricted"
+    assert here.deliver("f@here.test").outcome.text == "mail to file is restricted"
+
+
+def test_a_relay_for_unknown_users_takes_no_names_from_them(world: Any) -> None:
+    here = world(luser_relay="alice+$local@here.test", recipient_delimiter="+")
+    assert texts(here.deliver("gh$user@here.test")) == ["alice+gh$user@here.test: delivered to maildir"]
+
+
+def test_a_part_that_waits_makes_the_whole_wait(world: Any) -> None:
+    here = world("two=|exit 75, alice")
+    here.ended = Done(exit_status=75)
+    report = here.deliver("two@here.test")
+    assert (report.outcome.enhanced, len(report.parts or (report,))) == ("4.3.0", 1)
+
+
+def test_mail_spool_mbox_and_its_text_when_full(world: Any) -> None:
+    here = world(home_mailbox="", mail_spool_directory="/nowhere/mail")
+    assert here.deliver("bob@here.test").outcome.text == "delivered to mailbox"
+    ((request, written),) = here.asked
+    assert isinstance(request, WriteMbox)
+    assert request.box.path == "/nowhere/mail/bob"
+    assert written.startswith(b"From from@there.test  ")
+    assert written.endswith(b"hi\n\n")

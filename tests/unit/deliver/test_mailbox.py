@@ -1,0 +1,80 @@
+"""Mailboxes on a real file system: what is left behind, and what is refused."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from gatepost.deliver.mailbox import LockRules, Mailbox, MailboxError, deliver_to_maildir, deliver_to_mbox
+
+QUICK = LockRules(attempts=2, delay=0.0)
+
+
+def box(path: Path, limit: int = 0, **more: bool) -> Mailbox:
+    return Mailbox(str(path), os.getuid(), os.getgid(), limit, **more)
+
+
+def refused(path: Path, **more: bool) -> tuple[str, str]:
+    """(status code, text) with which a delivery to the mbox `path` fails."""
+    with pytest.raises(MailboxError) as caught:
+        deliver_to_mbox(box(path), [b"x"], QUICK, time.time, **more)
+    return caught.value.enhanced, caught.value.text
+
+
+def test_mbox_grows_and_its_lock_goes(tmp_path: Path) -> None:
+    for piece in (b"one\n", b"two\n"):
+        deliver_to_mbox(box(tmp_path / "m"), [piece], QUICK, time.time)
+    assert (tmp_path / "m").read_bytes() == b"one\ntwo\n"
+    assert (tmp_path / "m").stat().st_mode & 0o777 == 0o600
+    assert os.listdir(tmp_path) == ["m"]
+
+
+def test_a_full_mbox_is_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "m"
+    path.write_bytes(b"12345678")
+    with pytest.raises(MailboxError) as caught:
+        deliver_to_mbox(box(path, 10), [b"ab", b"cd"], QUICK, time.time)
+    assert (caught.value.enhanced, caught.value.text) == ("5.2.2", "error writing message: File too large")
+    assert path.read_bytes() == b"12345678"
+
+
+def test_what_somebody_put_in_the_way(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("")
+    (tmp_path / "soft").symlink_to(victim)
+    os.link(victim, tmp_path / "hard")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    assert refused(tmp_path / "soft")[0] == "5.2.0"
+    assert refused(tmp_path / "hard") == ("5.2.0", "file has 2 hard links")
+    assert refused(tmp_path / "pipe")[0] == "5.2.0"
+    assert refused(tmp_path / "folder")[0] == "5.2.0"
+    assert victim.read_text() == ""
+
+
+def test_a_program_is_no_mailbox(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("")
+    (tmp_path / "run").chmod(0o700)
+    assert refused(tmp_path / "run", listed=True) == ("5.7.1", "file is executable")
+
+
+def test_a_device_only_where_it_is_listed(tmp_path: Path) -> None:
+    assert refused(Path("/dev/null")) == ("5.2.0", "destination /dev/null is not a regular file")
+    deliver_to_mbox(box(Path("/dev/null"), 1, strict_ownership=False), [b"xyz"], QUICK, time.time, listed=True)
+
+
+def test_a_lock_of_somebody_else(tmp_path: Path) -> None:
+    lock = tmp_path / "m.lock"
+    lock.write_text("")
+    assert refused(tmp_path / "m")[0] == "4.2.0"
+    os.utime(lock, (0, 0))  # left behind long ago
+    deliver_to_mbox(box(tmp_path / "m"), [b"x"], QUICK, time.time)
+    assert not lock.exists()
+
+
+def test_maildir_is_made_and_its_files_are_private(tmp_path: Path) -> None:
+    deliver_to_maildir(Mailbox(f"{tmp_path}/M/", os.getuid(), os.getgid()), [b"hello\n"], time.time)
+    (new,) = (tmp_path / "M" / "new").iterdir()
+    assert new.read_bytes() == b"hello\n"
+    assert not list((tmp_path / "M" / "tmp").iterdir())
