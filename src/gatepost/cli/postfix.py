@@ -57,21 +57,32 @@ def start(directory: Path, *, foreground: bool) -> int:
     """Start the mail system; in the background, return when it serves."""
     if (status := check(directory, quiet=True)) != 0:
         return status
-    if foreground:
-        return run(directory)
-    serving, started = os.pipe()
+    return run(directory) if foreground else _in_background(directory)
+
+
+_SERVING = b"\0"  # what a daemon writes where its complaints went, once it serves
+
+
+def _in_background(directory: Path) -> int:
+    """Leave a supervisor behind that has nothing of ours open; return when it serves, or say what it said and its status."""
+    told, tell = os.pipe()
     pid = os.fork()
-    if pid:
-        os.close(started)
-        if os.read(serving, 1) == b"\n":
-            return 0
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) or 1
-    os.close(serving)
-    os.setsid()
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1):
-        os.dup2(null, descriptor)
-    os._exit(run(directory, lambda: os.write(started, b"\n")))
+    if pid == 0:
+        os.close(told)
+        os.setsid()
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor, end in ((0, null), (1, null), (2, tell)):
+            os.dup2(end, descriptor)
+        os.close(tell)
+        os._exit(run(directory, lambda: (os.write(2, _SERVING), os.dup2(null, 2))))
+    os.close(tell)
+    said = b""
+    while not said.endswith(_SERVING) and (more := os.read(told, 4096)):
+        said += more
+    sys.stderr.write(said.removesuffix(_SERVING).decode(errors="replace"))
+    if said.endswith(_SERVING):
+        return 0
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) or 1
 
 
 def run(directory: Path, on_serving: Callable[[], object] = lambda: None) -> int:

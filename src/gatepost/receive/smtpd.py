@@ -128,6 +128,10 @@ class SmtpdService:
         if not self._sessions:
             self._empty.set()
 
+    async def idle(self) -> None:
+        """Return when there is no session."""
+        await self._empty.wait()
+
     async def drain(self, deadline: float) -> None:
         """End all sessions in an orderly way: idle ones now with 421, the others after their transaction, and what is left
         after `deadline` seconds at once."""

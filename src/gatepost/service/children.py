@@ -3,6 +3,7 @@
 A child that lived less than a second is brought back with a growing pause (at most ten seconds), any other at once.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -84,14 +85,12 @@ class Children:
         now = time.monotonic()
         return [role for role, when in self.waiting.items() if when <= now]
 
-    def signal(self, number: int, *, older_than: int | None = None, role: str | None = None) -> None:
-        """Send a signal to the children of generations before `older_than`, and of one role, where given."""
+    def signal(self, number: int, *, role: str | None = None, generation: int | None = None) -> None:
+        """Send a signal to all children, or those of one role and one generation."""
         for child in list(self.running.values()):
-            if (older_than is None or child.generation < older_than) and (role is None or child.role.name == role):
-                try:
+            if role in (None, child.role.name) and generation in (None, child.generation):
+                with contextlib.suppress(ProcessLookupError):  # ended; reap() will tell
                     os.kill(child.pid, number)
-                except ProcessLookupError:
-                    continue  # ended; reap() will tell
 
 
 def _run(body: Callable[[int], None], ready: int) -> None:

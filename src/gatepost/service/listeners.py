@@ -59,6 +59,7 @@ class Listeners:
         self._agent: socket.socket | None = None
         self._showq: socket.socket | None = None
         self._left_over: list[socket.socket] = []
+        self._new: list[socket.socket] = []
 
     def bind(self, configuration: Configuration) -> None:
         """Bind everything that `configuration` wants. Raises BindFailure."""
@@ -81,6 +82,7 @@ class Listeners:
         fresh._bound = {address: self._bound[address] for _, address in wants if address in self._bound}
         fresh.bind(configuration)
         fresh._left_over = [sock for address, sock in self._bound.items() if address not in fresh._bound]
+        fresh._new = [sock for address, sock in fresh._bound.items() if address not in self._bound]
         return fresh
 
     def close_left_over(self) -> None:
@@ -88,6 +90,11 @@ class Listeners:
         for sock in self._left_over:
             sock.close()
         self._left_over = []
+
+    def close_new(self) -> None:
+        """Close what only this configuration has: it was given up."""
+        for sock in self._new:
+            sock.close()
 
     def sockets(self) -> tuple[Listener, ...]:
         return tuple(Listener(self._entries[address], address, sock) for address, sock in self._bound.items())
@@ -140,7 +147,9 @@ def _port(entry: ServiceEntry) -> int:
     try:
         return socket.getservbyname(name, "tcp")
     except OSError:
-        raise BindFailure(f"{entry.file}:{entry.line}: no such service: {name} (name a port number, or add it to /etc/services)") from None
+        raise BindFailure(
+            f"{entry.file}:{entry.line}: no such service: {name} (name a port number, or add it to /etc/services)"
+        ) from None
 
 
 def _hosts(entry: ServiceEntry, settings: MasterSettings) -> list[str]:

@@ -4,7 +4,7 @@ Contract
 - Listening sockets live here and are inherited by every worker, so that a worker can die or be replaced without one refused
   connection. Opening the log, binding low ports and starting the agent are all that root is needed for.
 - SIGHUP: read the configuration again. A bad one is refused, by name, and the old one keeps running. A good one gets new
-  workers; when they serve, the old ones are told to finish.
+  workers; when they serve, the old ones are told to finish; where they do not, the old ones stay.
 - SIGTERM, SIGINT: stop in an orderly way. SIGCHLD: bring back what has died, within a second.
 - Signals are blocked here and fetched one by one (sigtimedwait), so no handler runs between two lines; children unblock them.
 Failure: what cannot be bound or created at the start is one `fatal:` line and exit status 1.
@@ -13,6 +13,7 @@ Failure: what cannot be bound or created at the start is one `fatal:` line and e
 import contextlib
 import fcntl
 import gc
+import itertools
 import os
 import select
 import signal
@@ -23,7 +24,7 @@ from pathlib import Path
 from gatepost.config.configuration import ConfigurationError, load
 from gatepost.events.records import Note
 from gatepost.service import agent, preload, showq, worker
-from gatepost.service.children import Child, Children, Role, how_it_ended
+from gatepost.service.children import Children, Role, how_it_ended
 from gatepost.service.directories import create_missing
 from gatepost.service.listeners import BindFailure, Listeners
 from gatepost.service.log import Log
@@ -50,6 +51,7 @@ class Supervisor:
         self._children = Children()
         self._listeners = Listeners()
         self._generation = 0
+        self._generations = itertools.count(1)
         self._stopping = False
         self._pid = os.getpid()
         self._configuration = load(directory)
@@ -71,7 +73,9 @@ class Supervisor:
         gc.collect()
         gc.freeze()  # what is shared with the children stays shared: the collector must not touch it
         self._start_all()
-        self._wait_until_serving(self._of_generation())
+        if not self._wait_until_serving(0):
+            self._stop()
+            raise StartFailure("the workers cannot serve this configuration; the mail log says why")
         on_serving()
         while not self._stopping:
             self._handle(signal.sigtimedwait(_SIGNALS, self._next_wait()))
@@ -80,6 +84,9 @@ class Supervisor:
     def _start_all(self) -> None:
         self._fork(_AGENT)
         self._fork(_SHOWQ)
+        self._start_workers()
+
+    def _start_workers(self) -> None:
         for number in range(worker_count(self._settings)):
             self._fork(Role("worker", number))
 
@@ -88,17 +95,22 @@ class Supervisor:
 
     def _child(self, role: Role, ready: int) -> None:
         """The first steps of a child: nothing of the sender's is read before the privileges are gone."""
-        die_with_parent(self._pid)
+        self._listeners.close_left_over()  # else nobody would ever accept what still connects there
         if role.name == "worker":
             listeners = self._listeners.sockets()
             tls = {listener.entry.key: load_tls(self._configuration, listener.entry) for listener in listeners}
-            become(self._settings.mail_owner)
+            self._give_up_privileges()
             worker.run(worker.Inheritance(self._configuration, listeners, tls, self._log, role.number, ready))
         elif role == _SHOWQ:
-            become(self._settings.mail_owner)
+            self._give_up_privileges()
             showq.run(showq.Inheritance(self._configuration, self._listeners.showq_socket(), self._log, ready))
         else:
+            die_with_parent(self._pid)
             agent.run(agent.Inheritance(self._listeners.agent_socket(), ready))
+
+    def _give_up_privileges(self) -> None:
+        become(self._settings.mail_owner)
+        die_with_parent(self._pid)  # only now: the kernel forgets it where the user changes
 
     def _handle(self, info: signal.struct_siginfo | None) -> None:
         number = info.si_signo if info else None
@@ -112,7 +124,7 @@ class Supervisor:
 
     def _reap(self) -> None:
         for child, status in self._children.reap():
-            if child.generation < self._generation and child.role.name == "worker":
+            if child.generation != self._generation and child.role.name == "worker":
                 continue  # told to finish by a reload
             if not self._stopping:
                 self._say(f"process {child.role.name} pid {child.pid} {how_it_ended(status)}", "warning")
@@ -130,28 +142,33 @@ class Supervisor:
         except (ConfigurationError, BindFailure, OSError) as error:
             self._say(f"reload refused, the old configuration keeps running: {error}", "error")
             return
+        before = self._configuration, self._settings, self._listeners, self._generation
         self._configuration, self._settings, self._listeners = configuration, settings, listeners
+        self._generation = next(self._generations)
+        self._start_workers()
+        if not self._wait_until_serving(self._generation):
+            self._children.signal(signal.SIGKILL, generation=self._generation)
+            listeners.close_new()
+            self._configuration, self._settings, self._listeners, self._generation = before
+            self._say("reload refused, the old configuration keeps running: the workers cannot serve the new one", "error")
+            return
         self._log.reopen(configuration)
-        self._generation += 1
         self._say(f"reload -- version {settings.mail_version}, configuration {self._directory}")
+        self._children.signal(signal.SIGUSR1, role="worker", generation=before[-1])
         for role in (_AGENT, _SHOWQ):
             self._children.signal(signal.SIGTERM, role=role.name)
-        for number in range(worker_count(settings)):
-            self._fork(Role("worker", number))
-        self._wait_until_serving(self._of_generation())
-        self._children.signal(signal.SIGTERM, older_than=self._generation, role="worker")
-        self._listeners.close_left_over()
+        listeners.close_left_over()
 
-    def _of_generation(self) -> list[Child]:
-        return [c for c in self._children.running.values() if c.generation == self._generation]
-
-    def _wait_until_serving(self, children: list[Child]) -> None:
-        """Return when every one of `children` serves, has ended, or has used up the patience."""
+    def _wait_until_serving(self, generation: int) -> bool:
+        """Whether every child of a generation serves, within the patience; False as soon as one of them ends."""
         deadline = time.monotonic() + _RELOAD_PATIENCE
-        left = {child.ready for child in children}
+        left = {child.ready for child in self._children.running.values() if child.generation == generation}
         while left and (patience := deadline - time.monotonic()) > 0:
             readable, _, _ = select.select(list(left), [], [], patience)
+            if any(not os.read(ready, 1) for ready in readable):
+                return False
             left -= set(readable)
+        return not left
 
     def _stop(self) -> int:
         self._say("terminating on signal 15", "")

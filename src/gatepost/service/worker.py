@@ -1,19 +1,21 @@
 """A worker: owns whole messages, from the socket to the last recipient. Unprivileged from its first step.
 
 SIGTERM: accept nothing more, let sessions finish their transaction and deliveries their attempt, give the queue partitions up,
-end. A worker that is killed loses nothing: what it acknowledged is in the store, and another worker takes the partition over.
+end. SIGUSR1 (a reload): the same, but first sessions may go on until their clients leave, for a while. A worker that is killed
+loses nothing: what it acknowledged is in the store, and another worker takes the partition over.
 """
 
 import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
 import uvloop
 from msgspec import Struct
 
-from gatepost.config.configuration import Configuration
+from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.events.records import Note
 from gatepost.net.tls import ServerTls, TlsFailure
 from gatepost.receive.smtpd import SmtpdService
@@ -23,7 +25,9 @@ from gatepost.service.log import Log
 from gatepost.service.pickup import Pickup
 from gatepost.service.smtpd import open_service
 
-_DRAIN = 6.0  # seconds for sessions to finish their transaction
+_DRAIN = 6.0  # seconds for sessions to finish their transaction when we stop
+_RETIREMENT = 30.0  # seconds for clients to leave by themselves after a reload
+_LONG_DRAIN = 300.0  # seconds for sessions to finish their transaction after that
 
 
 class Inheritance(Struct, frozen=True):
@@ -42,27 +46,40 @@ def run(inheritance: Inheritance) -> None:
     """Live as a worker until told to stop."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     os.umask(0o077)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_live(inheritance))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_live(inheritance))
+    except* ConfigurationError as group:
+        for error in group.exceptions:
+            inheritance.log.emit(Note("master", str(error), "fatal"))
+        inheritance.log.flush()
+        os._exit(1)
 
 
 async def _live(inheritance: Inheritance) -> None:
     loop = asyncio.get_running_loop()
     log = inheritance.log
     log.on_first = lambda: loop.call_soon(log.flush)
-    told_to_stop = asyncio.Event()
-    loop.add_signal_handler(signal.SIGTERM, told_to_stop.set)
+    stop, retire = asyncio.Event(), asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGUSR1, retire.set)
     house = House(inheritance.configuration, log)
     try:
         async with asyncio.TaskGroup() as group:
-            stop_serving = await _serve(house, inheritance)
+            serving = await _serve(house, inheritance)
             house.start(group)
             pickup = group.create_task(Pickup(house).run())
             os.write(inheritance.ready, b"\n")
-            await told_to_stop.wait()
+            await _first(stop.wait(), retire.wait())
             pickup.cancel()
-            await stop_serving()
+            serving.close()
+            if not stop.is_set():
+                await _first(stop.wait(), serving.sessions_over(), asyncio.sleep(_RETIREMENT))
+            await serving.drain(_DRAIN if stop.is_set() else _LONG_DRAIN)
+            with contextlib.suppress(OSError):
+                os.close(inheritance.ready)
             await house.stop()
             raise _Stop
     except* _Stop:
@@ -76,29 +93,49 @@ class _Stop(Exception):
     """Ends the task group of a worker that was told to stop."""
 
 
-async def _serve(house: House, inheritance: Inheritance) -> Callable[[], Awaitable[None]]:
-    """Accept connections on every listener; returns how to stop that."""
+async def _first(*waits: Coroutine[Any, Any, object]) -> None:
+    """Return when the first of these does, and give up the others."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+
+
+class _Serving:
+    """The services of a worker and what accepts connections for them."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self.services: dict[str, SmtpdService] = {}
+        self.servers: list[asyncio.AbstractServer] = []
+
+    def close(self) -> None:
+        """Accept nothing more."""
+        for server in self.servers:
+            server.close()
+
+    async def sessions_over(self) -> None:
+        """Return when no session is left."""
+        for service in self.services.values():
+            await service.idle()
+
+    async def drain(self, patience: float) -> None:
+        """End all sessions, idle ones at once and the others after their transaction, for at most `patience` seconds."""
+        ends = (service.drain(patience) for service in self.services.values())
+        for result in await asyncio.gather(*ends, return_exceptions=True):
+            if isinstance(result, Exception):
+                self._house.emit(Note("smtpd", f"session cut off: {result!r}", "warning"))
+
+
+async def _serve(house: House, inheritance: Inheritance) -> _Serving:
+    """Accept connections on every listener."""
     loop = asyncio.get_running_loop()
-    services: dict[str, SmtpdService] = {}
-    servers: list[asyncio.AbstractServer] = []
+    serving = _Serving(house)
     for listener in inheritance.listeners:
         entry = listener.entry
-        service = services.get(entry.key)
+        service = serving.services.get(entry.key)
         if service is None:
-            service = services[entry.key] = open_service(house, entry, inheritance.tls.get(entry.key))
-        if listener.address.path:
-            server = await loop.create_unix_server(service.protocol, sock=listener.socket)
-        else:
-            server = await loop.create_server(service.protocol, sock=listener.socket)
-        servers.append(server)
-
-    async def stop() -> None:
-        for server in servers:
-            server.close()
-        for result in await asyncio.gather(*(s.drain(_DRAIN) for s in services.values()), return_exceptions=True):
-            if isinstance(result, Exception):
-                house.emit(Note("smtpd", f"session cut off: {result!r}", "warning"))
-        with contextlib.suppress(OSError):
-            os.close(inheritance.ready)
-
-    return stop
+            service = serving.services[entry.key] = open_service(house, entry, inheritance.tls.get(entry.key))
+        accept = loop.create_unix_server if listener.address.path else loop.create_server
+        serving.servers.append(await accept(service.protocol, sock=listener.socket))
+    return serving
