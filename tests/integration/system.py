@@ -1,9 +1,9 @@
 """A running Gatepost that serves example.test: every address of it has the Maildir `box`."""
 
-import os
 import shutil
 import smtplib
 import subprocess
+from pathlib import Path
 
 from tests.support import running
 from tests.support.running import MASTER, OWNER, wait_for
@@ -62,16 +62,15 @@ def parameters(text: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in (line.partition("=") for line in text.splitlines() if line.strip())}
 
 
-def resident_user(pid: int) -> tuple[int, bool]:
+def user_of(pid: int) -> tuple[int, bool]:
     """Effective user of a process, and whether it can gain no privileges any more (proc(5))."""
     status = dict(line.split(":", 1) for line in open(f"/proc/{pid}/status"))
     return int(status["Uid"].split()[1]), status["NoNewPrivs"].strip() == "1"
 
 
 def alive(pid: int) -> bool:
-    """Whether a process exists."""
+    """Whether a process runs (one that has ended but was not waited for does not)."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
         return False
-    return True
