@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from gatepost.deliver.local_delivery import LocalDelivery, Position, delivered_to
+from gatepost.deliver.local_delivery import LocalDelivery, Position, delivered_to, quiet
 from gatepost.deliver.local_expansion import LocalExpansion
 from gatepost.deliver.local_mailbox import LocalMailbox
 from gatepost.deliver.local_names import Rights
@@ -33,5 +33,5 @@ class LocalAgent:
         start = Position(queued.recipient, request.message.envelope.sender)
         if await self._expansion.recipient(delivery, start):
             for outcome in await delivery.forwards.send(request, self._house.submit):
-                delivery.report(start, outcome)
+                delivery.report(quiet(start), outcome)
         return delivery.result()

@@ -10,7 +10,7 @@ from gatepost.deliver.local_names import UNCHOSEN, LocalName, Rights
 from gatepost.deliver.port import DeliveryRequest, Report
 from gatepost.mail.address import from_bytes, split
 from gatepost.mail.content import Content
-from gatepost.mail.envelope import Recipient
+from gatepost.mail.envelope import Notify, Recipient
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.queue.port import QueuedRecipient
 
@@ -97,3 +97,11 @@ def spliced(address: str, extension: str) -> str:
     """`address` with an extension added to its local part."""
     local, domain = split(address)
     return f"{local}{extension}@{domain}" if domain else local + extension
+
+
+def quiet(at: Position) -> Position:
+    """Results of an expansion do not tell of success: that mail was expanded is told once (RFC 3461 §5.2.7)."""
+    notify = at.recipient.notify
+    if not notify & Notify.SUCCESS:
+        return at
+    return replace(at, recipient=replace(at.recipient, notify=(notify & ~Notify.SUCCESS) or int(Notify.NEVER)))

@@ -9,7 +9,7 @@ import stat
 from msgspec.structs import replace
 
 from gatepost.config.expand import ExpansionError
-from gatepost.deliver.local_delivery import ALIAS, FORWARD, INCLUDE, LocalDelivery, Position, spliced
+from gatepost.deliver.local_delivery import ALIAS, FORWARD, INCLUDE, LocalDelivery, Position, quiet, spliced
 from gatepost.deliver.local_mailbox import LocalMailbox
 from gatepost.deliver.local_names import (
     UNCHOSEN,
@@ -122,7 +122,7 @@ class LocalExpansion:
         if isinstance(rights, Outcome):
             return delivery.report(at, rights)
         at = replace(await self._owned(at, key), listed_by=ALIAS, listed_at=key, rights=rights)
-        done = await self._members(delivery, _quiet(at), _listed(members))
+        done = await self._members(delivery, quiet(at), _listed(members))
         return self._tell_expanded(delivery, at) if done else done
 
     def _alias_rights(self, table: str) -> Rights | Outcome:
@@ -144,7 +144,9 @@ class LocalExpansion:
             if members is not None:
                 expanded = members if self._settings.expand_owner_alias else owner
                 address = await self._house.rewrite(expanded)
-                return replace(at, sender=address, owner=address)
+                # The members of a list are told nothing of whom the sender wrote to, nor the sender of them (RFC 3461 §5.2.7).
+                member = replace(at.recipient, original="", orcpt="", notify=0)
+                return replace(at, recipient=member, sender=address, owner=address)
         return replace(at, owner="") if self._settings.reset_owner_alias else at
 
     def _tell_expanded(self, delivery: LocalDelivery, at: Position) -> bool:
@@ -254,7 +256,7 @@ class LocalExpansion:
             owner=at.name.user,
             unmatched=at.unmatched if propagate else "",
         )
-        done = await self._members(delivery, _quiet(forward), words)
+        done = await self._members(delivery, quiet(forward), words)
         delivery.first_time("forward-done", path)
         return self._tell_expanded(delivery, forward) if done else done
 
@@ -300,7 +302,7 @@ class LocalExpansion:
         if at.name.user in _RESERVED:
             self._warn(f"required alias not found: {at.name.user}")
             return delivery.report(at, sent("discarded"))
-        return delivery.report(at, bounced(f'unknown user: "{at.name.local}"', "5.1.1"))
+        return delivery.report(at, bounced(f'unknown user: "{at.name.user}"', "5.1.1"))
 
     async def _transport(self, kind: str, name: LocalName) -> str:
         """mailbox_transport(_maps) or fallback_transport(_maps) for a user, empty for none."""
@@ -322,14 +324,6 @@ class LocalExpansion:
         reports = await agent.deliver(request)
         delivery.parts.extend(replace(report, service=self._house.program(transport)) for report in reports)
         return all(report.outcome.cls is not Class.TEMPORARY for report in reports)
-
-
-def _quiet(at: Position) -> Position:
-    """Results of an expansion do not tell of success: that mail was expanded is told once (RFC 3461 §5.2.7)."""
-    notify = at.recipient.notify
-    if not notify & Notify.SUCCESS:
-        return at
-    return replace(at, recipient=replace(at.recipient, notify=(notify & ~Notify.SUCCESS) or int(Notify.NEVER)))
 
 
 def _words(data: bytes) -> list[str]:

@@ -130,6 +130,7 @@ def test_a_mailbox(world: Any) -> None:
 # (aliases, recipient, what is logged)
 EXPANSIONS = (
     ("", "ghost@here.test", ['ghost@here.test: unknown user: "ghost"']),
+    ("", "ghost+x@here.test", ['ghost+x@here.test: unknown user: "ghost"']),
     ("", "postmaster@here.test", ["postmaster@here.test: discarded"]),
     ("two=alice, bob", "two@here.test", ["alice@here.test: delivered to maildir", "bob@here.test: delivered to maildir"]),
     ("a=b; b=c; c=alice", "a@here.test", ["alice@here.test: delivered to maildir"]),
