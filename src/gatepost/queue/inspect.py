@@ -144,6 +144,7 @@ def read(queue_directory: Path, identity: QueueId) -> StoredMessage | None:
         return None
     connection = open_partition(directory)
     try:
+        connection.execute("BEGIN")  # one state of the queue for all that is read of a message
         return _stored(connection, directory, identity)
     finally:
         connection.close()

@@ -16,7 +16,7 @@ from gatepost.mail.envelope import Notify
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue.port import ActiveMessage, Failure, Notifier, QueueUnavailable, Settlement, Status
-from gatepost.queue.schedule import is_expired, is_late, next_attempt
+from gatepost.queue.schedule import delivery_order, is_expired, is_late, next_attempt
 from gatepost.queue.settings import QueueSettings
 from gatepost.queue.transaction import WARNED
 
@@ -164,7 +164,8 @@ class Results:
         )
 
     async def _notify(self, active: Pass, ended: list[Ended], send: "_Send", action: str) -> bool:
-        failures = [Failure(e.report.recipient, e.report.outcome, action or _success(e.report), e.report.relay) for e in ended]
+        reports = sorted((e.report for e in ended), key=lambda report: delivery_order(report.recipient))
+        failures = [Failure(report.recipient, report.outcome, action or _success(report), report.relay) for report in reports]
         try:
             await send(active.message, failures)
         except Exception as error:  # Whatever a notice cannot say must not cost the message.

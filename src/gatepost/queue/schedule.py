@@ -50,6 +50,12 @@ def feedback(text: str) -> Feedback:
     return lambda window: weight * by_window(window)
 
 
+def delivery_order(queued: QueuedRecipient) -> tuple[str, str]:
+    """Sort key: recipients of one destination are delivered to, and told of, by domain and then by local part, as in Postfix."""
+    local, _, domain = queued.recipient.address.rpartition("@")
+    return domain.lower(), local
+
+
 def split(recipients: Sequence[QueuedRecipient], limit: int) -> list[tuple[QueuedRecipient, ...]]:
     """`recipients` in requests of at most `limit` (0: no limit)."""
     size = limit or len(recipients) or 1

@@ -20,7 +20,7 @@ from gatepost.queue.contents import in_memory
 from gatepost.queue.destinations import Destinations, Job, Site
 from gatepost.queue.port import ActiveMessage, NewMessage, Notifier, QueuedRecipient, QueueUnavailable, Settlement, Status
 from gatepost.queue.results import Ledger, Pass, Results
-from gatepost.queue.schedule import split
+from gatepost.queue.schedule import delivery_order, split
 from gatepost.queue.settings import Limits, QueueSettings
 from gatepost.queue.transaction import Claim, Claimed
 from gatepost.routing.port import AddressClass, Route
@@ -275,7 +275,7 @@ class Scheduler:
         jobs = [
             Job(active, recipients, site)
             for site, of_site in by_site.items()
-            for recipients in split(of_site, site.transport.limits.destination_recipient_limit)
+            for recipients in split(sorted(of_site, key=delivery_order), site.transport.limits.destination_recipient_limit)
         ]
         for job in jobs[1:]:
             await self._submit(job)
