@@ -306,6 +306,14 @@ class Client:
             assert reply[0] == 250, (line, reply)
 
 
+def lives(pid: int) -> bool:
+    """Whether a process runs (one that nobody has waited for yet does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def _open_files(pid: int) -> list[str]:
     found = []
     with contextlib.suppress(OSError):
