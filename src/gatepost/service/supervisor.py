@@ -124,11 +124,12 @@ class Supervisor:
 
     def _reap(self) -> None:
         for child, status in self._children.reap():
-            if child.generation != self._generation and child.role.name == "worker":
-                continue  # told to finish by a reload
-            if not self._stopping:
+            told_to_end = child.generation != self._generation  # by a reload, which has started the new workers already
+            if self._stopping or (told_to_end and child.role.name == "worker"):
+                continue
+            if not told_to_end:
                 self._say(f"process {child.role.name} pid {child.pid} {how_it_ended(status)}", "warning")
-                self._children.wait_before_return(child)
+            self._children.wait_before_return(child)
 
     def _next_wait(self) -> float:
         waits = [when - time.monotonic() for when in self._children.waiting.values()]

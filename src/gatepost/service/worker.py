@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
@@ -48,17 +49,13 @@ def run(inheritance: Inheritance) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     os.umask(0o077)
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_live(inheritance))
-    except* ConfigurationError as group:
-        for error in group.exceptions:
-            inheritance.log.emit(Note("master", str(error), "fatal"))
-        inheritance.log.flush()
-        os._exit(1)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        if not runner.run(_live(inheritance)):
+            sys.exit(1)
 
 
-async def _live(inheritance: Inheritance) -> None:
+async def _live(inheritance: Inheritance) -> bool:
+    """Serve until told to stop; False where the configuration cannot be served, which the log has then."""
     loop = asyncio.get_running_loop()
     log = inheritance.log
     log.on_first = lambda: loop.call_soon(log.flush)
@@ -83,10 +80,15 @@ async def _live(inheritance: Inheritance) -> None:
             await house.stop()
             raise _Stop
     except* _Stop:
-        pass
+        served = True
+    except* ConfigurationError as group:
+        served = False
+        for error in group.exceptions:
+            house.emit(Note("smtpd", str(error), "fatal"))
     finally:
         house.close()
         log.flush()
+    return served
 
 
 class _Stop(Exception):
