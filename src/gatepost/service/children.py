@@ -100,6 +100,8 @@ def _run(body: Callable[[int], None], ready: int) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         body(ready)
         status = 0
+    except SystemExit as ended:
+        status = int(ended.code or 0)
     except BaseException:  # a child must not unwind into the supervisor; the trace goes to stderr for the developer
         traceback.print_exc()
     finally:

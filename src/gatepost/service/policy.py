@@ -11,6 +11,7 @@ from gatepost.policy.engine import RestrictionPolicy
 from gatepost.policy.settings import PolicySettings
 from gatepost.policy.sources import Sources
 from gatepost.routing.recipients import Recipients
+from gatepost.service.settings import as_list
 
 if TYPE_CHECKING:
     from gatepost.service.house import House
@@ -25,7 +26,7 @@ def restriction_policy(house: "House", overrides: Mapping[str, str], emit: Emit)
         return configuration.value(name, overrides)
 
     classes = value("smtpd_restriction_classes").replace(",", " ").split()
-    addresses = " ".join(sorted(house.own_addresses))
+    addresses = as_list(house.own_addresses)
     sources = Sources(
         settings=configuration.view(PolicySettings, overrides),
         tables=house.tables,
@@ -41,4 +42,3 @@ def restriction_policy(house: "House", overrides: Mapping[str, str], emit: Emit)
         emit=emit,
     )
     return RestrictionPolicy(sources, {name: value(name) for name in classes})
-

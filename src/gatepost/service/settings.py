@@ -1,6 +1,7 @@
 """Parameters that processes and wiring read themselves; every other room declares its own."""
 
 import socket
+from collections.abc import Iterable
 
 from msgspec import Struct
 
@@ -49,6 +50,11 @@ def own_addresses(settings: HouseSettings) -> frozenset[str]:
         else:
             found |= _addresses_of(word.strip("[]"))
     return frozenset(found)
+
+
+def as_list(addresses: Iterable[str]) -> str:
+    """Addresses as an access list has them: an IPv6 address in brackets, for `type:table` would be a table."""
+    return " ".join(f"[{one}]" if ":" in one else one for one in sorted(addresses))
 
 
 def _addresses_of(host: str) -> set[str]:

@@ -14,6 +14,7 @@ from gatepost.receive.port import Surroundings
 from gatepost.receive.settings import SmtpdSettings
 from gatepost.receive.smtpd import SmtpdService
 from gatepost.service.policy import restriction_policy
+from gatepost.service.settings import as_list
 
 if TYPE_CHECKING:
     from gatepost.service.house import House
@@ -109,7 +110,7 @@ class _Lists:
 
     def _rewriting_clients(self) -> Callable[[str, str], Awaitable[bool]]:
         """local_header_rewrite_clients: restriction-like words and tables that name clients whose headers are completed as ours."""
-        own = MatchList.addresses(" ".join(self._house.own_addresses), self._house.tables, "inet_interfaces", self._warn)
+        own = MatchList.addresses(as_list(self._house.own_addresses), self._house.tables, "inet_interfaces", self._warn)
         mine = MatchList.addresses(self._value("mynetworks"), self._house.tables, "mynetworks", self._warn)
         words = self._value("local_header_rewrite_clients").replace(",", " ").split()
         members = [{"permit_inet_interfaces": own, "permit_mynetworks": mine}[w] for w in words if w in _REWRITE_WORDS]
