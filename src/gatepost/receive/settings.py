@@ -38,6 +38,7 @@ class SmtpdSettings(Struct, frozen=True):
     smtpd_tls_wrappermode: bool = False
     smtpd_tls_received_header: bool = False
     smtpd_tls_loglevel: int = 0
+    content_filter: str = ""
     smtpd_sasl_authenticated_header: bool = False
     smtpd_sasl_auth_enable: bool = False
     disable_vrfy_command: bool = False

@@ -100,8 +100,15 @@ def attributes(facts: Facts, forwarded: Forwarded | None, context: str, encoding
     return tuple(pair for pair in pairs if pair[1])
 
 
-def envelope(sender: Sender, recipients: list[Recipient], actions: list[Action], attrs: tuple[tuple[str, str], ...]) -> Envelope:
-    """The envelope, after what policy asked for (HOLD, FILTER, REDIRECT, BCC of access(5)); the last one of a kind counts."""
+def envelope(
+    sender: Sender,
+    recipients: list[Recipient],
+    actions: list[Action],
+    attrs: tuple[tuple[str, str], ...],
+    content_filter: str = "",
+) -> Envelope:
+    """The envelope, after what policy asked for (HOLD, FILTER, REDIRECT, BCC of access(5)); the last one of a kind counts.
+    `content_filter`: the parameter, which FILTER overrides."""
     asked = {action.kind: action.value for action in actions}
     bcc = [Recipient(a.value, a.value, f"rfc822;{a.value}", int(Notify.NEVER)) for a in actions if a.kind == "bcc"]
     return Envelope(
@@ -111,7 +118,7 @@ def envelope(sender: Sender, recipients: list[Recipient], actions: list[Action],
         ret=sender.ret,
         envid=sender.envid,
         smtputf8=sender.smtputf8,
-        content_filter=asked.get("filter", ""),
+        content_filter=asked.get("filter", content_filter),
         redirect=asked.get("redirect", ""),
         verp=sender.verp,
         hold="hold" in asked,
