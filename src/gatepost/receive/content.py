@@ -230,9 +230,8 @@ async def _cleaned(session: "Session", ending: Ending) -> str | None:
     transaction = ending.transaction
     attrs = attributes(session.facts, session.forwarded, session.rewrite_context, transaction.sender.encoding)
     transaction.intake = None
-    cleaned = await ending.intake.finish(
-        envelope(transaction.sender, transaction.recipients, session.actions, attrs, content_filter)
-    )
+    wanted = envelope(transaction.sender, transaction.recipients, session.actions, attrs, session.settings.content_filter)
+    cleaned = await ending.intake.finish(wanted)
     if cleaned.outcome is not None and not cleaned.outcome.ok:
         return text_of(cleaned.outcome)
     ending.message = cleaned.message
