@@ -22,7 +22,6 @@ from gatepost.queue.settings import QueueSettings
 from gatepost.receive.cleanup import Cleanup
 from gatepost.receive.cleanup_settings import CleanupSettings
 from gatepost.routing.routing import Routing
-from gatepost.routing.settings import RoutingSettings
 from gatepost.service import settings
 from gatepost.service.internal_mail import InternalMail
 from gatepost.service.log import Log
@@ -43,7 +42,7 @@ class House:
         self.tables = Tables(self.warner("trivial-rewrite"))
         self.own_addresses = settings.own_addresses(self.settings)
         self.routing = Routing(
-            configuration.view(RoutingSettings), self.tables, self.own_addresses, self.warner("trivial-rewrite")
+            settings.routing_settings(configuration), self.tables, self.own_addresses, self.warner("trivial-rewrite")
         )
         self.resolver = AresResolver(time.monotonic)
         self.counters = LocalCounters(time.time, self.settings.anvil_rate_time_unit)

@@ -3,9 +3,11 @@
 import socket
 from collections.abc import Iterable
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.config.interfaces import own_interfaces
+from gatepost.routing.settings import RoutingSettings
 
 AGENT_TIME_LIMIT = 1100.0
 """Seconds for one request to the agent: more than `command_time_limit` (1000 s), after which the agent itself gives up."""
@@ -50,6 +52,20 @@ def own_addresses(settings: HouseSettings) -> frozenset[str]:
         else:
             found |= _addresses_of(word.strip("[]"))
     return frozenset(found)
+
+
+def routing_settings(configuration: Configuration) -> RoutingSettings:
+    """The settings of routing. `myorigin = /file` is the first line of that file, as Debian's Postfix has it.
+    Raises ConfigurationError where the file cannot be read."""
+    settings = configuration.view(RoutingSettings)
+    if not settings.myorigin.startswith("/"):
+        return settings
+    try:
+        with open(settings.myorigin) as file:
+            return structs.replace(settings, myorigin=file.readline().strip())
+    except OSError as error:
+        fault = configuration.fault("myorigin", f"open {settings.myorigin}: {error.strerror}", "write the domain there, or here")
+        raise ConfigurationError([fault]) from error
 
 
 def as_list(addresses: Iterable[str]) -> str:
