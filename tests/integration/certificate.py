@@ -29,5 +29,5 @@ def make(folder: Path, name: str) -> Certificate:
     ):  # fmt: skip
         subprocess.run(command, check=True, capture_output=True)
     for file in folder.iterdir():
-        file.chmod(0o644)
+        file.chmod(0o600 if file.suffix == ".key" or file == key else 0o644)  # keys are for root's eyes
     return Certificate(name, chain, key, ca)

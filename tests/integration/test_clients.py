@@ -152,3 +152,17 @@ def test_dsn_parameters(gatepost: System) -> None:
     report = gatepost.arrival(b"QQ314159")
     assert b"Action: delivered" in report
     assert b"Original-Recipient: rfc822;b@example.test" in report
+
+
+def test_nothing_goes_in_the_clear_without_the_certificate_that_was_asked_for() -> None:
+    """A key that cannot be read disables TLS, and with it whatever needs TLS; it does not open the door."""
+    main = "smtpd_tls_security_level = encrypt\nsmtpd_tls_chain_files = /nonexistent/chain.pem\n"
+    wrapped = "127.0.0.1:{second} inet n - n - - smtpd\n  -o smtpd_tls_wrappermode=yes\n"
+    with System(main, "127.0.0.1:{port} inet n - n - - smtpd\n" + wrapped) as closed:
+        with closed.client() as client:
+            assert "STARTTLS" not in client.say("EHLO client.example.com")[1]
+            assert client.say("MAIL FROM:<a@example.com>")[0] == 530
+        with closed.client(closed.second) as client:
+            assert client.greeting[0] == 0
+        closed.logged("warning: cannot load TLS certificates /nonexistent/chain.pem", "TLS is disabled")
+        closed.logged("Wrapper-mode request dropped")
