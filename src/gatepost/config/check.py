@@ -16,6 +16,7 @@ from gatepost.config.configuration import Configuration
 from gatepost.config.faults import ConfigurationError, Fault
 from gatepost.config.master import by_key
 from gatepost.config.tables import TABLE_PARAMETERS, sources, unknown_names
+from gatepost.config.transports import BUILT_IN
 from gatepost.config.usage import Scope, scopes
 from gatepost.config.values import split
 
@@ -76,7 +77,7 @@ def _services(configuration: Configuration, system: System) -> Iterator[Fault]:
 
 
 def _transports(configuration: Configuration, system: System) -> Iterator[Fault]:
-    services = {entry.name for entry in configuration.services}
+    services = BUILT_IN.union(entry.name for entry in configuration.services)
     for scope in scopes(configuration):
         for name in sorted(TRANSPORTS if scope.overrides is None else TRANSPORTS & scope.names):
             if (configuration.raw(name, scope.overrides) or "").startswith("$"):

@@ -29,6 +29,9 @@ SUFFIXES: Mapping[str, str] = {
 }
 """Suffix to the default of the parameters that end so."""
 
+BUILT_IN = frozenset({"smtp", "relay", "lmtp", "local", "virtual", "error", "retry", "discard"})
+"""Transports that are there whether master.cf names them or not."""
+
 TIME_LIMIT = "_time_limit"
 TIME_LIMIT_DEFAULT = "$command_time_limit"
 
