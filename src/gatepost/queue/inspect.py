@@ -65,7 +65,12 @@ _QUEUE_OF: dict[tuple[int, bool], str] = {
     (Status.QUEUED, False): "incoming",
     (Status.QUEUED, True): "deferred",
 }
-_STATUS = {int(status): status for status in Status}
+_STATUS: dict[object, Status] = {int(status): status for status in Status}
+
+
+def _status(stored: object) -> Status:
+    """A stored status; one that is none counts as held, since nobody will deliver it."""
+    return _STATUS.get(stored, Status.HELD)
 
 
 def open_partition(directory: Path) -> sqlite3.Connection:
@@ -121,7 +126,7 @@ def _grouped(partition: int, rows: Iterator[Row]) -> Iterator[ListedMessage]:
             sender = its_sender if type(its_sender) is str else as_text(its_sender)
         if type(address) is not str or type(reason) is not str:
             address, reason = as_text(address), as_text(reason)
-        recipients.append(ListedRecipient(number, address, _STATUS[status], due, attempts, reason))
+        recipients.append(ListedRecipient(number, address, _status(status), due, attempts, reason))
     if recipients:
         yield ListedMessage(QueueId(last, partition), sender, size, queue_of(recipients), tuple(recipients), flags & EXPIRE != 0)
 
@@ -159,10 +164,10 @@ def _stored(connection: sqlite3.Connection, directory: Path, identity: QueueId) 
         return None
     packed, crc, size, *known = row
     live = connection.execute("SELECT number, address, status, due, attempts, reason FROM recipient WHERE key = ?", (key,))
-    recipients = [ListedRecipient(n, as_text(a), _STATUS[s], d, t, as_text(r)) for n, a, s, d, t, r in live]
+    recipients = [ListedRecipient(n, as_text(a), _status(s), d, t, as_text(r)) for n, a, s, d, t, r in live]
     states = dict(connection.execute("SELECT number, status FROM ledger WHERE key = ?", (key,)).fetchall())
     states.update((r.index, r.status) for r in recipients)
     content = load_content(connection, lambda k: directory / schema.CONTENT / str(k), key, (*known,)) if recipients else None
     envelope = checked_envelope(key, packed, crc)
-    statuses = {number: _STATUS[status] for number, status in states.items()}
+    statuses = {number: _status(status) for number, status in states.items()}
     return StoredMessage(identity, envelope, content, size, statuses, queue_of(recipients) if recipients else "")

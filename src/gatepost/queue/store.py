@@ -142,19 +142,27 @@ class SqliteStore:
         self._committer.stop()
 
     def _open(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = None
         try:
             connection = schema.connect(self.directory)
-            connection.execute("SELECT max(key) FROM message").fetchone()
+            self._take_over(connection)
         except sqlite3.DatabaseError as error:
+            if connection is not None:
+                connection.close()  # or its lock would keep us out of our own partition
             if isinstance(error, sqlite3.OperationalError):
                 raise
             connection = heal(self.directory, error, self._emit)
+            self._take_over(connection)
+        return connection
+
+    def _take_over(self, connection: sqlite3.Connection) -> None:
+        """Let go of what an earlier worker had in its hands. Raises sqlite3.DatabaseError where damage shows."""
+        connection.execute("SELECT max(key) FROM message").fetchone()
         connection.execute("BEGIN IMMEDIATE")
         shelve_all(connection)
         connection.execute("COMMIT")
         self._files.clear_staging()
         self._files.remove([key for key in self._files.all() if not live(connection, key)])
-        return connection
 
     async def _run(self, function: Callable[[sqlite3.Connection], T]) -> T:
         job = Job(function, self._loop.create_future())
