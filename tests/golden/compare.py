@@ -16,6 +16,7 @@ _RULES = (
     (re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d 20(?:2[5-9]|3\d)"), "{CTIME}"),
     (re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?! \d{4})"), "{TIME}"),
     (re.compile(r"\b(SIZE|size)=\d+"), r"\1={N}"),
+    (re.compile(r'"(arrival_time|message_size)": \d+'), r'"\1": {N}'),
     (re.compile(r"\bdelay=[\d.]+, delays=[\d./]+"), "delay={D}, delays={D}"),
     (re.compile(r"(postfix[^ \[]*)\[\d+\]"), r"\1[{PID}]"),
 )
@@ -31,6 +32,7 @@ def normal(text: str) -> str:
 
 def wanted(text: str) -> str:
     """A recorded text with the sizes put away that depend on the length of a queue id."""
+    text = re.sub(r'"(arrival_time|message_size)": \d+', r'"\1": {N}', text)
     return re.sub(r"\b(SIZE|size)=\d+", r"\1={N}", text)
 
 

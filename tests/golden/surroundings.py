@@ -232,7 +232,7 @@ def tools() -> Path:
     if not folder.exists():
         building = folder.with_name(f"{folder.name}.{os.getpid()}")
         building.mkdir()
-        script = f'#!/bin/sh\nPYTHONPATH={":".join(p for p in sys.path if p)} exec {sys.executable} -m gatepost.cli "$(basename "$0")" "$@"\n'
+        script = f'#!/bin/sh\n{_pythons()}\nPYTHONPATH={":".join(p for p in sys.path if p)} exec $python -m gatepost.cli "$(basename "$0")" "$@"\n'
         from gatepost.cli import COMMANDS
 
         for name in {*COMMANDS} - {
@@ -249,8 +249,17 @@ def tools() -> Path:
         }:
             (building / name).write_text(script)
             (building / name).chmod(0o755)
-        building.rename(folder)
+        try:
+            building.rename(folder)
+        except OSError:  # another player was quicker
+            shutil.rmtree(building)
     return folder
+
+
+def _pythons() -> str:
+    """In sh: this Python where the caller may run it, else the system's of this version."""
+    system = shutil.which(f"python{sys.version_info.major}.{sys.version_info.minor}", path="/usr/local/bin:/usr/bin")
+    return f"python={sys.executable}; [ -x $python ] || python={system or sys.executable}"
 
 
 class System:
