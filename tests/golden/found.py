@@ -7,7 +7,6 @@ from typing import Any
 from tests.golden.compare import normal
 from tests.golden.surroundings import Place, Stubs
 
-
 _EPHEMERAL = ("client_port", "log_client_port")
 
 

@@ -66,7 +66,35 @@ class FileContent:
         return b"".join(self.chunks())
 
 
-Content = MemoryContent | FileContent
+class SplicedContent:
+    """A content with a new beginning: `head`, then `rest`. What rewriting the headers of a large message makes of it."""
+
+    __slots__ = ("_rest", "head_octets")
+
+    def __init__(self, head: bytes, rest: FileContent) -> None:
+        self.head_octets = head
+        self._rest = rest
+
+    @property
+    def size(self) -> int:
+        """Octets in wire form."""
+        return len(self.head_octets) + self._rest.size
+
+    def chunks(self) -> Iterator[bytes]:
+        """The octets, in order. Raises OSError where the file cannot be read."""
+        yield self.head_octets
+        yield from self._rest.chunks()
+
+    def head(self, at_most: int) -> bytes:
+        """The first `at_most` octets."""
+        return (self.head_octets + self._rest.head(max(at_most - len(self.head_octets), 0)))[:at_most]
+
+    def read(self) -> bytes:
+        """All of it; for contents known to be small."""
+        return b"".join(self.chunks())
+
+
+Content = MemoryContent | FileContent | SplicedContent
 
 
 def line_feeds_only(content_size: int, lines: int) -> int:

@@ -128,7 +128,7 @@ class Committer(threading.Thread):
             return
         try:
             self._transact(puts, jobs, settlements)
-        except (sqlite3.Error, OSError) as error:
+        except Exception as error:  # not even a fault of ours may end this thread: nothing would be stored any more
             self._failed(error, puts, jobs, settlements)
         if puts or jobs:
             self._wake(puts, jobs)

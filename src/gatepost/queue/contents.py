@@ -105,6 +105,6 @@ def _copy(content: Content, target: Path) -> None:
                 source.seek(content.offset)
                 shutil.copyfileobj(source, file)
         else:
-            file.write(content.data)
+            file.writelines(content.chunks())
         file.flush()
         os.fsync(file.fileno())

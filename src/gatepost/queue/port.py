@@ -29,12 +29,14 @@ class Status(enum.IntEnum):
 
 
 class NewMessage(Struct, frozen=True):
-    """A message to be queued: `size` is what Postfix logs (line ends counted as one octet)."""
+    """A message to be queued: `size` is what Postfix logs (line ends counted as one octet). `expanded`: recipients that became
+    others through an alias and whose sender is to be told of that success (RFC 3461 §5.2.7.3)."""
 
     id: QueueId
     envelope: Envelope
     content: Content
     size: int
+    expanded: tuple[Recipient, ...] = ()
 
 
 class QueuedRecipient(Struct, frozen=True):

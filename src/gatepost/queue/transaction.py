@@ -258,7 +258,10 @@ def load(connection: sqlite3.Connection, files: ContentFiles, identity: QueueId,
     packed, envelope_crc, size, flags, content_size, content_crc, offset = row
     envelope = checked_envelope(key, packed, envelope_crc)
     content = load_content(connection, files.path, key, (content_size, content_crc, offset))
-    states = connection.execute("SELECT number, attempts, reason, address FROM recipient WHERE key = ?", (key,))
+    states = connection.execute("SELECT number, attempts, reason FROM recipient WHERE key = ?", (key,)).fetchall()
+    _check_numbers(key, size, flags, *(attempts for _, attempts, _ in states))
+    if any(number not in range(len(envelope.recipients)) for number, *_ in states):
+        raise DamagedMessage(key, "recipients damaged")
     return ActiveMessage(
         id=identity,
         envelope=replace(envelope, recipients=()),
@@ -266,7 +269,7 @@ def load(connection: sqlite3.Connection, files: ContentFiles, identity: QueueId,
         size=size,
         recipients=tuple(
             QueuedRecipient(number, envelope.recipients[number], attempts, as_text(reason))
-            for number, attempts, reason, _ in states
+            for number, attempts, reason in states
             if number in numbers
         ),
         warned=bool(flags & WARNED),
@@ -274,9 +277,15 @@ def load(connection: sqlite3.Connection, files: ContentFiles, identity: QueueId,
     )
 
 
-def checked_envelope(key: int, packed: bytes, crc: int) -> Envelope:
+def _check_numbers(key: int, *values: object) -> None:
+    """SQLite keeps whatever type it is given, so a damaged row may hold anything. Raises DamagedMessage."""
+    if not all(type(value) is int for value in values):
+        raise DamagedMessage(key, "record damaged")
+
+
+def checked_envelope(key: int, packed: object, crc: int) -> Envelope:
     """The envelope that `packed` holds. Raises DamagedMessage."""
-    if zlib.crc32(packed) != crc:
+    if not isinstance(packed, bytes) or zlib.crc32(packed) != crc:
         raise DamagedMessage(key, "envelope damaged")
     try:
         return unpack(packed)
@@ -286,11 +295,12 @@ def checked_envelope(key: int, packed: bytes, crc: int) -> Envelope:
 
 def load_content(connection: sqlite3.Connection, path_of: Callable[[int], Path], key: int, known: tuple[int, int, int]) -> Content:
     """The content of message `key`; `known` is its size, checksum and offset (-1: a row). Raises DamagedMessage."""
+    _check_numbers(key, *known)
     size, crc, offset = known
     content: Content
     if offset < 0:
         row = connection.execute("SELECT data FROM content WHERE key = ?", (key,)).fetchone()
-        if row is None:
+        if row is None or not isinstance(row[0], bytes):
             raise DamagedMessage(key, "content missing")
         content = MemoryContent(row[0])
     else:

@@ -42,15 +42,10 @@ _SUBMITTING = frozenset(("smtpd", "pickup", "qmqpd"))
 
 
 class Cleaned(Struct, frozen=True):
-    """How an intake ended. `outcome`: why the message is refused. Neither it nor `message`: discarded, and well so.
-
-    `expanded`: recipients that became others through an alias, whose sender asked to hear of success and is to be told that
-    (action `expanded`, ALIAS_EXPANDED) when the message is in the queue.
-    """
+    """How an intake ended. `outcome`: why the message is refused. Neither it nor `message`: discarded, and well so."""
 
     message: NewMessage | None = None
     outcome: Outcome | None = None
-    expanded: tuple[Recipient, ...] = ()
 
 
 class Cleanup:
@@ -166,7 +161,7 @@ class Intake:
             self._cleanup.emit(Note("cleanup", "mail_stream_cleanup: close error", "warning"))
             return refused
         final = _envelope(envelope, sender, tuple(recipients.final), effects, eight_bit=headers.eight_bit)
-        return Cleaned(NewMessage(self._queue_id, final, content, size), expanded=tuple(recipients.expanded))
+        return Cleaned(NewMessage(self._queue_id, final, content, size, tuple(recipients.expanded)))
 
     async def _content(self, effects: Effects, envelope: Envelope, sender: str) -> tuple[Headers, Content, int]:
         """The headers as gone through, the content to queue, and how many lines it has."""

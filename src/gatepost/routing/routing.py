@@ -79,6 +79,12 @@ class Routing:
         """Whether tables are asked for the bare user of an address in `domain`: it is $myorigin's or ours."""
         return domain.lower() == self.settings.myorigin.lower() or await self._resolver.is_local(domain)
 
+    def generic(self, value: str, title: str) -> AddressMap | None:
+        """The table of a `*_generic_maps` parameter; None where none is configured."""
+        find = self.finder(value, title)
+        propagate = "generic" in words(self.settings.propagate_unmatched_extensions)
+        return None if find is None else AddressMap(title, find, self.rewriter, propagate=propagate)
+
     def finder(self, value: str, title: str) -> Find | None:
         """The question to the tables of a parameter, with all keys that an address makes; None where none is configured."""
         maps = self._tables.maps(value, title, warn=self._warn)

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry
 from gatepost.deliver.privileged import AgentClient
@@ -16,10 +18,10 @@ from gatepost.lookup.registry import Tables
 from gatepost.net.dns import AresResolver
 from gatepost.queue.notices import Notices, NoticeSettings
 from gatepost.queue.partitions import Partitions
-from gatepost.queue.port import NewMessage
+from gatepost.queue.port import ActiveMessage, Failure, NewMessage, QueuedRecipient, QueueUnavailable
 from gatepost.queue.scheduler import Scheduler
 from gatepost.queue.settings import QueueSettings
-from gatepost.receive.cleanup import Cleanup
+from gatepost.receive.cleanup import ALIAS_EXPANDED, Cleanup
 from gatepost.receive.cleanup_settings import CleanupSettings
 from gatepost.routing.routing import Routing
 from gatepost.service import settings
@@ -55,6 +57,7 @@ class House:
             clock=self.clock,
         )
         self.internal_mail = InternalMail(self)
+        self.notices = Notices(configuration.view(NoticeSettings), self.internal_mail, self.emit, self.clock, configuration.expand)
         self.transports = Transports(self)
         self.scheduler = Scheduler(
             self.partitions,
@@ -91,6 +94,8 @@ class House:
     async def enqueue(self, message: NewMessage) -> None:
         """Make a message durable, then have it delivered. Raises QueueUnavailable, and then nothing was accepted."""
         await self.partitions.put(message)
+        if message.expanded:
+            await self._tell_of_expansion(message)
         if self.settings.queue_deliver:
             self.scheduler.accept(message)
 
@@ -109,3 +114,12 @@ class House:
         """Commit what is pending, and give up what is held."""
         self.partitions.close()
         self.tables.close()
+
+    async def _tell_of_expansion(self, message: NewMessage) -> None:
+        """RFC 3461 §5.2.7.3: an alias has taken the place of a recipient whose sender asked to hear of success."""
+        active = ActiveMessage(message.id, replace(message.envelope, recipients=()), message.content, message.size, ())
+        told = [Failure(QueuedRecipient(-1, recipient), ALIAS_EXPANDED, "expanded") for recipient in message.expanded]
+        try:
+            await self.notices.succeeded(active, told)
+        except QueueUnavailable as error:
+            self.emit(Note("bounce", f"notice not sent: {error}", "warning", str(message.id)))

@@ -7,7 +7,10 @@ from gatepost.config.master import ServiceEntry
 from gatepost.deliver.port import Agent
 from gatepost.deliver.smtp import SmtpAgent
 from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
+from gatepost.lookup.braces import split_list
+from gatepost.lookup.port import Table
 from gatepost.net.connect import SocketConnector
+from gatepost.service.outgoing import outgoing_rewriter
 
 if TYPE_CHECKING:
     from gatepost.service.house import House
@@ -27,4 +30,13 @@ def smtp_agent(house: "House", entry: ServiceEntry) -> Agent:
         service=entry.command,
         own=house.own_addresses,
         base=str(house.queue_directory),
+        tls_policies=_table(house, settings.smtp_tls_policy_maps),
+        passwords=_table(house, settings.smtp_sasl_password_maps),
+        rewrite=outgoing_rewriter(house, overrides, entry.command),
     )
+
+
+def _table(house: "House", value: str) -> Table | None:
+    """The table of a parameter that names one, None where it names none."""
+    specs = split_list(value)
+    return house.tables.open(specs[0]) if specs else None

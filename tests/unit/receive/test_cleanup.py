@@ -315,7 +315,7 @@ def test_recipients(make: Make) -> None:
     )
     message = cleaned.message
     assert message is not None
-    assert [recipient.address for recipient in cleaned.expanded] == ["team@example.test"]
+    assert [recipient.address for recipient in cleaned.message.expanded] == ["team@example.test"]
     assert message.envelope.sender == "joe@mail.example.test"
     team = ("team@example.test", "rfc822;team@example.test", 4)
     assert message.envelope.recipients == (
