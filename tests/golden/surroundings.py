@@ -206,7 +206,7 @@ def main_cf(base: Path, case: dict[str, Any]) -> str:
 
 
 def master_cf(base: Path, case: dict[str, Any]) -> str:
-    entries = [entry for entry in case.get("master", [])]
+    entries = list(case.get("master", []))
     replaced = {tuple(entry.split()[:2]) for entry in entries}
     kept = [line for line in (base / "master.cf").read_text().splitlines() if tuple(line.split()[:2]) not in replaced]
     return "\n".join([*kept, *entries]) + "\n"
@@ -221,9 +221,8 @@ def run_tool(place: Place, command: list[str], *, stdin: str = "", uid: int | No
         "TZ": "UTC",
         "LANG": "C",
     }
-    return subprocess.run(
-        command, input=stdin.encode("utf-8", "surrogateescape"), capture_output=True, env=environment, timeout=30, user=uid, group=uid, check=False
-    )  # fmt: skip
+    given = stdin.encode("utf-8", "surrogateescape")
+    return subprocess.run(command, input=given, capture_output=True, env=environment, timeout=30, user=uid, group=uid, check=False)
 
 
 def tools() -> Path:
@@ -232,7 +231,8 @@ def tools() -> Path:
     if not folder.exists():
         building = folder.with_name(f"{folder.name}.{os.getpid()}")
         building.mkdir()
-        script = f'#!/bin/sh\n{_pythons()}\nPYTHONPATH={":".join(p for p in sys.path if p)} exec $python -m gatepost.cli "$(basename "$0")" "$@"\n'
+        path = ":".join(p for p in sys.path if p)
+        script = f'#!/bin/sh\n{_pythons()}\nPYTHONPATH={path} exec $python -m gatepost.cli "$(basename "$0")" "$@"\n'
         from gatepost.cli import COMMANDS
 
         for name in {*COMMANDS} - {

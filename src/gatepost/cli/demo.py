@@ -23,6 +23,8 @@ myhostname = mail.example.test
 mydestination = localhost
 inet_interfaces = loopback-only
 mynetworks_style = host
+alias_maps =
+alias_database =
 
 # One virtual domain with one mailbox, a Maildir: {dir}/Maildir/demo
 virtual_mailbox_domains = example.test
