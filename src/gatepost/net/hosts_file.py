@@ -1,15 +1,21 @@
 """The system's hosts file (hosts(5)): names to addresses and back."""
 
+import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 PATH = Path("/etc/hosts")
+_LOOK = 1.0  # seconds between looks whether the file has changed: every connection asks
 
 
 class HostsFile:
     """What the file says; read when first asked, and again after it has changed."""
 
-    def __init__(self, path: Path = PATH) -> None:
+    def __init__(self, path: Path = PATH, now: Callable[[], float] = time.monotonic) -> None:
         self._path = path
+        self._now = now
+        self._look_at = 0.0
         self._read_at = -1
         self._addresses: dict[str, list[str]] = {}
         self._names: dict[str, list[str]] = {}
@@ -25,8 +31,12 @@ class HostsFile:
         return tuple(self._names.get(address, ()))
 
     def _refresh(self) -> None:
+        now = self._now()
+        if now < self._look_at:
+            return
+        self._look_at = now + _LOOK
         try:
-            changed = self._path.stat().st_mtime_ns
+            changed = os.stat(self._path).st_mtime_ns
             if changed == self._read_at:
                 return
             text = self._path.read_text("ascii", "replace")

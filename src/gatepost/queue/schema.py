@@ -9,6 +9,7 @@ ledger     one row per recipient that is done: how it ended, when, and who did i
 
 import os
 import sqlite3
+from functools import lru_cache
 from pathlib import Path
 
 STORE = "store"
@@ -76,6 +77,7 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
+@lru_cache(64)
 def placeholders(row: int, rows: int) -> str:
     """`(?,?),(?,?)...`: `rows` rows of `row` values."""
     one = "(" + ",".join("?" * row) + ")"

@@ -60,6 +60,7 @@ class SqliteStore:
         self._committer = Committer(connection, self._files, clock, self._wake, self._changed, self._heal)
         self._committer.start()
         self._submit = self._committer.submit
+        self._free, self._free_until = 0, 0.0
 
     def new_id(self) -> QueueId:
         """A fresh id: the time in microseconds, or the next number where that is taken."""
@@ -131,9 +132,13 @@ class SqliteStore:
         return self._files.staging / f"{os.getpid()}-{self.new_id().key}"
 
     def free_space(self) -> int:
-        """Octets free for the unprivileged in the file system of the queue (`queue_minfree`). Raises OSError."""
-        status = os.statvfs(self.directory)
-        return status.f_bavail * status.f_frsize
+        """Octets free for the unprivileged in the file system of the queue (`queue_minfree`), as of a second ago at most: every
+        message asks. Raises OSError."""
+        now = self._loop.time()
+        if now >= self._free_until:
+            status = os.statvfs(self.directory)
+            self._free, self._free_until = status.f_bavail * status.f_frsize, now + 1.0
+        return self._free
 
     def close(self) -> None:
         """Commit what is pending and close. Blocks for a commit."""

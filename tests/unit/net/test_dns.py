@@ -120,7 +120,10 @@ def test_host_that_may_have_an_address_is_not_declared_missing() -> None:
 
 def test_hosts_file_is_read_again_after_a_change(tmp_path: Path) -> None:
     path = tmp_path / "hosts"
-    file = HostsFile(path)
+    now = [0.0]
+    file = HostsFile(path, lambda: now[0])
     assert file.addresses("x") == ()
     path.write_text("192.0.2.1 x\n")
+    assert file.addresses("x") == ()
+    now[0] = 1.5
     assert file.addresses("x") == ("192.0.2.1",)
