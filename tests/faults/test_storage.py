@@ -133,7 +133,7 @@ def _damage(path: Path, kind: str, dice: random.Random) -> None:
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("kind", ["truncated", "emptied", "header overwritten", "bits flipped", "pages zeroed", "garbage"])
 def test_a_damaged_database_is_found_and_other_mail_flows(kind: str, seed: int) -> None:
     dice = random.Random(f"{kind}{seed}")
@@ -168,3 +168,30 @@ def test_a_damaged_content_is_held_and_named() -> None:
             told = system.audit()
             assert told.returncode == 1
             assert sink.ids() == {"three": 1}
+
+
+_VALUES: tuple[object, ...] = (b"\xff\x00\xfe", b"", "../../etc/passwd", -1, 1 << 62, None)
+_COLUMNS = {
+    "message": ("envelope", "sender", "flags", "content_offset", "content_size", "content_crc", "size"),
+    "content": ("data",),
+    "recipient": ("address", "site", "due", "status", "attempts", "reason"),
+}
+
+
+@pytest.mark.parametrize(("table", "column"), [(table, column) for table, columns in _COLUMNS.items() for column in columns])
+def test_no_stored_value_is_trusted(table: str, column: str) -> None:
+    """Each message has another wrong value: the system starts, tools list what they can, and other mail flows."""
+    with Sink() as sink:
+        system = _stopped_with_mail(sink, {f"victim-{number}": 1000 for number in range(len(_VALUES))})
+        with contextlib.closing(sqlite3.connect(_databases(system)[0])) as connection:
+            keys = [key for (key,) in connection.execute("SELECT key FROM message ORDER BY key")]
+            for key, value in zip(keys, _VALUES, strict=True):
+                with contextlib.suppress(sqlite3.IntegrityError):
+                    connection.execute(f"UPDATE {table} SET {column} = ? WHERE key = ?", (value, key))
+            connection.commit()
+        with system:
+            assert system.send(_text("new"))
+            wait_for(lambda: sink.ids().get("new"), lambda: "new mail\n" + system.log()[-5000:])
+            for command in (["postqueue", "-p"], ["postqueue", "-j"], ["audit"]):
+                told = system.command(*command)
+                assert "Traceback" not in told.stderr, told.stderr

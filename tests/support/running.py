@@ -216,7 +216,8 @@ class System:
         name, *rest = words
         return subprocess.run(  # type: ignore[call-overload,no-any-return]
             [*self._prefix, sys.executable, "-m", "gatepost.cli", name, *rest],
-            capture_output=True, text=True, timeout=60, env={**environment(), "MAIL_CONFIG": str(self.conf)}, **how,
+            capture_output=True, text=True, errors="replace", timeout=60,
+            env={**environment(), "MAIL_CONFIG": str(self.conf)}, **how,
         )  # fmt: skip
 
     def queue(self) -> list[str]:

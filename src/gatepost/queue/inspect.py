@@ -56,8 +56,8 @@ class StoredMessage(Struct, frozen=True):
 
 # Numbers are made numbers: a damaged row may hold anything, and is to be listed all the same.
 _LISTING = """
-SELECT r.key, r.number, r.address, r.status, ifnull(r.due + 0.0, 0), ifnull(r.attempts + 0, 0), ifnull(r.reason, ''),
-    ifnull(m.sender, ''), ifnull(m.size + 0, 0), ifnull(m.flags + 0, 0)
+SELECT r.key, r.number, r.address, r.status, ifnull(r.due + 0.0, 0), ifnull(r.attempts + 0, 0), r.reason,
+    m.sender, ifnull(m.size + 0, 0), ifnull(m.flags + 0, 0)
 FROM recipient AS r CROSS JOIN message AS m ON m.key = r.key ORDER BY r.key, r.number"""
 _QUEUE_OF: dict[tuple[int, bool], str] = {
     (Status.HELD, False): "hold",

@@ -46,9 +46,11 @@ def _beyond_ascii(value: str) -> str | bytes:
     return value
 
 
-def as_text(stored: str | bytes) -> str:
-    """What `text_of` stored."""
-    return stored if isinstance(stored, str) else from_bytes(stored)
+def as_text(stored: object) -> str:
+    """What `text_of` stored; of what a damaged row holds instead, some text to show."""
+    if isinstance(stored, bytes):
+        return from_bytes(stored)
+    return stored if isinstance(stored, str) else "" if stored is None else str(stored)
 
 
 def pack_outcome(outcome: Outcome) -> str:
