@@ -1,0 +1,183 @@
+"""Gatepost and Debian's Postfix side by side: each in a directory of its own, with the same main.cf and master.cf, and what
+their processes cost. Needs root. /etc/postfix is never touched."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_OWNER = "postfix"
+_PATIENCE = 30.0  # seconds
+
+_MAIN_CF = """\
+compatibility_level = 3.6
+queue_directory = {directory}/spool
+data_directory = {directory}/data
+maillog_file = {directory}/mail.log
+maillog_file_prefixes = {directory}
+mail_owner = {owner}
+setgid_group = postdrop
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+myhostname = mx.example.net
+mydestination =
+mynetworks = 127.0.0.0/8
+alias_maps =
+alias_database =
+local_recipient_maps =
+smtpd_peername_lookup = no
+smtpd_relay_restrictions = permit_mynetworks, reject
+smtpd_client_connection_count_limit = 0
+disable_dns_lookups = yes
+in_flow_delay = 0
+biff = no
+message_size_limit = 52428800
+relayhost = [127.0.0.1]:{sink}
+{more}
+"""
+
+_MASTER_CF = """\
+127.0.0.1:{port} inet n - n - {limit} smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+
+class Server(NamedTuple):
+    """A running mail system: `pid` of its first process, and where it listens on 127.0.0.1."""
+
+    pid: int
+    port: int
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_port(port: int) -> None:
+    """Return once something listens. Raises SystemExit after `_PATIENCE`."""
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise SystemExit(f"bench: nothing listens on port {port}")
+
+
+@contextmanager
+def gatepost(sink: int, *, limit: str = "-", more: str = "") -> Iterator[Server]:
+    """Gatepost (`GATEPOST`, else the one beside this Python) that relays to `sink`."""
+    executable = os.environ.get("GATEPOST") or str(Path(sys.executable).with_name("gatepost"))
+    with _directory(sink, limit, more) as (directory, port):
+        output = (directory / "output").open("wb")
+        process = subprocess.Popen(
+            [executable, "-c", str(directory / "conf"), "start", "--foreground"], stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            wait_port(port)
+            yield Server(process.pid, port)
+        finally:
+            process.terminate()
+            process.wait(_PATIENCE)
+            output.close()
+
+
+@contextmanager
+def postfix(sink: int, *, limit: str = "-", more: str = "") -> Iterator[Server]:
+    """Debian's Postfix that relays to `sink`."""
+    with _directory(sink, limit, more) as (directory, port):
+        command = ["postfix", "-c", str(directory / "conf")]
+        subprocess.run([*command, "start"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            wait_port(port)
+            yield Server(int((directory / "spool/pid/master.pid").read_text()), port)
+        finally:
+            subprocess.run([*command, "stop"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@contextmanager
+def _directory(sink: int, limit: str, more: str) -> Iterator[tuple[Path, int]]:
+    if os.geteuid() != 0 or shutil.which("postfix") is None:
+        raise SystemExit("bench: needs root, and Debian's postfix installed")
+    directory, port = Path(tempfile.mkdtemp(prefix="bench-")), free_port()
+    directory.chmod(0o755)
+    try:
+        for name in ("conf", "spool", "data"):
+            (directory / name).mkdir()
+        shutil.chown(directory / "data", _OWNER)
+        main = _MAIN_CF.format(directory=directory, owner=_OWNER, sink=sink, more=more)
+        (directory / "conf/main.cf").write_text(main)
+        (directory / "conf/master.cf").write_text(_MASTER_CF.format(port=port, limit=limit))
+        yield directory, port
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def tree(pid: int) -> list[int]:
+    """A process and all its descendants."""
+    children: dict[int, list[int]] = {}
+    for process in _processes():
+        children.setdefault(int(_stat(process)[1]), []).append(process)
+    found = [pid]
+    for parent in found:
+        found += children.get(parent, [])
+    return found
+
+
+def cpu(pid: int) -> float:
+    """Seconds of CPU that the tree of `pid` has used, processes that it has reaped included."""
+    return sum(sum(map(int, _stat(process)[11:15])) for process in tree(pid)) / _TICKS
+
+
+def memory(pid: int) -> float:
+    """PSS of the tree of `pid` in MiB: shared pages count once."""
+    total = 0
+    for process in tree(pid):
+        try:
+            rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+        except OSError:  # it has ended meanwhile
+            continue
+        found = re.search(r"^Pss:\s+(\d+)", rollup, re.MULTILINE)
+        total += int(found[1]) if found else 0
+    return total / 1024
+
+
+def _processes() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat after the name (proc(5)); zeros for a process that has ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return ["0"] * 50
