@@ -710,7 +710,7 @@ SERVICES: Mapping[str, tuple[Parameter, ...]] = {
           "Recipients of every message that are kept in memory.",
           NO_MEANING, "The scheduler claims due recipients by index in bounded batches.", minimum=1),
         P("queue_run_delay", TIME, "300s",
-          "How often the deferred queue is looked through; also the least delay of a retry.", DONE, minimum=1),
+          "How often deferred mail is tried; an attempt waits for the next such run.", DONE, minimum=1),
         P("transport_retry_time", TIME, "60s", "Pause before a transport that failed is tried again.", DONE, minimum=1),
     ),
     "Bounces and notices": (

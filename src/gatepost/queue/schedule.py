@@ -21,8 +21,10 @@ _SCALES: dict[str, Feedback] = {
 
 def next_attempt(now: float, arrival: float, settings: QueueSettings) -> float:
     """When to try again: the message waits once more as long as it has waited, between the minimal and the maximal
-    back-off time."""
-    return now + min(max(now - arrival, settings.minimal_backoff_time), settings.maximal_backoff_time)
+    back-off time, and then for the next queue run (`queue_run_delay`)."""
+    ready = now + min(max(now - arrival, settings.minimal_backoff_time), settings.maximal_backoff_time)
+    run = settings.queue_run_delay
+    return math.ceil(ready / run) * run if run else ready
 
 
 def lifetime(envelope: Envelope, settings: QueueSettings) -> float:

@@ -9,6 +9,7 @@ class QueueSettings(Struct, frozen=True):
     """qmgr(8)'s parameters, and our own `queue_*`."""
 
     queue_directory: str = "/var/spool/postfix"
+    queue_run_delay: float = 300
     minimal_backoff_time: float = 300
     maximal_backoff_time: float = 4000
     maximal_queue_lifetime: float = 432_000

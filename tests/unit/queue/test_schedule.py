@@ -7,7 +7,7 @@ from gatepost.queue.port import QueuedRecipient
 from gatepost.queue.schedule import Window, feedback, is_expired, is_late, next_attempt, split
 from gatepost.queue.settings import QueueSettings, TransportLimits
 
-SETTINGS = QueueSettings(delay_warning_time=3600, bounce_queue_lifetime=1000)
+SETTINGS = QueueSettings(delay_warning_time=3600, bounce_queue_lifetime=1000, queue_run_delay=1)
 ARRIVAL = 1_800_000_000.0
 
 
@@ -16,6 +16,11 @@ ARRIVAL = 1_800_000_000.0
 )
 def test_next_attempt(age: float, wait: float) -> None:
     assert next_attempt(ARRIVAL + age, ARRIVAL, SETTINGS) == ARRIVAL + age + wait
+
+
+@pytest.mark.parametrize(("age", "due"), [(0, 300), (1, 600), (300, 600), (301, 900)])
+def test_next_attempt_waits_for_the_queue_run(age: float, due: float) -> None:
+    assert next_attempt(ARRIVAL + age, ARRIVAL, QueueSettings()) == ARRIVAL + due
 
 
 @pytest.mark.parametrize(
