@@ -36,6 +36,11 @@ def wanted(text: str) -> str:
     return re.sub(r"\b(SIZE|size)=\d+", r"\1={N}", text)
 
 
+def unfolded(text: str) -> str:
+    """A text that names {HOME}, without its folding: that depends on the length of the real path."""
+    return re.sub(r"\s+", " ", text) if "{HOME}" in text else text
+
+
 def same(want: str, got: str) -> bool:
     """Equal, where a placeholder of `want` stands for anything on one line."""
     if want == got:

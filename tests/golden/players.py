@@ -298,8 +298,8 @@ def _same_entry(want: dict[str, Any], got: dict[str, Any]) -> bool:
 
 
 def _same_value(want: Any, got: Any) -> bool:
-    if isinstance(want, str) and isinstance(got, str):
-        return compare.same(compare.wanted(want), got)
+    if isinstance(want, str) and isinstance(got, (str, int)):
+        return compare.same(*(compare.unfolded(text) for text in (compare.wanted(want), str(got))))
     if isinstance(want, list) and isinstance(got, list):
         return len(want) == len(got) and all(_same_value(w, g) for w, g in zip(want, got, strict=True))
     return bool(want == got)

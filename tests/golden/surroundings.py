@@ -94,7 +94,8 @@ class Stubs:
 
     def set(self, case: dict[str, Any], zone: str) -> None:
         """Contents for a case; `zone` is the common zone, the case's own records come on top."""
-        self.zone.load(zone + "\n" + "\n".join(case.get("dns", {}).get("records", [])))
+        records = [*zone.splitlines(), *case.get("dns", {}).get("records", [])]
+        self.zone.load("\n".join({" ".join(record.split()): None for record in records}))  # each once
         self.policy.rules, self.policy.requests = list(case.get("policy", [])), []
         self.auth.cfg, self.auth.requests = case.get("auth") or self._auth.DEFAULT, []
         for where, behaviour in case.get("sinks", {}).items():

@@ -38,8 +38,9 @@ def is_expired(envelope: Envelope, now: float, arrival: float, settings: QueueSe
 
 
 def is_late(warned: bool, now: float, arrival: float, settings: QueueSettings) -> bool:
-    """Whether the sender is to be told that delivery takes long (`delay_warning_time`, 0: never)."""
-    return not warned and 0 < settings.delay_warning_time < now - arrival
+    """Whether the sender is to be told that delivery takes long (`delay_warning_time`, 0: never). The last second counts as
+    late, as in Postfix."""
+    return not warned and 0 < settings.delay_warning_time <= now - arrival + 1
 
 
 def feedback(text: str) -> Feedback:

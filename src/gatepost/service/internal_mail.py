@@ -7,6 +7,8 @@ header or body checks (internal_mail_filter_classes names exceptions), but rewri
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from gatepost.mail.content import Content
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.queue_id import QueueId
@@ -16,6 +18,7 @@ from gatepost.receive.received import MailDates
 if TYPE_CHECKING:
     from gatepost.service.house import House
 
+_MADE_HERE = (("log_message_origin", "local"), ("trace_flags", "0"))  # attributes of notices, as in Postfix
 _UNCHECKED = {"receive_override_options": "no_header_body_checks"}
 
 
@@ -36,6 +39,8 @@ class InternalMail:
     async def __call__(self, envelope: Envelope, content: Content, *, origin: str) -> QueueId:
         """Queue a message; its id once it is durable. Raises QueueUnavailable (MailRefused among them)."""
         queue_id = self._house.partitions.new_id()
+        if not envelope.attributes:
+            envelope = replace(envelope, attributes=_MADE_HERE)
         return await self.submit(queue_id, envelope, content.chunks(), origin=origin)
 
     async def submit(

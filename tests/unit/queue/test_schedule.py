@@ -30,7 +30,7 @@ def test_lifetime(sender: str, age: float, expected: bool) -> None:
     assert is_expired(Envelope(sender), ARRIVAL + age, ARRIVAL, SETTINGS) is expected
 
 
-@pytest.mark.parametrize(("warned", "age", "expected"), [(False, 3600, False), (False, 3601, True), (True, 3601, False)])
+@pytest.mark.parametrize(("warned", "age", "expected"), [(False, 3598, False), (False, 3599, True), (True, 3601, False)])
 def test_delay_warning(warned: bool, age: float, expected: bool) -> None:
     assert is_late(warned, ARRIVAL + age, ARRIVAL, SETTINGS) is expected
     assert not is_late(False, ARRIVAL + age, ARRIVAL, QueueSettings())
