@@ -21,7 +21,7 @@ from gatepost.queue.port import NewMessage
 from gatepost.receive.cleanup_body import BodyWalk, lines_of
 from gatepost.receive.cleanup_checks import Checks, Effects, Story
 from gatepost.receive.cleanup_envelope import Recipients
-from gatepost.receive.cleanup_headers import HOPS, HeaderRewriter, Headers
+from gatepost.receive.cleanup_headers import HOPS, HeaderRewriter, Headers, log_message_id
 from gatepost.receive.cleanup_rules import Rules
 from gatepost.receive.cleanup_settings import CleanupSettings
 from gatepost.receive.cleanup_staging import Staging
@@ -111,7 +111,9 @@ class Intake:
             self._write_failed(error)
 
     def abort(self) -> None:
-        """Forget the message."""
+        """Forget the message. Where its header section was complete, the log names it, as for any other message."""
+        if (headers := self._staging.headers()) is not None:
+            log_message_id(headers, self._story.queue_id, self._cleanup.emit)
         self._staging.discard()
 
     async def finish(self, envelope: Envelope) -> Cleaned:

@@ -23,6 +23,12 @@ _MAILBOX = rf"""(?:{_ADDRESS}|(?:"[^"\\]*"|[^\x00-\x1f()<>\[\]:;@\\,"]*)[ ]*<{_A
 _STANDARD = re.compile(rf"""\s*{_MAILBOX}(?:,\s*{_MAILBOX})*\s*\Z""")
 
 
+def log_message_id(headers: list[Header], queue_id: str, emit: Emit) -> None:
+    """Log the Message-Id of a message that will not be queued; `<>` where it has none."""
+    found = next((h.value.decode("utf-8", "surrogateescape") for h in headers if h.key == "message-id"), "<>")
+    emit(MessageId("cleanup", queue_id, found.replace("\r\n", "\n")))
+
+
 class HeaderRewriter:
     """Rewrites the addresses in headers for one context, through the tables of their place."""
 

@@ -95,6 +95,11 @@ class Staging:
         if self._file is not None:
             self._file.flush()
 
+    def headers(self) -> list[header.Header] | None:
+        """The headers so far, None while more may follow."""
+        section = header.split(b"".join(self._chunks))
+        return section.headers if section.complete or self._file is not None else None
+
     def body(self, rest: bytes) -> Iterator[bytes]:
         """The octets of the body: `rest` where they are in memory, else those of the file, in order. Raises OSError."""
         if self._path is None:

@@ -3,6 +3,9 @@
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
+
+from gatepost.mail.envelope import Envelope
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.policy.port import Stage
 from gatepost.proto.smtp.data import BdatReader, DataReader, LineEnds
@@ -12,7 +15,7 @@ from gatepost.proto.smtp.server import Command, DataChunk
 from gatepost.queue.port import NewMessage, QueueUnavailable
 from gatepost.receive.connection import Gone
 from gatepost.receive.mail import open_queue_file
-from gatepost.receive.port import Intake
+from gatepost.receive.port import Cleaned, Intake
 from gatepost.receive.received import received
 from gatepost.receive.session import END_OF_MESSAGE
 from gatepost.receive.transaction import Transaction, attributes, envelope
@@ -148,6 +151,9 @@ async def _open_intake(session: "Session", transaction: Transaction) -> Intake:
     assert transaction.queue_id is not None
     context = "local" if await session.client_is("local_rewrite") or facts.sasl_username else "remote"
     session.rewrite_context = context
+    if any(action.kind == "discard" for action in session.actions):
+        transaction.intake = Discarding()
+        return transaction.intake
     intake = service.cleanup.open(transaction.queue_id, client=facts.client, origin_service="smtpd", context=context)
     transaction.intake = intake
     prepended = "".join(f"{action.value}\r\n" for action in session.actions if action.kind == "prepend")
@@ -164,6 +170,26 @@ async def _open_intake(session: "Session", transaction: Transaction) -> Intake:
     )
     intake.write(prepended.encode("utf-8", "surrogateescape") + header)
     return intake
+
+
+class _Nothing(Struct, frozen=True):
+    """A message accepted and dropped (`Cleaned`)."""
+
+    message: NewMessage | None = None
+    outcome: Outcome | None = None
+
+
+class Discarding:
+    """The intake of a message that an access table wants discarded: nobody looks at its content (access(5))."""
+
+    __slots__ = ()
+
+    def write(self, chunk: bytes) -> None: ...
+
+    async def finish(self, envelope: Envelope) -> Cleaned:
+        return _Nothing()
+
+    def abort(self) -> None: ...
 
 
 class _Sink:

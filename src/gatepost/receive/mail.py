@@ -253,7 +253,7 @@ async def rcpt(session: "Session", command: Command) -> bool:
     welcome = await session.judge(Stage.RECIPIENT)
     if welcome:
         notify, orcpt = asked
-        transaction.recipients.append(Recipient(address, address, orcpt or _as_given(transaction, argument[1]), notify))
+        transaction.recipients.append(Recipient(address, address, orcpt or _as_given(argument[1]), notify))
         facts.recipient_count += 1
         if transaction.queue_id is None:
             open_queue_file(session, transaction)
@@ -269,11 +269,11 @@ def _too_many(session: "Session", transaction: Transaction) -> bool:
     return transaction.overshoot <= session.settings.smtpd_recipient_overshoot_limit
 
 
-def _as_given(transaction: Transaction, word: str) -> str:
-    """The original recipient where the client named none: what it said, less the brackets."""
+def _as_given(word: str) -> str:
+    """The original recipient where the client named none: what it said, less the brackets. Postfix calls it rfc822 in SMTPUTF8
+    mail too."""
     given = word[1:-1] if word.startswith("<") and word.endswith(">") else word
-    kind = "utf-8" if transaction.sender.smtputf8 and not given.isascii() else "rfc822"
-    return f"{kind};{given}"
+    return f"rfc822;{given}"
 
 
 _NOTIFY: Final = {"NEVER": Notify.NEVER, "SUCCESS": Notify.SUCCESS, "FAILURE": Notify.FAILURE, "DELAY": Notify.DELAY}

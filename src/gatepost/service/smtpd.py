@@ -31,6 +31,9 @@ def open_service(house: "House", entry: ServiceEntry, tls: "ServerTls | TlsFailu
     limit = house.settings.default_process_limit if entry.process_limit is None else entry.process_limit
     if isinstance(tls, TlsFailure):
         emit(Note("smtpd", f"{tls}: TLS is disabled for {entry.name}", "warning"))
+    elif tls is not None:
+        for warning in tls.warnings:
+            emit(Note("smtpd", warning, "warning"))
     return SmtpdService(
         settings,
         name=entry.name,
@@ -144,8 +147,14 @@ class _Lists:
     def _room_for(self, size: int) -> bool:
         """smtpd(8): room for one and a half message_size_limit, or queue_minfree if that is more."""
         free = self._house.partitions.free_space()
-        limit = int(self._value("message_size_limit"))
-        return free >= max(int(self._value("queue_minfree")), limit * 3 // 2) and free >= size
+        minimum = int(self._value("queue_minfree"))
+        if free < minimum:
+            self._warn(f"not enough free space in mail queue: {free} bytes < queue_minfree value {minimum}")
+        elif free < int(self._value("message_size_limit")) * 3 / 2:
+            self._warn(f"not enough free space in mail queue: {free} bytes < 1.5*message size limit")
+        else:
+            return free >= size
+        return False
 
 
 _REWRITE_WORDS = frozenset({"permit_inet_interfaces", "permit_mynetworks"})
