@@ -302,6 +302,8 @@ def _same_value(want: Any, got: Any) -> bool:
         return compare.same(*(compare.unfolded(text) for text in (compare.wanted(want), str(got))))
     if isinstance(want, list) and isinstance(got, list):
         return len(want) == len(got) and all(_same_value(w, g) for w, g in zip(want, got, strict=True))
+    if isinstance(want, dict) and isinstance(got, dict):
+        return _same_entry(want, got)
     return bool(want == got)
 
 

@@ -28,8 +28,9 @@ def next_attempt(now: float, arrival: float, settings: QueueSettings) -> float:
 
 
 def lifetime(envelope: Envelope, settings: QueueSettings) -> float:
-    """Seconds that a message may stay: `bounce_queue_lifetime` for those of the null sender."""
-    return settings.maximal_queue_lifetime if envelope.sender else settings.bounce_queue_lifetime
+    """Seconds that a message may stay: `bounce_queue_lifetime`, if less, for those of the null sender."""
+    longest = settings.maximal_queue_lifetime
+    return longest if envelope.sender else min(settings.bounce_queue_lifetime, longest)
 
 
 def is_expired(envelope: Envelope, now: float, arrival: float, settings: QueueSettings) -> bool:

@@ -43,6 +43,7 @@ _TRANSPORT_DEFERRED = Outcome(Class.TEMPORARY, "4.3.2", "deferred transport")
 _EXPIRED_BY_HAND = Outcome(Class.TEMPORARY, "4.7.0", "message is administratively expired")
 _BROKEN = Outcome(Class.TEMPORARY, "4.3.0", "unknown mail transport error")
 _REDIRECTED = Outcome(Class.OK, "2.0.0", "redirected")
+_LIFETIMES_DISAGREE = "bounce_queue_lifetime is larger than maximal_queue_lifetime - adjusting bounce_queue_lifetime"
 _UNRESOLVED = Outcome(Class.TEMPORARY, "4.3.0", "address resolver failure")
 
 
@@ -129,6 +130,8 @@ class Scheduler:
 
     async def run(self) -> None:
         """Look into the store from time to time, until `stop`."""
+        if self._settings.bounce_queue_lifetime > self._settings.maximal_queue_lifetime:
+            self._emit(Note("qmgr", _LIFETIMES_DISAGREE, severity="warning"))
         while not self._stopping:
             self._wake.clear()
             if self._changed:
