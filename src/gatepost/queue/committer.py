@@ -21,8 +21,8 @@ from gatepost.queue.transaction import forget, put, settle, shelve
 IDLE = 1.0
 """Seconds between looks for what others have written to the database."""
 
-LINGER = 0.02
-"""Seconds that settlements wait for company."""
+LINGER = 0.005
+"""Seconds that settlements wait for company; a crash meanwhile delivers those messages a second time."""
 
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
