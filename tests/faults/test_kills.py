@@ -70,7 +70,9 @@ def test_nothing_acknowledged_is_lost() -> None:
             wait_for(lambda: not missing(), "", 30)
         assert not missing(), f"seed {SEED}: {len(missing())} of {len(load.acknowledged)} lost"
         assert len(load.acknowledged) > 5 * KILLS
-        assert max(sink.ids().values()) <= 2, f"seed {SEED}"
+        # Each copy too many needs a kill between a delivery and its record, and a kill finds at most a few of those.
+        extra = sum(count - 1 for count in sink.ids().values())
+        assert extra <= 40 * KILLS, f"seed {SEED}: {extra} copies too many after {KILLS} kills"
         wait_for(lambda: not system.queue(), "an empty queue", 30)
         found = system.audit()
         assert found.returncode == 0, found.stdout
