@@ -74,7 +74,7 @@ def _entry(listed: Any, stored: Any, place: Place) -> dict[str, Any]:
     if envelope.envid or envelope.ret:
         asked = [["attr", f"envelope_id={envelope.envid}"], ["attr", f"ret_flags={_RET_FLAGS.get(envelope.ret, 0)}"]]
         records[1:1] = [entry for entry in asked if not entry[1].endswith("=")]
-    content = stored.content.read().replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape")
+    content = stored.content.read().replace(b"\r\n", b"\n").decode("utf-8", "backslashreplace")  # as recorded
     left = {recipient.index: recipient.address for recipient in listed.recipients}
     done = [r for index, r in enumerate(envelope.recipients) if index not in left]
     records += [["done_recipient", r.address] for r in done]

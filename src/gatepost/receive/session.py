@@ -152,7 +152,7 @@ class Session:
             self._note_action(action)
         if verdict.outcome is None:
             return True
-        self.reject(verdict.outcome)
+        self.reject(verdict.outcome, verdict.outcome.origin or "policy")
         self.hangup |= verdict.disconnect
         return False
 

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from gatepost.mail.envelope import Envelope, Notify, Recipient
+from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.queue_id import QueueId
 from gatepost.policy.port import Action, Facts
 from gatepost.proto.smtp.data import BdatReader
@@ -110,7 +110,7 @@ def envelope(
     """The envelope, after what policy asked for (HOLD, FILTER, REDIRECT, BCC of access(5)); the last one of a kind counts.
     `content_filter`: the parameter, which FILTER overrides."""
     asked = {action.kind: action.value for action in actions}
-    bcc = [Recipient(a.value, a.value, f"rfc822;{a.value}", int(Notify.NEVER)) for a in actions if a.kind == "bcc"]
+    bcc = [Recipient(a.value, a.value, f"rfc822;{a.value}") for a in actions if a.kind == "bcc"]
     return Envelope(
         sender=sender.address,
         recipients=(*recipients, *bcc),

@@ -14,6 +14,7 @@ from gatepost.receive.port import Surroundings
 from gatepost.receive.settings import SmtpdSettings
 from gatepost.receive.smtpd import SmtpdService
 from gatepost.service.policy import restriction_policy
+from gatepost.service.session_notice import SessionNotices
 from gatepost.service.settings import as_list
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class _Lists:
     def __init__(self, house: "House", entry: ServiceEntry, emit: Emit) -> None:
         self._house = house
         self._entry = entry
+        self._emit = emit
         self._warn = house.warner("smtpd", emit)
 
     def surroundings(self) -> Surroundings:
@@ -96,6 +98,7 @@ class _Lists:
             discard_keywords=self._lookup("smtpd_discard_ehlo_keyword_address_maps") or _nothing,
             command_filter=self._lookup("smtpd_command_filter"),
             room_for=self._room_for,
+            report=SessionNotices(self._house, self._emit, self._value("error_notice_recipient")),
         )
 
     def _value(self, name: str) -> str:
@@ -147,14 +150,11 @@ class _Lists:
     def _room_for(self, size: int) -> bool:
         """smtpd(8): room for one and a half message_size_limit, or queue_minfree if that is more."""
         free = self._house.partitions.free_space()
-        minimum = int(self._value("queue_minfree"))
-        if free < minimum:
-            self._warn(f"not enough free space in mail queue: {free} bytes < queue_minfree value {minimum}")
-        elif free < int(self._value("message_size_limit")) * 3 / 2:
+        limit = int(self._value("message_size_limit"))
+        enough = free >= max(int(self._value("queue_minfree")), limit * 3 // 2)
+        if not enough:
             self._warn(f"not enough free space in mail queue: {free} bytes < 1.5*message size limit")
-        else:
-            return free >= size
-        return False
+        return enough and free >= size
 
 
 _REWRITE_WORDS = frozenset({"permit_inet_interfaces", "permit_mynetworks"})
