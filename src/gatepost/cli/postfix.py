@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import itertools
 import os
 import signal
 import sys
@@ -16,6 +17,43 @@ _STOP_PATIENCE = 30.0  # seconds
 
 def main(argv: Sequence[str]) -> int:
     """Run the command that argv names; 0 where it was done."""
+    if argv[0] == "postfix" and not sys.stderr.isatty() and "start-fg" not in argv and "--foreground" not in argv:
+        return _as_script(argv)
+    return _main(argv)
+
+
+def _as_script(argv: Sequence[str]) -> int:
+    """What is said goes to the mail log where nobody watches, as with postfix(1); to stderr where there is no log."""
+    import contextlib
+    import io
+
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        status = _main(argv)
+    options = dict(itertools.pairwise(argv))
+    try:
+        _to_log(configuration_directory(options.get("-c")), said.getvalue())
+    except Exception:  # whatever keeps the log from being written must not swallow what was to be said
+        sys.stderr.write(said.getvalue())
+    return status
+
+
+def _to_log(directory: Path, said: str) -> None:
+    from gatepost.config.configuration import load
+    from gatepost.events.records import Note
+    from gatepost.service.log import Log
+
+    if not said:
+        return
+    log = Log(load(directory))
+    for line in said.splitlines():
+        text = line.removeprefix("gatepost: ")
+        word, _, rest = text.partition(": ")
+        log.emit(Note("postfix-script", *((rest, word) if word in ("fatal", "warning") else (text, ""))))
+    log.flush()
+
+
+def _main(argv: Sequence[str]) -> int:
     name, arguments = argv[0], list(argv[1:])
     directory: str | None = None
     foreground = False
@@ -38,9 +76,24 @@ def main(argv: Sequence[str]) -> int:
     if command == "start":
         return start(configuration_directory(directory), foreground=foreground)
     action = _COMMANDS.get(command)
+    if name == "postfix" and action is None:
+        return _fatal(f"unknown command: '{command}'. Usage: postfix {_POSTFIX_USAGE}")
     if action is None or len(words) != 1:
         return _usage(f"unknown command {' '.join(words)!r}" if words else "no command given")
-    return action(configuration_directory(directory))
+    return _acting(action, configuration_directory(directory))
+
+
+def _acting(action: Callable[[Path], int], directory: Path) -> int:
+    """Do it; a configuration that cannot be read is named, not traced."""
+    from gatepost.config.configuration import ConfigurationError
+
+    try:
+        return action(directory)
+    except ConfigurationError as error:
+        return _fatal(str(error))
+
+
+_POSTFIX_USAGE = "start (or stop, reload, abort, flush, check, status, set-permissions, upgrade-configuration, logrotate)"
 
 
 def _usage(problem: str) -> int:
@@ -74,6 +127,7 @@ def _in_background(directory: Path) -> int:
         for descriptor, end in ((0, null), (1, null), (2, tell)):
             os.dup2(end, descriptor)
         os.close(tell)
+        sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115 (for as long as the daemon lives)
         os._exit(run(directory, lambda: (os.write(2, _SERVING), os.dup2(null, 2))))
     os.close(tell)
     said = b""
@@ -177,7 +231,10 @@ def reload(directory: Path) -> int:
     if (status := check(directory, quiet=True)) != 0:
         sys.stderr.write("gatepost: fatal: reload refused: the running mail system keeps its configuration\n")
         return status
-    return 0 if _tell(directory, signal.SIGHUP) is not None else _fatal(_NOT_RUNNING)
+    if _tell(directory, signal.SIGHUP) is None:
+        return _fatal(_NOT_RUNNING)
+    sys.stderr.write("gatepost: refreshing the Postfix mail system\n")
+    return 0
 
 
 def status(directory: Path) -> int:

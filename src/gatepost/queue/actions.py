@@ -15,7 +15,7 @@ from gatepost.queue import schema
 from gatepost.queue.inspect import open_partition
 from gatepost.queue.port import Status
 from gatepost.queue.record import pack_outcome, text_of
-from gatepost.queue.schema import directories
+from gatepost.queue.schema import FLUSHED, directories
 
 AT_ONCE = 1000
 """Messages that one transaction changes at most."""
@@ -71,7 +71,7 @@ class Action(Struct, frozen=True):
 HOLD = Action(("UPDATE recipient SET status = 1 WHERE key = ? AND status IN (0, 6)",), ("incoming", "active", "deferred"))
 RELEASE = Action(("UPDATE recipient SET status = 0, due = 0 WHERE key = ? AND status = 1",), ("hold",))
 REQUEUE = Action(("UPDATE recipient SET status = 0, due = 0, site = '', reason = '' WHERE key = ?",))
-FLUSH = Action(("UPDATE recipient SET due = 0 WHERE key = ? AND status = 0",), ("incoming", "deferred"))
+FLUSH = Action((f"UPDATE recipient SET due = {FLUSHED} WHERE key = ? AND status = 0",), ("incoming", "deferred"))
 EXPIRE = Action(("UPDATE message SET flags = flags | 2 WHERE key = ?", "UPDATE recipient SET due = 0 WHERE key = ? AND status = 0"))
 EXPIRE_AND_RELEASE = Action((*EXPIRE.statements, *RELEASE.statements))
 DELETE = Action((), finishes=True)

@@ -52,7 +52,8 @@ class QueuedRecipient(Struct, frozen=True):
 class ActiveMessage(Struct, frozen=True):
     """A message and those of its recipients that are due: what the scheduler works on. `envelope.recipients` is empty.
     `entered`: when it became active (clock seconds), for `delays=`. `warned`: a delay warning was sent. `expire`: an
-    administrator wants it returned at the next failure (`postsuper -e`)."""
+    administrator wants it returned at the next failure (`postsuper -e`). `flushed`: somebody wants it tried now, whatever
+    `defer_transports` says (`postqueue -f`)."""
 
     id: QueueId
     envelope: Envelope
@@ -62,6 +63,7 @@ class ActiveMessage(Struct, frozen=True):
     entered: float = 0.0
     warned: bool = False
     expire: bool = False
+    flushed: bool = False
 
 
 class Settlement(Struct, frozen=True):

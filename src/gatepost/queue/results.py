@@ -20,6 +20,7 @@ from gatepost.queue.schedule import delivery_order, is_expired, is_late, next_at
 from gatepost.queue.settings import QueueSettings
 from gatepost.queue.transaction import WARNED
 
+_EXPIRED_BY_HAND = Outcome(Class.TEMPORARY, "4.7.0", "message is administratively expired")
 _BROKEN_OFF = Outcome(Class.TEMPORARY, "4.3.0", "delivery broke off")
 
 
@@ -88,6 +89,13 @@ class Results:
         if settled:
             self._ledger.settle(settled)
         active.pending -= len(reports)
+
+    def expire(self, active: Pass) -> None:
+        """End a pass without an attempt: what an administrator has expired goes back for the reason it has waited for."""
+        for recipient in active.message.recipients:
+            outcome = replace(_EXPIRED_BY_HAND, text=recipient.reason) if recipient.reason else _EXPIRED_BY_HAND
+            active.deferred.append(Ended(Report(recipient, outcome), ""))
+        active.pending = 0
 
     def _tell(self, active: Pass, report: Report, transport: str, site: str, now: float) -> None:
         """Log one result and keep it for the notices."""

@@ -40,7 +40,6 @@ ACTIVE_OCTETS = 256 * 1024 * 1024
 _RETRY = "retry"
 _TRANSPORT_UNAVAILABLE = Outcome(Class.TEMPORARY, "4.3.0", "mail transport unavailable")
 _TRANSPORT_DEFERRED = Outcome(Class.TEMPORARY, "4.3.2", "deferred transport")
-_EXPIRED_BY_HAND = Outcome(Class.TEMPORARY, "4.7.0", "message is administratively expired")
 _BROKEN = Outcome(Class.TEMPORARY, "4.3.0", "unknown mail transport error")
 _REDIRECTED = Outcome(Class.OK, "2.0.0", "redirected")
 _LIFETIMES_DISAGREE = "bounce_queue_lifetime is larger than maximal_queue_lifetime - adjusting bounce_queue_lifetime"
@@ -262,6 +261,10 @@ class Scheduler:
 
     async def _route(self, active: Pass) -> None:
         """Sort the recipients of a message by destination; deliver the first job here, others in tasks of their own."""
+        if active.message.expire:
+            self._results.expire(active)
+            await self._finished(active)
+            return
         by_site: dict[Site, list[QueuedRecipient]] = {}
         for recipient in self._wanted(active):
             route = await self._destination(active.message, recipient)
@@ -298,8 +301,6 @@ class Scheduler:
     async def _destination(self, message: ActiveMessage, recipient: QueuedRecipient) -> Route | Outcome:
         """Where a recipient goes, or why it goes nowhere now."""
         envelope = message.envelope
-        if message.expire:
-            return _EXPIRED_BY_HAND
         try:
             if envelope.content_filter and not envelope.redirect:
                 route = _filtered(envelope.content_filter, recipient.recipient.address)
@@ -312,7 +313,7 @@ class Scheduler:
             enhanced, _, text = route.error.partition(" ")
             cls = Class.TEMPORARY if route.transport == _RETRY else Class.PERMANENT
             return Outcome(cls, enhanced, text)
-        if route.transport in self._put_off:
+        if route.transport in self._put_off and not message.flushed:
             return _TRANSPORT_DEFERRED
         return route
 

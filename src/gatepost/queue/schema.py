@@ -18,6 +18,9 @@ CONTENT = "content"
 STAGING = "staging"
 LOCK = "lock"
 
+FLUSHED = -1.0
+"""`due` of a recipient that somebody wants tried now, whatever `defer_transports` says."""
+
 BUSY_TIMEOUT = 5.0
 """Seconds that a writer waits for another one (a tool, or the worker)."""
 

@@ -16,7 +16,7 @@ from gatepost.mail.queue_id import QueueId
 from gatepost.queue.contents import ContentFiles, checksum, is_inline, offset_of
 from gatepost.queue.port import ActiveMessage, NewMessage, QueuedRecipient, Settlement, Status
 from gatepost.queue.record import as_text, pack, pack_outcome, text_of, unpack
-from gatepost.queue.schema import run_for_rows
+from gatepost.queue.schema import FLUSHED, run_for_rows
 
 WARNED = 1
 EXPIRE = 2
@@ -258,8 +258,8 @@ def load(connection: sqlite3.Connection, files: ContentFiles, identity: QueueId,
     packed, envelope_crc, size, flags, content_size, content_crc, offset = row
     envelope = checked_envelope(key, packed, envelope_crc)
     content = load_content(connection, files.path, key, (content_size, content_crc, offset))
-    states = connection.execute("SELECT number, attempts, reason FROM recipient WHERE key = ?", (key,)).fetchall()
-    _check_numbers(key, size, flags, *(attempts for _, attempts, _ in states))
+    states = connection.execute("SELECT number, attempts, reason, due FROM recipient WHERE key = ?", (key,)).fetchall()
+    _check_numbers(key, size, flags, *(attempts for _, attempts, *_ in states))
     if any(number not in range(len(envelope.recipients)) for number, *_ in states):
         raise DamagedMessage(key, "recipients damaged")
     return ActiveMessage(
@@ -269,11 +269,12 @@ def load(connection: sqlite3.Connection, files: ContentFiles, identity: QueueId,
         size=size,
         recipients=tuple(
             QueuedRecipient(number, envelope.recipients[number], attempts, as_text(reason))
-            for number, attempts, reason in states
+            for number, attempts, reason, _ in states
             if number in numbers
         ),
         warned=bool(flags & WARNED),
         expire=bool(flags & EXPIRE),
+        flushed=any(due == FLUSHED for *_, due in states),
     )
 
 
