@@ -66,6 +66,10 @@ class RestrictionPolicy:
         self._recipient_lists = tuple(filter(None, (relay, recipient) if before else (recipient, relay)))
         if not any(map(_guards, self._recipient_lists)):
             raise ConfigurationError([Fault("main.cf", 0, _UNGUARDED, "without one, anybody could relay anywhere")])
+        self._checks_recipients = (
+            settings.smtpd_reject_unlisted_recipient
+            and "no_unknown_recipient_checks" not in settings.receive_override_options.replace(",", " ").split()
+        )
         self.faults: tuple[Fault, ...] = tuple(compiler.faults)
         self._compile_result = lru_cache(_RESULT_CACHE)(compiler.compile)
         self._stages = {
@@ -136,7 +140,7 @@ class RestrictionPolicy:
                 return REJECT
         if e.settle_permit() is REJECT:
             return REJECT
-        if self._settings.smtpd_reject_unlisted_recipient and not e.discarded:
+        if self._checks_recipients and not e.discarded:
             return await reject_unlisted_recipient(e, None)
         return DUNNO
 

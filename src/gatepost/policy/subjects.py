@@ -15,7 +15,7 @@ def reverse_client(facts: Facts) -> Subject:
 
 
 def certificate(facts: Facts) -> Subject:
-    return Subject(facts.client, "Client certificate")
+    return Subject(facts.ccert_subject or facts.client, "Client certificate")
 
 
 def login(facts: Facts) -> Subject:

@@ -89,6 +89,8 @@ class Session:
 
     def reply(self, text: str) -> None:
         """Answer with a one-line reply. 421 and 521 also end the session (RFC 5321 §3.8, RFC 7504)."""
+        if self.settings.soft_bounce:
+            text = _softened(text)
         code = text[:3]
         if text[0] in "45" and self.settings.smtpd_reject_footer:
             self.say(replies.with_footer(text, self.settings.smtpd_reject_footer, self._macros()))
@@ -145,6 +147,8 @@ class Session:
 
     async def judge(self, stage: Stage) -> bool:
         """Whether policy lets the client go on; if not, the client has been told and the log as well."""
+        if any(action.kind == "discard" for action in self.actions):
+            return True
         verdict = await self.service.policy.check(stage, self.facts)
         if verdict is PERMIT:
             return True
@@ -164,8 +168,9 @@ class Session:
         self.reply(text)
 
     def _note_action(self, action: Action) -> None:
+        held = action.kind == "hold" and any(earlier.kind == "hold" for earlier in self.actions)
         self.actions.append(action)
-        if (text := _action_text(action)) is not None:
+        if not held and (text := _action_text(action)) is not None:
             self.log_judged(action.kind, text, action.where)
 
     async def client_is(self, name: str) -> bool:
@@ -394,6 +399,13 @@ class Session:
             facts.sasl_sender = ""
         self.forwarded = None
         self.actions.clear()
+
+
+def _softened(text: str) -> str:
+    """A refusal for good as one for now (`soft_bounce`)."""
+    if text[0] != "5":
+        return text
+    return f"4{text[1:4]}4{text[5:]}" if text[4:6] == "5." else f"4{text[1:]}"
 
 
 _TRIGGERS: Final = {"hold": "action", "discard": "action", "filter": "", "redirect": "", "bcc": ""}

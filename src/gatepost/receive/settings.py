@@ -27,6 +27,7 @@ class SmtpdSettings(Struct, frozen=True):
     smtpd_client_recipient_rate_limit: int = 0
     smtpd_client_new_tls_session_rate_limit: int = 0
     smtpd_discard_ehlo_keywords: str = ""
+    soft_bounce: bool = False
     smtpd_reject_footer: str = ""
     smtpd_forbid_bare_newline: str = "normalize"
     smtpd_forbid_bare_newline_reject_code: int = 550

@@ -9,7 +9,6 @@ from gatepost.events.records import Emit, Note
 from gatepost.lookup.match_list import MatchList
 from gatepost.lookup.port import LookupFailure
 from gatepost.net.tls import ServerTls, TlsFailure, TlsServerSettings
-from gatepost.policy.engine import RestrictionPolicy
 from gatepost.receive.port import Surroundings
 from gatepost.receive.settings import SmtpdSettings
 from gatepost.receive.smtpd import SmtpdService
@@ -38,7 +37,7 @@ def open_service(house: "House", entry: ServiceEntry, tls: "ServerTls | TlsFailu
     return SmtpdService(
         settings,
         name=entry.name,
-        policy=_policy(house, entry, emit),
+        policy=restriction_policy(house, entry.overrides, emit),
         cleanup=house.cleanup(overrides, emit),
         new_id=house.partitions.new_id,
         enqueue=house.enqueue,
@@ -53,13 +52,6 @@ def open_service(house: "House", entry: ServiceEntry, tls: "ServerTls | TlsFailu
         stressed=configuration.view(SmtpdSettings, {**overrides, "stress": "yes"}),
         process_limit=limit or 1 << 30,
     )
-
-
-def _policy(house: "House", entry: ServiceEntry, emit: Emit) -> RestrictionPolicy:
-    policy = restriction_policy(house, entry.overrides, emit)
-    for fault in policy.faults:
-        emit(Note("smtpd", str(fault), "warning"))
-    return policy
 
 
 def load_tls(configuration: Configuration, entry: ServiceEntry) -> ServerTls | TlsFailure | None:
