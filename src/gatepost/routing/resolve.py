@@ -84,6 +84,8 @@ class Resolver:
         if (now := self._clock()) > self._forget_at or len(self._classes) >= CACHE_LIMIT:
             self._classes.clear()
             self._forget_at = now + CACHE_SECONDS
+        if address.startswith("-") and not self._settings.allow_min_user:
+            return Route("error", BAD_SYNTAX, address, AddressClass.DEFAULT, error=BAD_SYNTAX)  # a command's option
         try:
             if is_standard(address):
                 recipient, domain = address, address[address.index("@") + 1 :]
@@ -92,6 +94,8 @@ class Resolver:
                 recipient, local = await self._stripped(address)
                 domain = recipient[recipient.rindex("@") + 1 :]
                 if not _valid_domain(domain, numeric=self._settings.resolve_numeric_domain):
+                    if (complaint := _complaint(domain)) is not None:
+                        self._warn(complaint)
                     return Route("error", BAD_SYNTAX, recipient, AddressClass.DEFAULT, error=BAD_SYNTAX)
             return await self._route(recipient, domain, sender, local=local)
         except LookupFailure as failure:
@@ -278,6 +282,19 @@ def _valid_domain(domain: str, *, numeric: bool) -> bool:
     if len(domain) > 255 or not all(_LABEL.match(label) for label in labels):
         return False
     return numeric or not all(label.isdigit() for label in labels)
+
+
+def _complaint(domain: str) -> str | None:
+    """What Postfix's log says of brackets around what is no IPv4 address; None where that is nothing."""
+    inside = domain[1:-1]
+    if not (domain.startswith("[") and domain.endswith("]")) or inside[:5].lower() == "ipv6:":
+        return None
+    for character in inside:
+        if character not in "0123456789.":
+            return f"valid_ipv4_hostaddr: invalid character {ord(character)}(decimal): {inside}"
+    if any(len(octet) > 3 or int(octet) > 255 for octet in inside.split(".") if octet):
+        return f"valid_ipv4_hostaddr: invalid octet value: {inside}"
+    return None
 
 
 def _literal(domain: str) -> str:

@@ -20,6 +20,7 @@ class RoutingSettings(Struct, frozen=True, kw_only=True):
     append_dot_mydomain: bool = False
     swap_bangpath: bool = True
     allow_percent_hack: bool = True
+    allow_min_user: bool = False
     remote_header_rewrite_domain: str = ""
 
     virtual_alias_domains: str = ""
