@@ -6,6 +6,8 @@ Times are seconds since 1970 unless said otherwise.
 import math
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
+
 from gatepost.mail.envelope import Envelope
 from gatepost.queue.port import QueuedRecipient
 from gatepost.queue.settings import QueueSettings, TransportLimits
@@ -42,6 +44,14 @@ def is_late(warned: bool, now: float, arrival: float, settings: QueueSettings) -
     """Whether the sender is to be told that delivery takes long (`delay_warning_time`, 0: never). The last second counts as
     late, as in Postfix."""
     return not warned and 0 < settings.delay_warning_time <= now - arrival + 1
+
+
+def with_verp(envelope: Envelope, recipient: str) -> Envelope:
+    """`envelope` with the sender that names its recipient between the VERP delimiters (VERP_README): `list+user=host@domain`."""
+    local, _, domain = envelope.sender.rpartition("@")
+    before, between = envelope.verp[0], envelope.verp[-1]
+    user, _, host = recipient.rpartition("@")
+    return replace(envelope, sender=f"{local}{before}{user}{between}{host}@{domain}") if local else envelope
 
 
 def feedback(text: str) -> Feedback:

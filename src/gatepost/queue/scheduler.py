@@ -14,13 +14,14 @@ from msgspec.structs import replace
 from gatepost.deliver.port import Agent, DeliveryRequest, Report
 from gatepost.events.records import Activated, Emit, Note
 from gatepost.mail.address import domain_of
+from gatepost.mail.envelope import Envelope
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue.contents import in_memory
 from gatepost.queue.destinations import Destinations, Job, Site
 from gatepost.queue.port import ActiveMessage, NewMessage, Notifier, QueuedRecipient, QueueUnavailable, Settlement, Status
 from gatepost.queue.results import Ledger, Pass, Results
-from gatepost.queue.schedule import delivery_order, split
+from gatepost.queue.schedule import delivery_order, split, with_verp
 from gatepost.queue.settings import Limits, QueueSettings
 from gatepost.queue.transaction import Claim, Claimed
 from gatepost.routing.port import AddressClass, Route
@@ -281,7 +282,7 @@ class Scheduler:
         jobs = [
             Job(active, recipients, site)
             for site, of_site in by_site.items()
-            for recipients in split(sorted(of_site, key=delivery_order), site.transport.limits.destination_recipient_limit)
+            for recipients in split(sorted(of_site, key=delivery_order), _at_most(active.message.envelope, site))
         ]
         for job in jobs[1:]:
             await self._submit(job)
@@ -365,7 +366,10 @@ class Scheduler:
 
     async def _attempt(self, job: Job) -> None:
         site, active = job.site, job.active
-        request = DeliveryRequest(active.message, job.recipients, site.transport.name, site.nexthop)
+        message = active.message
+        if message.envelope.verp:
+            message = replace(message, envelope=with_verp(message.envelope, job.recipients[0].recipient.address))
+        request = DeliveryRequest(message, job.recipients, site.transport.name, site.nexthop)
         reports = await self._deliver(request)
         spokesman = "error" if any(report.outcome is _TRANSPORT_UNAVAILABLE for report in reports) else site.transport.name
         self._results.record(active, reports, spokesman, site.key)
@@ -416,6 +420,11 @@ def _filtered(content_filter: str, address: str) -> Route:
     """A content filter takes every recipient as it is; without a next hop it is looked for at the recipient's domain."""
     transport, _, nexthop = content_filter.partition(":")
     return Route(transport, nexthop or domain_of(address), address, AddressClass.DEFAULT)
+
+
+def _at_most(envelope: Envelope, site: Site) -> int:
+    """Recipients of one delivery; with VERP each has a sender of its own."""
+    return 1 if envelope.verp else site.transport.limits.destination_recipient_limit
 
 
 def _is_unreachable(report: Report) -> bool:

@@ -4,7 +4,7 @@ import pytest
 
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.queue.port import QueuedRecipient
-from gatepost.queue.schedule import Window, feedback, is_expired, is_late, next_attempt, split
+from gatepost.queue.schedule import Window, feedback, is_expired, is_late, next_attempt, split, with_verp
 from gatepost.queue.settings import QueueSettings, TransportLimits
 
 SETTINGS = QueueSettings(delay_warning_time=3600, bounce_queue_lifetime=1000, queue_run_delay=1)
@@ -21,6 +21,11 @@ def test_next_attempt(age: float, wait: float) -> None:
 @pytest.mark.parametrize(("age", "due"), [(0, 300), (1, 600), (300, 600), (301, 900)])
 def test_next_attempt_waits_for_the_queue_run(age: float, due: float) -> None:
     assert next_attempt(ARRIVAL + age, ARRIVAL, QueueSettings()) == ARRIVAL + due
+
+
+@pytest.mark.parametrize(("sender", "wanted"), [("list@a.test", "list+y+z=b.test@a.test"), ("", "")])
+def test_verp(sender: str, wanted: str) -> None:
+    assert with_verp(Envelope(sender, verp="+="), "y+z@b.test").sender == wanted
 
 
 @pytest.mark.parametrize(
