@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from gatepost.mail.content import Content
 from gatepost.mail.envelope import Envelope
+from gatepost.mail.outcome import Class
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue.port import QueueUnavailable
 from gatepost.receive.received import MailDates
@@ -23,7 +24,11 @@ _UNCHECKED = {"receive_override_options": "no_header_body_checks"}
 
 
 class MailRefused(QueueUnavailable):
-    """Cleanup refused the message, for good or for now; the text says why."""
+    """Cleanup refused the message; the text says why. `temporary`: it may take it later."""
+
+    def __init__(self, why: str, *, temporary: bool) -> None:
+        super().__init__(why)
+        self.temporary = temporary
 
 
 class InternalMail:
@@ -57,7 +62,8 @@ class InternalMail:
             raise
         cleaned = await intake.finish(envelope)
         if cleaned.outcome is not None:
-            raise MailRefused(f"{cleaned.outcome.enhanced} {cleaned.outcome.text}")
+            why = f"{cleaned.outcome.enhanced} {cleaned.outcome.text}"
+            raise MailRefused(why, temporary=cleaned.outcome.cls is Class.TEMPORARY)
         if cleaned.message is not None:
             await self._house.enqueue(cleaned.message)
         return queue_id

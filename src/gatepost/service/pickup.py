@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +45,7 @@ class Pickup:
         self._submit = InternalMail(house, overrides)
         self._lock: int | None = None
         self._stuck: set[Path] = set()
+        self._again: dict[Path, float] = {}  # when to look again at what was refused for now, in seconds of the monotonic clock
 
     async def run(self) -> None:
         """Look into the maildrop until cancelled."""
@@ -70,7 +72,7 @@ class Pickup:
 
     async def _look(self) -> None:
         for path in maildrop.waiting(self._maildrop):
-            if path in self._stuck:
+            if path in self._stuck or time.monotonic() < self._again.get(path, 0.0):
                 continue
             try:
                 with maildrop.opened(path) as waiting:
@@ -78,8 +80,13 @@ class Pickup:
             except FileNotFoundError:
                 continue  # its owner took it back
             except (maildrop.Damaged, MailRefused) as error:
-                self._set_aside(path, str(error))
+                if isinstance(error, MailRefused) and error.temporary:
+                    self._again[path] = time.monotonic() + _RETRY
+                    self._warn(f"{path.name}: {error}: tried again later")
+                else:
+                    self._set_aside(path, str(error))
                 continue
+            self._again.pop(path, None)
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
 
