@@ -85,9 +85,10 @@ class Routing:
         propagate = "generic" in words(self.settings.propagate_unmatched_extensions)
         return None if find is None else AddressMap(title, find, self.rewriter, propagate=propagate)
 
-    def finder(self, value: str, title: str) -> Find | None:
-        """The question to the tables of a parameter, with all keys that an address makes; None where none is configured."""
-        maps = self._tables.maps(value, title, warn=self._warn)
+    def finder(self, value: str, title: str, warn: Callable[[str], None] | None = None) -> Find | None:
+        """The question to the tables of a parameter, with all keys that an address makes; None where none is configured.
+        `warn`: who tells of tables that cannot answer, if not routing."""
+        maps = self._tables.maps(value, title, warn=warn or self._warn)
         return None if maps.empty else _finder(maps, Keys.REWRITE, self)
 
     def _finder(self, parameter: str) -> Find | None:

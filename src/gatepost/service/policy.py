@@ -31,7 +31,7 @@ def restriction_policy(house: "House", overrides: Mapping[str, str], emit: Emit)
         settings=configuration.view(PolicySettings, overrides),
         tables=house.tables,
         router=house.routing,
-        recipients=Recipients(house.routing, value("double_bounce_sender")),
+        recipients=Recipients(house.routing, value("double_bounce_sender"), warn),
         resolver=house.resolver,
         networks=MatchList.addresses(value("mynetworks"), house.tables, "mynetworks", warn),
         dotless_parents="smtpd_access_maps" in value("parent_domain_matches_subdomains").replace(",", " ").split(),
