@@ -117,6 +117,9 @@ def perform(request: Request, body: Iterator[bytes]) -> Answer:
     """Do what is asked, as the user that it names; never raises for what that user's files or commands do."""
     try:
         if isinstance(request, RunCommand):
+            if os.getuid() == 0 and 0 in (request.uid, request.gid):
+                # Whoever has taken a worker over must not become root through us (pipe(8), local(8): never as root).
+                return Failed("4.3.5", "mail system configuration error: no command is run as root")
             return _run_command(request, body)
         with _as_user(*_owner(request)):
             return _perform_on_files(request, body)
