@@ -1,13 +1,9 @@
 """The Received header that smtpd puts on top of a message (RFC 5321 §4.4, smtpd(8))."""
 
-import time
-
 from gatepost.mail.address import external
+from gatepost.mail.date import mail_date
 from gatepost.policy.port import Facts
 from gatepost.proto.smtp.grammar import printable
-
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 class MailDates:
@@ -23,17 +19,8 @@ class MailDates:
         second = int(seconds)
         if second != self._second:
             self._second = second
-            self._text = _mail_date(second)
+            self._text = mail_date(second)
         return self._text
-
-
-def _mail_date(second: int) -> str:
-    t = time.localtime(second)
-    offset = t.tm_gmtoff // 60
-    sign = "-" if offset < 0 else "+"
-    hours, minutes = divmod(abs(offset), 60)
-    day = f"{_DAYS[t.tm_wday]}, {t.tm_mday:2d} {_MONTHS[t.tm_mon - 1]} {t.tm_year}"
-    return f"{day} {t.tm_hour:02d}:{t.tm_min:02d}:{t.tm_sec:02d} {sign}{hours:02d}{minutes:02d} ({t.tm_zone})"
 
 
 def protocol_name(facts: Facts) -> str:
