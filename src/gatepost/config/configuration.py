@@ -153,19 +153,13 @@ class Configuration:
             told, remedy = f"{problem}: {name} = {text}", _REMEDIES.get(row.kind, "")
         raise ConfigurationError([self.fault(name, told, remedy, overrides)])
 
-    def transport_value(self, transport: str, suffix: str, overrides: Mapping[str, str] | None = None) -> str:
-        """A transport's parameter such as suffix `_destination_rate_delay`, expanded; falls back to `default_...`.
+    def transport(self, transport: str, suffix: str, overrides: Mapping[str, str] | None = None) -> str | int | bool:
+        """A transport's parameter such as suffix `destination_rate_delay`, typed; falls back to `default_...`.
 
-        Raises KeyError for an unknown suffix, ConfigurationError as `value` does.
+        Raises KeyError for an unknown suffix, ConfigurationError as `typed` does.
         """
-        return self._transport(self._transport_row(transport, suffix), overrides)
-
-    def transport_number(self, transport: str, suffix: str, overrides: Mapping[str, str] | None = None) -> int:
-        """A transport's parameter that is a count or a time (in seconds). Raises as `transport_value`."""
-        number = self.typed(self._transport_row(transport, suffix), overrides)
-        if isinstance(number, str):
-            raise KeyError(suffix)
-        return number
+        row = transport_parameter(transport, suffix)
+        return self.typed(self.parameters.get(row.name, row), overrides)
 
     def fault(self, name: str, text: str, remedy: str, overrides: Mapping[str, str] | None = None) -> Fault:
         """A fault of the value of parameter `name`, placed where that value is set."""
@@ -176,10 +170,6 @@ class Configuration:
         if setting:
             return Fault(setting.file, setting.line, text, remedy)
         return Fault(str(self.directory / "main.cf"), 0, text, remedy)
-
-    def _transport_row(self, transport: str, suffix: str) -> Parameter:
-        row = transport_parameter(transport, suffix)
-        return self.parameters.get(row.name, row)
 
     def _transport(self, row: Parameter, overrides: Mapping[str, str] | None) -> str:
         if self.raw(row.name, overrides) is not None:

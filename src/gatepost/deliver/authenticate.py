@@ -70,11 +70,8 @@ class Authenticator:
         self._by_sender = settings.smtp_sender_dependent_authentication
         self._soft = settings.smtp_sasl_auth_soft_bounce
         self._allowed = frozenset(_words(settings.smtp_sasl_mechanism_filter.upper()))
-        options = settings.smtp_sasl_security_options
-        self._options = frozenset(_words(options))
-        self._tls_options = frozenset(
-            _words(settings.smtp_sasl_tls_security_options.replace("$smtp_sasl_security_options", options))
-        )
+        self._options = frozenset(_words(settings.smtp_sasl_security_options))
+        self._tls_options = frozenset(_words(settings.smtp_sasl_tls_security_options))
 
     @property
     def by_sender(self) -> bool:

@@ -13,8 +13,7 @@ def dialect_of(settings: SmtpSettings) -> Dialect:
     """How the client talks."""
     ehlo = "never" if settings.smtp_never_send_ehlo else "always" if settings.smtp_always_send_ehlo else "offered"
     discard = frozenset(settings.smtp_discard_ehlo_keywords.lower().replace(",", " ").split()) - {"silent-discard"}
-    name = settings.smtp_helo_name.replace("$myhostname", settings.myhostname)
-    return Dialect(name, settings.lmtp, ehlo, discard)
+    return Dialect(settings.smtp_helo_name, settings.lmtp, ehlo, discard)
 
 
 def limits_of(settings: SmtpSettings) -> tuple[float, ...]:

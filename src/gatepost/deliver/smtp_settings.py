@@ -12,84 +12,84 @@ class SmtpSettings(Struct, frozen=True, kw_only=True):
 
     lmtp: ClassVar[bool] = False
 
-    myhostname: str = "localhost"
-    inet_protocols: str = "all"
-    disable_dns_lookups: bool = False
-    ignore_mx_lookup_error: bool = False
-    disable_mime_output_conversion: bool = False
+    myhostname: str
+    inet_protocols: str
+    disable_dns_lookups: bool
+    ignore_mx_lookup_error: bool
+    disable_mime_output_conversion: bool
 
-    smtp_helo_name: str = "$myhostname"
-    smtp_tcp_port: str = "smtp"
-    smtp_bind_address: str = ""
-    smtp_bind_address6: str = ""
-    smtp_host_lookup: str = "dns"
-    smtp_fallback_relay: str = ""
-    smtp_address_preference: str = "any"
-    smtp_balance_inet_protocols: bool = True
-    smtp_randomize_addresses: bool = True
-    smtp_mx_address_limit: int = 5
-    smtp_mx_session_limit: int = 2
-    smtp_defer_if_no_mx_address_found: bool = False
-    smtp_skip_5xx_greeting: bool = True
-    smtp_skip_quit_response: bool = True
-    smtp_always_send_ehlo: bool = True
-    smtp_never_send_ehlo: bool = False
-    smtp_discard_ehlo_keywords: str = ""
-    smtp_quote_rfc821_envelope: bool = True
-    smtp_line_length_limit: int = 998
-    smtp_send_xforward_command: bool = False
-    smtp_send_dummy_mail_auth: bool = False
+    smtp_helo_name: str
+    smtp_tcp_port: str
+    smtp_bind_address: str
+    smtp_bind_address6: str
+    smtp_host_lookup: str
+    smtp_fallback_relay: str
+    smtp_address_preference: str
+    smtp_balance_inet_protocols: bool
+    smtp_randomize_addresses: bool
+    smtp_mx_address_limit: int
+    smtp_mx_session_limit: int
+    smtp_defer_if_no_mx_address_found: bool
+    smtp_skip_5xx_greeting: bool
+    smtp_skip_quit_response: bool
+    smtp_always_send_ehlo: bool
+    smtp_never_send_ehlo: bool
+    smtp_discard_ehlo_keywords: str
+    smtp_quote_rfc821_envelope: bool
+    smtp_line_length_limit: int
+    smtp_send_xforward_command: bool
+    smtp_send_dummy_mail_auth: bool
 
-    smtp_connection_cache_on_demand: bool = True
-    smtp_connection_cache_destinations: str = ""
-    smtp_connection_cache_time_limit: float = 2
-    smtp_connection_reuse_count_limit: int = 0
-    smtp_connection_reuse_time_limit: float = 300
+    smtp_connection_cache_on_demand: bool
+    smtp_connection_cache_destinations: str
+    smtp_connection_cache_time_limit: float
+    smtp_connection_reuse_count_limit: int
+    smtp_connection_reuse_time_limit: float
 
-    smtp_connect_timeout: float = 30
-    smtp_helo_timeout: float = 300
-    smtp_starttls_timeout: float = 300
-    smtp_xforward_timeout: float = 300
-    smtp_mail_timeout: float = 300
-    smtp_rcpt_timeout: float = 300
-    smtp_data_init_timeout: float = 120
-    smtp_data_xfer_timeout: float = 180
-    smtp_data_done_timeout: float = 600
-    smtp_rset_timeout: float = 20
-    smtp_quit_timeout: float = 300
+    smtp_connect_timeout: float
+    smtp_helo_timeout: float
+    smtp_starttls_timeout: float
+    smtp_xforward_timeout: float
+    smtp_mail_timeout: float
+    smtp_rcpt_timeout: float
+    smtp_data_init_timeout: float
+    smtp_data_xfer_timeout: float
+    smtp_data_done_timeout: float
+    smtp_rset_timeout: float
+    smtp_quit_timeout: float
 
-    smtp_use_tls: bool = False
-    smtp_enforce_tls: bool = False
-    smtp_tls_enforce_peername: bool = True
-    smtp_tls_security_level: str = ""
-    smtp_tls_wrappermode: bool = False
-    smtp_tls_policy_maps: str = ""
-    smtp_tls_verify_cert_match: str = "hostname"
-    smtp_tls_secure_cert_match: str = "nexthop, dot-nexthop"
-    smtp_tls_fingerprint_cert_match: str = ""
-    smtp_tls_fingerprint_digest: str = "sha256"
-    smtp_tls_CAfile: str = ""
-    smtp_tls_CApath: str = ""
-    smtp_tls_cert_file: str = ""
-    smtp_tls_key_file: str = "$smtp_tls_cert_file"
-    smtp_tls_chain_files: str = ""
-    smtp_tls_protocols: str = ">=TLSv1"
-    smtp_tls_mandatory_protocols: str = ">=TLSv1"
-    smtp_tls_ciphers: str = "medium"
-    smtp_tls_mandatory_ciphers: str = "medium"
-    smtp_tls_exclude_ciphers: str = ""
-    smtp_tls_mandatory_exclude_ciphers: str = ""
-    smtp_tls_servername: str = ""
-    smtp_tls_loglevel: int = 0
-    tls_append_default_CA: bool = False
+    smtp_use_tls: bool
+    smtp_enforce_tls: bool
+    smtp_tls_enforce_peername: bool
+    smtp_tls_security_level: str
+    smtp_tls_wrappermode: bool
+    smtp_tls_policy_maps: str
+    smtp_tls_verify_cert_match: str
+    smtp_tls_secure_cert_match: str
+    smtp_tls_fingerprint_cert_match: str
+    smtp_tls_fingerprint_digest: str
+    smtp_tls_CAfile: str
+    smtp_tls_CApath: str
+    smtp_tls_cert_file: str
+    smtp_tls_key_file: str
+    smtp_tls_chain_files: str
+    smtp_tls_protocols: str
+    smtp_tls_mandatory_protocols: str
+    smtp_tls_ciphers: str
+    smtp_tls_mandatory_ciphers: str
+    smtp_tls_exclude_ciphers: str
+    smtp_tls_mandatory_exclude_ciphers: str
+    smtp_tls_servername: str
+    smtp_tls_loglevel: int
+    tls_append_default_CA: bool
 
-    smtp_sasl_auth_enable: bool = False
-    smtp_sasl_password_maps: str = ""
-    smtp_sasl_mechanism_filter: str = ""
-    smtp_sasl_security_options: str = "noplaintext, noanonymous"
-    smtp_sasl_tls_security_options: str = "$smtp_sasl_security_options"
-    smtp_sasl_auth_soft_bounce: bool = True
-    smtp_sender_dependent_authentication: bool = False
+    smtp_sasl_auth_enable: bool
+    smtp_sasl_password_maps: str
+    smtp_sasl_mechanism_filter: str
+    smtp_sasl_security_options: str
+    smtp_sasl_tls_security_options: str
+    smtp_sasl_auth_soft_bounce: bool
+    smtp_sender_dependent_authentication: bool
 
 
 _LMTP_NAMES = {
@@ -97,13 +97,8 @@ _LMTP_NAMES = {
     "smtp_helo_timeout": "lmtp_lhlo_timeout",
     "smtp_discard_ehlo_keywords": "lmtp_discard_lhlo_keywords",
 }
-_SMTP_ONLY = {"smtp_always_send_ehlo", "smtp_never_send_ehlo"}
-_LMTP_DEFAULTS: dict[str, object] = {
-    "smtp_tcp_port": "24",
-    "smtp_skip_quit_response": False,
-    "smtp_connect_timeout": 0.0,
-    "smtp_tls_secure_cert_match": "nexthop",
-}
+_SMTP_ONLY = {"smtp_always_send_ehlo": True, "smtp_never_send_ehlo": False}
+"""What LMTP has no parameters for, and what goes without saying there: LHLO is always sent."""
 
 
 def lmtp_name(name: str) -> str:
@@ -113,11 +108,7 @@ def lmtp_name(name: str) -> str:
 
 LmtpSettings = msgspec.defstruct(
     "LmtpSettings",
-    [
-        (lmtp_name(field.name), field.type, _LMTP_DEFAULTS.get(field.name, field.default))
-        for field in msgspec.structs.fields(SmtpSettings)
-        if field.name not in _SMTP_ONLY
-    ],
+    [(lmtp_name(field.name), field.type) for field in msgspec.structs.fields(SmtpSettings) if field.name not in _SMTP_ONLY],
     frozen=True,
     kw_only=True,
 )
@@ -132,9 +123,5 @@ class _OverLmtp(SmtpSettings, frozen=True, kw_only=True):
 
 def as_smtp(settings: Struct) -> SmtpSettings:
     """The SMTP client's settings that say what these LMTP settings say."""
-    values = {
-        field.name: getattr(settings, lmtp_name(field.name))
-        for field in msgspec.structs.fields(SmtpSettings)
-        if field.name not in _SMTP_ONLY
-    }
-    return _OverLmtp(**values)
+    names = [name for name in SmtpSettings.__struct_fields__ if name not in _SMTP_ONLY]
+    return msgspec.convert({**_SMTP_ONLY, **{name: getattr(settings, lmtp_name(name)) for name in names}}, _OverLmtp)

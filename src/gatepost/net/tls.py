@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 class TlsServerSettings(Struct, frozen=True):
     """Parameters of smtpd's TLS; lists as written."""
 
-    smtpd_tls_security_level: str = ""
-    smtpd_tls_chain_files: str = ""
-    smtpd_tls_cert_file: str = ""
-    smtpd_tls_key_file: str = ""
-    smtpd_tls_eccert_file: str = ""
-    smtpd_tls_eckey_file: str = ""
-    smtpd_tls_CAfile: str = ""
-    smtpd_tls_CApath: str = ""
-    smtpd_tls_protocols: str = ">=TLSv1.2"
-    smtpd_tls_mandatory_protocols: str = ">=TLSv1.2"
-    smtpd_tls_ask_ccert: bool = False
-    smtpd_tls_req_ccert: bool = False
-    smtpd_tls_fingerprint_digest: str = "md5"
-    tls_preempt_cipherlist: bool = False
+    smtpd_tls_security_level: str
+    smtpd_tls_chain_files: str
+    smtpd_tls_cert_file: str
+    smtpd_tls_key_file: str
+    smtpd_tls_eccert_file: str
+    smtpd_tls_eckey_file: str
+    smtpd_tls_CAfile: str
+    smtpd_tls_CApath: str
+    smtpd_tls_protocols: str
+    smtpd_tls_mandatory_protocols: str
+    smtpd_tls_ask_ccert: bool
+    smtpd_tls_req_ccert: bool
+    smtpd_tls_fingerprint_digest: str
+    tls_preempt_cipherlist: bool
 
     @property
     def requires_tls(self) -> bool:

@@ -20,7 +20,7 @@ class PolicySettings(Struct, frozen=True, kw_only=True):
     smtpd_reject_unlisted_recipient: bool
     smtpd_reject_unlisted_sender: bool
     soft_bounce: bool
-    receive_override_options: str = ""
+    receive_override_options: str
 
     reject_code: int
     defer_code: int

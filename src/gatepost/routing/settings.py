@@ -10,63 +10,63 @@ class RoutingSettings(Struct, frozen=True, kw_only=True):
     mydomain: str
     myorigin: str
     mydestination: str
-    relayhost: str = ""
-    recipient_delimiter: str = ""
-    owner_request_special: bool = True
-    propagate_unmatched_extensions: str = "canonical, virtual"
-    parent_domain_matches_subdomains: str = ""
+    relayhost: str
+    recipient_delimiter: str
+    owner_request_special: bool
+    propagate_unmatched_extensions: str
+    parent_domain_matches_subdomains: str
 
-    append_at_myorigin: bool = True
-    append_dot_mydomain: bool = False
-    swap_bangpath: bool = True
-    allow_percent_hack: bool = True
-    allow_min_user: bool = False
-    remote_header_rewrite_domain: str = ""
+    append_at_myorigin: bool
+    append_dot_mydomain: bool
+    swap_bangpath: bool
+    allow_percent_hack: bool
+    allow_min_user: bool
+    remote_header_rewrite_domain: str
 
-    virtual_alias_domains: str = ""
-    virtual_mailbox_domains: str = ""
-    relay_domains: str = ""
-    default_transport: str = "smtp"
-    local_transport: str = "local"
-    virtual_transport: str = "virtual"
-    relay_transport: str = "relay"
-    transport_maps: str = ""
-    sender_dependent_default_transport_maps: str = ""
-    sender_dependent_relayhost_maps: str = ""
-    relocated_maps: str = ""
-    resolve_dequoted_address: bool = True
-    resolve_null_domain: bool = False
-    resolve_numeric_domain: bool = False
-    empty_address_recipient: str = "MAILER-DAEMON"
-    empty_address_relayhost_maps_lookup_key: str = "<>"
-    empty_address_default_transport_maps_lookup_key: str = "<>"
-    helpful_warnings: bool = True
+    virtual_alias_domains: str
+    virtual_mailbox_domains: str
+    relay_domains: str
+    default_transport: str
+    local_transport: str
+    virtual_transport: str
+    relay_transport: str
+    transport_maps: str
+    sender_dependent_default_transport_maps: str
+    sender_dependent_relayhost_maps: str
+    relocated_maps: str
+    resolve_dequoted_address: bool
+    resolve_null_domain: bool
+    resolve_numeric_domain: bool
+    empty_address_recipient: str
+    empty_address_relayhost_maps_lookup_key: str
+    empty_address_default_transport_maps_lookup_key: str
+    helpful_warnings: bool
 
-    canonical_maps: str = ""
-    canonical_classes: str = "envelope_sender, envelope_recipient, header_sender, header_recipient"
-    sender_canonical_maps: str = ""
-    sender_canonical_classes: str = "envelope_sender, header_sender"
-    recipient_canonical_maps: str = ""
-    recipient_canonical_classes: str = "envelope_recipient, header_recipient"
-    masquerade_domains: str = ""
-    masquerade_classes: str = "envelope_sender, header_sender, header_recipient"
-    masquerade_exceptions: str = ""
-    virtual_alias_maps: str = ""
-    virtual_alias_recursion_limit: int = 1000
-    virtual_alias_expansion_limit: int = 1000
-    virtual_alias_address_length_limit: int = 1000
-    sender_bcc_maps: str = ""
-    recipient_bcc_maps: str = ""
-    always_bcc: str = ""
+    canonical_maps: str
+    canonical_classes: str
+    sender_canonical_maps: str
+    sender_canonical_classes: str
+    recipient_canonical_maps: str
+    recipient_canonical_classes: str
+    masquerade_domains: str
+    masquerade_classes: str
+    masquerade_exceptions: str
+    virtual_alias_maps: str
+    virtual_alias_recursion_limit: int
+    virtual_alias_expansion_limit: int
+    virtual_alias_address_length_limit: int
+    sender_bcc_maps: str
+    recipient_bcc_maps: str
+    always_bcc: str
 
-    local_recipient_maps: str = ""
-    virtual_mailbox_maps: str = ""
-    relay_recipient_maps: str = ""
-    show_user_unknown_table_name: bool = True
-    unknown_local_recipient_reject_code: int = 550
-    unknown_relay_recipient_reject_code: int = 550
-    unknown_virtual_alias_reject_code: int = 550
-    unknown_virtual_mailbox_reject_code: int = 550
+    local_recipient_maps: str
+    virtual_mailbox_maps: str
+    relay_recipient_maps: str
+    show_user_unknown_table_name: bool
+    unknown_local_recipient_reject_code: int
+    unknown_relay_recipient_reject_code: int
+    unknown_virtual_alias_reject_code: int
+    unknown_virtual_mailbox_reject_code: int
 
 
 def words(value: str) -> tuple[str, ...]:

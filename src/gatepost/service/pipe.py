@@ -45,7 +45,7 @@ def pipe_agent(house: "House", entry: ServiceEntry) -> Agent:
         ),
         uid=uid,
         gid=gid,
-        time_limit=house.configuration.transport_number(entry.name, "time_limit", entry.overrides),
+        time_limit=int(house.configuration.transport(entry.name, "time_limit", entry.overrides)),
         environment=exported_environment(house, entry),
         file=str(house.configuration.directory / "master.cf"),
     )

@@ -4,9 +4,12 @@ What master.cf does not name but Postfix's own master.cf does (smtp, relay, lmtp
 there all the same, so that a master.cf with only an smtpd line is a whole mail system.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from msgspec import convert
+
+from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry, parse_master
 from gatepost.deliver.discard import DiscardAgent
 from gatepost.deliver.error import ErrorAgent
@@ -60,6 +63,15 @@ _BUILDERS: dict[str, Callable[["House", ServiceEntry], Agent]] = {
 }
 
 
+def transport_limits(
+    configuration: Configuration, transport: str, process_limit: int, overrides: Mapping[str, str] | None = None
+) -> TransportLimits:
+    """The limits of a transport; each but the last has the name that parameters have after the transport's."""
+    suffixes = [name for name in TransportLimits.__struct_fields__ if name != "process_limit"]
+    limits = {suffix: configuration.transport(transport, suffix, overrides) for suffix in suffixes}
+    return convert({**limits, "process_limit": process_limit}, TransportLimits)
+
+
 class Transports:
     """The transports of a worker; an agent is built when its transport is first used."""
 
@@ -84,26 +96,13 @@ class Transports:
 
     def limits(self, transport: str) -> TransportLimits:
         """The limits that `transport_*` and `default_*` parameters set, and maxproc of its master.cf line."""
-        configuration = self._house.configuration
         entry = self._entries.get(transport)
-        overrides = entry.overrides if entry else None
         limit = entry.process_limit if entry else None
-
-        def number(suffix: str) -> int:
-            return configuration.transport_number(transport, suffix, overrides)
-
-        def text(suffix: str) -> str:
-            return configuration.transport_value(transport, suffix, overrides)
-
-        return TransportLimits(
-            initial_destination_concurrency=number("initial_destination_concurrency"),
-            destination_concurrency_limit=number("destination_concurrency_limit"),
-            destination_concurrency_positive_feedback=text("destination_concurrency_positive_feedback"),
-            destination_concurrency_negative_feedback=text("destination_concurrency_negative_feedback"),
-            destination_concurrency_failed_cohort_limit=number("destination_concurrency_failed_cohort_limit"),
-            destination_recipient_limit=number("destination_recipient_limit"),
-            destination_rate_delay=number("destination_rate_delay"),
-            process_limit=self._house.settings.default_process_limit if limit is None else limit,
+        return transport_limits(
+            self._house.configuration,
+            transport,
+            self._house.settings.default_process_limit if limit is None else limit,
+            entry.overrides if entry else None,
         )
 
     async def close(self) -> None:

@@ -79,12 +79,11 @@ def test_value_of_nothing_known(loaded: Configuration) -> None:
 def test_transport_parameters(tmp_path: Path) -> None:
     main = "default_destination_concurrency_limit = 7\nscan_destination_rate_delay = 2m\n"
     loaded = load(directory(tmp_path, main), host=HOST)
-    assert loaded.transport_number("scan", "_destination_concurrency_limit") == 7
-    assert loaded.transport_value("scan", "destination_rate_delay") == "2m"
-    assert loaded.transport_number("scan", "_destination_rate_delay") == 120
-    assert loaded.transport_number("local", "_destination_concurrency_limit") == 2
-    assert loaded.transport_value("scan", "_destination_concurrency_negative_feedback") == "1"
-    assert loaded.transport_number("nowhere", "_transport_rate_delay") == 0
+    assert loaded.transport("scan", "_destination_concurrency_limit") == 7
+    assert loaded.transport("scan", "_destination_rate_delay") == 120
+    assert loaded.transport("local", "_destination_concurrency_limit") == 2
+    assert loaded.transport("scan", "_destination_concurrency_negative_feedback") == "1"
+    assert loaded.transport("nowhere", "_transport_rate_delay") == 0
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.support.settings import default
 
 from gatepost.deliver.port import DeliveryRequest, Report
 from gatepost.deliver.smtp import SmtpAgent
@@ -129,9 +130,9 @@ class Bench:
 
     def __init__(self, net: Net, lmtp: bool = False, **settings: Any) -> None:
         self.events: list[Event] = []
-        smtp = SmtpSettings(myhostname="me.test", inet_protocols="ipv4", smtp_quit_timeout=0.05, **settings)
+        smtp = default(SmtpSettings, myhostname="me.test", inet_protocols="ipv4", smtp_quit_timeout=0.05, **settings)
         self.agent = SmtpAgent(
-            as_smtp(LmtpSettings(myhostname="me.test")) if lmtp else smtp,
+            as_smtp(default(LmtpSettings, myhostname="me.test")) if lmtp else smtp,
             Names(), net, clock=lambda: 1000.0, shuffle=lambda hosts: None, emit=self.events.append,
         )  # fmt: skip
 
@@ -512,7 +513,7 @@ def test_authentication(offered: str, reply: Any, sent: list[str], told: str) ->
 
 
 def test_lmtp_parameters_have_their_own_names() -> None:
-    settings = as_smtp(LmtpSettings(lmtp_lhlo_name="lmtp.test", lmtp_tcp_port="2424", lmtp_data_done_timeout=7))
+    settings = as_smtp(default(LmtpSettings, lmtp_lhlo_name="lmtp.test", lmtp_tcp_port="2424", lmtp_data_done_timeout=7))
     assert settings.lmtp
     assert (settings.smtp_helo_name, settings.smtp_tcp_port, settings.smtp_data_done_timeout) == ("lmtp.test", "2424", 7)
     assert not settings.smtp_skip_quit_response

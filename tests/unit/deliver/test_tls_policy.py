@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from tests.support.settings import default
 
 from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.deliver.tls_policy import BadTlsPolicy, Level, TlsPolicies, TlsPolicy, default_level, keys, parse_policy
@@ -22,7 +23,7 @@ class Table:
 
 
 def find(nexthop: str, rows: dict[str, str] | None = None, **settings: str) -> TlsPolicy:
-    policies = TlsPolicies(SmtpSettings(**settings), Table(**rows) if rows else None)  # type: ignore[arg-type]
+    policies = TlsPolicies(default(SmtpSettings, **settings), Table(**rows) if rows else None)  # type: ignore[arg-type]
     return asyncio.run(policies.find(nexthop, "mx.host.test"))
 
 
@@ -38,7 +39,7 @@ def find(nexthop: str, rows: dict[str, str] | None = None, **settings: str) -> T
     ],
 )
 def test_default_level(settings: dict[str, object], level: Level) -> None:
-    assert default_level(SmtpSettings(**settings)) is level  # type: ignore[arg-type]
+    assert default_level(default(SmtpSettings, **settings)) is level  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

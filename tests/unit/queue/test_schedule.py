@@ -1,13 +1,14 @@
 """The scheduler's decisions, as tables."""
 
 import pytest
+from tests.support.settings import default, transport_limits
 
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.queue.port import QueuedRecipient
 from gatepost.queue.schedule import Window, feedback, is_expired, is_late, next_attempt, split, with_verp
-from gatepost.queue.settings import QueueSettings, TransportLimits
+from gatepost.queue.settings import QueueSettings
 
-SETTINGS = QueueSettings(delay_warning_time=3600, bounce_queue_lifetime=1000, queue_run_delay=1)
+SETTINGS = default(QueueSettings, delay_warning_time=3600, bounce_queue_lifetime=1000, queue_run_delay=1)
 ARRIVAL = 1_800_000_000.0
 
 
@@ -20,7 +21,7 @@ def test_next_attempt(age: float, wait: float) -> None:
 
 @pytest.mark.parametrize(("age", "due"), [(0, 300), (1, 600), (300, 600), (301, 900)])
 def test_next_attempt_waits_for_the_queue_run(age: float, due: float) -> None:
-    assert next_attempt(ARRIVAL + age, ARRIVAL, QueueSettings()) == ARRIVAL + due
+    assert next_attempt(ARRIVAL + age, ARRIVAL, default(QueueSettings)) == ARRIVAL + due
 
 
 @pytest.mark.parametrize(("sender", "wanted"), [("list@a.test", "list+y+z=b.test@a.test"), ("", "")])
@@ -38,7 +39,7 @@ def test_lifetime(sender: str, age: float, expected: bool) -> None:
 @pytest.mark.parametrize(("warned", "age", "expected"), [(False, 3598, False), (False, 3599, True), (True, 3601, False)])
 def test_delay_warning(warned: bool, age: float, expected: bool) -> None:
     assert is_late(warned, ARRIVAL + age, ARRIVAL, SETTINGS) is expected
-    assert not is_late(False, ARRIVAL + age, ARRIVAL, QueueSettings())
+    assert not is_late(False, ARRIVAL + age, ARRIVAL, default(QueueSettings))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_split(count: int, limit: int, sizes: list[int]) -> None:
 
 
 def test_the_window_opens_while_it_is_used_up_to_its_limit() -> None:
-    window = Window(TransportLimits(destination_concurrency_limit=8))
+    window = Window(transport_limits(destination_concurrency_limit=8))
     sizes = []
     for _ in range(6):
         window.succeeded(window.size)
@@ -71,13 +72,13 @@ def test_the_window_opens_while_it_is_used_up_to_its_limit() -> None:
 
 
 def test_the_window_does_not_open_when_it_is_not_used() -> None:
-    window = Window(TransportLimits())
+    window = Window(transport_limits())
     window.succeeded(0)
     assert window.size == 5
 
 
 def test_feedback_by_concurrency_needs_a_whole_window_of_successes() -> None:
-    window = Window(TransportLimits(destination_concurrency_positive_feedback="1/concurrency"))
+    window = Window(transport_limits(destination_concurrency_positive_feedback="1/concurrency"))
     sizes = []
     for _ in range(6):
         window.succeeded(5)
@@ -87,16 +88,16 @@ def test_feedback_by_concurrency_needs_a_whole_window_of_successes() -> None:
 
 @pytest.mark.parametrize(("cohorts", "initial", "failures"), [(1, 1, 1), (1, 2, 2), (2, 1, 2), (1, 5, 3)])
 def test_a_site_dies_after_as_many_windows_of_failures(cohorts: int, initial: int, failures: int) -> None:
-    window = Window(TransportLimits(initial_destination_concurrency=initial, destination_concurrency_failed_cohort_limit=cohorts))
+    window = Window(transport_limits(initial_destination_concurrency=initial, destination_concurrency_failed_cohort_limit=cohorts))
     assert [window.failed() for _ in range(failures)] == [False] * (failures - 1) + [True]
 
 
 def test_a_success_forgives_failures_and_no_limit_never_kills() -> None:
-    window = Window(TransportLimits(initial_destination_concurrency=2))
+    window = Window(transport_limits(initial_destination_concurrency=2))
     assert not window.failed()
     window.succeeded(1)
-    assert not Window(TransportLimits(destination_concurrency_failed_cohort_limit=0)).failed()
+    assert not Window(transport_limits(destination_concurrency_failed_cohort_limit=0)).failed()
 
 
 def test_a_rate_delay_means_one_at_a_time() -> None:
-    assert Window(TransportLimits(destination_rate_delay=1)).size == 1
+    assert Window(transport_limits(destination_rate_delay=1)).size == 1

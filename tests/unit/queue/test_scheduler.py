@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.support.settings import default, transport_limits
+
 from gatepost.deliver.port import DeliveryRequest, Report
 from gatepost.events.records import Activated, Delivered, Event, Note, Removed
 from gatepost.mail.content import MemoryContent
@@ -15,7 +17,7 @@ from gatepost.queue import actions
 from gatepost.queue.partitions import Partitions
 from gatepost.queue.port import ActiveMessage, Failure, NewMessage
 from gatepost.queue.scheduler import Scheduler
-from gatepost.queue.settings import QueueSettings, TransportLimits
+from gatepost.queue.settings import QueueSettings
 from gatepost.routing.port import AddressClass, Route
 
 Answer = Callable[[DeliveryRequest], Sequence[Report]]
@@ -79,13 +81,13 @@ class House:
         self.events: list[Event] = []
         self.agent = Agent(say)
         self.notices = Notices()
-        limits = settings.pop("limits", TransportLimits())
+        limits = settings.pop("limits", transport_limits())
         self.queue = Partitions(
             directory, emit=self.events.append, on_change=lambda: self.scheduler.changed(), clock=lambda: self.now
         )
         self.scheduler = Scheduler(
             self.queue, resolve=by_domain, agents={"smtp": self.agent}.__getitem__, limits=lambda name: limits,
-            notifier=self.notices, settings=QueueSettings(**settings), emit=self.events.append, clock=lambda: self.now,
+            notifier=self.notices, settings=default(QueueSettings, **settings), emit=self.events.append, clock=lambda: self.now,
         )  # fmt: skip
         self.runner: asyncio.Task[None] | None = None
 
@@ -175,7 +177,7 @@ def test_what_is_deferred_is_tried_again_from_the_store(tmp_path: Path) -> None:
 
 def test_a_dead_site_costs_no_attempts_until_it_revives(tmp_path: Path) -> None:
     async def scenario() -> None:
-        limits = TransportLimits(initial_destination_concurrency=1)
+        limits = transport_limits(initial_destination_concurrency=1)
         async with House(tmp_path, answer(REFUSED, "none"), limits=limits) as house:
             for _ in range(3):
                 await house.put("b@remote.test")
@@ -235,7 +237,7 @@ def test_an_agent_that_raises_costs_a_deferral(tmp_path: Path) -> None:
 
 def test_concurrency_stays_within_the_window_and_opens_with_success(tmp_path: Path) -> None:
     async def scenario() -> None:
-        limits = TransportLimits(initial_destination_concurrency=2, destination_concurrency_limit=4)
+        limits = transport_limits(initial_destination_concurrency=2, destination_concurrency_limit=4)
         async with House(tmp_path, answer(sent("ok")), limits=limits) as house:
             house.agent.gate = asyncio.Event()
             for number in range(12):
@@ -275,7 +277,7 @@ def test_soft_bounce(tmp_path: Path) -> None:
 
 def test_a_tool_s_flush_revives_dead_sites(tmp_path: Path) -> None:
     async def scenario() -> None:
-        limits = TransportLimits(initial_destination_concurrency=1)
+        limits = transport_limits(initial_destination_concurrency=1)
         async with House(tmp_path, answer(REFUSED, "none"), limits=limits) as house:
             house.run()
             await house.put("b@remote.test")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.settings import default
 
 from gatepost.events.maillog import words
 from gatepost.events.records import Event
@@ -50,8 +51,8 @@ class Run:
         tables = Tables(self.log.append)
         numbers = itertools.count()
         self.cleanup = Cleanup(
-            CleanupSettings(**{"myhostname": "mail.example.test", **own}),  # type: ignore[arg-type]
-            Routing(RoutingSettings(**routing), tables, frozenset(("127.0.0.1",)), self.log.append),  # type: ignore[arg-type]
+            default(CleanupSettings, **own),
+            Routing(default(RoutingSettings, **routing), tables, frozenset(("127.0.0.1",)), self.log.append),  # type: ignore[arg-type]
             tables,
             staging=lambda: directory / f"staged{next(numbers)}",
             clock=lambda: 0.0,
@@ -371,7 +372,7 @@ def test_large_messages_wait_in_a_file(make: Make, tmp_path: Path) -> None:
 def test_large_bodies_are_checked_in_their_file(make: Make, tmp_path: Path) -> None:
     body = b"".join(b"line %d\r\n" % number for number in range(40000))
     content = b"Subject: big\r\n\r\n" + body
-    checked = make(body_checks="regexp:{{/^line 7$/ REPLACE seven}}")(content, step=30000).message
+    checked = make(body_checks="regexp:{{/^line 7$$/ REPLACE seven}}")(content, step=30000).message
     assert checked is not None
     assert checked.content.read().endswith(b"\r\n\r\n" + body.replace(b"\r\nline 7\r\n", b"\r\nseven\r\n"))
     assert [path.name for path in tmp_path.iterdir()] == ["staged1"]  # the file that was read is gone

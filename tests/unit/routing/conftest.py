@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from tests.support.settings import default
 
 from gatepost.lookup.registry import Tables
 from gatepost.routing.routing import Routing
@@ -28,7 +29,7 @@ def warnings() -> list[str]:
 @pytest.fixture
 def make_routing(warnings: list[str]) -> MakeRouting:
     def make(**parameters: object) -> Routing:
-        settings = RoutingSettings(**{**BASE, **parameters})  # type: ignore[arg-type]
+        settings = default(RoutingSettings, **{**BASE, **parameters})
         return Routing(settings, Tables(warnings.append), frozenset(("127.0.0.1",)), warnings.append)
 
     return make

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.support.settings import default
 
 from gatepost.routing.port import AddressClass
 from gatepost.routing.resolve import Resolver, ResolveTables
@@ -35,7 +36,8 @@ class Destinations:
         return name.lower() in ("host.dom.test", "localhost.dom.test", "localhost")
 
 
-SETTINGS = RoutingSettings(
+SETTINGS = default(
+    RoutingSettings,
     myhostname="host.dom.test",
     mydomain="dom.test",
     myorigin="host.dom.test",
