@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration import certificate as certificates
-from tests.integration.certificate import Certificate
 from tests.integration.dovecot import Dovecot
 from tests.integration.postfix import Postfix
 from tests.integration.system import System
+from tests.support import certificate as certificates
+from tests.support.certificate import Certificate
 
 
 @pytest.fixture

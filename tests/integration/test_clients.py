@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.certificate import Certificate
 from tests.integration.system import System
+from tests.support.certificate import Certificate
 from tests.support.running import free_port
 
 _SMTPS, _PROXY, _LMTP = free_port(), free_port(), free_port()

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.certificate import Certificate
 from tests.integration.ports import listens
 from tests.integration.postfix import Postfix
 from tests.integration.system import System
+from tests.support.certificate import Certificate
 from tests.support.running import free_port, wait_for
 
 Make = Callable[..., System]
