@@ -1,0 +1,218 @@
+"""STARTTLS command injection (CVE-2011-0411 and its kin), as server: nothing said in the clear counts once TLS is up.
+
+What came in the packet of STARTTLS is dropped, what was learned before is forgotten, and whoever must use TLS cannot get around it.
+"""
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.certificate import make
+from tests.support.running import Client, System, free_port, wait_for
+from tests.support.sink import Sink
+
+_NAME = "mail.example.test"
+_MASTER = """\
+127.0.0.1:{port} inet n - n - - smtpd
+127.0.0.1:{second} inet n - n - - lmtpd
+127.0.0.1:WRAPPED inet n - n - - smtpd -o smtpd_tls_wrappermode=yes
+127.0.0.1:STRICT inet n - n - - smtpd -o smtpd_tls_security_level=encrypt
+"""
+WRAPPED, STRICT = free_port(), free_port()
+
+MAIL = b"MAIL FROM:<evil@example.com>\r\nRCPT TO:<victim@example.net>\r\nDATA\r\nX-Id: injected\r\n\r\n.\r\n"
+INJECTED = {
+    "a hello": b"EHLO evil.example\r\n",
+    "a hello for LMTP": b"LHLO evil.example\r\n",
+    "a command": b"NOOP\r\n",
+    "the end": b"QUIT\r\n",
+    "a message": b"EHLO evil.example\r\n" + MAIL,
+    "half a command": b"MAIL FROM:<evil@exam",
+    "a line end": b"\r\n",
+    "one octet": b"N",
+    "more STARTTLS": b"STARTTLS\r\n" * 3,
+    "a chunk": b"BDAT 100000 LAST\r\nX-Id: injected\r\n\r\n",
+    "more than a command line may have": b"NOOP " + b"x" * 4000,
+}
+
+
+@pytest.fixture(scope="module")
+def sink() -> Iterator[Sink]:
+    with Sink() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def system(sink: Sink, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    certificate = make(tmp_path_factory.mktemp("tls"), _NAME)
+    main = {
+        "smtpd_tls_security_level": "may",
+        "smtpd_tls_chain_files": f"{certificate.key}, {certificate.chain}",
+        "smtpd_helo_required": "yes",
+        "smtpd_error_sleep_time": "0",
+        "smtpd_hard_error_limit": "1000",
+    }
+    master = _MASTER.replace("WRAPPED", str(WRAPPED)).replace("STRICT", str(STRICT))
+    with System(main, master, relay=sink.port) as one:
+        yield one
+
+
+@pytest.fixture(params=["SMTP", "LMTP"])
+def port(request: pytest.FixtureRequest, system: System) -> int:
+    """Where to go: the SMTP or the LMTP service."""
+    return system.port if request.param == "SMTP" else system.second
+
+
+def _hello(system: System, port: int) -> str:
+    return "LHLO client.example.com" if port == system.second else "EHLO client.example.com"
+
+
+def _secured(client: Client) -> Client:
+    """The same conversation over TLS, once the server is ready for it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    client._file.close()
+    client.socket = context.wrap_socket(client.socket)
+    client._file = client.socket.makefile("rb")
+    return client
+
+
+@pytest.mark.parametrize("name", INJECTED)
+def test_what_follows_starttls_in_its_packet_is_dropped(system: System, port: int, sink: Sink, name: str) -> None:
+    """The first reply over TLS answers the first command over TLS, and there is none for anything else."""
+    with system.client(port) as client:
+        assert client.say(_hello(system, port))[0] == 250
+        client.write(b"STARTTLS\r\n" + INJECTED[name])
+        assert client.reply()[0] == 220
+        _secured(client)
+        assert client.say("MAIL FROM:<a@example.com>") == (503, "5.5.1 Error: send HELO/EHLO first")
+        assert client.say("XYZZY")[0] == 500
+        assert client.say(_hello(system, port))[0] == 250
+        client.write(b"QUIT\r\n")
+        assert client.all_replies() == [221]
+    assert not sink.ids().get("injected")
+
+
+@pytest.mark.parametrize("name", INJECTED)
+def test_what_comes_in_the_clear_instead_of_a_handshake_is_never_a_command(
+    system: System, port: int, sink: Sink, name: str
+) -> None:
+    with system.client(port) as client:
+        assert client.say(_hello(system, port))[0] == 250
+        assert client.say("STARTTLS")[0] == 220
+        with contextlib.suppress(OSError):
+            client.write(INJECTED[name] + b"\r\n" * 10)
+            client.socket.shutdown(socket.SHUT_WR)
+        assert _all_octets(client)[:1] in (b"", b"\x15")  # silence or a TLS alert
+    assert not sink.ids().get("injected")
+
+
+def _all_octets(client: Client) -> bytes:
+    found = b""
+    with contextlib.suppress(OSError):
+        while data := client.socket.recv(65536):
+            found += data
+    return found
+
+
+BEFORE: dict[str, tuple[bytes, ...]] = {
+    "a hello": (),
+    "a sender": (b"MAIL FROM:<evil@example.com>",),
+    "a recipient": (b"MAIL FROM:<evil@example.com>", b"RCPT TO:<victim@example.net>"),
+    "half a message": (
+        b"MAIL FROM:<evil@example.com>", b"RCPT TO:<victim@example.net>", b"BDAT 18\r\nX-Id: injected\r\n",
+    ),
+}  # fmt: skip
+AFTER = {
+    "MAIL FROM:<a@example.com>": 503,
+    "RCPT TO:<b@example.net>": 503,
+    "DATA": 503,
+    "BDAT 0 LAST": 503,
+}
+
+
+@pytest.mark.parametrize("before", BEFORE)
+@pytest.mark.parametrize("after", AFTER)
+def test_what_was_said_before_is_forgotten(system: System, port: int, before: str, after: str) -> None:
+    with system.client(port) as client:
+        client.say(_hello(system, port))
+        for line in BEFORE[before]:
+            assert client.say(line)[0] == 250
+        assert client.say("STARTTLS")[0] == 220
+        _secured(client)
+        assert client.say(after)[0] == AFTER[after]
+        assert client.say("QUIT")[0] == 221
+
+
+def test_a_message_over_tls_holds_nothing_of_one_begun_in_the_clear(system: System, sink: Sink) -> None:
+    with system.client() as client:
+        client.envelope("evil@example.com", "victim@example.net")
+        assert client.say(b"BDAT 21\r\nX-Id: injected\r\nX: ")[0] == 250
+        assert client.say("STARTTLS")[0] == 220
+        _secured(client)
+        client.envelope()
+        assert client.say("DATA")[0] == 354
+        client.write(b"X-Id: over-tls\r\n\r\nbody\r\n.\r\n")
+        assert client.reply()[0] == 250
+    wait_for(lambda: sink.ids().get("over-tls"), "the message")
+    assert not sink.ids().get("injected")
+    (message,) = [one for one in sink.taken if b"over-tls" in one.content]
+    assert message.sender.startswith(b"<a@example.com>")
+    assert [one.partition(b">")[0] for one in message.recipients] == [b"<b@example.net"]
+
+
+def test_tls_is_not_offered_within_tls(system: System, port: int) -> None:
+    with system.client(port) as client:
+        assert "STARTTLS" in client.say(_hello(system, port))[1].split()
+        assert client.say("STARTTLS")[0] == 220
+        _secured(client)
+        assert "STARTTLS" not in client.say(_hello(system, port))[1].split()
+        assert client.say("STARTTLS")[0] == 554
+
+
+BARRED = (
+    "MAIL FROM:<a@example.com>",
+    "RCPT TO:<b@example.net>",
+    "DATA",
+    "BDAT 0 LAST",
+    "RSET",
+    "VRFY b@example.net",
+    "ETRN x",
+    "AUTH PLAIN",
+)
+
+
+@pytest.mark.parametrize("line", BARRED)
+def test_without_tls_nothing_gets_through_where_it_is_required(system: System, line: str) -> None:
+    with system.client(STRICT) as client:
+        assert client.say("EHLO client.example.com")[0] == 250
+        assert client.say(line)[0] == 530
+        assert client.say(line.lower())[0] == 530
+        assert client.say("NOOP")[0] == 250
+
+
+def test_a_message_in_the_packet_of_starttls_does_not_get_around_it(system: System, sink: Sink) -> None:
+    with system.client(STRICT) as client:
+        client.say("EHLO client.example.com")
+        client.write(b"STARTTLS\r\n" + MAIL)
+        assert client.reply()[0] == 220
+        client.write(MAIL)
+        client.socket.shutdown(socket.SHUT_WR)
+        assert _all_octets(client)[:1] in (b"", b"\x15")
+    assert not sink.ids().get("injected")
+
+
+@pytest.mark.parametrize("name", INJECTED)
+def test_a_port_of_tls_from_the_start_does_not_hear_what_is_in_the_clear(system: System, sink: Sink, name: str) -> None:
+    with socket.create_connection(("127.0.0.1", WRAPPED), 10) as connection:
+        connection.sendall(INJECTED[name] + MAIL)
+        connection.shutdown(socket.SHUT_WR)
+        found = b""
+        with contextlib.suppress(OSError):
+            while data := connection.recv(65536):
+                found += data
+    assert found[:1] in (b"", b"\x15")
+    assert not sink.ids().get("injected")
