@@ -14,7 +14,8 @@ class LineEnds(enum.Enum):
     """What `smtpd_forbid_bare_newline` makes of a line that ends in LF alone.
 
     LENIENT (`no`): it ends a line as CRLF does, also at the end of data. STRICT (`normalize`, `yes`): it ends a line, but
-    only CRLF.CRLF ends the data. REJECT (`reject`): as STRICT, and the caller refuses the message (`bare_newline`).
+    only CRLF.CRLF ends the data. REJECT (`reject`): as STRICT, and the caller refuses the message (`bare_newline`), so that
+    nothing is passed on from the first such line.
     """
 
     LENIENT = "no"
@@ -25,10 +26,12 @@ class LineEnds(enum.Enum):
 class _Lines:
     """Lines of content, made canonical. `size`: octets of canonical content so far; `bare_newline`: LF alone was seen."""
 
-    __slots__ = ("_blank_cr", "_carry", "_crlf", "_inside_line", "_strict", "bare_newline", "size")
+    __slots__ = ("_blank_cr", "_carry", "_crlf", "_inside_line", "_refused", "_rejects", "_strict", "bare_newline", "size")
 
     def __init__(self, line_ends: LineEnds, blank_cr: bool) -> None:
         self._strict = line_ends is not LineEnds.LENIENT
+        self._rejects = line_ends is LineEnds.REJECT
+        self._refused = False
         self._blank_cr = blank_cr
         self._carry = b""
         self._inside_line = False
@@ -50,11 +53,15 @@ class _Lines:
         return out
 
     def _canonical(self, line: bytes, *, complete: bool = True) -> bytes:
-        """One line without its LF: CR before it removed, stray CR blanked (`cleanup_replace_stray_cr_lf`), CRLF put after it."""
+        """One line without its LF: CR before it removed, stray CR blanked (`cleanup_replace_stray_cr_lf`), CRLF put after it.
+        Nothing of a message that will be refused."""
         if complete:
             self._crlf = line.endswith(b"\r")
             self.bare_newline |= not self._crlf
+            self._refused = self._rejects and self.bare_newline
             line = (line[:-1] if self._crlf else line) if self._strict else line.rstrip(b"\r")
+        if self._refused:
+            return b""
         if self._blank_cr and b"\r" in line:
             line = line.replace(b"\r", b" ")
         return line + b"\r\n" if complete else line
@@ -99,7 +106,7 @@ class DataReader(_Lines):
             end = self._dot_line(block)
             body, after = (block, b"") if end < 0 else (block[:end], block[end + 3 :])
             self._ended = end >= 0
-            if _all_crlf(body) and not (at_start and body.startswith(b".\r\n")):
+            if _all_crlf(body) and not self._refused and not (at_start and body.startswith(b".\r\n")):
                 return self._unstuff(body, at_start), after
             return self._line_by_line(body)[0], after
         if not _all_crlf(block):
@@ -176,7 +183,7 @@ class BdatReader(_Lines):
             self._inside_line = self._inside_line or bool(block)
             return self._emit(self._canonical(block, complete=False))
         self._inside_line = False
-        if _all_crlf(block):
+        if _all_crlf(block) and not self._refused:
             return self._emit(block)
         return self._emit(b"".join([self._canonical(line) for line in block[:-1].split(b"\n")]))
 
@@ -185,7 +192,5 @@ class BdatReader(_Lines):
         line, self._carry = self._carry, b""
         if not line and not self._inside_line:
             return b""
-        bare, self._inside_line = self.bare_newline, False
-        out = self._canonical(line)
-        self.bare_newline = bare
-        return self._emit(out)
+        self._inside_line = False
+        return self._emit(self._canonical(line if line.endswith(b"\r") else line + b"\r"))

@@ -107,10 +107,10 @@ def test_a_leading_dot_of_an_overlong_line_is_removed_once() -> None:
     assert b"".join(parts) == b"." + b"x" * 70000 + b".y\r\n"
 
 
-@given(CONTENT, CUTS, st.booleans())
-def test_bdat_any_split_gives_the_same(content: bytes, cuts: list[int], binary: bool) -> None:
+@given(CONTENT, CUTS, st.sampled_from(LineEnds), st.booleans())
+def test_bdat_any_split_gives_the_same(content: bytes, cuts: list[int], line_ends: LineEnds, binary: bool) -> None:
     def read(parts: list[bytes]) -> tuple[bytes, int, bool]:
-        reader = BdatReader(binary=binary)
+        reader = BdatReader(line_ends, binary=binary)
         out = b"".join([reader.feed(part) for part in parts])
         return out + reader.finish(), reader.size, reader.bare_newline
 
@@ -118,6 +118,22 @@ def test_bdat_any_split_gives_the_same(content: bytes, cuts: list[int], binary: 
     assert read(cut(content, cuts)) == whole
     if binary:
         assert whole[0] == content
+
+
+REFUSED = [
+    (b"a\r\nb\nc\r\n", b"a\r\n"),
+    (b"a\n", b""),
+    (b"a\r\nb", b"a\r\nb\r\n"),
+]
+
+
+@pytest.mark.parametrize(("content", "passed_on"), REFUSED)
+def test_nothing_of_a_refused_message_is_passed_on_from_its_bare_newline(content: bytes, passed_on: bytes) -> None:
+    chunks = BdatReader(LineEnds.REJECT)
+    assert chunks.feed(content) + chunks.feed(b"") + chunks.finish() == passed_on
+    data = DataReader(LineEnds.REJECT)
+    assert data.feed(content) + data.feed(b"\r\n.\r\n") == passed_on
+    assert data.bare_newline is chunks.bare_newline is (b"\n" in content.replace(b"\r\n", b""))
 
 
 def test_a_chunk_is_counted_not_searched() -> None:
