@@ -66,7 +66,7 @@ def installed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Installed:
         ("-x -o mydomain=o.test mydestination", "mydestination = mail.example.test, localhost.o.test, localhost\n"),
         ("-d mydestination", "mydestination = $myhostname, localhost.$mydomain, localhost\n"),
         ("-n mydomain relayhost", "mydomain = example.test\n"),
-        ("-d queue_store", "queue_store = sqlite\n"),
+        ("-d maillog_format", "maillog_format = postfix\n"),
         ("scan_time_limit", "scan_time_limit = $command_time_limit\n"),
         (
             "-M scan",

@@ -1,14 +1,36 @@
-"""What the parameter table says is so: nothing else in the code repeats its defaults."""
+"""What the parameter table says is so: its defaults stand nowhere else, and what it calls implemented is read by the code.
+
+A parameter is read where the code takes an attribute of its name, or has its name as a string (whole, or put together by an
+f-string such as `f"{program}_generic_maps"`). A field of a settings struct that nobody looks at does not count.
+"""
 
 import ast
+import functools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import gatepost
-from gatepost.config.parameters import PARAMETERS
+from gatepost.config.parameters import PARAMETERS, TRANSPORT_SUFFIXES, Parameter, Support
+from gatepost.config.transports import BUILT_IN
+from gatepost.deliver.smtp_settings import SmtpSettings, lmtp_name
 
 SOURCE = Path(gatepost.__file__).parent
 TREES = {file.relative_to(SOURCE).as_posix(): ast.parse(file.read_text()) for file in SOURCE.rglob("*.py")}
+
+NAME_ONLY = {"config/parameters.py", "config/check.py"}
+"""Modules that name parameters without obeying them."""
+
+FOR_OTHERS = {"mail_release_date"}
+"""What is there for other values to refer to."""
+
+AHEAD = {
+    "max_idle": "a field of something else",
+    "proxy_read_maps": "postmap(1) tells what proxymap(8) would refuse",
+    "smtpd_sasl_auth_enable": "restrictions know of logins before there are any",
+    "smtpd_sasl_authenticated_header": "so does the Received header",
+}
+"""What the code has a word for although the table says that it does nothing, and why."""
 
 
 def settings_with_defaults() -> Iterator[str]:
@@ -22,5 +44,67 @@ def settings_with_defaults() -> Iterator[str]:
                             yield f"{file}: {field.target.id}"
 
 
+def words(tree: ast.AST) -> Iterator[str]:
+    """Attributes taken and strings written."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def patterns(tree: ast.AST) -> Iterator[str]:
+    """f-strings that may put a parameter's name together, as regular expressions."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            parts = [part.value if isinstance(part, ast.Constant) else r"\w+" for part in node.values]
+            fixed = "".join(str(part) for part in parts if part != r"\w+")
+            if re.fullmatch(r"\w*_\w{4,}", fixed):
+                yield "".join(map(str, parts))
+
+
+@functools.cache
+def read_by_name() -> frozenset[str]:
+    """Names that the code takes as they are; the LMTP client reads its parameters under the names of the SMTP client's."""
+    found = {word for file, tree in TREES.items() if file not in NAME_ONLY for word in words(tree)}
+    return frozenset(found | {lmtp_name(name) for name in SmtpSettings.__struct_fields__ if name in found})
+
+
+@functools.cache
+def is_read(name: str) -> bool:
+    """Whether anything looks at a parameter: the code, the default of one that is looked at, or all transports' common limit."""
+    if name in read_by_name() or name in FOR_OTHERS or any(re.fullmatch(one, name) for one in _ways()):
+        return True
+    referring = [*PARAMETERS.values(), *(row for row in TRANSPORT_SUFFIXES.values() if row.support is Support.DONE)]
+    if any(is_read(row.name) or row.name in TRANSPORT_SUFFIXES for row in referring if name in _referred(row)):
+        return True
+    transport, _, suffix = name.partition("_")
+    return transport in BUILT_IN and f"_{suffix}" in TRANSPORT_SUFFIXES
+
+
+@functools.cache
+def _ways() -> frozenset[str]:
+    return frozenset(way for file, tree in TREES.items() if file not in NAME_ONLY for way in patterns(tree))
+
+
+@functools.cache
+def _referred(row: Parameter) -> frozenset[str]:
+    return frozenset(re.findall(r"\$[{(]?(\w+)", row.default)) - {row.name}
+
+
 def test_defaults_stand_in_the_table_alone() -> None:
     assert list(settings_with_defaults()) == []
+
+
+def test_what_is_implemented_is_read() -> None:
+    assert [row.name for row in PARAMETERS.values() if row.support is Support.DONE and not is_read(row.name)] == []
+
+
+def test_what_is_read_is_implemented() -> None:
+    idle = [row.name for row in PARAMETERS.values() if row.support is not Support.DONE]
+    assert [name for name in idle if name in read_by_name() and name not in AHEAD] == []
+
+
+def test_a_transport_limit_is_read_where_the_table_says_so() -> None:
+    done = {suffix[1:] for suffix, row in TRANSPORT_SUFFIXES.items() if row.support is Support.DONE}
+    assert done <= read_by_name()
