@@ -87,6 +87,7 @@ class SmtpdService:
             Deed.RECIPIENT: settings.smtpd_client_recipient_rate_limit,
             Deed.TLS_SESSION: settings.smtpd_client_new_tls_session_rate_limit,
         }
+        self._has_limits = settings.smtpd_client_connection_count_limit > 0 or any(self.rate_limits.values())
         self.notify_classes: frozenset[str] = frozenset()
         if self.surroundings.report is not None:
             self.notify_classes = frozenset(settings.notify_classes.replace(",", " ").split())
@@ -210,7 +211,7 @@ class SmtpdService:
     async def _admitted(self, session: Session) -> bool:
         """Counts and rates of connections (smtpd_client_connection_*_limit)."""
         facts, settings = session.facts, session.settings
-        counted = "" if await session.client_is("event_exceptions") else facts.client_address
+        counted = facts.client_address if self._has_limits and not await self._spared(session) else ""
         held, rate = await self.counters.connect(self.name, counted) if counted else (0, 0)
         session.connected(counted)
         for what, number, limit in (
@@ -222,6 +223,10 @@ class SmtpdService:
                 session.reply(f"421 4.7.0 {settings.myhostname} Error: too many connections from {facts.client_address}")
                 return False
         return True
+
+    async def _spared(self, session: Session) -> bool:
+        """Whether a client is not counted at all: it is excepted, or may speak for others by XCLIENT."""
+        return await session.client_is("event_exceptions") or await session.client_is("xclient_hosts")
 
     async def _line_ends(self, session: Session) -> LineEnds:
         ends = _LINE_ENDS.get(session.settings.smtpd_forbid_bare_newline.lower(), LineEnds.STRICT)

@@ -28,13 +28,13 @@ from gatepost.service import settings
 from gatepost.service.internal_mail import InternalMail
 from gatepost.service.log import Log
 from gatepost.service.transports import Transports
-from gatepost.state.anvil import LocalCounters
+from gatepost.state.port import Counters
 
 
 class House:
     """Everything that the services of one worker share. To be made inside a running event loop."""
 
-    def __init__(self, configuration: Configuration, log: Log) -> None:
+    def __init__(self, configuration: Configuration, log: Log, counters: Counters) -> None:
         self.configuration = configuration
         self.log = log
         self.clock = time.time
@@ -47,7 +47,7 @@ class House:
             settings.routing_settings(configuration), self.tables, self.own_addresses, self.warner("trivial-rewrite")
         )
         self.resolver = AresResolver(time.monotonic)
-        self.counters = LocalCounters(time.time, self.settings.anvil_rate_time_unit)
+        self.counters = counters
         self.agent = AgentClient(str(self.queue_directory / "private" / "agent"), settings.AGENT_TIME_LIMIT)
         self.partitions = Partitions(
             self.queue_directory,

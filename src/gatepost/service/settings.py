@@ -35,7 +35,6 @@ class HouseSettings(Struct, frozen=True):
     inet_interfaces: str
     proxy_interfaces: str
     default_process_limit: int
-    anvil_rate_time_unit: int
     queue_ledger_lifetime: int
     queue_deliver: bool
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from gatepost.config.configuration import ConfigurationError, load
 from gatepost.events.records import Note
 from gatepost.service import agent, preload, showq, worker
+from gatepost.service.anvil import Anvil
 from gatepost.service.children import Children, Role, how_it_ended
 from gatepost.service.directories import create_missing
 from gatepost.service.listeners import BindFailure, Listeners
@@ -53,6 +54,7 @@ class Supervisor:
         self._generation = 0
         self._generations = itertools.count(1)
         self._stopping = False
+        self._anvil_wait = 0.0
         self._pid = os.getpid()
         self._configuration = load(directory)
         self._settings = self._configuration.view(MasterSettings)
@@ -65,6 +67,7 @@ class Supervisor:
             create_missing(self._settings)
             self._lock = take_lock(self._settings)
             self._log = Log(self._configuration)
+            self._anvil = Anvil(worker_count(self._settings))
             self._listeners.bind(self._configuration)
         except (OSError, KeyError, BindFailure) as error:
             raise StartFailure(str(error)) from error
@@ -91,7 +94,9 @@ class Supervisor:
             self._fork(Role("worker", number))
 
     def _fork(self, role: Role) -> None:
-        self._children.fork(role, self._generation, lambda ready: self._child(role, ready))
+        child = self._children.fork(role, self._generation, lambda ready: self._child(role, ready))
+        if role.name == "worker":
+            self._anvil.seated(child.pid)
 
     def _child(self, role: Role, ready: int) -> None:
         """The first steps of a child: nothing of the sender's is read before the privileges are gone."""
@@ -99,8 +104,9 @@ class Supervisor:
         if role.name == "worker":
             listeners = self._listeners.sockets()
             tls = {listener.entry.key: load_tls(self._configuration, listener.entry) for listener in listeners}
+            counters = self._anvil.counters(self._configuration, self._log.emit)
             self._give_up_privileges()
-            worker.run(worker.Inheritance(self._configuration, listeners, tls, self._log, role.number, ready))
+            worker.run(worker.Inheritance(self._configuration, listeners, tls, self._log, counters, role.number, ready))
         elif role == _SHOWQ:
             self._give_up_privileges()
             showq.run(showq.Inheritance(self._configuration, self._listeners.showq_socket(), self._log, ready))
@@ -121,9 +127,12 @@ class Supervisor:
         self._reap()
         for role in self._children.due():
             self._fork(role)
+        self._anvil_wait = self._anvil.look(self._configuration, self._log.emit)
+        self._log.flush()
 
     def _reap(self) -> None:
         for child, status in self._children.reap():
+            self._anvil.ended(child.pid)
             told_to_end = child.generation != self._generation  # by a reload, which has started the new workers already
             if self._stopping or (told_to_end and child.role.name == "worker"):
                 continue
@@ -133,7 +142,7 @@ class Supervisor:
 
     def _next_wait(self) -> float:
         waits = [when - time.monotonic() for when in self._children.waiting.values()]
-        return max(min([*waits, 60.0]), 0.0)
+        return max(min([*waits, self._anvil_wait]), 0.0)
 
     def _reload(self) -> None:
         try:

@@ -25,6 +25,7 @@ from gatepost.service.listeners import Listener
 from gatepost.service.log import Log
 from gatepost.service.pickup import Pickup
 from gatepost.service.smtpd import open_service
+from gatepost.state.port import Counters
 
 _DRAIN = 6.0  # seconds for sessions to finish their transaction when we stop
 _RETIREMENT = 30.0  # seconds for clients to leave by themselves after a reload
@@ -33,12 +34,13 @@ _LONG_DRAIN = 300.0  # seconds for sessions to finish their transaction after th
 
 class Inheritance(Struct, frozen=True):
     """What the supervisor leaves to a worker: configuration, bound sockets, the TLS of each service (by ServiceEntry.key), the log,
-    and the pipe to say that it serves."""
+    the counters of clients, and the pipe to say that it serves."""
 
     configuration: Configuration
     listeners: tuple[Listener, ...]
     tls: Mapping[str, ServerTls | TlsFailure | None]
     log: Log
+    counters: Counters
     number: int
     ready: int
 
@@ -62,7 +64,7 @@ async def _live(inheritance: Inheritance) -> bool:
     stop, retire = asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGUSR1, retire.set)
-    house = House(inheritance.configuration, log)
+    house = House(inheritance.configuration, log, inheritance.counters)
     try:
         async with asyncio.TaskGroup() as group:
             serving = await _serve(house, inheritance)

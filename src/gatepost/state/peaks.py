@@ -1,0 +1,80 @@
+"""The highest counts and rates since they were last told (anvil(8), `anvil_status_update_time`): shared memory, too."""
+
+import fcntl
+import mmap
+import os
+import struct
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from msgspec import Struct
+
+from gatepost.state.port import Deed
+
+Kind = Deed | str
+CONNECTIONS: Final = "connections"
+CACHE: Final = "cache"
+
+_WORDS: Final[dict[Kind, str]] = {
+    Deed.CONNECTION: "max connection rate {number}/{unit}s for ({client}) at {when}",
+    CONNECTIONS: "max connection count {number} for ({client}) at {when}",
+    Deed.MESSAGE: "max message rate {number}/{unit}s for ({client}) at {when}",
+    Deed.RECIPIENT: "max recipient rate {number}/{unit}s for ({client}) at {when}",
+    Deed.TLS_SESSION: "max newtls rate {number}/{unit}s for ({client}) at {when}",
+    Deed.AUTH: "max auth rate {number}/{unit}s for ({client}) at {when}",
+    CACHE: "max cache size {number} at {when}",
+}
+_ROW: Final = struct.Struct("I4xd112s")
+_AT: Final = {kind: row * _ROW.size for row, kind in enumerate(_WORDS)}
+
+
+class Peak(Struct, frozen=True):
+    """`number` was the highest, of `client` (service and address), at `when` (seconds since 1970)."""
+
+    kind: Kind
+    number: int
+    client: str
+    when: float
+
+
+class Peaks:
+    """To be made before the fork of those who share it. A peak that another process is just writing is not waited for."""
+
+    def __init__(self) -> None:
+        self._file = os.memfd_create("anvil-peaks", os.MFD_CLOEXEC)
+        os.ftruncate(self._file, _ROW.size * len(_AT))
+        self._memory = mmap.mmap(self._file, _ROW.size * len(_AT))
+
+    def see(self, kind: Kind, number: int, client: str, now: float) -> None:
+        """Note a number if it is the highest so far."""
+        at = _AT[kind]
+        if number > _ROW.unpack_from(self._memory, at)[0] and self._lock():
+            if number > _ROW.unpack_from(self._memory, at)[0]:
+                _ROW.pack_into(self._memory, at, number, now, client.encode())
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1)
+
+    def take(self) -> tuple[Peak, ...]:
+        """What was seen, and begin anew."""
+        if not self._lock():
+            return ()
+        rows = [(kind, *_ROW.unpack_from(self._memory, at)) for kind, at in _AT.items()]
+        self._memory[:] = bytes(len(self._memory))
+        fcntl.lockf(self._file, fcntl.LOCK_UN, 1)
+        return tuple(Peak(kind, number, client.rstrip(b"\0").decode(), when) for kind, number, when, client in rows if number)
+
+    def _lock(self) -> bool:
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1)
+        except OSError:
+            return False
+        return True
+
+
+def statistics(peaks: Iterable[Peak], time_unit: int) -> list[str]:
+    """Peaks in the words of anvil(8)'s log. `time_unit`: `anvil_rate_time_unit` in seconds."""
+    return [
+        "statistics: "
+        + _WORDS[peak.kind].format(number=peak.number, unit=time_unit, client=peak.client, when=time.ctime(peak.when)[4:19])
+        for peak in peaks
+    ]
