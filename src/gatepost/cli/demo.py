@@ -16,7 +16,6 @@ queue_directory = {dir}/spool
 data_directory = {dir}/data
 maillog_file = {dir}/mail.log
 mail_owner = {owner}
-setgid_group = {group}
 
 # Who we are
 myhostname = mail.example.test
@@ -84,9 +83,7 @@ def write_configuration(folder: Path) -> Path:
         if os.getuid() == 0:
             os.chown(mailboxes, user.pw_uid, user.pw_gid)
     (conf / "master.cf").write_text(_MASTER_CF.format(smtp=_SMTP, submission=_SUBMISSION))
-    (conf / "main.cf").write_text(
-        _MAIN_CF.format(dir=folder, conf=conf, owner=user.pw_name, group=user.pw_name, uid=user.pw_uid, gid=user.pw_gid)
-    )
+    (conf / "main.cf").write_text(_MAIN_CF.format(dir=folder, conf=conf, owner=user.pw_name, uid=user.pw_uid, gid=user.pw_gid))
     return conf
 
 

@@ -17,7 +17,7 @@ from gatepost.config.computed import COMPUTED, Host
 from gatepost.config.expand import ExpansionError, expand
 from gatepost.config.faults import ConfigurationError, Fault
 from gatepost.config.master import MasterFile, Overrides, ServiceEntry, by_key, parse_master
-from gatepost.config.parameters import PARAMETERS, Kind, Parameter, Support
+from gatepost.config.parameters import PARAMETERS, Kind, Parameter
 from gatepost.config.syntax import MainFile, Setting, parse_main
 from gatepost.config.transports import service_parameters, transport_parameter
 
@@ -214,7 +214,7 @@ def load(directory: Path, *, host: Host | None = None, parameters: Known = PARAM
     faults = [*configuration.faults, *_bad_values(configuration)]
     if faults:
         raise ConfigurationError(faults)
-    return configuration.with_warnings((*_not_supported(configuration), *warnings_about(configuration)))
+    return configuration.with_warnings(warnings_about(configuration))
 
 
 def _text(file: str) -> tuple[str, Fault | None]:
@@ -258,16 +258,3 @@ def _bad_values(configuration: Configuration) -> Iterator[Fault]:
                     configuration.typed(row, overrides)
             except ConfigurationError as error:
                 yield from error.faults
-
-
-def _not_supported(configuration: Configuration) -> Iterator[Fault]:
-    """Settings that change a parameter which has no effect here: each is told, none is silent."""
-    for setting in configuration.settings.values():
-        row = configuration.parameters.get(setting.name)
-        if row is None or row.support is Support.DONE or setting.value == row.default:
-            continue
-        if row.support is Support.NOT_YET:
-            text, remedy = f"parameter {row.name} is known but not implemented yet", "it has no effect; remove it to silence this"
-        else:
-            text, remedy = f"parameter {row.name} has no effect here", row.why
-        yield Fault(setting.file, setting.line, text, remedy)

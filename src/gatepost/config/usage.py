@@ -1,4 +1,5 @@
-"""Which names a configuration uses: parameters set and never used, names used and never defined (postconf(1) warns of both).
+"""Which names a configuration uses: parameters set and never used, names used and never defined (postconf(1) warns of both);
+and parameters that are set although nothing follows from them here.
 
 A name of one's own is used when a value refers to it as `$name`, when `smtpd_restriction_classes` lists it, or when it
 configures a table: with `ldap:name` in use, `name_server_host` and so on (ldap_table(5)).
@@ -11,7 +12,7 @@ from msgspec import Struct
 
 from gatepost.config.expand import ExpansionError, references
 from gatepost.config.faults import Fault
-from gatepost.config.parameters import Kind
+from gatepost.config.parameters import Kind, Support
 from gatepost.config.values import split
 
 if TYPE_CHECKING:
@@ -34,9 +35,24 @@ class Scope(Struct, frozen=True):
 
 
 def warnings_about(configuration: "Configuration") -> Iterator[Fault]:
-    """Undefined names first, then unused settings."""
+    """What has no effect here, then undefined names, then unused settings."""
+    yield from idle(configuration)
     yield from undefined(configuration)
     yield from unused(configuration)
+
+
+def idle(configuration: "Configuration") -> Iterator[Fault]:
+    """Every setting that changes a parameter which has no effect here: each is told, none is silent."""
+    for scope in scopes(configuration):
+        for name, value, line in scope.settings:
+            row = configuration.parameters.get(name)
+            if row is None or row.support is Support.DONE or value == row.default:
+                continue
+            if row.support is Support.NOT_YET:
+                text, remedy = f"parameter {name} is known but not implemented yet", "it has no effect; remove it to silence this"
+            else:
+                text, remedy = f"parameter {name} has no effect here", row.why
+            yield Fault(scope.file, line, text, remedy)
 
 
 def undefined(configuration: "Configuration") -> Iterator[Fault]:
