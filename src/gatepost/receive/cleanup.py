@@ -111,9 +111,14 @@ class Intake:
             self._write_failed(error)
 
     def abort(self) -> None:
-        """Forget the message. Where its header section was complete, the log names it, as for any other message."""
+        """Forget the message. What cleanup would have said by then is said: its Message-Id, once the header section was complete,
+        and that it is more than a queue file may hold (there, a line takes about as much as with its CRLF)."""
+        cleanup, queue_id = self._cleanup, self._story.queue_id
         if (headers := self._staging.headers()) is not None:
-            log_message_id(headers, self._story.queue_id, self._cleanup.emit)
+            added = cleanup.rules.completes(self._rewriter is not None)
+            log_message_id(headers, cleanup.rules.message_id(queue_id) if added else "<>", queue_id, cleanup.emit)
+        if 0 < cleanup.settings.message_size_limit < self._staging.size:
+            self._close_failed()
         self._staging.discard()
 
     async def finish(self, envelope: Envelope) -> Cleaned:
@@ -160,7 +165,7 @@ class Intake:
         size = line_feeds_only(content.size, lines)
         if 0 < self._cleanup.settings.message_size_limit < size:
             refused = self._refused(TOO_BIG, "queue file size limit exceeded")
-            self._cleanup.emit(Note("cleanup", "mail_stream_cleanup: close error", "warning"))
+            self._close_failed()
             return refused
         final = _envelope(envelope, sender, tuple(recipients.final), effects, eight_bit=headers.eight_bit)
         return Cleaned(NewMessage(self._queue_id, final, content, size, tuple(recipients.expanded)))
@@ -198,6 +203,9 @@ class Intake:
     def _refused(self, outcome: Outcome, text: str) -> Cleaned:
         self._cleanup.emit(Note("cleanup", text, "warning", self._story.queue_id))
         return Cleaned(outcome=outcome)
+
+    def _close_failed(self) -> None:
+        self._cleanup.emit(Note("cleanup", "mail_stream_cleanup: close error", "warning"))
 
     def _write_failed(self, error: OSError) -> None:
         self._failed = True

@@ -23,9 +23,9 @@ _MAILBOX = rf"""(?:{_ADDRESS}|(?:"[^"\\]*"|[^\x00-\x1f()<>\[\]:;@\\,"]*)[ ]*<{_A
 _STANDARD = re.compile(rf"""\s*{_MAILBOX}(?:,\s*{_MAILBOX})*\s*\Z""")
 
 
-def log_message_id(headers: list[Header], queue_id: str, emit: Emit) -> None:
-    """Log the Message-Id of a message that will not be queued; `<>` where it has none."""
-    found = next((h.value.decode("utf-8", "surrogateescape") for h in headers if h.key == "message-id"), "<>")
+def log_message_id(headers: list[Header], missing: str, queue_id: str, emit: Emit) -> None:
+    """Log the Message-Id of a message that will not be queued; `missing` where it has none."""
+    found = next((h.value.decode("utf-8", "surrogateescape") for h in headers if h.key == "message-id"), missing)
     emit(MessageId("cleanup", queue_id, found.replace("\r\n", "\n")))
 
 
@@ -139,11 +139,11 @@ class Headers:
 
     def missing(self, sender: str, fullname: str, date: str) -> list[bytes]:
         """The headers to add, where they are to be added (RFC 5322 §3.6); `sender` internal, `date` of now."""
-        add = self._rewriter is not None or self._rules.settings.always_add_missing_headers
+        add = self._rules.completes(self._rewriter is not None)
         lines: list[str] = []
         prefix = self.resent
         if add and f"{prefix}message-id".lower() not in self.seen:
-            identity = f"<{self._story.queue_id}@{self._rules.settings.myhostname}>"
+            identity = self._rules.message_id(self._story.queue_id)
             lines.append(f"{prefix}Message-Id: {identity}")
             self._emit(MessageId("cleanup", self._story.queue_id, identity, bool(prefix)))
             self.seen.add(f"{prefix}message-id".lower())

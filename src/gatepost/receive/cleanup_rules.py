@@ -46,6 +46,14 @@ class Rules:
         """What a header means to cleanup, by its name in lower case."""
         return ROLES.get(key, Role.NONE)
 
+    def completes(self, rewritten: bool) -> bool:
+        """Whether missing headers are added to a message, whose headers are rewritten or not."""
+        return rewritten or self.settings.always_add_missing_headers
+
+    def message_id(self, queue_id: str) -> str:
+        """The Message-Id that a message without one gets."""
+        return f"<{queue_id}@{self.settings.myhostname}>"
+
 
 _COUNTED = frozenset(("received", "message-id", "date", "content-transfer-encoding"))
 

@@ -193,7 +193,7 @@ class Discarding:
 
 
 class _Sink:
-    """Where content goes: on to cleanup, until it is more than `message_size_limit`."""
+    """Where content goes: on to cleanup, up to the last line with which it is no more than `message_size_limit`."""
 
     __slots__ = ("_limit", "_session", "_size", "_started", "intake")
 
@@ -206,9 +206,10 @@ class _Sink:
 
     def write(self, chunk: bytes) -> None:
         """Pass `chunk` on. The first line is mended as smtpd does: no mbox separator, no header that begins with a blank."""
+        room = self._limit - self._size
         self._size += len(chunk)
-        if self._limit and self._size > self._limit:
-            return
+        if self._limit and len(chunk) > room:
+            chunk = chunk[: chunk.rfind(b"\n", 0, max(room, 0)) + 1]
         if not self._started and chunk:
             self._started = True
             if chunk[0] in b" \t":

@@ -384,6 +384,29 @@ def test_nothing_is_left_of_a_refused_large_message(make: Make, tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("content", "context", "said"),
+    [
+        (b"Message-Id: <a@b>\r\n\r\nx\r\n", "remote", ["QID: message-id=<a@b>"]),
+        (b"Subject: x\r\n\r\n", "remote", ["QID: message-id=<>"]),
+        (b"Subject: x\r\n\r\n", "local", ["QID: message-id=<QID@mail.example.test>"]),
+        (b"Subject: x\r\n", "remote", []),
+        (
+            b"Subject: x\r\n\r\n" + 12 * (b"x" * 78 + b"\r\n"),
+            "remote",
+            ["QID: message-id=<>", "warning: mail_stream_cleanup: close error"],
+        ),
+    ],
+)
+def test_what_the_log_has_of_a_message_given_up(make: Make, content: bytes, context: str, said: list[str]) -> None:
+    run = make(message_size_limit=1000)
+    intake = run.cleanup.open(QUEUE_ID, client=CLIENT, origin_service="smtpd", context=context)
+    intake.write(RECEIVED)
+    intake.write(content)
+    intake.abort()
+    assert run.log == said
+
+
 def test_a_disk_that_cannot_write_is_temporary(make: Make, tmp_path: Path) -> None:
     run = make()
     run.cleanup.staging = lambda: tmp_path / "missing" / "file"

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.unit.receive.dialogue import Client, FakeCleanup, Stage_, stage
+from tests.unit.receive.dialogue import Client, FakeCleanup, FakeIntake, Stage_, stage
 
 from gatepost.mail.envelope import Recipient
 from gatepost.mail.queue_id import QueueId
@@ -123,6 +123,27 @@ def test_a_message_too_big_is_read_to_its_end_and_refused() -> None:
     said = asyncio.run(send(scene, MESSAGE.replace(b"hello\r\n", body * 1000) + b"NOOP\r\n"))
     assert said[-2:] == ["552 5.3.4 Error: message file too big", "250 2.0.0 Ok"]
     assert scene.messages == []
+
+
+@pytest.mark.parametrize("step", [7, 80, 4000])
+def test_cleanup_sees_the_lines_within_the_size_limit(step: int) -> None:
+    intakes: list[FakeIntake] = []
+
+    class Recording(FakeCleanup):
+        def open(self, queue_id: QueueId, **_: str) -> FakeIntake:
+            intakes.append(FakeIntake(queue_id))
+            return intakes[-1]
+
+    async def talk() -> None:
+        client = Client(stage({"message_size_limit": 1000}, cleanup=Recording()).service)
+        await client.settle()
+        data = MESSAGE.replace(b"hello\r\n", (b"x" * 78 + b"\r\n") * 20 + b"end\r\n")
+        for start in range(0, len(data), step):
+            await client.say(data[start : start + step])
+        await client.close()
+
+    asyncio.run(talk())
+    assert intakes[0].data.partition(b"\r\nSubject")[2] == b": x\r\n\r\n" + (b"x" * 78 + b"\r\n") * 12
 
 
 @pytest.mark.parametrize(
