@@ -31,7 +31,8 @@ def normal(text: str) -> str:
 
 
 def wanted(text: str) -> str:
-    """A recorded text with the sizes put away that depend on the length of a queue id."""
+    """A recorded text with the sizes put away that depend on the length of a queue id, and a number that was taken for one."""
+    text = re.sub(r"(?<=space in mail queue: )\{Q\d+\}", "{VAR}", text)
     text = re.sub(r'"(arrival_time|message_size)": \d+', r'"\1": {N}', text)
     return re.sub(r"\b(SIZE|size)=\d+", r"\1={N}", text)
 
@@ -55,9 +56,10 @@ def log_difference(want: list[str], got: list[str]) -> list[str]:
     ids = list(dict.fromkeys(itertools.chain.from_iterable(QUEUE_ID.findall(line) for line in got)))
     plain = [_log_line(line) for line in got]
     want = [wanted(line) for line in want]
-    numbers = range(1, len(ids) + 1)
+    numbers = sorted({int(n) for line in want for n in re.findall(r"\{Q(\d+)\}", line)})
+    numbers += range(100, 100 + max(0, len(ids) - len(numbers)))  # ids that no recorded line can have
     best: list[str] | None = None
-    for order in itertools.islice(itertools.permutations(numbers), 720):
+    for order in itertools.islice(itertools.permutations(numbers, len(ids)), 720):
         named = [_named(line, dict(zip(ids, order, strict=True))) for line in plain]
         difference = multiset_difference(want, named)
         if best is None or len(difference) < len(best):
