@@ -8,6 +8,7 @@ from msgspec import Struct
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.policy.port import Stage
+from gatepost.proto.smtp.commands import LMTP
 from gatepost.proto.smtp.data import BdatReader, DataReader, LineEnds
 from gatepost.proto.smtp.grammar import printable
 from gatepost.proto.smtp.replies import text_of
@@ -46,7 +47,7 @@ async def data(session: "Session", command: Command) -> bool:
     if transaction.chunking:
         return session.refuse("503 5.5.1 Error: DATA after BDAT")
     if not transaction.recipients:
-        return session.refuse("554 5.5.1 Error: no valid recipients")
+        return session.refuse(_no_recipients(session))
     if command.argument:
         return session.refuse("501 5.5.4 Syntax: DATA")
     if not await _data_allowed(session, transaction):
@@ -57,6 +58,17 @@ async def data(session: "Session", command: Command) -> bool:
     sink = _Sink(session, await _open_intake(session, transaction))
     await _receive(session, reader, sink)
     return await _end(session, Ending(transaction, reader, sink.intake), "Ok: queued as {id}")
+
+
+def _no_recipients(session: "Session") -> str:
+    """No RCPT was successful, which LMTP has a code of its own for (RFC 2033 §4.2, §4.3)."""
+    return f"{503 if session.service.verbs is LMTP else 554} 5.5.1 Error: no valid recipients"
+
+
+def _answer_for_each_recipient(session: "Session") -> None:
+    """LMTP: the end of a message has an answer for each successful RCPT (RFC 2033 §4.2, §4.3), all alike: they share a queue id."""
+    if session.service.verbs is LMTP and session.transaction is not None:
+        session.repeats = max(len(session.transaction.recipients), 1)
 
 
 async def bdat(session: "Session", command: Command) -> bool:
@@ -71,6 +83,8 @@ async def bdat(session: "Session", command: Command) -> bool:
         case _:
             session.note(f"malformed BDAT command syntax from {session.facts.client}: {printable(command.line)[:100]}", "warning")
             return session.refuse("521 5.5.4 Syntax: BDAT count [LAST]")
+    if last:
+        _answer_for_each_recipient(session)
     refusal = await _chunk_refused(session, int(size))
     if refusal is not None:
         return await _skip_chunk(session, int(size), last, refusal)
@@ -91,7 +105,7 @@ async def _chunk_refused(session: "Session", size: int) -> str | None:
     if transaction.spoiled:
         return f"551 5.0.0 Discarded {size} bytes after earlier error"
     if not transaction.recipients:
-        return "554 5.5.1 Error: no valid recipients"
+        return _no_recipients(session)
     if transaction.bdat is None and not await _data_allowed(session, transaction):
         return ""
     if limit and (transaction.bdat.size if transaction.bdat else 0) + size > limit:
@@ -111,6 +125,7 @@ async def _skip_chunk(session: "Session", size: int, last: bool, refusal: str) -
         session.transaction.spoiled = True
         session.transaction.abort()
     if last:
+        session.repeats = 1
         session.end_transaction()
     return False
 
@@ -287,6 +302,7 @@ async def _end(session: "Session", ending: Ending, said: str) -> bool:
     facts, transaction = session.facts, ending.transaction
     session.where = facts.protocol_state = END_OF_MESSAGE
     session.progress = None
+    _answer_for_each_recipient(session)
     if len(transaction.recipients) == 1:
         facts.recipient = transaction.recipients[0].address
     queue_id, accepted = facts.queue_id, True
@@ -300,5 +316,6 @@ async def _end(session: "Session", ending: Ending, said: str) -> bool:
     if accepted:
         session.delivered()
         session.reply("250 2.0.0 " + said.format(id=queue_id))
+    session.repeats = 1
     session.end_transaction()
     return accepted

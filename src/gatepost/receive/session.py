@@ -39,12 +39,13 @@ RATE_NAMES: Final = {
 
 
 class Session:
-    """One client's conversation. `facts` is what policy sees; `transaction` exists from MAIL to the end of the message."""
+    """One client's conversation. `facts` is what policy sees; `transaction` exists from MAIL to the end of the message.
+    `repeats`: how often a reply is said; more than once at the end of a message in LMTP."""
 
     __slots__ = (
         "_aborted", "_counted", "_ended", "_junk", "_known", "_refused", "_to_go", "actions", "client_lists",
         "connection", "counts", "ehlo_discard", "errors", "facts", "forwarded", "handlers", "hangup", "line_ends",
-        "progress", "rewrite_context", "service", "settings", "transaction", "transcript", "troubles", "where",
+        "progress", "repeats", "rewrite_context", "service", "settings", "transaction", "transcript", "troubles", "where",
     )  # fmt: skip
 
     def __init__(self, service: "SmtpdService", connection: Connection, settings: SmtpdSettings) -> None:
@@ -63,6 +64,7 @@ class Session:
         self.rewrite_context = "remote"
         self.where = "CONNECT"
         self.progress: int | None = None
+        self.repeats = 1
         self.transcript: Transcript = service.new_transcript()
         self.troubles: set[str] = set()
         self.errors = 0
@@ -93,9 +95,10 @@ class Session:
             text = _softened(text)
         code = text[:3]
         if text[0] in "45" and self.settings.smtpd_reject_footer:
-            self.say(replies.with_footer(text, self.settings.smtpd_reject_footer, self._macros()))
+            octets = replies.with_footer(text, self.settings.smtpd_reject_footer, self._macros())
         else:
-            self.say(replies.wire(text))
+            octets = replies.wire(text)
+        self.say(octets * self.repeats)
         if code in ("421", "521"):
             self.hangup = True
 

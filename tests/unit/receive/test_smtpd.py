@@ -266,3 +266,43 @@ def test_lmtp() -> None:
     assert said[1] == "500 5.5.2 Error: command not recognized"
     assert said[2] == "250-mail.example.test"
     assert not any("VRFY" in line or "ETRN" in line for line in said)
+
+
+ENVELOPE = b"LHLO x\r\nMAIL FROM:<a@client.test>\r\n"
+TWO_OF_THREE = ENVELOPE + b"RCPT TO:<alice@example.test>\r\nRCPT TO:<nobody@example.test>\r\nRCPT TO:<alice@example.test>\r\n"
+
+
+def final(said: list[str], count: int) -> list[str]:
+    """The last lines, with the queue id left out."""
+    return [line.partition(" queued as")[0] for line in said[-count:]]
+
+
+@pytest.mark.parametrize(
+    ("content", "answers"),
+    [
+        (b"DATA\r\nSubject: x\r\n\r\nhello\r\n.\r\n", ["354 End data with <CR><LF>.<CR><LF>", "250 2.0.0 Ok:", "250 2.0.0 Ok:"]),
+        (b"BDAT 5\r\nab\r\nc", ["250 2.0.0 Ok: 5 bytes"]),
+        (b"BDAT 4\r\nab\r\nBDAT 0 LAST\r\n", ["250 2.0.0 Ok: 4 bytes", "250 2.0.0 Ok: 4 bytes", "250 2.0.0 Ok: 4 bytes"]),
+        (b"BDAT 10240001 LAST\r\n" + bytes(10240001), ["552 5.3.4 Chunk exceeds message size limit"] * 2),
+    ],
+)  # fmt: skip
+def test_lmtp_answers_the_end_of_data_for_each_successful_rcpt(content: bytes, answers: list[str]) -> None:
+    said = asyncio.run(send(stage(lmtp=True), TWO_OF_THREE + content))
+    assert final(said, len(answers) + 1)[1:] == answers
+    assert final(said, len(answers) + 1)[0] == "250 2.1.5 Ok"
+
+
+def test_lmtp_refuses_for_each_recipient_and_only_there() -> None:
+    async def nowhere(message: NewMessage) -> None:
+        raise QueueUnavailable("disk full")
+
+    scene = stage(lmtp=True)
+    scene.service.enqueue = nowhere
+    said = asyncio.run(send(scene, TWO_OF_THREE + b"DATA\r\n.\r\nNOOP\r\n"))
+    assert said[-3:] == ["451 4.3.0 Error: queue file write error"] * 2 + ["250 2.0.0 Ok"]
+
+
+@pytest.mark.parametrize("command", [b"DATA\r\n", b"BDAT 0 LAST\r\n"])
+def test_lmtp_content_without_a_recipient(command: bytes) -> None:
+    said = asyncio.run(send(stage(lmtp=True), ENVELOPE + b"RCPT TO:<nobody@example.test>\r\n" + command))
+    assert said[-1] == "503 5.5.1 Error: no valid recipients"
