@@ -654,7 +654,7 @@ SERVICES: Mapping[str, tuple[Parameter, ...]] = {
     "Queue manager": (
         P("bounce_queue_lifetime", TIME, "5d",
           "How long a notice stays queued before it is given up (unit: days).", DONE, unit="d", maximum=8640000),
-        P("confirm_delay_cleared", BOOLEAN, "no", "Tell the sender when mail is delivered after a delay warning.", NOT_YET),
+        P("confirm_delay_cleared", BOOLEAN, "no", "Tell the sender when mail is delivered after a delay warning.", DONE),
         P("default_delivery_slot_cost", INTEGER, "5",
           "Deliveries after which a message's transport earns one slot for smaller messages to pass; 0 turns this off.",
           NO_MEANING, "Destinations take turns, so no message waits for another's recipients."),

@@ -79,8 +79,7 @@ class VirtualAgent:
         address = recipient.recipient.address
         name = await self._find(self._mailboxes, address)
         if name is None:
-            text = f'unknown user: "{external(address)}"'
-            return Outcome(bounced("").cls, "5.1.1", text, diagnostic=f"X-Postfix; {text}", origin="virtual")
+            return bounced(f'unknown user: "{external(address)}"', "5.1.1")
         if ".." in name.split("/"):
             return self._refuse(
                 request, f"mailbox {name!r} of {address} leaves virtual_mailbox_base: no `..` in virtual_mailbox_maps"
@@ -93,10 +92,13 @@ class VirtualAgent:
         return await self._write(request, recipient, box)
 
     async def _write(self, request: DeliveryRequest, recipient: QueuedRecipient, box: Mailbox) -> Outcome:
-        message = request.message
+        message, is_maildir = request.message, box.path.endswith("/")
+        kind = "maildir" if is_maildir else "mailbox"
+        if request.probe:
+            return sent(f"delivers to {kind}")
         original = recipient.recipient.original or recipient.recipient.address
         headers = delivery_headers(message.envelope.sender, original, recipient.recipient.address)
-        if box.path.endswith("/"):
+        if is_maildir:
             body = maildir_form(headers, message.content)
             write: Request = WriteMaildir(box)
         else:
@@ -104,10 +106,10 @@ class VirtualAgent:
             write = WriteMbox(box, self._locks)
         answer = await self._agent.ask(write, body)
         if isinstance(answer, Failed):
-            prefix = "maildir delivery failed: " if box.path.endswith("/") else f"delivery failed to mailbox {box.path}: "
+            prefix = "maildir delivery failed: " if is_maildir else f"delivery failed to mailbox {box.path}: "
             outcome = outcome_of(answer)
             return replace(outcome, text=prefix + outcome.text)
-        return sent("delivered to maildir" if isinstance(write, WriteMaildir) else "delivered to mailbox")
+        return sent(f"delivered to {kind}")
 
     async def _find(self, maps: Maps, address: str) -> str | None:
         match = await find_address(

@@ -15,6 +15,13 @@ class Notify(enum.IntFlag):
     DELAY = 8
 
 
+class Trace(enum.IntFlag):
+    """What sendmail(1) asks to be told of a message's delivery; bits of the attribute `trace_flags`, as in Postfix."""
+
+    VERIFY = 1 << 9  # deliver nothing, tell what would come of it (-bv)
+    DELIVERY = 1 << 10  # tell what came of each attempt (-v)
+
+
 class Recipient(Struct, frozen=True, array_like=True):
     """One recipient.
 
@@ -56,3 +63,9 @@ class Envelope(Struct, frozen=True):
             if key == name:
                 return value
         return ""
+
+    @property
+    def trace(self) -> int:
+        """Bits of Trace."""
+        flags = self.attribute("trace_flags")
+        return int(flags) if flags.isdecimal() else 0

@@ -20,7 +20,7 @@ LINE_LENGTH = 79
 class Notice(Struct, frozen=True):
     """What a notice is made of. `words`: expanded text of the template, empty in copies for the postmaster. `original`: how
     the third part is called. `encoding`: `8bit`, `7bit` or empty, not known. `threaded`: give In-Reply-To and References. `now`:
-    clock seconds."""
+    clock seconds. `via`: say which relay was asked."""
 
     message: ActiveMessage
     failures: Sequence[Failure]
@@ -35,6 +35,7 @@ class Notice(Struct, frozen=True):
     encoding: str = "8bit"
     postmaster: bool = False
     threaded: bool = False
+    via: bool = False
 
 
 class MailSystem(Struct, frozen=True):
@@ -86,7 +87,7 @@ def _first_part(notice: Notice, boundary: str, encoding: Sequence[str]) -> Itera
         expanded = recipient.original and recipient.original != recipient.address
         source = f" (expanded from <{external(recipient.original)}>)" if expanded else ""
         yield ""
-        yield from wrap(f"<{external(recipient.address)}>{source}: {_reason(failure)}")
+        yield from wrap(f"<{external(recipient.address)}>{source}: {_reason(notice, failure)}")
     yield ""
 
 
@@ -107,13 +108,13 @@ def _status_part(notice: Notice, system: MailSystem, boundary: str, encoding: Se
     yield f"Arrival-Date: {mail_date(notice.message.id.arrival)}"
     for failure in notice.failures:
         yield ""
-        yield from _recipient(failure, mark)
+        yield from _recipient(notice, failure, mark)
         if failure.action == "delayed":
             yield f"Will-Retry-Until: {mail_date(notice.message.id.arrival + system.lifetime)}"
     yield ""
 
 
-def _recipient(failure: Failure, mark: str) -> Iterator[str]:
+def _recipient(notice: Notice, failure: Failure, mark: str) -> Iterator[str]:
     """RFC 3464 §2.3."""
     recipient, outcome = failure.recipient.recipient, failure.outcome
     original = recipient.orcpt or f"rfc822;{external(recipient.original or recipient.address)}"
@@ -123,7 +124,7 @@ def _recipient(failure: Failure, mark: str) -> Iterator[str]:
     yield f"Status: {outcome.enhanced}"
     if outcome.remote_mta:
         yield f"Remote-MTA: {_one_line(outcome.remote_mta)}"
-    yield from wrap(f"Diagnostic-Code: {outcome.diagnostic or f'X-{mark}; {_reason(failure)}'}")
+    yield from wrap(f"Diagnostic-Code: {outcome.diagnostic or f'X-{mark}; {_reason(notice, failure)}'}")
 
 
 def _third_head(notice: Notice, system: MailSystem, boundary: str, encoding: Sequence[str]) -> Iterator[str]:
@@ -147,10 +148,9 @@ def _typed(address: str) -> str:
     return f"{kind}; {external(address)}"
 
 
-def _reason(failure: Failure) -> str:
-    if failure.action in ("failed", "delayed") or failure.relay == "none":
-        return failure.outcome.text
-    return f"delivery via {failure.relay}: {failure.outcome.text}"
+def _reason(notice: Notice, failure: Failure) -> str:
+    text = failure.outcome.text
+    return f"delivery via {failure.relay}: {text}" if notice.via and failure.relay != "none" else text
 
 
 def _one_line(text: str) -> str:

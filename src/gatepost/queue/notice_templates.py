@@ -65,9 +65,15 @@ BUILT_IN: Final[Mapping[str, Template]] = {
         "notifications of mail delivery errors from other systems.\n\n"
         "                   The mail system\n",
     ),
+    "verify": Template(
+        "verify",
+        "Mail Delivery Status Report",
+        "This is the mail system at host $myhostname.\n\n"
+        "Enclosed is the mail delivery report that you requested.\n\n"
+        "                   The mail system\n",
+    ),
 }
 
-_KNOWN = frozenset({*BUILT_IN, "verify"})
 _START = re.compile(r"\s*(\w+)_template\s*=\s*<<\s*(\S+)\s*\Z")
 _HEADERS = {"charset": "charset", "from": "sender", "subject": "subject", "postmaster-subject": "postmaster_subject"}
 
@@ -100,7 +106,7 @@ def parse(text: str, origin: str, warn: Warn, defaults: Mapping[str, Template] =
         if not line.strip() or line.startswith("#"):
             continue
         start = _START.match(line)
-        if start is None or start[1] not in _KNOWN:
+        if start is None or start[1] not in BUILT_IN:
             warn(f"{origin}, line {number}: expecting one of: {', '.join(f'{k}_template = <<END' for k in BUILT_IN)}")
             continue
         body: list[str] = []
@@ -111,8 +117,7 @@ def parse(text: str, origin: str, warn: Warn, defaults: Mapping[str, Template] =
         else:
             warn(f"{origin}, line {number}: unexpected end of file: no {start[2]!r}")
             continue
-        if start[1] in defaults:  # verify reports (sendmail -bv) are not sent
-            found[start[1]] = _template(defaults[start[1]], body, origin, warn)
+        found[start[1]] = _template(defaults[start[1]], body, origin, warn)
     return found
 
 

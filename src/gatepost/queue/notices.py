@@ -41,7 +41,7 @@ class NoticeSettings(Struct, frozen=True, kw_only=True):
 class Kind(Struct, frozen=True):
     """What tells one kind of notice from another. `template`: its name; `log`: Postfix's word; `wanted`: the flag by which a
     recipient's sender asks for it; `original`: how the returned part is called; `classes`: (of a copy to the postmaster, of a
-    notice about mail from nobody) in notify_classes; `headers_only`: never the whole original."""
+    notice about mail from nobody) in notify_classes; `headers_only`: never the whole original; `via`: it names relays."""
 
     template: str
     log: str
@@ -49,11 +49,13 @@ class Kind(Struct, frozen=True):
     original: str = "Undelivered Message"
     classes: tuple[str, str] = ("", "")
     headers_only: bool = True
+    via: bool = False
 
 
 FAILURE = Kind("failure", "non-delivery", Notify.FAILURE, classes=("bounce", "2bounce"), headers_only=False)
 DELAY = Kind("delay", "delay", Notify.DELAY, classes=("delay", "delay"))
-SUCCESS = Kind("success", "delivery status", Notify.SUCCESS, "Message")
+SUCCESS = Kind("success", "delivery status", Notify.SUCCESS, "Message", via=True)
+TRACE = Kind("verify", "delivery status", Notify.DEFAULT, "Message", via=True)
 
 
 class Notices:
@@ -80,16 +82,22 @@ class Notices:
 
     async def succeeded(self, message: ActiveMessage, failures: Sequence[Failure]) -> None:
         """Delivered, relayed or expanded, for those that asked; the caller knows who did."""
-        wanted = [f for f in failures if not f.recipient.recipient.notify & Notify.NEVER]
+        await self._confirm(SUCCESS, message, [f for f in failures if not f.recipient.recipient.notify & Notify.NEVER])
+
+    async def traced(self, message: ActiveMessage, failures: Sequence[Failure]) -> None:
+        """Every recipient, whatever NOTIFY says: somebody asked for this report by hand."""
+        await self._confirm(TRACE, message, failures)
+
+    async def _confirm(self, kind: Kind, message: ActiveMessage, failures: Sequence[Failure]) -> None:
         nobody = not message.envelope.sender
         if self._is_double_bounce(message) or (nobody and "2bounce" not in self._classes):
             which = "single" if nobody else "double"
             text = f"not sending trace/success notification for {which}-bounce message"
             self._emit(Note("bounce", text, queue_id=str(message.id)))
-        elif wanted and nobody:
-            await self._send(SUCCESS, message, wanted, self._settings.double_bounce_recipient, self._double_bounce)
-        elif wanted:
-            await self._send(SUCCESS, message, wanted, message.envelope.sender)
+        elif failures and nobody:
+            await self._send(kind, message, failures, self._settings.double_bounce_recipient, self._double_bounce)
+        elif failures:
+            await self._send(kind, message, failures, message.envelope.sender)
 
     async def _tell(self, kind: Kind, message: ActiveMessage, failures: Sequence[Failure], postmaster: str) -> None:
         copy, about_nobody = kind.classes
@@ -153,6 +161,7 @@ class Notices:
             now=self._clock(),
             encoding="8bit" if settings.smtputf8_enable else message.envelope.encoding.lower(),
             threaded=settings.enable_threaded_bounces,
+            via=kind.via,
         )
 
     async def _queue(self, what: str, sender: str, notice: Notice) -> None:

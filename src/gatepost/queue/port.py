@@ -17,7 +17,8 @@ from gatepost.mail.queue_id import QueueId
 
 
 class Status(enum.IntEnum):
-    """Where a recipient stands. QUEUED is the only one that the scheduler looks for; ACTIVE: a worker has it in hand."""
+    """Where a recipient stands. QUEUED is the only one that the scheduler looks for; ACTIVE: a worker has it in hand; PROBED:
+    nothing was to be delivered, only asked (`sendmail -bv`)."""
 
     QUEUED = 0
     HELD = 1
@@ -26,6 +27,7 @@ class Status(enum.IntEnum):
     EXPIRED = 4
     DELETED = 5
     ACTIVE = 6
+    PROBED = 7
 
 
 class NewMessage(Struct, frozen=True):
@@ -126,9 +128,14 @@ class Notifier(Protocol):
         """Delivered, relayed or expanded recipients whose sender asked to know (NOTIFY=SUCCESS)."""
         ...
 
+    async def traced(self, message: ActiveMessage, failures: "Sequence[Failure]") -> None:
+        """What came, or would come, of delivering a message whose submitter asked for a report (`sendmail -v`, `-bv`)."""
+        ...
+
 
 class Failure(Struct, frozen=True):
-    """What a notice says of one recipient. `action`: `failed`, `delayed`, `delivered`, `relayed`, `expanded` (RFC 3464 §2.3.3)."""
+    """What a notice says of one recipient. `action`: `failed`, `delayed`, `delivered`, `relayed`, `expanded` (RFC 3464 §2.3.3); in
+    a report for -bv `deliverable`, `undeliverable`."""
 
     recipient: QueuedRecipient
     outcome: Outcome

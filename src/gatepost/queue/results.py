@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from gatepost.deliver.port import Report
 from gatepost.events.records import Delivered, Emit, Note, Removed
-from gatepost.mail.envelope import Notify
+from gatepost.mail.envelope import Notify, Trace
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue.port import ActiveMessage, Failure, Notifier, QueueUnavailable, Settlement, Status
@@ -43,19 +43,22 @@ class Ended(Struct, frozen=True):
 
 class Pass:
     """The active pass of a message: what has been reported of it so far. `fresh`: straight from `put`, so that all its
-    recipients are in this pass. `pending`: recipients not reported yet. `in_hand`: it counts as active."""
+    recipients are in this pass. `pending`: recipients not reported yet. `in_hand`: it counts as active. `trace`: bits of Trace, by
+    which everything is kept in `traced` as well, and with VERIFY nowhere else."""
 
-    __slots__ = ("deferred", "delivered", "failed", "fresh", "identity", "in_hand", "message", "pending")
+    __slots__ = ("deferred", "delivered", "failed", "fresh", "identity", "in_hand", "message", "pending", "trace", "traced")
 
     def __init__(self, message: ActiveMessage, *, fresh: bool) -> None:
         self.message = message
         self.fresh = fresh
         self.identity = str(message.id)
         self.in_hand = True
+        self.trace = message.envelope.trace
         self.pending = len(message.recipients)
         self.delivered: list[Ended] = []
         self.deferred: list[Ended] = []
         self.failed: list[Ended] = []
+        self.traced: list[Ended] = []
 
 
 class Results:
@@ -84,7 +87,7 @@ class Results:
         for report in reports:
             for part in (report,) if report.parts is None else report.parts:
                 self._tell(active, part, transport, site, now)
-            if report.outcome.cls is Class.OK:
+            if report.outcome.cls is Class.OK and not active.trace & Trace.VERIFY:
                 settled.append(Settlement(active.message.id, report.recipient.index, Status.DELIVERED, report.outcome))
         if settled:
             self._ledger.settle(settled)
@@ -99,14 +102,25 @@ class Results:
 
     def _tell(self, active: Pass, report: Report, transport: str, site: str, now: float) -> None:
         """Log one result and keep it for the notices."""
-        if report.outcome.cls is Class.OK:
+        if active.trace & Trace.VERIFY:
+            status = "deliverable" if report.outcome.cls is Class.OK else "undeliverable"
+        elif report.outcome.cls is Class.OK:
             status = "sent"
-            if report.expanded or (report.recipient.recipient.notify & Notify.SUCCESS and not report.dsn_relayed):
+            if report.expanded or self._is_awaited(active, report):
                 active.delivered.append(Ended(report, site))
         else:
             status, report = self._not_delivered(active, report, site)
+        if active.trace:
+            active.traced.append(Ended(report, site))
         if not report.expanded:
             self._emit(_delivered(report.service or self._program(transport), active, report, status, now))
+
+    def _is_awaited(self, active: Pass, report: Report) -> bool:
+        """Whether the sender wants to hear of a success: always, or after having been warned (confirm_delay_cleared)."""
+        notify = report.recipient.recipient.notify
+        if notify & Notify.SUCCESS:
+            return not report.dsn_relayed
+        return active.message.warned and self._settings.confirm_delay_cleared and (not notify or bool(notify & Notify.DELAY))
 
     def _not_delivered(self, active: Pass, report: Report, site: str) -> tuple[str, Report]:
         if report.outcome.cls is Class.TEMPORARY:
@@ -121,14 +135,26 @@ class Results:
 
     async def finish(self, active: Pass) -> None:
         """End a pass: send the reports it calls for, settle the rest, and tell when the message is gone."""
-        if active.delivered:
-            await self._notify(active, active.delivered, self._notifier.succeeded, "")
         if active.failed:
             await self._return(active, active.failed, Status.BOUNCED)
+        if active.traced:
+            await self._trace(active)
+        elif active.delivered:
+            await self._notify(active, active.delivered, self._notifier.succeeded)
         if active.deferred:
             await self._defer(active)
         if not active.deferred and (active.fresh or await self._is_done(active.message.id)):
             self._emit(Removed("qmgr", active.identity))
+
+    async def _trace(self, active: Pass) -> None:
+        """Report what came of the message to who asked for it by hand; where nothing else was wanted, that settles it."""
+        told = await self._notify(active, active.traced, self._notifier.traced)
+        if active.trace & Trace.VERIFY and told:
+            outcomes = {e.report.recipient.index: e.report.outcome for e in active.traced}
+            identity = active.message.id
+            self._ledger.settle([Settlement(identity, index, Status.PROBED, outcome) for index, outcome in outcomes.items()])
+        elif active.trace & Trace.VERIFY:
+            active.deferred = active.traced
 
     def abandon(self, active: Pass) -> None:
         """A pass broke off: all that it has not settled is tried again later."""
@@ -171,9 +197,11 @@ class Results:
             [Settlement(identity, e.report.recipient.index, Status.QUEUED, e.report.outcome, due, site=e.site) for e in ended]
         )
 
-    async def _notify(self, active: Pass, ended: list[Ended], send: "_Send", action: str) -> bool:
+    async def _notify(self, active: Pass, ended: list[Ended], send: "_Send", action: str = "") -> bool:
+        """Send a notice; `action` is what it says of every recipient, unless each says it for itself."""
         reports = sorted((e.report for e in ended), key=lambda report: delivery_order(report.recipient))
-        failures = [Failure(report.recipient, report.outcome, action or _success(report), report.relay) for report in reports]
+        own = _probed if active.trace & Trace.VERIFY else _action
+        failures = [Failure(report.recipient, report.outcome, action or own(report), report.relay) for report in reports]
         try:
             await send(active.message, failures)
         except Exception as error:  # Whatever a notice cannot say must not cost the message.
@@ -202,8 +230,16 @@ def softened(outcome: Outcome) -> Outcome:
     return replace(outcome, cls=Class.TEMPORARY, enhanced="4" + outcome.enhanced[1:])
 
 
-def _success(report: Report) -> str:
-    """RFC 3464 §2.3.3: expanded, handed to a next hop that makes no promise, or to a mailbox."""
+def _probed(report: Report) -> str:
+    return "deliverable" if report.outcome.cls is Class.OK else "undeliverable"
+
+
+def _action(report: Report) -> str:
+    """RFC 3464 §2.3.3; of success: expanded, handed to a next hop that makes no promise, or to a mailbox."""
+    if report.outcome.cls is Class.PERMANENT:
+        return "failed"
+    if report.outcome.cls is Class.TEMPORARY:
+        return "delayed"
     if report.expanded:
         return "expanded"
     return "relayed" if report.relayed or report.relay.endswith("]") or "]:" in report.relay else "delivered"

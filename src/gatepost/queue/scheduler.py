@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from gatepost.deliver.port import Agent, DeliveryRequest, Report
 from gatepost.events.records import Activated, Emit, Note
 from gatepost.mail.address import domain_of
-from gatepost.mail.envelope import Envelope
+from gatepost.mail.envelope import Envelope, Trace
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue.contents import in_memory
@@ -303,7 +303,7 @@ class Scheduler:
         """Where a recipient goes, or why it goes nowhere now."""
         envelope = message.envelope
         try:
-            if envelope.content_filter and not envelope.redirect:
+            if envelope.content_filter and not envelope.redirect and not envelope.trace & Trace.VERIFY:
                 route = _filtered(envelope.content_filter, recipient.recipient.address)
             else:
                 route = await self._resolve(envelope.redirect or recipient.recipient.address, envelope.sender)
@@ -369,7 +369,8 @@ class Scheduler:
         message = active.message
         if message.envelope.verp:
             message = replace(message, envelope=with_verp(message.envelope, job.recipients[0].recipient.address))
-        request = DeliveryRequest(message, job.recipients, site.transport.name, site.nexthop)
+        probe = bool(active.trace & Trace.VERIFY)
+        request = DeliveryRequest(message, job.recipients, site.transport.name, site.nexthop, probe)
         reports = await self._deliver(request)
         spokesman = "error" if any(report.outcome is _TRANSPORT_UNAVAILABLE for report in reports) else site.transport.name
         self._results.record(active, reports, spokesman, site.key)

@@ -15,6 +15,7 @@ class QueueSettings(Struct, frozen=True):
     maximal_queue_lifetime: float
     bounce_queue_lifetime: float
     delay_warning_time: float
+    confirm_delay_cleared: bool
     transport_retry_time: float
     qmgr_message_active_limit: int
     qmgr_message_recipient_limit: int

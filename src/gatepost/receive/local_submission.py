@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from gatepost.mail import header_address
-from gatepost.mail.envelope import Envelope
+from gatepost.mail.envelope import Envelope, Trace
 from gatepost.mail.header import Header
 from gatepost.receive.maildrop import Submission
 
@@ -11,10 +11,7 @@ _RECIPIENTS = frozenset({"to", "cc", "bcc"})
 _RESENT_RECIPIENTS = frozenset({"resent-to", "resent-cc", "resent-bcc"})
 _RESENT = frozenset({"resent-date", "resent-from", "resent-message-id", "resent-reply-to", "resent-sender"}) | _RESENT_RECIPIENTS
 
-# Bits of Postfix's attribute `trace_flags`: whoever has a message delivered looks for them.
-TRACE_VERIFY = 1 << 9
-TRACE_DELIVERY = 1 << 10
-_TRACES = {"verify": TRACE_VERIFY, "deliver": TRACE_DELIVERY}
+_TRACES = {"verify": Trace.VERIFY, "deliver": Trace.DELIVERY}
 
 
 def addresses(text: str) -> list[str]:
@@ -40,7 +37,7 @@ def envelope_of(submission: Submission, *, content_filter: str = "") -> Envelope
     """The envelope of a submission, as pickup(8) hands it to cleanup."""
     attributes = [("rewrite_context", "local")]
     if trace := _TRACES.get(submission.trace):
-        attributes.append(("trace_flags", str(trace)))
+        attributes.append(("trace_flags", str(int(trace))))
     return Envelope(
         sender=submission.sender,
         recipients=submission.recipients,

@@ -79,6 +79,10 @@ class Told:
         asyncio.run(self.notices.succeeded(message, failures))
         return self
 
+    def traced(self, message: ActiveMessage, *failures: Failure) -> "Told":
+        asyncio.run(self.notices.traced(message, failures))
+        return self
+
     @property
     def kinds(self) -> list[str]:
         return [event.kind for event in self.events if isinstance(event, Notified)]
@@ -283,6 +287,25 @@ def test_success_says_how_it_went() -> None:
     assert "Action: delivered\r\nStatus: 2.0.0\r\nDiagnostic-Code: X-Postfix; delivery via local: delivered to maildir\r\n" in text
     assert "<info@example.test>: alias expanded\r\n" in text
     assert "Content-Description: Message Headers\r\nContent-Type: text/rfc822-headers\r\n" in text
+
+
+def test_a_trace_tells_of_everybody_and_by_which_relay() -> None:
+    told = Told().traced(
+        message(),
+        failure("alice@example.test", Outcome(Class.OK, "2.0.0", "delivers to maildir"), "deliverable", "local"),
+        failure(action="undeliverable", relay="127.0.0.21[127.0.0.21]:2526", notify=Notify.NEVER),
+        failure("z@other.test", Outcome(Class.TEMPORARY, "4.4.1", "connect to z: Connection refused"), "undeliverable"),
+    )
+    assert told.kinds == ["sender delivery status notification"]
+    text = told.mail[0][1].replace("\r\n", "\n")
+    assert "Subject: Mail Delivery Status Report\n" in text
+    assert "\n\nEnclosed is the mail delivery report that you requested.\n\n                   The mail system\n\n" in text
+    assert "<alice@example.test>: delivery via local: delivers to maildir\n\n" in text
+    assert "<x@remote.test>: delivery via 127.0.0.21[127.0.0.21]:2526: host\n    127.0.0.21[127.0.0.21] said: 550" in text
+    assert "<z@other.test>: connect to z: Connection refused\n\n" in text
+    assert "Action: deliverable\nStatus: 2.0.0\nDiagnostic-Code: X-Postfix; delivery via local: delivers to maildir\n" in text
+    assert "Action: undeliverable\nStatus: 5.1.1\nRemote-MTA: dns; 127.0.0.21\nDiagnostic-Code: smtp; 550 5.1.1 nobody\n" in text
+    assert "Content-Description: Message Headers\nContent-Type: text/rfc822-headers\n" in text
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.support.settings import default, transport_limits
 
 from gatepost.deliver.port import DeliveryRequest, Report
 from gatepost.events.records import Activated, Delivered, Event, Note, Removed
 from gatepost.mail.content import MemoryContent
-from gatepost.mail.envelope import Envelope, Notify, Recipient
+from gatepost.mail.envelope import Envelope, Notify, Recipient, Trace
 from gatepost.mail.outcome import Class, Outcome, sent
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue import actions
@@ -52,6 +53,7 @@ class Agent:
 class Notices:
     def __init__(self) -> None:
         self.sent: list[tuple[str, list[str]]] = []
+        self.actions: list[str] = []
         self.broken = False
 
     async def _take(self, kind: str, failures: Sequence[Failure]) -> None:
@@ -67,6 +69,10 @@ class Notices:
 
     async def succeeded(self, message: ActiveMessage, failures: Sequence[Failure]) -> None:
         await self._take("succeeded", failures)
+
+    async def traced(self, message: ActiveMessage, failures: Sequence[Failure]) -> None:
+        self.actions = [failure.action for failure in failures]
+        await self._take("traced", failures)
 
 
 async def by_domain(address: str, sender: str) -> Route:
@@ -150,7 +156,83 @@ def test_a_refused_recipient_is_returned_and_the_rest_delivered(tmp_path: Path) 
             await house.put("no@remote.test", "b@remote.test", notify=Notify.SUCCESS)
             await house.until(lambda: house.seen(Removed))
             assert house.statuses() == ["sent", "bounced"]  # in the order of addresses
-            assert house.notices.sent == [("succeeded", ["b@remote.test"]), ("bounced", ["no@remote.test"])]
+            assert house.notices.sent == [("bounced", ["no@remote.test"]), ("succeeded", ["b@remote.test"])]
+
+    asyncio.run(scenario())
+
+
+def by_name(request: DeliveryRequest) -> Sequence[Report]:
+    """Answers that the recipients' names ask for."""
+    outcomes = {"no": UNKNOWN, "slow": GREYLISTED}
+    return [
+        Report(r, outcomes.get(r.recipient.address.partition("@")[0], sent("ok")), "mx.test[192.0.2.1]:25")
+        for r in request.recipients
+    ]
+
+
+EVERYBODY = ["no@remote.test", "slow@remote.test", "yes@remote.test"]
+
+
+def traced(trace: Trace) -> dict[str, Any]:
+    return {"attributes": (("trace_flags", str(int(trace))),)}
+
+
+def test_a_probe_is_told_of_and_gone_whatever_the_answers(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with House(tmp_path, by_name) as house:
+            identity = await house.put(*EVERYBODY, content_filter="amavis:x", **traced(Trace.VERIFY))
+            await house.until(lambda: house.seen(Removed))
+            assert [request.probe for request in house.agent.requests] == [True]
+            assert house.statuses() == ["undeliverable", "undeliverable", "deliverable"]
+            assert house.notices.sent == [("traced", EVERYBODY)]
+            assert house.notices.actions == ["undeliverable", "undeliverable", "deliverable"]
+            assert await house.queue.live(identity) == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_probe_whose_report_cannot_be_sent_waits(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with House(tmp_path, by_name) as house:
+            house.notices.broken = True
+            identity = await house.put(*EVERYBODY, **traced(Trace.VERIFY))
+            await house.until(lambda: house.statuses() and not house.scheduler.active)
+            assert await house.queue.live(identity) == 3
+            assert not house.seen(Removed)
+
+    asyncio.run(scenario())
+
+
+def test_a_traced_delivery_is_told_of_besides_all_else(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with House(tmp_path, by_name) as house:
+            identity = await house.put(*EVERYBODY, notify=Notify.SUCCESS | Notify.FAILURE, **traced(Trace.DELIVERY))
+            await house.until(lambda: house.statuses() and not house.scheduler.active)
+            assert house.statuses() == ["bounced", "deferred", "sent"]
+            assert house.notices.sent == [("bounced", ["no@remote.test"]), ("traced", EVERYBODY)]
+            assert house.notices.actions == ["failed", "delayed", "relayed"]
+            assert await house.queue.live(identity) == 1
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("notify", "confirm", "told"),
+    [(0, True, True), (Notify.DELAY, True, True), (Notify.FAILURE, True, False), (Notify.NEVER, True, False), (0, False, False)],
+)
+def test_who_was_warned_hears_that_the_delay_is_over(tmp_path: Path, notify: int, confirm: bool, told: bool) -> None:
+    async def scenario() -> None:
+        async with House(tmp_path, answer(GREYLISTED), delay_warning_time=60, confirm_delay_cleared=confirm) as house:
+            house.now += 100
+            house.queue.new_id = lambda: QueueId(int((house.now - 100) * 1_000_000), 1)  # type: ignore[method-assign]
+            await house.put("b@remote.test", notify=notify)
+            await house.until(lambda: house.statuses() and not house.scheduler.active)
+            assert house.notices.sent == [("delayed", ["b@remote.test"])]
+            house.agent.say = answer(sent("ok"))
+            house.now += 1000
+            house.run()
+            await house.until(lambda: house.seen(Removed))
+            assert house.notices.sent[1:] == ([("succeeded", ["b@remote.test"])] if told else [])
 
     asyncio.run(scenario())
 
