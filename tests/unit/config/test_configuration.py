@@ -178,10 +178,10 @@ def test_names_unused_and_undefined(tmp_path: Path, main: str, master: str, want
 
 
 def test_what_has_no_effect_is_told_wherever_it_is_set(tmp_path: Path) -> None:
-    main = "biff = no\nsmtpd_timeout = 5s\nhelpful_warnings = yes\nconfirm_delay_cleared = yes\n"
+    main = "biff = no\nsmtpd_timeout = 5s\nhelpful_warnings = yes\nlocal_login_sender_maps = x\n"
     told = warnings(tmp_path, main, "s inet n - n - - smtpd\n -o smtpd_milters=inet:[::1]:1\n -o lmtp_assume_final=no\n")
     assert told == [
         "main.cf: parameter biff has no effect here",
-        "main.cf: parameter confirm_delay_cleared is known but not implemented yet",
+        "main.cf: parameter local_login_sender_maps is known but not implemented yet",
         "master.cf: parameter smtpd_milters is known but not implemented yet",
     ]
