@@ -171,7 +171,7 @@ class SmtpAgent:
             if self._settings.smtp_tls_wrappermode:
                 await self._security.wrap(connection, policy)
             event = await connection.greeted()
-            if event is Event.READY and policy.level is not Level.NONE and not self._settings.smtp_tls_wrappermode:
+            if event is Event.READY and not self._settings.smtp_tls_wrappermode:
                 await self._security.hello(connection, policy)
             if self._authenticator is not None and connection.client.refusal is None:
                 await self._authenticator.log_in(connection, attempt.request.nexthop, attempt.request.message.envelope.sender)

@@ -5,8 +5,10 @@ from typing import ClassVar
 import msgspec
 from msgspec import Struct
 
+from gatepost.net.tls_parameters import TlsSettings
 
-class SmtpSettings(Struct, frozen=True, kw_only=True):
+
+class SmtpSettings(TlsSettings, frozen=True, kw_only=True):
     """What one smtp(8) service of master.cf works by; field names are parameter names, times are seconds, tables and lists as
     they are written. `lmtp`: whether LMTP is spoken."""
 
@@ -72,7 +74,10 @@ class SmtpSettings(Struct, frozen=True, kw_only=True):
     smtp_tls_CApath: str
     smtp_tls_cert_file: str
     smtp_tls_key_file: str
+    smtp_tls_eccert_file: str
+    smtp_tls_eckey_file: str
     smtp_tls_chain_files: str
+    smtp_tls_trust_anchor_file: str
     smtp_tls_protocols: str
     smtp_tls_mandatory_protocols: str
     smtp_tls_ciphers: str
@@ -81,7 +86,9 @@ class SmtpSettings(Struct, frozen=True, kw_only=True):
     smtp_tls_mandatory_exclude_ciphers: str
     smtp_tls_servername: str
     smtp_tls_loglevel: int
+    smtp_tls_note_starttls_offer: bool
     tls_append_default_CA: bool
+    tls_wildcard_matches_multiple_labels: bool
 
     smtp_sasl_auth_enable: bool
     smtp_sasl_password_maps: str

@@ -9,13 +9,13 @@ from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.deliver.tls_policy import Level, TlsPolicy
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.net.client_tls import (
-    BadTlsParameter,
     ContextSpec,
     certificate_names,
     client_context,
     fingerprint_matches,
     name_matches,
 )
+from gatepost.net.tls_parameters import TlsFailure
 from gatepost.proto.smtp.client import Event
 
 if TYPE_CHECKING:
@@ -47,6 +47,10 @@ class Security:
         """After the server's first hello: STARTTLS where policy wants it and the server offers it. Raises NoSecurity, Broken."""
         client = connection.client
         label = connection.host.label
+        if policy.level is Level.NONE:
+            if self._settings.smtp_tls_note_starttls_offer and "STARTTLS" in client.offered.keywords:
+                self._note(f"Host offered STARTTLS: [{connection.host.name}]")
+            return
         required = policy.level >= Level.ENCRYPT
         if "STARTTLS" not in client.offered.keywords:
             if required:
@@ -60,21 +64,30 @@ class Security:
                 raise NoSecurity(_deferred("4.7.4", text))
             client.refusal = None
             return
-        await self.wrap(connection, policy)
+        await self._secure(connection, policy)
         client.hello()
         if await connection.said() is Event.REFUSED:
             raise NoSecurity(_deferred("4.7.5", f"host {label} refused to talk to me: {client.refusal and client.refusal.text}"))
 
     async def wrap(self, connection: Connection, policy: TlsPolicy) -> None:
-        """TLS at once (smtp_tls_wrappermode). Raises NoSecurity and Broken."""
+        """TLS at once, under a policy that wants it (smtp_tls_wrappermode). Raises NoSecurity and Broken."""
+        if policy.level < Level.ENCRYPT:
+            kind = "lmtp" if self._settings.lmtp else "smtp"
+            self._note(f'{kind}_tls_wrappermode requires "{kind}_tls_security_level = encrypt" (or stronger)')
+            raise NoSecurity(_deferred("4.7.5", "client TLS configuration problem"))
+        await self._secure(connection, policy)
+
+    async def _secure(self, connection: Connection, policy: TlsPolicy) -> None:
+        """The TLS handshake, and whether the server is who it should be. Raises NoSecurity and Broken."""
         import ssl
 
         name = policy.servername or None
         try:
             context = self._context(policy)
             await connection.upgrade(context, name, self._settings.smtp_starttls_timeout)
-        except (BadTlsParameter, FileNotFoundError, PermissionError) as error:
-            raise NoSecurity(_deferred("4.7.5", "TLS is required, but our TLS engine is unavailable", str(error))) from None
+        except TlsFailure as error:
+            text = "TLS is required, but our TLS engine is unavailable"
+            raise NoSecurity(_deferred("4.7.5", text, str(error)), plain=True) from None
         except ssl.SSLCertVerificationError as error:
             raise NoSecurity(_deferred("4.7.5", "Server certificate not verified", error.verify_message)) from None
         except (OSError, EOFError) as error:
@@ -96,21 +109,33 @@ class Security:
             return fingerprint_matches(der, self._settings.smtp_tls_fingerprint_digest, policy.match)
         if policy.level in _VERIFIED:
             names = certificate_names(tls.getpeercert() or {})
-            return any(name_matches(name, wanted) for name in names for wanted in policy.match)
+            many = self._settings.tls_wildcard_matches_multiple_labels
+            return any(name_matches(name, wanted, many_labels=many) for name in names for wanted in policy.match)
         return True
 
     def _context(self, policy: TlsPolicy) -> "ssl.SSLContext":
         settings = self._settings
-        cert_file = settings.smtp_tls_chain_files or settings.smtp_tls_cert_file
-        key_file = "" if settings.smtp_tls_chain_files or settings.smtp_tls_key_file.startswith("$") else settings.smtp_tls_key_file
+        chained = policy.level in _VERIFIED
+        excluded = f"{policy.exclude} aNULL" if policy.level > Level.ENCRYPT else policy.exclude
         spec = ContextSpec(
-            policy.protocols, policy.ciphers, policy.exclude, policy.level in _VERIFIED, settings.smtp_tls_CAfile,
-            settings.smtp_tls_CApath, settings.tls_append_default_CA, cert_file, key_file,
-        )  # fmt: skip
+            protocols=policy.protocols,
+            ciphers=settings.cipher_list(policy.ciphers, excluded),
+            options=settings.tls_ssl_options,
+            verify=chained,
+            ca_file=settings.smtp_tls_CAfile,
+            ca_path=settings.smtp_tls_CApath,
+            system_roots=settings.tls_append_default_CA,
+            anchors=policy.anchors if chained else "",
+            chain_files=settings.smtp_tls_chain_files,
+            pairs=(
+                (settings.smtp_tls_cert_file, settings.smtp_tls_key_file),
+                (settings.smtp_tls_eccert_file, settings.smtp_tls_eckey_file),
+            ),
+        )
         context = self._contexts.get(spec)
         if context is None:
             if policy.level is Level.FINGERPRINT and settings.smtp_tls_fingerprint_digest not in hashlib.algorithms_available:
-                raise BadTlsParameter(f"unknown digest: {settings.smtp_tls_fingerprint_digest}")
+                raise TlsFailure(f"unknown digest: {settings.smtp_tls_fingerprint_digest}")
             context = self._contexts[spec] = client_context(spec)
         return context
 

@@ -25,14 +25,16 @@ class BadTlsPolicy(Exception):
 
 
 class TlsPolicy(Struct, frozen=True):
-    """`match`: names or fingerprints that the server's certificate must have; `servername`: SNI."""
+    """`ciphers`: a grade; `match`: names or fingerprints that the server's certificate must have; `servername`: SNI; `anchors`: a
+    file of trust anchors."""
 
     level: Level = Level.NONE
-    protocols: str = ">=TLSv1"
-    ciphers: str = "medium"
+    protocols: str = ""
+    ciphers: str = ""
     exclude: str = ""
     match: tuple[str, ...] = ()
     servername: str = ""
+    anchors: str = ""
 
 
 NO_TLS = TlsPolicy()
@@ -84,6 +86,7 @@ class TlsPolicies:
             attributes.get("exclude", exclude),
             tuple(names.get(word, word) for word in wanted),
             names.get(servername, servername),
+            attributes.get("tafile", settings.smtp_tls_trust_anchor_file),
         )
 
 
@@ -104,7 +107,7 @@ def parse_level(word: str) -> Level:
         raise BadTlsPolicy(f'invalid tls security level: "{word}"') from None
 
 
-_ATTRIBUTES = frozenset(("protocols", "ciphers", "exclude", "match", "servername", "connection_reuse"))
+_ATTRIBUTES = frozenset(("protocols", "ciphers", "exclude", "match", "servername", "connection_reuse", "tafile"))
 
 
 def parse_policy(value: str) -> tuple[Level, dict[str, str]]:

@@ -1,110 +1,64 @@
 """TLS for outgoing connections: contexts from what TLS parameters say, and what a peer's certificate tells (TLS_README).
 
-Failure: BadTlsParameter where a parameter cannot be obeyed; nothing is skipped in silence.
+Failure: TlsFailure where a parameter cannot be obeyed; nothing is skipped in silence.
 """
 
 import hashlib
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from gatepost.net.tls_parameters import identify, loaded, restrict
+
 if TYPE_CHECKING:
     import ssl
 
-# tls_high_cipherlist and its kin; null and anonymous suites are of no use to a client that may verify.
-_CIPHERS = {
-    "high": "HIGH:@STRENGTH",
-    "medium": "HIGH:MEDIUM:@STRENGTH",
-    "low": "HIGH:MEDIUM:LOW:@STRENGTH",
-    "export": "HIGH:MEDIUM:LOW:@STRENGTH",
-    "null": "eNULL",
-}
-_VERSIONS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
+class ContextSpec(Struct, frozen=True, kw_only=True):
+    """What a context is made of. `protocols` as in smtp_tls_protocols, `ciphers` as OpenSSL has it, `options` as in
+    tls_ssl_options; `verify`: require a certificate chain to a trusted root; `ca_file`, `ca_path`: roots, beside the system's where
+    `system_roots`; `anchors`: certificates trusted in their place (smtp_tls_trust_anchor_file); `chain_files` or `pairs`: own
+    certificates, as `identify` takes them."""
 
-class BadTlsParameter(ValueError):
-    """A TLS parameter that cannot be obeyed."""
-
-
-class ContextSpec(Struct, frozen=True):
-    """What a context is made of. `protocols`, `ciphers`, `exclude` as in smtp_tls_protocols, smtp_tls_ciphers,
-    smtp_tls_exclude_ciphers; `verify`: require a certificate chain to a trusted root; `ca_file`, `ca_path`: roots, beside the
-    system's where `system_roots`; `chain`: own certificate and key files."""
-
-    protocols: str = ">=TLSv1"
-    ciphers: str = "medium"
-    exclude: str = ""
+    protocols: str
+    ciphers: str
+    options: str = ""
     verify: bool = False
     ca_file: str = ""
     ca_path: str = ""
     system_roots: bool = False
-    cert_file: str = ""
-    key_file: str = ""
-
-
-def versions(text: str) -> tuple[int, int]:
-    """Lowest and highest protocol, as indices of SSLv2 ... TLSv1.3, that a protocol list allows: `>=TLSv1.2`, `!SSLv3`,
-    `TLSv1.2 TLSv1.3`. Raises BadTlsParameter."""
-    allowed = set(range(len(_VERSIONS)))
-    named: set[int] = set()
-    for word in re.split(r"[\s,:]+", text.strip()):
-        if not word:
-            continue
-        name = word.lstrip("><=!")
-        sign = word[: len(word) - len(name)]
-        number = _version(name)
-        if sign == ">=":
-            allowed -= set(range(number))
-        elif sign == "<=":
-            allowed -= set(range(number + 1, len(_VERSIONS)))
-        elif sign == "!":
-            allowed.discard(number)
-        elif not sign:
-            named.add(number)
-        else:
-            raise BadTlsParameter(f"malformed TLS protocol: {word}")
-    allowed &= named or allowed
-    if not allowed:
-        raise BadTlsParameter(f"no TLS protocol is left by: {text}")
-    return min(allowed), max(allowed)
-
-
-def _version(name: str) -> int:
-    for number, version in enumerate(_VERSIONS):
-        if name.lower() in (version.lower(), f"{version.lower()}.0"):
-            return number
-    raise BadTlsParameter(f"unknown TLS protocol: {name}")
+    anchors: str = ""
+    chain_files: str = ""
+    pairs: tuple[tuple[str, str], ...] = ()
 
 
 def client_context(spec: ContextSpec) -> "ssl.SSLContext":
-    """A context for outgoing connections. Raises BadTlsParameter, and OSError where a file cannot be read."""
+    """A context for outgoing connections. Raises TlsFailure."""
     import ssl
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False  # names are matched by policy (smtp_tls_secure_cert_match)
     context.verify_mode = ssl.CERT_REQUIRED if spec.verify else ssl.CERT_NONE
-    supported = {
-        2: ssl.TLSVersion.MINIMUM_SUPPORTED, 3: ssl.TLSVersion.TLSv1_1, 4: ssl.TLSVersion.TLSv1_2, 5: ssl.TLSVersion.TLSv1_3,
-    }  # fmt: skip
-    low, high = versions(spec.protocols)
-    if high < min(supported):
-        raise BadTlsParameter(f"obsolete TLS protocols only: {spec.protocols}")
-    context.minimum_version = supported[max(low, min(supported))]
-    context.maximum_version = supported[high]
-    excluded = "".join(f":!{word}" for word in spec.exclude.replace(",", " ").replace(":", " ").split())
-    try:
-        context.set_ciphers(f"{_CIPHERS[spec.ciphers]}{excluded}")
-    except (KeyError, ssl.SSLError):
-        raise BadTlsParameter(f"bad TLS cipher grade or exclusion: {spec.ciphers} {spec.exclude}") from None
+    restrict(context, protocols=spec.protocols, ciphers=spec.ciphers, options=spec.options)
+    _trust(context, spec)
+    identify(context, spec.chain_files, spec.pairs)
+    return context
+
+
+def _trust(context: "ssl.SSLContext", spec: ContextSpec) -> None:
+    """Whom the context believes: the trust anchors alone where there are any, which need not be roots; else the CAs."""
+    import ssl
+
+    if spec.anchors:
+        loaded(lambda: context.load_verify_locations(spec.anchors), spec.anchors)
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        return
     if spec.ca_file or spec.ca_path:
-        context.load_verify_locations(spec.ca_file or None, spec.ca_path or None)
+        file, path = spec.ca_file or None, spec.ca_path or None
+        loaded(lambda: context.load_verify_locations(file, path), spec.ca_file or spec.ca_path)
     if spec.system_roots:
         context.load_default_certs()
-    if spec.cert_file:
-        context.load_cert_chain(spec.cert_file, spec.key_file or None)
-    return context
 
 
 def certificate_names(certificate: "dict[str, Any]") -> tuple[str, ...]:
@@ -115,14 +69,15 @@ def certificate_names(certificate: "dict[str, Any]") -> tuple[str, ...]:
     return tuple(value for rdn in certificate.get("subject", ()) for kind, value in rdn if kind == "commonName")
 
 
-def name_matches(presented: str, wanted: str) -> bool:
+def name_matches(presented: str, wanted: str, *, many_labels: bool = True) -> bool:
     """Whether a certificate's name is the one wanted; `.example.com` wants any name below; a `*.` of the certificate stands for
-    one label or more (tls_wildcard_matches_multiple_labels)."""
+    one label, or more where `many_labels` (tls_wildcard_matches_multiple_labels)."""
     presented, wanted = presented.lower().rstrip("."), wanted.lower().rstrip(".")
     if wanted.startswith("."):
         return presented.removeprefix("*").endswith(wanted)
     if presented.startswith("*."):
-        return wanted.endswith(presented[1:]) and len(wanted) > len(presented) - 1
+        below = wanted.removesuffix(presented[1:])
+        return below not in ("", wanted) and (many_labels or "." not in below)
     return presented == wanted
 
 

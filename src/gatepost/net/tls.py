@@ -1,14 +1,11 @@
 """The server side of TLS: contexts out of the smtpd_tls_* parameters, and what a handshake told (TLS_README)."""
 
-import os
-import re
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct, structs
 
 from gatepost.net import client_certificates
+from gatepost.net.tls_parameters import TlsFailure, TlsSettings, identify, loaded, restrict
 
 if TYPE_CHECKING:
     import ssl
@@ -16,10 +13,12 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 
-class TlsServerSettings(Struct, frozen=True):
+class TlsServerSettings(TlsSettings, frozen=True, kw_only=True):
     """Parameters of smtpd's TLS; lists as written."""
 
     smtpd_tls_security_level: str
+    smtpd_enforce_tls: bool
+    smtpd_use_tls: bool
     smtpd_tls_chain_files: str
     smtpd_tls_cert_file: str
     smtpd_tls_key_file: str
@@ -29,19 +28,32 @@ class TlsServerSettings(Struct, frozen=True):
     smtpd_tls_CApath: str
     smtpd_tls_protocols: str
     smtpd_tls_mandatory_protocols: str
+    smtpd_tls_ciphers: str
+    smtpd_tls_mandatory_ciphers: str
+    smtpd_tls_exclude_ciphers: str
+    smtpd_tls_mandatory_exclude_ciphers: str
+    smtpd_tls_dh1024_param_file: str
     smtpd_tls_ask_ccert: bool
     smtpd_tls_req_ccert: bool
     smtpd_tls_fingerprint_digest: str
     tls_preempt_cipherlist: bool
 
     @property
+    def level(self) -> str:
+        """smtpd_tls_security_level, or what the older parameters make of it: "" and `none` are no TLS."""
+        if self.smtpd_tls_security_level:
+            return self.smtpd_tls_security_level.lower()
+        return "encrypt" if self.smtpd_enforce_tls else "may" if self.smtpd_use_tls else ""
+
+    @property
+    def offers_tls(self) -> bool:
+        """Whether clients may use TLS."""
+        return self.level not in ("", "none")
+
+    @property
     def requires_tls(self) -> bool:
-        """Whether clients may say nothing of importance in the clear."""
-        return self.smtpd_tls_security_level == "encrypt"
-
-
-class TlsFailure(Exception):
-    """Certificates or parameters that cannot be used; the text names file or parameter."""
+        """Whether clients may say nothing of importance in the clear; more than that no level of the server can ask."""
+        return self.level not in ("", "none", "may")
 
 
 class TlsFacts(Struct, frozen=True):
@@ -58,8 +70,7 @@ class TlsFacts(Struct, frozen=True):
     trusted: bool = False
 
 
-_PEM: Final = re.compile(r"-----BEGIN (?P<kind>[A-Z0-9 ]+)-----.*?-----END (?P=kind)-----", re.S)
-_VERSIONS: Final = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+_LEVELS: Final = frozenset(("", "none", "may", "encrypt"))
 
 
 class ServerTls:
@@ -77,7 +88,9 @@ class ServerTls:
         self.warnings: tuple[str, ...] = ()
         if settings.smtpd_tls_req_ccert and not self.required:
             self.warnings += ("Can't require client certs unless TLS is required",)
-        self.context = _context(settings, required=self.required)
+        if settings.level not in _LEVELS:
+            self.warnings += (f'unsupported smtpd TLS level "{settings.level}", using "encrypt"',)
+        self.context = _context(settings, required=self.required, asks=self.asks)
         self._authorities = _authorities(settings.smtpd_tls_CAfile) if self.asks else []
         if self.asks and not insists and not client_certificates.ask_without_insisting(self.context):
             self.warnings += ("smtpd_tls_ask_ccert: this Python can take only client certificates that verify",)
@@ -93,93 +106,42 @@ class ServerTls:
         return structs.replace(facts, **structs.asdict(shown))
 
 
-def _context(settings: TlsServerSettings, *, required: bool) -> "ssl.SSLContext":
+def _context(settings: TlsServerSettings, *, required: bool, asks: bool) -> "ssl.SSLContext":
     import ssl
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    _load_certificates(context, settings)
-    wanted = settings.smtpd_tls_mandatory_protocols if required else settings.smtpd_tls_protocols
-    lowest, highest = protocol_range(wanted)
-    versions = {"TLSv1": "TLSv1", "TLSv1.1": "TLSv1_1", "TLSv1.2": "TLSv1_2", "TLSv1.3": "TLSv1_3"}
-    context.minimum_version = ssl.TLSVersion[versions[lowest]]
-    context.maximum_version = ssl.TLSVersion[versions[highest]]
+    identify(
+        context,
+        settings.smtpd_tls_chain_files,
+        (
+            (settings.smtpd_tls_cert_file, settings.smtpd_tls_key_file),
+            (settings.smtpd_tls_eccert_file, settings.smtpd_tls_eckey_file),
+        ),
+    )
+    restrict(
+        context,
+        protocols=settings.smtpd_tls_mandatory_protocols if required else settings.smtpd_tls_protocols,
+        ciphers=_ciphers(settings, required=required, asks=asks),
+        options=settings.tls_ssl_options,
+    )
     if settings.tls_preempt_cipherlist:
         context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
-    if settings.smtpd_tls_CAfile or settings.smtpd_tls_CApath:
-        _loaded(lambda: context.load_verify_locations(settings.smtpd_tls_CAfile or None, settings.smtpd_tls_CApath or None))
+    if (file := settings.smtpd_tls_dh1024_param_file) and file != "auto":
+        loaded(lambda: context.load_dh_params(file), file)
+    file, path = settings.smtpd_tls_CAfile, settings.smtpd_tls_CApath
+    if file or path:
+        loaded(lambda: context.load_verify_locations(file or None, path or None), file or path)
     if settings.smtpd_tls_req_ccert and required:
         context.verify_mode = ssl.CERT_REQUIRED
     return context
 
 
-def _load_certificates(context: "ssl.SSLContext", settings: TlsServerSettings) -> None:
-    """smtpd_tls_chain_files, else the certificate and key parameters."""
-    if files := settings.smtpd_tls_chain_files.replace(",", " ").split():
-        for pem in chains(files):
-            _load_pem(context, pem, settings.smtpd_tls_chain_files)
-        return
-    pairs = (
-        (settings.smtpd_tls_cert_file, settings.smtpd_tls_key_file),
-        (settings.smtpd_tls_eccert_file, settings.smtpd_tls_eckey_file),
-    )
-    for certificate, key in pairs:
-        if certificate and certificate != "none":
-            _loaded(lambda c=certificate, k=key: context.load_cert_chain(c, k or None), certificate)
-
-
-def chains(files: Sequence[str]) -> list[str]:
-    """The chains in smtpd_tls_chain_files, each as PEM: a private key and the certificates that follow it, wherever one file ends
-    and the next begins. Raises TlsFailure."""
-    found: list[str] = []
-    for file in files:
-        try:
-            text = Path(file).read_text("ascii", "replace")
-        except OSError as error:
-            raise TlsFailure(f"cannot load TLS certificates {file}: {error.strerror}") from error
-        for one in _PEM.finditer(text):
-            if one["kind"].endswith("PRIVATE KEY"):
-                found.append("")
-            elif not found:
-                raise TlsFailure(f"cannot load TLS certificates {file}: a private key must come before its certificate")
-            found[-1] += one[0] + "\n"
-    return found
-
-
-def _load_pem(context: "ssl.SSLContext", pem: str, files: str) -> None:
-    """Load a chain through a file in memory: the ssl module takes nothing but names of files."""
-    descriptor = os.memfd_create("chain", os.MFD_CLOEXEC)
-    try:
-        os.write(descriptor, pem.encode())
-        _loaded(lambda: context.load_cert_chain(f"/proc/self/fd/{descriptor}"), files)
-    finally:
-        os.close(descriptor)
-
-
-def _loaded(load: Any, file: str = "") -> None:
-    """Run a loader, with its failure in our words."""
-    try:
-        load()
-    except OSError as error:
-        raise TlsFailure(f"cannot load TLS certificates {file}: {error.strerror or error}") from error
-
-
-def protocol_range(parameter: str) -> tuple[str, str]:
-    """Lowest and highest TLS version that a protocols parameter allows (`>=TLSv1.2`, `!SSLv3`, `TLSv1.2, TLSv1.3`).
-    Raises TlsFailure where it allows none."""
-    words = parameter.replace(",", " ").replace(":", " ").split()
-    allowed = list(_VERSIONS)
-    if named := [word for word in words if word[0] not in "!<>"]:
-        allowed = [version for version in _VERSIONS if version in named]
-    for word in words:
-        if word.startswith(">="):
-            allowed = [v for v in allowed if word[2:] not in _VERSIONS or _VERSIONS.index(v) >= _VERSIONS.index(word[2:])]
-        elif word.startswith("<="):
-            allowed = [v for v in allowed if word[2:] not in _VERSIONS or _VERSIONS.index(v) <= _VERSIONS.index(word[2:])]
-        elif word.startswith("!"):
-            allowed = [v for v in allowed if v != word[1:]]
-    if not allowed:
-        raise TlsFailure(f"no TLS protocol is allowed by {parameter!r}")
-    return allowed[0], allowed[-1]
+def _ciphers(settings: TlsServerSettings, *, required: bool, asks: bool) -> str:
+    """OpenSSL's cipher list; clients that are asked for a certificate cannot remain anonymous. Raises TlsFailure."""
+    grade, excluded = settings.smtpd_tls_ciphers, settings.smtpd_tls_exclude_ciphers
+    if required:
+        grade, excluded = settings.smtpd_tls_mandatory_ciphers, f"{excluded} {settings.smtpd_tls_mandatory_exclude_ciphers}"
+    return settings.cipher_list(grade, f"{excluded} aNULL" if asks else excluded)
 
 
 def _authorities(file: str) -> list["x509.Certificate"]:

@@ -8,7 +8,8 @@ from gatepost.config.master import ServiceEntry
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.match_list import MatchList
 from gatepost.lookup.port import LookupFailure
-from gatepost.net.tls import ServerTls, TlsFailure, TlsServerSettings
+from gatepost.net.tls import ServerTls, TlsServerSettings
+from gatepost.net.tls_parameters import TlsFailure
 from gatepost.receive.port import Surroundings
 from gatepost.receive.settings import SmtpdSettings
 from gatepost.receive.smtpd import SmtpdService
@@ -58,7 +59,7 @@ def load_tls(configuration: Configuration, entry: ServiceEntry) -> ServerTls | T
     """The TLS of a service, None where it has none. To be called while we are still root, whose alone private keys are."""
     settings = configuration.view(TlsServerSettings, entry.overrides)
     wrapper = configuration.view(SmtpdSettings, entry.overrides).smtpd_tls_wrappermode
-    if not wrapper and settings.smtpd_tls_security_level in ("", "none"):
+    if not wrapper and not settings.offers_tls:
         return None
     try:
         return ServerTls(settings, wrapper=wrapper)

@@ -18,7 +18,8 @@ from msgspec import Struct
 
 from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.events.records import Note
-from gatepost.net.tls import ServerTls, TlsFailure
+from gatepost.net.tls import ServerTls
+from gatepost.net.tls_parameters import TlsFailure
 from gatepost.receive.smtpd import SmtpdService
 from gatepost.service.house import House
 from gatepost.service.listeners import Listener

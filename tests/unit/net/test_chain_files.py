@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gatepost.net.tls import TlsFailure, chains
+from gatepost.net.tls_parameters import TlsFailure, chains
 
 _KEY = "-----BEGIN PRIVATE KEY-----\nQUJD\n-----END PRIVATE KEY-----"
 _OTHER = "-----BEGIN EC PRIVATE KEY-----\nREVG\n-----END EC PRIVATE KEY-----"

@@ -1,54 +1,10 @@
-"""TLS parameters and certificates of outgoing connections."""
+"""Certificates of outgoing connections."""
 
 import hashlib
-import ssl
 
 import pytest
 
-from gatepost.net.client_tls import (
-    BadTlsParameter,
-    ContextSpec,
-    certificate_names,
-    client_context,
-    fingerprint_matches,
-    name_matches,
-    versions,
-)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("", (0, 5)),
-        (">=TLSv1", (2, 5)),
-        ("!SSLv2, !SSLv3", (2, 5)),
-        ("!SSLv2 !SSLv3 !TLSv1 !TLSv1.1", (4, 5)),
-        ("TLSv1.2", (4, 4)),
-        (">=TLSv1.2, <=TLSv1.2", (4, 4)),
-        ("tlsv1.0:TLSv1.3", (2, 5)),
-    ],
-)
-def test_protocols(text: str, expected: tuple[int, int]) -> None:
-    assert versions(text) == expected
-
-
-@pytest.mark.parametrize("text", ["TLSv9", ">TLSv1", ">=TLSv1.3 <=TLSv1.2"])
-def test_bad_protocols(text: str) -> None:
-    with pytest.raises(BadTlsParameter):
-        versions(text)
-
-
-def test_context() -> None:
-    context = client_context(ContextSpec(protocols=">=TLSv1.2", ciphers="high", exclude="aNULL, MD5", verify=True))
-    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
-    assert context.verify_mode is ssl.CERT_REQUIRED
-    assert client_context(ContextSpec()).verify_mode is ssl.CERT_NONE
-
-
-@pytest.mark.parametrize("spec", [ContextSpec(ciphers="wat"), ContextSpec(protocols="SSLv3")])
-def test_bad_context(spec: ContextSpec) -> None:
-    with pytest.raises(BadTlsParameter):
-        client_context(spec)
+from gatepost.net.client_tls import certificate_names, fingerprint_matches, name_matches
 
 
 @pytest.mark.parametrize(
@@ -68,6 +24,11 @@ def test_bad_context(spec: ContextSpec) -> None:
 )
 def test_names(presented: str, wanted: str, matches: bool) -> None:
     assert name_matches(presented, wanted) is matches
+
+
+@pytest.mark.parametrize(("wanted", "matches"), [("mx.test", True), ("a.b.test", False), ("test", False)])
+def test_a_wildcard_for_one_label(wanted: str, matches: bool) -> None:
+    assert name_matches("*.test", wanted, many_labels=False) is matches
 
 
 def test_certificate_names() -> None:

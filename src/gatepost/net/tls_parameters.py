@@ -1,0 +1,161 @@
+"""What TLS parameters of either role mean to OpenSSL: protocols, ciphers, options and certificates (TLS_README, postconf(5)).
+
+Failure: TlsFailure where a parameter cannot be obeyed; nothing is skipped in silence.
+"""
+
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    import ssl
+
+
+class TlsFailure(Exception):
+    """Certificates or parameters that cannot be used; the text names file or parameter."""
+
+
+class TlsSettings(Struct, frozen=True, kw_only=True):
+    """What both roles share: the meaning of cipher grades, and OpenSSL's options."""
+
+    tls_high_cipherlist: str
+    tls_medium_cipherlist: str
+    tls_low_cipherlist: str
+    tls_export_cipherlist: str
+    tls_null_cipherlist: str
+    tls_ssl_options: str
+
+    def cipher_list(self, grade: str, excluded: str) -> str:
+        """OpenSSL's list for a grade such as `medium`, without what is `excluded`. Raises TlsFailure."""
+        if grade.lower() not in _GRADES:
+            raise TlsFailure(f"invalid TLS cipher grade: {grade}")
+        words = (word for word in re.split(r"[\s,:]+", excluded) if word)
+        return ":".join((getattr(self, f"tls_{grade.lower()}_cipherlist"), *(f"!{word}" for word in words)))
+
+
+_GRADES: Final = frozenset(("high", "medium", "low", "export", "null"))
+_VERSIONS: Final = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+_OLDEST: Final = _VERSIONS.index("TLSv1")
+_PEM: Final = re.compile(r"-----BEGIN (?P<kind>[A-Z0-9 ]+)-----.*?-----END (?P=kind)-----", re.S)
+
+
+def versions(text: str) -> frozenset[int]:
+    """The protocols that a protocol list allows, as indices of SSLv2 ... TLSv1.3: `>=TLSv1.2`, `!SSLv3`, `TLSv1.2 TLSv1.3`.
+    Raises TlsFailure."""
+    everything = range(len(_VERSIONS))
+    allowed, named = set(everything), set[int]()
+    for word in re.split(r"[\s,:]+", text.strip()):
+        name = word.lstrip("><=!")
+        match word[: len(word) - len(name)]:
+            case ">=":
+                allowed -= set(range(_version(name)))
+            case "<=":
+                allowed -= set(everything[_version(name) + 1 :])
+            case "!":
+                allowed.discard(_version(name))
+            case "" if name:
+                named.add(_version(name))
+            case "":
+                continue
+            case _:
+                raise TlsFailure(f"malformed TLS protocol: {word}")
+    allowed &= named or allowed
+    if not any(number >= _OLDEST for number in allowed):
+        raise TlsFailure(f"no TLS protocol is left by: {text}")
+    return frozenset(allowed)
+
+
+def _version(name: str) -> int:
+    for number, version in enumerate(_VERSIONS):
+        if name.lower() in (version.lower(), f"{version.lower()}.0"):
+            return number
+    raise TlsFailure(f"unknown TLS protocol: {name}")
+
+
+def restrict(context: "ssl.SSLContext", *, protocols: str, ciphers: str, options: str) -> None:
+    """Hold a context to a protocol list, to an OpenSSL cipher list, and to tls_ssl_options. Raises TlsFailure."""
+    import ssl
+
+    allowed = versions(protocols)
+    known = dict(zip(range(_OLDEST, len(_VERSIONS)), ("TLSv1", "TLSv1_1", "TLSv1_2", "TLSv1_3"), strict=True))
+    with warnings.catch_warnings(category=DeprecationWarning, action="ignore"):  # Python frowns upon what the old ones are called
+        # An old minimum is written as the lowest of all, which a system's own limit (openssl.cnf) does not lift.
+        lowest = max(min(allowed), _OLDEST)
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED if lowest == _OLDEST else ssl.TLSVersion[known[lowest]]
+        context.maximum_version = ssl.TLSVersion[known[max(allowed)]]
+        for number in known.keys() - allowed:
+            context.options |= getattr(ssl, f"OP_NO_{known[number]}")
+    for word in re.split(r"[\s,:]+", options.strip()):
+        context.options |= _option(word)
+    try:
+        context.set_ciphers(ciphers)
+    except ssl.SSLError:
+        raise TlsFailure(f"no TLS cipher is left by: {ciphers}") from None
+
+
+def _option(word: str) -> int:
+    """The bit of one of tls_ssl_options, a name without `SSL_OP_` or a hexadecimal number."""
+    import ssl
+
+    if word.lower().startswith("0x"):
+        try:
+            return int(word, 16)
+        except ValueError:
+            raise TlsFailure(f"bad number in tls_ssl_options: {word}") from None
+    found = getattr(ssl, f"OP_{word.upper()}", None) if word else 0
+    if found is None:
+        raise TlsFailure(f"unknown word in tls_ssl_options: {word}")
+    return int(found)
+
+
+def identify(context: "ssl.SSLContext", chain_files: str, pairs: Iterable[tuple[str, str]]) -> None:
+    """Give a context our certificates: those of `chain_files`, else of `pairs` of certificate and key file, empty ones left out.
+    Raises TlsFailure."""
+    if files := chain_files.replace(",", " ").split():
+        for pem in chains(files):
+            _load_pem(context, pem, chain_files)
+        return
+    for certificate, key in pairs:
+        if certificate and certificate != "none":
+            loaded(lambda c=certificate, k=key: context.load_cert_chain(c, k or None), certificate)  # type: ignore[misc]
+
+
+def chains(files: Sequence[str]) -> list[str]:
+    """The chains in smtpd_tls_chain_files, each as PEM: a private key and the certificates that follow it, wherever one file ends
+    and the next begins. Raises TlsFailure."""
+    found: list[str] = []
+    for file in files:
+        try:
+            text = Path(file).read_text("ascii", "replace")
+        except OSError as error:
+            raise TlsFailure(f"cannot load TLS certificates {file}: {error.strerror}") from error
+        for one in _PEM.finditer(text):
+            if one["kind"].endswith("PRIVATE KEY"):
+                found.append("")
+            elif not found:
+                raise TlsFailure(f"cannot load TLS certificates {file}: a private key must come before its certificate")
+            found[-1] += one[0] + "\n"
+    return found
+
+
+def _load_pem(context: "ssl.SSLContext", pem: str, files: str) -> None:
+    """Load a chain through a file in memory: the ssl module takes nothing but names of files."""
+    descriptor = os.memfd_create("chain", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, pem.encode())
+        loaded(lambda: context.load_cert_chain(f"/proc/self/fd/{descriptor}"), files)
+    finally:
+        os.close(descriptor)
+
+
+def loaded(load: Callable[[], object], file: str) -> None:
+    """Run a loader of `file`, with its failure in our words. Raises TlsFailure."""
+    try:
+        load()
+    except OSError as error:
+        raise TlsFailure(f"cannot load TLS certificates {file}: {error.strerror or error}") from error
