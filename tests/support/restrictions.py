@@ -65,12 +65,12 @@ class World:
         tables = Tables(self.log.append)
         addresses = self.configuration.value("inet_interfaces").replace(",", " ").split()
         parents = self.configuration.value("parent_domain_matches_subdomains").replace(",", " ").split()
-        routing = Routing(self.configuration.view(RoutingSettings), tables, frozenset(addresses), self.log.append)
+        routing = Routing(self.configuration.view(RoutingSettings), tables, frozenset(addresses), mapping=tables)
         return Sources(
             settings=settings,
             tables=tables,
             router=routing,
-            recipients=Recipients(routing),
+            recipients=Recipients(routing, "double-bounce", tables),
             resolver=self.dns,
             networks=MatchList.addresses(self.configuration.value("mynetworks"), tables, "mynetworks", self.log.append),
             addresses=MatchList.addresses(" ".join(addresses), tables, "inet_interfaces", self.log.append),

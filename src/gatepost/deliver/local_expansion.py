@@ -46,10 +46,9 @@ class LocalExpansion:
         self._settings = settings
         self._house = house
         self._mailbox = mailbox
-        self._aliases = house.tables.maps(settings.alias_maps, "alias_maps", warn=self._warn)
+        self._aliases = house.tables.maps(settings.alias_maps, "alias_maps")
         self._transports = {
-            name: house.tables.maps(getattr(settings, name), name, warn=self._warn)
-            for name in ("mailbox_transport_maps", "fallback_transport_maps")
+            name: house.tables.maps(getattr(settings, name), name) for name in ("mailbox_transport_maps", "fallback_transport_maps")
         }
         self._propagated = frozenset(settings.propagate_unmatched_extensions.replace(",", " ").split())
 

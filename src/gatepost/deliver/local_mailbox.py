@@ -42,7 +42,7 @@ class LocalMailbox:
         self._settings = settings
         self._house = house
         self._default = default
-        self._commands = house.tables.maps(settings.mailbox_command_maps, "mailbox_command_maps", warn=self._warn)
+        self._commands = house.tables.maps(settings.mailbox_command_maps, "mailbox_command_maps")
         self._locks = LockRules(
             tuple(_words(settings.mailbox_delivery_lock)),
             settings.deliver_lock_attempts,

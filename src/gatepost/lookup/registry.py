@@ -1,5 +1,6 @@
-"""All table types by name, and the tables of one process: each `type:name` is opened once and shared."""
+"""All table types by name, and the tables of one process: each `type:name` is opened once and shared by its services."""
 
+import copy
 import time
 from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
@@ -90,17 +91,43 @@ class Maps:
         self._warn(f'{table} lookup error for "{key[:100]}"')
 
 
-class Tables:
-    """The tables of one process or configuration.
+class _Opened:
+    """A table, and what was said while it was opened, which every service that opens it is told. What the table says later, only
+    the first of them hears (`later`)."""
 
-    `warn` gets one line of text a warning. `strict`: a table that cannot be opened is an error at once (postmap(1)); otherwise it
-    takes its place and fails every lookup. `proxied`: the tables that `proxy:` may name (proxy_read_maps); None: all. `fold` and
-    `duplicates` as in Opening. `clock`: seconds, for noticing rebuilt files.
+    __slots__ = ("_later", "failure", "remarks", "table")
+
+    def __init__(self, later: Warn) -> None:
+        self._later = later
+        self.failure: Unavailable | None = None
+        self.remarks: list[tuple[bool, str]] = []
+        """(whether it is an error, text) in order."""
+        self.table: Table | None = None
+
+    def warn(self, text: str) -> None:
+        """Something is odd with the table."""
+        if self.table is None:
+            self.remarks.append((False, text))
+        else:
+            self._later(text)
+
+    def error(self, text: str) -> None:
+        """The table, or a part of it, cannot be opened."""
+        self.remarks.append((True, text))
+
+
+class Tables:
+    """The tables of one process or configuration, as one of its services opens them.
+
+    `warn` and `error` get one line of text a warning, and a table that cannot be opened. `strict`: such a table is an exception at
+    once (postmap(1)); otherwise it takes its place and fails every lookup. `proxied`: the tables that `proxy:` may name
+    (proxy_read_maps); None: all. `fold` and `duplicates` as in Opening. `clock`: seconds, for noticing rebuilt files.
     """
 
     def __init__(
         self,
         warn: Warn,
+        error: Warn | None = None,
         *,
         strict: bool = False,
         fold: bool = True,
@@ -108,46 +135,65 @@ class Tables:
         proxied: Collection[str] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.warn = warn
         self.proxied = proxied
-        self._warn = warn
+        self._error = error or warn
         self._strict = strict
         self._fold = fold
         self._duplicates = duplicates
         self._clock = clock
-        self._tables: dict[str, Table] = {}
+        self._told: set[str] = set()
+        self._opened: dict[str, _Opened] = {}
 
-    def open(self, spec: str, where: str = "") -> Table:
-        """The table `type:name`. `where`: file and line of the parameter that names it, for a warning about a table that cannot
-        be opened. Raises Unavailable if strict."""
-        table = self._tables.get(spec)
-        if table is None:
-            table = self._tables[spec] = self._open(spec, where)
-        return table
+    def heard_by(self, warn: Warn, error: Warn) -> "Tables":
+        """The same tables as another service opens them: it hears what is wrong with those that it opens, as if it were alone."""
+        other = copy.copy(self)
+        other.warn, other._error, other._told = warn, error, set()
+        return other
 
-    def maps(self, value: str, title: str = "", *, warn: Warn | None = None, where: str = "") -> Maps:
-        """The tables that a parameter's value lists, e.g. `hash:/etc/aliases, inline:{a=b}`. `title`: the parameter's name; `warn`:
-        where its warnings go, if they are another service's than this object's. Raises Unavailable if strict."""
-        specs = braces.split_list(value)
-        return Maps(tuple(self.open(spec, where) for spec in specs), title, warn or self._warn)
+    def open(self, spec: str) -> Table:
+        """The table `type:name`. Raises Unavailable if strict."""
+        opened = self._opened.get(spec)
+        if opened is None:
+            opened = self._opened[spec] = self._open(spec)
+        if spec not in self._told:
+            self._told.add(spec)
+            for is_error, text in opened.remarks:
+                (self._error if is_error else self.warn)(text)
+        if self._strict and opened.failure is not None:
+            raise opened.failure
+        assert opened.table is not None
+        return opened.table
+
+    def maps(self, value: str, title: str = "") -> Maps:
+        """The tables that a parameter's value lists, e.g. `hash:/etc/aliases, inline:{a=b}`. `title`: the parameter's name. Raises
+        Unavailable if strict."""
+        return Maps(tuple(map(self.open, braces.split_list(value))), title, self.warn)
 
     def close(self) -> None:
-        """Close every table."""
-        for table in self._tables.values():
-            table.close()
-        self._tables.clear()
+        """Close every table, for all services."""
+        for opened in self._opened.values():
+            if opened.table is not None:
+                opened.table.close()
+        self._opened.clear()
 
-    def _open(self, spec: str, where: str) -> Table:
-        kind, colon, name = spec.partition(":")
+    def _open(self, spec: str) -> _Opened:
+        opened = _Opened(self.warn)
         try:
-            if not colon or not kind or not name:
-                raise Unavailable(spec, f'open dictionary: expecting "type:name" form instead of "{spec}"')
-            opener = TABLE_TYPES.get(kind)
-            if opener is None:
-                raise Unavailable(spec, f"unsupported dictionary type: {kind}")
-            return opener(Opening(kind, name, self, self._warn, self._clock, self._fold, self._duplicates))
+            opened.table = self._table(spec, opened)
         except Unavailable as failure:
-            if self._strict:
-                raise
-            if where:
-                self._warn(f"{where}: {spec} is unavailable. {failure.why}")
-            return fail.unavailable(spec, failure.why)
+            opened.failure = failure
+            if not self._strict:
+                opened.error(failure.why)
+            opened.table = fail.unavailable(spec, failure.why)
+        return opened
+
+    def _table(self, spec: str, opened: _Opened) -> Table:
+        kind, _, name = spec.partition(":")
+        if not kind or not name:
+            raise Unavailable(spec, f'open dictionary: expecting "type:name" form instead of "{spec}"')
+        opener = TABLE_TYPES.get(kind)
+        if opener is None:
+            raise Unavailable(spec, f"unsupported dictionary type: {kind}")
+        parts = self.heard_by(opened.warn, opened.error)
+        return opener(Opening(kind, name, parts, opened.warn, self._clock, self._fold, self._duplicates))

@@ -2,7 +2,6 @@
 
 from msgspec import Struct
 
-from gatepost.events.records import Emit, Note
 from gatepost.lookup.registry import Maps, Tables
 from gatepost.receive.cleanup_settings import CleanupSettings
 from gatepost.receive.headers import ROLES, Role
@@ -26,12 +25,12 @@ class CheckMaps(Struct, frozen=True):
 class Rules:
     """What does not change from message to message."""
 
-    def __init__(self, settings: CleanupSettings, tables: Tables, emit: Emit) -> None:
+    def __init__(self, settings: CleanupSettings, tables: Tables) -> None:
         self.settings = settings
         overrides = words(settings.receive_override_options)
         self.mapping = "no_address_mappings" not in overrides
         self.checking = "no_header_body_checks" not in overrides
-        self.maps = _check_maps(settings, tables, emit)
+        self.maps = _check_maps(settings, tables)
         self.drop = frozenset(name.rstrip(":").lower() for name in words(settings.message_drop_headers))
         self.special = frozenset(ROLES) | self.drop | _COUNTED
         self.strict_body = settings.strict_8bitmime or settings.strict_8bitmime_body
@@ -58,12 +57,9 @@ class Rules:
 _COUNTED = frozenset(("received", "message-id", "date", "content-transfer-encoding"))
 
 
-def _check_maps(settings: CleanupSettings, tables: Tables, emit: Emit) -> CheckMaps:
-    def warn(text: str) -> None:
-        emit(Note("cleanup", text, "warning"))
-
+def _check_maps(settings: CleanupSettings, tables: Tables) -> CheckMaps:
     names = ("header_checks", "mime_header_checks", "nested_header_checks", "body_checks")
-    return CheckMaps(*(tables.maps(getattr(settings, name), name, warn=warn) for name in names))
+    return CheckMaps(*(tables.maps(getattr(settings, name), name) for name in names))
 
 
 def _characters(value: str) -> bytes:

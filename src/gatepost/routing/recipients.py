@@ -1,8 +1,8 @@
 """Is an address of ours listed? (reject_unlisted_recipient, local_recipient_maps and its kin; ADDRESS_CLASS_README)."""
 
 import re
-from collections.abc import Callable
 
+from gatepost.lookup.registry import Tables
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.routing.aliases import Find
 from gatepost.routing.port import AddressClass, Route
@@ -18,8 +18,6 @@ _LISTS = {
     AddressClass.RELAY: ("relay_recipient_maps", "relay recipient table", "unknown_relay_recipient_reject_code"),
 }
 
-Warn = Callable[[str], None]
-
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})\s+(.*)", re.DOTALL)
 
 # RFC 3463 §3.2 has other details for senders than for recipients.
@@ -27,11 +25,11 @@ _OF_SENDER = {"1.1": "1.0", "1.2": "1.8", "1.3": "1.7", "1.4": "1.0", "1.5": "1.
 
 
 class Recipients:
-    """The lists of recipients of all classes. `double_bounce_sender`: its local part always exists. `warn`: takes lines for
-    the log of the service that asks."""
+    """The lists of recipients of all classes. `double_bounce_sender`: its local part always exists. `tables`: as the service that
+    asks opens them."""
 
-    def __init__(self, routing: Routing, double_bounce_sender: str = "double-bounce", warn: Warn | None = None) -> None:
-        self._warn = warn
+    def __init__(self, routing: Routing, double_bounce_sender: str, tables: Tables) -> None:
+        self._tables = tables
         self._settings = routing.settings
         self._reserved = _RESERVED | {double_bounce_sender.lower()}
         self._aliases = self._finders(routing, "recipient_canonical_maps", "canonical_maps", "virtual_alias_maps")
@@ -39,7 +37,7 @@ class Recipients:
         self._lists = {cls: self._finders(routing, parameter) for cls, (parameter, _, _) in _LISTS.items()}
 
     def _finders(self, routing: Routing, *parameters: str) -> list[Find]:
-        found = (routing.finder(getattr(self._settings, parameter), parameter, self._warn) for parameter in parameters)
+        found = (routing.finder(getattr(self._settings, parameter), parameter, self._tables) for parameter in parameters)
         return [find for find in found if find is not None]
 
     async def unlisted(self, address: str, route: Route, *, sender: bool = False) -> Outcome | None:

@@ -1,7 +1,5 @@
 """Routing of one process: parameters and tables put together, and the questions that the rest of the house asks."""
 
-from collections.abc import Callable
-
 from gatepost.lookup.address import Keys, Match, find_address
 from gatepost.lookup.match_list import MatchList
 from gatepost.lookup.registry import Maps, Tables
@@ -11,22 +9,21 @@ from gatepost.routing.resolve import Resolver, ResolveTables
 from gatepost.routing.rewrite import LOCAL, Rewriter
 from gatepost.routing.settings import RoutingSettings, words
 
-Warn = Callable[[str], None]
-
 
 class Routing:
     """Addresses to standard form, to routes, and through the tables that replace them.
 
-    `own_addresses`: IP addresses of inet_interfaces and proxy_interfaces, in canonical form. `warn`: takes a line for the log.
+    `tables`: as what resolves addresses (trivial-rewrite(8)) opens them; `mapping`: as what replaces them (cleanup(8)) does.
+    `own_addresses`: IP addresses of inet_interfaces and proxy_interfaces, in canonical form.
     """
 
-    def __init__(self, settings: RoutingSettings, tables: Tables, own_addresses: frozenset[str], warn: Warn) -> None:
+    def __init__(self, settings: RoutingSettings, tables: Tables, own_addresses: frozenset[str], *, mapping: Tables) -> None:
         self.settings = settings
         self._tables = tables
-        self._warn = warn
+        self._mapping = mapping
         self._parents = words(settings.parent_domain_matches_subdomains)
         self.rewriter = Rewriter(settings)
-        self._resolver = Resolver(settings, self._resolve_tables(own_addresses), self.rewriter, warn)
+        self._resolver = Resolver(settings, self._resolve_tables(own_addresses), self.rewriter, tables.warn)
         self._canonical = self._canonical_by_place()
         self._aliases = self._address_map("virtual_alias_maps", "virtual")
         self._limits = AliasLimits(
@@ -35,8 +32,8 @@ class Routing:
             settings.virtual_alias_address_length_limit,
         )
         self._masquerade, self._masqueraded = self._masquerading()
-        self._sender_bcc = self._finder("sender_bcc_maps")
-        self._recipient_bcc = self._finder("recipient_bcc_maps")
+        self._sender_bcc = self._finder("sender_bcc_maps", mapping)
+        self._recipient_bcc = self._finder("recipient_bcc_maps", mapping)
 
     async def resolve(self, address: str, sender: str = "") -> Route:
         """The route of `address` for mail from `sender`, both in internal form. Never raises: see Route.error."""
@@ -53,7 +50,7 @@ class Routing:
     async def mapped(self, address: str, place: Place) -> str:
         """`address` after the canonical tables and masquerading of its place. Raises LookupFailure, AliasLoop."""
         for table in self._canonical[place]:
-            address = await canonical(table, address, self._warn)
+            address = await canonical(table, address, self._mapping.warn)
         if place in self._masqueraded and self._masquerade is not None:
             address = await self._masquerade.apply(address)
         return address
@@ -79,32 +76,32 @@ class Routing:
         """Whether tables are asked for the bare user of an address in `domain`: it is $myorigin's or ours."""
         return domain.lower() == self.settings.myorigin.lower() or await self._resolver.is_local(domain)
 
-    def generic(self, value: str, title: str) -> AddressMap | None:
-        """The table of a `*_generic_maps` parameter; None where none is configured."""
-        find = self.finder(value, title)
+    def generic(self, value: str, title: str, tables: Tables) -> AddressMap | None:
+        """The table of a `*_generic_maps` parameter; None where none is configured. `tables`: as the service opens them."""
+        find = self.finder(value, title, tables)
         propagate = "generic" in words(self.settings.propagate_unmatched_extensions)
         return None if find is None else AddressMap(title, find, self.rewriter, propagate=propagate)
 
-    def finder(self, value: str, title: str, warn: Callable[[str], None] | None = None) -> Find | None:
+    def finder(self, value: str, title: str, tables: Tables) -> Find | None:
         """The question to the tables of a parameter, with all keys that an address makes; None where none is configured.
-        `warn`: who tells of tables that cannot answer, if not routing."""
-        maps = self._tables.maps(value, title, warn=warn or self._warn)
+        `tables`: as the service that asks opens them."""
+        maps = tables.maps(value, title)
         return None if maps.empty else _finder(maps, Keys.REWRITE, self)
 
-    def _finder(self, parameter: str) -> Find | None:
-        return self.finder(getattr(self.settings, parameter), parameter)
+    def _finder(self, parameter: str, tables: Tables) -> Find | None:
+        return self.finder(getattr(self.settings, parameter), parameter, tables)
 
     def _strings(self, parameter: str) -> MatchList | None:
-        listed = MatchList.strings(getattr(self.settings, parameter), self._tables, parameter, self._warn)
+        listed = MatchList.strings(getattr(self.settings, parameter), self._tables, parameter, self._tables.warn)
         return None if listed.empty else listed
 
     def _relay_domains(self) -> MatchList | None:
         parents = "relay_domains" in self._parents
-        listed = MatchList.domains(self.settings.relay_domains, self._tables, "relay_domains", self._warn, parents=parents)
+        listed = MatchList.domains(self.settings.relay_domains, self._tables, "relay_domains", self._tables.warn, parents=parents)
         return None if listed.empty else listed
 
     def _resolve_tables(self, own_addresses: frozenset[str]) -> ResolveTables:
-        transport = self._tables.maps(self.settings.transport_maps, "transport_maps", warn=self._warn)
+        transport = self._tables.maps(self.settings.transport_maps, "transport_maps")
         keys = Keys.TRANSPORT | Keys.PARENTS if "transport_maps" in self._parents else Keys.TRANSPORT
         return ResolveTables(
             mydestination=self._strings("mydestination"),
@@ -113,13 +110,13 @@ class Routing:
             relay_domains=self._relay_domains(),
             own_addresses=own_addresses,
             transport_maps=None if transport.empty else _transport(transport, keys, self),
-            sender_dependent_default_transport_maps=self._finder("sender_dependent_default_transport_maps"),
-            sender_dependent_relayhost_maps=self._finder("sender_dependent_relayhost_maps"),
-            relocated_maps=self._finder("relocated_maps"),
+            sender_dependent_default_transport_maps=self._finder("sender_dependent_default_transport_maps", self._tables),
+            sender_dependent_relayhost_maps=self._finder("sender_dependent_relayhost_maps", self._tables),
+            relocated_maps=self._finder("relocated_maps", self._tables),
         )
 
     def _address_map(self, parameter: str, propagation: str) -> AddressMap | None:
-        find = self._finder(parameter)
+        find = self._finder(parameter, self._mapping)
         propagate = propagation in words(self.settings.propagate_unmatched_extensions)
         return None if find is None else AddressMap(parameter, find, self.rewriter, propagate=propagate)
 
@@ -136,7 +133,8 @@ class Routing:
         domains = words(self.settings.masquerade_domains)
         if not domains:
             return None, frozenset()
-        exceptions = MatchList.strings(self.settings.masquerade_exceptions, self._tables, "masquerade_exceptions", self._warn)
+        tables, title = self._mapping, "masquerade_exceptions"
+        exceptions = MatchList.strings(self.settings.masquerade_exceptions, tables, title, tables.warn)
         return Masquerade(domains, exceptions.matches), frozenset(map(Place, words(self.settings.masquerade_classes)))
 
 

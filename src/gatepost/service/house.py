@@ -41,10 +41,11 @@ class House:
         self.settings = configuration.view(settings.HouseSettings)
         self.queue_directory = Path(self.settings.queue_directory)
         self.emit = log.emit
-        self.tables = Tables(self.warner("trivial-rewrite"))
+        self._tables = Tables(self.teller("trivial-rewrite"), self.teller("trivial-rewrite", severity="error"))
+        self._cleanup_tables = self.tables("cleanup")
         self.own_addresses = settings.own_addresses(self.settings)
         self.routing = Routing(
-            settings.routing_settings(configuration), self.tables, self.own_addresses, self.warner("trivial-rewrite")
+            settings.routing_settings(configuration), self._tables, self.own_addresses, mapping=self._cleanup_tables
         )
         self.resolver = AresResolver(time.monotonic)
         self.counters = counters
@@ -71,24 +72,28 @@ class House:
             program=self.transports.program,
         )
 
-    def warner(self, service: str, emit: Emit | None = None) -> Callable[[str], None]:
-        """How a room that knows no events says a warning: as the program `service`."""
+    def teller(self, service: str, emit: Emit | None = None, severity: str = "warning") -> Callable[[str], None]:
+        """How a room that knows no events says a warning, or an error: as the program `service`."""
         tell = emit or self.emit
-        return lambda text: tell(Note(service, text, "warning"))
+        return lambda text: tell(Note(service, text, severity))
+
+    def tables(self, service: str, emit: Emit | None = None) -> Tables:
+        """The tables of this worker, as one of its services opens them: what is wrong with them is said in its name."""
+        return self._tables.heard_by(self.teller(service, emit), self.teller(service, emit, "error"))
 
     def emitter(self, entry: ServiceEntry) -> Emit:
         """How a service of master.cf tells what happens; it may have a `syslog_name` of its own."""
         return self.log.emitter(self.configuration.value("syslog_name", entry.overrides))
 
-    def cleanup(self, overrides: Mapping[str, str], emit: Emit | None = None) -> Cleanup:
+    def cleanup(self, overrides: Mapping[str, str]) -> Cleanup:
         """The cleanup of a service."""
         return Cleanup(
             self.configuration.view(CleanupSettings, overrides),
             self.routing,
-            self.tables,
+            self._cleanup_tables,
             staging=self.partitions.staging,
             clock=self.clock,
-            emit=emit or self.emit,
+            emit=self.emit,
         )
 
     async def enqueue(self, message: NewMessage) -> None:
@@ -113,7 +118,7 @@ class House:
     def close(self) -> None:
         """Commit what is pending, and give up what is held."""
         self.partitions.close()
-        self.tables.close()
+        self._tables.close()
 
     async def _tell_of_expansion(self, message: NewMessage) -> None:
         """RFC 3461 §5.2.7.3: an alias has taken the place of a recipient whose sender asked to hear of success."""

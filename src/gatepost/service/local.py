@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 def local_agent(house: "House", entry: ServiceEntry) -> Agent:
     """The agent of a local service. Raises LookupError where default_privs names no user, or root."""
     settings = house.configuration.view(local_settings.LocalSettings, entry.overrides)
+    emit = house.emitter(entry)
     surroundings = local_settings.House(
-        tables=house.tables,
+        tables=house.tables("local", emit),
         agent=house.agent,
         resolve=house.routing.resolve,
         rewrite=house.routing.rewrite,
@@ -26,7 +27,7 @@ def local_agent(house: "House", entry: ServiceEntry) -> Agent:
         program=house.transports.program,
         environment=exported_environment(house, entry),
         clock=house.clock,
-        emit=house.emitter(entry),
+        emit=emit,
     )
     return LocalAgent(settings, surroundings, _default_rights(settings.default_privs))
 

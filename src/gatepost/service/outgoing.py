@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from gatepost.deliver.port import DeliveryRequest
+from gatepost.lookup.registry import Tables
 from gatepost.mail.content import CHUNK, Content, FileContent, MemoryContent, SplicedContent
 from gatepost.mail.header import split
 from gatepost.queue.port import QueuedRecipient
@@ -19,10 +20,10 @@ Rewriter = Callable[[DeliveryRequest], Awaitable[DeliveryRequest]]
 _LONGEST_HEADERS = 16 * CHUNK
 
 
-def outgoing_rewriter(house: "House", overrides: Mapping[str, str], program: str) -> Rewriter | None:
+def outgoing_rewriter(house: "House", overrides: Mapping[str, str], program: str, tables: Tables) -> Rewriter | None:
     """How an smtp or lmtp service rewrites what it sends; None where nothing is to be rewritten."""
     parameter = f"{program}_generic_maps"
-    table = house.routing.generic(house.configuration.value(parameter, overrides), parameter)
+    table = house.routing.generic(house.configuration.value(parameter, overrides), parameter, tables)
     if table is None:
         return None
 

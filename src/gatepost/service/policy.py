@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gatepost.events.records import Emit
 from gatepost.lookup.match_list import MatchList
+from gatepost.lookup.registry import Tables
 from gatepost.net.connect import SocketConnector
 from gatepost.policy.engine import RestrictionPolicy
 from gatepost.policy.settings import PolicySettings
@@ -17,10 +18,9 @@ if TYPE_CHECKING:
     from gatepost.service.house import House
 
 
-def restriction_policy(house: "House", overrides: Mapping[str, str], emit: Emit) -> RestrictionPolicy:
+def restriction_policy(house: "House", overrides: Mapping[str, str], tables: Tables, emit: Emit) -> RestrictionPolicy:
     """The compiled restriction lists of one smtpd service. Raises ConfigurationError."""
     configuration = house.configuration
-    warn = house.warner("smtpd", emit)
 
     def value(name: str) -> str:
         return configuration.value(name, overrides)
@@ -29,13 +29,13 @@ def restriction_policy(house: "House", overrides: Mapping[str, str], emit: Emit)
     addresses = as_list(house.own_addresses)
     sources = Sources(
         settings=configuration.view(PolicySettings, overrides),
-        tables=house.tables,
+        tables=tables,
         router=house.routing,
-        recipients=Recipients(house.routing, value("double_bounce_sender"), warn),
+        recipients=Recipients(house.routing, value("double_bounce_sender"), tables),
         resolver=house.resolver,
-        networks=MatchList.addresses(value("mynetworks"), house.tables, "mynetworks", warn),
+        networks=MatchList.addresses(value("mynetworks"), tables, "mynetworks", tables.warn),
         dotless_parents="smtpd_access_maps" in value("parent_domain_matches_subdomains").replace(",", " ").split(),
-        addresses=MatchList.addresses(addresses, house.tables, "inet_interfaces", warn),
+        addresses=MatchList.addresses(addresses, tables, "inet_interfaces", tables.warn),
         connector=SocketConnector(),
         clock=house.clock,
         sleep=asyncio.sleep,

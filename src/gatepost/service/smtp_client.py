@@ -9,6 +9,7 @@ from gatepost.deliver.smtp import SmtpAgent
 from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
 from gatepost.lookup.braces import split_list
 from gatepost.lookup.port import Table
+from gatepost.lookup.registry import Tables
 from gatepost.net.connect import SocketConnector
 from gatepost.service.outgoing import outgoing_rewriter
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 def smtp_agent(house: "House", entry: ServiceEntry) -> Agent:
     """The agent of an smtp or lmtp service."""
-    view, overrides = house.configuration.view, entry.overrides
+    view, overrides, emit = house.configuration.view, entry.overrides, house.emitter(entry)
+    tables = house.tables(entry.command, emit)
     settings = as_smtp(view(LmtpSettings, overrides)) if entry.command == "lmtp" else view(SmtpSettings, overrides)
     return SmtpAgent(
         settings,
@@ -26,17 +28,17 @@ def smtp_agent(house: "House", entry: ServiceEntry) -> Agent:
         SocketConnector(settings.smtp_bind_address, settings.smtp_bind_address6),
         clock=house.clock,
         shuffle=random.shuffle,
-        emit=house.emitter(entry),
+        emit=emit,
         service=entry.command,
         own=house.own_addresses,
         base=str(house.queue_directory),
-        tls_policies=_table(house, settings.smtp_tls_policy_maps),
-        passwords=_table(house, settings.smtp_sasl_password_maps),
-        rewrite=outgoing_rewriter(house, overrides, entry.command),
+        tls_policies=_table(tables, settings.smtp_tls_policy_maps),
+        passwords=_table(tables, settings.smtp_sasl_password_maps),
+        rewrite=outgoing_rewriter(house, overrides, entry.command, tables),
     )
 
 
-def _table(house: "House", value: str) -> Table | None:
+def _table(tables: Tables, value: str) -> Table | None:
     """The table of a parameter that names one, None where it names none."""
     specs = split_list(value)
-    return house.tables.open(specs[0]) if specs else None
+    return tables.open(specs[0]) if specs else None

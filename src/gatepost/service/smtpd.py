@@ -8,6 +8,7 @@ from gatepost.config.master import ServiceEntry
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.match_list import MatchList
 from gatepost.lookup.port import LookupFailure
+from gatepost.lookup.registry import Tables
 from gatepost.net.tls import ServerTls, TlsServerSettings
 from gatepost.net.tls_parameters import TlsFailure
 from gatepost.receive.port import Surroundings
@@ -28,7 +29,7 @@ def open_service(house: "House", entry: ServiceEntry, tls: "ServerTls | TlsFailu
     configuration, overrides = house.configuration, entry.overrides
     emit = house.emitter(entry)
     settings = configuration.view(SmtpdSettings, overrides)
-    lists = _Lists(house, entry, emit)
+    tables = house.tables("smtpd", emit)
     limit = house.settings.default_process_limit if entry.process_limit is None else entry.process_limit
     if isinstance(tls, TlsFailure):
         emit(Note("smtpd", f"{tls}: TLS is disabled for {entry.name}", "warning"))
@@ -38,15 +39,15 @@ def open_service(house: "House", entry: ServiceEntry, tls: "ServerTls | TlsFailu
     return SmtpdService(
         settings,
         name=entry.name,
-        policy=restriction_policy(house, entry.overrides, emit),
-        cleanup=house.cleanup(overrides, emit),
+        policy=restriction_policy(house, entry.overrides, tables, emit),
+        cleanup=house.cleanup(overrides),
         new_id=house.partitions.new_id,
         enqueue=house.enqueue,
         resolver=house.resolver,
         counters=house.counters,
         emit=emit,
         clock=house.clock,
-        surroundings=lists.surroundings(),
+        surroundings=_Lists(house, entry, tables, emit).surroundings(),
         tls=tls if isinstance(tls, ServerTls) else None,
         tls_required=configuration.view(TlsServerSettings, overrides).requires_tls,
         lmtp=entry.command == "lmtpd",
@@ -70,11 +71,12 @@ def load_tls(configuration: Configuration, entry: ServiceEntry) -> ServerTls | T
 class _Lists:
     """The lists and questions of one service, each bound to its parameter."""
 
-    def __init__(self, house: "House", entry: ServiceEntry, emit: Emit) -> None:
+    def __init__(self, house: "House", entry: ServiceEntry, tables: Tables, emit: Emit) -> None:
         self._house = house
         self._entry = entry
+        self._tables = tables
         self._emit = emit
-        self._warn = house.warner("smtpd", emit)
+        self._warn = tables.warn
 
     def surroundings(self) -> Surroundings:
         return Surroundings(
@@ -98,23 +100,23 @@ class _Lists:
         return self._house.configuration.value(name, self._entry.overrides)
 
     def _clients(self, name: str) -> Callable[[str, str], Awaitable[bool]]:
-        return MatchList.addresses(self._value(name), self._house.tables, name, self._warn).matches_host
+        return MatchList.addresses(self._value(name), self._tables, name, self._warn).matches_host
 
     def _words(self, name: str) -> Callable[[str], Awaitable[bool]]:
-        return MatchList.strings(self._value(name), self._house.tables, name, self._warn).matches
+        return MatchList.strings(self._value(name), self._tables, name, self._warn).matches
 
     def _lookup(self, name: str) -> Callable[[str], Awaitable[str | None]] | None:
-        maps = self._house.tables.maps(self._value(name), name, warn=self._warn)
+        maps = self._tables.maps(self._value(name), name)
         return None if maps.empty else maps.find
 
     def _rewriting_clients(self) -> Callable[[str, str], Awaitable[bool]]:
         """local_header_rewrite_clients: restriction-like words and tables that name clients whose headers are completed as ours."""
-        own = MatchList.addresses(as_list(self._house.own_addresses), self._house.tables, "inet_interfaces", self._warn)
-        mine = MatchList.addresses(self._value("mynetworks"), self._house.tables, "mynetworks", self._warn)
+        own = MatchList.addresses(as_list(self._house.own_addresses), self._tables, "inet_interfaces", self._warn)
+        mine = MatchList.addresses(self._value("mynetworks"), self._tables, "mynetworks", self._warn)
         words = self._value("local_header_rewrite_clients").replace(",", " ").split()
         members = [{"permit_inet_interfaces": own, "permit_mynetworks": mine}[w] for w in words if w in _REWRITE_WORDS]
         tables = [w.split(":", 1)[1] if w.startswith("check_address_map") else w for w in words if w not in _REWRITE_WORDS]
-        members += [MatchList.addresses(" ".join(tables), self._house.tables, "local_header_rewrite_clients", self._warn)]
+        members += [MatchList.addresses(" ".join(tables), self._tables, "local_header_rewrite_clients", self._warn)]
 
         async def rewrites(name: str, address: str) -> bool:
             for member in members:
@@ -132,9 +134,7 @@ class _Lists:
 
     async def _flush(self, domain: str) -> bool | None:
         """ETRN: have mail for a domain tried now, if it is one of fast_flush_domains."""
-        listed = MatchList.domains(
-            self._value("fast_flush_domains"), self._house.tables, "fast_flush_domains", self._warn, parents=True
-        )
+        listed = MatchList.domains(self._value("fast_flush_domains"), self._tables, "fast_flush_domains", self._warn, parents=True)
         if not await listed.matches(domain):
             return None
         await self._house.scheduler.flush()

@@ -49,7 +49,8 @@ def _discard(house: "House", entry: ServiceEntry) -> Agent:
 
 def _virtual(house: "House", entry: ServiceEntry) -> Agent:
     view = house.configuration.view(VirtualSettings, entry.overrides)
-    return VirtualAgent(view, house.tables, house.agent, house.clock, house.emitter(entry))
+    emit = house.emitter(entry)
+    return VirtualAgent(view, house.tables("virtual", emit), house.agent, house.clock, emit)
 
 
 _BUILDERS: dict[str, Callable[["House", ServiceEntry], Agent]] = {

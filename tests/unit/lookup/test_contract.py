@@ -82,7 +82,9 @@ def test_no_such_file(kind: str, tmp_path: Path) -> None:
     spec = f"{kind}:{tmp_path}/none"
     with pytest.raises(Unavailable, match="No such file or directory"):
         Tables(pytest.fail, strict=True).open(spec)
-    stand_in = Tables(pytest.fail).open(spec)
+    errors: list[str] = []
+    stand_in = Tables(pytest.fail, errors.append).open(spec)
+    assert [error.endswith("No such file or directory") for error in errors] == [True]
     for _ in range(2):
         with pytest.raises(LookupFailure, match="No such file or directory"):
             drive(stand_in.lookup("key"))

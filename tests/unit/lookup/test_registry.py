@@ -37,14 +37,47 @@ def test_maps_ask_in_order() -> None:
 
 def test_unsupported_type_is_named_and_fails_lookups() -> None:
     warnings: list[str] = []
-    maps = Tables(warnings.append).maps("foo:bar", "alias_maps", where="/etc/postfix/main.cf, line 7")
-    assert warnings == ["/etc/postfix/main.cf, line 7: foo:bar is unavailable. unsupported dictionary type: foo"]
-    warnings.clear()
+    errors: list[str] = []
+    maps = Tables(warnings.append, errors.append).maps("foo:bar", "alias_maps")
+    assert (warnings, errors) == ([], ["unsupported dictionary type: foo"])
     with pytest.raises(LookupFailure):
         drive(maps.find("key"))
     assert warnings == ["foo:bar is unavailable. unsupported dictionary type: foo", 'foo:bar lookup error for "key"']
     with pytest.raises(Unavailable):
         Tables(pytest.fail, strict=True).open("foo:bar")
+
+
+def test_each_service_hears_of_the_tables_that_it_opens(tmp_path: Path) -> None:
+    networks = tmp_path / "networks"
+    networks.write_text("127.0.0.1/8 OK\n")
+    heard: dict[str, list[str]] = {"one": [], "two": []}
+    one = Tables(heard["one"].append)
+    two = one.heard_by(heard["two"].append, lambda text: heard["two"].append(f"error: {text}"))
+    table = one.open(f"cidr:{networks}")
+    one.open("unionmap:{foo:bar, inline:{a=b}}")
+    assert heard["two"] == []
+    assert two.open(f"cidr:{networks}") is table
+    two.open(f"cidr:{networks}")
+    two.open("unionmap:{foo:bar, inline:{a=b}}")
+    *odd, unsupported = heard["one"]
+    assert "non-null host address bits" in odd[0]
+    assert (len(odd), unsupported) == (1, "unsupported dictionary type: foo")
+    assert heard["two"] == [*odd, f"error: {unsupported}"]
+
+
+def test_what_a_table_says_later_is_heard_once(tmp_path: Path) -> None:
+    clock, path = Clock(), tmp_path / "t"
+    path.write_text("a 1\n")
+    heard: list[str] = []
+    one = Tables(heard.append, clock=clock)
+    two = one.heard_by(heard.append, heard.append)
+    table = one.open(f"hash:{path}")
+    assert two.open(f"hash:{path}") is table
+    heard.clear()
+    path.unlink()
+    clock.now = 2.0
+    assert drive(table.lookup("a")) == "1"
+    assert len(heard) == 1
 
 
 def test_an_empty_result_is_a_failure() -> None:

@@ -52,7 +52,7 @@ class Run:
         numbers = itertools.count()
         self.cleanup = Cleanup(
             default(CleanupSettings, **own),
-            Routing(default(RoutingSettings, **routing), tables, frozenset(("127.0.0.1",)), self.log.append),  # type: ignore[arg-type]
+            Routing(default(RoutingSettings, **routing), tables, frozenset(("127.0.0.1",)), mapping=tables),  # type: ignore[arg-type]
             tables,
             staging=lambda: directory / f"staged{next(numbers)}",
             clock=lambda: 0.0,

@@ -30,6 +30,7 @@ def warnings() -> list[str]:
 def make_routing(warnings: list[str]) -> MakeRouting:
     def make(**parameters: object) -> Routing:
         settings = default(RoutingSettings, **{**BASE, **parameters})
-        return Routing(settings, Tables(warnings.append), frozenset(("127.0.0.1",)), warnings.append)
+        tables = Tables(warnings.append)
+        return Routing(settings, tables, frozenset(("127.0.0.1",)), mapping=tables)
 
     return make

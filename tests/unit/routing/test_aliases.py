@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
+from gatepost.lookup.registry import Tables
 from gatepost.mail.header import Header
 from gatepost.routing import generic
-from gatepost.routing.aliases import AddressMap, AliasLoop, Place
+from gatepost.routing.aliases import AliasLoop, Place
 
 from .conftest import MakeRouting
 
@@ -90,9 +91,9 @@ def test_masquerading(make_routing: MakeRouting) -> None:
 
 def test_generic(make_routing: MakeRouting) -> None:
     routing = make_routing()
-    find = routing.finder("inline:{{joe@example.test=joe@isp.test}, {@example.test=all@isp.test}}", "smtp_generic_maps")
-    assert find is not None
-    table = AddressMap("smtp_generic_maps", find, routing.rewriter, propagate=False)
+    value = "inline:{{joe@example.test=joe@isp.test}, {@example.test=all@isp.test}}"
+    table = routing.generic(value, "smtp_generic_maps", Tables(pytest.fail))
+    assert table is not None
     assert asyncio.run(generic.address(table, "joe@example.test")) == "joe@isp.test"
     assert asyncio.run(generic.address(table, "")) == ""
     header = Header("to", b"To: x@remote.test, joe@example.test\r\n")

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from gatepost.lookup.port import LookupFailure
+from gatepost.lookup.registry import Tables
 from gatepost.routing.recipients import Recipients
 
 from .conftest import MakeRouting
@@ -24,7 +25,8 @@ TABLES = {
 def reply(make_routing: MakeRouting, address: str, *, sender: bool = False, **parameters: object) -> str:
     async def ask() -> str:
         routing = make_routing(**{**TABLES, **parameters})
-        outcome = await Recipients(routing).unlisted(address, await routing.resolve(address), sender=sender)
+        recipients = Recipients(routing, "double-bounce", Tables(lambda _: None))
+        outcome = await recipients.unlisted(address, await routing.resolve(address), sender=sender)
         return "" if outcome is None else f"{outcome.code} {outcome.enhanced} {outcome.text}"
 
     return asyncio.run(ask())
