@@ -43,9 +43,15 @@ class Children:
         self._pauses: dict[Role, float] = {}
 
     def fork(self, role: Role, generation: int, body: Callable[[int], None]) -> Child:
-        """Start a child that runs `body(ready)`, where `ready` is a file descriptor to write a byte to once it serves."""
+        """Start a child that runs `body(ready)`, where `ready` is a file descriptor to write a byte to once it serves.
+        Raises OSError."""
         ready_read, ready_write = os.pipe()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(ready_read)
+            os.close(ready_write)
+            raise
         if pid == 0:
             os.close(ready_read)
             _run(body, ready_write)
@@ -102,7 +108,7 @@ def _run(body: Callable[[int], None], ready: int) -> None:
         status = 0
     except SystemExit as ended:
         status = int(ended.code or 0)
-    except BaseException:  # a child must not unwind into the supervisor; the trace goes to stderr for the developer
+    except BaseException:  # whatever a body lets through must not unwind into the supervisor
         traceback.print_exc()
     finally:
         sys.stderr.flush()

@@ -4,6 +4,7 @@ Opened once by the supervisor, with its rights; every child writes to the inheri
 once per turn of the event loop: a message's seven lines cost one write, and a crash loses at most that turn's lines.
 """
 
+import copy
 import os
 import socket
 import sys
@@ -50,15 +51,21 @@ class Log:
         self._syslog = None if settings.maillog_file else _open_syslog()
         self.emit = self.emitter(settings.syslog_name)
 
+    def apart(self) -> "Log":
+        """The same log with a buffer of its own, for whoever tells from another thread, or when the process is about to end."""
+        other = copy.copy(self)
+        other._pending, other.on_first = [], None
+        other.emit = other.emitter(self._settings.syslog_name)
+        return other
+
     def emitter(self, syslog_name: str) -> Emit:
         """How a service tells what happens; `syslog_name` as configured for that service (`postfix`, `postfix/submission`)."""
         add = self._add
         if self._settings.maillog_format == "json":
             encode = msgspec.json.Encoder().encode
-            pid = os.getpid()
 
             def emit_json(event: Event) -> None:
-                line = {"time": self._now(), "process": f"{syslog_name}/{event.service}", "pid": pid}
+                line = {"time": self._now(), "process": f"{syslog_name}/{event.service}", "pid": os.getpid()}
                 add(f"{encode(line)[:-1].decode()},{encode(event)[1:].decode()}\n", "")
 
             return emit_json

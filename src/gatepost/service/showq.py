@@ -20,6 +20,7 @@ from gatepost.config.configuration import Configuration
 from gatepost.events.records import Note
 from gatepost.queue import actions, flushing, inspect, listing
 from gatepost.queue.user_requests import LONGEST_REQUEST, TIME_LIMIT, Kind, Refused, Request
+from gatepost.service.faults import Faults
 from gatepost.service.log import Log
 from gatepost.service.user_lists import is_user_listed, user_name
 
@@ -33,6 +34,7 @@ class Inheritance(Struct, frozen=True):
     configuration: Configuration
     listener: socket.socket
     log: Log
+    faults: Faults
     ready: int
 
 
@@ -61,6 +63,8 @@ def _serve_and_end(inheritance: Inheritance, connection: socket.socket) -> None:
         _serve(inheritance, connection)
     except OSError:
         pass  # the client went away, or does not read
+    except Exception as fault:
+        inheritance.faults.tell(fault, "a request about the queue was not answered")
     finally:
         inheritance.log.flush()
         os._exit(0)

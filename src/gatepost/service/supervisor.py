@@ -17,6 +17,7 @@ import itertools
 import os
 import select
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,7 @@ from gatepost.service import agent, preload, showq, worker
 from gatepost.service.anvil import Anvil
 from gatepost.service.children import Children, Role, how_it_ended
 from gatepost.service.directories import create_missing
+from gatepost.service.faults import Faults
 from gatepost.service.listeners import BindFailure, Listeners
 from gatepost.service.log import Log
 from gatepost.service.privileges import become, die_with_parent
@@ -35,6 +37,7 @@ from gatepost.service.smtpd import load_tls
 
 _SIGNALS = {signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
 _STOP_PATIENCE = 10.0  # seconds for children to finish before they are killed; nothing acknowledged is lost by that
+_FAULT_PAUSE = 1.0  # seconds before the next try after a fault of ours, or a fork that failed
 _RELOAD_PATIENCE = 20.0  # seconds for new workers to serve before a reload is given up
 _AGENT = Role("agent")
 _SHOWQ = Role("showq")
@@ -80,8 +83,13 @@ class Supervisor:
             self._stop()
             raise StartFailure("the workers cannot serve this configuration; the mail log says why")
         on_serving()
+        faults = Faults(self._log, "master")
         while not self._stopping:
-            self._handle(signal.sigtimedwait(_SIGNALS, self._next_wait()))
+            try:
+                self._handle(signal.sigtimedwait(_SIGNALS, self._next_wait()))
+            except Exception as fault:  # whatever it is, mail goes on
+                faults.tell(fault, "the mail system goes on as it was")
+                time.sleep(_FAULT_PAUSE)
         return self._stop()
 
     def _start_all(self) -> None:
@@ -99,6 +107,15 @@ class Supervisor:
             self._anvil.seated(child.pid)
 
     def _child(self, role: Role, ready: int) -> None:
+        faults = Faults(self._log, role.name)
+        faults.watch_process()
+        try:
+            self._live(role, ready, faults)
+        except Exception as fault:  # a child must not unwind into the supervisor
+            faults.tell(fault, "the process ends and is started again, nothing acknowledged is lost")
+            sys.exit(1)
+
+    def _live(self, role: Role, ready: int, faults: Faults) -> None:
         """The first steps of a child: nothing of the sender's is read before the privileges are gone."""
         self._listeners.close_left_over()  # else nobody would ever accept what still connects there
         if role.name == "worker":
@@ -106,10 +123,10 @@ class Supervisor:
             tls = {listener.entry.key: load_tls(self._configuration, listener.entry) for listener in listeners}
             counters = self._anvil.counters(self._configuration, self._log.emit)
             self._give_up_privileges()
-            worker.run(worker.Inheritance(self._configuration, listeners, tls, self._log, counters, role.number, ready))
+            worker.run(worker.Inheritance(self._configuration, listeners, tls, self._log, faults, counters, role.number, ready))
         elif role == _SHOWQ:
             self._give_up_privileges()
-            showq.run(showq.Inheritance(self._configuration, self._listeners.showq_socket(), self._log, ready))
+            showq.run(showq.Inheritance(self._configuration, self._listeners.showq_socket(), self._log, faults, ready))
         else:
             die_with_parent(self._pid)
             agent.run(agent.Inheritance(self._listeners.agent_socket(), ready))

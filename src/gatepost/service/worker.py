@@ -21,6 +21,7 @@ from gatepost.events.records import Note
 from gatepost.net.tls import ServerTls
 from gatepost.net.tls_parameters import TlsFailure
 from gatepost.receive.smtpd import SmtpdService
+from gatepost.service.faults import Faults
 from gatepost.service.house import House
 from gatepost.service.listeners import Listener
 from gatepost.service.log import Log
@@ -35,12 +36,13 @@ _LONG_DRAIN = 300.0  # seconds for sessions to finish their transaction after th
 
 class Inheritance(Struct, frozen=True):
     """What the supervisor leaves to a worker: configuration, bound sockets, the TLS of each service (by ServiceEntry.key), the log,
-    the counters of clients, and the pipe to say that it serves."""
+    whom to tell of faults, the counters of clients, and the pipe to say that it serves."""
 
     configuration: Configuration
     listeners: tuple[Listener, ...]
     tls: Mapping[str, ServerTls | TlsFailure | None]
     log: Log
+    faults: Faults
     counters: Counters
     number: int
     ready: int
@@ -61,6 +63,7 @@ async def _live(inheritance: Inheritance) -> bool:
     """Serve until told to stop; False where the configuration cannot be served, which the log has then."""
     loop = asyncio.get_running_loop()
     log = inheritance.log
+    inheritance.faults.watch_loop(loop)
     log.on_first = lambda: loop.call_soon(log.flush)
     stop, retire = asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)

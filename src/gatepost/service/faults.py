@@ -1,0 +1,76 @@
+"""Faults of our own: what nobody expected to be raised is told in the mail log, for a daemon's standard error leads nowhere.
+
+A fault is a `panic` line that names the process, the place and what becomes of it, and the trace after it, a line each. What the
+system has too little of, such as file descriptors, is an `error` line. One place is told of once a minute.
+"""
+
+import asyncio
+import sys
+import threading
+import time
+import traceback
+from typing import Any
+
+from gatepost.events.records import Note
+from gatepost.service.log import Log
+
+_AGAIN = 60.0  # seconds
+_REMEDY = "this is a fault of Gatepost, please report it with the trace that follows"
+
+
+class Faults:
+    """Tells of the faults of one process, `service` in the log. To be made in that process."""
+
+    def __init__(self, log: Log, service: str) -> None:
+        self._log = log.apart()
+        self._service = service
+        self._told: dict[str, float] = {}
+
+    def tell(self, fault: BaseException, consequence: str) -> None:
+        """Tell of `fault`; `consequence`: what becomes of the process and its work."""
+        fault = _only_one(fault)
+        kind, place, now = type(fault).__name__, _place(fault), time.monotonic()
+        if now - self._told.get(kind + place, -_AGAIN) < _AGAIN:
+            return
+        self._told[kind + place] = now
+        self._say(f"{kind}: {fault}{place}: {consequence}; {_REMEDY}", "panic")
+        for block in traceback.format_exception(fault):
+            for line in block.splitlines():
+                self._say(f"trace: {line}", "panic")
+        self._log.flush()
+
+    def watch_process(self) -> None:
+        """Tell of what threads and destructors raise."""
+        threading.excepthook = lambda args: self._of_thread(args)
+        sys.unraisablehook = lambda args: self.tell(args.exc_value or RuntimeError(args.err_msg), "the process goes on")
+
+    def watch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Tell of what callbacks and forgotten tasks raise."""
+        loop.set_exception_handler(self._of_loop)
+
+    def _of_thread(self, args: threading.ExceptHookArgs) -> None:
+        name = args.thread.name if args.thread else "unnamed"
+        self.tell(args.exc_value or args.exc_type(), f"the thread {name} has ended, the process goes on")
+
+    def _of_loop(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        fault, message = context.get("exception"), str(context.get("message", ""))
+        if fault is None or isinstance(fault, OSError):
+            self._say(f"{message}: {fault}" if fault else message, "error")
+            self._log.flush()
+        else:
+            self.tell(fault, f"{message}, the process goes on")
+
+    def _say(self, text: str, severity: str) -> None:
+        self._log.emit(Note(self._service, text, severity))
+
+
+def _only_one(fault: BaseException) -> BaseException:
+    """What a task group wrapped, where it is only one."""
+    while isinstance(fault, BaseExceptionGroup) and len(fault.exceptions) == 1:
+        fault = fault.exceptions[0]
+    return fault
+
+
+def _place(fault: BaseException) -> str:
+    frames = traceback.extract_tb(fault.__traceback__)
+    return f" ({frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno})" if frames else ""
