@@ -13,7 +13,7 @@ from gatepost.events.records import Emit, Note
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Tables
 from gatepost.mail import header
-from gatepost.mail.content import Content, line_feeds_only
+from gatepost.mail.content import Content, MemoryContent, line_feeds_only
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import Class, Outcome, sent
 from gatepost.mail.queue_id import QueueId
@@ -39,13 +39,17 @@ NO_RECIPIENTS = Outcome(Class.PERMANENT, "5.1.0", "Error: no recipients specifie
 
 # Where mail comes in that others have written; what the mail system writes itself is not copied to anybody.
 _SUBMITTING = frozenset(("smtpd", "pickup", "qmqpd"))
+# Where nobody waits for a reply: what is refused for good goes back to its sender.
+_RETURNING = frozenset(("pickup",))
 
 
 class Cleaned(Struct, frozen=True):
-    """How an intake ended. `outcome`: why the message is refused. Neither it nor `message`: discarded, and well so."""
+    """How an intake ended. `outcome`: why the message is refused. Neither it nor `message`: discarded, and well so. `returned`: of a
+    refused message that has to go back to its sender, the header, with its envelope."""
 
     message: NewMessage | None = None
     outcome: Outcome | None = None
+    returned: NewMessage | None = None
 
 
 class Cleanup:
@@ -156,7 +160,8 @@ class Intake:
             await recipients.add(recipient)
         headers, content, lines = await self._content(effects, envelope, sender)
         if refusal := headers.refusal or effects.refusal:
-            return Cleaned(outcome=_refusal(refusal))
+            returned = self._returned(envelope, sender, recipients, content)
+            return Cleaned(outcome=_refusal(refusal), returned=returned)
         if effects.discard:
             return Cleaned()
         await recipients.always_bcc(effects.bcc)
@@ -176,7 +181,8 @@ class Intake:
         rules = cleanup.rules
         section = header.split(staging.head)
         checks = Checks(rules.maps, self._story, effects, cleanup.emit) if rules.looks else None
-        headers = Headers(rules, self._rewriter, checks, self._story, cleanup.emit)
+        returning = self._origin_service in _RETURNING
+        headers = Headers(rules, self._rewriter, checks, self._story, cleanup.emit, returning=returning)
         kept = await headers.go_through(section.headers)
         if not headers.ended:
             kept += headers.missing(sender, envelope.sender_fullname, cleanup.dates(cleanup.clock()))
@@ -191,6 +197,14 @@ class Intake:
         if checks is not None and (effects.checking or rules.walks_strictly) and not headers.ended:
             rest, lines = await self._walk(BodyWalk(rules, checks, section.headers), rest, head.count(b"\r\n"))
         return headers, staging.content(head, rest), lines
+
+    def _returned(self, envelope: Envelope, sender: str, recipients: Recipients, content: Content) -> NewMessage | None:
+        """What goes back to the sender of a refused message, if anything."""
+        if self._origin_service not in _RETURNING:
+            return None
+        head = content.head(self._cleanup.settings.header_size_limit).partition(b"\r\n\r\n")[0] + b"\r\n"
+        final = structs.replace(envelope, sender=sender, recipients=tuple(recipients.final), ret="HDRS")
+        return NewMessage(self._queue_id, final, MemoryContent(head), content.size)
 
     async def _walk(self, walk: BodyWalk, rest: bytes, lines: int) -> tuple[bytes, int]:
         """The body after its checks: (what is in memory of it, count of all lines)."""

@@ -60,11 +60,6 @@ class Effects:
         self.redirect = ""
         self.bcc: list[str] = []
 
-    @property
-    def ended(self) -> bool:
-        """Whether the message will not be queued."""
-        return self.discard or bool(self.refusal)
-
 
 class Checks:
     """The checks of one message. Each `check` gives the lines (octets, no line end) to put in the place of what was checked;

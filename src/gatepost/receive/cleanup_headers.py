@@ -60,14 +60,25 @@ class HeaderRewriter:
 
 
 class Headers:
-    """Goes through the primary headers of one message. `rewriter`: None where the client's headers are left alone."""
+    """Goes through the primary headers of one message. `rewriter`: None where the client's headers are left alone. `returning`: a
+    refused message goes back to its sender, and is completed for that."""
 
-    def __init__(self, rules: Rules, rewriter: HeaderRewriter | None, checks: Checks | None, story: Story, emit: Emit) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        rewriter: HeaderRewriter | None,
+        checks: Checks | None,
+        story: Story,
+        emit: Emit,
+        *,
+        returning: bool = False,
+    ) -> None:
         self._rules = rules
         self._rewriter = rewriter
         self._checks = checks
         self._story = story
         self._emit = emit
+        self._returning = returning
         self.seen: set[str] = set()
         self.resent = ""
         self.hops = 0
@@ -93,8 +104,10 @@ class Headers:
 
     @property
     def ended(self) -> bool:
-        """Whether the message is refused or discarded, so that nothing more is looked at."""
-        return bool(self.refusal) or (self._checks is not None and self._checks.effects.ended)
+        """Whether nobody will see the message, so that nothing more is looked at: it is discarded, or refused for good."""
+        effects = None if self._checks is None else self._checks.effects
+        refused = self.refusal or (effects is not None and effects.refusal)
+        return bool(refused and not self._returning) or (effects is not None and effects.discard)
 
     async def _checked(self, header: Header, kept: list[bytes]) -> None:
         assert self._checks is not None

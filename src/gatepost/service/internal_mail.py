@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from gatepost.mail.content import Content
 from gatepost.mail.envelope import Envelope
-from gatepost.mail.outcome import Class
+from gatepost.mail.outcome import Outcome
 from gatepost.mail.queue_id import QueueId
-from gatepost.queue.port import QueueUnavailable
+from gatepost.queue.port import NewMessage, QueueUnavailable
 from gatepost.receive.received import MailDates
 
 if TYPE_CHECKING:
@@ -24,11 +24,12 @@ _UNCHECKED = {"receive_override_options": "no_header_body_checks"}
 
 
 class MailRefused(QueueUnavailable):
-    """Cleanup refused the message; the text says why. `temporary`: it may take it later."""
+    """Cleanup refused the message, for `outcome`. `returned`: what is to go back to its sender (cleanup.Cleaned)."""
 
-    def __init__(self, why: str, *, temporary: bool) -> None:
-        super().__init__(why)
-        self.temporary = temporary
+    def __init__(self, outcome: Outcome, returned: NewMessage | None) -> None:
+        super().__init__(f"{outcome.enhanced} {outcome.text}")
+        self.outcome = outcome
+        self.returned = returned
 
 
 class InternalMail:
@@ -62,8 +63,7 @@ class InternalMail:
             raise
         cleaned = await intake.finish(envelope)
         if cleaned.outcome is not None:
-            why = f"{cleaned.outcome.enhanced} {cleaned.outcome.text}"
-            raise MailRefused(why, temporary=cleaned.outcome.cls is Class.TEMPORARY)
+            raise MailRefused(cleaned.outcome, cleaned.returned)
         if cleaned.message is not None:
             await self._house.enqueue(cleaned.message)
         return queue_id

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from gatepost.events.records import Note, PickedUp
-from gatepost.queue.port import QueueUnavailable
+from gatepost.events.records import Delivered, Note, PickedUp
+from gatepost.mail.outcome import Class, Outcome
+from gatepost.queue.port import ActiveMessage, Failure, NewMessage, QueuedRecipient, QueueUnavailable
 from gatepost.receive import maildrop
 from gatepost.receive.local_submission import envelope_of
 from gatepost.service.internal_mail import InternalMail, MailRefused
@@ -31,6 +33,7 @@ class PickupSettings(Struct, frozen=True):
     """Parameters of pickup(8), with those of its line in master.cf."""
 
     content_filter: str
+    soft_bounce: bool
 
 
 class Pickup:
@@ -80,7 +83,7 @@ class Pickup:
             except FileNotFoundError:
                 continue  # its owner took it back
             except (maildrop.Damaged, MailRefused) as error:
-                if isinstance(error, MailRefused) and error.temporary:
+                if isinstance(error, MailRefused) and self._is_for_now(error):
                     self._again[path] = time.monotonic() + _RETRY
                     self._warn(f"{path.name}: {error}: tried again later")
                 else:
@@ -96,7 +99,31 @@ class Pickup:
         envelope = envelope_of(waiting.submission, content_filter=self._settings.content_filter)
         self._house.emit(PickedUp("pickup", str(queue_id), waiting.uid, envelope.sender))
         comment = f", from userid {waiting.uid}"
-        await self._submit.submit(queue_id, envelope, waiting.chunks(), origin="pickup", comment=comment)
+        try:
+            await self._submit.submit(queue_id, envelope, waiting.chunks(), origin="pickup", comment=comment)
+        except MailRefused as refused:
+            if self._is_for_now(refused) or refused.returned is None:
+                raise
+            await self._return(refused.returned, refused.outcome)
+
+    def _is_for_now(self, refused: MailRefused) -> bool:
+        return refused.outcome.cls is Class.TEMPORARY or self._settings.soft_bounce
+
+    async def _return(self, message: NewMessage, outcome: Outcome) -> None:
+        """Return what cleanup refuses to its sender: nobody is there any more to be told at once. Raises QueueUnavailable."""
+        house, envelope = self._house, message.envelope
+        why = replace(outcome, text=outcome.text.removeprefix("Error: "))
+        age = max(house.clock() - message.id.arrival, 0.0)
+        for recipient in envelope.recipients:
+            house.emit(
+                Delivered(
+                    "cleanup", str(message.id), recipient.address, recipient.original, "none", age, (age, 0.0, 0.0, 0.0),
+                    why.enhanced, "bounced", why.text,
+                )
+            )  # fmt: skip
+        failed = [Failure(QueuedRecipient(n, recipient), why, "failed") for n, recipient in enumerate(envelope.recipients)]
+        told_of = ActiveMessage(message.id, replace(envelope, recipients=()), message.content, message.size, ())
+        await house.notices.bounced(told_of, failed)
 
     def _set_aside(self, path: Path, why: str) -> None:
         """Out of the way, and kept; what its owner made unmovable is not looked at again, so that it holds up nobody's mail."""

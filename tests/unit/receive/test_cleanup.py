@@ -70,8 +70,9 @@ class Run:
         context: str = "remote",
         fullname: str = "",
         step: int = 0,
+        origin: str = "smtpd",
     ) -> Cleaned:
-        intake = self.cleanup.open(QUEUE_ID, client=CLIENT, origin_service="smtpd", context=context)
+        intake = self.cleanup.open(QUEUE_ID, client=CLIENT, origin_service=origin, context=context)
         intake.write(RECEIVED)
         for start in range(0, len(content), step or len(content) or 1):
             intake.write(content[start : start + step] if step else content)
@@ -426,3 +427,23 @@ def test_a_remote_body_comes_out_as_it_came_in(lines: list[bytes], step: int) ->
         message = Run(Path("/nowhere"), **parameters)(content, step=step).message
         assert message is not None
         assert message.content.read() == RECEIVED + content
+
+
+@pytest.mark.parametrize("checks", ["header_checks", "body_checks"])
+def test_what_a_submission_is_refused_for_goes_back_with_a_whole_header(make: Make, checks: str) -> None:
+    run = make(**{checks: "inline:{{Subject: bad=REJECT 5.7.9 no}, {evil=REJECT 5.7.9 no}}"})
+    content = b"Subject: bad\r\nTo: a@b.test\r\n\r\nevil\r\nmore\r\n"
+    refused = run(content, Recipient("ann"), context="local", origin="pickup")
+    assert refused.message is None
+    assert refused.outcome is not None
+    assert (refused.outcome.enhanced, refused.outcome.text) == ("5.7.9", "no")
+    assert refused.returned is not None
+    assert [recipient.address for recipient in refused.returned.envelope.recipients] == ["ann@mail.example.test"]
+    assert refused.returned.envelope.ret == "HDRS"
+    head = refused.returned.content.read()[len(RECEIVED) :].decode().replace("\r\n", "\n").replace(str(QUEUE_ID), "QID")
+    assert head == f"Subject: bad\nTo: a@b.test\nMessage-Id: <QID@mail.example.test>\n{DATE}\nFrom: sender@client.test\n"
+    assert run.log[-1 if checks == "header_checks" else 0] == "QID: message-id=<QID@mail.example.test>"
+
+
+def test_to_a_client_that_waits_nothing_is_returned(make: Make) -> None:
+    assert make(header_checks="inline:{{Subject: bad=REJECT}}")(b"Subject: bad\r\n\r\nx\r\n").returned is None

@@ -1,0 +1,103 @@
+"""pickup(8): what becomes of a submission that cleanup refuses."""
+
+import asyncio
+import types
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gatepost.events.records import Delivered, Event, Note, PickedUp
+from gatepost.mail.content import MemoryContent
+from gatepost.mail.envelope import Envelope, Recipient
+from gatepost.mail.outcome import Class, Outcome
+from gatepost.mail.queue_id import QueueId
+from gatepost.queue.port import ActiveMessage, Failure, NewMessage
+from gatepost.receive import maildrop
+from gatepost.receive.cleanup import Cleaned
+from gatepost.service.pickup import Pickup
+
+ID = QueueId(1_800_000_000_000_000, 1)
+NO = Outcome(Class.PERMANENT, "5.7.1", "no bad subjects", code=550)
+LATER = Outcome(Class.TEMPORARY, "4.6.0", "Alias expansion error", code=451)
+
+
+class Intake:
+    """A cleanup that refuses every message, and returns it where that is for good."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+
+    def open(self, queue_id: QueueId, **_: str) -> "Intake":
+        return self
+
+    def write(self, chunk: bytes) -> None: ...
+
+    async def finish(self, envelope: Envelope) -> Cleaned:
+        return Cleaned(None, self.outcome, NewMessage(ID, envelope, MemoryContent(b"Subject: bad\r\n"), 14))
+
+
+class House:
+    """As much of a worker's house as pickup looks at."""
+
+    def __init__(self, directory: Path, outcome: Outcome, soft_bounce: bool) -> None:
+        for name in ("maildrop", "corrupt", "private"):
+            (directory / name).mkdir()
+        self.queue_directory = directory
+        self.events: list[Event] = []
+        self.emit = self.events.append
+        self.clock = lambda: ID.arrival + 1.5
+        self.returned: list[tuple[str, list[str]]] = []
+        self.settings = types.SimpleNamespace(myhostname="mail.test", mail_name="Gatepost")
+        self.partitions = types.SimpleNamespace(new_id=lambda: ID)
+        self.notices = self
+        self.configuration = self
+        self._outcome = outcome
+        self._soft = soft_bounce
+
+    def service(self, name: str) -> None: ...
+
+    def view(self, cls: type[Any], overrides: Mapping[str, str]) -> Any:
+        return cls(content_filter="", soft_bounce=self._soft)
+
+    def cleanup(self, overrides: Mapping[str, str]) -> Intake:
+        return Intake(self._outcome)
+
+    async def bounced(self, message: ActiveMessage, failures: Sequence[Failure]) -> None:
+        self.returned.append((message.envelope.sender, [failure.recipient.recipient.address for failure in failures]))
+
+
+def picked_up(directory: Path, outcome: Outcome, *, soft_bounce: bool = False) -> House:
+    house = House(directory, outcome, soft_bounce)
+    submission = maildrop.Submission("bob@b.test", (Recipient("ann@a.test"), Recipient("eve@a.test")))
+    maildrop.write(directory / "maildrop", submission, [b"Subject: bad\r\n\r\nx\r\n"])
+
+    async def scenario() -> None:
+        runner = asyncio.create_task(Pickup(house).run())  # type: ignore[arg-type]
+        async with asyncio.timeout(5):
+            while len(house.events) < 2:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)
+        runner.cancel()
+
+    asyncio.run(scenario())
+    return house
+
+
+def test_what_is_refused_for_good_goes_back_to_its_sender(tmp_path: Path) -> None:
+    house = picked_up(tmp_path, NO)
+    assert house.returned == [("bob@b.test", ["ann@a.test", "eve@a.test"])]
+    assert [type(event) for event in house.events] == [PickedUp, Delivered, Delivered]
+    assert house.events[1] == Delivered(
+        "cleanup", str(ID), "ann@a.test", "", "none", 1.5, (1.5, 0.0, 0.0, 0.0), "5.7.1", "bounced", "no bad subjects"
+    )
+    assert maildrop.waiting(tmp_path / "maildrop") == []
+
+
+@pytest.mark.parametrize(("outcome", "soft_bounce"), [(LATER, False), (NO, True)])
+def test_what_is_refused_for_now_stays(tmp_path: Path, outcome: Outcome, soft_bounce: bool) -> None:
+    house = picked_up(tmp_path, outcome, soft_bounce=soft_bounce)
+    assert house.returned == []
+    assert isinstance(house.events[1], Note)
+    assert len(maildrop.waiting(tmp_path / "maildrop")) == 1
