@@ -44,8 +44,8 @@ _RETURNING = frozenset(("pickup",))
 
 
 class Cleaned(Struct, frozen=True):
-    """How an intake ended. `outcome`: why the message is refused. Neither it nor `message`: discarded, and well so. `returned`: of a
-    refused message that has to go back to its sender, the header, with its envelope."""
+    """How an intake ended. `outcome`: why the message is refused. Neither it nor `message`: discarded, and well so. `returned`: the
+    header, with its envelope, of a refused message that has to go back to its sender."""
 
     message: NewMessage | None = None
     outcome: Outcome | None = None

@@ -46,7 +46,7 @@ class House:
             (directory / name).mkdir()
         self.queue_directory = directory
         self.events: list[Event] = []
-        self.emit = self.events.append
+        self.told = asyncio.Event()
         self.clock = lambda: ID.arrival + 1.5
         self.returned: list[tuple[str, list[str]]] = []
         self.settings = types.SimpleNamespace(myhostname="mail.test", mail_name="Gatepost")
@@ -55,6 +55,11 @@ class House:
         self.configuration = self
         self._outcome = outcome
         self._soft = soft_bounce
+
+    def emit(self, event: Event) -> None:
+        self.events.append(event)
+        if not isinstance(event, PickedUp):
+            self.told.set()
 
     def service(self, name: str) -> None: ...
 
@@ -76,8 +81,7 @@ def picked_up(directory: Path, outcome: Outcome, *, soft_bounce: bool = False) -
     async def scenario() -> None:
         runner = asyncio.create_task(Pickup(house).run())  # type: ignore[arg-type]
         async with asyncio.timeout(5):
-            while len(house.events) < 2:
-                await asyncio.sleep(0.01)
+            await house.told.wait()
         await asyncio.sleep(0.01)
         runner.cancel()
 
