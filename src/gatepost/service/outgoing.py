@@ -37,6 +37,20 @@ def outgoing_rewriter(house: "House", overrides: Mapping[str, str], program: str
     return rewrite
 
 
+def in_turn(*rewriters: Rewriter | None) -> Rewriter | None:
+    """One that does what these do, one after the other; None where there is nothing to do."""
+    wanted = [rewriter for rewriter in rewriters if rewriter is not None]
+    if len(wanted) < 2:
+        return wanted[0] if wanted else None
+
+    async def rewrite(request: DeliveryRequest) -> DeliveryRequest:
+        for one in wanted:
+            request = await one(request)
+        return request
+
+    return rewrite
+
+
 async def _outside(table: AddressMap, queued: QueuedRecipient) -> QueuedRecipient:
     address = await generic.address(table, queued.recipient.address)
     return replace(queued, recipient=replace(queued.recipient, address=address))

@@ -11,7 +11,8 @@ from gatepost.lookup.braces import split_list
 from gatepost.lookup.port import Table
 from gatepost.lookup.registry import Tables
 from gatepost.net.connect import SocketConnector
-from gatepost.service.outgoing import outgoing_rewriter
+from gatepost.service.outgoing import in_turn, outgoing_rewriter
+from gatepost.service.outgoing_checks import outgoing_checks
 
 if TYPE_CHECKING:
     from gatepost.service.house import House
@@ -34,7 +35,10 @@ def smtp_agent(house: "House", entry: ServiceEntry) -> Agent:
         base=str(house.queue_directory),
         tls_policies=_table(tables, settings.smtp_tls_policy_maps),
         passwords=_table(tables, settings.smtp_sasl_password_maps),
-        rewrite=outgoing_rewriter(house, overrides, entry.command, tables),
+        rewrite=in_turn(
+            outgoing_checks(house, overrides, entry.command, tables, emit),
+            outgoing_rewriter(house, overrides, entry.command, tables),
+        ),
     )
 
 

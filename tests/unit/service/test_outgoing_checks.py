@@ -1,0 +1,82 @@
+"""smtp_header_checks and its kin: what is changed, what is logged, and what is not there."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from tests.support.settings import default
+
+from gatepost.deliver.port import DeliveryRequest
+from gatepost.events.maillog import words
+from gatepost.events.records import Event
+from gatepost.lookup.registry import Tables
+from gatepost.mail.content import Content, MemoryContent
+from gatepost.mail.envelope import Envelope, Recipient
+from gatepost.mail.queue_id import QueueId
+from gatepost.queue.port import ActiveMessage, QueuedRecipient
+from gatepost.receive.cleanup_rules import CheckMaps
+from gatepost.receive.cleanup_settings import CleanupSettings
+from gatepost.service.outgoing_checks import OutgoingChecker
+
+ID = QueueId(1_800_000_000_000_000, 1)
+MESSAGE = (
+    b'Received: from inside\r\n\tby us\r\nSubject: secret\r\nContent-Type: multipart/mixed; boundary="b"\r\n\r\n'
+    b"--b\r\nContent-Type: text/plain\r\n\r\ncard 1234\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n"
+    b"Subject: nested\r\n\r\nbye\r\n--b--\r\n"
+)
+
+
+def checked(folder: Path, content: bytes = MESSAGE, **checks: str) -> tuple[bytes, list[str]]:
+    """What a content becomes under checks given as rules of a regexp table by kind (header, mime, nested, body); and the log."""
+    events: list[Event] = []
+    tables = Tables(lambda text: None)
+    names = ("header", "mime", "nested", "body")
+    specs = {name: f"regexp:{{ {{{checks[name]}}} }}" if name in checks else "" for name in names}
+    maps = CheckMaps(*(tables.maps(specs[name], f"smtp_{name}_checks") for name in names))
+    checker = OutgoingChecker(
+        maps, default(CleanupSettings), tables, service="smtp", emit=events.append, staging=lambda: folder / "staged"
+    )
+    to = QueuedRecipient(0, Recipient("a@b.test"))
+    message = ActiveMessage(ID, Envelope("s@a.test"), MemoryContent(content), len(content), (to,))
+    request = asyncio.run(checker(DeliveryRequest(message, (to,), "smtp", "b.test")))
+    assert request.message.envelope is message.envelope
+    found: Content = request.message.content
+    assert found.size == len(found.read())
+    return found.read(), [words(event) for event in events]
+
+
+@pytest.mark.parametrize(
+    ("checks", "before", "after", "log"),
+    [
+        ({"header": "/^Received:/ IGNORE"}, b"Received: from inside\r\n\tby us\r\n", b"", []),
+        ({"header": "/^Subject:/ STRIP why"}, b"Subject: secret\r\n", b"", ["strip: header Subject: secret: why"]),
+        (
+            {"header": "/^Subject:/ REPLACE Subject: none"},
+            b"Subject: secret", b"Subject: none", ["replace: header Subject: secret: Subject: none"],
+        ),
+        ({"header": "/^Subject:/ PREPEND X: y"}, b"Subject", b"X: y\r\nSubject", ["prepend: header Subject: secret: X: y"]),
+        ({"header": "/inside/ WARN"}, b"", b"", ["warning: header Received: from inside?\tby us".replace("\t", "?")]),
+        ({"header": "/secret/ REJECT no"}, b"", b"", ["warning: unsupported command in smtp_header_checks map: REJECT no"]),
+        ({"mime": "/plain/ REPLACE A:b"}, b"Content-Type: text/plain", b"A:b", ["replace: header Content-Type: text/plain: A:b"]),
+        ({"nested": "/Subject/ IGNORE"}, b"Subject: nested\r\n", b"", []),
+        ({"body": "/1234/ REPLACE card ****"}, b"card 1234", b"card ****", ["replace: body card 1234: card ****"]),
+    ],
+)  # fmt: skip
+def test_actions(tmp_path: Path, checks: Mapping[str, str], before: bytes, after: bytes, log: list[str]) -> None:
+    content, told = checked(tmp_path, **checks)
+    assert content == MESSAGE.replace(before, after, 1)
+    assert [line.removeprefix(f"{ID}: ") for line in told] == log
+
+
+def test_long_messages_are_put_aside_and_leave_nothing(tmp_path: Path) -> None:
+    body = b"line\r\n" * 300_000
+    content, told = checked(tmp_path, MESSAGE + body, body="/1234/ REPLACE x")
+    assert content == MESSAGE.replace(b"card 1234", b"x") + body
+    assert len(told) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_header_section_without_end_stays_as_it_is(tmp_path: Path) -> None:
+    endless = b"Subject: secret\r\n" + b"X: y\r\n" * 200_000
+    assert checked(tmp_path, endless, header="/./ IGNORE") == (endless, [])
