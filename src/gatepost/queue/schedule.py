@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from gatepost.mail.envelope import Envelope
+from gatepost.mail.address import split as split_address
+from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.queue.port import QueuedRecipient
 from gatepost.queue.settings import QueueSettings, TransportLimits
 
@@ -46,12 +47,14 @@ def is_late(warned: bool, now: float, arrival: float, settings: QueueSettings) -
     return not warned and 0 < settings.delay_warning_time <= now - arrival + 1
 
 
-def with_verp(envelope: Envelope, recipient: str) -> Envelope:
-    """`envelope` with the sender that names its recipient between the VERP delimiters (VERP_README): `list+user=host@domain`."""
+def with_verp(envelope: Envelope, recipient: Recipient) -> Envelope:
+    """`envelope` with the sender that names its recipient, as the submitter knew it, between the VERP delimiters (VERP_README):
+    `list+user=host@domain`; `list+user@domain` where no host was given."""
     local, _, domain = envelope.sender.rpartition("@")
     before, between = envelope.verp[0], envelope.verp[-1]
-    user, _, host = recipient.rpartition("@")
-    return replace(envelope, sender=f"{local}{before}{user}{between}{host}@{domain}") if local else envelope
+    user, host = split_address(recipient.original or recipient.address)
+    named = f"{user}{between}{host}" if host else user
+    return replace(envelope, sender=f"{local}{before}{named}@{domain}") if local else envelope
 
 
 def feedback(text: str) -> Feedback:

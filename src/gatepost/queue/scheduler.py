@@ -368,7 +368,7 @@ class Scheduler:
         site, active = job.site, job.active
         message = active.message
         if message.envelope.verp:
-            message = replace(message, envelope=with_verp(message.envelope, job.recipients[0].recipient.address))
+            message = replace(message, envelope=with_verp(message.envelope, job.recipients[0].recipient))
         probe = bool(active.trace & Trace.VERIFY)
         request = DeliveryRequest(message, job.recipients, site.transport.name, site.nexthop, probe)
         reports = await self._deliver(request)

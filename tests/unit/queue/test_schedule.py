@@ -26,7 +26,12 @@ def test_next_attempt_waits_for_the_queue_run(age: float, due: float) -> None:
 
 @pytest.mark.parametrize(("sender", "wanted"), [("list@a.test", "list+y+z=b.test@a.test"), ("", "")])
 def test_verp(sender: str, wanted: str) -> None:
-    assert with_verp(Envelope(sender, verp="+="), "y+z@b.test").sender == wanted
+    assert with_verp(Envelope(sender, verp="+="), Recipient("y+z@b.test")).sender == wanted
+
+
+@pytest.mark.parametrize(("original", "wanted"), [("x@alias.test", "list+x=alias.test@a.test"), ("x", "list+x@a.test")])
+def test_verp_names_the_recipient_as_it_was_given(original: str, wanted: str) -> None:
+    assert with_verp(Envelope("list@a.test", verp="+="), Recipient("y@b.test", original)).sender == wanted
 
 
 @pytest.mark.parametrize(
