@@ -14,6 +14,7 @@ from gatepost.config.master import ServiceEntry, parse_master
 from gatepost.deliver.discard import DiscardAgent
 from gatepost.deliver.error import ErrorAgent
 from gatepost.deliver.port import Agent
+from gatepost.deliver.status_filter import FilteredAgent
 from gatepost.deliver.virtual import VirtualAgent, VirtualSettings
 from gatepost.mail.outcome import Class
 from gatepost.queue.settings import TransportLimits
@@ -24,7 +25,7 @@ from gatepost.service.smtp_client import smtp_agent
 if TYPE_CHECKING:
     from gatepost.service.house import House
 
-_BUILT_IN = parse_master(
+BUILT_IN = parse_master(
     """\
 smtp      unix  -  -  n  -  -  smtp
 relay     unix  -  -  n  -  -  smtp
@@ -64,6 +65,10 @@ _BUILDERS: dict[str, Callable[["House", ServiceEntry], Agent]] = {
 }
 
 
+_FILTERED = frozenset(("smtp", "lmtp", "local", "pipe", "virtual"))
+"""Programs that have a delivery status filter."""
+
+
 def transport_limits(
     configuration: Configuration, transport: str, process_limit: int, overrides: Mapping[str, str] | None = None
 ) -> TransportLimits:
@@ -79,7 +84,7 @@ class Transports:
     def __init__(self, house: "House") -> None:
         self._house = house
         named = [entry for entry in house.configuration.services if entry.type == "unix"]
-        self._entries = {entry.name: entry for entry in (*_BUILT_IN, *named)}
+        self._entries = {entry.name: entry for entry in (*BUILT_IN, *named)}
         self._agents: dict[str, Agent] = {}
 
     def agent(self, transport: str) -> Agent:
@@ -87,8 +92,16 @@ class Transports:
         agent = self._agents.get(transport)
         if agent is None:
             entry = self._entries[transport]
-            agent = self._agents[transport] = _BUILDERS[entry.command](self._house, entry)
+            agent = self._agents[transport] = self._filtered(_BUILDERS[entry.command](self._house, entry), entry)
         return agent
+
+    def _filtered(self, agent: Agent, entry: ServiceEntry) -> Agent:
+        """The agent, with a delivery status filter where one is configured for its program."""
+        if entry.command not in _FILTERED:
+            return agent
+        name, emit = f"{entry.command}_delivery_status_filter", self._house.emitter(entry)
+        maps = self._house.tables(entry.command, emit).maps(self._house.configuration.value(name, entry.overrides), name)
+        return agent if maps.empty else FilteredAgent(agent, maps, self._house.teller(entry.command, emit))
 
     def program(self, transport: str) -> str:
         """The program of a transport, by which its lines in the log go."""
