@@ -179,7 +179,12 @@ def _ret(command: Command, found: Asked, value: str) -> None:
 
 
 def _envid(command: Command, found: Asked, value: str) -> None:
-    found.envid = value
+    """-V: an envelope id; two characters are what -XV wants, whose name this was long ago."""
+    if len(value) == 2:
+        command.warn(f"option -V{value} is deprecated with Postfix 2.3; specify -XV{value} instead")
+        found.verp = value
+    else:
+        found.envid = value
 
 
 def _x(command: Command, found: Asked, value: str) -> None:

@@ -24,9 +24,12 @@ def submit(command: Command, found: Asked, source: BinaryIO) -> int:
     """Leave the message that `source` gives; 0, or Fatal."""
     user = _User()
     sender = _sender(command, found, user)
+    tag = f"{sender}({user.uid})"  # as Postfix's diagnostics name who submits
     if not (found.recipients or found.extract):
-        raise Fatal(f"{user.tag}: Recipient addresses must be specified on the command line or via the -t option")
+        raise Fatal(f"{tag}: Recipient addresses must be specified on the command line or via the -t option")
     verp = _verp(command, found)
+    if verp and not sender:
+        raise Fatal(f"{tag}: -V option requires non-null sender address")
     ends = LineEnds(command.value("sendmail_fix_line_endings").lower())
     limit = int(command.value("message_size_limit"))
     recipients = [one for text in found.recipients for one in addresses(text)]
@@ -37,7 +40,7 @@ def submit(command: Command, found: Asked, source: BinaryIO) -> int:
         head, content = _header_section(iter(content))
         recipients += header_recipients(header.split(head).headers)
         if not recipients:
-            raise Fatal(f"{user.tag}: No recipient addresses found in message header")
+            raise Fatal(f"{tag}: No recipient addresses found in message header")
     submission = maildrop.Submission(
         sender=sender,
         recipients=tuple(Recipient(one, one, notify=found.notify) for one in recipients),
@@ -49,7 +52,7 @@ def submit(command: Command, found: Asked, source: BinaryIO) -> int:
         trace="verify" if found.verify else "deliver" if found.verbose == 1 else "",
         smtputf8=not all(one.isascii() for one in (sender, *recipients)),
     )
-    _leave(command, user, submission, content)
+    _leave(command, tag, submission, content)
     if submission.trace:
         print(f"Mail Delivery Status Report will be mailed to <{external(sender)}>.")
     return 0
@@ -62,7 +65,7 @@ def _probe(sender: str, recipients: list[str]) -> Iterator[bytes]:
 
 
 class _User:
-    """The user who submits. `tag`: as Postfix's diagnostics name it."""
+    """The user who submits."""
 
     def __init__(self) -> None:
         self.uid = os.getuid()
@@ -71,7 +74,6 @@ class _User:
         except KeyError:
             raise Fatal(f"no login name found for user ID {self.uid}") from None
         self.name = entry.pw_name
-        self.tag = f"{self.name}({self.uid})"
         # RFC-less custom: the first part of the gecos field, in which & stands for the login name.
         gecos = entry.pw_gecos.partition(",")[0].replace("&", self.name.capitalize())
         self.fullname = os.environ.get("NAME") or gecos
@@ -112,12 +114,12 @@ def _header_section(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
     return head, whole()
 
 
-def _leave(command: Command, user: _User, submission: maildrop.Submission, content: Iterable[bytes]) -> None:
+def _leave(command: Command, tag: str, submission: maildrop.Submission, content: Iterable[bytes]) -> None:
     folder = command.queue_directory / "maildrop"
     try:
         maildrop.write(folder, submission, content)
     except SizeExceeded:
-        raise Fatal(f"{user.tag}: message file too big") from None
+        raise Fatal(f"{tag}: message file too big") from None
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.EACCES):
             raise Fatal(f"{folder}: {error.strerror}: has the mail system ever been started? It makes this folder") from None

@@ -1,0 +1,65 @@
+"""sendmail(1): what its options come to, in a maildrop that nobody looks into."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gatepost.cli.command import Command, Fatal
+from gatepost.cli.sendmail_options import Asked, asked, scan
+from gatepost.cli.sendmail_submit import submit
+from gatepost.receive import maildrop
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    (tmp_path / "main.cf").write_text(f"queue_directory = {tmp_path}\nmaillog_file = {tmp_path}/log\n")
+    (tmp_path / "master.cf").write_text("")
+    (tmp_path / "maildrop").mkdir()
+    return Command("sendmail", directory=str(tmp_path))
+
+
+def options(command: Command, *words: str) -> Asked:
+    return asked(command, *scan(words), "m")
+
+
+def left(command: Command, *words: str) -> dict[str, Any]:
+    submit(command, options(command, *words), io.BytesIO(b"Subject: x\n\nx\n"))
+    (path,) = maildrop.waiting(command.queue_directory / "maildrop")
+    with maildrop.opened(path) as waiting:
+        submission = waiting.submission
+    path.unlink()
+    return {name: getattr(submission, name) for name in ("envid", "verp", "trace")}
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (("-V", "envid"), {"envid": "envid", "verp": "", "trace": ""}),
+        (("-XV",), {"envid": "", "verp": "+=", "trace": ""}),
+        (("-XV-=",), {"envid": "", "verp": "-=", "trace": ""}),
+        (("-V-=",), {"envid": "", "verp": "-=", "trace": ""}),
+        (("-v",), {"envid": "", "verp": "", "trace": "deliver"}),
+        (("-v", "-v"), {"envid": "", "verp": "", "trace": ""}),
+        (("-bv",), {"envid": "", "verp": "", "trace": "verify"}),
+    ],
+)
+def test_what_a_submission_asks_for(command: Command, words: tuple[str, ...], found: dict[str, str]) -> None:
+    assert left(command, *words, "-f", "a@b.test", "x@b.test") == found
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("-XV", "-f", "", "x@b.test"), "(0): -V option requires non-null sender address"),
+        (("-XV+", "-f", "a", "x@b.test"), "-V requires two characters from -=+"),
+        (("-f", "a@b.test"), "a@b.test(0): Recipient addresses must be specified on the command line or via the -t option"),
+        (("-bv", "-v", "x@b.test"), "-v option cannot be used with -bv"),
+    ],
+)
+def test_what_cannot_be(command: Command, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], complaint: str) -> None:
+    monkeypatch.setattr("os.getuid", lambda: 0)
+    with pytest.raises(Fatal) as failure:
+        submit(command, options(command, *words), io.BytesIO(b""))
+    assert str(failure.value) == complaint
