@@ -103,7 +103,7 @@ class Client:
     """
 
     __slots__ = (
-        "_accepted", "_awaited", "_dialect", "_early", "_number", "_out", "_reader", "_transaction", "_unsent",
+        "_accepted", "_awaited", "_dialect", "_early", "_number", "_out", "_reader", "_tls_agreed", "_transaction", "_unsent",
         "esmtp", "greeted", "last", "offered", "quitting", "refusal", "stage", "usable",
     )  # fmt: skip
 
@@ -117,6 +117,7 @@ class Client:
         self._awaited: deque[Stage] = deque()  # replies still to come after the one of `stage`
         self._number = 0  # recipient whose reply comes next
         self._accepted: list[int] = []  # recipients the server took, whose end is not known
+        self._tls_agreed = False  # the server has said that it is ready for TLS
         self.stage = Stage.GREETING
         self.offered = NO_CAPABILITIES
         self.refusal: Reply | None = None
@@ -224,14 +225,16 @@ class Client:
 
     def _on_starttls(self, reply: Reply) -> Event:
         self.stage = Stage.IDLE
-        self.refusal = None if reply.cls == 2 else reply
+        self._tls_agreed = reply.cls == 2
+        self.refusal = None if self._tls_agreed else reply
         return Event.TLS
 
     def secured(self) -> None:
-        """TLS is about to start. Raises MalformedReply where anything came after the reply to STARTTLS in the clear: somebody
-        other than the server may have written that (response injection)."""
-        if self._early or not self._reader.empty:
-            raise MalformedReply("data in the clear after the reply to STARTTLS")
+        """TLS is about to start: after STARTTLS, or first of all (smtp_tls_wrappermode). Raises MalformedReply where the server
+        said more in the clear than it was asked: somebody else may have written that (response injection)."""
+        due = self._tls_agreed or self.stage is Stage.GREETING
+        if not due or self._early or not self._reader.empty:
+            raise MalformedReply("data in the clear before TLS")
 
     def authenticate(self, line: bytes) -> None:
         """Send an AUTH command or the answer to a challenge, without CRLF."""

@@ -172,6 +172,15 @@ def test_anything_after_the_reply_to_starttls_is_an_attack() -> None:
         client.secured()
 
 
+@pytest.mark.parametrize("octets", [b"220 evil ESMTP\r\n", b"554 go away\r\n", b"22", b"220 evil\r\n250 evil\r\n"])
+def test_anything_before_tls_from_the_start_is_an_attack(octets: bytes) -> None:
+    client = Client(Dialect("me.test"))
+    client.secured()
+    client.receive(octets)
+    with pytest.raises(MalformedReply):
+        client.secured()
+
+
 def test_server_that_speaks_while_idle_is_not_used_again() -> None:
     client = ready()
     assert client.receive(b"421 idle too long\r\n") is Event.WAIT
