@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import socketserver
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,27 +18,34 @@ Answer = bytes | None | Callable[[socket.socket], object]
 
 @dataclass
 class Taken:
-    """A message that was taken: its envelope as said, and its content exactly as it came, dots and all."""
+    """A message that was taken: its envelope as said, and its content exactly as it came, dots and all. `secure`: over TLS."""
 
     sender: bytes
     recipients: list[bytes]
     content: bytes
+    secure: bool = False
 
 
 @dataclass
 class Sink:
     """A server on `port` of 127.0.0.1.
 
-    `answers`: by verb (`GREETING`, `EHLO`, `MAIL` …, `END` for the end of data); may be changed at any time.
-    `delay`: seconds before a message is taken. `taken`: what was; `commands`: every command line that came.
+    `answers`: by verb (`GREETING`, `EHLO`, `MAIL` …, `END` for the end of data, `CONNECT` for what comes before all else); may be
+    changed at any time. `delay`: seconds before a message is taken. `tls`: what STARTTLS leads to, or with `wrapped` every
+    connection; `keywords_over_tls`: what is offered then. `taken`: what was; `commands`: every command line that came;
+    `in_clear`: those among them that came without TLS.
     """
 
     answers: Mapping[str, Answer] = field(default_factory=dict)
     delay: float = 0.0
     keywords: tuple[bytes, ...] = (b"PIPELINING", b"8BITMIME")
+    tls: ssl.SSLContext | None = None
+    wrapped: bool = False
+    keywords_over_tls: tuple[bytes, ...] = (b"PIPELINING", b"8BITMIME")
     port: int = 0
     taken: list[Taken] = field(default_factory=list)
     commands: list[bytes] = field(default_factory=list)
+    in_clear: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         sink = self
@@ -92,12 +100,18 @@ class _Session:
         self._buffer = b""
         self._sender = b""
         self._recipients: list[bytes] = []
+        self._secure = False
 
     def run(self) -> None:
+        self._answer("CONNECT", b"")
+        if self._sink.wrapped:
+            self._start_tls()
         self._answer("GREETING", b"220 sink.example ESMTP\r\n")
         while True:
             line = self._until(b"\r\n")
             self._sink.commands.append(line)
+            if not self._secure:
+                self._sink.in_clear.append(line)
             verb = line[:4].decode("ascii", "replace").upper()
             getattr(self, f"_{verb.lower()}", self._other)(verb, line)
 
@@ -105,10 +119,21 @@ class _Session:
         self._answer(verb, b"250 2.0.0 ok\r\n")
 
     def _ehlo(self, verb: str, line: bytes) -> None:
-        lines = [b"sink.example", *self._sink.keywords]
+        lines = [b"sink.example", *(self._sink.keywords_over_tls if self._secure else self._sink.keywords)]
         self._answer(verb, b"".join(b"250-" + one + b"\r\n" for one in lines[:-1]) + b"250 " + lines[-1] + b"\r\n")
 
     _lhlo = _ehlo
+
+    def _star(self, verb: str, line: bytes) -> None:
+        self._answer("STARTTLS", b"220 2.0.0 go ahead\r\n")
+        told = self._sink.answers.get("STARTTLS", b"220")
+        if isinstance(told, bytes) and told.startswith(b"220"):
+            self._start_tls()
+
+    def _start_tls(self) -> None:
+        assert self._sink.tls
+        self._connection = self._sink.tls.wrap_socket(self._connection, server_side=True)
+        self._secure, self._buffer = True, b""
 
     def _mail(self, verb: str, line: bytes) -> None:
         self._sender, self._recipients = line[10:], []
@@ -124,7 +149,7 @@ class _Session:
         if self._sink.delay:
             time.sleep(self._sink.delay)
         if "END" not in self._sink.answers:
-            self._sink.taken.append(Taken(self._sender, self._recipients, content))
+            self._sink.taken.append(Taken(self._sender, self._recipients, content, self._secure))
         self._answer("END", b"250 2.0.0 taken\r\n")
 
     def _quit(self, verb: str, line: bytes) -> None:
