@@ -626,7 +626,7 @@ SERVICES: Mapping[str, tuple[Parameter, ...]] = {
         P("append_dot_mydomain", BOOLEAN, "${{$compatibility_level} <level {1} ? {yes} : {no}}",
           "Complete a domain without dot by .$mydomain.", DONE),
         P("best_mx_transport", STRING, "",
-          "Where mail goes when this host is the best mail exchanger but does not list the domain; empty returns it.", NOT_YET),
+          "Where mail goes when this host is the best mail exchanger but does not list the domain; empty returns it.", DONE),
         P("default_transport", STRING, "smtp", "Transport for remote domains.", DONE),
         P("empty_address_default_transport_maps_lookup_key", STRING, "<>",
           "Key by which sender_dependent_default_transport_maps are asked about the empty sender.", DONE),

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from gatepost.deliver.port import DeliveryRequest, Report
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.queue.port import QueuedRecipient
@@ -26,6 +28,11 @@ class Attempt:
     @property
     def queue_id(self) -> str:
         return str(self.request.message.id)
+
+    def remaining(self) -> DeliveryRequest:
+        """The request for those who are left."""
+        request = self.request
+        return request if len(self.left) == len(request.recipients) else replace(request, recipients=tuple(self.left))
 
     def finish(self, outcome: Outcome | None, relay: str = "none") -> None:
         """`outcome` is that of all who are left; None: what was said of each of them before."""

@@ -57,10 +57,11 @@ class Try(Struct, frozen=True):
 
 class Stop(Struct, frozen=True):
     """No further host; `outcome` for the recipients that are left, as the last host had it, `relay` that host. None: no host
-    was there to be tried."""
+    was there to be tried. `here`: the best host is this one, which does not take the mail for its own."""
 
     outcome: Outcome | None
     relay: str = "none"
+    here: bool = False
 
 
 class Wishes(Struct, frozen=True):
@@ -226,7 +227,7 @@ class Plan:
             if best < min(mine):
                 self._stop = Stop(Outcome(Class.TEMPORARY, "4.4.4", f"unable to find primary relay for {site.host}"))
             else:
-                self._stop = Stop(Outcome(Class.PERMANENT, "5.4.6", f"mail for {site.host} loops back to myself"))
+                self._stop = Stop(Outcome(Class.PERMANENT, "5.4.6", f"mail for {site.host} loops back to myself"), here=True)
         return better
 
     def _limited(self, hosts: list[Host]) -> list[Host]:

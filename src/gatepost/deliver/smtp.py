@@ -8,8 +8,6 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
 
-import msgspec
-
 from gatepost.deliver import failures
 from gatepost.deliver.attempt import UNANSWERED, Attempt
 from gatepost.deliver.authenticate import Authenticator, NotAuthenticated
@@ -35,6 +33,7 @@ _LOOKUPS = 20
 
 
 Rewrite = Callable[[DeliveryRequest], Awaitable[DeliveryRequest]]
+PassOn = Callable[[DeliveryRequest], Awaitable[Sequence[Report]]]
 
 
 class SmtpAgent:
@@ -42,7 +41,8 @@ class SmtpAgent:
     of one preference; `own`: addresses of this host (inet_interfaces, proxy_interfaces); `base`: directory that paths of
     UNIX-domain sockets are relative to (queue_directory); `clock`: seconds since 1970; `tls_policies`: smtp_tls_policy_maps,
     opened; `passwords`: smtp_sasl_password_maps; `rewrite`: what becomes of a message on its way out (smtp_generic_maps,
-    smtp_header_checks): the same recipients in the same order. Raises BadTlsPolicy where smtp_tls_security_level names no level."""
+    smtp_header_checks): the same recipients in the same order; `best_mx`: who delivers what would loop back to this host
+    (best_mx_transport). Raises BadTlsPolicy where smtp_tls_security_level names no level."""
 
     def __init__(
         self,
@@ -59,6 +59,7 @@ class SmtpAgent:
         tls_policies: Table | None = None,
         passwords: Table | None = None,
         rewrite: Rewrite | None = None,
+        best_mx: PassOn | None = None,
     ) -> None:
         self._settings = settings
         self._resolver = resolver
@@ -77,6 +78,7 @@ class SmtpAgent:
         self._security = Security(settings, lambda text: emit(Note(service, text)))
         self._authenticator = Authenticator(settings, passwords) if settings.smtp_sasl_auth_enable and passwords else None
         self._rewrite = rewrite
+        self._best_mx = best_mx
         self._pool = Pool(keeping_of(settings), self._loop.time)
 
     async def deliver(self, request: DeliveryRequest) -> Sequence[Report]:
@@ -122,6 +124,9 @@ class SmtpAgent:
                     plan.addresses(*await self._addresses(hosts, plan.port))
                 case Try(host, final):
                     await self._try(plan, host, attempt, final=final)
+                case Stop(here=True) if self._best_mx is not None:
+                    attempt.reports += await self._best_mx(attempt.remaining())
+                    attempt.left = ()
                 case Stop(outcome, relay):
                     attempt.finish(outcome, relay)
             for warning in plan.warnings:
@@ -263,9 +268,7 @@ class SmtpAgent:
 
     async def _outgoing(self, attempt: Attempt) -> DeliveryRequest:
         """The request as it goes out, for the recipients that are left."""
-        request = attempt.request
-        if len(attempt.left) != len(request.recipients):
-            request = msgspec.structs.replace(request, recipients=tuple(attempt.left))
+        request = attempt.remaining()
         return request if self._rewrite is None else await self._rewrite(request)
 
     def _record(self, connection: Connection, attempt: Attempt, answers: Sequence[Answer | None], lost: Outcome | None) -> None:

@@ -1,21 +1,28 @@
 """smtp(8) and lmtp(8) services of master.cf: an agent with the settings of its line. LMTP has each parameter under `lmtp_`."""
 
 import random
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from gatepost.config.master import ServiceEntry
-from gatepost.deliver.port import Agent
-from gatepost.deliver.smtp import SmtpAgent
+from gatepost.deliver.port import Agent, DeliveryRequest, Report
+from gatepost.deliver.smtp import PassOn, SmtpAgent
 from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
+from gatepost.events.records import Emit, Note
 from gatepost.lookup.braces import split_list
 from gatepost.lookup.port import Table
 from gatepost.lookup.registry import Tables
+from gatepost.mail.outcome import deferred
 from gatepost.net.connect import SocketConnector
 from gatepost.service.outgoing import in_turn, outgoing_rewriter
 from gatepost.service.outgoing_checks import outgoing_checks
 
 if TYPE_CHECKING:
     from gatepost.service.house import House
+
+_UNAVAILABLE = deferred("mail transport unavailable", "4.3.0")
 
 
 def smtp_agent(house: "House", entry: ServiceEntry) -> Agent:
@@ -39,7 +46,26 @@ def smtp_agent(house: "House", entry: ServiceEntry) -> Agent:
             outgoing_checks(house, overrides, entry.command, tables, emit),
             outgoing_rewriter(house, overrides, entry.command, tables),
         ),
+        best_mx=_best_mx(house, entry, emit),
     )
+
+
+def _best_mx(house: "House", entry: ServiceEntry, emit: Emit) -> PassOn | None:
+    """best_mx_transport, `transport` or `transport:nexthop`: who delivers what would loop back to this host."""
+    transport, _, nexthop = house.configuration.value("best_mx_transport", entry.overrides).partition(":")
+    if not transport:
+        return None
+
+    async def pass_on(request: DeliveryRequest) -> Sequence[Report]:
+        try:
+            agent = house.transports.agent(transport)
+        except LookupError:
+            emit(Note(entry.command, f"best_mx_transport: mail transport {transport} is not known", "warning"))
+            return [Report(recipient, _UNAVAILABLE) for recipient in request.recipients]
+        reports = await agent.deliver(replace(request, transport=transport, nexthop=nexthop or request.nexthop))
+        return [replace(report, service=report.service or house.transports.program(transport)) for report in reports]
+
+    return pass_on
 
 
 def _table(tables: Tables, value: str) -> Table | None:

@@ -15,6 +15,7 @@ from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
 from gatepost.events.records import Event, Note
 from gatepost.mail.content import FileContent, MemoryContent
 from gatepost.mail.envelope import Envelope, Recipient
+from gatepost.mail.outcome import sent
 from gatepost.mail.queue_id import QueueId
 from gatepost.net.connect import Endpoint
 from gatepost.net.port import MX, NotFound
@@ -517,3 +518,24 @@ def test_lmtp_parameters_have_their_own_names() -> None:
     assert settings.lmtp
     assert (settings.smtp_helo_name, settings.smtp_tcp_port, settings.smtp_data_done_timeout) == ("lmtp.test", "2424", 7)
     assert not settings.smtp_skip_quit_response
+
+
+def test_what_would_loop_back_may_go_elsewhere() -> None:
+    passed: list[DeliveryRequest] = []
+
+    async def best_mx(request: DeliveryRequest) -> Sequence[Report]:
+        passed.append(request)
+        return [Report(recipient, sent("stored")) for recipient in request.recipients]
+
+    async def scene() -> None:
+        settings = default(SmtpSettings, inet_protocols="ipv4")
+        for who, text in ((best_mx, "stored"), (None, "mail for mx loops back to myself")):
+            agent = SmtpAgent(
+                settings, Names(), Net(), clock=lambda: 1000.0, shuffle=lambda hosts: None, emit=lambda event: None,
+                own=frozenset(("mx",)), best_mx=who,
+            )  # fmt: skip
+            reports = await agent.deliver(request("[mx]", ("x@y.test", "z@y.test")))
+            assert [report.outcome.text for report in reports] == [text, text]
+
+    run(scene)
+    assert [len(request.recipients) for request in passed] == [2]
