@@ -152,7 +152,6 @@ def run(directory: Path, on_serving: Callable[[], object] = lambda: None) -> int
 
 def check(directory: Path, *, quiet: bool = False) -> int:
     """Name every fault of the configuration on stderr; 0 where there is none."""
-    from gatepost.config.check import check as faults_of
     from gatepost.config.configuration import ConfigurationError, load
 
     try:
@@ -163,6 +162,8 @@ def check(directory: Path, *, quiet: bool = False) -> int:
         return 1
     if quiet:
         return 0
+    from gatepost.service.check import check as faults_of
+
     faults = [*configuration.warnings, *faults_of(configuration)]
     for fault in faults:
         sys.stderr.write(f"gatepost: warning: {fault}\n")

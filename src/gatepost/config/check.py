@@ -172,27 +172,6 @@ def _networks(configuration: Configuration, system: System) -> Iterator[Fault]:
             yield configuration.fault("mynetworks", told, f'perhaps you should use "{network}" instead')
 
 
-def _relaying(configuration: Configuration, system: System) -> Iterator[Fault]:
-    """No SMTP server may relay for everybody: Postfix's smtpd refuses to serve such a configuration."""
-    for scope in scopes(configuration)[1:]:
-        if not scope.overrides or scope.overrides["process_name"] != "smtpd":
-            continue
-        words = {word for name in _RELAY_LISTS for word in _restrictions(configuration, name, scope)}
-        if not words & _NO_RELAY:
-            told = f"service {scope.overrides['service_name']} would relay for everybody"
-            remedy = f"put one of these into {_RELAY_LISTS[0]}: " + ", ".join(sorted(_NO_RELAY))
-            yield Fault(scope.file, scope.overrides.line, told, remedy)
-
-
-def _restrictions(configuration: Configuration, name: str, scope: Scope) -> Iterator[str]:
-    """The words of a restriction list, those of the classes that it uses included."""
-    classes = split(_value(configuration, "smtpd_restriction_classes", scope))
-    for word in split(_value(configuration, name, scope)):
-        yield word
-        if word in classes and word != name:
-            yield from split(_value(configuration, word, scope))
-
-
 def _domains(configuration: Configuration, system: System) -> Iterator[Fault]:
     """A domain belongs to one address class (ADDRESS_CLASS_README)."""
     for one, other in _EXCLUSIVE:
@@ -217,7 +196,7 @@ def _value(configuration: Configuration, name: str, scope: Scope) -> str:
 Check = Callable[[Configuration, System], Iterator[Fault]]
 
 CHECKS: tuple[Check, ...] = (
-    _services, _transports, _tables, _table_configurations, _files, _accounts, _networks, _relaying, _domains,
+    _services, _transports, _tables, _table_configurations, _files, _accounts, _networks, _domains,
 )  # fmt: skip
 
 DAEMONS = frozenset(
@@ -264,10 +243,6 @@ _FILE_TABLE = re.compile(rf"(?:^|[\s,{{:])({'|'.join(FILE_TABLES)}):(/[^\s,{{}}]
 _OWN_TABLES = ("_cache_database", "_cache_map", "address_verify_map")
 """Parameters that name tables which the mail system makes for itself."""
 
-_RELAY_LISTS = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
-_NO_RELAY = frozenset({
-    "reject_unauth_destination", "defer_unauth_destination", "reject", "defer", "defer_if_permit", "check_relay_domains",
-})  # fmt: skip
 _EXCLUSIVE = (
     ("mydestination", "virtual_alias_domains"),
     ("mydestination", "virtual_mailbox_domains"),

@@ -3,18 +3,27 @@
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
-from gatepost.config.faults import Fault
+from msgspec import Struct
+
 from gatepost.config.values import split
 from gatepost.policy.evaluation import Decision, Evaluation, Rule
 from gatepost.policy.restrictions import ROWS
 from gatepost.policy.restrictions.basic import misconfigured, nothing
 from gatepost.policy.restrictions.rows import Row
-from gatepost.policy.sources import Sources
+from gatepost.policy.sources import Materials
 
 # After these nothing in the same list is reached.
 _FINAL = frozenset({"permit", "reject", "defer"})
 
 _WARN_IF_REJECT = "warn_if_reject"
+
+
+class Complaint(Struct, frozen=True):
+    """What is wrong with a list: the parameter that holds it, and what to do."""
+
+    parameter: str
+    text: str
+    remedy: str
 
 
 class Compiler:
@@ -24,12 +33,12 @@ class Compiler:
     Postfix's do.
     """
 
-    def __init__(self, sources: Sources, classes: Mapping[str, str]) -> None:
-        self._sources = sources
+    def __init__(self, materials: Materials, classes: Mapping[str, str]) -> None:
+        self._materials = materials
         self._classes = classes
         self._compiled: dict[tuple[str, str], tuple[Rule, ...]] = {}
         self._open: set[tuple[str, str]] = set()
-        self.faults: list[Fault] = []
+        self.faults: list[Complaint] = []
         self._parameter = ""
 
     def compile(self, value: str, parameter: str = "", access: str = "") -> tuple[Rule, ...]:
@@ -57,29 +66,31 @@ class Compiler:
             return self._table(word, access, warn_only)
         if word in self._classes:
             return self._class(word, access, warn_only)
-        return self._broken(word, f'unknown smtpd restriction: "{word}"', warn_only)
+        return self._broken(word, f'unknown smtpd restriction: "{word}"', _nearest(word) if self._parameter else "", warn_only)
 
     def _known(self, name: str, row: Row, words: Iterator[str], warn_only: bool) -> Rule:
         if row.argument is None:
             return Rule(name, row.check, None, row.needs, warn_only)
         text = next(words, "")
         try:
-            argument = row.argument.compile(self._sources, text)
+            argument = row.argument.compile(self._materials, text)
         except ValueError:
             complaint = row.argument.complaint.format(name=name, text=text)
-            return self._broken(name, complaint, warn_only, refuses=row.argument.refuses)
+            return self._broken(name, complaint, "write what must follow its name", warn_only, refuses=row.argument.refuses)
         return Rule(f"{name} {text}", row.check, argument, row.needs, warn_only)
 
     def _table(self, word: str, access: str, warn_only: bool) -> Rule:
         if not access:
-            return self._broken(word, f'specify a check_..._access restriction before "{word}"', warn_only)
+            remedy = "only lists of clients, names, senders and recipients know what to look up in a table"
+            return self._broken(word, f'specify a check_..._access restriction before "{word}"', remedy, warn_only)
         row = ROWS[access]
-        return Rule(word, row.check, self._sources.tables.open(word), row.needs, warn_only)
+        return Rule(word, row.check, self._materials.tables.open(word), row.needs, warn_only)
 
     def _class(self, name: str, access: str, warn_only: bool) -> Rule:
         key = (name, access)
         if key in self._open:
-            return self._broken(name, f"restriction class `{name}' is defined in terms of itself", warn_only)
+            told = f"restriction class `{name}' is defined in terms of itself"
+            return self._broken(name, told, "take one of the two out of the other", warn_only)
         if key not in self._compiled:
             parameter = self._parameter
             self._open.add(key)
@@ -88,19 +99,27 @@ class Compiler:
             self._parameter = parameter
         return Rule(name, run_class, self._compiled[key], warn_only=warn_only)
 
-    def _broken(self, name: str, complaint: str, warn_only: bool, *, refuses: bool = True) -> Rule:
-        self._fault(complaint)
+    def _broken(self, name: str, complaint: str, remedy: str, warn_only: bool, *, refuses: bool = True) -> Rule:
+        self._fault(complaint, remedy)
         return Rule(name, misconfigured if refuses else nothing, None, "", warn_only, complaint)
 
     def _note_ignored(self, rules: list[Rule]) -> None:
         for rule, following in pairwise(rules):
             if rule.name in _FINAL and not rule.warn_only:
-                self._fault(f"restriction `{following.name}' after `{rule.name}' is ignored")
+                self._fault(f"restriction `{following.name}' after `{rule.name}' is ignored", "remove one of them")
 
-    def _fault(self, text: str) -> None:
+    def _fault(self, text: str, remedy: str) -> None:
         """Results of tables, which are compiled while mail is coming, have no parameter to complain about."""
         if self._parameter:
-            self.faults.append(Fault("main.cf", 0, f"parameter {self._parameter}: {text}"))
+            self.faults.append(Complaint(self._parameter, text, remedy))
+
+
+def _nearest(word: str) -> str:
+    """What to do about a restriction that nobody knows."""
+    from difflib import get_close_matches  # for people only: not while mail is coming
+
+    near = get_close_matches(word.lower(), ROWS, 1)
+    return f"perhaps you mean {near[0]}" if near else "correct its name, or define it in smtpd_restriction_classes"
 
 
 async def run_class(e: Evaluation, rules: tuple[Rule, ...]) -> Decision:

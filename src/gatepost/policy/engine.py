@@ -6,8 +6,9 @@ from functools import lru_cache
 from gatepost.config.faults import ConfigurationError, Fault
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.policy import subjects
-from gatepost.policy.compiler import Compiler, run_class
+from gatepost.policy.compiler import Compiler
 from gatepost.policy.evaluation import DUNNO, REJECT, Decision, Deferral, Evaluation, Rule, TemporaryLookupFailure
+from gatepost.policy.lists import GUARDS, RECIPIENT, RELAY, are_guarded, compile_lists
 from gatepost.policy.port import PERMIT, Facts, Stage, Verdict
 from gatepost.policy.restrictions.recipient import reject_unlisted_recipient
 from gatepost.policy.restrictions.sender import reject_unlisted_sender
@@ -16,25 +17,15 @@ from gatepost.policy.sources import Sources
 # A reply after which the server hangs up (RFC 5321 §3.8, RFC 7504).
 _LAST_WORDS = frozenset({421, 521})
 
-# What a bare type:table means in the list of each stage; DATA and end-of-data lists must say what they look up.
-_BARE_TABLE = {
-    Stage.CLIENT: "check_client_access",
-    Stage.HELO: "check_helo_access",
-    Stage.SENDER: "check_sender_access",
-    Stage.RECIPIENT: "check_recipient_access",
-    Stage.ETRN: "check_etrn_access",
-}
-
 _EARLY = (Stage.CLIENT, Stage.HELO, Stage.SENDER)
 
 # Whose postponed deferrals a stage takes over.
 _BEFORE = {Stage.CLIENT: (), Stage.HELO: _EARLY[:1], Stage.SENDER: _EARLY[:2]}
 
-# One of these must stand in the relay or recipient list, or this is an open relay.
-_GUARDS = ("reject_unauth_destination", "defer_unauth_destination", "reject", "defer", "defer_if_permit", "check_relay_domains")
 _UNGUARDED = (
     "in parameter smtpd_relay_restrictions or smtpd_recipient_restrictions, specify at least one working instance of: "
-    "reject_unauth_destination, defer_unauth_destination, reject, defer, defer_if_permit or check_relay_domains"
+    + ", ".join(GUARDS[:-1])
+    + f" or {GUARDS[-1]}"
 )
 
 # Distinct right-hand sides of tables that are kept in compiled form.
@@ -44,33 +35,25 @@ _RESULT_CACHE = 512
 class RestrictionPolicy:
     """Postfix's restriction lists as a Policy.
 
-    `classes`: name -> definition for each of smtpd_restriction_classes. `faults`: what is wrong with the lists; mail
-    is refused with 451 where such a rule is reached. Raises ConfigurationError where nothing keeps strangers from relaying.
+    `classes`: name -> definition for each of smtpd_restriction_classes. Mail is refused with 451 where a rule is reached that
+    cannot be carried out (review.py names them). Raises ConfigurationError where nothing keeps strangers from relaying.
     """
 
     def __init__(self, sources: Sources, classes: Mapping[str, str]) -> None:
         self._sources = sources
         self._settings = settings = sources.settings
         compiler = Compiler(sources, classes)
-        self._lists = {
-            stage: compiler.compile(
-                getattr(settings, f"smtpd_{stage.value}_restrictions"),
-                f"smtpd_{stage.value}_restrictions",
-                _BARE_TABLE.get(stage, ""),
-            )
-            for stage in Stage
-        }
-        relay = compiler.compile(settings.smtpd_relay_restrictions, "smtpd_relay_restrictions", "check_recipient_access")
-        recipient = self._lists[Stage.RECIPIENT]
-        before = settings.smtpd_relay_before_recipient_restrictions
-        self._recipient_lists = tuple(filter(None, (relay, recipient) if before else (recipient, relay)))
-        if not any(map(_guards, self._recipient_lists)):
+        lists = compile_lists(compiler, settings)
+        if not are_guarded(lists):
             raise ConfigurationError([Fault("main.cf", 0, _UNGUARDED, "without one, anybody could relay anywhere")])
+        self._lists = {stage: lists[f"smtpd_{stage.value}_restrictions"] for stage in Stage}
+        both = (lists[RELAY], lists[RECIPIENT])
+        in_order = both if settings.smtpd_relay_before_recipient_restrictions else both[::-1]
+        self._recipient_lists = tuple(filter(None, in_order))
         self._checks_recipients = (
             settings.smtpd_reject_unlisted_recipient
             and "no_unknown_recipient_checks" not in settings.receive_override_options.replace(",", " ").split()
         )
-        self.faults: tuple[Fault, ...] = tuple(compiler.faults)
         self._compile_result = lru_cache(_RESULT_CACHE)(compiler.compile)
         self._stages = {
             Stage.CLIENT: self._early,
@@ -156,13 +139,6 @@ class RestrictionPolicy:
         if await self._run(e, self._lists[stage], stage) is REJECT:
             return REJECT
         return e.settle_permit()
-
-
-def _guards(rules: Iterable[Rule]) -> bool:
-    """Whether a list, or a class in it, can refuse strangers' relaying in earnest."""
-    return any(
-        not rule.warn_only and (rule.name in _GUARDS or (rule.check is run_class and _guards(rule.argument))) for rule in rules
-    )
 
 
 def _carried(facts: Facts, stages: Iterable[Stage]) -> Deferral | None:

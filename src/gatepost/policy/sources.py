@@ -1,4 +1,4 @@
-"""Whom policy may ask, as narrow protocols, and the one value that carries them to every check."""
+"""Whom policy may ask, as narrow protocols, and the values that carry them: to whatever compiles a list, and to every check."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from gatepost.events.records import Emit
 from gatepost.lookup.match_list import MatchList
+from gatepost.lookup.port import Table
 from gatepost.lookup.registry import Tables
 from gatepost.mail.outcome import Outcome
 from gatepost.net.connect import Connector
@@ -29,12 +30,27 @@ class Recipients(Protocol):
     async def unlisted(self, address: str, route: Route, *, sender: bool) -> Outcome | None: ...
 
 
-class Sources(Struct, frozen=True, kw_only=True):
-    """What a check may consult. `networks`: mynetworks; `addresses`: inet_interfaces
-    with proxy_interfaces. `dotless_parents`: parent_domain_matches_subdomains names smtpd_access_maps. `clock`: seconds since 1970;
-    `sleep`: waits that many seconds."""
+class Opener(Protocol):
+    """Opens tables by name (lookup/registry.py)."""
+
+    def open(self, spec: str) -> Table: ...
+
+
+class Materials(Struct, frozen=True, kw_only=True):
+    """What a list is compiled from. `clock`: seconds since 1970; `sleep`: waits that many seconds."""
 
     settings: PolicySettings
+    tables: Opener
+    connector: Connector
+    clock: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]]
+    emit: Emit
+
+
+class Sources(Materials, frozen=True, kw_only=True):
+    """What a check may consult. `networks`: mynetworks; `addresses`: inet_interfaces with proxy_interfaces. `dotless_parents`:
+    parent_domain_matches_subdomains names smtpd_access_maps."""
+
     tables: Tables
     router: Router
     recipients: Recipients
@@ -42,7 +58,3 @@ class Sources(Struct, frozen=True, kw_only=True):
     networks: MatchList
     dotless_parents: bool
     addresses: MatchList
-    connector: Connector
-    clock: Callable[[], float]
-    sleep: Callable[[float], Awaitable[None]]
-    emit: Emit

@@ -25,7 +25,7 @@ from gatepost.service.smtp_client import smtp_agent
 if TYPE_CHECKING:
     from gatepost.service.house import House
 
-BUILT_IN = parse_master(
+_BUILT_IN = parse_master(
     """\
 smtp      unix  -  -  n  -  -  smtp
 relay     unix  -  -  n  -  -  smtp
@@ -84,7 +84,7 @@ class Transports:
     def __init__(self, house: "House") -> None:
         self._house = house
         named = [entry for entry in house.configuration.services if entry.type == "unix"]
-        self._entries = {entry.name: entry for entry in (*BUILT_IN, *named)}
+        self._entries = {entry.name: entry for entry in (*_BUILT_IN, *named)}
         self._agents: dict[str, Agent] = {}
 
     def agent(self, transport: str) -> Agent:

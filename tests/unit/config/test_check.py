@@ -62,7 +62,6 @@ def test_one_fault_in_main(tmp_path: Path, main: str, text: str) -> None:
         ("x unix n - n - - smptd", "unknown daemon smptd"),
         ("25 inet n - n - 1 postscreen", "daemon postscreen is known but not implemented yet"),
         ("x unix - n n - 0 spawn user=nobody argv=/bin/x", "daemon spawn is known but not implemented yet"),
-        ("25 inet n - n - - smtpd -o smtpd_relay_restrictions=permit", "service 25 would relay for everybody"),
         (
             "25 inet n - n - - smtpd -o content_filter=scan:",
             "content_filter names transport scan, which is no service of master.cf",
@@ -76,13 +75,6 @@ def test_one_fault_in_master(tmp_path: Path, entry: str, text: str) -> None:
 def test_service_written_twice(tmp_path: Path) -> None:
     (fault,) = told(tmp_path, "", f"{MASTER}smtp unix - - n - 1 smtp\n")
     assert fault == ("master.cf", 2, "duplicate service smtp/unix: the entry of line 6 is used")
-
-
-def test_relay_restriction_within_a_class_counts(tmp_path: Path) -> None:
-    main = (
-        "smtpd_restriction_classes = ours\nours = permit_mynetworks, reject_unauth_destination\nsmtpd_relay_restrictions = ours\n"
-    )
-    assert told(tmp_path, main) == []
 
 
 def test_domain_of_two_classes(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from gatepost.policy.evaluation import DUNNO, PERMIT, Decision, Evaluation
 from gatepost.policy.restrictions.rows import Argument, Row, Rows
-from gatepost.policy.sources import Sources
+from gatepost.policy.sources import Materials
 
 
 async def permit(e: Evaluation, _: None) -> Decision:
@@ -40,7 +40,7 @@ async def misconfigured(e: Evaluation, _: None) -> Decision:
     return e.server_error()
 
 
-def _whole_number(_: Sources, text: str) -> int:
+def _whole_number(_: Materials, text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise ValueError(text)
     return int(text)

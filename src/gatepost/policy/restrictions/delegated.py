@@ -6,7 +6,7 @@ from gatepost.policy.evaluation import Decision, Evaluation
 from gatepost.policy.policy_service import PolicyService, endpoint, options_of, parse
 from gatepost.policy.port import Facts, Step
 from gatepost.policy.restrictions.rows import Argument, Row, Rows
-from gatepost.policy.sources import Sources
+from gatepost.policy.sources import Materials
 
 # Only here the number of recipients is told, and one recipient stands for the message.
 _WHOLE_MESSAGE = frozenset({"DATA", "END-OF-MESSAGE"})
@@ -56,14 +56,14 @@ async def check_policy_service(e: Evaluation, service: PolicyService) -> Decisio
     return await obey(e, service.server, "policy query", action, e.subject)
 
 
-def _service(sources: Sources, text: str) -> PolicyService:
-    server, options = parse(text, options_of(sources.settings))
-    where = endpoint(server, sources.settings.queue_directory)
+def _service(materials: Materials, text: str) -> PolicyService:
+    server, options = parse(text, options_of(materials.settings))
+    where = endpoint(server, materials.settings.queue_directory)
 
     def warn(line: str) -> None:
-        sources.emit(Note("smtpd", line, "warning"))
+        materials.emit(Note("smtpd", line, "warning"))
 
-    return PolicyService(server, where, options, sources.connector, sources.clock, sources.sleep, warn)
+    return PolicyService(server, where, options, materials.connector, materials.clock, materials.sleep, warn)
 
 
 ROWS: Rows = {

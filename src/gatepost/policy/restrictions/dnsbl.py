@@ -16,7 +16,7 @@ from gatepost.policy.port import Facts, Step
 from gatepost.policy.restrictions.relay import authorized
 from gatepost.policy.restrictions.rows import Argument, Row, Rows
 from gatepost.policy.restrictions.servers import dns_words
-from gatepost.policy.sources import Sources
+from gatepost.policy.sources import Materials
 
 REPLIES_LIMIT = 100
 """Address records of one answer that are compared with a pattern."""
@@ -189,7 +189,7 @@ def _domain_check(name_of: Callable[[Facts], str | None], subject_of: Callable[[
     return Row(check, LIST)
 
 
-def _compile(_: Sources, text: str) -> DnsList:
+def _compile(_: Materials, text: str) -> DnsList:
     return parse(text)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from gatepost.policy.evaluation import Check
-from gatepost.policy.sources import Sources
+from gatepost.policy.sources import Materials
 
 
 class Argument(Struct, frozen=True):
@@ -16,7 +16,7 @@ class Argument(Struct, frozen=True):
     (with `{name}` and `{text}`) is told, and the restriction refuses with 451 (`refuses`) or says nothing.
     """
 
-    compile: Callable[[Sources, str], Any]
+    compile: Callable[[Materials, str], Any]
     complaint: str
     refuses: bool = True
 
@@ -32,10 +32,10 @@ class Row(Struct, frozen=True):
 Rows = Mapping[str, Row]
 
 
-def _open(sources: Sources, text: str) -> Any:
+def _open(materials: Materials, text: str) -> Any:
     if ":" not in text:
         raise ValueError(text)
-    return sources.tables.open(text)
+    return materials.tables.open(text)
 
 
 TABLE = Argument(_open, 'restriction {name}: bad argument "{text}": need maptype:mapname')

@@ -1,0 +1,98 @@
+"""What is told of restrictions and TLS levels before the start: where it stands, and what to do."""
+
+from pathlib import Path
+
+import pytest
+
+from gatepost.config.configuration import load
+from gatepost.config.faults import Fault
+from gatepost.service.check import check
+
+MASTER = "smtp inet n - n - - smtpd\n25 inet n - n - - smtpd\nsmtp unix - - n - - smtp\n"
+DANE = 'invalid tls security level: "dane"'
+
+
+def faults(path: Path, main: str, master: str = MASTER) -> list[Fault]:
+    (path / "main.cf").write_text("compatibility_level = 3.6\nmail_owner = nobody\n" + main)
+    (path / "master.cf").write_text(master)
+    return [fault for fault in check(load(path)) if not fault.text.startswith(("duplicate", "mail_owner"))]
+
+
+def told(path: Path, main: str, master: str = MASTER) -> list[tuple[str, int, str]]:
+    return [(Path(fault.file).name, fault.line, fault.text) for fault in faults(path, main, master)]
+
+
+@pytest.mark.parametrize(
+    ("main", "text", "remedy"),
+    [
+        (
+            "smtpd_client_restrictions = permit_mynetwork, reject_unknown_client_hostname\n",
+            'unknown smtpd restriction: "permit_mynetwork"',
+            "perhaps you mean permit_mynetworks",
+        ),
+        (
+            "smtpd_sender_restrictions = wobble\n",
+            'unknown smtpd restriction: "wobble"',
+            "correct its name, or define it in smtpd_restriction_classes",
+        ),
+        (
+            "smtpd_data_restrictions = hash:/etc/access\n",
+            'specify a check_..._access restriction before "hash:/etc/access"',
+            "only lists of clients, names, senders and recipients know what to look up in a table",
+        ),
+        (
+            "smtpd_recipient_restrictions = check_policy_service greylist\n",
+            'restriction check_policy_service: bad argument "greylist": need maptype:mapname',
+            "write what must follow its name",
+        ),
+        ("smtpd_helo_restrictions = permit, reject\n", "restriction `reject' after `permit' is ignored", "remove one of them"),
+    ],
+)
+def test_a_list_in_main(tmp_path: Path, main: str, text: str, remedy: str) -> None:
+    told_once = [fault for fault in faults(tmp_path, main) if "No such file" not in fault.text]
+    assert [(Path(fault.file).name, fault.line, fault.text, fault.remedy) for fault in told_once] == [("main.cf", 3, text, remedy)]
+
+
+def test_a_list_at_a_service(tmp_path: Path) -> None:
+    master = MASTER + "26 inet n - n - - smtpd\n  -o smtpd_client_restrictions=rejct\n"
+    assert told(tmp_path, "", master) == [("master.cf", 4, 'unknown smtpd restriction: "rejct"')]
+
+
+def test_a_word_in_a_class_stands_where_the_class_is_defined(tmp_path: Path) -> None:
+    main = "smtpd_restriction_classes = ours\nsmtpd_client_restrictions = ours\nours = rejct, permit\n"
+    assert told(tmp_path, main) == [("main.cf", 5, 'unknown smtpd restriction: "rejct"')]
+
+
+@pytest.mark.parametrize("lists", ["permit", "warn_if_reject reject", "permit_mynetworks, reject_non_fqdn_recipient", ""])
+def test_relaying_for_everybody(tmp_path: Path, lists: str) -> None:
+    where = [("main.cf", 3, f"service {name} would relay for everybody") for name in ("smtp", "25")]
+    assert told(tmp_path, f"smtpd_relay_restrictions = {lists}\n") == where
+
+
+def test_relaying_for_everybody_at_a_service(tmp_path: Path) -> None:
+    master = MASTER + "26 inet n - n - - smtpd -o smtpd_relay_restrictions=permit\n"
+    (fault,) = faults(tmp_path, "", master)
+    assert (Path(fault.file).name, fault.line, fault.text) == ("master.cf", 4, "service 26 would relay for everybody")
+    assert fault.remedy.startswith("put one of these into smtpd_relay_restrictions, not after warn_if_reject: check_relay_domains")
+
+
+def test_a_guard_may_stand_in_a_class(tmp_path: Path) -> None:
+    main = (
+        "smtpd_restriction_classes = ours\nours = permit_mynetworks, reject_unauth_destination\nsmtpd_relay_restrictions = ours\n"
+    )
+    assert told(tmp_path, main) == []
+
+
+@pytest.mark.parametrize(
+    ("main", "master", "place"),
+    [
+        ("smtp_tls_security_level = dane\n", "", [("main.cf", 3, DANE)]),
+        ("lmtp_tls_security_level = dane\n", "", [("main.cf", 3, DANE)]),
+        ("", "tls unix - - n - - smtp -o smtp_tls_security_level=dane\n", [("master.cf", 4, DANE)]),
+        ("smtp_tls_security_level = encrypt\n", "tls unix - - n - - smtp -o smtp_tls_security_level=secure\n", []),
+    ],
+)
+def test_tls_levels(tmp_path: Path, main: str, master: str, place: list[tuple[str, int, str]]) -> None:
+    assert told(tmp_path, main, MASTER + master) == place
+    for fault in faults(tmp_path, main, MASTER + master):
+        assert fault.remedy == "mail for it is deferred; one of: none, may, encrypt, fingerprint, verify, secure"
