@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 class Fatal(Exception):
     """The command cannot go on; the text says why. `logged`: whether the mail log hears of it too."""
 
-    def __init__(self, text: str, *, logged: bool = True) -> None:
+    def __init__(self, text: str, *, logged: bool = True, status: int | None = None) -> None:
         super().__init__(text)
         self.logged = logged
+        self.status = status
 
 
 class Command:
@@ -84,12 +85,12 @@ class Command:
 
 
 def run(command: Command, body: Callable[[], int], *, failure: int) -> int:
-    """What `body` returns, or `failure` where it raises Fatal."""
+    """What `body` returns, or where it raises Fatal, the status of that, else `failure`."""
     try:
         return body()
     except Fatal as fatal:
         command.say(str(fatal), "fatal", logged=fatal.logged)
-        return failure
+        return failure if fatal.status is None else fatal.status
 
 
 def octets(arguments: Sequence[str]) -> list[str]:

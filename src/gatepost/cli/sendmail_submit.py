@@ -27,6 +27,7 @@ def submit(command: Command, found: Asked, source: BinaryIO) -> int:
     tag = f"{sender}({user.uid})"  # as Postfix's diagnostics name who submits
     if not (found.recipients or found.extract):
         raise Fatal(f"{tag}: Recipient addresses must be specified on the command line or via the -t option")
+    _authorize(command, user, sender)
     verp = _verp(command, found)
     if verp and not sender:
         raise Fatal(f"{tag}: -V option requires non-null sender address")
@@ -87,6 +88,23 @@ def _sender(command: Command, found: Asked, user: _User) -> str:
     if len(senders) > 1:
         command.warn(f"-f option specified malformed sender: {found.sender}")
     return senders[0]
+
+
+def _authorize(command: Command, user: _User, sender: str) -> None:
+    """Whether the user may submit mail as `sender`; pickup will ask again. Raises Fatal."""
+    from gatepost.config.configuration import ConfigurationError
+    from gatepost.lookup.port import LookupFailure
+    from gatepost.service import submission_rights
+
+    try:
+        if not submission_rights.everybody_may(command.configuration):
+            import asyncio
+
+            asyncio.run(submission_rights.check(command.configuration, user.uid, sender, command.warn))
+    except submission_rights.NotAllowed as refusal:
+        raise Fatal(str(refusal), status=os.EX_NOPERM) from None
+    except (LookupFailure, ConfigurationError) as error:
+        raise Fatal(str(error)) from None
 
 
 def _verp(command: Command, found: Asked) -> str:

@@ -16,10 +16,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gatepost.events.records import Delivered, Note, PickedUp
+from gatepost.lookup.port import LookupFailure
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.queue.port import ActiveMessage, Failure, NewMessage, QueuedRecipient, QueueUnavailable
 from gatepost.receive import maildrop
 from gatepost.receive.local_submission import envelope_of
+from gatepost.service import submission_rights
 from gatepost.service.internal_mail import InternalMail, MailRefused
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ class Pickup:
         overrides: Mapping[str, str] = entry.overrides if entry else {}
         self._settings = house.configuration.view(PickupSettings, overrides)
         self._submit = InternalMail(house, overrides)
+        self._restricted = not submission_rights.everybody_may(house.configuration)
         self._lock: int | None = None
         self._stuck: set[Path] = set()
         self._again: dict[Path, float] = {}  # when to look again at what was refused for now, in seconds of the monotonic clock
@@ -82,10 +85,15 @@ class Pickup:
                     await self._take(waiting)
             except FileNotFoundError:
                 continue  # its owner took it back
+            except LookupFailure as failure:
+                self._try_later(path, str(failure))
+                continue
+            except submission_rights.NotAllowed as refusal:
+                self._set_aside(path, f"{path.name}: {refusal}")
+                continue
             except (maildrop.Damaged, MailRefused) as error:
                 if isinstance(error, MailRefused) and self._is_for_now(error):
-                    self._again[path] = time.monotonic() + _RETRY
-                    self._warn(f"{path.name}: {error}: tried again later")
+                    self._try_later(path, str(error))
                 else:
                     self._set_aside(path, str(error))
                 continue
@@ -94,7 +102,10 @@ class Pickup:
                 path.unlink()
 
     async def _take(self, waiting: maildrop.Waiting) -> None:
-        """Queue a submission. Raises QueueUnavailable (MailRefused among them), OSError."""
+        """Queue a submission. Raises QueueUnavailable (MailRefused among them), OSError, NotAllowed, LookupFailure."""
+        if self._restricted:
+            sender = waiting.submission.sender
+            await submission_rights.check(self._house.configuration, waiting.uid, sender, self._warn)
         queue_id = self._house.partitions.new_id()
         envelope = envelope_of(waiting.submission, content_filter=self._settings.content_filter)
         self._house.emit(PickedUp("pickup", str(queue_id), waiting.uid, envelope.sender))
@@ -124,6 +135,10 @@ class Pickup:
         failed = [Failure(QueuedRecipient(n, recipient), why, "failed") for n, recipient in enumerate(envelope.recipients)]
         told_of = ActiveMessage(message.id, replace(envelope, recipients=()), message.content, message.size, ())
         await house.notices.bounced(told_of, failed)
+
+    def _try_later(self, path: Path, why: str) -> None:
+        self._again[path] = time.monotonic() + _RETRY
+        self._warn(f"{path.name}: {why}: tried again later")
 
     def _set_aside(self, path: Path, why: str) -> None:
         """Out of the way, and kept; what its owner made unmovable is not looked at again, so that it holds up nobody's mail."""

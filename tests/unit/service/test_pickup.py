@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gatepost.config.parameters import PARAMETERS
 from gatepost.events.records import Delivered, Event, Note, PickedUp
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.envelope import Envelope, Recipient
@@ -62,6 +63,9 @@ class House:
             self.told.set()
 
     def service(self, name: str) -> None: ...
+
+    def value(self, name: str) -> str:
+        return PARAMETERS[name].default
 
     def view(self, cls: type[Any], overrides: Mapping[str, str]) -> Any:
         return cls(content_filter="", soft_bounce=self._soft)
