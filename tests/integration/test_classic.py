@@ -8,15 +8,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration import certificate as certificates
 from tests.integration.dovecot import Dovecot
 from tests.integration.system import System
+from tests.support import certificate as certificates
 from tests.support.running import free_port
 
 Make = Callable[..., System]
 
 _FILES = Path(__file__).parent / "classic"
-_PLACES = ("queue_directory", "data_directory", "maillog_file", "mail_owner", "setgid_group", "queue_minfree", "inet_interfaces")
+_PLACES = (
+    "queue_directory",
+    "data_directory",
+    "maillog_file",
+    "maillog_file_prefixes",
+    "mail_owner",
+    "setgid_group",
+    "queue_minfree",
+    "inet_interfaces",
+)
 _LATER = """\
 smtpd_recipient_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination,
   check_helo_access static:DUNNO, check_policy_service inet:127.0.0.1:{greylist}

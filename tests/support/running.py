@@ -36,6 +36,7 @@ _MAIN = {
     "queue_directory": "{dir}/spool",
     "data_directory": "{dir}/data",
     "maillog_file": "{dir}/mail.log",
+    "maillog_file_prefixes": "{dir}",
     "mail_owner": OWNER,
     "setgid_group": "nogroup",
     "myhostname": "mail.example.test",

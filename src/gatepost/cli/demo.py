@@ -15,6 +15,7 @@ compatibility_level = 3.6
 queue_directory = {dir}/spool
 data_directory = {dir}/data
 maillog_file = {dir}/mail.log
+maillog_file_prefixes = {dir}
 mail_owner = {owner}
 
 # Who we are

@@ -1,4 +1,4 @@
-"""`gatepost start|stop|reload|status|check|abort|flush`, also as `postfix start` and so on (postfix(1))."""
+"""`gatepost start|stop|reload|status|check|abort|flush|logrotate`, also as `postfix start` and so on (postfix(1))."""
 
 import errno
 import fcntl
@@ -255,6 +255,20 @@ def flush(directory: Path) -> int:
     return postqueue.main(["postqueue", "-c", str(directory), "-f"])
 
 
+def logrotate(directory: Path) -> int:
+    """Have the log begin anew."""
+    from gatepost.cli.logrotate import RotationFailed, rotate
+    from gatepost.config.configuration import load
+
+    if (status := check(directory, quiet=True)) != 0:  # the mail system would not reload such a configuration, and so not the log
+        return status
+    try:
+        rotate(load(directory), lambda: _tell(directory, signal.SIGHUP))
+    except RotationFailed as failure:
+        return _fatal(str(failure))
+    return 0
+
+
 _COMMANDS: dict[str, Callable[[Path], int]] = {
     "stop": stop,
     "reload": reload,
@@ -262,4 +276,5 @@ _COMMANDS: dict[str, Callable[[Path], int]] = {
     "check": check,
     "abort": abort,
     "flush": flush,
+    "logrotate": logrotate,
 }

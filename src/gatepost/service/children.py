@@ -1,6 +1,6 @@
 """The supervisor's children: fork them, know them, and say when a dead one may come back.
 
-A child that lived less than a second is brought back with a growing pause (at most ten seconds), any other at once.
+A child that lived less than a second is brought back with a growing pause (at most service_throttle_time), any other at once.
 """
 
 import contextlib
@@ -14,7 +14,6 @@ from collections.abc import Callable
 from msgspec import Struct
 
 _SHORT_LIFE = 1.0
-_LONGEST_PAUSE = 10.0
 
 
 class Role(Struct, frozen=True):
@@ -35,9 +34,11 @@ class Child(Struct, frozen=True):
 
 
 class Children:
-    """All running children, and those waiting to be brought back."""
+    """All running children, and those waiting to be brought back. `longest_pause`: seconds that a child which dies at once is
+    kept waiting at most."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest_pause: float = 60.0) -> None:
+        self.longest_pause = longest_pause
         self.running: dict[int, Child] = {}
         self.waiting: dict[Role, float] = {}
         self._pauses: dict[Role, float] = {}
@@ -80,7 +81,7 @@ class Children:
         """Note that `child`'s role is to be filled again, and when."""
         now = time.monotonic()
         if now - child.started < _SHORT_LIFE:
-            pause = min(max(self._pauses.get(child.role, 0.0) * 2, 0.25), _LONGEST_PAUSE)
+            pause = min(max(self._pauses.get(child.role, 0.0) * 2, 0.25), self.longest_pause)
         else:
             pause = 0.0
         self._pauses[child.role] = pause

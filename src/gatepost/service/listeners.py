@@ -124,7 +124,7 @@ def wanted(configuration: Configuration) -> Iterator[tuple[ServiceEntry, Address
     """Each listening service of master.cf with every address that it listens on. Raises BindFailure for a name that means none."""
     settings = configuration.view(MasterSettings)
     for entry in configuration.services:
-        if entry.command not in LISTENING_PROGRAMS:
+        if entry.command not in LISTENING_PROGRAMS or is_disabled(entry, settings.master_service_disable):
             continue
         if entry.type == "inet":
             for host in _hosts(entry, settings):
@@ -132,6 +132,15 @@ def wanted(configuration: Configuration) -> Iterator[tuple[ServiceEntry, Address
         elif entry.type in ("unix", "pass"):
             folder = "private" if entry.private else "public"
             yield entry, Address(path=str(Path(settings.queue_directory) / folder / entry.name))
+
+
+def is_disabled(entry: ServiceEntry, patterns: str) -> bool:
+    """Whether master_service_disable takes a service out: `type` or `name/type`, with `!` before it for the contrary; the first
+    that fits decides."""
+    for pattern in patterns.replace(",", " ").split():
+        if pattern.lstrip("!") in (entry.type, entry.key):
+            return not pattern.startswith("!")
+    return False
 
 
 def _split(entry: ServiceEntry) -> tuple[str, str]:

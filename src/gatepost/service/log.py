@@ -8,23 +8,31 @@ import copy
 import os
 import socket
 import sys
+import syslog
 import time
 from collections.abc import Callable
 
 import msgspec
 
-from gatepost.config.configuration import Configuration
+from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.events.maillog import Stamp, words
 from gatepost.events.records import Emit, Event
 
-_SYSLOG_PRIORITY = {"": 22, "warning": 20, "error": 19, "fatal": 18, "panic": 18}  # facility mail (2 << 3) + severity
+_LEVELS = {
+    "": syslog.LOG_INFO, "warning": syslog.LOG_WARNING, "error": syslog.LOG_ERR, "fatal": syslog.LOG_CRIT, "panic": syslog.LOG_CRIT,
+}  # fmt: skip
+_FACILITIES = frozenset(
+    "auth cron daemon kern lpr mail news syslog user uucp local0 local1 local2 local3 local4 local5 local6 local7".split()  # noqa: SIM905
+)
 
 
 class LogSettings(msgspec.Struct, frozen=True):
     """Parameters of the log."""
 
     maillog_file: str
+    maillog_file_prefixes: str
     maillog_format: str
+    syslog_facility: str
     syslog_name: str
 
 
@@ -42,10 +50,13 @@ class Log:
         self.reopen(configuration)
 
     def reopen(self, configuration: Configuration) -> None:
-        """Open what `configuration` names; at a reload this follows a rotated file. Raises OSError."""
-        self._settings = settings = configuration.view(LogSettings)
-        before = self._descriptor
-        self._descriptor = _open(settings.maillog_file)
+        """Open what `configuration` names; at a reload this follows a rotated file. Raises OSError and ConfigurationError, and then
+        the log is what it was."""
+        settings = configuration.view(LogSettings)
+        _check(configuration, settings)
+        before, self._descriptor = self._descriptor, _open(settings.maillog_file)
+        self._settings = settings
+        self._facility: int = getattr(syslog, f"LOG_{settings.syslog_facility.upper()}")
         if before > 2:
             os.close(before)
         self._syslog = None if settings.maillog_file else _open_syslog()
@@ -88,7 +99,9 @@ class Log:
     def _send(self, line: str, severity: str) -> None:
         assert self._syslog is not None
         try:
-            self._syslog.send(f"<{_SYSLOG_PRIORITY.get(severity, 22)}>{line.strip()}".encode("utf-8", "replace"))
+            self._syslog.send(
+                f"<{self._facility | _LEVELS.get(severity, syslog.LOG_INFO)}>{line.strip()}".encode("utf-8", "replace")
+            )
         except OSError:
             self._syslog.close()
             self._syslog = _open_syslog()  # the syslog daemon was restarted; this line is lost, as syslog(3) loses it
@@ -102,6 +115,17 @@ class Log:
             os.write(self._descriptor, "".join(lines).encode("utf-8", "replace"))
         except OSError as error:
             sys.stderr.write(f"gatepost: warning: {len(lines)} log lines lost: {error.strerror}\n")
+
+
+def _check(configuration: Configuration, settings: LogSettings) -> None:
+    """Raise ConfigurationError where the log may not go, or not under that facility."""
+    if settings.syslog_facility.lower() not in _FACILITIES:
+        told, remedy = f"unknown syslog_facility: {settings.syslog_facility}", "one of: " + " ".join(sorted(_FACILITIES))
+        raise ConfigurationError([configuration.fault("syslog_facility", told, remedy)])
+    file, prefixes = settings.maillog_file, settings.maillog_file_prefixes.replace(",", " ").split()
+    if file and file != "/dev/stderr" and not file.startswith(tuple(prefixes)):
+        told = f"maillog_file value '{file}' does not match any prefix in maillog_file_prefixes"
+        raise ConfigurationError([configuration.fault("maillog_file", told, "add its directory to maillog_file_prefixes")])
 
 
 def _open(maillog_file: str) -> int:

@@ -19,11 +19,12 @@ class MasterSettings(Struct, frozen=True):
     queue_directory: str
     data_directory: str
     mail_owner: str
-    setgid_group: str
     mail_version: str
     inet_interfaces: str
     inet_protocols: str
     worker_processes: int
+    service_throttle_time: int
+    master_service_disable: str
 
 
 class HouseSettings(Struct, frozen=True):

@@ -29,6 +29,7 @@ from gatepost.service.anvil import Anvil
 from gatepost.service.children import Children, Role, how_it_ended
 from gatepost.service.directories import create_missing
 from gatepost.service.faults import Faults
+from gatepost.service.grants import grants_of
 from gatepost.service.listeners import BindFailure, Listeners
 from gatepost.service.log import Log
 from gatepost.service.privileges import become, die_with_parent
@@ -61,6 +62,7 @@ class Supervisor:
         self._pid = os.getpid()
         self._configuration = load(directory)
         self._settings = self._configuration.view(MasterSettings)
+        self._children.longest_pause = self._settings.service_throttle_time
 
     def run(self, on_serving: Callable[[], object] = lambda: None) -> int:
         """Run until told to stop; returns the exit status. `on_serving` is called once every port is served.
@@ -129,7 +131,7 @@ class Supervisor:
             showq.run(showq.Inheritance(self._configuration, self._listeners.showq_socket(), self._log, faults, ready))
         else:
             die_with_parent(self._pid)
-            agent.run(agent.Inheritance(self._listeners.agent_socket(), ready))
+            agent.run(agent.Inheritance(self._listeners.agent_socket(), grants_of(self._configuration), self._log, ready))
 
     def _give_up_privileges(self) -> None:
         become(self._settings.mail_owner)
@@ -166,6 +168,7 @@ class Supervisor:
             configuration = load(self._directory)
             settings = configuration.view(MasterSettings)
             listeners = self._listeners.rebound(configuration)
+            self._log.reopen(configuration)  # before the workers, who inherit it: the file may have been rotated away
         except (ConfigurationError, BindFailure, OSError) as error:
             self._say(f"reload refused, the old configuration keeps running: {error}", "error")
             return
@@ -176,10 +179,11 @@ class Supervisor:
         if not self._wait_until_serving(self._generation):
             self._children.signal(signal.SIGKILL, generation=self._generation)
             listeners.close_new()
+            self._log.reopen(before[0])
             self._configuration, self._settings, self._listeners, self._generation = before
             self._say("reload refused, the old configuration keeps running: the workers cannot serve the new one", "error")
             return
-        self._log.reopen(configuration)
+        self._children.longest_pause = settings.service_throttle_time
         self._say(f"reload -- version {settings.mail_version}, configuration {self._directory}")
         self._children.signal(signal.SIGUSR1, role="worker", generation=before[-1])
         for role in (_AGENT, _SHOWQ):

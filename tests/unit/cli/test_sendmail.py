@@ -14,7 +14,9 @@ from gatepost.receive import maildrop
 
 @pytest.fixture
 def command(tmp_path: Path) -> Command:
-    (tmp_path / "main.cf").write_text(f"queue_directory = {tmp_path}\nmaillog_file = {tmp_path}/log\n")
+    (tmp_path / "main.cf").write_text(
+        f"queue_directory = {tmp_path}\nmaillog_file = {tmp_path}/log\nmaillog_file_prefixes = {tmp_path}\n"
+    )
     (tmp_path / "master.cf").write_text("")
     (tmp_path / "maildrop").mkdir()
     return Command("sendmail", directory=str(tmp_path))

@@ -1,0 +1,47 @@
+"""Where the log may go, and as what."""
+
+import socket
+import syslog
+from pathlib import Path
+
+import pytest
+from tests.support.settings import CONFIGURATION
+
+from gatepost.config.configuration import ConfigurationError
+from gatepost.events.records import Note
+from gatepost.service import log
+from gatepost.service.log import Log
+
+
+def test_a_file_outside_its_prefixes_is_refused(tmp_path: Path) -> None:
+    outside = CONFIGURATION.with_settings({"maillog_file": f"{tmp_path}/log"})
+    with pytest.raises(ConfigurationError, match="does not match any prefix in maillog_file_prefixes"):
+        Log(outside)
+    inside = CONFIGURATION.with_settings({"maillog_file": f"{tmp_path}/log", "maillog_file_prefixes": f"/var, {tmp_path}"})
+    kept = Log(inside)
+    with pytest.raises(ConfigurationError):
+        kept.reopen(outside)
+    kept.emit(Note("master", "still there"))
+    kept.flush()
+    assert (tmp_path / "log").read_text().endswith(": still there\n")
+
+
+@pytest.mark.parametrize(
+    ("facility", "severity", "priority"),
+    [
+        ("mail", "", syslog.LOG_MAIL | syslog.LOG_INFO),
+        ("LOCAL3", "warning", syslog.LOG_LOCAL3 | syslog.LOG_WARNING),
+    ],
+)
+def test_facility(monkeypatch: pytest.MonkeyPatch, facility: str, severity: str, priority: int) -> None:
+    ours, daemon = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    monkeypatch.setattr(log, "_open_syslog", lambda: ours)
+    told = Log(CONFIGURATION.with_settings({"syslog_facility": facility}))
+    told.emit(Note("smtpd", "hello", severity))
+    with ours, daemon:
+        assert daemon.recv(1000).startswith(f"<{priority}>postfix/smtpd".encode())
+
+
+def test_an_unknown_facility() -> None:
+    with pytest.raises(ConfigurationError, match="unknown syslog_facility: post"):
+        Log(CONFIGURATION.with_settings({"syslog_facility": "post"}))
