@@ -104,6 +104,8 @@ class LocalExpansion:
     async def _alias(self, delivery: LocalDelivery, at: Position, key: str) -> bool | None:
         """Deliver to what the alias `key` stands for; None where there is none."""
         if at.level > DEEPEST:
+            if not delivery.first_time("loop", key):
+                return True
             self._warn(f"alias database loop for {key}")
             return delivery.report(at, bounced(f"alias database loop for {key}", "5.4.6"))
         if at.listed_at.lower() == key:
@@ -120,8 +122,14 @@ class LocalExpansion:
         rights = self._alias_rights(table)
         if isinstance(rights, Outcome):
             return delivery.report(at, rights)
+        # Once expanded, an alias comes to nothing new in the same position. Without this, aliases that share members take time
+        # that doubles with each level.
+        expansion = ("alias", key, replace(at, level=0))
+        if delivery.was_done(*expansion):
+            return True
         at = replace(await self._owned(at, key), listed_by=ALIAS, listed_at=key, rights=rights)
         done = await self._members(delivery, quiet(at), _listed(members))
+        delivery.first_time(*expansion)
         return self._tell_expanded(delivery, at) if done else done
 
     def _alias_rights(self, table: str) -> Rights | Outcome:
@@ -145,7 +153,8 @@ class LocalExpansion:
                 address = await self._house.rewrite(expanded)
                 # The members of a list are told nothing of whom the sender wrote to, nor the sender of them (RFC 3461 §5.2.7).
                 member = replace(at.recipient, original="", orcpt="", notify=0)
-                return replace(at, recipient=member, sender=address, owner=address)
+                # Mail from nobody stays so: bounces of a bounce would come to the owner, who may be the list (Postfix storms).
+                return replace(at, recipient=member, sender=at.sender and address, owner=address)
         return replace(at, owner="") if self._settings.reset_owner_alias else at
 
     def _tell_expanded(self, delivery: LocalDelivery, at: Position) -> bool:

@@ -73,11 +73,9 @@ class World:
         self.asked.append((request, b"".join(content)))
         return self.ended
 
-    def deliver(self, to: str, header: bytes = b"", notify: int = 0) -> Report:
+    def deliver(self, to: str, header: bytes = b"", notify: int = 0, sender: str = "from@there.test") -> Report:
         queued = QueuedRecipient(0, Recipient(to, "orig@here.test", notify=notify))
-        message = ActiveMessage(
-            QueueId(1, 0), Envelope("from@there.test"), MemoryContent(header + b"Subject: x\r\n\r\nhi\r\n"), 10, (queued,)
-        )
+        message = ActiveMessage(QueueId(1, 0), Envelope(sender), MemoryContent(header + b"Subject: x\r\n\r\nhi\r\n"), 10, (queued,))
         (report,) = asyncio.run(self.agent.deliver(DeliveryRequest(message, (queued,), "local", "")))
         return report
 
@@ -184,6 +182,24 @@ def test_a_list_with_an_owner_is_sent_on_in_its_name(world: Any, expand: bool, s
     ((envelope, _),) = here.queued
     assert envelope.sender == sender
     assert [r.address for r in envelope.recipients] == ["alice@here.test", "x@far.test"]
+
+
+def test_a_list_keeps_nobody_as_the_sender_so_that_bounces_of_bounces_end(world: Any) -> None:
+    here = world("list=x@far.test; owner-list=bob")
+    here.deliver("list@here.test", sender="")
+    ((envelope, _),) = here.queued
+    assert envelope.sender == ""
+
+
+def test_aliases_that_share_members_are_expanded_once(world: Any) -> None:
+    """A net of aliases has 2 ** 60 ways through it; a loop in it is told of once."""
+    rows = [f"n{level}=n{level + 1}, m{level + 1}; m{level}=n{level + 1}, m{level + 1}" for level in range(60)]
+    here = world("; ".join([*rows, "n60=x@far.test", "m60=m60b, m60b", "m60b=m60, m60"]))
+    report = here.deliver("n0@here.test")
+    ((envelope, _),) = here.queued
+    assert [r.address for r in envelope.recipients] == ["x@far.test"]
+    texts = [part.outcome.text for part in report.parts]
+    assert [text for text in texts if "loop" in text] == ["alias database loop for m60"]
 
 
 def test_an_include_list_forwards_and_has_the_rights_of_its_owner(world: Any) -> None:
