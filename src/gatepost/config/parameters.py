@@ -429,7 +429,7 @@ SERVICES: Mapping[str, tuple[Parameter, ...]] = {
         P("smtpd_recipient_overshoot_limit", INTEGER, "1000",
           "Recipients beyond smtpd_recipient_limit that are refused one by one before each counts as an error.", DONE, minimum=1),
         P("smtpd_reject_footer", RAW, "", "Text appended to every 4xx and 5xx reply.", DONE),
-        P("smtpd_reject_footer_maps", STRING, "", "Tables by reply text: the text to append to that reply.", NOT_YET),
+        P("smtpd_reject_footer_maps", STRING, "", "Tables by reply text: the text to append to that reply.", DONE),
         P("smtpd_soft_error_limit", INTEGER, "10",
           "Errors without any accepted mail after which replies are delayed.", DONE, minimum=1),
         P("smtpd_timeout", TIME, "${stress?{10}:{300}}s", "Time limit for reading a command or writing a reply.", DONE, minimum=1),

@@ -84,6 +84,7 @@ class Surroundings(Struct, frozen=True):
     `well_formed`: whether an address can be resolved at all (else 501). `flush`: start delivery to a domain (True), queue
     not able to (False), not a domain of fast_flush_domains (None). `discard_keywords`: value of
     smtpd_discard_ehlo_keyword_address_maps for a client address. `command_filter`: smtpd_command_filter for a line.
+    `footer`: smtpd_reject_footer_maps for a refusal.
     `room_for`: whether the queue has room for a message of so many octets (queue_minfree). `report`: takes subject and text of
     a notice to the postmaster about a session (notify_classes).
     """
@@ -100,5 +101,6 @@ class Surroundings(Struct, frozen=True):
     flush: Callable[[str], Awaitable[bool | None]] = refuse_etrn
     discard_keywords: Callable[[str], Awaitable[str | None]] = no_keywords
     command_filter: Callable[[str], Awaitable[str | None]] | None = None
+    footer: Callable[[str], Awaitable[str | None]] | None = None
     room_for: Callable[[int], bool] = lambda size: True
     report: Callable[[str, str], None] | None = None

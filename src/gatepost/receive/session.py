@@ -16,6 +16,7 @@ from gatepost.proto.smtp.grammar import is_header, printable, words
 from gatepost.proto.smtp.server import Command
 from gatepost.proto.smtp.server import Event as ProtocolEvent
 from gatepost.receive.connection import Connection, Gone
+from gatepost.receive.footers import Waiting, footed, footer_macros
 from gatepost.receive.settings import SmtpdSettings
 from gatepost.receive.transcript import Transcript
 from gatepost.state.port import Deed
@@ -43,7 +44,7 @@ class Session:
     `repeats`: how often a reply is said; more than once at the end of a message in LMTP."""
 
     __slots__ = (
-        "_aborted", "_counted", "_ended", "_junk", "_known", "_refused", "_to_go", "actions", "client_lists",
+        "_aborted", "_counted", "_ended", "_junk", "_known", "_refused", "_to_go", "_waiting", "actions", "client_lists",
         "connection", "counts", "ehlo_discard", "errors", "facts", "forwarded", "handlers", "hangup", "line_ends",
         "progress", "repeats", "rewrite_context", "service", "settings", "transaction", "transcript", "troubles", "where",
     )  # fmt: skip
@@ -76,6 +77,7 @@ class Session:
         self._aborted = ""
         self._ended = False
         self._to_go = False
+        self._waiting: list[Waiting] = []
 
     @property
     def idle(self) -> bool:
@@ -93,14 +95,15 @@ class Session:
         """Answer with a one-line reply. 421 and 521 also end the session (RFC 5321 §3.8, RFC 7504)."""
         if self.settings.soft_bounce:
             text = _softened(text)
-        code = text[:3]
-        if text[0] in "45" and self.settings.smtpd_reject_footer:
-            octets = replies.with_footer(text, self.settings.smtpd_reject_footer, self._macros())
-        else:
-            octets = replies.wire(text)
-        self.say(octets * self.repeats)
-        if code in ("421", "521"):
+        if text[:3] in ("421", "521"):
             self.hangup = True
+        refused, footer = text[0] in "45", self.settings.smtpd_reject_footer
+        if self._waiting or (refused and self.service.surroundings.footer is not None):
+            self._waiting.append(Waiting(text, self.repeats, footer_macros(self)))
+        elif refused and footer:
+            self.say(replies.with_footer(text, footer, footer_macros(self)) * self.repeats)
+        else:
+            self.say(replies.wire(text) * self.repeats)
 
     def refuse(self, text: str) -> bool:
         """Answer with `text` to what the protocol does not allow; the value of a handler that failed."""
@@ -130,21 +133,6 @@ class Session:
                 text=text, context=" ".join(context),
             )
         )  # fmt: skip
-
-    def _macros(self) -> dict[str, str]:
-        """What `smtpd_reject_footer` may name (postconf(5))."""
-        facts, client = self.facts, self.facts.client
-        return {
-            "client": client,
-            "client_address": facts.client_address,
-            "client_name": facts.client_name,
-            "client_port": facts.client_port,
-            "helo_name": facts.helo_name or "",
-            "recipient": facts.recipient or "",
-            "sender": facts.sender or "",
-            "server_name": self.settings.myhostname,
-            "mail_name": self.settings.mail_name,
-        }
 
     # --- asking ---
 
@@ -198,14 +186,28 @@ class Session:
     async def next_event(self) -> ProtocolEvent:
         """The next event of the protocol. Raises Gone."""
         core = self.connection.core
+        if self._waiting:
+            await self._say_waiting()
         while (event := core.next_event()) is None:
             await self.connection.more()
         return event
+
+    async def _say_waiting(self) -> None:
+        """Say what waited for its footer to be looked up."""
+        while self._waiting:
+            self.say(await footed(self, self._waiting.pop(0)))
 
     # --- the life of a session ---
 
     async def run(self, opening: Callable[["Session"], Awaitable[bool]]) -> None:
         """From the first octet to the last log line. `opening` greets the client; False: do not go on."""
+        try:
+            await self._live(opening)
+            await self._say_waiting()
+        finally:
+            self._close()
+
+    async def _live(self, opening: Callable[["Session"], Awaitable[bool]]) -> None:
         try:
             if await opening(self):
                 await self._converse()
@@ -213,8 +215,6 @@ class Session:
             self._lost(gone)
         except Exception as fault:  # whatever it is, it ends this session and no other
             self._broken(fault)
-        finally:
-            self._close()
 
     def _broken(self, fault: Exception) -> None:
         """A fault of ours: the client may try again, the log says where it was."""

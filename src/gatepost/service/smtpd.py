@@ -92,6 +92,7 @@ class _Lists:
             flush=self._flush,
             discard_keywords=self._lookup("smtpd_discard_ehlo_keyword_address_maps") or _nothing,
             command_filter=self._lookup("smtpd_command_filter"),
+            footer=self._lookup("smtpd_reject_footer_maps"),
             room_for=self._room_for,
             report=SessionNotices(self._house, self._emit, self._value("error_notice_recipient")),
         )

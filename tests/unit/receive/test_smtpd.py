@@ -1,11 +1,13 @@
 """The service and its sessions: envelopes, limits, time-outs, orderly ends, and what a fault costs."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
 from tests.unit.receive.dialogue import Client, FakeCleanup, FakeIntake, Stage_, stage
 
+from gatepost.lookup.port import LookupFailure
 from gatepost.mail.envelope import Recipient
 from gatepost.mail.queue_id import QueueId
 from gatepost.policy.port import PERMIT, Action, Facts, Stage, Verdict
@@ -144,6 +146,36 @@ def test_cleanup_sees_the_lines_within_the_size_limit(step: int) -> None:
 
     asyncio.run(talk())
     assert intakes[0].data.partition(b"\r\nSubject")[2] == b": x\r\n\r\n" + (b"x" * 78 + b"\r\n") * 12
+
+
+def test_footers_by_reply_come_in_order() -> None:
+    async def footer(reply: str) -> str | None:
+        await asyncio.sleep(0)
+        if reply.startswith("554"):
+            raise LookupFailure("fail:x", "Application error")
+        return {"500 5.5.2 Error: command not recognized": "\\c: ${client_address}"}.get(reply)
+
+    scene = stage({"smtpd_reject_footer": "at $localtime"}, Surroundings(footer=footer), clock=lambda: 0.0)
+    assert asyncio.run(send(scene, b"EHLO x\r\nBOGUS\r\nNOOP\r\nMAIL FROM:<>\r\nDATA\r\nBOGUS\r\nQUIT\r\n"))[-7:] == [
+        "500 5.5.2 Error: command not recognized: 127.0.0.2",
+        "250 2.0.0 Ok",
+        "250 2.1.0 Ok",
+        "554-5.5.1 Error: no valid recipients",
+        time.strftime("554 5.5.1 at %b %d %H:%M:%S", time.localtime(0)),
+        "500 5.5.2 Error: command not recognized: 127.0.0.2",
+        "221 2.0.0 Bye",
+    ]
+
+
+def test_a_session_that_ends_with_a_refusal_still_looks_up_its_footer() -> None:
+    async def footer(reply: str) -> str | None:
+        return "call us"
+
+    scene = stage({"smtpd_hard_error_limit": 1}, Surroundings(footer=footer))
+    assert asyncio.run(send(scene, b"BOGUS\r\nNOOP\r\n"))[-2:] == [
+        "421-4.7.0 mail.example.test Error: too many errors",
+        "421 4.7.0 call us",
+    ]
 
 
 @pytest.mark.parametrize(
