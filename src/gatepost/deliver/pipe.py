@@ -118,7 +118,7 @@ class PipeAgent:
 
     def _command(self, argv: tuple[str, ...]) -> RunCommand:
         service, attributes = self._service, self._service.attributes
-        environment = {"PATH": _PATH, **service.environment}
+        environment = command_environment(service.environment)
         return RunCommand(argv, service.uid, service.gid, service.time_limit, environment, attributes.directory, attributes.chroot)
 
     def _values(self, request: DeliveryRequest) -> dict[str, str]:
@@ -140,6 +140,11 @@ class PipeAgent:
 
     def _note(self, text: str, severity: str) -> None:
         self._emit(Note("pipe", text, severity))
+
+
+def command_environment(exported: Mapping[str, str]) -> dict[str, str]:
+    """All that a command gets. `exported`: what export_environment says."""
+    return {"PATH": _PATH, **exported}
 
 
 def _loop(queued: QueuedRecipient) -> Outcome:

@@ -1,5 +1,5 @@
 """The agent: the only process with privileges at run time. It writes mailboxes, reads users' files and runs commands, each as the
-user that the request names, and does nothing else: no message, table or configuration is interpreted here.
+user that the request names and its allow-list grants (grants.py), and does nothing else: no message is interpreted here.
 
 One thread a connection, plain blocking calls. Another user's file rights are taken on per thread with setfsuid(2), which Linux
 keeps per thread and which drops the capabilities to override permissions with it.
@@ -35,16 +35,22 @@ from gatepost.deliver.privileged import (
     encode,
     requests,
 )
+from gatepost.events.records import Note
 from gatepost.mail.content import CHUNK
+from gatepost.service.grants import Grants
+from gatepost.service.log import Log
 
 _LONGEST_OUTPUT = 4096  # octets of a command's output that are kept for the log
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Inheritance(Struct, frozen=True):
-    """What the supervisor leaves to the agent: where it listens, and the pipe to say that it serves."""
+    """What the supervisor leaves to the agent: where it listens, what it may be asked for, the log, and the pipe to say that it
+    serves."""
 
     listener: socket.socket
+    grants: Grants
+    log: Log
     ready: int
 
 
@@ -61,17 +67,20 @@ def run(inheritance: Inheritance) -> None:
     os.write(inheritance.ready, b"\n")
     while True:
         connection, _ = inheritance.listener.accept()
-        threading.Thread(target=_serve, args=(connection,), daemon=True).start()
+        threading.Thread(target=_serve, args=(connection, inheritance.grants, inheritance.log.apart()), daemon=True).start()
 
 
-def _serve(connection: socket.socket) -> None:
+def _serve(connection: socket.socket, grants: Grants, log: Log) -> None:
     """Answer one worker's requests until it hangs up."""
     stream = _Stream(connection)
     with contextlib.suppress(OSError, EOFError, msgspec.DecodeError), connection:
         while True:
             request = stream.request()
             body = stream.body()
-            answer = perform(request, body)
+            answer = perform(request, body, grants)
+            if answer is NOT_GRANTED:
+                log.emit(Note("agent", f"{_UNASKED}: {_in_short(request)}", "warning"))
+                log.flush()
             for _ in body:
                 pass  # what a failed delivery left unread, so that the next record is found
             record = encode(answer)
@@ -113,15 +122,31 @@ class _Stream:
         return self._buffer
 
 
-def perform(request: Request, body: Iterator[bytes]) -> Answer:
-    """Do what is asked, as the user that it names; never raises for what that user's files or commands do."""
+_UNASKED = "a worker asked for what the configuration has no use for"
+NOT_GRANTED = Failed("4.3.5", "mail system configuration error: not allowed to the mail system")
+
+
+def _in_short(request: Request) -> str:
+    if isinstance(request, RunCommand):
+        return f"command {request.argv[:1]} as uid={request.uid} gid={request.gid}"
+    if isinstance(request, ReadFile):
+        return f"file {request.path} as uid={request.uid} gid={request.gid}"
+    return f"mailbox {request.box.path} of uid={request.box.uid} gid={request.box.gid}"
+
+
+def perform(request: Request, body: Iterator[bytes], grants: Grants) -> Answer:
+    """Do what is asked, as the user that it names; never raises for what that user's files or commands do.
+
+    Where we are not root, we can do nothing for others, and there is nothing to grant."""
+    if os.getuid() == 0 and not grants.allow(request):
+        return NOT_GRANTED
     try:
         if isinstance(request, RunCommand):
             if os.getuid() == 0 and 0 in (request.uid, request.gid):
                 # Whoever has taken a worker over must not become root through us (pipe(8), local(8): never as root).
                 return Failed("4.3.5", "mail system configuration error: no command is run as root")
             return _run_command(request, body)
-        with _as_user(*_owner(request)):
+        with _as_user(*_owner(request, grants)):
             return _perform_on_files(request, body)
     except MailboxError as error:
         return Failed(error.enhanced, error.text, error.diagnostic)
@@ -131,11 +156,12 @@ def perform(request: Request, body: Iterator[bytes]) -> Answer:
         return Failed("4.3.0", f"{error.filename or 'agent'}: {error.strerror}")
 
 
-def _owner(request: WriteMaildir | WriteMbox | ReadFile) -> tuple[int, int]:
+def _owner(request: WriteMaildir | WriteMbox | ReadFile, grants: Grants) -> tuple[int, int]:
     """Whose rights the request takes; for a privileged mailbox root's, but only where nobody else can change its directory."""
     if isinstance(request, ReadFile):
-        # uid 0 stands for the mail system itself; not started by root, that is us.
-        return (request.uid, request.gid) if request.uid else (os.getuid(), os.getgid())
+        if request.uid == 0 and os.getuid() != 0:
+            return os.getuid(), os.getgid()  # uid 0 stands for the mail system, and that is us
+        return grants.reader(request)
     if request.box.privileged and os.getuid() == 0:
         folder = os.stat(os.path.dirname(request.box.path))
         if folder.st_uid == 0 and not folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH):

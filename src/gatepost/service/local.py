@@ -3,6 +3,7 @@
 import os
 from typing import TYPE_CHECKING
 
+from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry
 from gatepost.deliver import local_settings
 from gatepost.deliver.local import LocalAgent
@@ -25,7 +26,7 @@ def local_agent(house: "House", entry: ServiceEntry) -> Agent:
         submit=house.internal_mail,
         agents=house.transports.agent,
         program=house.transports.program,
-        environment=exported_environment(house, entry),
+        environment=exported_environment(house.configuration, entry),
         clock=house.clock,
         emit=emit,
     )
@@ -39,15 +40,15 @@ def _default_rights(name: str) -> Rights:
     return Rights(user.uid, user.gid)
 
 
-def exported_environment(house: "House", entry: ServiceEntry) -> dict[str, str]:
+def exported_environment(configuration: Configuration, entry: ServiceEntry) -> dict[str, str]:
     """The variables of export_environment, with the values that import_environment gives them or that we have ourselves."""
-    own = {**os.environ, "MAIL_CONFIG": str(house.configuration.directory)}
-    for word in house.configuration.value("import_environment", entry.overrides).replace(",", " ").split():
+    own = {**os.environ, "MAIL_CONFIG": str(configuration.directory)}
+    for word in configuration.value("import_environment", entry.overrides).replace(",", " ").split():
         name, equals, value = word.partition("=")
         if equals:
             own[name] = value
     exported = {}
-    for word in house.configuration.value("export_environment", entry.overrides).replace(",", " ").split():
+    for word in configuration.value("export_environment", entry.overrides).replace(",", " ").split():
         name, equals, value = word.partition("=")
         if equals or name in own:
             exported[name] = value if equals else own[name]

@@ -46,7 +46,7 @@ def pipe_agent(house: "House", entry: ServiceEntry) -> Agent:
         uid=uid,
         gid=gid,
         time_limit=int(house.configuration.transport(entry.name, "time_limit", entry.overrides)),
-        environment=exported_environment(house, entry),
+        environment=exported_environment(house.configuration, entry),
         file=str(house.configuration.directory / "master.cf"),
     )
     return PipeAgent(service, house.agent, house.clock, emit)

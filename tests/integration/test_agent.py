@@ -1,0 +1,61 @@
+"""What somebody who has taken a worker over gets from the agent, asking over its own socket: nothing that mail has no use for."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gatepost.deliver.mailbox import LockRules, Mailbox
+from gatepost.deliver.privileged import AgentClient, Answer, Done, Failed, ReadFile, Request, RunCommand, WriteMaildir, WriteMbox
+from tests.integration.system import System
+
+Make = Callable[..., System]
+pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="needs root: else the agent has no privileges")
+
+
+def _ask(gatepost: System, request: Request, content: bytes = b"") -> Answer:
+    return asyncio.run(AgentClient(str(gatepost.spool / "private" / "agent"), 10.0).ask(request, [content]))
+
+
+def test_nothing_is_written_as_root(system: Make, tmp_path: Path) -> None:
+    gatepost = system().start()
+    target = tmp_path / "crontab"
+    for box in (Mailbox(str(target), 0, 0), Mailbox(str(target), 65534, 65534, privileged=True)):
+        answer = _ask(gatepost, WriteMbox(box, LockRules()), b"* * * * * root id\n")
+        assert isinstance(answer, Failed)
+        assert answer.enhanced == "4.3.5"
+    assert not target.exists()
+    gatepost.logged(
+        "postfix/agent[", "warning: a worker asked for what the configuration has no use for", f"mailbox {target} of uid=0"
+    )
+
+
+def test_secrets_are_not_read(system: Make, tmp_path: Path) -> None:
+    gatepost = system().start()
+    secret = tmp_path / "key.pem"
+    secret.write_text("secret")
+    secret.chmod(0o600)
+    tmp_path.chmod(0o755)
+    for ids in ((0, 0), (65534, 0), (4711, 4711)):
+        answer = _ask(gatepost, ReadFile(str(secret), *ids))
+        assert isinstance(answer, Failed), answer
+
+
+def test_no_command_but_those_of_the_configuration(system: Make) -> None:
+    gatepost = system("allow_mail_to_commands =\n").start()
+    answer = _ask(gatepost, RunCommand(("/usr/bin/id",), 65534, 65534, 5.0, {}, ""))
+    assert isinstance(answer, Failed)
+    assert answer.enhanced == "4.3.5"
+    gatepost.logged("postfix/agent[", "has no use for: command ('/usr/bin/id',) as uid=65534 gid=65534")
+
+
+def test_mailboxes_are_written_below_their_base_only(system: Make) -> None:
+    gatepost = system().start()
+    base = gatepost.folder / "Maildir"
+    inside = _ask(gatepost, WriteMaildir(Mailbox(f"{base}/other/", 65534, 4711)), b"mail\n")
+    assert isinstance(inside, Done), inside
+    outside = _ask(gatepost, WriteMaildir(Mailbox(f"{gatepost.folder}/elsewhere/", 4711, 4711)), b"mail\n")
+    assert isinstance(outside, Failed)
+    assert outside.enhanced == "4.3.5"
