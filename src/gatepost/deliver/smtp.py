@@ -73,6 +73,7 @@ class SmtpAgent:
         self._dialect = dialect_of(settings)
         self._limits = limits_of(settings)
         self._manner = manner_of(settings)
+        self._min_rate = settings.smtp_min_data_rate if settings.smtp_per_request_deadline else 0
         self._wishes = wishes_of(settings, own)
         self._tls = TlsPolicies(settings, tls_policies)
         self._security = Security(settings, lambda text: emit(Note(service, text)))
@@ -211,7 +212,7 @@ class SmtpAgent:
         endpoint = Endpoint(host.address, host.port) if host.port else Endpoint(path=os.path.join(self._base, host.address))
         try:
             return await self._connector.connect(
-                lambda: Connection(Client(self._dialect), self._limits, self._loop, host, final=final),
+                lambda: Connection(Client(self._dialect), self._limits, self._loop, host, final=final, min_rate=self._min_rate),
                 endpoint,
                 self._settings.smtp_connect_timeout,
             )

@@ -40,15 +40,24 @@ class Broken(Exception):
 
 class Connection(asyncio.Protocol):
     """`limits`: seconds to wait, by Stage. `host`: where it leads to; `final`: no other host was left to try when it was
-    opened. `uses`: transactions so far; `opened`: loop time of the connection."""
+    opened. `min_rate`: a limit is for a whole reply, and content is to go out at so many octets a second
+    (smtp_per_request_deadline, smtp_min_data_rate); 0: it is for any octet. `uses`: transactions so far; `opened`: loop time of the
+    connection."""
 
     __slots__ = (
-        "_armed", "_deadline", "_fresh", "_limits", "_loop", "_paused", "_pieces", "_timer", "_transport", "_untold",
-        "_waiter", "client", "closed", "final", "host", "opened", "uses",
+        "_armed", "_deadline", "_fresh", "_limits", "_loop", "_min_rate", "_paused", "_pieces", "_timer", "_transport", "_untold",
+        "_waiter", "_written", "client", "closed", "final", "host", "opened", "uses",
     )  # fmt: skip
 
     def __init__(
-        self, client: Client, limits: tuple[float, ...], loop: asyncio.AbstractEventLoop, host: Host, *, final: bool
+        self,
+        client: Client,
+        limits: tuple[float, ...],
+        loop: asyncio.AbstractEventLoop,
+        host: Host,
+        *,
+        final: bool,
+        min_rate: int = 0,
     ) -> None:
         self.client = client
         self.host = host
@@ -57,6 +66,8 @@ class Connection(asyncio.Protocol):
         self.uses = 0
         self.opened = loop.time()
         self._limits = limits
+        self._min_rate = min_rate
+        self._written = 0  # octets of content since the server last kept us waiting
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[Event] | None = None
@@ -153,11 +164,14 @@ class Connection(asyncio.Protocol):
         if self.closed:
             return  # what still comes after the conversation broke off decides nothing
         self._fresh = False
+        replies = self.client.replies
         try:
             event = self.client.receive(data)
         except MalformedReply as malformed:
             self._break(Trouble.GARBAGE, str(malformed))
             return
+        if self._min_rate and self.client.replies == replies:
+            return  # a part of a reply buys no time
         self._obey(event)
 
     def eof_received(self) -> None:
@@ -172,7 +186,12 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._paused = False
         if self.client.stage is Stage.CONTENT:
-            self._limit(Stage.CONTENT)
+            if self._min_rate:
+                latest = self._loop.time() + self._limits[Stage.CONTENT]
+                self._deadline = min(self._deadline + self._written / self._min_rate, latest)
+            else:
+                self._limit(Stage.CONTENT)
+            self._written = 0
             self._send_content()
 
     # Inside
@@ -199,6 +218,7 @@ class Connection(asyncio.Protocol):
         try:
             for piece in self._pieces:
                 transport.write(piece)
+                self._written += len(piece)
                 if self._paused:
                     return
         except OSError as error:

@@ -58,6 +58,8 @@ class SmtpSettings(TlsSettings, frozen=True, kw_only=True):
     smtp_data_xfer_timeout: float
     smtp_data_done_timeout: float
     smtp_rset_timeout: float
+    smtp_per_request_deadline: bool
+    smtp_min_data_rate: int
     smtp_quit_timeout: float
 
     smtp_use_tls: bool

@@ -99,12 +99,12 @@ class Client:
 
     `stage`: what is waited for; `greeted`: whether the greeting was a welcome; `offered`: the server's keywords; `refusal`: the
     reply with which it ended the conversation; `last`: the latest reply to AUTH; `usable`: whether another transaction may
-    follow; `quitting`: whether leave has been taken.
+    follow; `quitting`: whether leave has been taken; `replies`: how many have come.
     """
 
     __slots__ = (
         "_accepted", "_awaited", "_dialect", "_early", "_number", "_out", "_reader", "_tls_agreed", "_transaction", "_unsent",
-        "esmtp", "greeted", "last", "offered", "quitting", "refusal", "stage", "usable",
+        "esmtp", "greeted", "last", "offered", "quitting", "refusal", "replies", "stage", "usable",
     )  # fmt: skip
 
     def __init__(self, dialect: Dialect) -> None:
@@ -126,6 +126,7 @@ class Client:
         self.greeted = False
         self.usable = True
         self.quitting = False
+        self.replies = 0
 
     def take(self) -> bytes:
         """Octets to be sent, once."""
@@ -140,6 +141,7 @@ class Client:
         """Take octets from the server. Raises MalformedReply. An event other than WAIT asks for an act of the owner's, before
         which no other can follow."""
         replies = self._reader.feed(data)
+        self.replies += len(replies)
         if self._early:
             self._early.extend(replies)
             return self._work()
