@@ -20,7 +20,7 @@ from msgspec import Struct
 from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry
 from gatepost.config.values import split
-from gatepost.deliver.local_names import user_with_id
+from gatepost.deliver.local_names import user_named, user_with_id
 from gatepost.deliver.local_settings import LocalSettings
 from gatepost.deliver.pipe import command_environment
 from gatepost.deliver.pipe_attributes import PipeFault, pipe_attributes
@@ -116,13 +116,13 @@ class Grants(Struct, frozen=True):
 
 
 def grants_of(configuration: Configuration) -> Grants:
-    """The allow-list of a configuration. Raises KeyError where mail_owner or default_privs names nobody."""
-    owner, default = (pwd.getpwnam(configuration.value(name)) for name in ("mail_owner", "default_privs"))
+    """The allow-list of a configuration. Where default_privs names nobody, local(8) cannot work, and says so itself."""
+    owner = _ids(configuration.value("mail_owner"), (os.getuid(), os.getgid()))
     local = [configuration.view(LocalSettings, overrides) for overrides in _settings_of(configuration, "local")]
     virtual = [configuration.view(VirtualSettings, overrides) for overrides in _settings_of(configuration, "virtual")]
     return Grants(
-        owner=(owner.pw_uid, owner.pw_gid),
-        default=(default.pw_uid, default.pw_gid),
+        owner=owner,
+        default=_ids(configuration.value("default_privs"), owner),
         any_command=any(one.allow_mail_to_commands or one.mailbox_command or one.mailbox_command_maps for one in local),
         commands=tuple(command for entry in configuration.services for command in _pipe(configuration, entry)),
         bases=tuple(VirtualBase(one.virtual_mailbox_base, one.virtual_minimum_uid) for one in virtual if one.virtual_mailbox_maps),
@@ -131,6 +131,11 @@ def grants_of(configuration: Configuration) -> Grants:
         root_forward=tuple(start for one in local for start in _root_forward(one.forward_path)),
         aliases=tuple(table.partition(":")[2] for one in local for table in split(one.alias_maps) if ":/" in table),
     )
+
+
+def _ids(name: str, otherwise: Ids) -> Ids:
+    user = user_named(name)
+    return (user.uid, user.gid) if user else otherwise
 
 
 def _settings_of(configuration: Configuration, program: str) -> list[Mapping[str, str] | None]:

@@ -173,3 +173,8 @@ def test_whose_rights_a_file_is_read_with(tmp_path: Path) -> None:
     assert grant.reader(ReadFile("/root/.forward/../.ssh/id_rsa", 0, 0)) == (89, 89)
     assert grant.reader(ReadFile("/root/.ssh/id_rsa", 0, 0)) == (89, 89)
     assert grant.reader(ReadFile("/home/alice/.forward", 1000, 1000)) == (1000, 1000)
+
+
+def test_accounts_that_are_not_there(tmp_path: Path) -> None:
+    grant = granted(tmp_path, "mail_owner = nosuchuser\ndefault_privs = nosuchuser\n")
+    assert grant.owner == grant.default == (os.getuid(), os.getgid())
