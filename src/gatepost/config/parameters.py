@@ -705,7 +705,7 @@ SERVICES: Mapping[str, tuple[Parameter, ...]] = {
         P("maximal_queue_lifetime", TIME, "5d",
           "How long a message stays queued before it is returned (unit: days).", DONE, unit="d", maximum=8640000),
         P("minimal_backoff_time", TIME, "300s", "Shortest pause between two tries.", DONE, minimum=1),
-        P("qmgr_clog_warn_time", TIME, "300s", "How often to warn that one destination fills the active queue.", NOT_YET),
+        P("qmgr_clog_warn_time", TIME, "300s", "How often to warn that one destination fills the active queue.", DONE),
         P("qmgr_daemon_timeout", TIME, "1000s",
           "Time limit of the queue manager's watchdog.",
           NO_MEANING, "The scheduler is part of the worker and under its watchdog.", minimum=1),

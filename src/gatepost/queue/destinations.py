@@ -144,6 +144,10 @@ class Destinations:
         """Keys of the sites that need nothing from the store: dead, or with at least `jobs` waiting."""
         return frozenset(key for key, site in self._sites.items() if site.verdict or len(site.waiting) >= jobs)
 
+    def waiting(self, more_than: int) -> list[Site]:
+        """The sites with more than so many jobs waiting."""
+        return [site for site in self._sites.values() if len(site.waiting) > more_than]
+
     def sweep(self, now: float) -> None:
         """Forget sites that nothing is known of any more; dead ones get another chance when their time is over."""
         for key, site in list(self._sites.items()):

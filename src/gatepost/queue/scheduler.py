@@ -17,6 +17,7 @@ from gatepost.mail.address import domain_of
 from gatepost.mail.envelope import Envelope, Trace
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
+from gatepost.queue.clogging import Clogging
 from gatepost.queue.contents import in_memory
 from gatepost.queue.destinations import Destinations, Job, Site
 from gatepost.queue.port import ActiveMessage, NewMessage, Notifier, QueuedRecipient, QueueUnavailable, Settlement, Status
@@ -98,6 +99,7 @@ class Scheduler:
         self._emit = emit
         self._clock = clock
         self._destinations = Destinations(limits)
+        self._clogging = Clogging(settings, emit, clock)
         self._results = Results(queue, notifier, settings, emit, clock, program)
         self._tasks: set[asyncio.Task[None]] = set()
         self._messages = self._recipients = self._octets = 0
@@ -137,6 +139,7 @@ class Scheduler:
             if self._changed:
                 await self._notice()
             self._destinations.sweep(self._clock())
+            self._clogging.look(self._destinations, self._messages)
             if self._has_room():
                 await self._replenish()
             try:

@@ -16,9 +16,10 @@ class QueueSettings(Struct, frozen=True):
     bounce_queue_lifetime: float
     delay_warning_time: float
     confirm_delay_cleared: bool
-    transport_retry_time: float
     qmgr_message_active_limit: int
     qmgr_message_recipient_limit: int
+    qmgr_clog_warn_time: float
+    helpful_warnings: bool
     defer_transports: str
     soft_bounce: bool
     queue_minfree: int
