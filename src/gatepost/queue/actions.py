@@ -72,7 +72,7 @@ HOLD = Action(("UPDATE recipient SET status = 1 WHERE key = ? AND status IN (0, 
 RELEASE = Action(("UPDATE recipient SET status = 0, due = 0 WHERE key = ? AND status = 1",), ("hold",))
 REQUEUE = Action(("UPDATE recipient SET status = 0, due = 0, site = '', reason = '' WHERE key = ?",))
 FLUSH = Action((f"UPDATE recipient SET due = {FLUSHED} WHERE key = ? AND status = 0",), ("incoming", "deferred"))
-EXPIRE = Action(("UPDATE message SET flags = flags | 2 WHERE key = ?", "UPDATE recipient SET due = 0 WHERE key = ? AND status = 0"))
+EXPIRE = Action(("UPDATE message SET flags = flags | 2 WHERE key = ?",))
 EXPIRE_AND_RELEASE = Action((*EXPIRE.statements, *RELEASE.statements))
 DELETE = Action((), finishes=True)
 

@@ -42,13 +42,13 @@ class NewMessage(Struct, frozen=True):
 
 
 class QueuedRecipient(Struct, frozen=True):
-    """`index`: the recipient's number in its message, from 0; with the queue id the key of its record. `reason`: text of
-    the last deferral, if any; `attempts` so far."""
+    """`index`: the recipient's number in its message, from 0; with the queue id the key of its record. `last`: how the
+    last of `attempts` ended, where there was one."""
 
     index: int
     recipient: Recipient
     attempts: int = 0
-    reason: str = ""
+    last: Outcome | None = None
 
 
 class ActiveMessage(Struct, frozen=True):

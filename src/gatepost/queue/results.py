@@ -96,8 +96,7 @@ class Results:
     def expire(self, active: Pass) -> None:
         """End a pass without an attempt: what an administrator has expired goes back for the reason it has waited for."""
         for recipient in active.message.recipients:
-            outcome = replace(_EXPIRED_BY_HAND, text=recipient.reason) if recipient.reason else _EXPIRED_BY_HAND
-            active.deferred.append(Ended(Report(recipient, outcome), ""))
+            active.deferred.append(Ended(Report(recipient, recipient.last or _EXPIRED_BY_HAND), ""))
         active.pending = 0
 
     def _tell(self, active: Pass, report: Report, transport: str, site: str, now: float) -> None:

@@ -13,6 +13,7 @@ from gatepost.queue.record import text_of, unpack
 
 CORRUPT = "corrupt"
 _TABLES = ("message", "content", "recipient", "ledger")
+_QUEUED = "key, number, status, due, site, attempts, reason, address"
 _SIDE_FILES = ("", "-wal", "-shm")
 
 
@@ -45,8 +46,9 @@ def _salvage(damaged: Path, fresh: sqlite3.Connection) -> dict[str, int]:
     fresh.execute("BEGIN IMMEDIATE")
     try:
         for table in _TABLES:
+            columns = ", ".join(_columns(old, table))
             for row in _readable(old, table):
-                fresh.execute(f"INSERT OR IGNORE INTO {table} VALUES {schema.placeholders(len(row), 1)}", row)
+                fresh.execute(f"INSERT OR IGNORE INTO {table}({columns}) VALUES {schema.placeholders(len(row), 1)}", row)
                 counts[table] += 1
         fresh.execute("DELETE FROM content WHERE key NOT IN (SELECT key FROM message)")
         counts["recovered recipient"] = _recover_recipients(fresh, damaged.parents[1] / schema.CONTENT)
@@ -54,6 +56,14 @@ def _salvage(damaged: Path, fresh: sqlite3.Connection) -> dict[str, int]:
     finally:
         old.close()
     return counts
+
+
+def _columns(old: sqlite3.Connection, table: str) -> list[str]:
+    """The columns of a table: the damaged database may be older than we are. Empty where not even that can be read."""
+    try:
+        return [name for _, name, *_ in old.execute(f"PRAGMA table_info({table})")]
+    except sqlite3.Error:
+        return []
 
 
 def _recover_recipients(fresh: sqlite3.Connection, contents: Path) -> int:
@@ -83,7 +93,7 @@ def _queue_again(fresh: sqlite3.Connection, key: int, packed: bytes) -> int:
     for number, recipient in enumerate(envelope.recipients):
         if fresh.execute("SELECT 1 FROM ledger WHERE key = ? AND number = ?", (key, number)).fetchone() is None:
             row = (key, number, int(Status.QUEUED), 0, "", 0, "", text_of(recipient.address))
-            fresh.execute("INSERT OR IGNORE INTO recipient VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            fresh.execute(f"INSERT OR IGNORE INTO recipient({_QUEUED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
     return fresh.total_changes - before
 
 

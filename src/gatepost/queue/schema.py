@@ -3,7 +3,7 @@
 message    one row per message, kept as long as the ledger; `envelope` is the whole envelope as accepted, with its checksum
 content    the octets of small contents; large ones are files beside the database
 recipient  one row per recipient that is not done yet; `(site, due)` is indexed for those that wait, and for them only:
-           a message delivered at once never touches that index
+           a message delivered at once never touches that index. `outcome`: how the last attempt ended, `reason` its words
 ledger     one row per recipient that is done: how it ended, when, and who did it
 """
 
@@ -27,13 +27,16 @@ BUSY_TIMEOUT = 5.0
 CHECKPOINT_PAGES = 1000
 """Pages of write-ahead log after which they are copied into the database; more saves nothing that was measured."""
 
-_VERSION = 1
+_VERSION = 2
+_UPGRADES = {1: "ALTER TABLE recipient ADD COLUMN outcome TEXT"}
+"""What makes the next version of a database of that version."""
+
 _TABLES = """
 CREATE TABLE message(key INTEGER PRIMARY KEY, sender, size INTEGER, recipients INTEGER, flags INTEGER,
     envelope BLOB, envelope_crc INTEGER, content_size INTEGER, content_crc INTEGER, content_offset INTEGER);
 CREATE TABLE content(key INTEGER PRIMARY KEY, data BLOB);
 CREATE TABLE recipient(key INTEGER, number INTEGER, status INTEGER, due REAL, site TEXT, attempts INTEGER, reason,
-    address, PRIMARY KEY(key, number)) WITHOUT ROWID;
+    address, outcome TEXT, PRIMARY KEY(key, number)) WITHOUT ROWID;
 CREATE INDEX waiting ON recipient(site, due) WHERE status = 0;
 CREATE TABLE ledger(key INTEGER, number INTEGER, status INTEGER, at REAL, outcome TEXT, by TEXT, address,
     PRIMARY KEY(key, number)) WITHOUT ROWID;
@@ -70,14 +73,20 @@ def connect(directory: Path) -> sqlite3.Connection:
 
 
 def _create(connection: sqlite3.Connection) -> None:
-    if connection.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
+    if _version(connection) == _VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
-    if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-        for statement in _TABLES.split(";"):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {_VERSION}")
+    version = _version(connection)
+    statements = [_UPGRADES[older] for older in range(version, _VERSION)] if version else _TABLES.split(";")
+    for statement in statements:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {_VERSION}")
     connection.execute("COMMIT")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
 
 
 @lru_cache(64)

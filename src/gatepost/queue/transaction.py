@@ -12,15 +12,18 @@ from msgspec.structs import replace
 
 from gatepost.mail.content import Content, FileContent, MemoryContent
 from gatepost.mail.envelope import Envelope
+from gatepost.mail.outcome import Outcome
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue.contents import ContentFiles, checksum, is_inline, offset_of
 from gatepost.queue.port import ActiveMessage, NewMessage, QueuedRecipient, Settlement, Status
-from gatepost.queue.record import as_text, pack, pack_outcome, text_of, unpack
+from gatepost.queue.record import pack, pack_outcome, text_of, unpack, unpack_outcome
 from gatepost.queue.schema import FLUSHED, run_for_rows
 
 WARNED = 1
 EXPIRE = 2
 """Bits of message.flags: a delay warning was sent; an administrator asked for expiry."""
+
+_INSERT_RECIPIENTS = "INSERT INTO recipient(key, number, status, due, site, attempts, reason, address) VALUES {}"
 
 LIVE = (Status.QUEUED, Status.HELD, Status.ACTIVE)
 Row = tuple[object, ...]
@@ -83,7 +86,7 @@ def put(connection: sqlite3.Connection, files: ContentFiles, messages: Sequence[
         files.sync()
     run_for_rows(connection, "INSERT INTO message VALUES {}", rows)
     run_for_rows(connection, "INSERT INTO content VALUES {}", contents)
-    run_for_rows(connection, "INSERT INTO recipient VALUES {}", recipients)
+    run_for_rows(connection, _INSERT_RECIPIENTS, recipients)
 
 
 def settle(connection: sqlite3.Connection, files: ContentFiles, settlements: Iterable[Settlement], at: float) -> list[int]:
@@ -100,11 +103,11 @@ def settle(connection: sqlite3.Connection, files: ContentFiles, settlements: Ite
 def _defer(connection: sqlite3.Connection, settlement: Settlement) -> None:
     # A recipient that a tool has put on hold meanwhile stays there.
     connection.execute(
-        "UPDATE recipient SET status = CASE status WHEN 6 THEN ? ELSE status END, due = ?, site = ?, reason = ?,"
+        "UPDATE recipient SET status = CASE status WHEN 6 THEN ? ELSE status END, due = ?, site = ?, reason = ?, outcome = ?,"
         " attempts = attempts + 1 WHERE key = ? AND number = ?",
         (
             int(settlement.status), settlement.due, settlement.site, text_of(settlement.outcome.text),
-            settlement.id.key, settlement.index,
+            pack_outcome(settlement.outcome), settlement.id.key, settlement.index,
         ),
     )  # fmt: skip
 
@@ -258,7 +261,7 @@ def load(connection: sqlite3.Connection, files: ContentFiles, identity: QueueId,
     packed, envelope_crc, size, flags, content_size, content_crc, offset = row
     envelope = checked_envelope(key, packed, envelope_crc)
     content = load_content(connection, files.path, key, (content_size, content_crc, offset))
-    states = connection.execute("SELECT number, attempts, reason, due FROM recipient WHERE key = ?", (key,)).fetchall()
+    states = connection.execute("SELECT number, attempts, outcome, due FROM recipient WHERE key = ?", (key,)).fetchall()
     _check_numbers(key, size, flags, *(attempts for _, attempts, *_ in states))
     if any(number not in range(len(envelope.recipients)) for number, *_ in states):
         raise DamagedMessage(key, "recipients damaged")
@@ -268,14 +271,22 @@ def load(connection: sqlite3.Connection, files: ContentFiles, identity: QueueId,
         content=content,
         size=size,
         recipients=tuple(
-            QueuedRecipient(number, envelope.recipients[number], attempts, as_text(reason))
-            for number, attempts, reason, _ in states
+            QueuedRecipient(number, envelope.recipients[number], attempts, _last(outcome))
+            for number, attempts, outcome, _ in states
             if number in numbers
         ),
         warned=bool(flags & WARNED),
         expire=bool(flags & EXPIRE),
         flushed=any(due == FLUSHED for *_, due in states),
     )
+
+
+def _last(packed: object) -> Outcome | None:
+    """How the last attempt ended. It is only told to people: where it cannot be read, the message goes on without."""
+    try:
+        return unpack_outcome(packed) if isinstance(packed, str) else None
+    except ValueError:
+        return None
 
 
 def _check_numbers(key: int, *values: object) -> None:

@@ -54,12 +54,14 @@ class Notices:
     def __init__(self) -> None:
         self.sent: list[tuple[str, list[str]]] = []
         self.actions: list[str] = []
+        self.outcomes: list[Outcome] = []
         self.broken = False
 
     async def _take(self, kind: str, failures: Sequence[Failure]) -> None:
         if self.broken:
             raise OSError("no")
         self.sent.append((kind, [f.recipient.recipient.address for f in failures]))
+        self.outcomes = [f.outcome for f in failures]
 
     async def bounced(self, message: ActiveMessage, failures: Sequence[Failure]) -> None:
         await self._take("bounced", failures)
@@ -252,7 +254,7 @@ def test_what_is_deferred_is_tried_again_from_the_store(tmp_path: Path) -> None:
             assert again.id == identity
             assert again.content.read() == b"x\r\n"
             assert again.recipients[0].attempts == 1
-            assert again.recipients[0].reason == GREYLISTED.text
+            assert again.recipients[0].last == GREYLISTED
 
     asyncio.run(scenario())
 
@@ -384,6 +386,27 @@ def test_a_message_deleted_while_it_waits_is_not_delivered(tmp_path: Path) -> No
             house.run()
             await asyncio.sleep(0.1)
             assert house.statuses() == ["deferred"]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("action", [actions.EXPIRE, actions.EXPIRE_AND_RELEASE])
+def test_what_a_person_expires_goes_back_when_it_is_due_for_the_reason_it_waited(tmp_path: Path, action: actions.Action) -> None:
+    async def scenario() -> None:
+        async with House(tmp_path, answer(GREYLISTED)) as house:
+            identity = await house.put("b@remote.test")
+            await house.until(lambda: house.statuses() and not house.scheduler.active)
+            await house.queue.live(identity)
+            actions.by_ids(tmp_path, action, [identity])
+            house.run()
+            house.scheduler.changed()
+            await asyncio.sleep(0.05)
+            assert house.notices.sent == []
+            house.now += 1000
+            await house.until(lambda: house.seen(Removed))
+            assert house.statuses() == ["deferred"]
+            assert house.notices.sent == [("bounced", ["b@remote.test"])]
+            assert house.notices.outcomes == [GREYLISTED]
 
     asyncio.run(scenario())
 

@@ -440,3 +440,27 @@ def test_selections(tmp_path: Path) -> None:
         store.close()
 
     asyncio.run(scenario())
+
+
+def test_a_database_of_the_version_before_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / "store" / "1"
+    folder.mkdir(parents=True)
+    old = sqlite3.connect(folder / schema.DATABASE)
+    for statement in schema._TABLES.replace(
+        " outcome TEXT, PRIMARY KEY(key, number)) WITHOUT ROWID;\nCREATE INDEX",
+        " PRIMARY KEY(key, number)) WITHOUT ROWID;\nCREATE INDEX",
+    ).split(";"):
+        old.execute(statement)
+    old.execute("PRAGMA user_version = 1")
+    old.close()
+
+    async def scenario() -> None:
+        store = open_store(tmp_path)
+        identity = await put(store)
+        store.settle([Settlement(identity, 0, Status.QUEUED, deferred("later", "4.2.0"), 1.0)])
+        (message,) = (await store.claim_fresh(everything())).messages
+        assert message.recipients[0].last == deferred("later", "4.2.0")
+        store.close()
+
+    asyncio.run(scenario())
+    assert findings(tmp_path) == []
