@@ -11,17 +11,16 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.certificate import make
-from tests.support.running import Client, System, free_port, wait_for
+from tests.support.running import Client, System, wait_for
 from tests.support.sink import Sink
 
 _NAME = "mail.example.test"
 _MASTER = """\
 127.0.0.1:{port} inet n - n - - smtpd
 127.0.0.1:{second} inet n - n - - lmtpd
-127.0.0.1:WRAPPED inet n - n - - smtpd -o smtpd_tls_wrappermode=yes
-127.0.0.1:STRICT inet n - n - - smtpd -o smtpd_tls_security_level=encrypt
+127.0.0.1:{third} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes
+127.0.0.1:{fourth} inet n - n - - smtpd -o smtpd_tls_security_level=encrypt
 """
-WRAPPED, STRICT = free_port(), free_port()
 
 MAIL = b"MAIL FROM:<evil@example.com>\r\nRCPT TO:<victim@example.net>\r\nDATA\r\nX-Id: injected\r\n\r\n.\r\n"
 INJECTED = {
@@ -55,8 +54,7 @@ def system(sink: Sink, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sys
         "smtpd_error_sleep_time": "0",
         "smtpd_hard_error_limit": "1000",
     }
-    master = _MASTER.replace("WRAPPED", str(WRAPPED)).replace("STRICT", str(STRICT))
-    with System(main, master, relay=sink.port) as one:
+    with System(main, _MASTER, relay=sink.port) as one:
         yield one
 
 
@@ -187,7 +185,7 @@ BARRED = (
 
 @pytest.mark.parametrize("line", BARRED)
 def test_without_tls_nothing_gets_through_where_it_is_required(system: System, line: str) -> None:
-    with system.client(STRICT) as client:
+    with system.client(system.fourth) as client:
         assert client.say("EHLO client.example.com")[0] == 250
         assert client.say(line)[0] == 530
         assert client.say(line.lower())[0] == 530
@@ -195,7 +193,7 @@ def test_without_tls_nothing_gets_through_where_it_is_required(system: System, l
 
 
 def test_a_message_in_the_packet_of_starttls_does_not_get_around_it(system: System, sink: Sink) -> None:
-    with system.client(STRICT) as client:
+    with system.client(system.fourth) as client:
         client.say("EHLO client.example.com")
         client.write(b"STARTTLS\r\n" + MAIL)
         assert client.reply()[0] == 220
@@ -207,7 +205,7 @@ def test_a_message_in_the_packet_of_starttls_does_not_get_around_it(system: Syst
 
 @pytest.mark.parametrize("name", INJECTED)
 def test_a_port_of_tls_from_the_start_does_not_hear_what_is_in_the_clear(system: System, sink: Sink, name: str) -> None:
-    with socket.create_connection(("127.0.0.1", WRAPPED), 10) as connection:
+    with socket.create_connection(("127.0.0.1", system.third), 10) as connection:
         connection.sendall(INJECTED[name] + MAIL)
         connection.shutdown(socket.SHUT_WR)
         found = b""

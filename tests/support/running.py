@@ -57,14 +57,14 @@ _MAIN = {
     "transport_retry_time": "1s",
 }
 MASTER = "127.0.0.1:{port} inet n - n - - smtpd\n"
-"""One service, on the port `System.port`; `{second}` stands for `System.second`."""
+"""One service, on the port `System.port`; `{second}` and so on stand for `System.second` and so on."""
 
 
 class System:
     """One Gatepost in `folder` (removed at the end unless the caller names one).
 
     `main`: parameters besides the usual ones, `{dir}` stands for the folder. `master`: the text of master.cf.
-    `relay`: the port of 127.0.0.1 to which all mail goes. `port`: where it takes mail; `second`: another free port.
+    `relay`: the port of 127.0.0.1 to which all mail goes. `port`: where it takes mail; `second` to `fourth`: other free ports.
     `prefix`: a command to run it under (`ip netns exec …`).
     """
 
@@ -80,7 +80,7 @@ class System:
         self._keep = folder is not None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="gatepost-test-"))
         self.folder.chmod(0o755)
-        self.port, self.second = free_port(), free_port()
+        self.port, self.second, self.third, self.fourth = (free_port() for _ in range(4))
         self.conf = self.folder / "conf"
         self.spool = self.folder / "spool"
         self.conf.mkdir(exist_ok=True)
@@ -112,9 +112,9 @@ class System:
 
     def fill(self, text: str) -> str:
         """`text` with this system's folder and ports put in."""
-        names = {"{dir}": str(self.folder), "{port}": str(self.port), "{second}": str(self.second)}
-        for name, value in names.items():
-            text = text.replace(name, value)
+        text = text.replace("{dir}", str(self.folder))
+        for name in ("port", "second", "third", "fourth"):
+            text = text.replace(f"{{{name}}}", str(getattr(self, name)))
         return text
 
     def start(self) -> "System":
