@@ -2,13 +2,13 @@
 
 A file is complete and synced, and so is the directory that names it, before the transaction that mentions it commits; it is
 removed after the transaction that no longer needs it has committed. So a crash leaves at most a file without a message,
-which `orphans` finds.
+which is removed when the partition is next opened.
 """
 
 import os
 import shutil
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from gatepost.mail.content import Content, FileContent, MemoryContent
@@ -18,11 +18,13 @@ INLINE = 262_144
 
 
 class ContentFiles:
-    """The content files of one partition directory; `directory` and `staging` are made where they are missing."""
+    """The content files of one partition directory; `directory` and `staging` are made where they are missing. `left`: told of a
+    file that could not be removed, in any thread; it is tried again when the partition is next opened."""
 
-    def __init__(self, directory: Path, staging: Path) -> None:
+    def __init__(self, directory: Path, staging: Path, left: Callable[[OSError], object]) -> None:
         self.directory = directory
         self.staging = staging
+        self._left = left
         for path in (directory, staging):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._present = {int(name) for name in os.listdir(directory) if name.isdigit()}
@@ -58,12 +60,19 @@ class ContentFiles:
         """Remove the files of these messages; those that are gone already do not matter."""
         for key in keys:
             self._present.discard(key)
-            self.path(key).unlink(missing_ok=True)
+            self._unlink(self.path(key))
 
     def clear_staging(self) -> None:
         """Remove what an earlier worker staged and never committed."""
         for name in os.listdir(self.staging):
-            (self.staging / name).unlink(missing_ok=True)
+            self._unlink(self.staging / name)
+
+    def _unlink(self, path: Path) -> None:
+        """What has been committed stays so: a file too many is no failure."""
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            self._left(error)
 
     def all(self) -> frozenset[int]:
         """Keys of all files present."""

@@ -26,6 +26,9 @@ RESCAN = 1.0
 PURGE_AT_ONCE = 2000
 """Ledger entries that one look forgets at most."""
 
+_UNUSABLE = (sqlite3.Error, OSError)
+"""What opening a partition raises."""
+
 
 class Partitions:
     """The partitions of one worker; a Store (port.py) that puts into its home. To be made inside a running event loop.
@@ -105,7 +108,7 @@ class Partitions:
         for number, directory in directories(self._directory):
             if number in self._locks or not self._lock(number, directory):
                 continue
-            if await asyncio.to_thread(_holds_mail, directory) and self._open(number, directory):
+            if await asyncio.to_thread(_holds_mail, directory) and await self._open_aside(number, directory):
                 self._emit(Note("qmgr", f"queue partition {number} had no owner: taken over"))
             else:
                 self._unlock(number)
@@ -113,7 +116,8 @@ class Partitions:
     def close(self) -> None:
         """Commit what is pending and give all partitions up."""
         for number in list(self._stores):
-            self._give_up(number)
+            self._stores.pop(number).close()
+            self._unlock(number)
 
     def _of(self, identity: QueueId) -> SqliteStore:
         return self._stores.get(identity.partition, self._home)
@@ -139,15 +143,37 @@ class Partitions:
         raise QueueUnavailable("no queue partition can be opened")
 
     def _open(self, number: int, directory: Path) -> SqliteStore | None:
+        """Blocks while a tool has the database locked: for the start only."""
         try:
-            store = SqliteStore(
-                directory, number, emit=self._emit, on_change=self._on_change, commit_timeout=self._timeout, clock=self._clock
-            )
-        except (sqlite3.Error, OSError) as error:
-            self._emit(Note("qmgr", f"queue partition {number} cannot be opened: {error}", severity="error"))
+            store = self._stores[number] = self._store(number, directory)
+        except _UNUSABLE as error:
+            self._tell_unopened(number, error)
+            return None
+        return store
+
+    async def _open_aside(self, number: int, directory: Path) -> SqliteStore | None:
+        """The same, while sessions and deliveries go on."""
+        try:
+            store = await asyncio.to_thread(self._store, number, directory, asyncio.get_running_loop())
+        except _UNUSABLE as error:
+            self._tell_unopened(number, error)
             return None
         self._stores[number] = store
         return store
+
+    def _store(self, number: int, directory: Path, loop: asyncio.AbstractEventLoop | None = None) -> SqliteStore:
+        return SqliteStore(
+            directory,
+            number,
+            emit=self._emit,
+            on_change=self._on_change,
+            commit_timeout=self._timeout,
+            clock=self._clock,
+            loop=loop,
+        )
+
+    def _tell_unopened(self, number: int, error: Exception) -> None:
+        self._emit(Note("qmgr", f"queue partition {number} cannot be opened: {error}", severity="error"))
 
     def _lock(self, number: int, directory: Path) -> bool:
         descriptor = os.open(directory / schema.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -162,15 +188,13 @@ class Partitions:
     def _unlock(self, number: int) -> None:
         os.close(self._locks.pop(number))
 
-    def _give_up(self, number: int) -> None:
-        self._stores.pop(number).close()
-        self._unlock(number)
-
     async def _release_drained(self) -> None:
         for store in self.stores():
             try:
                 if store is not self._home and await store.is_empty():
-                    self._give_up(store.partition)
+                    del self._stores[store.partition]
+                    await asyncio.to_thread(store.close)
+                    self._unlock(store.partition)
             except QueueUnavailable as error:
                 self._emit(Note("qmgr", f"queue partition {store.partition}: {error}", severity="warning"))
 

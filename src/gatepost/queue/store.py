@@ -21,14 +21,15 @@ from gatepost.queue.contents import ContentFiles
 from gatepost.queue.ledger import purge
 from gatepost.queue.port import NewMessage, QueueUnavailable, Settlement
 from gatepost.queue.salvage import heal
-from gatepost.queue.transaction import Claim, Claimed, claim, claim_fresh, hasten, live, mark, shelve_all
+from gatepost.queue.transaction import Claim, Claimed, claim, claim_fresh, hasten, live, mark, requeued, shelve_all
 
 T = TypeVar("T")
 _MICROSECONDS = 1_000_000
 
 
 class SqliteStore:
-    """One partition, in `directory`, owned by this worker (see partitions.py). To be made inside a running event loop.
+    """One partition, in `directory`, owned by this worker (see partitions.py). Opening blocks: to be made in a thread of its own,
+    with the event loop that it will serve, or inside that loop as long as nothing else goes on in it.
 
     `partition`: its number. `emit`: where damage is told. `on_change`: called in the loop when somebody else (a tool) has
     written. `commit_timeout`: seconds. Raises sqlite3.Error or OSError where it cannot be opened.
@@ -43,6 +44,7 @@ class SqliteStore:
         on_change: Callable[[], object] = lambda: None,
         commit_timeout: float = 30.0,
         clock: Callable[[], float] = time.time,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.directory = directory
         self.partition = partition
@@ -50,8 +52,8 @@ class SqliteStore:
         self._on_change = on_change
         self._clock = clock
         self._timeout = commit_timeout
-        self._loop = asyncio.get_running_loop()
-        self._files = ContentFiles(directory / schema.CONTENT, directory / schema.STAGING)
+        self._loop = loop or asyncio.get_running_loop()
+        self._files = ContentFiles(directory / schema.CONTENT, directory / schema.STAGING, self._left)
         self._pending: dict[Put, float] = {}
         self._purged = 0
         self._watch: asyncio.TimerHandle | None = None
@@ -98,6 +100,12 @@ class SqliteStore:
     async def claim_fresh(self, wanted: Claim) -> Claimed:
         """Take messages that were never tried. Raises QueueUnavailable."""
         return self._named(await self._run(lambda connection: claim_fresh(connection, self._files, self.partition, wanted)))
+
+    async def requeued(self, after: int, limit: int) -> Claimed:
+        """Messages after key `after` that tools have taken out of the queue, to be taken in anew. Raises QueueUnavailable."""
+        return self._named(
+            await self._run(lambda connection: requeued(connection, self._files, self.partition, after, limit))
+        )
 
     async def live(self, identity: QueueId) -> int:
         """How many recipients of the message are not done, after all that was settled before. Raises QueueUnavailable."""
@@ -156,7 +164,7 @@ class SqliteStore:
                 connection.close()  # or its lock would keep us out of our own partition
             if isinstance(error, sqlite3.OperationalError):
                 raise
-            connection = heal(self.directory, error, self._emit)
+            connection = heal(self.directory, error, self._emit_in_loop)
             self._take_over(connection)
         return connection
 
@@ -185,7 +193,7 @@ class SqliteStore:
             self._emit(Note("qmgr", text, severity="error", queue_id=str(QueueId(damage.key, self.partition))))
         return claimed
 
-    # Called in the committer's thread:
+    # Called in any thread:
 
     def _wake(self, puts: list[Put], jobs: list[Job]) -> None:
         if not self._loop.is_closed():
@@ -199,8 +207,12 @@ class SqliteStore:
         connection.close()
         return heal(self.directory, error, self._emit_in_loop)
 
+    def _left(self, error: OSError) -> None:
+        self._emit_in_loop(Note("qmgr", f"queue file {error.filename} not removed: {error.strerror}", "warning"))
+
     def _emit_in_loop(self, event: Event) -> None:
-        self._loop.call_soon_threadsafe(self._emit, event)
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._emit, event)
 
     # Called in the loop:
 
