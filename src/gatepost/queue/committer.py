@@ -1,12 +1,13 @@
-"""The committer: one plain thread per partition that writes everything pending in one transaction (group commit).
+"""The committer: one plain thread per partition that writes what it is given in one transaction (group commit).
 
-Whatever arrives while a commit is on its way to the disk goes together into the next: one `fdatasync` for many messages.
-After each commit the event loop is woken once for all of them.
+One batch is on its way to the disk while the next gathers in the event loop (gathering.py): one `fdatasync` for many messages,
+and the loop is woken once for all of them.
 
 Failure: a commit that fails is rolled back as a whole. Its puts and jobs are told so; its settlements are kept and go into
 the next one, since an outcome that was reported must not be lost. A database that is damaged is handed to `heal`.
 """
 
+import contextlib
 import sqlite3
 import threading
 import time
@@ -14,15 +15,13 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from gatepost.queue import steps
 from gatepost.queue.contents import ContentFiles
 from gatepost.queue.port import NewMessage, QueueUnavailable, Settlement
-from gatepost.queue.transaction import forget, put, settle, shelve
+from gatepost.queue.transaction import forget, put, shelve, unneeded_files
 
 IDLE = 1.0
 """Seconds between looks for what others have written to the database."""
-
-LINGER = 0.005
-"""Seconds that settlements wait for company; a crash meanwhile delivers those messages a second time."""
 
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
@@ -51,20 +50,28 @@ class Job:
         self.error: Exception | None = None
 
 
-Work = Put | Job | Sequence[Settlement]
+class Batch:
+    """What goes into one transaction: puts, then settlements, then jobs, each in their order."""
+
+    __slots__ = ("jobs", "puts", "settlements")
+
+    def __init__(self) -> None:
+        self.puts: list[Put] = []
+        self.jobs: list[Job] = []
+        self.settlements: list[Settlement] = []
 
 
 class Committer(threading.Thread):
-    """Owns a partition's connection. `wake(puts, jobs)` is called in this thread after each commit; `changed()` when somebody
-    else has written; `heal(error)` must return a sound connection for a damaged one, or raise sqlite3.Error or OSError;
-    `clock` gives seconds since 1970."""
+    """Owns a partition's connection. `wake(batch)` is called in this thread after each commit; `changed()` when somebody else
+    has written; `heal(error)` must return a sound connection for a damaged one, or raise sqlite3.Error or OSError; `clock`
+    gives seconds since 1970."""
 
     def __init__(
         self,
         connection: sqlite3.Connection,
         files: ContentFiles,
         clock: Callable[[], float],
-        wake: Callable[[list[Put], list[Job]], object],
+        wake: Callable[[Batch], object],
         changed: Callable[[], object],
         heal: Callable[[sqlite3.Connection, Exception], sqlite3.Connection],
     ) -> None:
@@ -75,72 +82,60 @@ class Committer(threading.Thread):
         self._wake = wake
         self._changed = changed
         self._heal = heal
-        self._queue: SimpleQueue[Work | None] = SimpleQueue()
+        self._queue: SimpleQueue[Batch | None] = SimpleQueue()
         self._kept: list[Settlement] = []
         self._version = self._data_version()
         self._looked = 0.0
         self.submit = self._queue.put
 
     def stop(self) -> None:
-        """Commit what is pending, close, and wait for the thread."""
+        """Commit what was submitted, close, and wait for the thread."""
         self._queue.put(None)
         self.join()
 
     def run(self) -> None:
-        running = True
-        while running:
-            work = self._gather()
-            running = None not in work
-            self._commit([item for item in work if item is not None])
+        while True:
+            try:
+                batch = self._queue.get(timeout=IDLE)
+            except Empty:
+                if self._kept:
+                    self._commit(Batch())
+            else:
+                if batch is None:
+                    break
+                self._commit(batch)
+                self._wake(batch)
             self._look()
         if self._kept:
-            self._commit([])
+            self._commit(Batch())
         self._connection.close()
 
-    def _gather(self) -> list[Work | None]:
-        """Everything pending. Nobody waits for settlements: alone, they linger for a put to go with."""
-        work: list[Work | None] = []
-        urgent = False
+    def _commit(self, batch: Batch) -> None:
+        settlements, self._kept = self._kept + batch.settlements, []
         try:
-            work.append(item := self._queue.get(timeout=IDLE))
-            urgent = not isinstance(item, Sequence)
-            until = time.monotonic() + LINGER
-            while True:
-                left = until - time.monotonic()
-                item = self._queue.get_nowait() if urgent or left <= 0 else self._queue.get(timeout=left)
-                work.append(item)
-                urgent = urgent or not isinstance(item, Sequence)
-        except Empty:
-            return work
-
-    def _commit(self, work: list[Work]) -> None:
-        settlements, self._kept = self._kept, []
-        puts: list[Put] = []
-        jobs: list[Job] = []
-        for item in work:
-            if isinstance(item, Put):
-                puts.append(item)
-            elif isinstance(item, Job):
-                jobs.append(item)
-            else:
-                settlements.extend(item)
-        if not (puts or jobs or settlements):
-            return
-        try:
-            self._transact(puts, jobs, settlements)
+            self._transact(batch, settlements)
         except Exception as error:  # not even a fault of ours may end this thread: nothing would be stored any more
-            self._failed(error, puts, jobs, settlements)
-        if puts or jobs:
-            self._wake(puts, jobs)
+            self._failed(error, batch, settlements)
+            return
+        with contextlib.suppress(sqlite3.Error, OSError):  # What stays is an orphan, which the next owner removes.
+            self._files.remove(unneeded_files(self._connection, self._files, settlements))
 
-    def _transact(self, puts: list[Put], jobs: list[Job], settlements: list[Settlement]) -> None:
+    def _transact(self, batch: Batch, settlements: list[Settlement]) -> None:
+        wanted = [item.message for item in batch.puts if not item.abandoned]
+        work = put(self._files, wanted) if wanted else []
+        if settlements:
+            now = self._clock()
+            work += [steps.settle(settlement, now) for settlement in settlements]
+        if len(work) <= steps.AT_ONCE and not batch.jobs:
+            steps.run(self._connection, work)  # one statement is a transaction of its own
+        else:
+            self._transact_all(work, batch.jobs)
+
+    def _transact_all(self, work: Sequence[steps.Step], jobs: Sequence[Job]) -> None:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
-            wanted = [item.message for item in puts if not item.abandoned]
-            if wanted:
-                put(connection, self._files, wanted)
-            unneeded = settle(connection, self._files, settlements, self._clock()) if settlements else []
+            steps.run(connection, work)
             for job in jobs:
                 job.result = job.function(connection)
             connection.execute("COMMIT")
@@ -148,12 +143,11 @@ class Committer(threading.Thread):
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        self._files.remove(unneeded)
 
-    def _failed(self, error: Exception, puts: list[Put], jobs: list[Job], settlements: list[Settlement]) -> None:
+    def _failed(self, error: Exception, batch: Batch, settlements: list[Settlement]) -> None:
         self._kept = settlements
         refusal = QueueUnavailable(str(error))
-        waiting: list[Put | Job] = [*puts, *jobs]
+        waiting: list[Put | Job] = [*batch.puts, *batch.jobs]
         for item in waiting:
             item.error = refusal
         if isinstance(error, sqlite3.DatabaseError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
@@ -161,7 +155,7 @@ class Committer(threading.Thread):
                 self._connection = self._heal(self._connection, error)
             except (sqlite3.Error, OSError):
                 time.sleep(IDLE)
-        elif not puts:
+        elif not batch.puts:
             time.sleep(IDLE / 10)  # Settlements alone come again at once: do not spin on a full disk.
 
     def _look(self) -> None:

@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 
 from gatepost.events.records import Emit, Event, Note
 from gatepost.mail.queue_id import QueueId
-from gatepost.queue import schema
-from gatepost.queue.committer import Committer, Job, Put, forgetting, shelving
+from gatepost.queue import schema, steps
+from gatepost.queue.committer import Batch, Committer, Job, Put, forgetting, shelving
 from gatepost.queue.contents import ContentFiles
+from gatepost.queue.gathering import Gathering
 from gatepost.queue.ledger import purge
 from gatepost.queue.port import NewMessage, QueueUnavailable, Settlement
 from gatepost.queue.salvage import heal
@@ -61,7 +62,7 @@ class SqliteStore:
         self._last_key: int = connection.execute("SELECT coalesce(max(key), 0) FROM message").fetchone()[0]
         self._committer = Committer(connection, self._files, clock, self._wake, self._changed, self._heal)
         self._committer.start()
-        self._submit = self._committer.submit
+        self._gathering = Gathering(self._loop, self._committer.submit)
         self._free, self._free_until = 0, 0.0
 
     def new_id(self) -> QueueId:
@@ -76,7 +77,7 @@ class SqliteStore:
         self._pending[item] = self._loop.time()
         if self._watch is None:
             self._watch = self._loop.call_later(self._timeout, self._overdue)
-        self._submit(item)
+        self._gathering.put(item)
         try:
             await item.future
         except BaseException:
@@ -87,11 +88,11 @@ class SqliteStore:
 
     def settle(self, settlements: Sequence[Settlement]) -> None:
         """Record outcomes in the next commit; does not wait."""
-        self._submit(settlements)
+        self._gathering.settle(settlements)
 
     def shelve(self, identity: QueueId, site: str = "") -> None:
         """Let an active message wait in the store, for `site` where that is known; does not wait."""
-        self._submit(shelving(identity.key, site))
+        self._gathering.run(shelving(identity.key, site))
 
     async def claim(self, wanted: Claim) -> Claimed:
         """Take recipients that were tried before and are due. Raises QueueUnavailable."""
@@ -146,6 +147,7 @@ class SqliteStore:
         """Commit what is pending and close. Blocks for a commit."""
         if self._watch is not None:
             self._watch.cancel()
+        self._gathering.flush()
         self._committer.stop()
 
     def _open(self) -> sqlite3.Connection:
@@ -160,6 +162,7 @@ class SqliteStore:
                 raise
             connection = heal(self.directory, error, self._emit_in_loop)
             self._take_over(connection)
+        steps.prepare(connection)
         return connection
 
     def _take_over(self, connection: sqlite3.Connection) -> None:
@@ -173,7 +176,7 @@ class SqliteStore:
 
     async def _run(self, function: Callable[[sqlite3.Connection], T]) -> T:
         job = Job(function, self._loop.create_future())
-        self._submit(job)
+        self._gathering.run(job)
         try:
             async with asyncio.timeout(self._timeout):
                 result: T = await job.future
@@ -189,9 +192,9 @@ class SqliteStore:
 
     # Called in any thread:
 
-    def _wake(self, puts: list[Put], jobs: list[Job]) -> None:
+    def _wake(self, batch: Batch) -> None:
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._resolve, puts, jobs)
+            self._loop.call_soon_threadsafe(self._resolve, batch)
 
     def _changed(self) -> None:
         if not self._loop.is_closed():
@@ -199,7 +202,9 @@ class SqliteStore:
 
     def _heal(self, connection: sqlite3.Connection, error: Exception) -> sqlite3.Connection:
         connection.close()
-        return heal(self.directory, error, self._emit_in_loop)
+        sound = heal(self.directory, error, self._emit_in_loop)
+        steps.prepare(sound)
+        return sound
 
     def _left(self, error: OSError) -> None:
         self._emit_in_loop(Note("qmgr", f"queue file {error.filename} not removed: {error.strerror}", "warning"))
@@ -210,13 +215,14 @@ class SqliteStore:
 
     # Called in the loop:
 
-    def _resolve(self, puts: list[Put], jobs: list[Job]) -> None:
-        for put in puts:
+    def _resolve(self, batch: Batch) -> None:
+        self._gathering.committed()
+        for put in batch.puts:
             if not put.future.done():
                 _finish(put.future, None, put.error)
             elif put.error is None:  # Stored after its sender was told to come again.
-                self._submit(forgetting(put.message.id.key))
-        for job in jobs:
+                self._gathering.run(forgetting(put.message.id.key))
+        for job in batch.jobs:
             if job.future is not None and not job.future.done():
                 _finish(job.future, job.result, job.error)
 

@@ -14,19 +14,16 @@ from gatepost.mail.content import Content, FileContent, MemoryContent
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.outcome import Outcome
 from gatepost.mail.queue_id import QueueId
+from gatepost.queue import steps
 from gatepost.queue.contents import ContentFiles, checksum, is_inline, offset_of
-from gatepost.queue.port import ActiveMessage, NewMessage, QueuedRecipient, Settlement, Status
-from gatepost.queue.record import pack, pack_outcome, text_of, unpack, unpack_outcome
+from gatepost.queue.port import ActiveMessage, NewMessage, QueuedRecipient, Settlement
+from gatepost.queue.record import unpack, unpack_outcome
 from gatepost.queue.schema import FLUSHED, run_for_rows
+from gatepost.queue.steps import Step
 
 WARNED = 1
 EXPIRE = 2
 """Bits of message.flags: a delay warning was sent; an administrator asked for expiry."""
-
-_INSERT_RECIPIENTS = "INSERT INTO recipient(key, number, status, due, site, attempts, reason, address) VALUES {}"
-
-LIVE = (Status.QUEUED, Status.HELD, Status.ACTIVE)
-Row = tuple[object, ...]
 
 
 class DamagedMessage(Exception):
@@ -58,79 +55,29 @@ class Claimed(Struct, frozen=True):
     damaged: tuple[DamagedMessage, ...] = ()
 
 
-def put(connection: sqlite3.Connection, files: ContentFiles, messages: Sequence[NewMessage]) -> None:
-    """Store messages; their recipients are ACTIVE (in the hands of whoever puts them) or HELD."""
-    rows: list[Row] = []
-    contents: list[Row] = []
-    recipients: list[Row] = []
+def put(files: ContentFiles, messages: Sequence[NewMessage]) -> list[Step]:
+    """The steps that store messages; contents too large for the database are on disk when this returns."""
+    stored: list[Step] = []
     filed = False
     for message in messages:
-        key, envelope, content = message.id.key, message.envelope, message.content
+        content = message.content
         crc = checksum(content)
-        offset = -1
         if is_inline(content):
-            contents.append((key, content.read()))
+            stored += steps.put(message, content.read(), crc, -1)
         else:
             offset = offset_of(content, files.staging)
-            files.keep(key, content)
+            files.keep(message.id.key, content)
             filed = True
-        packed = pack(envelope)
-        rows.append((
-            key, text_of(envelope.sender), message.size, len(envelope.recipients), 0, packed, zlib.crc32(packed),
-            content.size, crc, offset,
-        ))  # fmt: skip
-        status = int(Status.HELD if envelope.hold else Status.ACTIVE)
-        for number, recipient in enumerate(envelope.recipients):
-            recipients.append((key, number, status, int(message.id.arrival), "", 0, "", text_of(recipient.address)))
+            stored += steps.put(message, None, crc, offset)
     if filed:
         files.sync()
-    run_for_rows(connection, "INSERT INTO message VALUES {}", rows)
-    run_for_rows(connection, "INSERT INTO content VALUES {}", contents)
-    run_for_rows(connection, _INSERT_RECIPIENTS, recipients)
+    return stored
 
 
-def settle(connection: sqlite3.Connection, files: ContentFiles, settlements: Iterable[Settlement], at: float) -> list[int]:
-    """Record outcomes; returns the keys of content files that nobody needs any more, to be removed after the commit."""
-    done: list[Settlement] = []
-    for settlement in settlements:
-        if settlement.status in LIVE:
-            _defer(connection, settlement)
-        else:
-            done.append(settlement)
-    return _finish(connection, files, done, at) if done else []
-
-
-def _defer(connection: sqlite3.Connection, settlement: Settlement) -> None:
-    # A recipient that a tool has put on hold meanwhile stays there.
-    connection.execute(
-        "UPDATE recipient SET status = CASE status WHEN 6 THEN ? ELSE status END, due = ?, site = ?, reason = ?, outcome = ?,"
-        " attempts = attempts + 1 WHERE key = ? AND number = ?",
-        (
-            int(settlement.status), settlement.due, settlement.site, text_of(settlement.outcome.text),
-            pack_outcome(settlement.outcome), settlement.id.key, settlement.index,
-        ),
-    )  # fmt: skip
-
-
-def _finish(connection: sqlite3.Connection, files: ContentFiles, done: list[Settlement], at: float) -> list[int]:
-    rows: list[Row] = [(s.id.key, s.index, int(s.status), at, pack_outcome(s.outcome), s.by) for s in done]
-    run_for_rows(
-        connection,
-        "INSERT OR IGNORE INTO ledger SELECT new.*, old.address FROM (VALUES {}) AS new"
-        " LEFT JOIN recipient AS old ON old.key = new.column1 AND old.number = new.column2",
-        rows,
-    )
-    run_for_rows(connection, "DELETE FROM recipient WHERE (key, number) IN (VALUES {})", [row[:2] for row in rows])
-    return drop_contents(connection, files, {s.id.key for s in done})
-
-
-def drop_contents(connection: sqlite3.Connection, files: ContentFiles, keys: Collection[int]) -> list[int]:
-    """Delete the contents of those messages that have no recipient left; returns the keys of content files to remove."""
-    unneeded = (
-        "DELETE FROM content WHERE key IN (VALUES {}) AND NOT EXISTS (SELECT 1 FROM recipient WHERE recipient.key = content.key)"
-    )
-    run_for_rows(connection, unneeded, [(key,) for key in keys])
-    return [key for key in files.held_by(keys) if not live(connection, key)]
+def unneeded_files(connection: sqlite3.Connection, files: ContentFiles, settled: Iterable[Settlement]) -> list[int]:
+    """Keys of those content files that nobody needs any more, now that these recipients are settled."""
+    keys = files.held_by({settlement.id.key for settlement in settled})
+    return [key for key in keys if not live(connection, key)]
 
 
 def live(connection: sqlite3.Connection, key: int) -> int:
