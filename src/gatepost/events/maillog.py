@@ -16,6 +16,8 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 def seconds(value: float) -> str:
     """A delay as Postfix logs it: two significant digits at most, no trailing zeros (delay_logging_resolution_limit = 2)."""
+    if value < 0.005:
+        return "0"
     if value >= 10:
         return f"{value:.0f}"
     text = f"{value:.1f}" if value >= 1 else f"{value:.2f}"

@@ -5,6 +5,7 @@ last `@`. Octets that are not UTF-8 are kept as surrogate escapes, so that nothi
 """
 
 import re
+from functools import lru_cache
 
 # RFC 5321 §4.1.2 dot-string, plus non-ASCII (RFC 6531 §3.3): what needs no quotes.
 _DOT_STRING = re.compile(r"[^\x00-\x20()<>\[\]:;@\\,.\"\x7f]+(?:\.[^\x00-\x20()<>\[\]:;@\\,.\"\x7f]+)*\Z")
@@ -28,6 +29,7 @@ def quote_local(local: str) -> str:
     return '"' + local.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+@lru_cache(1024)  # an address is written some seven times on its way: commands, headers, log lines
 def external(address: str) -> str:
     """The quoted form of an internal address, as on the wire and in headers; an empty address stays empty."""
     if not address:

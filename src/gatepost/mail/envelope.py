@@ -1,18 +1,19 @@
 """The envelope of a message: who it is from, who it goes to, and what was agreed about it (RFC 5321, 3461, 6531)."""
 
-import enum
+from typing import Final
 
 from msgspec import Struct
 
 
-class Notify(enum.IntFlag):
-    """When a recipient's sender wants to hear (RFC 3461 §4.1); the bits are those that Postfix's queue files hold."""
+class Notify:
+    """When a recipient's sender wants to hear (RFC 3461 §4.1): bits, those that Postfix's queue files hold. Plain numbers, since
+    every message asks for them and the operators of enum.Flag are written in Python."""
 
-    DEFAULT = 0
-    NEVER = 1
-    SUCCESS = 2
-    FAILURE = 4
-    DELAY = 8
+    DEFAULT: Final = 0
+    NEVER: Final = 1
+    SUCCESS: Final = 2
+    FAILURE: Final = 4
+    DELAY: Final = 8
 
 
 class Trace(enum.IntFlag):

@@ -19,6 +19,9 @@ _LAST_WORDS = frozenset({421, 521})
 
 _EARLY = (Stage.CLIENT, Stage.HELO, Stage.SENDER)
 
+# Stages that speak of all recipients at once.
+_ON_ALL = (Stage.DATA, Stage.END_OF_DATA)
+
 # Whose postponed deferrals a stage takes over.
 _BEFORE = {Stage.CLIENT: (), Stage.HELO: _EARLY[:1], Stage.SENDER: _EARLY[:2]}
 
@@ -55,6 +58,8 @@ class RestrictionPolicy:
             and "no_unknown_recipient_checks" not in settings.receive_override_options.replace(",", " ").split()
         )
         self._compile_result = lru_cache(_RESULT_CACHE)(compiler.compile)
+        delayed = _EARLY if settings.smtpd_delay_reject else ()
+        self._silent = frozenset((*delayed, *(stage for stage in _ON_ALL if not self._lists[stage])))
         self._stages = {
             Stage.CLIENT: self._early,
             Stage.HELO: self._early,
@@ -67,6 +72,8 @@ class RestrictionPolicy:
 
     async def check(self, stage: Stage, facts: Facts) -> Verdict:
         """The verdict for this stage (`Policy.check`); never raises for what a client, a table or the DNS does."""
+        if stage in self._silent:
+            return PERMIT
         e = Evaluation(self._sources, facts, self._compile_result)
         try:
             await self._stages[stage](e, stage)
@@ -80,9 +87,7 @@ class RestrictionPolicy:
         return Verdict(outcome, tuple(e.actions), tuple(e.trace), disconnect)
 
     async def _early(self, e: Evaluation, stage: Stage) -> Decision:
-        """Client, HELO and sender at once: only where rejection is not delayed until RCPT TO or ETRN."""
-        if self._settings.smtpd_delay_reject:
-            return DUNNO
+        """Client, HELO and sender at once: only where rejection is not delayed until RCPT TO or ETRN (else they are silent)."""
         facts = e.facts
         e.defer_if_permit = _carried(facts, _BEFORE[stage])
         decision = await self._list(e, stage)

@@ -8,7 +8,7 @@ from msgspec import Struct
 from gatepost.mail.outcome import Outcome
 
 
-class Stage(enum.Enum):
+class Stage(enum.StrEnum):
     """Protocol stages; the value names the restriction parameter, `smtpd_<value>_restrictions`."""
 
     CLIENT = "client"

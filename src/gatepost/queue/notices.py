@@ -39,13 +39,13 @@ class NoticeSettings(Struct, frozen=True, kw_only=True):
 
 
 class Kind(Struct, frozen=True):
-    """What tells one kind of notice from another. `template`: its name; `log`: Postfix's word; `wanted`: the flag by which a
+    """What tells one kind of notice from another. `template`: its name; `log`: Postfix's word; `wanted`: the bit of Notify by which a
     recipient's sender asks for it; `original`: how the returned part is called; `classes`: (of a copy to the postmaster, of a
     notice about mail from nobody) in notify_classes; `headers_only`: never the whole original; `via`: it names relays."""
 
     template: str
     log: str
-    wanted: Notify
+    wanted: int
     original: str = "Undelivered Message"
     classes: tuple[str, str] = ("", "")
     headers_only: bool = True

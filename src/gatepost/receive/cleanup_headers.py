@@ -14,6 +14,7 @@ from gatepost.routing.routing import Routing
 
 HOPS = "5.4.0 Error: too many hops"
 MAIL_DAEMON = "MAILER-DAEMON"
+_ADDRESSED = Role.SENDER | Role.RECIPIENT
 
 # Addresses in standard form, as most headers write them: nothing that rewriting without tables would touch.
 _ATOM = r"[A-Za-z0-9#$&'*+/=?^_`{}~-]+"
@@ -128,13 +129,15 @@ class Headers:
         if action is not None:
             action(self, header)
         role = self._rules.role(header.key)
-        if Role.RESENT in role:
+        if role & Role.RESENT:
             self.resent = "Resent-"
         if header.key in self._rules.drop:
             return
-        place = Place.HEADER_SENDER if Role.SENDER in role else Place.HEADER_RECIPIENT
-        addressed = self._rewriter is not None and bool(role & (Role.SENDER | Role.RECIPIENT))
-        kept.append(await self._rewriter.rewrite(header, place) if addressed and self._rewriter else header.raw)
+        if self._rewriter is not None and role & _ADDRESSED:
+            place = Place.HEADER_SENDER if role & Role.SENDER else Place.HEADER_RECIPIENT
+            kept.append(await self._rewriter.rewrite(header, place))
+        else:
+            kept.append(header.raw)
 
     def _received(self, header: Header) -> None:
         self.hops += 1
@@ -184,7 +187,7 @@ class Headers:
     def _withheld(self) -> str:
         """`undisclosed_recipients_header`, where no header says to whom the message goes."""
         text = self._rules.settings.undisclosed_recipients_header
-        if not text or any(Role.DESTINATION in self._rules.role(key) for key in self.seen):
+        if not text or any(self._rules.role(key) & Role.DESTINATION for key in self.seen):
             return ""
         if not is_header(text.encode("utf-8", "surrogateescape")):
             warning = f'bad undisclosed_recipients_header header text "{text}" -- need "headername: headervalue"'

@@ -41,8 +41,8 @@ class Rules:
         self.walks_strictly = self.strict_body or self.strict_headers or settings.strict_mime_encoding_domain
         self.looks = checks or self.walks_strictly or bool(self.reject)
 
-    def role(self, key: str) -> Role:
-        """What a header means to cleanup, by its name in lower case."""
+    def role(self, key: str) -> int:
+        """What a header means to cleanup (bits of Role), by its name in lower case."""
         return ROLES.get(key, Role.NONE)
 
     def completes(self, rewritten: bool) -> bool:

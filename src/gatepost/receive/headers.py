@@ -1,17 +1,17 @@
 """What cleanup knows of header names: who stands in them, and which are special (RFC 5322 §3.6, cleanup(8))."""
 
-import enum
+from typing import Final
 
 
-class Role(enum.Flag):
-    """SENDER and RECIPIENT: addresses, rewritten as such. RESENT: makes the message a resent one. DESTINATION: says to whom
+class Role:
+    """Bits. SENDER and RECIPIENT: addresses, rewritten as such. RESENT: makes the message a resent one. DESTINATION: says to whom
     it goes, so that no `undisclosed_recipients_header` is needed."""
 
-    NONE = 0
-    SENDER = enum.auto()
-    RECIPIENT = enum.auto()
-    RESENT = enum.auto()
-    DESTINATION = enum.auto()
+    NONE: Final = 0
+    SENDER: Final = 1
+    RECIPIENT: Final = 2
+    RESENT: Final = 4
+    DESTINATION: Final = 8
 
 
 ROLES = {

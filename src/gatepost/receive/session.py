@@ -93,14 +93,16 @@ class Session:
 
     def reply(self, text: str) -> None:
         """Answer with a one-line reply. 421 and 521 also end the session (RFC 5321 §3.8, RFC 7504)."""
+        if text[0] in "23" and not self._waiting:
+            self.say(replies.wire(text) * self.repeats)
+            return
         if self.settings.soft_bounce:
             text = _softened(text)
-        if text[:3] in ("421", "521"):
-            self.hangup = True
-        refused, footer = text[0] in "45", self.settings.smtpd_reject_footer
-        if self._waiting or (refused and self.service.surroundings.footer is not None):
+        self.hangup |= text[:3] in ("421", "521")
+        footer = self.settings.smtpd_reject_footer
+        if self._waiting or self.service.surroundings.footer is not None:
             self._waiting.append(Waiting(text, self.repeats, footer_macros(self)))
-        elif refused and footer:
+        elif footer:
             self.say(replies.with_footer(text, footer, footer_macros(self)) * self.repeats)
         else:
             self.say(replies.wire(text) * self.repeats)
@@ -138,7 +140,7 @@ class Session:
 
     async def judge(self, stage: Stage) -> bool:
         """Whether policy lets the client go on; if not, the client has been told and the log as well."""
-        if any(action.kind == "discard" for action in self.actions):
+        if self.actions and any(action.kind == "discard" for action in self.actions):
             return True
         verdict = await self.service.policy.check(stage, self.facts)
         if verdict is PERMIT:
@@ -253,8 +255,8 @@ class Session:
             )
 
     def _final_counts(self) -> tuple[tuple[str, int, int], ...]:
-        order = [*self.service.verbs, UNKNOWN.name]
-        return tuple((name.lower(), self.counts[name][0], self.counts[name][1]) for name in order if name in self.counts)
+        counts = self.counts
+        return tuple([(name.lower(), *counts[name]) for name in self.service.counted if name in counts])  # type: ignore[misc]
 
     def connected(self, counted: str) -> None:
         """The client is known: say so. `counted`: its key with the connection counters, empty where it is not counted."""
@@ -304,7 +306,7 @@ class Session:
         if self.service.filters_commands:
             command = await self.service.filtered(command)
         verb = self.service.verbs.get(command.verb)
-        if not await self._well_said(command, verb):
+        if not self._well_said(command):
             self.errors += not self.hangup
         elif verb is not None:
             await self._dispatch(verb, command)
@@ -313,7 +315,7 @@ class Session:
         if errors >= settings.smtpd_soft_error_limit and not self.hangup:
             await asyncio.sleep(settings.smtpd_error_sleep_time)
 
-    async def _well_said(self, command: Command, verb: Verb | None) -> bool:
+    def _well_said(self, command: Command) -> bool:
         """What is wrong with the line as a line."""
         if command.bare_newline and self.line_ends is LineEnds.REJECT:
             self.log_judged("reject", "bare <LF> received")

@@ -10,7 +10,7 @@ from gatepost.net.port import Resolver
 from gatepost.net.tls import ServerTls
 from gatepost.policy.port import Policy
 from gatepost.proto.proxy import Proxied, ProxyError, ProxyReader
-from gatepost.proto.smtp.commands import LMTP, SMTP, Verb
+from gatepost.proto.smtp.commands import LMTP, SMTP, UNKNOWN, Verb
 from gatepost.proto.smtp.data import LineEnds
 from gatepost.proto.smtp.grammar import printable
 from gatepost.proto.smtp.server import Command, ServerCore
@@ -78,6 +78,7 @@ class SmtpdService:
         self.tls = tls
         self.requires_tls = tls_required
         self.verbs: Mapping[str, Verb] = LMTP if lmtp else SMTP
+        self.counted = (*self.verbs, UNKNOWN.name)
         self.handlers = HANDLERS
         self.mail_date = MailDates()
         self.filters_commands = self.surroundings.command_filter is not None

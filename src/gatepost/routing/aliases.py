@@ -20,7 +20,7 @@ Find = Callable[[str], Awaitable[Match | None]]
 Excepted = Callable[[str], Awaitable[bool]]
 
 
-class Place(enum.Enum):
+class Place(enum.StrEnum):
     """Where an address stands; the value is the word of `canonical_classes` and `masquerade_classes`."""
 
     ENVELOPE_SENDER = "envelope_sender"

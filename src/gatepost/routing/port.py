@@ -5,7 +5,7 @@ import enum
 from msgspec import Struct
 
 
-class AddressClass(enum.Enum):
+class AddressClass(enum.StrEnum):
     """Postfix's address classes: which domains parameter claimed the address, and so who lists its recipients."""
 
     LOCAL = "local"

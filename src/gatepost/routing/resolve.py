@@ -20,7 +20,7 @@ from gatepost.routing.rewrite import Rewriter, first, is_standard, last, without
 from gatepost.routing.settings import RoutingSettings
 
 CACHE_LIMIT = 4096
-"""Domains whose class is remembered."""
+"""Domains and addresses whose class and route are remembered."""
 
 CACHE_SECONDS = 5.0
 """For how long: lists of domains may be tables, which change while we run."""
@@ -74,6 +74,7 @@ class Resolver:
         self._warn = warn
         self._clock = clock
         self._classes: dict[str, _Class] = {}
+        self._routes: dict[str, Route] = {}  # of standard addresses, where nothing but the domain counts
         self._forget_at = 0.0
         by_sender = tables.sender_dependent_default_transport_maps or tables.sender_dependent_relayhost_maps
         self._by_domain = by_sender is None and tables.transport_maps is None and tables.relocated_maps is None
@@ -81,22 +82,27 @@ class Resolver:
     async def resolve(self, address: str, sender: str = "") -> Route:
         """The route of `address` (internal form) for mail from `sender`. A table that cannot answer is an error of the
         route (transport `retry`), never an exception."""
-        if (now := self._clock()) > self._forget_at or len(self._classes) >= CACHE_LIMIT:
+        if (now := self._clock()) > self._forget_at or len(self._classes) >= CACHE_LIMIT or len(self._routes) >= CACHE_LIMIT:
             self._classes.clear()
+            self._routes.clear()
             self._forget_at = now + CACHE_SECONDS
+        elif (known := self._routes.get(address)) is not None:
+            return known
         if address.startswith("-") and not self._settings.allow_min_user:
             return Route("error", BAD_SYNTAX, address, AddressClass.DEFAULT, error=BAD_SYNTAX)  # a command's option
         try:
             if is_standard(address):
                 recipient, domain = address, address[address.index("@") + 1 :]
-                local = await self.is_local(domain)
-            else:
-                recipient, local = await self._stripped(address)
-                domain = recipient[recipient.rindex("@") + 1 :]
-                if not _valid_domain(domain, numeric=self._settings.resolve_numeric_domain):
-                    if (complaint := _complaint(domain)) is not None:
-                        self._warn(complaint)
-                    return Route("error", BAD_SYNTAX, recipient, AddressClass.DEFAULT, error=BAD_SYNTAX)
+                route = await self._route(recipient, domain, sender, local=await self.is_local(domain))
+                if self._by_domain:
+                    self._routes[address] = route
+                return route
+            recipient, local = await self._stripped(address)
+            domain = recipient[recipient.rindex("@") + 1 :]
+            if not _valid_domain(domain, numeric=self._settings.resolve_numeric_domain):
+                if (complaint := _complaint(domain)) is not None:
+                    self._warn(complaint)
+                return Route("error", BAD_SYNTAX, recipient, AddressClass.DEFAULT, error=BAD_SYNTAX)
             return await self._route(recipient, domain, sender, local=local)
         except LookupFailure as failure:
             self._warn(str(failure))

@@ -1,7 +1,7 @@
 """Where the log goes: `maillog_file`, standard output (`/dev/stdout`), or syslog; as Postfix's lines or as JSON lines.
 
-Opened once by the supervisor, with its rights; every child writes to the inherited descriptor. Lines are gathered and written
-once per turn of the event loop: a message's seven lines cost one write, and a crash loses at most that turn's lines.
+Opened once by the supervisor, with its rights; every child writes to the inherited descriptor. A worker gathers lines
+for some milliseconds and writes them at once, so that seven lines a message cost less than one write; that much a crash loses.
 """
 
 import copy
@@ -16,7 +16,7 @@ import msgspec
 
 from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.events.maillog import Stamp, words
-from gatepost.events.records import Emit, Event
+from gatepost.events.records import Emit, Event, Note
 
 _LEVELS = {
     "": syslog.LOG_INFO, "warning": syslog.LOG_WARNING, "error": syslog.LOG_ERR, "fatal": syslog.LOG_CRIT, "panic": syslog.LOG_CRIT,
@@ -45,8 +45,10 @@ class Log:
         self._pending: list[str] = []
         self._descriptor = -1
         self._syslog: socket.socket | None = None
+        self._find_pid()
+        os.register_at_fork(after_in_child=self._find_pid)
         self.on_first: Callable[[], object] | None = None
-        """Called when a line is added to an empty buffer: a worker schedules `flush` for the end of the turn."""
+        """Called when a line is added to an empty buffer: a worker schedules `flush` for soon."""
         self.reopen(configuration)
 
     def reopen(self, configuration: Configuration) -> None:
@@ -76,7 +78,7 @@ class Log:
             encode = msgspec.json.Encoder().encode
 
             def emit_json(event: Event) -> None:
-                line = {"time": self._now(), "process": f"{syslog_name}/{event.service}", "pid": os.getpid()}
+                line = {"time": self._now(), "process": f"{syslog_name}/{event.service}", "pid": self._pid}
                 add(f"{encode(line)[:-1].decode()},{encode(event)[1:].decode()}\n", "")
 
             return emit_json
@@ -84,9 +86,13 @@ class Log:
         def emit(event: Event) -> None:
             head = self._stamp.at(self._now()) if self._syslog is None else ""
             process = f"{syslog_name}/{event.service}" if event.service else syslog_name
-            add(f"{head} {process}[{os.getpid()}]: {words(event)}\n", getattr(event, "severity", ""))
+            add(f"{head} {process}[{self._pid}]: {words(event)}\n", event.severity if type(event) is Note else "")
 
         return emit
+
+    def _find_pid(self) -> None:
+        """Asked for once a process: the kernel is not asked for every line."""
+        self._pid = os.getpid()
 
     def _add(self, line: str, severity: str) -> None:
         if self._syslog is not None:

@@ -77,6 +77,7 @@ class _Lists:
         self._tables = tables
         self._emit = emit
         self._warn = tables.warn
+        self._least_free = max(int(self._value("queue_minfree")), int(self._value("message_size_limit")) * 3 // 2)
 
     def surroundings(self) -> Surroundings:
         return Surroundings(
@@ -144,8 +145,7 @@ class _Lists:
     def _room_for(self, size: int) -> bool:
         """smtpd(8): room for one and a half message_size_limit, or queue_minfree if that is more."""
         free = self._house.partitions.free_space()
-        limit = int(self._value("message_size_limit"))
-        enough = free >= max(int(self._value("queue_minfree")), limit * 3 // 2)
+        enough = free >= self._least_free
         if not enough:
             self._warn(f"not enough free space in mail queue: {free} bytes < 1.5*message size limit")
         return enough and free >= size

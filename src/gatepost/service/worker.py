@@ -7,6 +7,7 @@ loses nothing: what it acknowledged is in the store, and another worker takes th
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import sys
@@ -29,6 +30,7 @@ from gatepost.service.pickup import Pickup
 from gatepost.service.smtpd import open_service
 from gatepost.state.port import Counters
 
+_LOG_LINGER = 0.005  # seconds that log lines wait for company
 _DRAIN = 6.0  # seconds for sessions to finish their transaction when we stop
 _RETIREMENT = 30.0  # seconds for clients to leave by themselves after a reload
 _LONG_DRAIN = 300.0  # seconds for sessions to finish their transaction after that
@@ -64,7 +66,7 @@ async def _live(inheritance: Inheritance) -> bool:
     loop = asyncio.get_running_loop()
     log = inheritance.log
     inheritance.faults.watch_loop(loop)
-    log.on_first = lambda: loop.call_soon(log.flush)
+    log.on_first = functools.partial(loop.call_later, _LOG_LINGER, log.flush)
     stop, retire = asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGUSR1, retire.set)

@@ -4,7 +4,7 @@ import enum
 from typing import Protocol
 
 
-class Deed(enum.Enum):
+class Deed(enum.StrEnum):
     """What is counted per `anvil_rate_time_unit`."""
 
     CONNECTION = "connection"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from gatepost.mail.outcome import Class, Outcome
 
@@ -16,6 +17,7 @@ def text_of(outcome: Outcome) -> str:
     return f"{code} {outcome.enhanced} {outcome.text}" if outcome.enhanced else f"{code} {outcome.text}"
 
 
+@lru_cache(256)  # most replies are always the same ones
 def wire(reply: str) -> bytes:
     """A one-line reply as sent. Line ends inside become spaces, so that no text can forge a second reply."""
     if "\n" in reply or "\r" in reply:
