@@ -16,11 +16,11 @@ class Notify:
     DELAY: Final = 8
 
 
-class Trace(enum.IntFlag):
-    """What sendmail(1) asks to be told of a message's delivery; bits of the attribute `trace_flags`, as in Postfix."""
+class Trace:
+    """What sendmail(1) asks to be told of a message's delivery: bits of the attribute `trace_flags`, as in Postfix."""
 
-    VERIFY = 1 << 9  # deliver nothing, tell what would come of it (-bv)
-    DELIVERY = 1 << 10  # tell what came of each attempt (-v)
+    VERIFY: Final = 1 << 9  # deliver nothing, tell what would come of it (-bv)
+    DELIVERY: Final = 1 << 10  # tell what came of each attempt (-v)
 
 
 class Recipient(Struct, frozen=True, array_like=True):

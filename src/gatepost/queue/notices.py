@@ -39,8 +39,8 @@ class NoticeSettings(Struct, frozen=True, kw_only=True):
 
 
 class Kind(Struct, frozen=True):
-    """What tells one kind of notice from another. `template`: its name; `log`: Postfix's word; `wanted`: the bit of Notify by which a
-    recipient's sender asks for it; `original`: how the returned part is called; `classes`: (of a copy to the postmaster, of a
+    """What tells one kind of notice from another. `template`: its name; `log`: Postfix's word; `wanted`: the bit of Notify by which
+    a recipient's sender asks for it; `original`: how the returned part is called; `classes`: (of a copy to the postmaster, of a
     notice about mail from nobody) in notify_classes; `headers_only`: never the whole original; `via`: it names relays."""
 
     template: str

@@ -5,6 +5,7 @@ for some milliseconds and writes them at once, so that seven lines a message cos
 """
 
 import copy
+import functools
 import os
 import socket
 import sys
@@ -26,6 +27,15 @@ _FACILITIES = frozenset(
 )
 
 
+@functools.cache
+def _process() -> int:
+    """The number of this process; the kernel is not asked for every line."""
+    return os.getpid()
+
+
+os.register_at_fork(after_in_child=_process.cache_clear)
+
+
 class LogSettings(msgspec.Struct, frozen=True):
     """Parameters of the log."""
 
@@ -45,8 +55,6 @@ class Log:
         self._pending: list[str] = []
         self._descriptor = -1
         self._syslog: socket.socket | None = None
-        self._find_pid()
-        os.register_at_fork(after_in_child=self._find_pid)
         self.on_first: Callable[[], object] | None = None
         """Called when a line is added to an empty buffer: a worker schedules `flush` for soon."""
         self.reopen(configuration)
@@ -78,7 +86,7 @@ class Log:
             encode = msgspec.json.Encoder().encode
 
             def emit_json(event: Event) -> None:
-                line = {"time": self._now(), "process": f"{syslog_name}/{event.service}", "pid": self._pid}
+                line = {"time": self._now(), "process": f"{syslog_name}/{event.service}", "pid": _process()}
                 add(f"{encode(line)[:-1].decode()},{encode(event)[1:].decode()}\n", "")
 
             return emit_json
@@ -86,13 +94,9 @@ class Log:
         def emit(event: Event) -> None:
             head = self._stamp.at(self._now()) if self._syslog is None else ""
             process = f"{syslog_name}/{event.service}" if event.service else syslog_name
-            add(f"{head} {process}[{self._pid}]: {words(event)}\n", event.severity if type(event) is Note else "")
+            add(f"{head} {process}[{_process()}]: {words(event)}\n", event.severity if type(event) is Note else "")
 
         return emit
-
-    def _find_pid(self) -> None:
-        """Asked for once a process: the kernel is not asked for every line."""
-        self._pid = os.getpid()
 
     def _add(self, line: str, severity: str) -> None:
         if self._syslog is not None:
