@@ -77,7 +77,8 @@ class SqliteStore:
         self._pending[item] = self._loop.time()
         if self._watch is None:
             self._watch = self._loop.call_later(self._timeout, self._overdue)
-        self._gathering.put(item)
+        # An id newer than this one was given out: that message is still on its way.
+        self._gathering.put(item, company=self._last_key > message.id.key)
         try:
             await item.future
         except BaseException:
