@@ -38,6 +38,9 @@ class Subject(Struct, frozen=True):
         return f"<{self.name}>: {self.kind}"
 
 
+_NOBODY = Subject("", "")
+
+
 class Deferral(Struct, frozen=True):
     """A refusal that waits for what the rest of the lists say (defer_if_permit, defer_if_reject)."""
 
@@ -95,7 +98,7 @@ class Evaluation:
         self.settings = sources.settings
         self.facts = facts
         self.compile_result = compile_result
-        self.subject = Subject("", "")
+        self.subject = _NOBODY
         self.outcome: Outcome | None = None
         self.defer_if_permit: Deferral | None = None
         self.defer_if_reject: Deferral | None = None

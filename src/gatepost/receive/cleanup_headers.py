@@ -124,20 +124,24 @@ class Headers:
                 await self._special(other, kept)
 
     async def _special(self, header: Header, kept: list[bytes]) -> None:
-        self.seen.add(header.key)
-        action = _COUNTED.get(header.key)
-        if action is not None:
+        if self._note(header):
+            kept.append(await self._rewritten(header))
+
+    def _note(self, header: Header) -> bool:
+        """Take down what a header tells; whether it stays."""
+        key = header.key
+        self.seen.add(key)
+        if (action := _COUNTED.get(key)) is not None:
             action(self, header)
-        role = self._rules.role(header.key)
-        if role & Role.RESENT:
+        if self._rules.role(key) & Role.RESENT:
             self.resent = "Resent-"
-        if header.key in self._rules.drop:
-            return
-        if self._rewriter is not None and role & _ADDRESSED:
-            place = Place.HEADER_SENDER if role & Role.SENDER else Place.HEADER_RECIPIENT
-            kept.append(await self._rewriter.rewrite(header, place))
-        else:
-            kept.append(header.raw)
+        return key not in self._rules.drop
+
+    async def _rewritten(self, header: Header) -> bytes:
+        role = self._rules.role(header.key)
+        if self._rewriter is None or not role & _ADDRESSED:
+            return header.raw
+        return await self._rewriter.rewrite(header, Place.HEADER_SENDER if role & Role.SENDER else Place.HEADER_RECIPIENT)
 
     def _received(self, header: Header) -> None:
         self.hops += 1

@@ -124,13 +124,13 @@ class Connection(asyncio.Protocol):
     def flush(self) -> None:
         """Send what was gathered."""
         if self._out:
-            data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
-            self._out.clear()
-            self.transport.write(data)
+            out, self._out = self._out, []
+            self.transport.write(out[0] if len(out) == 1 else b"".join(out))
 
     async def more(self) -> None:
         """Send what was gathered and wait until more came in. Raises Gone."""
-        self.flush()
+        if self._out:
+            self.flush()
         if self._ready:
             self._ready = False
             return

@@ -1,6 +1,5 @@
 """Who the client is: its name, verified by looking it up both ways (smtpd(8), `smtpd_peername_lookup`)."""
 
-import asyncio
 import ipaddress
 
 from msgspec import Struct
@@ -28,16 +27,9 @@ def plain_address(address: str) -> str:
     return address.removeprefix("::ffff:") if address.startswith("::ffff:") and "." in address else address
 
 
-async def identify(resolver: Resolver, address: str, time_limit: float) -> Peer:
-    """The peer at `address`. Never raises for what the DNS does; a time-out counts as "not known for now"."""
-    try:
-        async with asyncio.timeout(time_limit):
-            return await _identify(resolver, address)
-    except TimeoutError:
-        return Peer(name_code=_LATER, reverse_code=_LATER)
-
-
-async def _identify(resolver: Resolver, address: str) -> Peer:
+async def identify(resolver: Resolver, address: str) -> Peer:
+    """The peer at `address`, after two questions at most, one after the other, each within the resolver's time limit. Never
+    raises for what the DNS does; a time-out counts as "not known for now"."""
     try:
         name = (await resolver.ptr(address))[0]
     except NotFound:

@@ -26,7 +26,6 @@ from gatepost.receive.transcript import NoTranscript, Transcript
 from gatepost.receive.verbs import HANDLERS
 from gatepost.state.port import Counters, Deed
 
-_PEER_TIME_LIMIT: Final = 30.0
 _LINE_ENDS: Final = {
     "no": LineEnds.LENIENT,
     "yes": LineEnds.STRICT,
@@ -192,7 +191,7 @@ class SmtpdService:
             return Peer("localhost", 2, "localhost", 2)
         if not session.settings.smtpd_peername_lookup:
             return Peer()
-        return await identify(self.resolver, facts.client_address, _PEER_TIME_LIMIT)
+        return await identify(self.resolver, facts.client_address)
 
     async def _told_by_proxy(self, session: Session) -> bool:
         """The real addresses, from the PROXY header (smtpd_upstream_proxy_protocol)."""

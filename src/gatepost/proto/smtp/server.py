@@ -124,7 +124,7 @@ class ServerCore:
     def _next_command(self) -> Command | None:
         end = self._buffer.find(b"\n", self._start)
         if end < 0:
-            if self.pending > self._limit:
+            if len(self._buffer) - self._start > self._limit:
                 self._overlong = self._overlong or self.peek(self._limit)
                 self._buffer, self._start = self._buffer[-1:], 0
             return None
@@ -141,9 +141,5 @@ def _command(line: bytes, bare_newline: bool) -> Command:
         text, utf8 = line.decode(), True
     except UnicodeDecodeError:
         text, utf8 = line.decode("utf-8", "surrogateescape"), False
-    match text.split(None, 1):
-        case [verb, argument]:
-            return Command(verb.upper(), argument.rstrip(), text, utf8, bare_newline)
-        case [verb]:
-            return Command(verb.upper(), "", text, utf8, bare_newline)
-    return Command("", "", text, utf8, bare_newline)
+    verb, *argument = text.split(None, 1) or ("",)
+    return Command(verb.upper(), argument[0].rstrip() if argument else "", text, utf8, bare_newline)
