@@ -15,7 +15,8 @@ from gatepost.queue.record import pack, pack_outcome, text_of
 from gatepost.queue.schema import placeholders
 
 Step = tuple[object, ...]
-"""(what, key, number, status, at, text, by, reason, envelope, its checksum, size, content size, its checksum, its offset, content)"""
+"""(what, key, number, status, at, text, by, reason, envelope, its checksum, size, size of the content, its checksum, its offset,
+content)"""
 
 _WIDTH = 15
 _MESSAGE, _RECIPIENT, _DONE, _WAITS = range(1, 5)
