@@ -8,6 +8,7 @@ from gatepost.deliver.smtp_connection import Connection
 from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.deliver.tls_policy import Level, TlsPolicy
 from gatepost.mail.outcome import Class, Outcome
+from gatepost.net import handshake
 from gatepost.net.client_tls import (
     ContextSpec,
     certificate_names,
@@ -96,11 +97,8 @@ class Security:
         if not self._matches(tls, policy):
             raise NoSecurity(_deferred("4.7.5", "Server certificate not verified"))
         if self._settings.smtp_tls_loglevel:
-            cipher, _, bits = tls.cipher()
             trust = _TRUST.get(policy.level, "Untrusted")
-            self._note(
-                f"{trust} TLS connection established to {connection.host.relay}: {tls.version()} with cipher {cipher} ({bits} bits)"
-            )
+            self._note(f"{trust} TLS connection established to {connection.host.relay}: {handshake.read(tls)}")
 
     def _matches(self, tls: Any, policy: TlsPolicy) -> bool:
         """Whether the server's certificate is one that policy accepts."""

@@ -2,13 +2,12 @@
 
 Python's ssl ends a handshake whose peer shows a certificate that no known authority has signed. Postfix goes on and calls it "not
 verified", because access by fingerprint (permit_tls_clientcerts, check_ccert_access) is for just such certificates. OpenSSL
-has a callback for that, and the ssl module no way to set it: so it is set here, in the library that ssl itself uses.
+has a callback for that, and the ssl module no way to set it: so it is set here (net/openssl.py).
 """
 
 import ctypes
 import datetime
 import hashlib
-import platform
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
@@ -16,6 +15,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 from msgspec import Struct
+
+from gatepost.net import openssl
 
 if TYPE_CHECKING:
     import ssl
@@ -30,20 +31,13 @@ _GO_ON: Final = _CALLBACK(lambda _preverified, _store: 1)
 
 def ask_without_insisting(context: "ssl.SSLContext") -> bool:
     """Ask every client for a certificate and take any; False where this Python cannot do so, and nothing was changed."""
-    import _ssl
-
-    library = getattr(_ssl, "__file__", None)
-    if platform.python_implementation() != "CPython" or library is None:
+    library = openssl.library()
+    if library is None or not hasattr(library, "SSL_CTX_set_verify"):
         return False
-    try:
-        set_verify = ctypes.CDLL(library).SSL_CTX_set_verify
-    except (OSError, AttributeError):
-        return False
+    set_verify = library.SSL_CTX_set_verify
     set_verify.argtypes = (ctypes.c_void_p, ctypes.c_int, _CALLBACK)
     set_verify.restype = None
-    # The first member of _ssl's context object, after the object head, is its SSL_CTX.
-    pointer = ctypes.c_void_p.from_address(id(context) + object.__basicsize__).value
-    set_verify(pointer, _VERIFY_PEER, _GO_ON)
+    set_verify(openssl.context_pointer(context), _VERIFY_PEER, _GO_ON)
     return True
 
 

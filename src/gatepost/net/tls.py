@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec import Struct, structs
+from msgspec import structs
 
-from gatepost.net import client_certificates
+from gatepost.net import client_certificates, handshake
 from gatepost.net.tls_parameters import TlsFailure, TlsSettings, identify, loaded, restrict
 
 if TYPE_CHECKING:
@@ -56,13 +56,10 @@ class TlsServerSettings(TlsSettings, frozen=True, kw_only=True):
         return self.level not in ("", "none", "may")
 
 
-class TlsFacts(Struct, frozen=True):
+class TlsFacts(handshake.Handshake, frozen=True, kw_only=True):
     """What a handshake told. `subject` and `issuer` are common names of the client's certificate, fingerprints colon-separated
     hexadecimal; empty without a certificate."""
 
-    protocol: str = ""
-    cipher: str = ""
-    bits: int = 0
     subject: str = ""
     issuer: str = ""
     fingerprint: str = ""
@@ -97,8 +94,7 @@ class ServerTls:
 
     def describe(self, connected: Any) -> TlsFacts:
         """The facts of a finished handshake (`ssl.SSLObject`)."""
-        name, _, bits = connected.cipher() or ("", "", 0)
-        facts = TlsFacts(protocol=connected.version() or "", cipher=name, bits=bits)
+        facts = TlsFacts(**structs.asdict(handshake.read(connected)))
         certificate = connected.getpeercert(binary_form=True)
         if not certificate:
             return facts

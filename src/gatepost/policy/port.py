@@ -33,8 +33,8 @@ class Facts:
         "client_address", "client_name", "client_name_code", "client_port", "data_pipelined", "deferred", "esmtp", "etrn_domain",
         "helo_name", "instance", "message_size", "protocol_name", "protocol_state", "queue_id", "recipient",
         "recipient_count", "reverse_client_name", "reverse_client_name_code", "sasl_method", "sasl_sender",
-        "sasl_username", "sender", "server_address", "server_port", "smtputf8", "stress", "tls_cipher", "tls_keysize",
-        "tls_protocol", "unauth_pipelining",
+        "sasl_username", "sender", "server_address", "server_port", "smtputf8", "stress", "tls_cipher", "tls_details",
+        "tls_keysize", "tls_protocol", "unauth_pipelining",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -65,6 +65,7 @@ class Facts:
         self.tls_protocol = ""
         self.tls_cipher = ""
         self.tls_keysize = 0
+        self.tls_details: tuple[str, ...] = ()
         self.ccert_subject = ""
         self.ccert_issuer = ""
         self.ccert_fingerprint = ""

@@ -137,12 +137,10 @@ async def secure(session: "Session") -> None:
         session.note(f"SSL_accept error from {facts.client}: {reason}")
         raise Gone("lost connection") from error
     told = tls.describe(connected)
-    facts.tls_protocol, facts.tls_cipher, facts.tls_keysize = told.protocol, told.cipher, told.bits
+    facts.tls_protocol, facts.tls_cipher, facts.tls_keysize, facts.tls_details = told.protocol, told.cipher, told.bits, told.details
     facts.ccert_subject, facts.ccert_issuer = told.subject, told.issuer
     facts.ccert_fingerprint, facts.ccert_pubkey_fingerprint = told.fingerprint, told.pubkey_fingerprint
     facts.ccert_trusted = told.trusted
     if session.settings.smtpd_tls_loglevel:
         trust = "Trusted" if told.trusted else "Untrusted" if told.fingerprint else "Anonymous"
-        session.note(
-            f"{trust} TLS connection established from {facts.client}: {told.protocol} with cipher {told.cipher} ({told.bits} bits)"
-        )
+        session.note(f"{trust} TLS connection established from {facts.client}: {told}")

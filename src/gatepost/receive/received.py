@@ -67,7 +67,9 @@ def received(
 
 def _tls_lines(facts: Facts, asked: bool) -> list[str]:
     bits = facts.tls_keysize
-    lines = [f"\t(using {facts.tls_protocol} with cipher {facts.tls_cipher} ({bits}/{bits} bits))"]
+    lines = [f"\t(using {facts.tls_protocol} with cipher {facts.tls_cipher} ({bits}/{bits} bits)"]
+    lines += [f"\t {detail}" for detail in facts.tls_details]
+    lines[-1] += ")"
     if facts.ccert_subject or facts.ccert_issuer:
         trust = "verified OK" if facts.ccert_trusted else "not verified"
         lines.append(f'\t(Client CN "{printable(facts.ccert_subject)}", Issuer "{printable(facts.ccert_issuer)}" ({trust}))')

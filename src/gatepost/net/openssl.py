@@ -1,0 +1,47 @@
+"""OpenSSL as Python's ssl module uses it, for the few things that the module has no way to ask of it.
+
+The library is the one that the module itself is linked to, and its objects are found where CPython keeps them. Where either is
+not as expected there is None, and whoever asks does without.
+"""
+
+import ctypes
+import functools
+import platform
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import ssl
+
+_WORD: Final = ctypes.sizeof(ctypes.c_void_p)
+
+
+@functools.cache
+def library() -> ctypes.CDLL | None:
+    """The functions of OpenSSL; one that this OpenSSL has not is an AttributeError when it is named."""
+    import _ssl
+
+    file = getattr(_ssl, "__file__", None)
+    if platform.python_implementation() != "CPython" or file is None:
+        return None
+    try:
+        return ctypes.CDLL(file)
+    except OSError:
+        return None
+
+
+def context_pointer(context: "ssl.SSLContext") -> int | None:
+    """The SSL_CTX of a context: the first member of its object."""
+    return _word(context, 0)
+
+
+def connection_pointer(connected: "ssl.SSLObject") -> int | None:
+    """The SSL of a connection: the second member of its inner object, whose third is the context, by which it is known."""
+    inner = getattr(connected, "_sslobj", None)
+    if inner is None or _word(inner, 2) != id(connected.context):
+        return None
+    return _word(inner, 1)
+
+
+def _word(value: object, index: int) -> int | None:
+    """A member of an object of CPython's, after the object head."""
+    return ctypes.c_void_p.from_address(id(value) + object.__basicsize__ + index * _WORD).value
