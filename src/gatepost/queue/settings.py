@@ -6,9 +6,8 @@ from msgspec import Struct
 
 
 class QueueSettings(Struct, frozen=True):
-    """qmgr(8)'s parameters, and our own `queue_*`."""
+    """qmgr(8)'s parameters."""
 
-    queue_directory: str
     queue_run_delay: float
     minimal_backoff_time: float
     maximal_backoff_time: float
@@ -22,8 +21,6 @@ class QueueSettings(Struct, frozen=True):
     helpful_warnings: bool
     defer_transports: str
     soft_bounce: bool
-    queue_minfree: int
-    queue_ledger_lifetime: float
 
 
 class TransportLimits(Struct, frozen=True):

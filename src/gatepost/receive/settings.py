@@ -10,7 +10,6 @@ class SmtpdSettings(Struct, frozen=True):
     mail_name: str
     smtpd_banner: str
     smtpd_helo_required: bool
-    smtpd_delay_reject: bool
     smtpd_delay_open_until_valid_rcpt: bool
     smtpd_timeout: float
     smtpd_per_request_deadline: bool

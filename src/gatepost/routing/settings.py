@@ -57,7 +57,6 @@ class RoutingSettings(Struct, frozen=True, kw_only=True):
     virtual_alias_address_length_limit: int
     sender_bcc_maps: str
     recipient_bcc_maps: str
-    always_bcc: str
 
     local_recipient_maps: str
     virtual_mailbox_maps: str

@@ -33,15 +33,14 @@ AHEAD = {
 """What the code has a word for although the table says that it does nothing, and why."""
 
 
-def settings_with_defaults() -> Iterator[str]:
-    """Fields of a `...Settings` class that have the name of a parameter and a value of their own."""
+def settings_fields() -> Iterator[tuple[str, str, bool]]:
+    """Fields of `...Settings` classes that have the name of a parameter: file, name, and whether they have a value of their own."""
     for file, tree in TREES.items():
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef) and node.name.endswith("Settings"):
                 for field in node.body:
-                    if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and field.value:
-                        if field.target.id in PARAMETERS:
-                            yield f"{file}: {field.target.id}"
+                    if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and field.target.id in PARAMETERS:
+                        yield file, field.target.id, field.value is not None
 
 
 def words(tree: ast.AST) -> Iterator[str]:
@@ -51,6 +50,12 @@ def words(tree: ast.AST) -> Iterator[str]:
             yield node.attr
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
+
+
+@functools.cache
+def words_of(room: str) -> frozenset[str]:
+    """The words of one room."""
+    return frozenset(word for file, tree in TREES.items() if file.startswith(f"{room}/") for word in words(tree))
 
 
 def patterns(tree: ast.AST) -> Iterator[str]:
@@ -93,7 +98,13 @@ def _referred(row: Parameter) -> frozenset[str]:
 
 
 def test_defaults_stand_in_the_table_alone() -> None:
-    assert list(settings_with_defaults()) == []
+    assert [(file, name) for file, name, has_value in settings_fields() if has_value] == []
+
+
+def test_settings_ask_for_nothing_that_their_room_does_not_read() -> None:
+    for file, name, _ in settings_fields():
+        read = words_of(file.partition("/")[0]) | words_of("service")
+        assert name in read or name in AHEAD or any(re.fullmatch(way, name) for way in _ways()), f"{file}: {name}"
 
 
 def test_what_is_implemented_is_read() -> None:
