@@ -18,7 +18,7 @@ _USAGE = (
 )
 _PARTS = "beh"
 _RET_FLAGS = {"FULL": 1, "HDRS": 2}
-_WAITING = frozenset((Status.QUEUED, Status.HELD, Status.ACTIVE))
+_WAITING = frozenset((Status.QUEUED, Status.HELD, Status.ACTIVE, Status.REQUEUED))
 
 
 def main(argv: Sequence[str]) -> int:

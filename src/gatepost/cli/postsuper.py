@@ -92,7 +92,7 @@ def _selection(options: list[tuple[str, str]], queues: list[str]) -> actions.Sel
         except ValueError:
             raise Fatal(f"--age {age}: specify a number and a unit: s, m, h, d or w") from None
     return actions.Selection(
-        queues=tuple(name for name in queues if name != "maildrop"),
+        queues=tuple(queues),
         sender=given.get("sender"),
         recipient=given.get("recipient"),
         before=before,
@@ -122,7 +122,10 @@ class _Super:
 
     def _do_one(self, deed: Deed, identity: QueueId) -> None:
         def change() -> int:
-            done, _ = actions.by_ids(self._command.queue_directory, deed.action, [identity], by=_person(), now=time.time())
+            queues = self._selection.queues
+            done, _ = actions.by_ids(
+                self._command.queue_directory, deed.action, [identity], queues=queues, by=_person(), now=time.time()
+            )
             return len(done)
 
         if self._in_database(change):

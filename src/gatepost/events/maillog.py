@@ -62,7 +62,8 @@ def _message_id(e: records.MessageId) -> str:
 
 
 def _picked_up(e: records.PickedUp) -> str:
-    return f"{e.queue_id}: uid={e.uid} from=<{external(e.sender)}>"
+    before = f" orig_id={e.orig_id}" if e.orig_id else ""
+    return f"{e.queue_id}: uid={e.uid} from=<{external(e.sender)}>{before}"
 
 
 def _activated(e: records.Activated) -> str:

@@ -71,11 +71,12 @@ class MessageId(Event, frozen=True):
 
 
 class PickedUp(Event, frozen=True):
-    """A local submission: `uid=0 from=<root>`."""
+    """A local submission: `uid=0 from=<root>`; `orig_id`: of the queued message that it was before (postsuper -r)."""
 
     queue_id: str
     uid: int
     sender: str
+    orig_id: str = ""
 
 
 class Activated(Event, frozen=True):

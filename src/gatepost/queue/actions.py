@@ -4,10 +4,11 @@ Tools write to the databases themselves, in short transactions; a running worker
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
@@ -25,6 +26,7 @@ _QUEUES = {
     "active": "r.status = 6",
     "incoming": "r.status = 0 AND r.attempts = 0",
     "deferred": "r.status = 0 AND r.attempts > 0",
+    "maildrop": "r.status = 8",
 }
 _TOLD = Outcome(Class.PERMANENT, "5.7.0", "deleted by the administrator")
 
@@ -44,7 +46,7 @@ class Selection(Struct, frozen=True):
         terms: list[str] = []
         values: list[object] = []
         if self.queues:
-            terms.append("(" + " OR ".join(f"({_QUEUES[name]})" for name in self.queues) + ")")
+            terms.append(_in_queues(self.queues))
         for column, value in (("m.sender", self.sender), ("r.address", self.recipient)):
             if value is not None:
                 terms.append(f"{column} = ?")
@@ -59,35 +61,50 @@ class Selection(Struct, frozen=True):
         return " AND ".join(terms) or "1", values
 
 
+def _in_queues(queues: Sequence[str]) -> str:
+    """The condition that recipient `r` is in one of these queues; none named: in any."""
+    return "(" + " OR ".join(f"({_QUEUES[name]})" for name in queues or _QUEUES) + ")"
+
+
 class Action(Struct, frozen=True):
-    """What is done to each message (its key is the statement's parameter), in one of these transactions. `finishes`: its
-    recipients are done with it."""
+    """What is done to each message (its key is the statement's parameter), in one of these transactions. `only`: in which queues
+    it is looked for where none are named (all). `finishes`: its recipients are done with it."""
 
     statements: tuple[str, ...]
     only: tuple[str, ...] = ()
     finishes: bool = False
 
 
+_QUEUED = ("hold", "incoming", "active", "deferred")
+
 HOLD = Action(("UPDATE recipient SET status = 1 WHERE key = ? AND status IN (0, 6)",), ("incoming", "active", "deferred"))
 RELEASE = Action(("UPDATE recipient SET status = 0, due = 0 WHERE key = ? AND status = 1",), ("hold",))
-REQUEUE = Action(("UPDATE recipient SET status = 0, due = 0, site = '', reason = '' WHERE key = ?",))
+REQUEUE = Action(("UPDATE recipient SET status = 8 WHERE key = ?",), _QUEUED)
 FLUSH = Action((f"UPDATE recipient SET due = {FLUSHED} WHERE key = ? AND status = 0",), ("incoming", "deferred"))
-EXPIRE = Action(("UPDATE message SET flags = flags | 2 WHERE key = ?",))
-EXPIRE_AND_RELEASE = Action((*EXPIRE.statements, *RELEASE.statements))
+EXPIRE = Action(("UPDATE message SET flags = flags | 2 WHERE key = ?",), _QUEUED)
+EXPIRE_AND_RELEASE = Action((*EXPIRE.statements, *RELEASE.statements), _QUEUED)
 DELETE = Action((), finishes=True)
 
 
 def by_ids(
-    queue_directory: Path, action: Action, ids: Iterable[QueueId], *, by: str = "", now: float = 0.0
+    queue_directory: Path,
+    action: Action,
+    ids: Iterable[QueueId],
+    *,
+    queues: Sequence[str] = (),
+    by: str = "",
+    now: float = 0.0,
 ) -> tuple[list[QueueId], list[QueueId]]:
-    """Do `action` to these messages; returns (done, not found). `by`: who asks, for the ledger. Raises sqlite3.Error."""
+    """Do `action` to these messages, if they are in these queues; returns (done, not found). `by`: who asks, for the ledger. Raises
+    sqlite3.Error."""
     done: list[QueueId] = []
     wanted = list(ids)
     known = dict(directories(queue_directory))
     for partition in dict.fromkeys(identity.partition for identity in wanted):
         if partition in known:
             keys = [identity.key for identity in wanted if identity.partition == partition]
-            done += [QueueId(key, partition) for key in _each(known[partition], action, keys, by, now)]
+            found_keys = _each(known[partition], replace(action, only=tuple(queues) or action.only), keys, by, now)
+            done += [QueueId(key, partition) for key in found_keys]
     found = set(done)
     return done, [identity for identity in wanted if identity not in found]
 
@@ -128,8 +145,6 @@ def signal_flush(queue_directory: Path) -> None:
 def _selected(directory: Path, action: Action, selection: Selection) -> Iterator[list[int]]:
     """Keys of the selection, some at a time, each once."""
     if action.only and not selection.queues:
-        from msgspec.structs import replace
-
         selection = replace(selection, queues=action.only)
     condition, values = selection.where()
     connection = open_partition(directory)
@@ -172,7 +187,8 @@ def _each(directory: Path, action: Action, keys: list[int], by: str, now: float)
 
 
 def _apply(connection: sqlite3.Connection, action: Action, key: int, by: str, now: float) -> bool:
-    if connection.execute("SELECT 1 FROM recipient WHERE key = ? LIMIT 1", (key,)).fetchone() is None:
+    there = f"SELECT 1 FROM recipient AS r WHERE key = ? AND {_in_queues(action.only)} LIMIT 1"
+    if connection.execute(there, (key,)).fetchone() is None:
         return False
     for statement in action.statements:
         connection.execute(statement, (key,))

@@ -33,7 +33,8 @@ class ListedRecipient(Struct, frozen=True, gc=False):
 
 
 class ListedMessage(Struct, frozen=True, gc=False):
-    """A queued message. `queue`: `active`, `hold`, `incoming` or `deferred`, as Postfix would have it; `size` as logged."""
+    """A queued message. `queue`: `active`, `hold`, `incoming`, `deferred` or `maildrop`, as Postfix would have it; `size` as
+    logged."""
 
     id: QueueId
     sender: str
@@ -64,6 +65,8 @@ _QUEUE_OF: dict[tuple[int, bool], str] = {
     (Status.HELD, True): "hold",
     (Status.ACTIVE, False): "active",
     (Status.ACTIVE, True): "active",
+    (Status.REQUEUED, False): "maildrop",
+    (Status.REQUEUED, True): "maildrop",
     (Status.QUEUED, False): "incoming",
     (Status.QUEUED, True): "deferred",
 }
@@ -139,7 +142,7 @@ def queue_of(recipients: list[ListedRecipient]) -> str:
         [recipient] = recipients
         return _QUEUE_OF[recipient.status, recipient.attempts > 0]
     statuses = {recipient.status for recipient in recipients}
-    status = next((s for s in (Status.HELD, Status.ACTIVE) if s in statuses), Status.QUEUED)
+    status = next((s for s in (Status.HELD, Status.REQUEUED, Status.ACTIVE) if s in statuses), Status.QUEUED)
     return _QUEUE_OF[status, any(recipient.attempts for recipient in recipients)]
 
 

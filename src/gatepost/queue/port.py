@@ -18,7 +18,8 @@ from gatepost.mail.queue_id import QueueId
 
 class Status(enum.IntEnum):
     """Where a recipient stands. QUEUED is the only one that the scheduler looks for; ACTIVE: a worker has it in hand; PROBED:
-    nothing was to be delivered, only asked (`sendmail -bv`)."""
+    nothing was to be delivered, only asked (`sendmail -bv`). REQUEUED: to be taken in anew as another message (`postsuper -r`); in
+    the ledger: that has been done."""
 
     QUEUED = 0
     HELD = 1
@@ -28,6 +29,7 @@ class Status(enum.IntEnum):
     DELETED = 5
     ACTIVE = 6
     PROBED = 7
+    REQUEUED = 8
 
 
 class NewMessage(Struct, frozen=True):
@@ -53,7 +55,8 @@ class QueuedRecipient(Struct, frozen=True):
 
 class ActiveMessage(Struct, frozen=True):
     """A message and those of its recipients that are due: what the scheduler works on. `envelope.recipients` is empty.
-    `entered`: when it became active (clock seconds), for `delays=`. `warned`: a delay warning was sent. `expire`: an
+    `entered`: when it became active (clock seconds), for `delays=`. `warned`: a delay warning was sent; `traced`: so was the
+    report that the submitter asked for. `expire`: an
     administrator wants it returned at the next failure (`postsuper -e`). `flushed`: somebody wants it tried now, whatever
     `defer_transports` says (`postqueue -f`)."""
 
@@ -64,6 +67,7 @@ class ActiveMessage(Struct, frozen=True):
     recipients: tuple[QueuedRecipient, ...]
     entered: float = 0.0
     warned: bool = False
+    traced: bool = False
     expire: bool = False
     flushed: bool = False
 

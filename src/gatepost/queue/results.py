@@ -18,7 +18,7 @@ from gatepost.mail.queue_id import QueueId
 from gatepost.queue.port import ActiveMessage, Failure, Notifier, QueueUnavailable, Settlement, Status
 from gatepost.queue.schedule import delivery_order, is_expired, is_late, next_attempt
 from gatepost.queue.settings import QueueSettings
-from gatepost.queue.transaction import WARNED
+from gatepost.queue.transaction import TRACED, WARNED
 
 _EXPIRED_BY_HAND = Outcome(Class.TEMPORARY, "4.7.0", "message is administratively expired")
 _BROKEN_OFF = Outcome(Class.TEMPORARY, "4.3.0", "delivery broke off")
@@ -53,7 +53,7 @@ class Pass:
         self.fresh = fresh
         self.identity = str(message.id)
         self.in_hand = True
-        self.trace = message.envelope.trace
+        self.trace = 0 if message.traced else message.envelope.trace
         self.pending = len(message.recipients)
         self.delivered: list[Ended] = []
         self.deferred: list[Ended] = []
@@ -146,7 +146,7 @@ class Results:
             self._emit(Removed("qmgr", active.identity))
 
     async def _trace(self, active: Pass) -> None:
-        """Report what came of the message to who asked for it by hand; where nothing else was wanted, that settles it."""
+        """Report what came of the message to who asked for it by hand, once; where nothing else was wanted, that settles it."""
         told = await self._notify(active, active.traced, self._notifier.traced)
         if active.trace & Trace.VERIFY and told:
             outcomes = {e.report.recipient.index: e.report.outcome for e in active.traced}
@@ -154,6 +154,8 @@ class Results:
             self._ledger.settle([Settlement(identity, index, Status.PROBED, outcome) for index, outcome in outcomes.items()])
         elif active.trace & Trace.VERIFY:
             active.deferred = active.traced
+        elif told and active.deferred:
+            await self._mark(active.message.id, TRACED)
 
     def abandon(self, active: Pass) -> None:
         """A pass broke off: all that it has not settled is tried again later."""
@@ -173,7 +175,7 @@ class Results:
         elif is_late(message.warned, now, arrival, self._settings) and await self._notify(
             active, active.deferred, self._notifier.delayed, "delayed"
         ):
-            await self._warned(message.id)
+            await self._mark(message.id, WARNED)
         self._requeue(active, active.deferred)
 
     async def _return(self, active: Pass, ended: list[Ended], status: Status) -> None:
@@ -214,11 +216,12 @@ class Results:
         except QueueUnavailable:
             return False
 
-    async def _warned(self, identity: QueueId) -> None:
+    async def _mark(self, identity: QueueId, flag: int) -> None:
+        """Record that a report was sent, which is sent once."""
         try:
-            await self._ledger.mark(identity, WARNED)
+            await self._ledger.mark(identity, flag)
         except QueueUnavailable as error:
-            self._emit(Note("qmgr", f"delay warning not recorded: {error}", severity="warning", queue_id=str(identity)))
+            self._emit(Note("qmgr", f"notice not recorded: {error}", severity="warning", queue_id=str(identity)))
 
 
 _Send = Callable[[ActiveMessage, Sequence[Failure]], Awaitable[None]]

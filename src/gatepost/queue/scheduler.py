@@ -76,7 +76,8 @@ class Queue(Ledger, Protocol):
 
 class Scheduler:
     """`resolve(address, sender)` routes an address; `agents(transport)` gives its agent or raises LookupError;
-    `limits(transport)` its limits; `program(transport)` its master.cf program, for the log."""
+    `limits(transport)` its limits; `program(transport)` its master.cf program, for the log; `on_flush` is called when somebody
+    wants everything tried."""
 
     def __init__(
         self,
@@ -90,8 +91,10 @@ class Scheduler:
         emit: Emit,
         clock: Callable[[], float],
         program: Callable[[str], str] = str,
+        on_flush: Callable[[], object] = lambda: None,
     ) -> None:
         self._queue = queue
+        self._on_flush = on_flush
         self._resolve = resolve
         self._agents = agents
         self._settings = settings
@@ -161,6 +164,7 @@ class Scheduler:
         """Give dead destinations another chance now."""
         self._destinations.revive()
         self._wake.set()
+        self._on_flush()
 
     async def flush(self) -> None:
         """Try everything that waits now (`postqueue -f`). Raises QueueUnavailable."""
@@ -238,6 +242,7 @@ class Scheduler:
             return
         if self._flushes is not None and flushes > self._flushes:
             self._destinations.revive()
+            self._on_flush()
         self._flushes = flushes
         self._changed = False
 

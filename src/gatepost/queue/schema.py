@@ -28,16 +28,18 @@ CHECKPOINT_PAGES = 1000
 """Pages of write-ahead log after which they are copied into the database; more saves nothing that was measured."""
 
 _VERSION = 2
-_UPGRADES = {1: "ALTER TABLE recipient ADD COLUMN outcome TEXT"}
+_REQUEUED = "CREATE INDEX requeued ON recipient(key) WHERE status = 8"
+_UPGRADES = {1: f"ALTER TABLE recipient ADD COLUMN outcome TEXT;{_REQUEUED}"}
 """What makes the next version of a database of that version."""
 
-_TABLES = """
+_TABLES = f"""
 CREATE TABLE message(key INTEGER PRIMARY KEY, sender, size INTEGER, recipients INTEGER, flags INTEGER,
     envelope BLOB, envelope_crc INTEGER, content_size INTEGER, content_crc INTEGER, content_offset INTEGER);
 CREATE TABLE content(key INTEGER PRIMARY KEY, data BLOB);
 CREATE TABLE recipient(key INTEGER, number INTEGER, status INTEGER, due REAL, site TEXT, attempts INTEGER, reason,
     address, outcome TEXT, PRIMARY KEY(key, number)) WITHOUT ROWID;
 CREATE INDEX waiting ON recipient(site, due) WHERE status = 0;
+{_REQUEUED};
 CREATE TABLE ledger(key INTEGER, number INTEGER, status INTEGER, at REAL, outcome TEXT, by TEXT, address,
     PRIMARY KEY(key, number)) WITHOUT ROWID;
 CREATE TABLE signal(name TEXT PRIMARY KEY, count INTEGER) WITHOUT ROWID;
@@ -77,9 +79,9 @@ def _create(connection: sqlite3.Connection) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     version = _version(connection)
-    statements = [_UPGRADES[older] for older in range(version, _VERSION)] if version else _TABLES.split(";")
-    for statement in statements:
-        connection.execute(statement)
+    for text in [_UPGRADES[older] for older in range(version, _VERSION)] if version else [_TABLES]:
+        for statement in text.split(";"):
+            connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {_VERSION}")
     connection.execute("COMMIT")
 

@@ -22,7 +22,7 @@ from gatepost.queue.gathering import Gathering
 from gatepost.queue.ledger import purge
 from gatepost.queue.port import NewMessage, QueueUnavailable, Settlement
 from gatepost.queue.salvage import heal
-from gatepost.queue.transaction import Claim, Claimed, claim, claim_fresh, hasten, live, mark, shelve_all
+from gatepost.queue.transaction import Claim, Claimed, claim, claim_fresh, hasten, live, mark, requeued, shelve_all
 
 T = TypeVar("T")
 _MICROSECONDS = 1_000_000
@@ -102,6 +102,10 @@ class SqliteStore:
     async def claim_fresh(self, wanted: Claim) -> Claimed:
         """Take messages that were never tried. Raises QueueUnavailable."""
         return self._named(await self._run(lambda connection: claim_fresh(connection, self._files, self.partition, wanted)))
+
+    async def requeued(self, after: int, limit: int) -> Claimed:
+        """Messages after key `after` that tools have taken out of the queue, to be taken in anew. Raises QueueUnavailable."""
+        return self._named(await self._run(lambda connection: requeued(connection, self._files, self.partition, after, limit)))
 
     async def live(self, identity: QueueId) -> int:
         """How many recipients of the message are not done, after all that was settled before. Raises QueueUnavailable."""

@@ -23,7 +23,8 @@ from gatepost.queue.steps import Step
 
 WARNED = 1
 EXPIRE = 2
-"""Bits of message.flags: a delay warning was sent; an administrator asked for expiry."""
+TRACED = 4
+"""Bits of message.flags: a delay warning was sent; an administrator asked for expiry; the report of the delivery was sent."""
 
 
 class DamagedMessage(Exception):
@@ -154,6 +155,23 @@ def claim_fresh(connection: sqlite3.Connection, files: ContentFiles, partition: 
     return Claimed(messages, "", True, damaged)
 
 
+def requeued(connection: sqlite3.Connection, files: ContentFiles, partition: int, after: int, limit: int) -> Claimed:
+    """The messages that follow key `after` and are to be taken in anew, with those of their recipients."""
+    keys = connection.execute(
+        "SELECT DISTINCT key FROM recipient INDEXED BY requeued WHERE status = 8 AND key > ? ORDER BY key LIMIT ?", (after, limit)
+    ).fetchall()
+    messages: list[ActiveMessage] = []
+    damaged: list[DamagedMessage] = []
+    for (key,) in keys:
+        rows = connection.execute("SELECT number FROM recipient WHERE key = ? AND status = 8", (key,)).fetchall()
+        try:
+            messages.append(load(connection, files, QueueId(key, partition), [number for (number,) in rows]))
+        except DamagedMessage as damage:
+            damaged.append(damage)
+            hold_damaged(connection, damage)
+    return Claimed(tuple(messages), "", len(keys) < limit, tuple(damaged))
+
+
 def _choose(connection: sqlite3.Connection, site: str, wanted: Claim, limit: int, chosen: dict[int, None]) -> int:
     rows = connection.execute(
         "SELECT key FROM recipient INDEXED BY waiting WHERE status = 0 AND site = ? AND due <= ? ORDER BY due LIMIT ?",
@@ -223,6 +241,7 @@ def load(connection: sqlite3.Connection, files: ContentFiles, identity: QueueId,
             if number in numbers
         ),
         warned=bool(flags & WARNED),
+        traced=bool(flags & TRACED),
         expire=bool(flags & EXPIRE),
         flushed=any(due == FLUSHED for *_, due in states),
     )

@@ -57,6 +57,7 @@ class House:
             ledger_lifetime=self.settings.queue_ledger_lifetime,
             clock=self.clock,
         )
+        self.flushed = asyncio.Event()
         self.internal_mail = InternalMail(self)
         self.notices = Notices(configuration.view(NoticeSettings), self.internal_mail, self.emit, self.clock, configuration.expand)
         self.transports = Transports(self)
@@ -70,6 +71,7 @@ class House:
             emit=self.emit,
             clock=self.clock,
             program=self.transports.program,
+            on_flush=self.flushed.set,
         )
 
     def teller(self, service: str, emit: Emit | None = None, severity: str = "warning") -> Callable[[str], None]:

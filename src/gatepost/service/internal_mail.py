@@ -15,6 +15,7 @@ from gatepost.mail.outcome import Outcome
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue.port import NewMessage, QueueUnavailable
 from gatepost.receive.received import MailDates
+from gatepost.routing.rewrite import LOCAL, REMOTE
 
 if TYPE_CHECKING:
     from gatepost.service.house import House
@@ -52,8 +53,10 @@ class InternalMail:
     async def submit(
         self, queue_id: QueueId, envelope: Envelope, chunks: Iterable[bytes], *, origin: str, comment: str = ""
     ) -> QueueId:
-        """The same for a message that has its id already. `comment` goes into the Received header (`, from userid 0`)."""
-        intake = self._cleanup.open(queue_id, client="", origin_service=origin, context="local")
+        """The same for a message that has its id already. `comment` goes into the Received header (`, from userid 0`). Incomplete
+        addresses are completed by the context that the envelope names."""
+        context = REMOTE if envelope.attribute("rewrite_context") == REMOTE else LOCAL
+        intake = self._cleanup.open(queue_id, client="", origin_service=origin, context=context)
         try:
             intake.write(self._received(queue_id, comment))
             for chunk in chunks:

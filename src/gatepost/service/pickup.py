@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from gatepost.events.records import Delivered, Note, PickedUp
+from gatepost.config.master import ServiceEntry
+from gatepost.events.records import Note, PickedUp
 from gatepost.lookup.port import LookupFailure
-from gatepost.mail.outcome import Class, Outcome
-from gatepost.queue.port import ActiveMessage, Failure, NewMessage, QueuedRecipient, QueueUnavailable
+from gatepost.mail.outcome import Class
+from gatepost.queue.port import QueueUnavailable
 from gatepost.receive import maildrop
 from gatepost.receive.local_submission import envelope_of
 from gatepost.service import submission_rights
 from gatepost.service.internal_mail import InternalMail, MailRefused
+from gatepost.service.refused_mail import return_to_sender
 
 if TYPE_CHECKING:
     from gatepost.service.house import House
@@ -38,13 +39,23 @@ class PickupSettings(Struct, frozen=True):
     soft_bounce: bool
 
 
+def pickup_service(house: "House") -> ServiceEntry | None:
+    """The line of master.cf."""
+    return house.configuration.service("pickup/unix") or house.configuration.service("pickup/fifo")
+
+
+def is_for_now(refused: MailRefused, settings: PickupSettings) -> bool:
+    """Whether cleanup may take the mail later."""
+    return refused.outcome.cls is Class.TEMPORARY or settings.soft_bounce
+
+
 class Pickup:
     """The pickup service of a worker."""
 
     def __init__(self, house: "House") -> None:
         self._house = house
         self._maildrop = house.queue_directory / "maildrop"
-        entry = house.configuration.service("pickup/unix") or house.configuration.service("pickup/fifo")
+        entry = pickup_service(house)
         overrides: Mapping[str, str] = entry.overrides if entry else {}
         self._settings = house.configuration.view(PickupSettings, overrides)
         self._submit = InternalMail(house, overrides)
@@ -92,7 +103,7 @@ class Pickup:
                 self._set_aside(path, f"{path.name}: {refusal}")
                 continue
             except (maildrop.Damaged, MailRefused) as error:
-                if isinstance(error, MailRefused) and self._is_for_now(error):
+                if isinstance(error, MailRefused) and is_for_now(error, self._settings):
                     self._try_later(path, str(error))
                 else:
                     self._set_aside(path, str(error))
@@ -113,28 +124,9 @@ class Pickup:
         try:
             await self._submit.submit(queue_id, envelope, waiting.chunks(), origin="pickup", comment=comment)
         except MailRefused as refused:
-            if self._is_for_now(refused) or refused.returned is None:
+            if is_for_now(refused, self._settings) or refused.returned is None:
                 raise
-            await self._return(refused.returned, refused.outcome)
-
-    def _is_for_now(self, refused: MailRefused) -> bool:
-        return refused.outcome.cls is Class.TEMPORARY or self._settings.soft_bounce
-
-    async def _return(self, message: NewMessage, outcome: Outcome) -> None:
-        """Return what cleanup refuses to its sender: nobody is there any more to be told at once. Raises QueueUnavailable."""
-        house, envelope = self._house, message.envelope
-        why = replace(outcome, text=outcome.text.removeprefix("Error: "))
-        age = max(house.clock() - message.id.arrival, 0.0)
-        for recipient in envelope.recipients:
-            house.emit(
-                Delivered(
-                    "cleanup", str(message.id), recipient.address, recipient.original, "none", age, (age, 0.0, 0.0, 0.0),
-                    why.enhanced, "bounced", why.text,
-                )
-            )  # fmt: skip
-        failed = [Failure(QueuedRecipient(n, recipient), why, "failed") for n, recipient in enumerate(envelope.recipients)]
-        told_of = ActiveMessage(message.id, replace(envelope, recipients=()), message.content, message.size, ())
-        await house.notices.bounced(told_of, failed)
+            await return_to_sender(self._house, refused.returned, refused.outcome)
 
     def _try_later(self, path: Path, why: str) -> None:
         self._again[path] = time.monotonic() + _RETRY

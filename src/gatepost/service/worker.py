@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import functools
 import os
+import resource
 import signal
 import sys
 from collections.abc import Coroutine, Mapping
@@ -21,12 +22,14 @@ from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.events.records import Note
 from gatepost.net.tls import ServerTls
 from gatepost.net.tls_parameters import TlsFailure
+from gatepost.receive.seats import Seats
 from gatepost.receive.smtpd import SmtpdService
 from gatepost.service.faults import Faults
 from gatepost.service.house import House
 from gatepost.service.listeners import Listener
 from gatepost.service.log import Log
 from gatepost.service.pickup import Pickup
+from gatepost.service.requeue import Requeue
 from gatepost.service.smtpd import open_service
 from gatepost.state.port import Counters
 
@@ -75,10 +78,11 @@ async def _live(inheritance: Inheritance) -> bool:
         async with asyncio.TaskGroup() as group:
             serving = await _serve(house, inheritance)
             house.start(group)
-            pickup = group.create_task(Pickup(house).run())
+            pickups = [group.create_task(service.run()) for service in (Pickup(house), Requeue(house))]
             os.write(inheritance.ready, b"\n")
             await _first(stop.wait(), retire.wait())
-            pickup.cancel()
+            for pickup in pickups:
+                pickup.cancel()
             serving.close()
             if not stop.is_set():
                 await _first(stop.wait(), serving.sessions_over(), asyncio.sleep(_RETIREMENT))
@@ -141,11 +145,19 @@ async def _serve(house: House, inheritance: Inheritance) -> _Serving:
     """Accept connections on every listener."""
     loop = asyncio.get_running_loop()
     serving = _Serving(house)
+    seats = Seats(_descriptors() // 2)  # the other half is for deliveries, tables and the queue
     for listener in inheritance.listeners:
         entry = listener.entry
         service = serving.services.get(entry.key)
         if service is None:
-            service = serving.services[entry.key] = open_service(house, entry, inheritance.tls.get(entry.key))
+            service = serving.services[entry.key] = open_service(house, entry, inheritance.tls.get(entry.key), seats)
         accept = loop.create_unix_server if listener.address.path else loop.create_server
         serving.servers.append(await accept(service.protocol, sock=listener.socket))
     return serving
+
+
+def _descriptors() -> int:
+    """How many files and connections this process may have open: as many as the system allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard

@@ -92,6 +92,7 @@ LINES: list[tuple[Event, str]] = [
     (MessageId("cleanup", Q, "<id1@client.test>"), f"{Q}: message-id=<id1@client.test>"),
     (MessageId("cleanup", Q, "<id2@client.test>", True), f"{Q}: resent-message-id=<id2@client.test>"),
     (PickedUp("pickup", Q, 2002, "bob"), f"{Q}: uid=2002 from=<bob>"),
+    (PickedUp("pickup", Q, 102, "bob@b.test", "ABCDEF"), f"{Q}: uid=102 from=<bob@b.test> orig_id=ABCDEF"),
     (Activated("qmgr", Q, "", 2545, 1), f"{Q}: from=<>, size=2545, nrcpt=1 (queue active)"),
     (Activated("qmgr", Q, "a b@x.test", 5, 2), f'{Q}: from=<"a b"@x.test>, size=5, nrcpt=2 (queue active)'),
     (

@@ -214,6 +214,10 @@ def test_a_traced_delivery_is_told_of_besides_all_else(tmp_path: Path) -> None:
             assert house.notices.sent == [("bounced", ["no@remote.test"]), ("traced", EVERYBODY)]
             assert house.notices.actions == ["failed", "delayed", "relayed"]
             assert await house.queue.live(identity) == 1
+            house.now += 1000
+            house.run()
+            await house.until(lambda: len(house.statuses()) == 4 and not house.scheduler.active)
+            assert [kind for kind, _ in house.notices.sent] == ["bounced", "traced"]
 
     asyncio.run(scenario())
 

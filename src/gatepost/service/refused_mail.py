@@ -1,0 +1,29 @@
+"""Mail that cleanup refuses when nobody is there any more to be told at once: it goes back to its sender."""
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from gatepost.events.records import Delivered
+from gatepost.mail.outcome import Outcome
+from gatepost.queue.port import ActiveMessage, Failure, NewMessage, QueuedRecipient
+
+if TYPE_CHECKING:
+    from gatepost.service.house import House
+
+
+async def return_to_sender(house: "House", message: NewMessage, outcome: Outcome) -> None:
+    """Return what cleanup refused (cleanup.Cleaned) to its sender, with cleanup's reason. Raises QueueUnavailable."""
+    envelope = message.envelope
+    why = replace(outcome, text=outcome.text.removeprefix("Error: "))  # which is for replies
+    age = max(house.clock() - message.id.arrival, 0.0)
+    delays = (age, 0.0, 0.0, 0.0)
+    for one in envelope.recipients:
+        house.emit(
+            Delivered(
+                "cleanup", str(message.id), one.address, one.original, "none", age, delays, why.enhanced, "bounced", why.text
+            )
+        )  # fmt: skip
+    failed = [Failure(QueuedRecipient(number, one), why, "failed") for number, one in enumerate(envelope.recipients)]
+    told_of = ActiveMessage(message.id, replace(envelope, recipients=()), message.content, message.size, ())
+    await house.notices.bounced(told_of, failed)
