@@ -15,6 +15,7 @@ from msgspec import Struct
 from gatepost.config.configuration import Configuration
 from gatepost.config.faults import ConfigurationError, Fault
 from gatepost.config.master import by_key
+from gatepost.config.ports import is_port, known_ports, malformed
 from gatepost.config.tables import TABLE_PARAMETERS, sources, unknown_names
 from gatepost.config.transports import BUILT_IN
 from gatepost.config.usage import Scope, scopes
@@ -31,19 +32,15 @@ def _has_account(name: str) -> bool:
 
 def _has_port(name: str) -> bool:
     try:
-        return (name.isdecimal() and int(name) < 65536) or bool(socket.getservbyname(name, "tcp"))
+        return bool(socket.getservbyname(name, "tcp"))
     except OSError:
-        return name in _PORTS
+        return False
 
 
 def text_of(file: str) -> str:
     """The text of a file, bytes that are not UTF-8 kept as surrogates. Raises OSError."""
     with open(file, encoding="utf-8", errors="surrogateescape") as stream:
         return stream.read()
-
-
-_PORTS = frozenset({"smtp", "smtps", "submission", "submissions", "lmtp", "qmqp"})
-"""Ports that are known by name even where /etc/services is missing."""
 
 
 class System(Struct, frozen=True):
@@ -64,13 +61,17 @@ def check(configuration: Configuration, system: System | None = None) -> tuple[F
 
 def _services(configuration: Configuration, system: System) -> Iterator[Fault]:
     last = by_key(configuration.services)
+    named = configuration.value("known_tcp_ports")
+    ports = known_ports(named)
+    for element in malformed(named):
+        yield configuration.fault("known_tcp_ports", f"known_tcp_ports: no port in {element}", "write name=number")
     for entry in configuration.services:
         kept = last[entry.key]
         if kept is not entry:
             told = f"duplicate service {entry.key}: the entry of line {kept.line} is used"
             yield Fault(entry.file, entry.line, told, "remove one of them")
         port = entry.endpoint[1]
-        if entry.type == "inet" and not system.has_port(port):
+        if entry.type == "inet" and not (is_port(port) or port in ports or system.has_port(port)):
             yield Fault(entry.file, entry.line, f"unknown port {port} in service {entry.name}", "write a number from 1 to 65535")
         if entry.command.rpartition("/")[2] not in DAEMONS:
             yield Fault(entry.file, entry.line, f"unknown daemon {entry.command}", "one of: " + ", ".join(sorted(DAEMONS)))

@@ -3,12 +3,11 @@
 
 import ipaddress
 import re
-import socket
+from collections.abc import Mapping
 
 from msgspec import Struct
 
-WELL_KNOWN = {"smtp": 25, "lmtp": 24, "submission": 587, "submissions": 465, "smtps": 465}
-"""Ports by service name that need no services file."""
+from gatepost.config.ports import port_number
 
 
 class BadDestination(Exception):
@@ -40,18 +39,9 @@ def is_address(host: str) -> bool:
     return True
 
 
-def port_number(word: str) -> int:
-    """The port that `word`, a number or a service name, says. Raises ValueError."""
-    if word.isascii() and word.isdigit():
-        return int(word)
-    try:
-        return WELL_KNOWN.get(word) or socket.getservbyname(word, "tcp")
-    except OSError:
-        raise ValueError(f"unknown service: {word}/tcp") from None
-
-
-def parse(text: str, default_port: str, *, exchangers: bool) -> Destination:
-    """One destination. `exchangers`: whether a host without brackets means a mail domain. Raises BadDestination."""
+def parse(text: str, default_port: str, ports: Mapping[str, int], *, exchangers: bool) -> Destination:
+    """One destination. `ports`: known_tcp_ports; `exchangers`: whether a host without brackets means a mail domain. Raises
+    BadDestination."""
     if text.startswith("unix:"):
         return Destination(text, path=text[5:])
     rest = text.removeprefix("inet:")
@@ -68,7 +58,7 @@ def parse(text: str, default_port: str, *, exchangers: bool) -> Destination:
     if not host:
         raise BadDestination(f'null destination: "{text}"')
     try:
-        number = port_number(port or default_port)
+        number = port_number(port or default_port, ports)
     except ValueError as error:
         raise BadDestination(f"{error} in server description: {text}") from None
     if host[:5].lower() == "ipv6:":
@@ -76,9 +66,9 @@ def parse(text: str, default_port: str, *, exchangers: bool) -> Destination:
     return Destination(text, host, number, exchangers=exchangers and not bracketed and not is_address(host))
 
 
-def parse_all(nexthop: str, default_port: str, *, exchangers: bool) -> list[Destination]:
+def parse_all(nexthop: str, default_port: str, ports: Mapping[str, int], *, exchangers: bool) -> list[Destination]:
     """All destinations of a next hop, in the order in which they are tried. Raises BadDestination."""
     words = [nexthop] if nexthop.startswith("unix:") else [word for word in re.split(r"[,\s]+", nexthop) if word]
     if not words:
         raise BadDestination(f'null destination: "{nexthop}"')
-    return [parse(word, default_port, exchangers=exchangers) for word in words]
+    return [parse(word, default_port, ports, exchangers=exchangers) for word in words]

@@ -8,6 +8,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
 
+from gatepost.config.ports import known_ports
 from gatepost.deliver import failures
 from gatepost.deliver.attempt import UNANSWERED, Attempt
 from gatepost.deliver.authenticate import Authenticator, NotAuthenticated
@@ -73,6 +74,7 @@ class SmtpAgent:
         self._dialect = dialect_of(settings)
         self._limits = limits_of(settings)
         self._manner = manner_of(settings)
+        self._ports = known_ports(settings.known_tcp_ports)
         self._min_rate = settings.smtp_min_data_rate if settings.smtp_per_request_deadline else 0
         self._wishes = wishes_of(settings, own)
         self._tls = TlsPolicies(settings, tls_policies)
@@ -106,10 +108,11 @@ class SmtpAgent:
 
     def _plan(self, nexthop: str, tried: frozenset[str]) -> Plan:
         settings = self._settings
-        sites = parse_all(nexthop, settings.smtp_tcp_port, exchangers=not (settings.lmtp or settings.disable_dns_lookups))
+        domains = not (settings.lmtp or settings.disable_dns_lookups)
+        sites = parse_all(nexthop, settings.smtp_tcp_port, self._ports, exchangers=domains)
         primary = len(sites)
         if settings.smtp_fallback_relay and not settings.lmtp:
-            sites += parse_all(settings.smtp_fallback_relay, settings.smtp_tcp_port, exchangers=True)
+            sites += parse_all(settings.smtp_fallback_relay, settings.smtp_tcp_port, self._ports, exchangers=True)
         return Plan(sites, self._wishes, self._shuffle, primary=primary, tried=tried)
 
     async def _follow(self, plan: Plan, attempt: Attempt) -> None:

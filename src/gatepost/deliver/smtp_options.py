@@ -72,7 +72,7 @@ def keeping_of(settings: SmtpSettings) -> Keeping:
     return Keeping(
         on_demand=settings.smtp_connection_cache_on_demand,
         sites=frozenset(settings.smtp_connection_cache_destinations.replace(",", " ").split()),
-        idle=settings.smtp_connection_cache_time_limit,
+        idle=min(settings.smtp_connection_cache_time_limit, settings.connection_cache_ttl_limit),
         uses=settings.smtp_connection_reuse_count_limit,
         age=settings.smtp_connection_reuse_time_limit,
     )

@@ -16,6 +16,7 @@ class SmtpSettings(TlsSettings, frozen=True, kw_only=True):
 
     myhostname: str
     inet_protocols: str
+    known_tcp_ports: str
     disable_dns_lookups: bool
     ignore_mx_lookup_error: bool
     disable_mime_output_conversion: bool
@@ -24,6 +25,7 @@ class SmtpSettings(TlsSettings, frozen=True, kw_only=True):
     smtp_tcp_port: str
     smtp_bind_address: str
     smtp_bind_address6: str
+    smtp_bind_address_enforce: bool
     smtp_host_lookup: str
     smtp_fallback_relay: str
     smtp_address_preference: str
@@ -45,6 +47,7 @@ class SmtpSettings(TlsSettings, frozen=True, kw_only=True):
     smtp_connection_cache_on_demand: bool
     smtp_connection_cache_destinations: str
     smtp_connection_cache_time_limit: float
+    connection_cache_ttl_limit: float
     smtp_connection_reuse_count_limit: int
     smtp_connection_reuse_time_limit: float
 

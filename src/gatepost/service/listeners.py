@@ -10,13 +10,14 @@ import os
 import socket
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from msgspec import Struct
 
 from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry
+from gatepost.config.ports import known_ports, port_number
 from gatepost.queue.user_requests import SOCKET as SHOWQ_SOCKET
 from gatepost.service.settings import MasterSettings
 
@@ -123,12 +124,13 @@ class Listeners:
 def wanted(configuration: Configuration) -> Iterator[tuple[ServiceEntry, Address]]:
     """Each listening service of master.cf with every address that it listens on. Raises BindFailure for a name that means none."""
     settings = configuration.view(MasterSettings)
+    ports = known_ports(settings.known_tcp_ports)
     for entry in configuration.services:
         if entry.command not in LISTENING_PROGRAMS or is_disabled(entry, settings.master_service_disable):
             continue
         if entry.type == "inet":
             for host in _hosts(entry, settings):
-                yield entry, Address(host=host, port=_port(entry))
+                yield entry, Address(host=host, port=_port(entry, ports))
         elif entry.type in ("unix", "pass"):
             folder = "private" if entry.private else "public"
             yield entry, Address(path=str(Path(settings.queue_directory) / folder / entry.name))
@@ -149,15 +151,13 @@ def _split(entry: ServiceEntry) -> tuple[str, str]:
     return (host.strip("[]"), port) if colon else ("", entry.name)
 
 
-def _port(entry: ServiceEntry) -> int:
+def _port(entry: ServiceEntry, ports: Mapping[str, int]) -> int:
     name = _split(entry)[1]
-    if name.isdigit():
-        return int(name)
     try:
-        return socket.getservbyname(name, "tcp")
-    except OSError:
+        return port_number(name, ports)
+    except ValueError:
         raise BindFailure(
-            f"{entry.file}:{entry.line}: no such service: {name} (name a port number, or add it to /etc/services)"
+            f"{entry.file}:{entry.line}: no such service: {name} (name a port number, or add it to known_tcp_ports)"
         ) from None
 
 

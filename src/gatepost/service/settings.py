@@ -22,6 +22,7 @@ class MasterSettings(Struct, frozen=True):
     mail_version: str
     inet_interfaces: str
     inet_protocols: str
+    known_tcp_ports: str
     worker_processes: int
     service_throttle_time: int
     master_service_disable: str

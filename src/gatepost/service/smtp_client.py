@@ -33,7 +33,11 @@ def smtp_agent(house: "House", entry: ServiceEntry) -> Agent:
     return SmtpAgent(
         settings,
         house.resolver,
-        SocketConnector(settings.smtp_bind_address, settings.smtp_bind_address6),
+        SocketConnector(
+            settings.smtp_bind_address,
+            settings.smtp_bind_address6,
+            None if settings.smtp_bind_address_enforce else house.teller(entry.command, emit),
+        ),
         clock=house.clock,
         shuffle=random.shuffle,
         emit=emit,

@@ -4,6 +4,8 @@ import pytest
 
 from gatepost.deliver.next_hop import BadDestination, Destination, parse, parse_all
 
+PORTS = {"smtp": 25, "submission": 587}
+
 
 @pytest.mark.parametrize(
     ("text", "expected"),
@@ -20,14 +22,18 @@ from gatepost.deliver.next_hop import BadDestination, Destination, parse, parse_
     ],
 )
 def test_destinations(text: str, expected: Destination) -> None:
-    assert parse(text, "smtp", exchangers=True) == expected
+    assert parse(text, "smtp", PORTS, exchangers=True) == expected
 
 
 @pytest.mark.parametrize("text", ["", "[]", "[x", "[x]y", ":25", "x:nosuchservice"])
 def test_bad_destinations(text: str) -> None:
     with pytest.raises(BadDestination):
-        parse_all(text, "smtp", exchangers=True)
+        parse_all(text, "smtp", PORTS, exchangers=True)
 
 
 def test_several() -> None:
-    assert [site.host for site in parse_all("a.test, [b.test]:26 c.test", "25", exchangers=True)] == ["a.test", "b.test", "c.test"]
+    assert [site.host for site in parse_all("a.test, [b.test]:26 c.test", "25", PORTS, exchangers=True)] == [
+        "a.test",
+        "b.test",
+        "c.test",
+    ]

@@ -33,8 +33,8 @@ def walk(
     nexthop: str, wishes: Wishes = Wishes(), fallback: str = "", tried: frozenset[str] = frozenset(), greets: str = ""
 ) -> list[str]:
     """Hosts in the order tried, where none but those in `greets` says hello, then the outcome."""
-    sites = parse_all(nexthop, "25", exchangers=True)
-    plan = Plan(sites + (parse_all(fallback, "25", exchangers=True) if fallback else []), wishes, lambda hosts: None,
+    sites = parse_all(nexthop, "25", {}, exchangers=True)
+    plan = Plan(sites + (parse_all(fallback, "25", {}, exchangers=True) if fallback else []), wishes, lambda hosts: None,
                 primary=len(sites), tried=tried)  # fmt: skip
     told = []
     for _ in range(100):
@@ -123,7 +123,7 @@ def test_equals_are_shuffled_only_among_themselves() -> None:
     def backwards(hosts: list[Host]) -> None:
         hosts.reverse()
 
-    plan = Plan(parse_all("x.test", "25", exchangers=True), Wishes(), backwards)
+    plan = Plan(parse_all("x.test", "25", {}, exchangers=True), Wishes(), backwards)
     plan.step()
     plan.exchangers((MX(10, "a.test"), MX(10, "b.test"), MX(5, "c.test")))
     plan.step()
