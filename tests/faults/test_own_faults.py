@@ -17,7 +17,7 @@ from tests.support.running import System, environment, wait_for
 _FAULTY = """\
 import asyncio, os, pathlib, sys, threading
 import gatepost.service.agent as agent, gatepost.service.pickup as pickup
-import gatepost.service.showq as showq, gatepost.service.supervisor as supervisor
+import gatepost.receive.smtpd as smtpd, gatepost.service.showq as showq, gatepost.service.supervisor as supervisor
 from gatepost.cli import main
 
 ASKED = pathlib.Path(os.environ["ASKED"])
@@ -41,6 +41,7 @@ async def run(self, true=pickup.Pickup.run):
     faulty("worker", None)()
 
 pickup.Pickup.run = run
+smtpd.HANDLERS["noop"] = faulty("session", smtpd.HANDLERS["noop"])
 agent.perform = faulty("agent", agent.perform)
 showq._serve = faulty("showq", showq._serve)
 supervisor.Supervisor._reload = faulty("master", supervisor.Supervisor._reload)
@@ -107,13 +108,23 @@ def test_a_worker_that_ends_is_told_of_and_started_again(daemon: System, ask: As
     _delivers(daemon, "after the worker")
 
 
-@pytest.mark.parametrize(
-    ("name", "consequence"), [("callback", "the process goes on"), ("thread", "the thread helper has ended, the process goes on")]
-)
-def test_what_a_worker_survives(daemon: System, ask: Ask, name: str, consequence: str) -> None:
-    with ask(name):
-        _told(daemon, "worker", name, consequence)
-    _delivers(daemon, f"after the {name}")
+def test_a_worker_that_has_lost_a_thread_is_started_again(daemon: System, ask: Ask) -> None:
+    with ask("thread"):
+        _told(daemon, "worker", "thread", "the thread helper has ended, the process ends and is started again")
+    _delivers(daemon, "after the thread")
+
+
+def test_a_worker_survives_a_callback(daemon: System, ask: Ask) -> None:
+    with ask("callback"):
+        _told(daemon, "worker", "callback", "the process goes on")
+    _delivers(daemon, "after the callback")
+
+
+def test_a_session_that_fails_is_told_of(daemon: System, ask: Ask) -> None:
+    with ask("session"), daemon.client() as client:
+        assert client.say("NOOP") == (421, "4.3.0 mail.example.test Server local error")
+        _told(daemon, "worker", "session", "the process goes on")
+    _delivers(daemon, "after the session")
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root: else the worker delivers to mailboxes itself")

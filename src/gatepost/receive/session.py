@@ -224,6 +224,8 @@ class Session:
         where = f"{place.filename.rpartition('/')[2]}:{place.lineno}"
         self.troubles.add("software")
         self.note(f"session with {self.facts.client} failed: {type(fault).__name__}: {fault} ({where})", "error")
+        context = {"message": f"session with {self.facts.client} failed", "exception": fault}
+        asyncio.get_running_loop().call_exception_handler(context)  # tells the trace
         self.reply(f"421 4.3.0 {self.settings.myhostname} Server local error")
 
     def _lost(self, gone: Gone) -> None:

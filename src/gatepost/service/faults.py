@@ -5,6 +5,7 @@ system has too little of, such as file descriptors, is an `error` line. One plac
 """
 
 import asyncio
+import os
 import sys
 import threading
 import time
@@ -14,6 +15,7 @@ from typing import Any
 from gatepost.events.records import Note
 from gatepost.service.log import Log
 
+STARTED_AGAIN = "the process ends and is started again, nothing acknowledged is lost"
 _AGAIN = 60.0  # seconds
 _REMEDY = "this is a fault of Gatepost, please report it with the trace that follows"
 
@@ -39,18 +41,22 @@ class Faults:
                 self._say(f"trace: {line}", "panic")
         self._log.flush()
 
-    def watch_process(self) -> None:
-        """Tell of what threads and destructors raise."""
-        threading.excepthook = lambda args: self._of_thread(args)
+    def watch_process(self, *, needs_threads: bool = False) -> None:
+        """Tell of what threads and destructors raise. `needs_threads`: a process that has lost one ends, to be started again: the
+        committer's, without which nothing would be stored any more."""
+        threading.excepthook = lambda args: self._of_thread(args, needs_threads)
         sys.unraisablehook = lambda args: self.tell(args.exc_value or RuntimeError(args.err_msg), "the process goes on")
 
     def watch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Tell of what callbacks and forgotten tasks raise."""
         loop.set_exception_handler(self._of_loop)
 
-    def _of_thread(self, args: threading.ExceptHookArgs) -> None:
+    def _of_thread(self, args: threading.ExceptHookArgs, is_needed: bool) -> None:
         name = args.thread.name if args.thread else "unnamed"
-        self.tell(args.exc_value or args.exc_type(), f"the thread {name} has ended, the process goes on")
+        consequence = STARTED_AGAIN if is_needed else "the process goes on"
+        self.tell(args.exc_value or args.exc_type(), f"the thread {name} has ended, {consequence}")
+        if is_needed:
+            os._exit(1)
 
     def _of_loop(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         fault, message = context.get("exception"), str(context.get("message", ""))

@@ -28,7 +28,7 @@ from gatepost.service import agent, preload, showq, worker
 from gatepost.service.anvil import Anvil
 from gatepost.service.children import Children, Role, how_it_ended
 from gatepost.service.directories import create_missing
-from gatepost.service.faults import Faults
+from gatepost.service.faults import STARTED_AGAIN, Faults
 from gatepost.service.grants import grants_of
 from gatepost.service.listeners import BindFailure, Listeners
 from gatepost.service.log import Log
@@ -110,11 +110,11 @@ class Supervisor:
 
     def _child(self, role: Role, ready: int) -> None:
         faults = Faults(self._log, role.name)
-        faults.watch_process()
+        faults.watch_process(needs_threads=role.name == "worker")
         try:
             self._live(role, ready, faults)
         except Exception as fault:  # a child must not unwind into the supervisor
-            faults.tell(fault, "the process ends and is started again, nothing acknowledged is lost")
+            faults.tell(fault, STARTED_AGAIN)
             sys.exit(1)
 
     def _live(self, role: Role, ready: int, faults: Faults) -> None:
