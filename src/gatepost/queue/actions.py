@@ -1,6 +1,6 @@
 """What a person may do to queued mail (postsuper, postqueue -f -i -s): hold, release, requeue, delete, expire, flush.
 
-Tools write to the databases themselves, in short transactions; a running worker notices by itself within about a second.
+Tools write to the databases themselves, in short transactions, and ring for the worker (doorbell.py).
 """
 
 import sqlite3
@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue import schema
+from gatepost.queue.doorbell import ring
 from gatepost.queue.inspect import open_partition
 from gatepost.queue.port import Status
 from gatepost.queue.record import pack_outcome, text_of
@@ -140,6 +141,7 @@ def signal_flush(queue_directory: Path) -> None:
         connection = open_partition(directory)
         connection.execute("INSERT INTO signal VALUES ('flush', 1) ON CONFLICT(name) DO UPDATE SET count = count + 1")
         connection.close()
+        ring(directory)
 
 
 def _selected(directory: Path, action: Action, selection: Selection) -> Iterator[list[int]]:
@@ -183,6 +185,7 @@ def _each(directory: Path, action: Action, keys: list[int], by: str, now: float)
             done += here
     finally:
         connection.close()
+    ring(directory)
     return done
 
 

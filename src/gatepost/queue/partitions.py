@@ -17,6 +17,7 @@ from pathlib import Path
 from gatepost.events.records import Emit, Note
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue import schema
+from gatepost.queue.doorbell import Doorbell
 from gatepost.queue.port import QueueUnavailable, Settlement
 from gatepost.queue.schema import directories
 from gatepost.queue.store import SqliteStore
@@ -55,6 +56,7 @@ class Partitions:
         self._clock = clock
         self._locks: dict[int, int] = {}
         self._stores: dict[int, SqliteStore] = {}
+        self._bells: dict[int, Doorbell] = {}
         self._home = self._take_home()
         self.new_id = self._home.new_id
         self.put = self._home.put
@@ -116,7 +118,7 @@ class Partitions:
     def close(self) -> None:
         """Commit what is pending and give all partitions up."""
         for number in list(self._stores):
-            self._stores.pop(number).close()
+            self._disown(number).close()
             self._unlock(number)
 
     def _of(self, identity: QueueId) -> SqliteStore:
@@ -145,11 +147,11 @@ class Partitions:
     def _open(self, number: int, directory: Path) -> SqliteStore | None:
         """Blocks while a tool has the database locked: for the start only."""
         try:
-            store = self._stores[number] = self._store(number, directory)
+            store = self._store(number, directory)
         except _UNUSABLE as error:
             self._tell_unopened(number, error)
             return None
-        return store
+        return self._own(store)
 
     async def _open_aside(self, number: int, directory: Path) -> SqliteStore | None:
         """The same, while sessions and deliveries go on."""
@@ -158,8 +160,17 @@ class Partitions:
         except _UNUSABLE as error:
             self._tell_unopened(number, error)
             return None
-        self._stores[number] = store
+        return self._own(store)
+
+    def _own(self, store: SqliteStore) -> SqliteStore:
+        self._stores[store.partition] = store
+        self._bells[store.partition] = Doorbell(store.directory, self._on_change)
         return store
+
+    def _disown(self, number: int) -> SqliteStore:
+        """The store, for the caller to close and then to unlock."""
+        self._bells.pop(number).close()
+        return self._stores.pop(number)
 
     def _store(self, number: int, directory: Path, loop: asyncio.AbstractEventLoop | None = None) -> SqliteStore:
         return SqliteStore(
@@ -192,8 +203,7 @@ class Partitions:
         for store in self.stores():
             try:
                 if store is not self._home and await store.is_empty():
-                    del self._stores[store.partition]
-                    await asyncio.to_thread(store.close)
+                    await asyncio.to_thread(self._disown(store.partition).close)
                     self._unlock(store.partition)
             except QueueUnavailable as error:
                 self._emit(Note("qmgr", f"queue partition {store.partition}: {error}", severity="warning"))

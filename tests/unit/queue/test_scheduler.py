@@ -415,6 +415,23 @@ def test_what_a_person_expires_goes_back_when_it_is_due_for_the_reason_it_waited
     asyncio.run(scenario())
 
 
+def test_what_a_tool_does_is_noticed_at_once(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with House(tmp_path, answer(GREYLISTED)) as house:
+            identity = await house.put("b@remote.test")
+            await house.until(lambda: house.statuses() and not house.scheduler.active)
+            await house.queue.live(identity)
+            house.agent.say = answer(sent("ok"))
+            house.run()
+            await asyncio.sleep(0.05)
+            actions.flush(tmp_path)
+            async with asyncio.timeout(0.5):
+                while not house.seen(Removed):  # noqa: ASYNC110
+                    await asyncio.sleep(0.005)
+
+    asyncio.run(scenario())
+
+
 def test_a_delay_warning_is_sent_once(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with House(tmp_path, answer(GREYLISTED), delay_warning_time=1) as house:
