@@ -14,7 +14,7 @@ from gatepost.service.log import Log
 
 
 def test_a_file_outside_its_prefixes_is_refused(tmp_path: Path) -> None:
-    outside = CONFIGURATION.with_settings({"maillog_file": f"{tmp_path}/log"})
+    outside = CONFIGURATION.with_settings({"maillog_file": f"{tmp_path}/log", "maillog_file_prefixes": "/var"})
     with pytest.raises(ConfigurationError, match="does not match any prefix in maillog_file_prefixes"):
         Log(outside)
     inside = CONFIGURATION.with_settings({"maillog_file": f"{tmp_path}/log", "maillog_file_prefixes": f"/var, {tmp_path}"})
@@ -24,6 +24,13 @@ def test_a_file_outside_its_prefixes_is_refused(tmp_path: Path) -> None:
     kept.emit(Note("master", "still there"))
     kept.flush()
     assert (tmp_path / "log").read_text().endswith(": still there\n")
+
+
+def test_without_a_list_of_prefixes_any_file_will_do(tmp_path: Path) -> None:
+    told = Log(CONFIGURATION.with_settings({"maillog_file": f"{tmp_path}/log"}))
+    told.emit(Note("master", "here"))
+    told.flush()
+    assert (tmp_path / "log").read_text().endswith(": here\n")
 
 
 @pytest.mark.parametrize(
