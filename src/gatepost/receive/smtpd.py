@@ -1,10 +1,10 @@
 """The smtpd service: what all sessions of one master.cf entry share, and how a session opens (smtpd(8))."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Final
 
-from gatepost.events.records import Emit
+from gatepost.events.records import Emit, Note
 from gatepost.mail.queue_id import QueueId
 from gatepost.net.port import Resolver
 from gatepost.net.tls import ServerTls
@@ -20,12 +20,14 @@ from gatepost.receive.hello import secure
 from gatepost.receive.peer import Peer, identify, plain_address
 from gatepost.receive.port import Cleanup, Surroundings
 from gatepost.receive.received import MailDates
+from gatepost.receive.seats import Seats, TurnedAway
 from gatepost.receive.session import Session
 from gatepost.receive.settings import SmtpdSettings
 from gatepost.receive.transcript import NoTranscript, Transcript
 from gatepost.receive.verbs import HANDLERS
 from gatepost.state.port import Counters, Deed
 
+_BUSY: Final = b"421 4.3.2 %b All server ports are busy\r\n"
 _LINE_ENDS: Final = {
     "no": LineEnds.LENIENT,
     "yes": LineEnds.STRICT,
@@ -39,8 +41,9 @@ class SmtpdService:
     """One smtpd entry of master.cf.
 
     `name`: the service name as logged (`smtp`, `2525`). `stressed`: settings for sessions that begin while `process_limit`
-    or more are open (`stress`; STRESS_README). `lmtp`: speak LMTP. `enqueue` returns once the message is durable and raises
-    QueueUnavailable otherwise. `tls_required`: smtpd_tls_security_level is `encrypt`.
+    or more are open (`stress`; STRESS_README). `seats`: room for sessions, shared with other services. `lmtp`: speak LMTP.
+    `enqueue` returns once the message is durable and raises QueueUnavailable otherwise. `tls_required`:
+    smtpd_tls_security_level is `encrypt`.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class SmtpdService:
         lmtp: bool = False,
         stressed: SmtpdSettings | None = None,
         process_limit: int = 100,
+        seats: Seats | None = None,
     ) -> None:
         self.settings = settings
         self.name = name
@@ -94,6 +98,7 @@ class SmtpdService:
         self.new_transcript = Transcript if self.notify_classes else NoTranscript
         self._stressed = stressed or settings
         self._process_limit = process_limit
+        self._seats = seats or Seats(1 << 30)
         self._sessions: set[Session] = set()
         self._instances = 0
         self._instance_prefix = f"{id(self):x}.{int(clock()):x}."
@@ -102,7 +107,14 @@ class SmtpdService:
 
     def protocol(self) -> asyncio.Protocol:
         """A new connection's protocol: the factory for loop.create_server and create_unix_server."""
-        return Connection(ServerCore(self.settings.line_length_limit), self._serve)
+        if not self._seats.free:
+            settings = self.settings
+            farewell = b"" if settings.smtpd_tls_wrappermode else _BUSY % settings.myhostname.encode()
+            return TurnedAway(farewell, self._tell_turned_away)
+        return Connection(ServerCore(self.settings.line_length_limit), self._begin)
+
+    def _tell_turned_away(self, address: str) -> None:
+        self.emit(Note("smtpd", f"NOQUEUE: reject: CONNECT from [{address}]: all server ports busy"))
 
     def next_instance(self) -> str:
         """A fresh `instance` attribute (SMTPD_POLICY_README): the same for all requests about one message."""
@@ -126,6 +138,7 @@ class SmtpdService:
     def forget(self, session: Session) -> None:
         """A session has ended."""
         self._sessions.discard(session)
+        self._seats.give()
         if not self._sessions:
             self._empty.set()
 
@@ -144,6 +157,11 @@ class SmtpdService:
         except TimeoutError:
             for session in tuple(self._sessions):
                 session.connection.interrupt()
+
+    def _begin(self, connection: Connection) -> Coroutine[Any, Any, None]:
+        """A connection is there: it has its seat before the next one is accepted, though its session begins later."""
+        self._seats.take()
+        return self._serve(connection)
 
     async def _serve(self, connection: Connection) -> None:
         stress = len(self._sessions) >= self._process_limit

@@ -12,6 +12,7 @@ from gatepost.lookup.registry import Tables
 from gatepost.net.tls import ServerTls, TlsServerSettings
 from gatepost.net.tls_parameters import TlsFailure
 from gatepost.receive.port import Surroundings
+from gatepost.receive.seats import Seats
 from gatepost.receive.settings import SmtpdSettings
 from gatepost.receive.smtpd import SmtpdService
 from gatepost.service.policy import restriction_policy
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from gatepost.service.house import House
 
 
-def open_service(house: "House", entry: ServiceEntry, tls: "ServerTls | TlsFailure | None") -> SmtpdService:
-    """The service of one smtpd line, with what load_tls() gave for it. Raises ConfigurationError.
+def open_service(house: "House", entry: ServiceEntry, tls: "ServerTls | TlsFailure | None", seats: Seats) -> SmtpdService:
+    """The service of one smtpd line, with what load_tls() gave for it and its share of the room. Raises ConfigurationError.
 
     Without a usable certificate there is no TLS, and the log says why; where TLS is required, nothing is taken then."""
     configuration, overrides = house.configuration, entry.overrides
@@ -53,6 +54,7 @@ def open_service(house: "House", entry: ServiceEntry, tls: "ServerTls | TlsFailu
         lmtp=entry.command == "lmtpd",
         stressed=configuration.view(SmtpdSettings, {**overrides, "stress": "yes"}),
         process_limit=limit or 1 << 30,
+        seats=seats,
     )
 
 

@@ -13,6 +13,7 @@ from gatepost.mail.queue_id import QueueId
 from gatepost.policy.port import PERMIT, Action, Facts, Stage, Verdict
 from gatepost.queue.port import NewMessage, QueueUnavailable
 from gatepost.receive.port import Surroundings
+from gatepost.receive.seats import Seats
 
 MESSAGE = b"MAIL FROM:<sender@client.test>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\nSubject: x\r\n\r\nhello\r\n.\r\n"
 
@@ -338,3 +339,26 @@ def test_lmtp_refuses_for_each_recipient_and_only_there() -> None:
 def test_lmtp_content_without_a_recipient(command: bytes) -> None:
     said = asyncio.run(send(stage(lmtp=True), ENVELOPE + b"RCPT TO:<nobody@example.test>\r\n" + command))
     assert said[-1] == "503 5.5.1 Error: no valid recipients"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "farewell"),
+    [({}, ["421 4.3.2 mail.example.test All server ports are busy"]), ({"smtpd_tls_wrappermode": True}, [])],
+)
+def test_who_finds_no_seat_is_told_to_come_again(parameters: dict[str, bool], farewell: list[str]) -> None:
+    async def come_and_go() -> None:
+        seats = Seats(2)
+        scene, other = stage(seats=seats), stage(seats=seats)
+        sitting = [Client(scene.service), Client(other.service)]
+        crowded = stage(parameters, seats=seats)
+        turned_away = Client(crowded.service, "192.0.2.1")
+        assert turned_away.transport.closed
+        assert await turned_away.settle() == farewell
+        assert [event.text for event in crowded.events] == ["NOQUEUE: reject: CONNECT from [192.0.2.1]: all server ports busy"]
+        for client in sitting:
+            assert (await client.settle())[0].startswith("220 ")
+        await sitting[0].say(b"QUIT\r\n")
+        assert not Client(scene.service).transport.closed
+        assert Client(scene.service).transport.closed
+
+    asyncio.run(come_and_go())

@@ -1,0 +1,47 @@
+"""Room for sessions: descriptors are left for the queue, tables and deliveries, however many clients come.
+
+Postfix has a process a session and so a limit (default_process_limit); clients beyond it wait in the system's queue. Here they
+are told to come again, as postscreen(8) does.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+
+class Seats:
+    """`limit`: sessions that all services of a worker may have together."""
+
+    __slots__ = ("_limit", "_taken")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._taken = 0
+
+    @property
+    def free(self) -> bool:
+        """Whether there is room for another session."""
+        return self._taken < self._limit
+
+    def take(self) -> None:
+        """A session begins."""
+        self._taken += 1
+
+    def give(self) -> None:
+        """A session has ended."""
+        self._taken -= 1
+
+
+class TurnedAway(asyncio.Protocol):
+    """A client for whom there is no seat. `farewell`: what it is told; `tell`: is given its address, for the log."""
+
+    def __init__(self, farewell: bytes, tell: Callable[[str], None]) -> None:
+        self._farewell = farewell
+        self._tell = tell
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        peer = transport.get_extra_info("peername")
+        self._tell(peer[0] if isinstance(peer, tuple) else "local")
+        wire = cast(asyncio.Transport, transport)  # as in connection.py
+        wire.write(self._farewell)
+        wire.close()
