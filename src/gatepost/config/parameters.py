@@ -353,7 +353,7 @@ SERVICES: Mapping[str, tuple[Parameter, ...]] = {
         P("anvil_status_update_time", TIME, "600s", "How often the highest counts and rates are logged.", DONE, minimum=1),
         P("content_filter", STRING, "", "Transport and destination of the after-queue content filter.", DONE),
         P("default_filter_nexthop", STRING, "",
-          "Destination used when a FILTER action or content_filter names a transport only.", NOT_YET),
+          "Destination used when a FILTER action or content_filter names a transport only.", DONE),
         P("disable_vrfy_command", BOOLEAN, "no", "Refuse the VRFY command.", DONE),
         P("local_header_rewrite_clients", STRING, "permit_inet_interfaces",
           "Clients whose message headers are completed and rewritten as if they were local.", DONE),
@@ -693,7 +693,7 @@ SERVICES: Mapping[str, tuple[Parameter, ...]] = {
         P("default_recipient_refill_limit", INTEGER, "100",
           "How many recipients are read at a time.",
           NO_MEANING, "The scheduler claims due recipients by index in bounded batches.", minimum=1),
-        P("default_transport_rate_delay", TIME, "0s", "Pause between deliveries of one transport.", NOT_YET),
+        P("default_transport_rate_delay", TIME, "0s", "Pause between deliveries of one transport.", DONE),
         P("defer_transports", STRING, "", "Transports whose mail waits until a flush asks for it.", DONE),
         P("delay_warning_time", TIME, "0h",
           "Time in the queue after which the sender is told of the delay; 0 never tells (unit: hours).", DONE, unit="h"),
@@ -1490,7 +1490,7 @@ _TRANSPORT_SUFFIXES = (
       NO_MEANING, "The scheduler claims due recipients by index in bounded batches."),
     P("_time_limit", TIME, "$command_time_limit",
       "Longest run of the transport's or service's command (pipe and spawn).", DONE),
-    P("_transport_rate_delay", TIME, "$default_transport_rate_delay", "Pause between deliveries of the transport.", NOT_YET),
+    P("_transport_rate_delay", TIME, "$default_transport_rate_delay", "Pause between deliveries of the transport.", DONE),
 )
 # fmt: on
 

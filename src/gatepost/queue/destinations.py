@@ -71,20 +71,23 @@ class Site:
 
 
 class Transport:
-    """A transport: its limits, and the sites of it for which something may start."""
+    """A transport: its limits, and the sites of it for which something may start. `paused`: between two deliveries that
+    `transport_rate_delay` keeps apart."""
 
-    __slots__ = ("_ready", "busy", "limits", "name")
+    __slots__ = ("_most", "_ready", "busy", "limits", "name", "paused")
 
     def __init__(self, name: str, limits: TransportLimits) -> None:
         self.name = name
         self.limits = limits
         self.busy = 0
+        self.paused = False
+        self._most = 1 if limits.transport_rate_delay > 0 else limits.process_limit
         self._ready: deque[Site] = deque()
 
     @property
     def is_open(self) -> bool:
         """Whether one more delivery may start."""
-        return not self.limits.process_limit or self.busy < self.limits.process_limit
+        return not self.paused and (not self._most or self.busy < self._most)
 
     def enqueue(self, job: Job) -> None:
         """Let `job` wait for its turn."""

@@ -19,7 +19,7 @@ from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue.clogging import Clogging
 from gatepost.queue.contents import in_memory
-from gatepost.queue.destinations import Destinations, Job, Site
+from gatepost.queue.destinations import Destinations, Job, Site, Transport
 from gatepost.queue.port import ActiveMessage, NewMessage, Notifier, QueuedRecipient, QueueUnavailable, Settlement, Status
 from gatepost.queue.results import Ledger, Pass, Results
 from gatepost.queue.schedule import delivery_order, split, with_verp
@@ -312,7 +312,7 @@ class Scheduler:
         envelope = message.envelope
         try:
             if envelope.content_filter and not envelope.redirect and not envelope.trace & Trace.VERIFY:
-                route = _filtered(envelope.content_filter, recipient.recipient.address)
+                route = self._filtered(envelope.content_filter, recipient.recipient.address)
             else:
                 route = await self._resolve(envelope.redirect or recipient.recipient.address, envelope.sender)
         except Exception as error:
@@ -325,6 +325,13 @@ class Scheduler:
         if route.transport in self._put_off and not message.flushed:
             return _TRANSPORT_DEFERRED
         return route
+
+    def _filtered(self, content_filter: str, address: str) -> Route:
+        """A content filter takes every recipient as it is; without a next hop it is looked for at default_filter_nexthop, or the
+        recipient's domain."""
+        transport, _, nexthop = content_filter.partition(":")
+        nexthop = nexthop or self._settings.default_filter_nexthop or domain_of(address)
+        return Route(transport, nexthop, address, AddressClass.DEFAULT)
 
     # One delivery
 
@@ -352,24 +359,31 @@ class Scheduler:
     def _release(self, site: Site) -> Job | None:
         transport = site.transport
         transport.end(site)
-        pause = transport.limits.destination_rate_delay
-        if pause > 0:
-            site.paused = True
-            asyncio.get_running_loop().call_later(pause, self._resume, site)
+        limits = transport.limits
+        if limits.destination_rate_delay > 0:
+            self._pause(site, site, limits.destination_rate_delay)
+        if limits.transport_rate_delay > 0:
+            self._pause(transport, site, limits.transport_rate_delay)
         if self._stopping:
             return None
         transport.offer(site)
         following = transport.take()
-        self._start(site)
+        self._start(transport)
         return following
 
-    def _resume(self, site: Site) -> None:
-        site.paused = False
-        site.transport.offer(site)
-        self._start(site)
+    def _pause(self, what: Site | Transport, site: Site, seconds: float) -> None:
+        """Start nothing there for a while; then `site` may take its turn."""
 
-    def _start(self, site: Site) -> None:
-        while not self._stopping and (job := site.transport.take()) is not None:
+        def resume() -> None:
+            what.paused = False
+            site.transport.offer(site)
+            self._start(site.transport)
+
+        what.paused = True
+        asyncio.get_running_loop().call_later(seconds, resume)
+
+    def _start(self, transport: Transport) -> None:
+        while not self._stopping and (job := transport.take()) is not None:
             self._spawn(self._slot(job))
 
     async def _attempt(self, job: Job) -> None:
@@ -423,12 +437,6 @@ class Scheduler:
         self._results.record(job.active, reports, "error", job.site.key)
         if not job.active.pending:
             await self._finished(job.active)
-
-
-def _filtered(content_filter: str, address: str) -> Route:
-    """A content filter takes every recipient as it is; without a next hop it is looked for at the recipient's domain."""
-    transport, _, nexthop = content_filter.partition(":")
-    return Route(transport, nexthop or domain_of(address), address, AddressClass.DEFAULT)
 
 
 def _at_most(envelope: Envelope, site: Site) -> int:

@@ -20,6 +20,7 @@ class QueueSettings(Struct, frozen=True):
     qmgr_clog_warn_time: float
     helpful_warnings: bool
     defer_transports: str
+    default_filter_nexthop: str
     soft_bounce: bool
 
 
@@ -35,6 +36,7 @@ class TransportLimits(Struct, frozen=True):
     destination_concurrency_failed_cohort_limit: int
     destination_recipient_limit: int
     destination_rate_delay: float
+    transport_rate_delay: float
     process_limit: int
 
 

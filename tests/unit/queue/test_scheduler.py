@@ -338,6 +338,33 @@ def test_concurrency_stays_within_the_window_and_opens_with_success(tmp_path: Pa
     asyncio.run(scenario())
 
 
+def test_a_transport_takes_its_time_whatever_the_destination(tmp_path: Path) -> None:
+    """transport_rate_delay: one delivery at a time, and a pause after each."""
+
+    async def scenario() -> None:
+        async with House(tmp_path, answer(sent("ok")), limits=transport_limits(transport_rate_delay=0.05)) as house:
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            for site in ("one.test", "two.test", "three.test"):
+                await house.put(f"b@{site}")
+            await house.until(lambda: len(house.seen(Removed)) == 3)
+            assert house.agent.most == 1
+            assert loop.time() - began >= 0.1
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("configured", "nexthop"), [("", "remote.test"), ("filter.test", "filter.test")])
+def test_a_content_filter_without_a_next_hop(tmp_path: Path, configured: str, nexthop: str) -> None:
+    async def scenario() -> None:
+        async with House(tmp_path, answer(sent("ok")), default_filter_nexthop=configured) as house:
+            await house.put("b@remote.test", content_filter="smtp:")
+            await house.until(lambda: house.seen(Removed))
+            assert [request.nexthop for request in house.agent.requests] == [nexthop]
+
+    asyncio.run(scenario())
+
+
 def test_beyond_the_active_limit_mail_waits_in_the_store(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with House(tmp_path, answer(sent("ok")), qmgr_message_active_limit=2) as house:
