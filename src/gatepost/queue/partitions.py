@@ -100,7 +100,10 @@ class Partitions:
     async def run(self) -> None:
         """Adopt, release and tidy, until cancelled."""
         while True:
-            await self.adopt()
+            try:
+                await self.adopt()
+            except OSError as error:  # no descriptor left, say: others may have the room, or we the next time
+                self._emit(Note("qmgr", f"queue partitions not looked at: {error}", severity="warning"))
             await self._release_drained()
             await self._purge()
             await asyncio.sleep(RESCAN)

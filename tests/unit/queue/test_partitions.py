@@ -78,3 +78,24 @@ def test_a_partition_that_a_tool_has_locked_holds_nobody_up(tmp_path: Path) -> N
         second.close()
 
     asyncio.run(scenario())
+
+
+def test_a_look_at_the_partitions_that_fails_costs_that_look_only(tmp_path: Path) -> None:
+    events: list[Event] = []
+
+    async def scenario() -> None:
+        partitions = Partitions(tmp_path, emit=events.append)
+        store = tmp_path / schema.STORE
+        store.rename(tmp_path / "elsewhere")
+        store.write_text("no directory")
+        running = asyncio.create_task(partitions.run())
+        async with asyncio.timeout(5):
+            while not events:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert not running.done()
+        running.cancel()
+        partitions.close()
+
+    asyncio.run(scenario())
+    assert isinstance(events[0], Note)
+    assert events[0].text.startswith("queue partitions not looked at: ")
