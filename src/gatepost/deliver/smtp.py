@@ -8,6 +8,8 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
 
+from msgspec.structs import replace
+
 from gatepost.config.ports import known_ports
 from gatepost.deliver import failures
 from gatepost.deliver.attempt import UNANSWERED, Attempt
@@ -18,16 +20,17 @@ from gatepost.deliver.plan import FindAddresses, FindExchangers, Host, Plan, Shu
 from gatepost.deliver.pool import Pool
 from gatepost.deliver.port import DeliveryRequest, Report
 from gatepost.deliver.smtp_connection import Broken, Connection
-from gatepost.deliver.smtp_options import dialect_of, keeping_of, limits_of, manner_of, wishes_of
+from gatepost.deliver.smtp_options import dialect_of, discarded, keeping_of, limits_of, manner_of, wishes_of
 from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.deliver.starttls import NoSecurity, Security
 from gatepost.deliver.tls_policy import NO_TLS, BadTlsPolicy, Level, TlsPolicies
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.port import LookupFailure, Table
+from gatepost.lookup.registry import Maps
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.net.connect import Connector, Endpoint
 from gatepost.net.port import MX, DnsFailure, Resolver
-from gatepost.proto.smtp.client import Answer, Client, Event, Stage
+from gatepost.proto.smtp.client import Answer, Client, Dialect, Event, Stage
 
 # Exchangers of a domain whose addresses are looked up; more is nobody's good intention.
 _LOOKUPS = 20
@@ -43,7 +46,8 @@ class SmtpAgent:
     UNIX-domain sockets are relative to (queue_directory); `clock`: seconds since 1970; `tls_policies`: smtp_tls_policy_maps,
     opened; `passwords`: smtp_sasl_password_maps; `rewrite`: what becomes of a message on its way out (smtp_generic_maps,
     smtp_header_checks): the same recipients in the same order; `best_mx`: who delivers what would loop back to this host
-    (best_mx_transport). Raises BadTlsPolicy where smtp_tls_security_level names no level."""
+    (best_mx_transport); `discard_maps`: smtp_discard_ehlo_keyword_address_maps. Raises BadTlsPolicy where smtp_tls_security_level
+    names no level."""
 
     def __init__(
         self,
@@ -61,6 +65,7 @@ class SmtpAgent:
         passwords: Table | None = None,
         rewrite: Rewrite | None = None,
         best_mx: PassOn | None = None,
+        discard_maps: Maps | None = None,
     ) -> None:
         self._settings = settings
         self._resolver = resolver
@@ -82,6 +87,7 @@ class SmtpAgent:
         self._authenticator = Authenticator(settings, passwords) if settings.smtp_sasl_auth_enable and passwords else None
         self._rewrite = rewrite
         self._best_mx = best_mx
+        self._discard_maps = discard_maps
         self._pool = Pool(keeping_of(settings), self._loop.time)
 
     async def deliver(self, request: DeliveryRequest) -> Sequence[Report]:
@@ -212,10 +218,15 @@ class SmtpAgent:
 
     async def _connected(self, plan: Plan, host: Host, *, final: bool) -> Connection | None:
         """A fresh connection to `host`."""
+        try:
+            dialect = await self._dialect_with(host)
+        except LookupFailure:  # the tables have said so in the log
+            plan.failed(Outcome(Class.TEMPORARY, "4.3.0", f"local data error while talking to {host.label}"))
+            return None
         endpoint = Endpoint(host.address, host.port) if host.port else Endpoint(path=os.path.join(self._base, host.address))
         try:
             return await self._connector.connect(
-                lambda: Connection(Client(self._dialect), self._limits, self._loop, host, final=final, min_rate=self._min_rate),
+                lambda: Connection(Client(dialect), self._limits, self._loop, host, final=final, min_rate=self._min_rate),
                 endpoint,
                 self._settings.smtp_connect_timeout,
             )
@@ -224,6 +235,11 @@ class SmtpAgent:
             self._emit(Note(self._service, outcome.text))
             plan.failed(outcome)
             return None
+
+    async def _dialect_with(self, host: Host) -> Dialect:
+        """How to talk to `host`, of which a table may say that some keywords are not to be believed. Raises LookupFailure."""
+        keywords = await self._discard_maps.find(host.address) if self._discard_maps else None
+        return self._dialect if keywords is None else replace(self._dialect, discard=discarded(keywords))
 
     def _given_up(self, plan: Plan, host: Host, outcome: Outcome, attempt: Attempt, *, final: bool) -> None:
         """The server would not talk; a permanent refusal is for all its colleagues."""

@@ -22,6 +22,7 @@ from gatepost.service.outgoing_checks import outgoing_checks
 if TYPE_CHECKING:
     from gatepost.service.house import House
 
+_DISCARD_MAPS = {"smtp": "smtp_discard_ehlo_keyword_address_maps", "lmtp": "lmtp_discard_lhlo_keyword_address_maps"}
 _UNAVAILABLE = deferred("mail transport unavailable", "4.3.0")
 
 
@@ -29,6 +30,7 @@ def smtp_agent(house: "House", entry: ServiceEntry) -> Agent:
     """The agent of an smtp or lmtp service."""
     view, overrides, emit = house.configuration.view, entry.overrides, house.emitter(entry)
     tables = house.tables(entry.command, emit)
+    discards = _DISCARD_MAPS[entry.command]
     settings = as_smtp(view(LmtpSettings, overrides)) if entry.command == "lmtp" else view(SmtpSettings, overrides)
     return SmtpAgent(
         settings,
@@ -51,6 +53,7 @@ def smtp_agent(house: "House", entry: ServiceEntry) -> Agent:
             outgoing_rewriter(house, overrides, entry.command, tables),
         ),
         best_mx=_best_mx(house, entry, emit),
+        discard_maps=tables.maps(house.configuration.value(discards, overrides), discards),
     )
 
 

@@ -13,6 +13,7 @@ from gatepost.deliver.port import DeliveryRequest, Report
 from gatepost.deliver.smtp import SmtpAgent
 from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
 from gatepost.events.records import Event, Note
+from gatepost.lookup.registry import Tables
 from gatepost.mail.content import FileContent, MemoryContent
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import sent
@@ -539,3 +540,26 @@ def test_what_would_loop_back_may_go_elsewhere() -> None:
 
     run(scene)
     assert [len(request.recipients) for request in passed] == [2]
+
+
+@pytest.mark.parametrize(
+    ("table", "told", "hello"),
+    [
+        ("inline:{{mx = pipelining}}", "2 2.0.0 250 2.0.0 stored", ["EHLO me.test", "MAIL FROM:<s@z.test> SIZE=22"]),
+        ("fail:1", "4 4.3.0 local data error while talking to mx[mx]", []),
+    ],
+)
+def test_keywords_that_are_not_believed_of_one_server(table: str, told: str, hello: list[str]) -> None:
+    server = Server({})
+
+    async def scene() -> None:
+        maps = Tables(lambda text: None).maps(table, "smtp_discard_ehlo_keyword_address_maps")
+        agent = SmtpAgent(
+            default(SmtpSettings, myhostname="me.test", inet_protocols="ipv4"), Names(), Net(mx=[server]), clock=lambda: 1000.0,
+            shuffle=lambda hosts: None, emit=lambda event: None, discard_maps=maps,
+        )  # fmt: skip
+        (report,) = await agent.deliver(request("[mx]:2526", ("x@y.test",)))
+        assert f"{report.outcome.cls.value} {report.outcome.enhanced} {report.outcome.text}" == told
+        assert server.commands[:2] == hello
+
+    run(scene)
