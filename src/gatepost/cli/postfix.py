@@ -151,7 +151,7 @@ def run(directory: Path, on_serving: Callable[[], object] = lambda: None) -> int
 
 
 def check(directory: Path, *, quiet: bool = False) -> int:
-    """Name every fault of the configuration on stderr; 0 where there is none."""
+    """Name what is wrong with the configuration on stderr; 0 where nothing is but settings that are not used or not obeyed."""
     from gatepost.config.configuration import ConfigurationError, load
 
     try:
@@ -164,8 +164,8 @@ def check(directory: Path, *, quiet: bool = False) -> int:
         return 0
     from gatepost.service.check import check as faults_of
 
-    faults = [*configuration.warnings, *faults_of(configuration)]
-    for fault in faults:
+    faults = faults_of(configuration)
+    for fault in (*configuration.warnings, *faults):
         sys.stderr.write(f"gatepost: warning: {fault}\n")
     return 1 if faults else 0
 
