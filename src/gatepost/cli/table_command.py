@@ -9,12 +9,14 @@ from typing import Any
 
 from msgspec import Struct
 
+from gatepost.cli import command as common
 from gatepost.cli.location import configuration_directory
 from gatepost.lookup import indexed
 from gatepost.lookup.braces import split_list
 from gatepost.lookup.memory import fold
 from gatepost.lookup.opening import Warn
 from gatepost.lookup.port import LookupFailure, Table, Unavailable
+from gatepost.lookup.proxy import NotApproved
 from gatepost.lookup.registry import Tables
 from gatepost.lookup.table_text import read_file
 
@@ -43,6 +45,7 @@ class Command:
         self.syntax = syntax
         self.flags = {letter for letter, _ in options}
         self.directory = dict(options).get("-c")
+        self.voice = common.Command(syntax.program, directory=self.directory)
         self.query = dict(options).get("-q")
         self.delete = dict(options).get("-d")
 
@@ -65,8 +68,7 @@ class Command:
         return 0
 
     def warn(self, text: str) -> None:
-        sys.stdout.flush()
-        sys.stderr.write(f"{self.syntax.program}: warning: {_printable(text)}\n")
+        self.voice.warn(_printable(text))
 
     def _check_message_mode(self) -> None:
         if self.flags & {"-b", "-h"} and self.query != "-":
@@ -290,25 +292,27 @@ def main(syntax: Syntax, argv: Sequence[str]) -> int:
     _octets_pass()
     try:
         options, specs = getopt.gnu_getopt([_as_text(argument) for argument in argv[1:]], syntax.options)
-        return Command(syntax, options).run(specs)
     except getopt.GetoptError as error:
         what = "option requires an argument" if "requires" in error.msg else "invalid option"
-        sys.stderr.write(f"{syntax.program}: {what} -- '{error.opt}'\n")
-        return _fatal(syntax, syntax.usage)
+        sys.stderr.write(f"{syntax.program}: {what} -- '{error.opt}'\n{syntax.program}: fatal: {syntax.usage}\n")
+        return 1
+    command = Command(syntax, options)
+    try:
+        return command.run(specs)
     except Fatal as error:
-        return _fatal(syntax, str(error))
+        why = str(error)
+    except NotApproved as refusal:
+        for text in refusal.remarks:  # proxymap(8) would say so, whose part we have
+            common.Command("proxymap", directory=command.directory).log(text, "warning")
+        why = refusal.why
     except LookupFailure as failure:
-        return _fatal(syntax, failure.why)
+        why = failure.why
     except OSError as error:
-        return _fatal(syntax, f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        why = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    command.voice.say(_printable(why), "fatal", logged=why != syntax.usage)
+    return 1
 
 
 def _as_text(argument: str) -> str:
     """An argument as UTF-8, whatever the locale made of it."""
     return os.fsencode(argument).decode("utf-8", "surrogateescape")
-
-
-def _fatal(syntax: Syntax, text: str) -> int:
-    sys.stdout.flush()
-    sys.stderr.write(f"{syntax.program}: fatal: {_printable(text)}\n")
-    return 1

@@ -5,6 +5,17 @@ from gatepost.lookup.opening import Opening
 from gatepost.lookup.port import Table, Unavailable
 
 
+class NotApproved(Unavailable):
+    """proxy_read_maps does not list the table. `remarks`: what proxymap(8) tells the log."""
+
+    def __init__(self, spec: str, name: str) -> None:
+        super().__init__(spec, f'proxymap service is not configured for table "{name}"')
+        self.remarks = (
+            f'request for unapproved table: "{name}"',
+            f"to approve this table for read-only access, list {spec} in main.cf:proxy_read_maps",
+        )
+
+
 class ProxyTable:
     """Passes everything to `table`, under its own name."""
 
@@ -21,8 +32,8 @@ class ProxyTable:
 
 
 def open_table(opening: Opening) -> ProxyTable:
-    """Raises Unavailable for a table that is not approved."""
+    """Raises NotApproved."""
     approved = opening.tables.proxied
     if approved is not None and opening.spec not in approved:
-        raise Unavailable(opening.spec, f'proxymap service is not configured for table "{opening.name}"')
+        raise NotApproved(opening.spec, opening.name)
     return ProxyTable(opening.spec, opening.tables.open(opening.name))

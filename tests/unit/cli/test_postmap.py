@@ -27,6 +27,7 @@ class Shell:
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MAIL_CONFIG", str(tmp_path / "none"))  # so that nobody's mail log is written
     Path("t").write_text("a 1\na 2\nb 3\n")
     return Shell(monkeypatch, capsys)
 
@@ -109,3 +110,18 @@ def test_message_keys() -> None:
     assert keys(headers=True, mime=True) == [*first, "Content-Type: text/plain; x=bad", "Content-Type: message/rfc822", "To: x"]
     assert "Content-Type: text/plain; x=bad" not in keys(body=True, mime=True)
     assert {"t bad", "inner", "after"} <= set(keys(body=True, mime=True))
+
+
+def test_the_mail_log_hears_of_it_too(shell: Shell, tmp_path: Path) -> None:
+    folder = tmp_path / "conf"
+    folder.mkdir()
+    log = tmp_path / "log"
+    (folder / "main.cf").write_text(f"maillog_file = {log}\nmaillog_file_prefixes = {tmp_path}\n")
+    fatal = 'proxymap service is not configured for table "hash:t"'
+    assert shell("postmap", "-c", str(folder), "-q", "a", "proxy:hash:t") == (1, "", f"postmap: fatal: {fatal}\n")
+    shell("postmap", "-c", str(folder), "hash:t")
+    assert [line.partition("]: ")[0].partition("postfix/")[2].partition("[")[0] for line in log.read_text().splitlines()] == [
+        "proxymap", "proxymap", "postmap", "postmap",
+    ]  # fmt: skip
+    assert f"fatal: {fatal}" in log.read_text()
+    assert 'warning: t.lmdb: duplicate entry: "a"' in log.read_text()
