@@ -228,7 +228,7 @@ SERVICES: Mapping[str, tuple[Parameter, ...]] = {
         P("bounce_service_name", STRING, "bounce",
           "Name of Postfix's bounce service.", NO_MEANING, "It is a function of the worker and not a service to connect to."),
         P("cleanup_service_name", STRING, "cleanup",
-          "Name of the cleanup service that a receiver hands its mail to; names the options to take from master.cf.", NOT_YET),
+          "Name of the cleanup service that a receiver hands its mail to; names the options to take from master.cf.", DONE),
         P("connection_cache_protocol_timeout", TIME, "5s",
           "Time limit for requests to the connection cache service.",
           NO_MEANING, "Open connections stay in the worker that made them.", minimum=1),

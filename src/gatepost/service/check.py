@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from gatepost.config.check import check as faults_of_names
-from gatepost.config.configuration import Configuration
+from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.config.faults import Fault
 from gatepost.config.master import ServiceEntry
 from gatepost.config.values import split
@@ -11,6 +11,7 @@ from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
 from gatepost.deliver.tls_policy import BadTlsPolicy, Level, default_level
 from gatepost.policy.review import review
 from gatepost.policy.settings import PolicySettings
+from gatepost.service.cleanup_line import cleanup_line
 from gatepost.service.listeners import LISTENING_PROGRAMS
 
 
@@ -20,6 +21,7 @@ def check(configuration: Configuration) -> tuple[Fault, ...]:
     for entry in configuration.services:
         if entry.command in LISTENING_PROGRAMS:
             found += _restrictions(configuration, entry)
+            found += _cleanup(configuration, entry)
     for program in ("smtp", "lmtp"):
         for overrides in (None, *(entry.overrides for entry in configuration.services if entry.command == program)):
             found += _tls_level(configuration, program, overrides)
@@ -36,6 +38,14 @@ def _restrictions(configuration: Configuration, entry: ServiceEntry) -> Iterator
     for complaint in review(configuration.view(PolicySettings, entry.overrides), classes, entry.name):
         fault = configuration.fault(complaint.parameter, complaint.text, complaint.remedy, entry.overrides)
         yield fault if fault.line else Fault(entry.file, entry.line, complaint.text, complaint.remedy)
+
+
+def _cleanup(configuration: Configuration, entry: ServiceEntry) -> Iterator[Fault]:
+    """A cleanup line that is not there: the service does not start."""
+    try:
+        cleanup_line(configuration, entry.overrides)
+    except ConfigurationError as error:
+        yield from error.faults
 
 
 def _tls_level(configuration: Configuration, program: str, overrides: Mapping[str, str] | None) -> Iterator[Fault]:

@@ -24,7 +24,9 @@ from gatepost.queue.settings import QueueSettings
 from gatepost.receive.cleanup import ALIAS_EXPANDED, Cleanup
 from gatepost.receive.cleanup_settings import CleanupSettings
 from gatepost.routing.routing import Routing
+from gatepost.routing.settings import RoutingSettings
 from gatepost.service import settings
+from gatepost.service.cleanup_line import cleanup_line
 from gatepost.service.internal_mail import InternalMail
 from gatepost.service.log import Log
 from gatepost.service.transports import Transports
@@ -44,9 +46,7 @@ class House:
         self._tables = Tables(self.teller("trivial-rewrite"), self.teller("trivial-rewrite", severity="error"))
         self._cleanup_tables = self.tables("cleanup")
         self.own_addresses = settings.own_addresses(self.settings)
-        self.routing = Routing(
-            settings.routing_settings(configuration), self._tables, self.own_addresses, mapping=self._cleanup_tables
-        )
+        self.routing = self._routing()
         self.resolver = AresResolver(time.monotonic)
         self.counters = counters
         self.agent = AgentClient(str(self.queue_directory / "private" / "agent"), settings.AGENT_TIME_LIMIT)
@@ -88,15 +88,23 @@ class House:
         return self.log.emitter(self.configuration.value("syslog_name", entry.overrides))
 
     def cleanup(self, overrides: Mapping[str, str]) -> Cleanup:
-        """The cleanup of a service."""
+        """The cleanup of a service that takes mail in: that of the line which cleanup_service_name names, with its parameters, and
+        with those of the service where that line is silent. Raises ConfigurationError."""
+        entry = cleanup_line(self.configuration, overrides)
+        own: Mapping[str, str] = entry.overrides if entry else {}
         return Cleanup(
-            self.configuration.view(CleanupSettings, overrides),
-            self.routing,
+            self.configuration.view(CleanupSettings, {**overrides, **own}),
+            self._routing(own) if own.keys() & set(RoutingSettings.__struct_fields__) else self.routing,
             self._cleanup_tables,
             staging=self.partitions.staging,
             clock=self.clock,
-            emit=self.emit,
+            emit=self.emitter(entry) if entry else self.emit,
         )
+
+    def _routing(self, overrides: Mapping[str, str] | None = None) -> Routing:
+        """The routing of a service."""
+        view = settings.routing_settings(self.configuration, overrides)
+        return Routing(view, self._tables, self.own_addresses, mapping=self._cleanup_tables)
 
     async def enqueue(self, message: NewMessage) -> None:
         """Make a message durable, then have it delivered. Raises QueueUnavailable, and then nothing was accepted."""

@@ -1,7 +1,7 @@
 """Parameters that processes and wiring read themselves; every other room declares its own."""
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct, structs
 
@@ -55,17 +55,18 @@ def own_addresses(settings: HouseSettings) -> frozenset[str]:
     return frozenset(found)
 
 
-def routing_settings(configuration: Configuration) -> RoutingSettings:
-    """The settings of routing. `myorigin = /file` is the first line of that file, as Debian's Postfix has it.
-    Raises ConfigurationError where the file cannot be read."""
-    settings = configuration.view(RoutingSettings)
+def routing_settings(configuration: Configuration, overrides: Mapping[str, str] | None = None) -> RoutingSettings:
+    """The settings of routing, as a service has them. `myorigin = /file` is the first line of that file, as Debian's Postfix has
+    it. Raises ConfigurationError where the file cannot be read."""
+    settings = configuration.view(RoutingSettings, overrides)
     if not settings.myorigin.startswith("/"):
         return settings
     try:
         with open(settings.myorigin) as file:
             return structs.replace(settings, myorigin=file.readline().strip())
     except OSError as error:
-        fault = configuration.fault("myorigin", f"open {settings.myorigin}: {error.strerror}", "write the domain there, or here")
+        told = f"open {settings.myorigin}: {error.strerror}"
+        fault = configuration.fault("myorigin", told, "write the domain there, or here", overrides)
         raise ConfigurationError([fault]) from error
 
 
