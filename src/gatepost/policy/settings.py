@@ -48,6 +48,7 @@ class PolicySettings(Struct, frozen=True, kw_only=True):
     relay_clientcerts: str
     rbl_reply_maps: str
     default_rbl_reply: str
+    smtpd_expansion_filter: str
     maps_rbl_domains: str
     permit_mx_backup_networks: str
     queue_directory: str

@@ -107,7 +107,9 @@ async def _reply(e: Evaluation, query: str, dnslist: DnsList, what: str, kind: s
         "rbl_reason": await _reason(e, query),
         **_macros(e.facts),
     }
-    text = expand(template or settings.default_rbl_reply, values.get)
+    allowed = _characters(settings.smtpd_expansion_filter)
+    safe = {name: "".join(c if c in allowed else "_" for c in value) for name, value in values.items()}
+    text = expand(template or settings.default_rbl_reply, safe.get)
     if found := _CODE.match(text):
         code, text = int(found[1]), text[found.end() :]
     else:
@@ -123,6 +125,11 @@ async def _reason(e: Evaluation, query: str) -> str:
     except DnsFailure:
         return ""
     return " ".join(texts[0].split()) if texts else ""
+
+
+def _characters(parameter: str) -> frozenset[str]:
+    """The characters that smtpd_expansion_filter lets through; it is written with the escapes of C."""
+    return frozenset(parameter.encode("latin-1", "replace").decode("unicode_escape"))
 
 
 def _macros(facts: Facts) -> dict[str, str]:
