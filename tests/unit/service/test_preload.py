@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import gatepost
 
 SOURCE = Path(gatepost.__file__).parent
@@ -36,7 +38,25 @@ def late_imports() -> Iterator[tuple[str, str]]:
                     yield from ((name, path.name) for statement in statements for name in imported(statement))
 
 
-def test_nothing_is_imported_late() -> None:
+def codecs() -> Iterator[tuple[str, str]]:
+    """(module, file) of every codec that is named where octets become text or text octets: a module, imported at first use."""
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("encode", "decode"):
+                for argument in node.args[:1]:
+                    if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                        yield f"encodings.{argument.value.replace('-', '_')}", path.name
+
+
+@pytest.fixture(scope="module")
+def loaded() -> set[str]:
     done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
-    loaded = set(json.loads(done.stdout))
+    return set(json.loads(done.stdout))
+
+
+def test_nothing_is_imported_late(loaded: set[str]) -> None:
     assert sorted({pair for pair in late_imports() if pair[0] not in loaded}) == []
+
+
+def test_no_codec_is_found_missing(loaded: set[str]) -> None:
+    assert sorted({pair for pair in codecs() if pair[0] not in loaded}) == []
