@@ -114,6 +114,7 @@ def opened(path: Path) -> Iterator[Waiting]:
 
 def _submission(path: Path, line: bytes) -> Submission:
     try:
-        return msgspec.convert(json.loads(line), Submission)
+        # As text: of octets, json would guess the encoding, and import a codec for it at the word of whoever wrote the file.
+        return msgspec.convert(json.loads(line.decode("ascii")), Submission)
     except (ValueError, RecursionError) as error:
         raise Damaged(f"{path}: {error}") from None

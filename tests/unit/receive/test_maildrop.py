@@ -66,7 +66,13 @@ def test_an_incomplete_file_is_left_alone(tmp_path: Path) -> None:
     assert maildrop.waiting(tmp_path) == []
 
 
-@pytest.mark.parametrize("line", [b"", b"\n", b"{}\n", b"[1]\n", b"\xff\n", b"[" * 100_000 + b"\n", b'{"sender": 1}\n'])
+UTF_16 = b"\0{\0}\n"
+"""What json would decode with a codec that it has to import: after privileges are gone that may fail, and must not be tried."""
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"\n", b"{}\n", b"[1]\n", b"\xff\n", b"[" * 100_000 + b"\n", b'{"sender": 1}\n', UTF_16, b"\xff\xfe" + UTF_16]
+)
 def test_garbage_is_damaged(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "x.msg"
     path.write_bytes(line)
