@@ -7,6 +7,7 @@ which is removed when the partition is next opened.
 
 import os
 import shutil
+import stat
 import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -85,6 +86,14 @@ def checksum(content: Content) -> int:
     for chunk in content.chunks():
         crc = zlib.crc32(chunk, crc)
     return crc
+
+
+def is_whole(content: Content) -> bool:
+    """Whether a file is one that was written here: a named pipe or a device would keep its reader for ever. Raises OSError."""
+    if not isinstance(content, FileContent):
+        return True
+    status = os.lstat(content.path)
+    return stat.S_ISREG(status.st_mode) and status.st_size == content.offset + content.size
 
 
 def is_inline(content: Content) -> bool:

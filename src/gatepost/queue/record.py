@@ -28,9 +28,12 @@ def pack(envelope: Envelope) -> bytes:
 
 def unpack(data: bytes) -> Envelope:
     """The envelope that `pack` wrote. Raises ValueError (msgspec's errors are some) where it is not one."""
-    if data and data[0] == _JSON_START:
-        return msgspec.convert(json.loads(data), Envelope)
-    return _decode(memoryview(data)[1:])
+    try:
+        if data and data[0] == _JSON_START:
+            return msgspec.convert(json.loads(data.decode("ascii")), Envelope)
+        return _decode(memoryview(data)[1:])
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def text_of(value: str) -> str | bytes:

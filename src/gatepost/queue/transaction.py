@@ -15,7 +15,7 @@ from gatepost.mail.envelope import Envelope
 from gatepost.mail.outcome import Outcome
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue import steps
-from gatepost.queue.contents import ContentFiles, checksum, is_inline, offset_of
+from gatepost.queue.contents import ContentFiles, checksum, is_inline, is_whole, offset_of
 from gatepost.queue.port import ActiveMessage, NewMessage, QueuedRecipient, Settlement
 from gatepost.queue.record import unpack, unpack_outcome
 from gatepost.queue.schema import FLUSHED, run_for_rows
@@ -284,7 +284,7 @@ def load_content(connection: sqlite3.Connection, path_of: Callable[[int], Path],
     else:
         content = FileContent(path_of(key), size, offset)
     try:
-        sound = content.size == size and checksum(content) == crc
+        sound = content.size == size and is_whole(content) and checksum(content) == crc
     except OSError as error:
         raise DamagedMessage(key, "content file missing or unreadable") from error
     if not sound:

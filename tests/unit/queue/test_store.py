@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from gatepost.queue.audit import Tally, audit
 from gatepost.queue.contents import INLINE
 from gatepost.queue.partitions import Partitions
 from gatepost.queue.port import NewMessage, QueueUnavailable, Settlement, Status
+from gatepost.queue.record import unpack
 from gatepost.queue.store import SqliteStore
 from gatepost.queue.transaction import Claim
 
@@ -282,6 +284,30 @@ def test_a_damaged_content_is_held_and_named(tmp_path: Path) -> None:
         assert [message.id for message in claimed.messages] == [sound]
         assert [(e.queue_id, e.severity) for e in events if isinstance(e, Note)] == [(str(broken), "error")]
         assert [m.queue for m in inspect.messages(tmp_path)] == ["hold", "active"]
+        store.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("packed", [b"", b'{"a":' * 100_000, b"m" + b"\x91" * 100_000, b"m\xdd\xff\xff\xff\xff", b"{\0}\0"])
+def test_what_is_no_envelope_is_a_value_error(packed: bytes) -> None:
+    with pytest.raises(ValueError):
+        unpack(packed)
+
+
+@pytest.mark.parametrize("instead", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
+def test_a_content_file_that_is_none_is_held_and_holds_nobody_up(tmp_path: Path, instead: Callable[[Path], None]) -> None:
+    async def scenario() -> None:
+        events: list[Event] = []
+        store = open_store(tmp_path, events)
+        identity = await put(store, MemoryContent(b"x" * (INLINE + 1)))
+        path = store.directory / schema.CONTENT / str(identity.key)
+        path.unlink()
+        instead(path)
+        store.shelve(identity)
+        async with asyncio.timeout(5):
+            assert not (await store.claim_fresh(everything())).messages
+        assert [(e.queue_id, e.severity) for e in events if isinstance(e, Note)] == [(str(identity), "error")]
         store.close()
 
     asyncio.run(scenario())
