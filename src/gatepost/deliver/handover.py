@@ -69,8 +69,17 @@ def prepare(
         _forwarded(request, offered) if manner.forward and "XFORWARD" in offered.keywords else (),
         probe=request.probe,
     )  # fmt: skip
+    if _spans_lines(transaction):
+        raise Unsendable(Outcome(Class.PERMANENT, "5.1.3", "line end in an envelope address"))
     encoder = Encoder(manner.line_limit)
     return Handover(transaction, _pieces(request, encoder, convert=convert), encoder)
+
+
+def _spans_lines(transaction: Transaction) -> bool:
+    """Whether an address would end its line and begin a command of its own (RFC 5321 §4.1.2 has no line ends in quoted strings)."""
+    commands = b"".join((transaction.mail, *transaction.recipients))
+    lines = 1 + len(transaction.recipients)
+    return commands.count(b"\n") != lines or commands.count(b"\r") != lines
 
 
 def _pieces(request: DeliveryRequest, encoder: Encoder, *, convert: bool) -> Iterable[bytes]:

@@ -433,6 +433,14 @@ def test_smtputf8() -> None:
     run(scene)
 
 
+@pytest.mark.parametrize("address", ["x>\r\nDATA@y.test", "x\n@y.test", '"x\r"@y.test'])
+def test_no_address_is_a_command(address: str) -> None:
+    """Whatever a queue file or a local submission says: an address stays within its line."""
+    told, commands = outcome({}, (address,))
+    assert told == ["5 5.1.3 line end in an envelope address"]
+    assert commands == ["EHLO me.test", "QUIT"]
+
+
 def test_conversion_for_a_server_without_8bitmime() -> None:
     async def scene() -> None:
         server = Server({"EHLO": "250-mx\r\n250 SIZE"})
