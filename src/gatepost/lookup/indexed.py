@@ -54,11 +54,18 @@ def read_source(path: str, spec: str, warn: Warn, *, folded: bool = True) -> dic
 class _Built:
     """A built file, open. One read transaction serves all lookups, as the file never changes. Closes when nobody holds it."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, name: str) -> None:
+        """`path`: to open; `name`: of the file, for texts."""
         import lmdb
 
+        self._path = name
         self._environment = lmdb.open(path, subdir=False, readonly=True, lock=False, create=False, max_readers=1)
+        pages = self._environment.info()["last_pgno"] + 1
+        if os.stat(path).st_size < pages * self._environment.stat()["psize"]:
+            # To read what is missing of a mapped file would end this process (SIGBUS).
+            raise lmdb.CorruptedError("file cut short")
         self._transaction = self._environment.begin()
+        self._broken = lmdb.Error
 
     @classmethod
     def shared(cls, path: str) -> "tuple[_Built, Stamp]":
@@ -69,7 +76,7 @@ class _Built:
             built = _OPEN.get(stamp)
             if built is None:
                 # By descriptor, so that it is the very file that was looked at, whatever was renamed since.
-                built = _OPEN[stamp] = cls(f"/proc/self/fd/{descriptor}")
+                built = _OPEN[stamp] = cls(f"/proc/self/fd/{descriptor}", path)
             return built, stamp
         finally:
             os.close(descriptor)
@@ -78,7 +85,10 @@ class _Built:
         octets = key.encode("utf-8", "surrogateescape")
         if not octets or len(octets) > LONGEST_KEY:
             return None
-        value: bytes | None = self._transaction.get(octets)
+        try:
+            value: bytes | None = self._transaction.get(octets)
+        except self._broken as error:
+            raise LookupFailure(self._path, f"damaged: {error}") from None
         return None if value is None else value.decode("utf-8", "surrogateescape")
 
     def items(self) -> list[tuple[str, str]]:

@@ -183,3 +183,25 @@ def test_a_large_table_with_large_values(tmp_path: Path) -> None:
     assert os.stat(tmp_path / "t.lmdb").st_mode & 0o777 == 0o600
     opened = Tables(pytest.fail).open(f"lmdb:{tmp_path}/t")
     assert all(drive(opened.lookup(key)) == value for key, value in table.items())
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.3, 0.6])
+def test_a_built_file_that_is_cut_short_is_not_read(tmp_path: Path, keep: float) -> None:
+    """To read beyond the end of a mapped file would end the process."""
+    path = str(tmp_path / "t")
+    indexed.build(path, {f"key-{n}": "x" * 100 for n in range(1000)}, 0o644)
+    built = Path(path + indexed.SUFFIX)
+    used = built.read_bytes()
+    built.write_bytes(used[: int(len(used.rstrip(b"\0")) * keep)])
+    with pytest.raises(LookupFailure):
+        drive(Tables(lambda text: None).open(f"hash:{path}").lookup("key-500"))
+
+
+def test_damage_in_a_built_file_is_a_failed_lookup(tmp_path: Path) -> None:
+    path = str(tmp_path / "t")
+    indexed.build(path, {f"key-{n}": "x" * 100 for n in range(1000)}, 0o644)
+    built = Path(path + indexed.SUFFIX)
+    data = built.read_bytes()
+    built.write_bytes(data[:8192] + bytes(len(data) - 8192))
+    with pytest.raises(LookupFailure, match="damaged"):
+        drive(Tables(pytest.fail).open(f"hash:{path}").lookup("key-500"))
