@@ -384,7 +384,7 @@ SERVICES: Mapping[str, tuple[Parameter, ...]] = {
           "Most messages of one client in anvil_rate_time_unit; 0 is no limit.", DONE),
         P("smtpd_client_new_tls_session_rate_limit", INTEGER, "0",
           "Most fresh TLS handshakes of one client in anvil_rate_time_unit; 0 is no limit.", DONE),
-        P("smtpd_client_port_logging", BOOLEAN, "no", "Log the client's port as well.", NOT_YET),
+        P("smtpd_client_port_logging", BOOLEAN, "no", "Log the client's port as well.", DONE),
         P("smtpd_client_recipient_rate_limit", INTEGER, "0",
           "Most recipients of one client in anvil_rate_time_unit; 0 is no limit.", DONE),
         P("smtpd_command_filter", STRING, "", "Table that replaces command lines of clients before they are read.", DONE),

@@ -33,7 +33,7 @@ class Facts:
         "client_address", "client_name", "client_name_code", "client_port", "data_pipelined", "deferred", "esmtp", "etrn_domain",
         "helo_name", "instance", "message_size", "protocol_name", "protocol_state", "queue_id", "recipient",
         "recipient_count", "reverse_client_name", "reverse_client_name_code", "sasl_method", "sasl_sender",
-        "sasl_username", "sender", "server_address", "server_port", "smtputf8", "stress", "tls_cipher", "tls_details",
+        "sasl_username", "sender", "server_address", "server_port", "shows_port", "smtputf8", "stress", "tls_cipher", "tls_details",
         "tls_keysize", "tls_protocol", "unauth_pipelining",
     )  # fmt: skip
 
@@ -75,13 +75,16 @@ class Facts:
         self.data_pipelined = False
         self.deferred: dict[Stage, Any] = {}
         """Policy's own notes: what a stage postponed (defer_if_permit) for a later one, with smtpd_delay_reject = no."""
+        self.shows_port = False
+        """Whether the client's port is told with its address (smtpd_client_port_logging)."""
         self.unauth_pipelining = False
         """True when the client has sent a command before it could know the reply (reject_unauth_pipelining)."""
 
     @property
     def client(self) -> str:
-        """`name[address]`, as in logs."""
-        return f"{self.client_name}[{self.client_address}]"
+        """`name[address]`, as in logs, or `name[address]:port`."""
+        told = f"{self.client_name}[{self.client_address}]"
+        return f"{told}:{self.client_port}" if self.shows_port else told
 
 
 class Action(Struct, frozen=True):

@@ -32,6 +32,7 @@ class SmtpdSettings(Struct, frozen=True):
     smtpd_forbid_bare_newline_reject_code: int
     smtpd_forbid_unauth_pipelining: bool
     smtpd_peername_lookup: bool
+    smtpd_client_port_logging: bool
     smtpd_upstream_proxy_protocol: str
     smtpd_upstream_proxy_timeout: float
     smtpd_starttls_timeout: float

@@ -12,8 +12,6 @@ import itertools
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import msgspec
-from msgspec.structs import asdict
 from tests.support.settings import default
 
 from gatepost.events import records
@@ -171,7 +169,7 @@ def stage(parameters: dict[str, Any] | None = None, surroundings: Surroundings |
         "myhostname": "mail.example.test", "smtpd_banner": "mail.example.test ESMTP Postfix", "smtpd_error_sleep_time": 0,
         "smtpd_forbid_bare_newline": "no",
     }  # fmt: skip
-    settings = msgspec.convert(asdict(default(SmtpdSettings)) | defaults | (parameters or {}), SmtpdSettings, strict=False)
+    settings = default(SmtpdSettings, **defaults | (parameters or {}))
     messages: list[NewMessage] = []
     events: list[records.Event] = []
     ids = itertools.count(1_700_000_000_000_000)
