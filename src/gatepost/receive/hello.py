@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from gatepost.lookup.port import LookupFailure
 from gatepost.policy.port import Stage
 from gatepost.proto.smtp import replies
 from gatepost.proto.smtp.commands import LMTP
@@ -67,7 +68,11 @@ async def _accepted(session: "Session", command: Command) -> bool:
 
 async def _learn_discarded(session: "Session") -> None:
     """`smtpd_discard_ehlo_keyword_address_maps`, else `smtpd_discard_ehlo_keywords`."""
-    text = await session.service.surroundings.discard_keywords(session.facts.client_address)
+    try:
+        text = await session.service.surroundings.discard_keywords(session.facts.client_address)
+    except LookupFailure:
+        session.note(f"don't know what EHLO features to announce to {session.facts.client}", "warning")
+        raise
     if text is None:
         text = session.settings.smtpd_discard_ehlo_keywords
     session.ehlo_discard = frozenset(text.replace(",", " ").upper().split()) if text else frozenset()
@@ -89,11 +94,24 @@ def _before_authorised(session: "Session") -> Iterator[tuple[bool, str]]:
 
 
 async def _authorised(session: "Session") -> list[tuple[bool, str]]:
-    return [
-        (await session.client_is("verp_clients"), "XVERP"),
-        (await session.client_is("xclient_hosts"), f"XCLIENT {XCLIENT_NAMES}"),
-        (await session.client_is("xforward_hosts"), f"XFORWARD {XFORWARD_NAMES}"),
-    ]
+    return [(await _may(session, hosts, keyword), keyword) for hosts, keyword in _FOR_SOME]
+
+
+_FOR_SOME: Final = (
+    ("verp_clients", "XVERP"),
+    ("xclient_hosts", f"XCLIENT {XCLIENT_NAMES}"),
+    ("xforward_hosts", f"XFORWARD {XFORWARD_NAMES}"),
+)
+
+
+async def _may(session: "Session", hosts: str, keyword: str) -> bool:
+    """Whether the client is among those to whom a keyword is announced. Raises LookupFailure."""
+    try:
+        return await session.client_is(hosts)
+    except LookupFailure:
+        verb, client = keyword.partition(" ")[0], session.facts.client
+        session.note(f"don't know if EHLO feature {verb} should be announced to {client}", "warning")
+        raise
 
 
 def _after(session: "Session") -> Iterator[tuple[bool, str]]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from gatepost.events.records import Accepted
+from gatepost.lookup.port import LookupFailure
 from gatepost.mail.address import domain_of
 from gatepost.mail.envelope import Notify, Recipient
 from gatepost.mail.outcome import Class, Outcome
@@ -51,8 +52,13 @@ async def mail(session: "Session", command: Command) -> bool:
 
 
 async def _begin(session: "Session", sender: Sender) -> bool:
-    """Storage, size and policy permitting, the transaction is there."""
+    """Storage, size and policy permitting, the transaction is there; and it is known how its headers are to be rewritten."""
     settings, facts = session.settings, session.facts
+    try:
+        await session.client_is("local_rewrite")
+    except LookupFailure:
+        session.reject(Outcome(Class.TEMPORARY, "4.3.0", "Temporary lookup error", 451), "software")
+        return False
     if not session.service.surroundings.room_for(settings.message_size_limit):
         session.reject(Outcome(Class.TEMPORARY, "4.3.1", "Insufficient system storage", 452), "resource")
         return False

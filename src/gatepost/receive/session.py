@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from gatepost.events.records import Connected, Disconnected, Event, Judged, Note, SessionLost
+from gatepost.lookup.port import LookupFailure
 from gatepost.mail.address import external
 from gatepost.mail.outcome import Outcome
 from gatepost.policy.port import PERMIT, Action, Facts, Stage
@@ -55,7 +56,6 @@ class Session:
         self.settings = settings
         self.handlers: Mapping[str, Handler] = service.handlers
         self.facts = Facts()
-        self.facts.shows_port = settings.smtpd_client_port_logging
         self.transaction: Transaction | None = None
         self.forwarded: Forwarded | None = None
         self.actions: list[Action] = []
@@ -168,7 +168,7 @@ class Session:
             self.log_judged(action.kind, text, action.where)
 
     async def client_is(self, name: str) -> bool:
-        """Whether the client is in one of the surroundings' client lists; asked once for each client address."""
+        """Whether the client is in one of the surroundings' lists; asked once for each client address. Raises LookupFailure."""
         known = self.client_lists.get(name)
         if known is None:
             known = await getattr(self.service.surroundings, name)(self.facts.client_name, self.facts.client_address)
@@ -216,8 +216,18 @@ class Session:
                 await self._converse()
         except Gone as gone:
             self._lost(gone)
+        except LookupFailure:
+            self._without_data()
         except Exception as fault:  # whatever it is, it ends this session and no other
             self._broken(fault)
+
+    def _without_data(self) -> None:
+        """A table that the session cannot go on without does not answer, as the log has said by now."""
+        text = f"421 4.3.0 {self.settings.myhostname} Server local data error"
+        facts = self.facts
+        self.troubles.add("data")
+        self.emit(Judged("smtpd", facts.queue_id, "reject", self.where, facts.client, text, ""))
+        self.reply(text)
 
     def _broken(self, fault: Exception) -> None:
         """A fault of ours: the client may try again, the log says where it was."""

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final
 
 from gatepost.events.records import Emit, Note
+from gatepost.lookup.port import LookupFailure
 from gatepost.mail.queue_id import QueueId
 from gatepost.net.port import Resolver
 from gatepost.net.tls import ServerTls
@@ -244,7 +245,10 @@ class SmtpdService:
 
     async def _spared(self, session: Session) -> bool:
         """Whether a client is not counted at all: it is excepted, or may speak for others by XCLIENT."""
-        return await session.client_is("event_exceptions") or await session.client_is("xclient_hosts")
+        try:
+            return await session.client_is("event_exceptions") or await session.client_is("xclient_hosts")
+        except LookupFailure:
+            return False  # EHLO will have to know, and ask again
 
     async def _line_ends(self, session: Session) -> LineEnds:
         ends = _LINE_ENDS.get(session.settings.smtpd_forbid_bare_newline.lower(), LineEnds.STRICT)

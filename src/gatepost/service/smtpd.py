@@ -85,12 +85,12 @@ class _Lists:
         return Surroundings(
             xclient_hosts=self._clients("smtpd_authorized_xclient_hosts"),
             xforward_hosts=self._clients("smtpd_authorized_xforward_hosts"),
-            event_exceptions=self._clients("smtpd_client_event_limit_exceptions"),
-            bare_newline_exclusions=self._clients("smtpd_forbid_bare_newline_exclusions"),
+            event_exceptions=_or_none(self._clients("smtpd_client_event_limit_exceptions")),
+            bare_newline_exclusions=_or_none(self._clients("smtpd_forbid_bare_newline_exclusions")),
             verp_clients=self._clients("smtpd_authorized_verp_clients"),
             local_rewrite=self._rewriting_clients(),
-            noop=self._words("smtpd_noop_commands"),
-            forbidden=self._words("smtpd_forbidden_commands"),
+            noop=_or_none(self._words("smtpd_noop_commands")),
+            forbidden=_or_none(self._words("smtpd_forbidden_commands")),
             well_formed=self._well_formed,
             flush=self._flush,
             discard_keywords=self._lookup("smtpd_discard_ehlo_keyword_address_maps") or _nothing,
@@ -151,6 +151,18 @@ class _Lists:
         if not enough:
             self._warn(f"not enough free space in mail queue: {free} bytes < 1.5*message size limit")
         return enough and free >= size
+
+
+def _or_none(listed: Callable[..., Awaitable[bool]]) -> Callable[..., Awaitable[bool]]:
+    """A list that nothing depends on: where it cannot be asked, which the log has then, it lists nobody."""
+
+    async def asked(*names: str) -> bool:
+        try:
+            return await listed(*names)
+        except LookupFailure:
+            return False
+
+    return asked
 
 
 _REWRITE_WORDS = frozenset({"permit_inet_interfaces", "permit_mynetworks"})

@@ -168,6 +168,43 @@ def test_footers_by_reply_come_in_order() -> None:
     ]
 
 
+async def unanswered(*names: str) -> bool:
+    raise LookupFailure("hash:/nosuch", "open database /nosuch.db: No such file or directory")
+
+
+async def no_answer(key: str) -> str | None:
+    raise LookupFailure("pcre:/nosuch", "open /nosuch: No such file or directory")
+
+
+LOST = "421 4.3.0 mail.example.test Server local data error"
+
+
+@pytest.mark.parametrize(
+    ("surroundings", "where", "noted"),
+    [
+        (Surroundings(xclient_hosts=unanswered), "EHLO", "don't know if EHLO feature XCLIENT should be announced to {}"),
+        (Surroundings(xforward_hosts=unanswered), "EHLO", "don't know if EHLO feature XFORWARD should be announced to {}"),
+        (Surroundings(discard_keywords=no_answer), "EHLO", "don't know what EHLO features to announce to {}"),
+        (Surroundings(command_filter=no_answer), "CONNECT", ""),
+    ],
+)
+def test_tables_that_a_session_cannot_go_on_without(surroundings: Surroundings, where: str, noted: str) -> None:
+    scene = stage({"smtpd_client_connection_count_limit": 50}, surroundings)
+    assert asyncio.run(send(scene, b"EHLO x\r\nNOOP\r\n"))[1:] == [LOST]
+    client = "client2.client.test[127.0.0.2]"
+    counts = "ehlo=0/1 commands=0/1" if where == "EHLO" else "commands=0/0"
+    expected = [f"warning: {noted.format(client)}"] if noted else []
+    expected += [f"NOQUEUE: reject: {where} from {client}: {LOST}; ", f"disconnect from {client} {counts}"]
+    assert scene.log[-len(expected) :] == expected
+
+
+def test_who_does_not_know_how_to_rewrite_headers_takes_no_mail() -> None:
+    scene = stage(surroundings=Surroundings(local_rewrite=unanswered))
+    said = asyncio.run(send(scene, b"EHLO x\r\nMAIL FROM:<a@b.test>\r\nNOOP\r\n"))
+    assert said[-2:] == ["451 4.3.0 Temporary lookup error", "250 2.0.0 Ok"]
+    assert "NOQUEUE: reject: MAIL from client2.client.test[127.0.0.2]: 451 4.3.0 Temporary lookup error" in scene.log[-3]
+
+
 def test_a_session_that_ends_with_a_refusal_still_looks_up_its_footer() -> None:
     async def footer(reply: str) -> str | None:
         return "call us"
