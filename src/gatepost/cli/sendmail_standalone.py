@@ -111,7 +111,7 @@ class _IntoMaildrop:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def open(self, queue_id: QueueId, *, client: str, origin_service: str, context: str) -> "_Intake":
+    def open(self, queue_id: QueueId, *, client: str, origin_service: str, context: str, in_lines: bool = False) -> "_Intake":
         return _Intake(self._folder)
 
 

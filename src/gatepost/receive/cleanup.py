@@ -79,10 +79,14 @@ class Cleanup:
         if settings.remote_header_rewrite_domain:
             self._rewriters[REMOTE] = self._rewriter(REMOTE)
 
-    def open(self, queue_id: QueueId, *, client: str, origin_service: str, context: str = LOCAL) -> "Intake":
+    def open(
+        self, queue_id: QueueId, *, client: str, origin_service: str, context: str = LOCAL, in_lines: bool = False
+    ) -> "Intake":
         """Begin a message. `client`: `name[address]` or `local`, for the log; `context`: by which rules incomplete addresses in
-        headers are completed; `origin_service`: who takes it in."""
-        return Intake(self, queue_id, client, origin_service, self._rewriters[context])
+        headers are completed; `origin_service`: who takes it in; `in_lines`: CR and LF come as line ends only, for sure."""
+        replace_stray = self.settings.cleanup_replace_stray_cr_lf and not in_lines
+        staging = Staging(self.staging, replace_stray=replace_stray, strip=self.rules.strip, reject=self.rules.reject)
+        return Intake(self, queue_id, client, origin_service, self._rewriters[context], staging)
 
     def _rewriter(self, context: str) -> HeaderRewriter:
         return HeaderRewriter(self.routing, context, self.settings.header_address_token_limit, mapping=self.rules.mapping)
@@ -92,17 +96,20 @@ class Intake:
     """One message on its way in: `write` its content, then `finish` or `abort`."""
 
     def __init__(
-        self, cleanup: Cleanup, queue_id: QueueId, client: str, origin_service: str, rewriter: HeaderRewriter | None
+        self,
+        cleanup: Cleanup,
+        queue_id: QueueId,
+        client: str,
+        origin_service: str,
+        rewriter: HeaderRewriter | None,
+        staging: Staging,
     ) -> None:
         self._cleanup = cleanup
         self._queue_id = queue_id
         self._origin_service = origin_service
         self._rewriter = rewriter
         self._story = Story(str(queue_id), client or "local")
-        settings, rules = cleanup.settings, cleanup.rules
-        self._staging = Staging(
-            cleanup.staging, replace_stray=settings.cleanup_replace_stray_cr_lf, strip=rules.strip, reject=rules.reject
-        )
+        self._staging = staging
         self._failed = False
 
     def write(self, chunk: bytes) -> None:

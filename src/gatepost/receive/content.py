@@ -169,7 +169,10 @@ async def _open_intake(session: "Session", transaction: Transaction) -> Intake:
     if any(action.kind == "discard" for action in session.actions):
         transaction.intake = Discarding()
         return transaction.intake
-    intake = service.cleanup.open(transaction.queue_id, client=facts.client, origin_service="smtpd", context=context)
+    in_lines = settings.cleanup_replace_stray_cr_lf and transaction.sender.encoding != "binary"  # so the readers have made it
+    intake = service.cleanup.open(
+        transaction.queue_id, client=facts.client, origin_service="smtpd", context=context, in_lines=in_lines
+    )
     transaction.intake = intake
     prepended = "".join(f"{action.value}\r\n" for action in session.actions if action.kind == "prepend")
     header = received(

@@ -38,8 +38,9 @@ class Intake(Protocol):
 
 
 class Cleanup(Protocol):
-    def open(self, queue_id: QueueId, *, client: str, origin_service: str, context: str) -> Intake:
-        """Begin a message. `client`: `name[address]`; `context`: `local` or `remote` (header rewriting)."""
+    def open(self, queue_id: QueueId, *, client: str, origin_service: str, context: str, in_lines: bool = False) -> Intake:
+        """Begin a message. `client`: `name[address]`; `context`: `local` or `remote` (header rewriting); `in_lines`: CR and LF
+        come as line ends only, for sure."""
         ...
 
 

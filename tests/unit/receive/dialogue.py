@@ -81,7 +81,7 @@ class FakeIntake:
 
 
 class FakeCleanup:
-    def open(self, queue_id: QueueId, *, client: str, origin_service: str, context: str) -> FakeIntake:
+    def open(self, queue_id: QueueId, *, client: str, origin_service: str, context: str, in_lines: bool = False) -> FakeIntake:
         return FakeIntake(queue_id)
 
 

@@ -133,7 +133,7 @@ def test_cleanup_sees_the_lines_within_the_size_limit(step: int) -> None:
     intakes: list[FakeIntake] = []
 
     class Recording(FakeCleanup):
-        def open(self, queue_id: QueueId, **_: str) -> FakeIntake:
+        def open(self, queue_id: QueueId, **_: Any) -> FakeIntake:
             intakes.append(FakeIntake(queue_id))
             return intakes[-1]
 

@@ -102,37 +102,39 @@ class DataReader(_Lines):
     def _split_at_end(self, block: bytes) -> tuple[bytes, bytes]:
         """Whole lines as (content, what follows the end of data)."""
         at_start = not self._inside_line
+        dot = block.find(b"\r\n.")
         if self._strict:
-            end = self._dot_line(block)
+            end = self._dot_line(block, dot)
             body, after = (block, b"") if end < 0 else (block[:end], block[end + 3 :])
             self._ended = end >= 0
             if _all_crlf(body) and not self._refused and not (at_start and body.startswith(b".\r\n")):
-                return self._unstuff(body, at_start), after
+                return self._unstuff(body, at_start, dot), after
             return self._line_by_line(body)[0], after
         if not _all_crlf(block):
             return self._line_by_line(block)
-        end = self._dot_line(block)
+        end = self._dot_line(block, dot)
         self._ended = end >= 0
         if end < 0:
-            return self._unstuff(block, at_start), b""
-        return self._unstuff(block[:end], at_start), block[end + 3 :]
+            return self._unstuff(block, at_start, dot), b""
+        return self._unstuff(block[:end], at_start, dot), block[end + 3 :]
 
-    def _dot_line(self, block: bytes) -> int:
-        """Where a line `.` CRLF begins that ends the data, among lines that end in CRLF; or -1."""
+    def _dot_line(self, block: bytes, dot: int) -> int:
+        """Where a line `.` CRLF begins that ends the data, among lines that end in CRLF; or -1. `dot`: where the first CRLF before
+        a dot is, or -1: most contents are searched once only."""
         if not self._inside_line and (self._crlf or not self._strict) and block.startswith(b".\r\n"):
             return 0
-        end = block.find(b"\r\n.\r\n")
+        end = block.find(b"\r\n.\r\n", dot) if dot >= 0 else -1
         return end + 2 if end >= 0 else -1
 
-    def _unstuff(self, body: bytes, at_start: bool) -> bytes:
-        """Content of lines that all end in CRLF."""
+    def _unstuff(self, body: bytes, at_start: bool, dot: int) -> bytes:
+        """Content of lines that all end in CRLF. `dot` as above."""
         if body:
             self._inside_line = False
             self._crlf = True
+            if 0 <= dot < len(body) - 2:
+                body = body[:dot] + body[dot:].replace(b"\r\n.", b"\r\n")
             if at_start and body.startswith(b"."):
                 body = body[1:]
-            if b"\r\n." in body:
-                body = body.replace(b"\r\n.", b"\r\n")
         return body
 
     def _line_by_line(self, block: bytes) -> tuple[bytes, bytes]:
