@@ -3,6 +3,7 @@
 Nothing here loads the whole queue: listings come row by row, in the order of arrival.
 """
 
+import itertools
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,6 +33,13 @@ class ListedRecipient(Struct, frozen=True, gc=False):
     reason: str
 
 
+class Run(Struct, frozen=True, gc=False):
+    """Neighbouring recipients of a message that wait for one reason: that of their last deferral, empty before there was one."""
+
+    reason: str
+    addresses: tuple[str, ...]
+
+
 class ListedMessage(Struct, frozen=True, gc=False):
     """A queued message. `queue`: `active`, `hold`, `incoming`, `deferred` or `maildrop`, as Postfix would have it; `size` as
     logged."""
@@ -40,7 +48,7 @@ class ListedMessage(Struct, frozen=True, gc=False):
     sender: str
     size: int
     queue: str
-    recipients: tuple[ListedRecipient, ...]
+    runs: tuple[Run, ...]
     expire: bool = False
 
 
@@ -55,11 +63,16 @@ class StoredMessage(Struct, frozen=True):
     queue: str = ""
 
 
-# Numbers are made numbers: a damaged row may hold anything, and is to be listed all the same.
+# One row a message, since a listing of a million recipients spends its time on rows. Numbers are made numbers: a damaged row may
+# hold anything, and is to be listed all the same. `even`: all recipients are told in the same words, and nothing is odd.
 _LISTING = """
-SELECT r.key, r.number, r.address, r.status, ifnull(r.due + 0.0, 0), ifnull(r.attempts + 0, 0), r.reason,
-    m.sender, ifnull(m.size + 0, 0), ifnull(m.flags + 0, 0)
-FROM recipient AS r CROSS JOIN message AS m ON m.key = r.key ORDER BY r.key, r.number"""
+SELECT r.key, m.sender, ifnull(m.size + 0, 0), ifnull(m.flags + 0, 0),
+    max(CASE r.status WHEN 0 THEN 1 WHEN 6 THEN 2 WHEN 8 THEN 3 ELSE 4 END), max(ifnull(r.attempts + 0, 0)) > 0,
+    min(typeof(r.reason) = 'text' AND typeof(r.address) = 'text' AND NOT instr(r.address, char(10)))
+        AND min(r.reason) IS max(r.reason) AS even,
+    min(r.reason), group_concat(CASE typeof(r.address) WHEN 'text' THEN r.address END, char(10))
+FROM recipient AS r CROSS JOIN message AS m ON m.key = r.key GROUP BY r.key ORDER BY r.key"""
+_BY_RANK = (Status.QUEUED, Status.QUEUED, Status.ACTIVE, Status.REQUEUED, Status.HELD)
 _QUEUE_OF: dict[tuple[int, bool], str] = {
     (Status.HELD, False): "hold",
     (Status.HELD, True): "hold",
@@ -105,35 +118,25 @@ def _listing(partition: int, directory: Path, trouble: Trouble) -> Iterator[List
     try:
         connection = open_partition(directory)
         try:
-            yield from _grouped(partition, connection.execute(_LISTING))
+            yield from _listed(partition, connection)
         finally:
             connection.close()
     except sqlite3.Error as error:
         trouble(directory, error)
 
 
-Row = tuple[int, int, str, int, float, int, str, str, int, int]
+def _listed(partition: int, connection: sqlite3.Connection) -> Iterator[ListedMessage]:
+    for key, sender, size, flags, rank, tried, even, reason, addresses in connection.execute(_LISTING):
+        runs = (Run(reason, tuple(addresses.split("\n"))),) if even else _runs(connection, key)
+        queue = _QUEUE_OF[_BY_RANK[rank], bool(tried)]
+        yield ListedMessage(QueueId(key, partition), as_text(sender), size, queue, runs, flags & EXPIRE != 0)
 
 
-def _grouped(partition: int, rows: Iterator[Row]) -> Iterator[ListedMessage]:
-    """Rows of recipients as messages. A listing of a million spends its time here: plain steps, few calls."""
-    last = -1
-    recipients: list[ListedRecipient] = []
-    sender, size, flags = "", 0, 0
-    for key, number, address, status, due, attempts, reason, its_sender, its_size, its_flags in rows:
-        if key != last:
-            if recipients:
-                yield ListedMessage(
-                    QueueId(last, partition), sender, size, queue_of(recipients), tuple(recipients), flags & EXPIRE != 0
-                )
-                recipients = []
-            last, size, flags = key, its_size, its_flags
-            sender = its_sender if type(its_sender) is str else as_text(its_sender)
-        if type(address) is not str or type(reason) is not str:
-            address, reason = as_text(address), as_text(reason)
-        recipients.append(ListedRecipient(number, address, _status(status), due, attempts, reason))
-    if recipients:
-        yield ListedMessage(QueueId(last, partition), sender, size, queue_of(recipients), tuple(recipients), flags & EXPIRE != 0)
+def _runs(connection: sqlite3.Connection, key: int) -> tuple[Run, ...]:
+    """The recipients of a message with more than one reason, or with something odd in it."""
+    rows = connection.execute("SELECT reason, address FROM recipient WHERE key = ? ORDER BY number", (key,))
+    told = [(as_text(reason), as_text(address)) for reason, address in rows]
+    return tuple(Run(reason, tuple(a for _, a in run)) for reason, run in itertools.groupby(told, lambda one: one[0]))
 
 
 def queue_of(recipients: list[ListedRecipient]) -> str:

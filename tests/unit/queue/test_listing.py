@@ -4,15 +4,10 @@ import json
 
 from gatepost.mail.queue_id import QueueId, parse
 from gatepost.queue import listing
-from gatepost.queue.inspect import ListedMessage, ListedRecipient
-from gatepost.queue.port import Status
+from gatepost.queue.inspect import ListedMessage, Run
 
 _ID = parse("4jYwrj49v8zJJ2p")
 _REASON = "deferred transport"
-
-
-def recipient(index: int, address: str, reason: str = _REASON) -> ListedRecipient:
-    return ListedRecipient(index, address, Status.QUEUED, 0.0, 1, reason)
 
 
 def text(*messages: ListedMessage) -> list[str]:
@@ -24,7 +19,7 @@ def test_empty() -> None:
 
 
 def test_columns() -> None:
-    found = text(ListedMessage(_ID, "a2@b.test", 241, "deferred", (recipient(0, "x2@mail.example.test"),)))
+    found = text(ListedMessage(_ID, "a2@b.test", 241, "deferred", (Run(_REASON, ("x2@mail.example.test",)),)))
     assert found[0] == "----Queue ID----- --Size-- ---Arrival Time---- --Sender/Recipient------"
     assert found[1].startswith("4jYwrj49v8zJJ2p        241 Tue Nov 24 ")
     assert found[1].endswith(" a2@b.test")
@@ -34,7 +29,7 @@ def test_columns() -> None:
 
 
 def test_marks_and_sum() -> None:
-    one = (recipient(0, "x@y.test", ""),)
+    one = (Run("", ("x@y.test",)),)
     found = text(
         ListedMessage(_ID, "", 1024, "active", one),
         ListedMessage(_ID, "s@y.test", 1024, "hold", one, expire=True),
@@ -46,12 +41,12 @@ def test_marks_and_sum() -> None:
 
 
 def test_a_reason_is_told_once_for_neighbours() -> None:
-    found = text(ListedMessage(_ID, "s", 1, "deferred", (recipient(0, "a"), recipient(1, "b"), recipient(2, "c", "other"))))
+    found = text(ListedMessage(_ID, "s", 1, "deferred", (Run(_REASON, ("a", "b")), Run("other", ("c",)))))
     assert [line.strip() for line in found[2:7]] == [f"({_REASON})", "a", "b", "(other)", "c"]
 
 
 def test_json() -> None:
-    [line] = listing.as_json([ListedMessage(QueueId(1_000_000, 0), "", 7, "hold", (recipient(0, "q r@d"), recipient(1, "ü", "")))])
+    [line] = listing.as_json([ListedMessage(QueueId(1_000_000, 0), "", 7, "hold", (Run(_REASON, ("q r@d",)), Run("", ("ü",))))])
     assert json.loads(line) == {
         "queue_name": "hold",
         "queue_id": "0000010000z0",

@@ -145,7 +145,9 @@ class StoreMachine(RuleBasedStateMachine):
         if not hasattr(self, "store"):
             return
         self.runner.run(self.store.live(QueueId(0, 1)))
-        listed = {(m.id, r.index): r.status for m in inspect.messages(self.directory) for r in m.recipients}
+        ids = [message.id for message in inspect.messages(self.directory)]
+        read = {identity: inspect.read(self.directory, identity) for identity in ids}
+        listed = {(i, n): s for i, stored in read.items() if stored is not None for n, s in stored.states.items() if s in LIVE}
         assert listed == {k: s for k, s in self.model.items() if s in LIVE}
         assert findings(self.directory) == []
 
@@ -172,7 +174,7 @@ def test_an_envelope_comes_back_as_it_was(tmp_path: Path) -> None:
         assert stored.content is not None
         assert stored.content.read() == b"Subject: x\r\n\r\ny\r\n"
         [listed] = inspect.messages(tmp_path)
-        assert [r.address for r in listed.recipients] == ["b@remote.test", "c\udce9@other.test"]
+        assert [run.addresses for run in listed.runs] == [("b@remote.test", "c\udce9@other.test")]
         assert (listed.queue, listed.sender) == ("active", "a@client.test")
         store.close()
 
