@@ -78,7 +78,7 @@ class RestrictionPolicy:
         try:
             await self._stages[stage](e, stage)
         except TemporaryLookupFailure as failure:
-            text = f"<{failure.address}>: Temporary lookup failure"
+            text = f"<{failure.subject}>: Temporary lookup failure"
             e.outcome = Outcome(Class.TEMPORARY, "4.3.0", text, code=451, origin="data")
         outcome = e.outcome
         if outcome is None and not e.actions and not e.trace:

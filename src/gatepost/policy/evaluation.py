@@ -50,11 +50,12 @@ class Deferral(Struct, frozen=True):
 
 
 class TemporaryLookupFailure(Exception):
-    """A table that decides where `address` goes cannot answer; the evaluation ends with 451."""
+    """A table on which all depends cannot answer; the evaluation ends with 451 about `subject`: an address whose way is unknown, or
+    what the list is about."""
 
-    def __init__(self, address: str) -> None:
-        super().__init__(address)
-        self.address = address
+    def __init__(self, subject: str) -> None:
+        super().__init__(subject)
+        self.subject = subject
 
 
 Check = Callable[["Evaluation", Any], Awaitable[Decision]]

@@ -2,7 +2,7 @@
 
 from gatepost.lookup.match_list import MatchList
 from gatepost.lookup.port import LookupFailure
-from gatepost.policy.evaluation import DUNNO, PERMIT, Decision, Evaluation
+from gatepost.policy.evaluation import DUNNO, PERMIT, Decision, Evaluation, TemporaryLookupFailure
 from gatepost.policy.restrictions.rows import Row, Rows
 
 _PERMANENT = 5
@@ -20,9 +20,9 @@ async def _listed(e: Evaluation, listed: MatchList) -> Decision:
     facts = e.facts
     try:
         found = await listed.matches_host(facts.client_name, facts.client_address)
-    except LookupFailure:
+    except LookupFailure as failure:
         # An unreadable mynetworks must neither open the relay nor refuse our own clients for good.
-        return e.postpone_reject(451, "4.3.0", f"<{facts.client}>: Temporary lookup failure")
+        raise TemporaryLookupFailure(e.subject.name) from failure
     return PERMIT if found else DUNNO
 
 
