@@ -75,8 +75,6 @@ def _services(configuration: Configuration, system: System) -> Iterator[Fault]:
             yield Fault(entry.file, entry.line, f"unknown port {port} in service {entry.name}", "write a number from 1 to 65535")
         if entry.command.rpartition("/")[2] not in DAEMONS:
             yield Fault(entry.file, entry.line, f"unknown daemon {entry.command}", "one of: " + ", ".join(sorted(DAEMONS)))
-        elif entry.command in MISSING:
-            yield Fault(entry.file, entry.line, f"daemon {entry.command} is known but not implemented yet", MISSING[entry.command])
 
 
 def _transports(configuration: Configuration, system: System) -> Iterator[Fault]:
@@ -205,13 +203,6 @@ DAEMONS = frozenset(
     qmgr qmqpd scache showq smtp smtpd spawn tlsmgr tlsproxy trivial-rewrite verify virtual""".split()  # noqa: SIM905
 )
 """The daemons of Postfix that a service may name as its command."""
-
-MISSING = {
-    "postscreen": "its line serves mail as smtpd would, at once and without a test; write smtpd to silence this",
-    "qmqpd": "nothing listens there; remove the line to silence this",
-    "spawn": "nothing starts the command; start it by other means and remove the line",
-}
-"""Daemons that a line asks for in vain, and what is so instead. (Postscreen's own servants dnsblog and tlsproxy are told by it.)"""
 
 TRANSPORTS = frozenset({
     "address_verify_default_transport", "address_verify_local_transport", "address_verify_relay_transport",

@@ -1,5 +1,5 @@
 """Which names a configuration uses: parameters set and never used, names used and never defined (postconf(1) warns of both);
-and parameters that are set although nothing follows from them here.
+and lines and parameters that are there although nothing follows from them here.
 
 A name of one's own is used when a value refers to it as `$name`, when `smtpd_restriction_classes` lists it, or when it
 configures a table: with `ldap:name` in use, `name_server_host` and so on (ldap_table(5)).
@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from gatepost.config.expand import ExpansionError, references
 from gatepost.config.faults import Fault
-from gatepost.config.parameters import Kind, Support
+from gatepost.config.parameters import Kind, Parameter, Support
 from gatepost.config.values import split
 
 if TYPE_CHECKING:
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from gatepost.config.master import Overrides
 
 _CLASSES = "smtpd_restriction_classes"
+
+MISSING = {
+    "postscreen": "its line serves mail as smtpd would, at once and without a test; write smtpd to silence this",
+    "qmqpd": "nothing listens there; remove the line to silence this",
+    "spawn": "nothing starts the command; start it by other means and remove the line",
+}
+"""Daemons that a line asks for in vain, and what is so instead. (Postscreen's own servants dnsblog and tlsproxy are told by it.)"""
 
 
 class Scope(Struct, frozen=True):
@@ -35,24 +42,38 @@ class Scope(Struct, frozen=True):
 
 
 def warnings_about(configuration: "Configuration") -> Iterator[Fault]:
-    """What has no effect here, then undefined names, then unused settings."""
+    """What is missing or has no effect here, then undefined names, then unused settings."""
+    yield from missing(configuration)
     yield from idle(configuration)
     yield from undefined(configuration)
     yield from unused(configuration)
 
 
+def missing(configuration: "Configuration") -> Iterator[Fault]:
+    """What is asked for and not there yet: daemons of master.cf, and settings that change a parameter which nothing obeys."""
+    for entry in configuration.services:
+        if entry.command in MISSING:
+            yield Fault(entry.file, entry.line, f"daemon {entry.command} is known but not implemented yet", MISSING[entry.command])
+    for scope, row, line in _changed(configuration):
+        if row.support is Support.NOT_YET:
+            told = f"parameter {row.name} is known but not implemented yet"
+            yield Fault(scope.file, line, told, "it has no effect; remove it to silence this")
+
+
 def idle(configuration: "Configuration") -> Iterator[Fault]:
-    """Every setting that changes a parameter which has no effect here: each is told, none is silent."""
+    """Settings that change a parameter which has no meaning here, and why not."""
+    for scope, row, line in _changed(configuration):
+        if row.support is Support.NO_MEANING:
+            yield Fault(scope.file, line, f"parameter {row.name} has no effect here", row.why)
+
+
+def _changed(configuration: "Configuration") -> Iterator[tuple[Scope, Parameter, int]]:
+    """Every setting of a parameter that differs from its default, and its line."""
     for scope in scopes(configuration):
         for name, value, line in scope.settings:
             row = configuration.parameters.get(name)
-            if row is None or row.support is Support.DONE or value == row.default:
-                continue
-            if row.support is Support.NOT_YET:
-                text, remedy = f"parameter {name} is known but not implemented yet", "it has no effect; remove it to silence this"
-            else:
-                text, remedy = f"parameter {name} has no effect here", row.why
-            yield Fault(scope.file, line, text, remedy)
+            if row is not None and value != row.default:
+                yield scope, row, line
 
 
 def undefined(configuration: "Configuration") -> Iterator[Fault]:

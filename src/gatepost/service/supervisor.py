@@ -23,6 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gatepost.config.configuration import ConfigurationError, load
+from gatepost.config.usage import missing
 from gatepost.events.records import Note
 from gatepost.service import agent, preload, showq, worker
 from gatepost.service.anvil import Anvil
@@ -77,6 +78,7 @@ class Supervisor:
         except (OSError, KeyError, BindFailure) as error:
             raise StartFailure(str(error)) from error
         self._say(f"daemon started -- version {self._settings.mail_version}, configuration {self._directory}")
+        self._say_what_is_missing()
         preload.import_all()
         gc.collect()
         gc.freeze()  # what is shared with the children stays shared: the collector must not touch it
@@ -185,6 +187,7 @@ class Supervisor:
             return
         self._children.longest_pause = settings.service_throttle_time
         self._say(f"reload -- version {settings.mail_version}, configuration {self._directory}")
+        self._say_what_is_missing()
         self._children.signal(signal.SIGUSR1, role="worker", generation=before[-1])
         for role in (_AGENT, _SHOWQ):
             self._children.signal(signal.SIGTERM, role=role.name)
@@ -216,6 +219,11 @@ class Supervisor:
         while any(c.role.name == role for c in self._children.running.values()) and time.monotonic() < deadline:
             signal.sigtimedwait({signal.SIGCHLD}, 0.1)
             self._children.reap()
+
+    def _say_what_is_missing(self) -> None:
+        """Warn of what is asked for and not there: perhaps nobody has run `gatepost check`."""
+        for fault in missing(self._configuration):
+            self._say(str(fault), "warning")
 
     def _say(self, text: str, severity: str = "") -> None:
         self._log.emit(Note("master", text, severity))

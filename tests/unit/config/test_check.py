@@ -60,8 +60,6 @@ def test_one_fault_in_main(tmp_path: Path, main: str, text: str) -> None:
     [
         ("x:nowhere inet n - n - - smtpd", "unknown port nowhere in service x:nowhere"),
         ("x unix n - n - - smptd", "unknown daemon smptd"),
-        ("25 inet n - n - 1 postscreen", "daemon postscreen is known but not implemented yet"),
-        ("x unix - n n - 0 spawn user=nobody argv=/bin/x", "daemon spawn is known but not implemented yet"),
         (
             "25 inet n - n - - smtpd -o content_filter=scan:",
             "content_filter names transport scan, which is no service of master.cf",

@@ -183,7 +183,13 @@ def test_what_has_no_effect_is_told_wherever_it_is_set(tmp_path: Path) -> None:
     main = f"biff = no\nsmtpd_timeout = 5s\nhelpful_warnings = yes\n{missing} = 2\n"
     told = warnings(tmp_path, main, f"s inet n - n - - smtpd\n -o {other}=2\n")
     assert told == [
-        "main.cf: parameter biff has no effect here",
         f"main.cf: parameter {missing} is known but not implemented yet",
         f"master.cf: parameter {other} is known but not implemented yet",
+        "main.cf: parameter biff has no effect here",
     ]
+
+
+@pytest.mark.parametrize("line", ["25 inet n - n - 1 postscreen", "x unix - n n - 0 spawn user=nobody argv=/bin/x"])
+def test_daemons_that_are_not_there(tmp_path: Path, line: str) -> None:
+    daemon = line.split()[7]
+    assert warnings(tmp_path, "", line + "\n") == [f"master.cf: daemon {daemon} is known but not implemented yet"]
