@@ -15,6 +15,11 @@ LINGER = 0.002
 time), and for a put while other messages are coming in. A commit of four messages costs half as much a message as one of two."""
 
 
+SETTLED_AT_ONCE = 1000
+"""Settlements of one commit, so that no put waits long when a destination dies. A job looks at what was settled before it: it
+takes them all along."""
+
+
 class Gathering:
     """`submit(batch)` gives a batch to the committer; `committed` is to be called when it is through."""
 
@@ -46,16 +51,22 @@ class Gathering:
         self._busy = False
         self._due()
 
-    def flush(self) -> None:
-        """Give the committer what has gathered."""
+    def flush(self) -> bool:
+        """Give the committer what has gathered, or as much of it as one commit takes. False where there was nothing."""
         self._urgent = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        batch = self._batch
-        if batch.puts or batch.jobs or batch.settlements:
-            self._batch, self._busy = Batch(), True
-            self._submit(batch)
+        batch, self._batch = self._batch, Batch()
+        if len(batch.settlements) > SETTLED_AT_ONCE and not batch.jobs:
+            self._batch.settlements = batch.settlements[SETTLED_AT_ONCE:]
+            del batch.settlements[SETTLED_AT_ONCE:]
+            self._linger()
+        if not (batch.puts or batch.jobs or batch.settlements):
+            return False
+        self._busy = True
+        self._submit(batch)
+        return True
 
     def _linger(self) -> None:
         if self._timer is None and not self._urgent:

@@ -429,6 +429,7 @@ class Scheduler:
         if site.verdict is None and site.window.failed():
             for job in site.die(trouble, self._clock() + self._settings.minimal_backoff_time):
                 await self._suspended(job, trouble)
+                await asyncio.sleep(0)  # thousands may have waited: other mail goes on between them
 
     async def _suspended(self, job: Job, verdict: Outcome) -> None:
         outcome = replace(verdict, text=f"delivery temporarily suspended: {verdict.text}")

@@ -152,7 +152,8 @@ class SqliteStore:
         """Commit what is pending and close. Blocks for a commit."""
         if self._watch is not None:
             self._watch.cancel()
-        self._gathering.flush()
+        while self._gathering.flush():
+            continue
         self._committer.stop()
 
     def _open(self) -> sqlite3.Connection:
