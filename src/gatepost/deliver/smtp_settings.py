@@ -83,6 +83,7 @@ class SmtpSettings(TlsSettings, frozen=True, kw_only=True):
     smtp_tls_eckey_file: str
     smtp_tls_chain_files: str
     smtp_tls_trust_anchor_file: str
+    smtp_tls_scert_verifydepth: int
     smtp_tls_protocols: str
     smtp_tls_mandatory_protocols: str
     smtp_tls_ciphers: str

@@ -124,6 +124,7 @@ class Security:
             ca_path=settings.smtp_tls_CApath,
             system_roots=settings.tls_append_default_CA,
             anchors=policy.anchors if chained else "",
+            depth=settings.smtp_tls_scert_verifydepth,
             chain_files=settings.smtp_tls_chain_files,
             pairs=(
                 (settings.smtp_tls_cert_file, settings.smtp_tls_key_file),

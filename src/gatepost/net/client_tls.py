@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from gatepost.net import openssl
 from gatepost.net.tls_parameters import identify, loaded, restrict
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 class ContextSpec(Struct, frozen=True, kw_only=True):
     """What a context is made of. `protocols` as in smtp_tls_protocols, `ciphers` as OpenSSL has it, `options` as in
     tls_ssl_options; `verify`: require a certificate chain to a trusted root; `ca_file`, `ca_path`: roots, beside the system's where
-    `system_roots`; `anchors`: certificates trusted in their place (smtp_tls_trust_anchor_file); `chain_files` or `pairs`: own
-    certificates, as `identify` takes them."""
+    `system_roots`; `anchors`: certificates trusted in their place (smtp_tls_trust_anchor_file); `depth`: most certificates between
+    them and the server's; `chain_files` or `pairs`: own certificates, as `identify` takes them."""
 
     protocols: str
     ciphers: str
@@ -29,6 +30,7 @@ class ContextSpec(Struct, frozen=True, kw_only=True):
     ca_path: str = ""
     system_roots: bool = False
     anchors: str = ""
+    depth: int = 9
     chain_files: str = ""
     pairs: tuple[tuple[str, str], ...] = ()
 
@@ -41,6 +43,7 @@ def client_context(spec: ContextSpec) -> "ssl.SSLContext":
     context.check_hostname = False  # names are matched by policy (smtp_tls_secure_cert_match)
     context.verify_mode = ssl.CERT_REQUIRED if spec.verify else ssl.CERT_NONE
     restrict(context, protocols=spec.protocols, ciphers=spec.ciphers, options=spec.options)
+    openssl.limit_depth(context, spec.depth)
     _trust(context, spec)
     identify(context, spec.chain_files, spec.pairs)
     return context

@@ -34,6 +34,14 @@ def context_pointer(context: "ssl.SSLContext") -> int | None:
     return _word(context, 0)
 
 
+def limit_depth(context: "ssl.SSLContext", depth: int) -> None:
+    """Let a chain have no more than `depth` certificates between the peer's own and the trusted one (smtp_tls_scert_verifydepth,
+    smtpd_tls_ccert_verifydepth). OpenSSL's own limit holds where it cannot be asked."""
+    functions = library()
+    if functions is not None:
+        functions.SSL_CTX_set_verify_depth(ctypes.c_void_p(context_pointer(context)), depth)
+
+
 def connection_pointer(connected: "ssl.SSLObject") -> int | None:
     """The SSL of a connection: the second member of its inner object, whose third is the context, by which it is known."""
     inner = getattr(connected, "_sslobj", None)

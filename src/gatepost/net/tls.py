@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import structs
 
-from gatepost.net import client_certificates, handshake
+from gatepost.net import client_certificates, handshake, openssl
 from gatepost.net.tls_parameters import TlsFailure, TlsSettings, identify, loaded, restrict
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class TlsServerSettings(TlsSettings, frozen=True, kw_only=True):
     smtpd_tls_mandatory_exclude_ciphers: str
     smtpd_tls_dh1024_param_file: str
     smtpd_tls_ask_ccert: bool
+    smtpd_tls_ccert_verifydepth: int
     smtpd_tls_req_ccert: bool
     smtpd_tls_fingerprint_digest: str
     tls_preempt_cipherlist: bool
@@ -127,6 +128,7 @@ def _context(settings: TlsServerSettings, *, required: bool, asks: bool) -> "ssl
     file, path = settings.smtpd_tls_CAfile, settings.smtpd_tls_CApath
     if file or path:
         loaded(lambda: context.load_verify_locations(file or None, path or None), file or path)
+    openssl.limit_depth(context, settings.smtpd_tls_ccert_verifydepth)
     if settings.smtpd_tls_req_ccert and required:
         context.verify_mode = ssl.CERT_REQUIRED
     return context

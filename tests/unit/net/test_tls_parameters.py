@@ -1,5 +1,6 @@
 """TLS parameters of both roles: what they mean, and what two ends that obey them agree upon."""
 
+import ctypes
 import ssl
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from tests.support import certificate
 from tests.support.settings import default
 
+from gatepost.net import openssl
 from gatepost.net.client_tls import ContextSpec, client_context
 from gatepost.net.tls import ServerTls, TlsServerSettings
 from gatepost.net.tls_parameters import TlsFailure, TlsSettings, restrict, versions
@@ -137,6 +139,13 @@ def test_trust_anchors_need_not_be_roots(own: certificate.Certificate) -> None:
 def test_levels(parameters: dict[str, object], level: str, required: bool) -> None:
     settings = default(TlsServerSettings, **parameters)
     assert (settings.level, settings.requires_tls) == (level, required)
+
+
+def test_how_long_a_chain_may_be(own: certificate.Certificate) -> None:
+    functions = openssl.library()
+    assert functions is not None
+    for context in (serve(own, smtpd_use_tls=True, smtpd_tls_ccert_verifydepth=3).context, ask(depth=3)):
+        assert functions.SSL_CTX_get_verify_depth(ctypes.c_void_p(openssl.context_pointer(context))) == 3
 
 
 def test_levels_that_a_server_has_not_are_told(own: certificate.Certificate) -> None:
