@@ -4,6 +4,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from gatepost.queue.port import Status
 from gatepost.queue.steps import LIVE
 from tests.golden.compare import normal
 from tests.golden.surroundings import Place, Stubs
@@ -77,7 +78,7 @@ def _entry(listed: Any, stored: Any, place: Place) -> dict[str, Any]:
         asked = [["attr", f"envelope_id={envelope.envid}"], ["attr", f"ret_flags={_RET_FLAGS.get(envelope.ret, 0)}"]]
         records[1:1] = [entry for entry in asked if not entry[1].endswith("=")]
     content = stored.content.read().replace(b"\r\n", b"\n").decode("utf-8", "backslashreplace")  # as recorded
-    left = {index for index, status in stored.states.items() if status in LIVE}
+    left = {index for index, status in stored.states.items() if status in (*LIVE, Status.REQUEUED)}
     done = [r for index, r in enumerate(envelope.recipients) if index not in left]
     records += [["done_recipient", r.address] for r in done]
     return {

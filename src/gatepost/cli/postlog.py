@@ -25,12 +25,18 @@ def main(argv: Sequence[str]) -> int:
     def body() -> int:
         priority = values.get("-p", "info")
         if priority not in _SEVERITIES:
-            raise Fatal(f"bad logging priority: {priority}", logged=False)
+            return _refused(command, f"bad logging priority: {priority}")
         lines = iter([" ".join(operands)]) if operands else _input_lines()
         _write(command, values.get("-t"), _SEVERITIES[priority], lines)
         return 0
 
     return run(command, body, failure=1)
+
+
+def _refused(command: Command, why: str) -> int:
+    """A program for the log says even that there, and on stderr only to a person."""
+    _write(command, None, "fatal", iter([why]))
+    return 1
 
 
 def _input_lines() -> Iterator[str]:

@@ -1,10 +1,11 @@
 """`gatepost postsuper`: hold, release, requeue, expire and delete queued mail, as postsuper(1) does; by queue id, or what fits
 a selection (`--sender`, `--recipient`, `--age`, `--status`, `--next-hop`: our own)."""
 
+import functools
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -12,6 +13,7 @@ from gatepost.cli.command import Command, Fatal, is_superuser, octets, run
 from gatepost.config.values import seconds
 from gatepost.mail.queue_id import QueueId, parse
 from gatepost.queue import actions
+from gatepost.queue.schedule import next_run
 
 _USAGE = (
     "usage: postsuper [-c config_dir] [-d queue_id (delete)] [-e queue_id (expire)] [-f queue_id (expire and/or un-hold)]"
@@ -23,21 +25,22 @@ _QUEUES = ("maildrop", "incoming", "active", "deferred", "hold")
 
 
 class Deed(Struct, frozen=True):
-    """What an option does. `done`: told of each message that was named; `counts`: the summaries that it asks for, of which it
-    adds to the first."""
+    """Something that an option does. `done`: told of each message that was named; `count`: the summary that counts it."""
 
     action: actions.Action
     done: str
-    counts: tuple[str, ...]
+    count: str
 
 
+_EXPIRE = Deed(actions.EXPIRE, "expired", "Force-expired")
+_RELEASE = Deed(actions.RELEASE, "released from hold", "Released from hold")
 _DEEDS = {
-    "-d": Deed(actions.DELETE, "removed", ("Deleted",)),
-    "-e": Deed(actions.EXPIRE, "expired", ("Force-expired",)),
-    "-f": Deed(actions.EXPIRE_AND_RELEASE, "expired", ("Force-expired", "Released from hold")),
-    "-h": Deed(actions.HOLD, "placed on hold", ("Placed on hold",)),
-    "-H": Deed(actions.RELEASE, "released from hold", ("Released from hold",)),
-    "-r": Deed(actions.REQUEUE, "requeued", ("Requeued",)),
+    "-d": (Deed(actions.DELETE, "removed", "Deleted"),),
+    "-e": (_EXPIRE,),
+    "-f": (_EXPIRE, _RELEASE),
+    "-h": (Deed(actions.HOLD, "placed on hold", "Placed on hold"),),
+    "-H": (_RELEASE,),
+    "-r": (Deed(actions.REQUEUE, "requeued", "Requeued"),),
 }
 _SUMMARIES = ("Requeued", "Deleted", "Force-expired", "Placed on hold", "Released from hold")
 
@@ -67,10 +70,10 @@ def _run(command: Command, options: list[tuple[str, str]], operands: list[str]) 
         if name not in _QUEUES:
             raise Fatal(f"invalid directory name: {name}")
     super_ = _Super(command, _selection(options, operands))
-    deeds = [(_DEEDS[name], value) for name, value in options if name in _DEEDS]
-    for deed, value in deeds:
-        super_.do(deed, value)
-    super_.summarize([deed for deed, _ in deeds])
+    asked = [(_DEEDS[name], value) for name, value in options if name in _DEEDS]
+    for deeds, value in asked:
+        super_.do(deeds, value)
+    super_.summarize({deed.count for deeds, _ in asked for deed in deeds})
     return 0
 
 
@@ -108,29 +111,34 @@ class _Super:
         self._selection = selection
         self._counts = dict.fromkeys(_SUMMARIES, 0)
 
-    def do(self, deed: Deed, value: str) -> None:
+    def do(self, deeds: Sequence[Deed], value: str) -> None:
         """`value`: a queue id, `ALL` (of what is selected), or `-` for ids on standard input."""
         if value == "ALL":
-            self._counts[deed.counts[0]] += self._in_database(
-                lambda: actions.by_selection(
-                    self._command.queue_directory, deed.action, self._selection, by=_person(), now=time.time()
-                )
-            )
+            for deed in deeds:
+                self._counts[deed.count] += self._in_database(functools.partial(self._do_all, deed.action))
         else:
             for identity in self._ids(value):
-                self._do_one(deed, identity)
+                for deed in deeds:
+                    self._do_one(deed, identity)
+
+    def _do_all(self, action: actions.Action) -> int:
+        now = time.time()
+        queue = self._command.queue_directory
+        return actions.by_selection(queue, action, self._selection, by=_person(), now=now, due=self._next_run(now))
 
     def _do_one(self, deed: Deed, identity: QueueId) -> None:
         def change() -> int:
-            queues = self._selection.queues
-            done, _ = actions.by_ids(
-                self._command.queue_directory, deed.action, [identity], queues=queues, by=_person(), now=time.time()
-            )
+            now, queues = time.time(), self._selection.queues
+            queue = self._command.queue_directory
+            done, _ = actions.by_ids(queue, deed.action, [identity], queues=queues, by=_person(), now=now, due=self._next_run(now))
             return len(done)
 
         if self._in_database(change):
-            self._counts[deed.counts[0]] += 1
+            self._counts[deed.count] += 1
             self._command.say(f"{identity}: {deed.done}")
+
+    def _next_run(self, now: float) -> float:
+        return next_run(now, seconds(self._command.value("queue_run_delay")))
 
     def _in_database(self, change: Callable[[], int]) -> int:
         import sqlite3
@@ -151,9 +159,8 @@ class _Super:
             except ValueError:
                 continue  # well-formed, but no message can have it
 
-    def summarize(self, deeds: list[Deed]) -> None:
-        """One line for each kind of deed that was asked for."""
-        asked = {name for deed in deeds for name in deed.counts}
+    def summarize(self, asked: Collection[str]) -> None:
+        """One line for each count that was asked for."""
         for name in _SUMMARIES:
             if name in asked:
                 count = self._counts[name]

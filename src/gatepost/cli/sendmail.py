@@ -66,6 +66,11 @@ def _standalone(command: Command, found: Asked) -> int:
     return serve(command)
 
 
+def _nothing(command: Command, found: Asked) -> int:
+    """As Postfix: what Sendmail knew of other hosts is not asked for in earnest."""
+    return 0
+
+
 _ACTIONS: dict[str, Callable[[Command, Asked], int]] = {
     "m": _submit,
     "p": _list,
@@ -73,4 +78,5 @@ _ACTIONS: dict[str, Callable[[Command, Asked], int]] = {
     "i": _rebuild,
     "d": _start,
     "s": _standalone,
+    "h": _nothing,
 }

@@ -17,9 +17,10 @@ _WITH_VALUE = frozenset("ABCFLNORVXbefhopqr")
 
 
 class Asked:
-    """What the command line asks for. `mode`: a letter as after -b (`m` deliver, `p` list the queue, `i` rebuild aliases, `s` SMTP
-    on standard input, `d` start the daemon, `q` flush); `sender` is UNSET for the user's own address; `dot_ends`: a line
-    with a dot alone ends the message; `flush`: what of the queue to flush (-qI and -qR), an option of postqueue."""
+    """What the command line asks for. `mode`: a letter as after -b (`m` deliver, `p` list the queue, `i` rebuild aliases, `s`
+    SMTP on standard input, `d` start the daemon, `q` flush, `h` ask for what is not there); `sender` is UNSET for the user's
+    own address; `dot_ends`: a line with a dot alone ends the message; `flush`: what of the queue to flush (-qI and -qR), an
+    option of postqueue."""
 
     def __init__(self, mode: str) -> None:
         self.mode = mode
@@ -88,7 +89,7 @@ def asked(command: Command, options: Sequence[Option], operands: Sequence[str], 
     for complaint in complaints:
         _complain(command, complaint)
     if complaints:
-        raise Fatal(f"usage: {command.program} [options]", logged=False)
+        raise Fatal(f"usage: {command.program} [options]")
     if found.extract and found.mode != "m":
         raise Fatal("-t can be used only in delivery mode")
     if found.verify:
@@ -126,6 +127,8 @@ def _mode(command: Command, found: Asked, value: str) -> None:
     letter = value[0]
     if letter == "v":
         found.mode, found.verify = "m", True
+    elif letter in "hH":
+        found.mode = "h"
     elif letter in "mipsdla":
         found.mode = {"l": "d", "a": "m"}.get(letter, letter)
     else:

@@ -68,22 +68,30 @@ def _in_queues(queues: Sequence[str]) -> str:
 
 
 class Action(Struct, frozen=True):
-    """What is done to each message (its key is the statement's parameter), in one of these transactions. `only`: in which queues
-    it is looked for where none are named (all). `finishes`: its recipients are done with it."""
+    """What is done to each message, in one of these transactions. The statements' parameters are its `key`, and `due`, the time
+    when the queue is next run. `only`: in which queues it is looked for (empty: in all). `if_so`: what else must hold of the
+    message `m`. `finishes`: its recipients are done with it."""
 
     statements: tuple[str, ...]
     only: tuple[str, ...] = ()
+    if_so: str = "1"
     finishes: bool = False
+
+    def within(self, queues: Sequence[str]) -> "Action | None":
+        """The same in these queues alone (empty: wherever it may be done); None where it is not for them."""
+        only = tuple(name for name in queues if not self.only or name in self.only)
+        return replace(self, only=only) if only else None if queues else self
 
 
 _QUEUED = ("hold", "incoming", "active", "deferred")
 
-HOLD = Action(("UPDATE recipient SET status = 1 WHERE key = ? AND status IN (0, 6)",), ("incoming", "active", "deferred"))
-RELEASE = Action(("UPDATE recipient SET status = 0, due = 0 WHERE key = ? AND status = 1",), ("hold",))
-REQUEUE = Action(("UPDATE recipient SET status = 8 WHERE key = ?",), _QUEUED)
-FLUSH = Action((f"UPDATE recipient SET due = {FLUSHED} WHERE key = ? AND status = 0",), ("incoming", "deferred"))
-EXPIRE = Action(("UPDATE message SET flags = flags | 2 WHERE key = ?",), _QUEUED)
-EXPIRE_AND_RELEASE = Action((*EXPIRE.statements, *RELEASE.statements), _QUEUED)
+HOLD = Action(("UPDATE recipient SET status = 1 WHERE key = :key AND status IN (0, 6)",), ("incoming", "active", "deferred"))
+# What was on hold waits like deferred mail, whether it was ever tried or not.
+_RELEASE = "UPDATE recipient SET status = 0, due = :due, attempts = max(attempts, 1) WHERE key = :key AND status = 1"
+RELEASE = Action((_RELEASE,), ("hold",))
+REQUEUE = Action(("UPDATE recipient SET status = 8 WHERE key = :key",), _QUEUED)
+FLUSH = Action((f"UPDATE recipient SET due = {FLUSHED} WHERE key = :key AND status = 0",), ("incoming", "deferred"))
+EXPIRE = Action(("UPDATE message SET flags = flags | 2 WHERE key = :key",), _QUEUED, "m.flags & 2 = 0")
 DELETE = Action((), finishes=True)
 
 
@@ -95,17 +103,20 @@ def by_ids(
     queues: Sequence[str] = (),
     by: str = "",
     now: float = 0.0,
+    due: float = 0.0,
 ) -> tuple[list[QueueId], list[QueueId]]:
-    """Do `action` to these messages, if they are in these queues; returns (done, not found). `by`: who asks, for the ledger. Raises
-    sqlite3.Error."""
+    """Do `action` to these messages, if they are in these queues; returns (done, not found). `by`: who asks, for the ledger; `now`,
+    `due`: seconds since 1970. Raises sqlite3.Error."""
     done: list[QueueId] = []
     wanted = list(ids)
+    here = action.within(queues)
+    if here is None:
+        return [], wanted
     known = dict(directories(queue_directory))
     for partition in dict.fromkeys(identity.partition for identity in wanted):
         if partition in known:
             keys = [identity.key for identity in wanted if identity.partition == partition]
-            found_keys = _each(known[partition], replace(action, only=tuple(queues) or action.only), keys, by, now)
-            done += [QueueId(key, partition) for key in found_keys]
+            done += [QueueId(key, partition) for key in _each(known[partition], here, keys, by, now, due)]
     found = set(done)
     return done, [identity for identity in wanted if identity not in found]
 
@@ -117,13 +128,14 @@ def by_selection(
     *,
     by: str = "",
     now: float = 0.0,
+    due: float = 0.0,
     tell: Callable[[QueueId], object] = lambda identity: None,
 ) -> int:
     """Do `action` to all messages of `selection`, telling of each; returns how many. Raises sqlite3.Error."""
     count = 0
     for partition, directory in directories(queue_directory):
         for keys in _selected(directory, action, selection):
-            for key in _each(directory, action, keys, by, now):
+            for key in _each(directory, action, keys, by, now, due):
                 tell(QueueId(key, partition))
                 count += 1
     return count
@@ -166,7 +178,7 @@ def _selected(directory: Path, action: Action, selection: Selection) -> Iterator
         connection.close()
 
 
-def _each(directory: Path, action: Action, keys: list[int], by: str, now: float) -> list[int]:
+def _each(directory: Path, action: Action, keys: list[int], by: str, now: float, due: float) -> list[int]:
     """Do `action` in transactions of some messages; returns the keys of those that were there."""
     connection = open_partition(directory)
     done: list[int] = []
@@ -174,7 +186,7 @@ def _each(directory: Path, action: Action, keys: list[int], by: str, now: float)
         for start in range(0, len(keys), AT_ONCE):
             connection.execute("BEGIN IMMEDIATE")
             try:
-                here = [key for key in keys[start : start + AT_ONCE] if _apply(connection, action, key, by, now)]
+                here = [key for key in keys[start : start + AT_ONCE] if _apply(connection, action, key, by, now, due)]
                 connection.execute("COMMIT")
             except BaseException:
                 connection.execute("ROLLBACK")
@@ -189,12 +201,15 @@ def _each(directory: Path, action: Action, keys: list[int], by: str, now: float)
     return done
 
 
-def _apply(connection: sqlite3.Connection, action: Action, key: int, by: str, now: float) -> bool:
-    there = f"SELECT 1 FROM recipient AS r WHERE key = ? AND {_in_queues(action.only)} LIMIT 1"
+def _apply(connection: sqlite3.Connection, action: Action, key: int, by: str, now: float, due: float) -> bool:
+    there = (
+        "SELECT 1 FROM recipient AS r CROSS JOIN message AS m ON m.key = r.key"
+        f" WHERE r.key = ? AND {_in_queues(action.only)} AND {action.if_so} LIMIT 1"
+    )
     if connection.execute(there, (key,)).fetchone() is None:
         return False
     for statement in action.statements:
-        connection.execute(statement, (key,))
+        connection.execute(statement, {"key": key, "due": due})
     if action.finishes:
         connection.execute(
             "INSERT OR IGNORE INTO ledger SELECT key, number, ?, ?, ?, ?, address FROM recipient WHERE key = ?",

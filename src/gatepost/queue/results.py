@@ -96,6 +96,8 @@ class Results:
     def expire(self, active: Pass) -> None:
         """End a pass without an attempt: what an administrator has expired goes back for the reason it has waited for."""
         for recipient in active.message.recipients:
+            if recipient.last is None:  # nothing of it is in the log yet
+                self._emit(_delivered("error", active, Report(recipient, _EXPIRED_BY_HAND), "deferred", self._clock()))
             active.deferred.append(Ended(Report(recipient, recipient.last or _EXPIRED_BY_HAND), ""))
         active.pending = 0
 

@@ -26,8 +26,12 @@ def next_attempt(now: float, arrival: float, settings: QueueSettings) -> float:
     """When to try again: the message waits once more as long as it has waited, between the minimal and the maximal
     back-off time, and then for the next queue run (`queue_run_delay`)."""
     ready = now + min(max(now - arrival, settings.minimal_backoff_time), settings.maximal_backoff_time)
-    run = settings.queue_run_delay
-    return math.ceil(ready / run) * run if run else ready
+    return next_run(ready, settings.queue_run_delay)
+
+
+def next_run(time: float, queue_run_delay: float) -> float:
+    """The first queue run from `time` on."""
+    return math.ceil(time / queue_run_delay) * queue_run_delay if queue_run_delay else time
 
 
 def lifetime(envelope: Envelope, settings: QueueSettings) -> float:

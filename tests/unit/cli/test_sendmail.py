@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gatepost.cli import sendmail
 from gatepost.cli.command import Command, Fatal
 from gatepost.cli.sendmail_options import Asked, asked, scan
 from gatepost.cli.sendmail_submit import submit
@@ -65,3 +66,8 @@ def test_what_cannot_be(command: Command, monkeypatch: pytest.MonkeyPatch, words
     with pytest.raises(Fatal) as failure:
         submit(command, options(command, *words), io.BytesIO(b""))
     assert str(failure.value) == complaint
+
+
+@pytest.mark.parametrize("option", ["-bh", "-bH"])
+def test_what_is_not_there_is_asked_for_in_vain(option: str) -> None:
+    assert sendmail.main(["sendmail", option]) == 0

@@ -14,7 +14,7 @@ from gatepost.mail.content import MemoryContent
 from gatepost.mail.envelope import Envelope, Notify, Recipient, Trace
 from gatepost.mail.outcome import Class, Outcome, sent
 from gatepost.mail.queue_id import QueueId
-from gatepost.queue import actions
+from gatepost.queue import actions, inspect
 from gatepost.queue.partitions import Partitions
 from gatepost.queue.port import ActiveMessage, Failure, NewMessage
 from gatepost.queue.scheduler import Scheduler
@@ -421,14 +421,35 @@ def test_a_message_deleted_while_it_waits_is_not_delivered(tmp_path: Path) -> No
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("action", [actions.EXPIRE, actions.EXPIRE_AND_RELEASE])
-def test_what_a_person_expires_goes_back_when_it_is_due_for_the_reason_it_waited(tmp_path: Path, action: actions.Action) -> None:
+def test_what_was_never_tried_is_expired_for_that_and_logged(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with House(tmp_path, answer(GREYLISTED)) as house:
+            identity = await house.put("b@remote.test", hold=True)
+            assert actions.by_ids(tmp_path, actions.EXPIRE, [identity]) == ([identity], [])
+            assert actions.by_ids(tmp_path, actions.EXPIRE, [identity]) == ([], [identity])
+            actions.by_ids(tmp_path, actions.RELEASE, [identity], due=house.now + 100)
+            assert [message.queue for message in inspect.messages(tmp_path)] == ["deferred"]
+            house.run()
+            await asyncio.sleep(0.05)
+            assert house.statuses() == []
+            house.now += 1000
+            await house.until(lambda: house.seen(Removed))
+            (told,) = house.seen(Delivered)
+            assert (told.service, told.status, told.dsn, told.text) == (
+                "error", "deferred", "4.7.0", "message is administratively expired",
+            )  # fmt: skip
+            assert house.notices.sent == [("bounced", ["b@remote.test"])]
+
+    asyncio.run(scenario())
+
+
+def test_what_a_person_expires_goes_back_when_it_is_due_for_the_reason_it_waited(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with House(tmp_path, answer(GREYLISTED)) as house:
             identity = await house.put("b@remote.test")
             await house.until(lambda: house.statuses() and not house.scheduler.active)
             await house.queue.live(identity)
-            actions.by_ids(tmp_path, action, [identity])
+            actions.by_ids(tmp_path, actions.EXPIRE, [identity])
             house.run()
             house.scheduler.changed()
             await asyncio.sleep(0.05)
