@@ -243,6 +243,7 @@ class MatchList:
                     if await member.matches(name):
                         return not negated
         except LookupFailure as failure:
+            failure.parameter = self._title
             self._report(failure)
             raise
         return False

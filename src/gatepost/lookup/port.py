@@ -6,12 +6,16 @@ Key = str
 
 
 class LookupFailure(Exception):
-    """The table cannot answer now (file gone, server down, time-out); the caller's failure action applies, by default 4xx."""
+    """The table cannot answer now (file gone, server down, time-out); the caller's failure action applies, by default 4xx.
+
+    On its way up it learns what was asked: `parameter` names the tables or the list, `address` what they were to replace."""
 
     def __init__(self, table: str, why: str) -> None:
         super().__init__(f"{table}: {why}")
         self.table = table
         self.why = why
+        self.parameter = ""
+        self.address = ""
 
 
 class Unavailable(LookupFailure):

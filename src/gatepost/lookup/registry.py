@@ -47,6 +47,9 @@ TABLE_TYPES: Mapping[str, Opener] = {
 }
 
 
+_SHOWN = 1000  # characters of a key in a warning: a whole header may be one
+
+
 class Maps:
     """The tables of one `*_maps` parameter, asked in order.
 
@@ -75,6 +78,7 @@ class Maps:
             try:
                 value = await table.lookup(key)
             except LookupFailure as failure:
+                failure.parameter = self.title
                 self._report(failure, table.name, key)
                 raise
             if value is not None:
@@ -88,7 +92,7 @@ class Maps:
     def _report(self, failure: LookupFailure, table: str, key: str) -> None:
         if isinstance(failure, Unavailable):
             self._warn(f"{failure.table} is unavailable. {failure.why}")
-        self._warn(f'{table} lookup error for "{key[:100]}"')
+        self._warn(f'{table} lookup error for "{key[:_SHOWN]}"')
 
 
 class _Opened:

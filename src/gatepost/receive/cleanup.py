@@ -32,7 +32,7 @@ from gatepost.routing.routing import Routing
 
 ALIAS_EXPANDED = sent("alias expanded")
 ALIAS_ERROR = Outcome(Class.TEMPORARY, "4.6.0", "Alias expansion error", code=451, origin="cleanup")
-WRITE_ERROR = Outcome(Class.TEMPORARY, "4.3.0", "Error: queue file write error", code=451, origin="cleanup")
+WRITE_ERROR = Outcome(Class.TEMPORARY, "4.3.0", "Error: queue file write error", code=451, origin="resource")
 TOO_BIG = Outcome(Class.PERMANENT, "5.3.4", "Error: message file too big", code=552, origin="cleanup")
 NO_RECIPIENTS = Outcome(Class.PERMANENT, "5.1.0", "Error: no recipients specified", code=550, origin="cleanup")
 
@@ -138,7 +138,9 @@ class Intake:
         try:
             cleaned = await self._finish(envelope)
         except LookupFailure as failure:
-            cleaned = self._refused(ALIAS_ERROR, f"{failure.table} lookup problem -- message not accepted, try again later")
+            about = f" for {failure.address}" if failure.address else ""
+            told = f"{failure.parameter or failure.table} map lookup problem{about} -- message not accepted, try again later"
+            cleaned = self._refused(WRITE_ERROR, told)
         except AliasLoop as loop:
             cleaned = self._refused(ALIAS_ERROR, loop.text)
         except OSError as error:

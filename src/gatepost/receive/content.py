@@ -278,6 +278,7 @@ async def _cleaned(session: "Session", ending: Ending) -> str | None:
     wanted = envelope(transaction.sender, transaction.recipients, session.actions, attrs, session.settings.content_filter)
     cleaned = await ending.intake.finish(wanted)
     if cleaned.outcome is not None and not cleaned.outcome.ok:
+        session.troubles.add(cleaned.outcome.origin)
         return text_of(cleaned.outcome)
     ending.message = cleaned.message
     return None

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from msgspec import Struct
 
 from gatepost.lookup.address import Match
+from gatepost.lookup.port import LookupFailure
 from gatepost.mail.address import split
 from gatepost.mail.header_address import Token, addresses, internal, parse
 from gatepost.routing.rewrite import Rewriter
@@ -56,7 +57,11 @@ class AddressMap:
 
     async def lookup(self, address: str) -> list[str] | None:
         """What replaces `address`; None where the table has nothing. Raises LookupFailure."""
-        match = await self._find(address)
+        try:
+            match = await self._find(address)
+        except LookupFailure as failure:
+            failure.address = address
+            raise
         if match is None:
             return None
         extension = match.extension if self._propagate else ""

@@ -338,10 +338,27 @@ def test_alias_loop(make: Make) -> None:
     ]
 
 
-def test_a_table_that_fails_is_temporary(make: Make) -> None:
-    outcome = make(virtual_alias_maps="fail:x")(CONTENT).outcome
+@pytest.mark.parametrize(
+    ("parameters", "key", "problem"),
+    [
+        ({"virtual_alias_maps": "fail:x"}, "alice@example.test", "virtual_alias_maps map lookup problem for alice@example.test"),
+        (
+            {"sender_canonical_maps": "fail:x"},
+            "sender@client.test",
+            "sender_canonical_maps map lookup problem for sender@client.test",
+        ),
+        ({"sender_bcc_maps": "fail:x"}, "sender@client.test", "sender_bcc_maps map lookup problem"),
+        ({"recipient_bcc_maps": "fail:x"}, "alice@example.test", "recipient_bcc_maps map lookup problem"),
+        ({"header_checks": "fail:x"}, RECEIVED.decode().strip().replace("\r\n", "\n"), "header_checks map lookup problem"),
+    ],
+)
+def test_a_table_that_fails_is_temporary(make: Make, parameters: dict[str, str], key: str, problem: str) -> None:
+    run = make(**parameters)
+    outcome = run(CONTENT).outcome
     assert outcome is not None
-    assert outcome.code == 451
+    assert f"{outcome.code} {outcome.enhanced} {outcome.text}" == "451 4.3.0 Error: queue file write error"
+    assert outcome.origin == "resource"  # of which the postmaster is told (notify_classes)
+    assert run.log == [f'fail:x lookup error for "{key}"', f"warning: QID: {problem} -- message not accepted, try again later"]
 
 
 def test_encoding_header_says_8bit(make: Make) -> None:
