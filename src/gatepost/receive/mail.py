@@ -103,7 +103,8 @@ async def _address(session: "Session", word: str, *, allow_empty: bool = False) 
     if address == "" and allow_empty:
         return address
     like_an_option = address is not None and address.startswith("-") and not session.settings.allow_min_user
-    if not address or like_an_option or not await session.service.surroundings.well_formed(address):
+    well_formed = session.service.surroundings.well_formed
+    if not address or like_an_option or not await well_formed(address, session.facts.sender or ""):
         _illegal(session, word)
         return None
     return address

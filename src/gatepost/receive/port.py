@@ -61,7 +61,7 @@ async def no_word(word: str) -> bool:
     return False
 
 
-async def any_address(address: str) -> bool:
+async def any_address(address: str, sender: str) -> bool:
     """The address check of a service that has no routing: everything parsable is well-formed."""
     return True
 
@@ -82,12 +82,14 @@ class Surroundings(Struct, frozen=True):
     `xclient_hosts`, `xforward_hosts`: smtpd_authorized_*_hosts. `event_exceptions`: smtpd_client_event_limit_exceptions.
     `bare_newline_exclusions`: smtpd_forbid_bare_newline_exclusions. `verp_clients`: smtpd_authorized_verp_clients.
     `local_rewrite`: local_header_rewrite_clients. `noop`, `forbidden`: smtpd_noop_commands, smtpd_forbidden_commands.
-    `well_formed`: whether an address can be resolved at all (else 501). `flush`: start delivery to a domain (True), queue
-    not able to (False), not a domain of fast_flush_domains (None). `discard_keywords`: value of
-    smtpd_discard_ehlo_keyword_address_maps for a client address. `command_filter`: smtpd_command_filter for a line.
-    `footer`: smtpd_reject_footer_maps for a refusal.
-    `room_for`: whether the queue has room for a message of so many octets (queue_minfree). `report`: takes subject and text of
-    a notice to the postmaster about a session (notify_classes).
+    `well_formed`: whether an address can be resolved at all (else 501), for mail from a sender. `flush`: start delivery to a domain
+    (True), queue not able to (False), not a domain of fast_flush_domains (None). `discard_keywords`: value of
+    smtpd_discard_ehlo_keyword_address_maps for a client address. `command_filter`: smtpd_command_filter for a line. `footer`:
+    smtpd_reject_footer_maps for a refusal. `room_for`: whether the queue has room for a message of so many octets
+    (queue_minfree). `report`: takes subject and text of a notice to the postmaster about a session (notify_classes).
+
+    Raise LookupFailure where a table cannot answer, after a line in the log: `xclient_hosts`, `xforward_hosts`, `verp_clients`,
+    `local_rewrite`, `discard_keywords`, `command_filter`, `footer`.
     """
 
     xclient_hosts: ClientList = no_client
@@ -98,7 +100,7 @@ class Surroundings(Struct, frozen=True):
     local_rewrite: ClientList = no_client
     noop: WordList = no_word
     forbidden: WordList = no_word
-    well_formed: Callable[[str], Awaitable[bool]] = any_address
+    well_formed: Callable[[str, str], Awaitable[bool]] = any_address
     flush: Callable[[str], Awaitable[bool | None]] = refuse_etrn
     discard_keywords: Callable[[str], Awaitable[str | None]] = no_keywords
     command_filter: Callable[[str], Awaitable[str | None]] | None = None

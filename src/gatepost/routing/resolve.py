@@ -74,7 +74,7 @@ class Resolver:
         self._warn = warn
         self._clock = clock
         self._classes: dict[str, _Class] = {}
-        self._routes: dict[str, Route] = {}  # of standard addresses, where nothing but the domain counts
+        self._routes: dict[str, Route] = {}  # of standard addresses, where nothing but the domain counts; and what failed
         self._forget_at = 0.0
         by_sender = tables.sender_dependent_default_transport_maps or tables.sender_dependent_relayhost_maps
         self._by_domain = by_sender is None and tables.transport_maps is None and tables.relocated_maps is None
@@ -105,8 +105,11 @@ class Resolver:
                 return Route("error", BAD_SYNTAX, recipient, AddressClass.DEFAULT, error=BAD_SYNTAX)
             return await self._route(recipient, domain, sender, local=local)
         except LookupFailure as failure:
-            self._warn(str(failure))
-            return Route("retry", UNRESOLVED, address, AddressClass.DEFAULT, error=UNRESOLVED)
+            if failure.parameter != "mydestination":  # of which the list has said all there is to say
+                self._warn(f"{failure.parameter} lookup failure" if failure.parameter else str(failure))
+            route = Route("retry", UNRESOLVED, address, AddressClass.DEFAULT, error=UNRESOLVED)
+            self._routes[address] = route  # who asks several times about an address need not wait, nor be told, again
+            return route
 
     async def is_local(self, domain: str) -> bool:
         """Is mail for `domain` delivered here (mydestination, or an address of ours in brackets)?"""
@@ -199,8 +202,14 @@ class Resolver:
         )
         claims = [AddressClass.LOCAL] if local else []
         for cls, domains in lists:
-            if domains is not None and (not claims or self._settings.helpful_warnings) and await domains.matches(domain):
-                claims.append(cls)
+            if domains is None or (claims and not self._settings.helpful_warnings):
+                continue
+            try:
+                if await domains.matches(domain):
+                    claims.append(cls)
+            except LookupFailure:
+                if not claims:
+                    raise  # else it was asked for the sake of a warning only
         return claims
 
     def _warn_of_claims(self, domain: str, claims: list[AddressClass]) -> None:

@@ -130,9 +130,9 @@ class _Lists:
 
         return rewrites
 
-    async def _well_formed(self, address: str) -> bool:
+    async def _well_formed(self, address: str, sender: str) -> bool:
         try:
-            return not (await self._house.routing.resolve(address)).error.startswith("5.1.3")
+            return not (await self._house.routing.resolve(address, sender)).error.startswith("5.1.3")
         except LookupFailure:
             return True
 

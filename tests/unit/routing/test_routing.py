@@ -57,6 +57,29 @@ def test_routing_in_the_local_part(make_routing: MakeRouting, address: str, reci
     assert (route.recipient, route.routed) == (recipient, routed)
 
 
+FAILING = {
+    "transport_maps": ('fail:x lookup error for "a@b.test"', "transport_maps lookup failure"),
+    "relocated_maps": ('fail:x lookup error for "a@b.test"', "relocated_maps lookup failure"),
+    "sender_dependent_relayhost_maps": ('fail:x lookup error for "s@c.test"', "sender_dependent_relayhost_maps lookup failure"),
+    "virtual_mailbox_domains": ("virtual_mailbox_domains: fail:x: table lookup problem", "virtual_mailbox_domains lookup failure"),
+    "relay_domains": ("relay_domains: fail:x: table lookup problem", "relay_domains lookup failure"),
+    "mydestination": ("mydestination: fail:x: table lookup problem",),
+}
+
+
+@pytest.mark.parametrize("parameter", FAILING)
+def test_a_table_that_fails_is_asked_once(make_routing: MakeRouting, warnings: list[str], parameter: str) -> None:
+    routing = make_routing(**{parameter: "fail:x"})
+    assert [resolve(routing, "a@b.test", "s@c.test").error for _ in range(3)] == [UNRESOLVED] * 3
+    assert tuple(warnings) == FAILING[parameter]
+
+
+def test_a_list_asked_for_a_warning_only_may_fail(make_routing: MakeRouting, warnings: list[str]) -> None:
+    routing = make_routing(virtual_alias_domains="fail:x")
+    assert goes(routing, "a@example.test") == ("local", "mail.example.test")
+    assert warnings == ["virtual_alias_domains: fail:x: table lookup problem"]
+
+
 def test_transport_table(make_routing: MakeRouting) -> None:
     table = "{user@a.test=smtp:[u.test]}, {a.test=relay:}, {.b.test=:[b.test]:26}, {c.test=error:5.1.2 x}, {d.test=:}, {*=slow:[x]}"
     routing = make_routing(transport_maps=f"inline:{{{table}}}", recipient_delimiter="+")
