@@ -56,6 +56,7 @@ class Session:
         self.settings = settings
         self.handlers: Mapping[str, Handler] = service.handlers
         self.facts = Facts()
+        self.facts.shows_port = settings.smtpd_client_port_logging
         self.transaction: Transaction | None = None
         self.forwarded: Forwarded | None = None
         self.actions: list[Action] = []
