@@ -227,7 +227,7 @@ class Connection(asyncio.Protocol):
         self._obey(self.client.content_sent())
 
     def _flush(self) -> None:
-        if (octets := self.client.take()) and self._transport is not None:
+        if (octets := self.client.take()) and self._transport is not None and not self.closed:
             self._transport.write(octets)
 
     def _limit(self, stage: Stage) -> None:

@@ -125,6 +125,8 @@ class Connection(asyncio.Protocol):
         """Send what was gathered."""
         if self._out:
             out, self._out = self._out, []
+            if self.transport.is_closing():
+                return  # a client that is gone hears nothing more; uvloop would raise
             self.transport.write(out[0] if len(out) == 1 else b"".join(out))
 
     async def more(self) -> None:

@@ -38,6 +38,8 @@ class MemoryTransport(asyncio.Transport):
         self.protocol: asyncio.Protocol | None = None
 
     def write(self, data: Any) -> None:
+        if self.closed:
+            raise RuntimeError("the handler is closed")  # as uvloop does
         self.out += data
 
     def is_closing(self) -> bool:

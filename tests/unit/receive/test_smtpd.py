@@ -399,3 +399,29 @@ def test_who_finds_no_seat_is_told_to_come_again(parameters: dict[str, bool], fa
         assert Client(scene.service).transport.closed
 
     asyncio.run(come_and_go())
+
+
+def test_a_client_that_is_gone_before_the_reply_is_no_fault_of_ours() -> None:
+    """RFC 1047: the message stays; nobody hears of it."""
+
+    async def vanish() -> None:
+        scene = stage()
+        stored, waiting = asyncio.Event(), asyncio.Event()
+
+        async def enqueue(message: NewMessage) -> None:
+            waiting.set()
+            await stored.wait()
+            scene.messages.append(message)
+
+        scene.service.enqueue = enqueue
+        client = Client(scene.service)
+        await client.say(MESSAGE)
+        await waiting.wait()
+        client.transport.closed = True
+        client.protocol.connection_lost(ConnectionResetError())
+        stored.set()
+        await client.settle()
+        assert len(scene.messages) == 1
+        assert not [event for event in scene.events if getattr(event, "severity", "") in ("error", "panic")]
+
+    asyncio.run(vanish())
