@@ -1,7 +1,9 @@
 """Next hops that break: at each step of the conversation, in every way. Mail waits, and arrives when the next hop is well again."""
 
 import contextlib
+import itertools
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
 
@@ -88,6 +90,35 @@ def test_mail_waits_and_arrives(world: World, way: str) -> None:
         wait_for(lambda: sink.ids().get(name), lambda: f"{step}\n{system.log()[-3000:]}", 20)
         assert sink.ids()[name] == 1
     assert system.resident() < 200_000_000
+
+
+def _reset_after(answer: bytes) -> Callable[[socket.socket], None]:
+    """Answers, and is gone with a reset: the answer and the end come in one turn of the event loop."""
+
+    def answer_and_reset(connection: socket.socket) -> None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.sendall(answer)
+        raise EOFError
+
+    return answer_and_reset
+
+
+def test_an_answer_and_a_reset_at_once(world: World) -> None:
+    """Whichever of the two is seen first, the message waits and arrives."""
+    usual = {"GREETING": b"220 sink ESMTP\r\n", "EHLO": b"250-sink\r\n250 PIPELINING\r\n", "DATA": b"354 go\r\n"}
+    steps = [step for step in STEPS if step != "END"]
+    for step in steps:
+        world.sinks[step].answers = {step: _reset_after(usual.get(step, b"250 ok\r\n"))}
+        for number in range(5):
+            name = f"reset-{number}"
+            assert world.system.send(f"X-Id: {name}\r\n\r\nbody\r\n", to=f"{name}@{step.lower()}.example")
+    for step, number in itertools.product(steps, range(5)):
+        world.system.logged(f"to=<reset-{number}@{step.lower()}.example>", "status=deferred", seconds=20)
+    for step in steps:
+        world.sinks[step].answers = {}
+    for step, number in itertools.product(steps, range(5)):
+        wait_for(lambda: world.sinks[step].ids().get(f"reset-{number}"), lambda: f"{step} {world.system.log()[-3000:]}", 20)
+    assert "delivery broke off" not in world.system.log()
 
 
 def test_nobody_listens() -> None:

@@ -101,7 +101,7 @@ class System:
             sys.stderr.write(f"--- output and log of Gatepost ---\n{told[-20000:]}\n")
         if not self._keep:
             shutil.rmtree(self.folder, ignore_errors=True)
-        assert error is not None or "Traceback" not in told, told[-20000:]
+        assert error is not None or "Traceback" not in told, told[max(told.index("Traceback") - 1000, 0) :][:20000]
 
     def configure(self, main: Mapping[str, str] | None = None, master: str | None = None) -> None:
         """Write main.cf and master.cf, with these changes; takes effect at the next start or reload."""
