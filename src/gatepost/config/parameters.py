@@ -561,7 +561,7 @@ SERVICES: Mapping[str, tuple[Parameter, ...]] = {
         P("smtpd_tls_wrappermode", BOOLEAN, "no", 'Begin TLS at once instead of by STARTTLS (the "smtps" service).', DONE),
         P("smtpd_use_tls", BOOLEAN, "no", "Older form of smtpd_tls_security_level = may.", DONE),
         P("tls_server_sni_maps", STRING, "",
-          "Tables by the host name that a client asks for: files of key and certificate chain.", NOT_YET),
+          "Tables by the host name that a client asks for: files of key and certificate chain.", DONE),
     ),
     "Cleanup": (
         P("always_add_missing_headers", BOOLEAN, "no",

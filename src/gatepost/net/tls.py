@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import structs
 
 from gatepost.net import client_certificates, handshake, openssl
+from gatepost.net.server_names import ServerNames
 from gatepost.net.tls_parameters import TlsFailure, TlsSettings, identify, loaded, restrict
 
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ class ServerTls:
 
     __slots__ = ("_authorities", "_digest", "asks", "context", "required", "warnings")
 
-    def __init__(self, settings: TlsServerSettings, *, wrapper: bool = False) -> None:
-        """Raises TlsFailure."""
+    def __init__(self, settings: TlsServerSettings, *, wrapper: bool = False, names: ServerNames | None = None) -> None:
+        """`names`: other certificates for other names (tls_server_sni_maps). Raises TlsFailure."""
         self.required = settings.requires_tls or wrapper
         self._digest = settings.smtpd_tls_fingerprint_digest or "md5"
         insists = settings.smtpd_tls_req_ccert and self.required
@@ -89,6 +90,8 @@ class ServerTls:
         if settings.level not in _LEVELS:
             self.warnings += (f'unsupported smtpd TLS level "{settings.level}", using "encrypt"',)
         self.context = _context(settings, required=self.required, asks=self.asks)
+        if names is not None:
+            self.context.sni_callback = names.choose
         self._authorities = _authorities(settings.smtpd_tls_CAfile) if self.asks else []
         if self.asks and not insists and not client_certificates.ask_without_insisting(self.context):
             self.warnings += ("smtpd_tls_ask_ccert: this Python can take only client certificates that verify",)

@@ -125,21 +125,38 @@ def identify(context: "ssl.SSLContext", chain_files: str, pairs: Iterable[tuple[
             loaded(lambda c=certificate, k=key: context.load_cert_chain(c, k or None), certificate)  # type: ignore[misc]
 
 
+def identify_by(context: "ssl.SSLContext", pem: str, whose: str) -> None:
+    """Give a context our certificates, from text in PEM; `whose` names them in a TlsFailure, which is raised."""
+    for chain in _chains([(whose, pem)]):
+        _load_pem(context, chain, whose)
+
+
 def chains(files: Sequence[str]) -> list[str]:
     """The chains in smtpd_tls_chain_files, each as PEM: a private key and the certificates that follow it, wherever one file ends
     and the next begins. Raises TlsFailure."""
+    return _chains((file, _text(file)) for file in files)
+
+
+def _text(file: str) -> str:
+    try:
+        return Path(file).read_text("ascii", "replace")
+    except OSError as error:
+        raise TlsFailure(f"cannot load TLS certificates {file}: {error.strerror}") from error
+
+
+def _chains(texts: Iterable[tuple[str, str]]) -> list[str]:
+    """The chains in some texts, each given with its name. Raises TlsFailure, also where there are none."""
     found: list[str] = []
-    for file in files:
-        try:
-            text = Path(file).read_text("ascii", "replace")
-        except OSError as error:
-            raise TlsFailure(f"cannot load TLS certificates {file}: {error.strerror}") from error
+    name = ""
+    for name, text in texts:
         for one in _PEM.finditer(text):
             if one["kind"].endswith("PRIVATE KEY"):
                 found.append("")
             elif not found:
-                raise TlsFailure(f"cannot load TLS certificates {file}: a private key must come before its certificate")
+                raise TlsFailure(f"cannot load TLS certificates {name}: a private key must come before its certificate")
             found[-1] += one[0] + "\n"
+    if not found:
+        raise TlsFailure(f"cannot load TLS certificates {name}: there are no keys and certificates")
     return found
 
 

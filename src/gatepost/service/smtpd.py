@@ -16,6 +16,7 @@ from gatepost.receive.seats import Seats
 from gatepost.receive.settings import SmtpdSettings
 from gatepost.receive.smtpd import SmtpdService
 from gatepost.service.policy import restriction_policy
+from gatepost.service.server_names import server_names
 from gatepost.service.session_notice import SessionNotices
 from gatepost.service.settings import as_list
 
@@ -58,14 +59,15 @@ def open_service(house: "House", entry: ServiceEntry, tls: "ServerTls | TlsFailu
     )
 
 
-def load_tls(configuration: Configuration, entry: ServiceEntry) -> ServerTls | TlsFailure | None:
+def load_tls(configuration: Configuration, entry: ServiceEntry, emit: Emit) -> ServerTls | TlsFailure | None:
     """The TLS of a service, None where it has none. To be called while we are still root, whose alone private keys are."""
     settings = configuration.view(TlsServerSettings, entry.overrides)
     wrapper = configuration.view(SmtpdSettings, entry.overrides).smtpd_tls_wrappermode
     if not wrapper and not settings.offers_tls:
         return None
     try:
-        return ServerTls(settings, wrapper=wrapper)
+        names = server_names(configuration, entry, lambda text: emit(Note("smtpd", text, "warning")))
+        return ServerTls(settings, wrapper=wrapper, names=names)
     except TlsFailure as failure:
         return failure
 

@@ -124,7 +124,7 @@ class Supervisor:
         self._listeners.close_left_over()  # else nobody would ever accept what still connects there
         if role.name == "worker":
             listeners = self._listeners.sockets()
-            tls = {listener.entry.key: load_tls(self._configuration, listener.entry) for listener in listeners}
+            tls = {listener.entry.key: load_tls(self._configuration, listener.entry, self._log.emit) for listener in listeners}
             counters = self._anvil.counters(self._configuration, self._log.emit)
             self._give_up_privileges()
             worker.run(worker.Inheritance(self._configuration, listeners, tls, self._log, faults, counters, role.number, ready))
