@@ -165,13 +165,13 @@ class _Compiler:
                 yield self._literal(text, literal), no
 
     def _file(self, path: str, depth: int) -> Iterator[str | Member]:
+        name = f"non-existent:{path}"
         try:
             if depth >= _DEEPEST:
-                raise Unavailable(path, f"open file {path}: too many levels of included files")
-            yield from (line for _, line in logical_lines(read_file(path, path, "open file")))
+                raise Unavailable(name, f"open file {path}: too many levels of included files")
+            yield from (line for _, line in logical_lines(read_file(path, name, "open file")))
         except Unavailable as failure:
-            self._warn(f"{self._title}: {failure.why}")
-            yield _Broken(failure)
+            yield _InTable(self._tables.stand_in(failure), whole_name)
 
     def _literal(self, text: str, literal: Callable[[str], Member]) -> Member:
         try:

@@ -116,8 +116,15 @@ class _Opened:
             self._later(text)
 
     def error(self, text: str) -> None:
-        """The table, or a part of it, cannot be opened."""
+        """A part of the table cannot be opened."""
         self.remarks.append((True, text))
+
+    def fail(self, failure: Unavailable, *, told: bool = True) -> None:
+        """The table itself cannot be opened."""
+        self.failure = failure
+        self.table = fail.unavailable(failure.table, failure.why)
+        if told:
+            self.error(failure.why)
 
 
 class Tables:
@@ -160,12 +167,25 @@ class Tables:
         opened = self._opened.get(spec)
         if opened is None:
             opened = self._opened[spec] = self._open(spec)
+        table = self._heard(spec, opened)
+        if self._strict and opened.failure is not None:
+            raise opened.failure
+        return table
+
+    def stand_in(self, failure: Unavailable) -> Table:
+        """What takes the place of something else that cannot be read, such as the file of a list: it fails every lookup."""
+        opened = self._opened.get(failure.table)
+        if opened is None:
+            opened = self._opened[failure.table] = _Opened(self.warn)
+            opened.fail(failure)
+        return self._heard(failure.table, opened)
+
+    def _heard(self, spec: str, opened: _Opened) -> Table:
+        """The table, after what this service has not heard of it yet."""
         if spec not in self._told:
             self._told.add(spec)
             for is_error, text in opened.remarks:
                 (self._error if is_error else self.warn)(text)
-        if self._strict and opened.failure is not None:
-            raise opened.failure
         assert opened.table is not None
         return opened.table
 
@@ -186,10 +206,7 @@ class Tables:
         try:
             opened.table = self._table(spec, opened)
         except Unavailable as failure:
-            opened.failure = failure
-            if not self._strict:
-                opened.error(failure.why)
-            opened.table = fail.unavailable(spec, failure.why)
+            opened.fail(failure, told=not self._strict)
         return opened
 
     def _table(self, spec: str, opened: _Opened) -> Table:

@@ -88,13 +88,20 @@ def test_strings() -> None:
 
 
 def test_what_cannot_be_read_fails_every_question_after_it(tmp_path: Path) -> None:
-    for value in (f"a.test {tmp_path}/none", "a.test fail:x"):
-        warnings: list[str] = []
-        listed = MatchList.domains(value, Tables(pytest.fail), "mydestination", warnings.append)
-        assert drive(listed.matches("a.test"))
+    missing = f"open file {tmp_path}/none: No such file or directory"
+    for value, table, said in (
+        (f"a.test {tmp_path}/none", f"non-existent:{tmp_path}/none", [f"non-existent:{tmp_path}/none is unavailable. {missing}"]),
+        ("a.test fail:x", "fail:x", []),
+    ):
+        heard: list[str] = []
+        tables = Tables(pytest.fail, heard.append)
+        lists = [MatchList.domains(value, tables, title, heard.append) for title in ("relay_domains", "mydestination")]
+        assert heard == ([missing] if said else [])  # once, however many lists name it
+        heard.clear()
+        assert drive(lists[1].matches("a.test"))
         with pytest.raises(LookupFailure):
-            drive(listed.matches("b.test"))
-        assert warnings
+            drive(lists[1].matches("b.test"))
+        assert heard == [*said, f"mydestination: {table}: table lookup problem"]
 
 
 def test_a_bad_network_is_named() -> None:
@@ -107,6 +114,6 @@ def test_a_bad_network_is_named() -> None:
 
 def test_a_list_that_includes_itself_ends(tmp_path: Path) -> None:
     (tmp_path / "list").write_text(f"{tmp_path}/list\n")
-    listed = MatchList.domains(f"{tmp_path}/list", TABLES, "mydestination", lambda _: None)
+    listed = MatchList.domains(f"{tmp_path}/list", Tables(lambda _: None), "mydestination", lambda _: None)
     with pytest.raises(LookupFailure):
         drive(listed.matches("a.test"))
