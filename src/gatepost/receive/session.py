@@ -319,9 +319,12 @@ class Session:
         self.transcript.heard(command.line)
         if self.service.filters_commands:
             command = await self.service.filtered(command)
-        verb = self.service.verbs.get(command.verb)
+        verb, noop = self.service.verbs.get(command.verb), self.service.surroundings.noop
         if not self._well_said(command):
             self.errors += not self.hangup
+        elif noop is not None and await noop(command.verb):
+            self._count_junk()
+            self.reply("250 2.0.0 Ok")
         elif verb is not None:
             await self._dispatch(verb, command)
         else:
@@ -391,9 +394,6 @@ class Session:
 
     async def _unknown(self, command: Command) -> None:
         word = (words(command.line) or [""])[0]
-        if await self.service.surroundings.noop(word):
-            self._count_junk()
-            return self.reply("250 2.0.0 Ok")
         self.counts.setdefault(UNKNOWN.name, [0, 0])[1] += 1
         self.where, self.progress = UNKNOWN.name, None
         if is_header(word) or await self.service.surroundings.forbidden(word):

@@ -11,7 +11,7 @@ from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Tables
 from gatepost.net.tls import ServerTls, TlsServerSettings
 from gatepost.net.tls_parameters import TlsFailure
-from gatepost.receive.port import Surroundings
+from gatepost.receive.port import Surroundings, WordList, no_word
 from gatepost.receive.seats import Seats
 from gatepost.receive.settings import SmtpdSettings
 from gatepost.receive.smtpd import SmtpdService
@@ -91,8 +91,8 @@ class _Lists:
             bare_newline_exclusions=_or_none(self._clients("smtpd_forbid_bare_newline_exclusions")),
             verp_clients=self._clients("smtpd_authorized_verp_clients"),
             local_rewrite=self._rewriting_clients(),
-            noop=_or_none(self._words("smtpd_noop_commands")),
-            forbidden=_or_none(self._words("smtpd_forbidden_commands")),
+            noop=self._words("smtpd_noop_commands"),
+            forbidden=self._words("smtpd_forbidden_commands") or no_word,
             well_formed=self._well_formed,
             flush=self._flush,
             discard_keywords=self._lookup("smtpd_discard_ehlo_keyword_address_maps") or _nothing,
@@ -108,8 +108,10 @@ class _Lists:
     def _clients(self, name: str) -> Callable[[str, str], Awaitable[bool]]:
         return MatchList.addresses(self._value(name), self._tables, name, self._warn).matches_host
 
-    def _words(self, name: str) -> Callable[[str], Awaitable[bool]]:
-        return MatchList.strings(self._value(name), self._tables, name, self._warn).matches
+    def _words(self, name: str) -> WordList | None:
+        """A list of commands, None where it is empty."""
+        listed = MatchList.strings(self._value(name), self._tables, name, self._warn)
+        return None if listed.empty else _or_none(listed.matches)
 
     def _lookup(self, name: str) -> Callable[[str], Awaitable[str | None]] | None:
         maps = self._tables.maps(self._value(name), name)

@@ -198,6 +198,15 @@ def test_tables_that_a_session_cannot_go_on_without(surroundings: Surroundings, 
     assert scene.log[-len(expected) :] == expected
 
 
+def test_a_command_that_does_nothing_may_be_one_that_we_know() -> None:
+    async def noop(word: str) -> bool:
+        return word in ("EHLO", "XYZZY")
+
+    scene = stage(surroundings=Surroundings(noop=noop))
+    assert asyncio.run(send(scene, b"ehlo x\r\nXyzzy 1\r\nHELO x\r\n"))[1:] == ["250 2.0.0 Ok"] * 2 + ["250 mail.example.test"]
+    assert scene.log[-1].endswith("helo=1 commands=1")
+
+
 def test_who_does_not_know_how_to_rewrite_headers_takes_no_mail() -> None:
     scene = stage(surroundings=Surroundings(local_rewrite=unanswered))
     said = asyncio.run(send(scene, b"EHLO x\r\nMAIL FROM:<a@b.test>\r\nNOOP\r\n"))
