@@ -46,8 +46,8 @@ class SmtpAgent:
     UNIX-domain sockets are relative to (queue_directory); `clock`: seconds since 1970; `tls_policies`: smtp_tls_policy_maps,
     opened; `passwords`: smtp_sasl_password_maps; `rewrite`: what becomes of a message on its way out (smtp_generic_maps,
     smtp_header_checks): the same recipients in the same order; `best_mx`: who delivers what would loop back to this host
-    (best_mx_transport); `discard_maps`: smtp_discard_ehlo_keyword_address_maps. Raises BadTlsPolicy where smtp_tls_security_level
-    names no level."""
+    (best_mx_transport); `discard_maps`: smtp_discard_ehlo_keyword_address_maps; `reply_filter`: smtp_reply_filter. Raises
+    BadTlsPolicy where smtp_tls_security_level names no level."""
 
     def __init__(
         self,
@@ -66,6 +66,7 @@ class SmtpAgent:
         rewrite: Rewrite | None = None,
         best_mx: PassOn | None = None,
         discard_maps: Maps | None = None,
+        reply_filter: Maps | None = None,
     ) -> None:
         self._settings = settings
         self._resolver = resolver
@@ -76,7 +77,7 @@ class SmtpAgent:
         self._service = service
         self._base = base
         self._loop = asyncio.get_running_loop()
-        self._dialect = dialect_of(settings)
+        self._dialect = dialect_of(settings, reply_filter)
         self._limits = limits_of(settings)
         self._manner = manner_of(settings)
         self._ports = known_ports(settings.known_tcp_ports)

@@ -1,18 +1,34 @@
 """What the settings of an SMTP or LMTP client mean to each of its parts."""
 
 import sys
+from functools import partial
 
 from gatepost.deliver.handover import Manner
 from gatepost.deliver.plan import Wishes
 from gatepost.deliver.pool import Keeping
 from gatepost.deliver.smtp_settings import SmtpSettings
+from gatepost.lookup.at_once import find_at_once
+from gatepost.lookup.port import LookupFailure
+from gatepost.lookup.registry import Maps
 from gatepost.proto.smtp.client import Dialect, Stage
+from gatepost.proto.smtp.reply_reader import MalformedReply
 
 
-def dialect_of(settings: SmtpSettings) -> Dialect:
-    """How the client talks."""
+def dialect_of(settings: SmtpSettings, reply_filter: Maps | None = None) -> Dialect:
+    """How the client talks. `reply_filter`: smtp_reply_filter."""
     ehlo = "never" if settings.smtp_never_send_ehlo else "always" if settings.smtp_always_send_ehlo else "offered"
-    return Dialect(settings.smtp_helo_name, settings.lmtp, ehlo, discarded(settings.smtp_discard_ehlo_keywords))
+    edit = None if reply_filter is None or reply_filter.empty else partial(_edited, reply_filter)
+    return Dialect(settings.smtp_helo_name, settings.lmtp, ehlo, discarded(settings.smtp_discard_ehlo_keywords), edit)
+
+
+def _edited(maps: Maps, line: bytes) -> bytes:
+    """What to read in place of a line of a reply. Raises MalformedReply where a table cannot answer, which the log tells of: nobody
+    knows what was said."""
+    try:
+        found = find_at_once(maps, line.decode("utf-8", "surrogateescape"))
+    except LookupFailure as failure:
+        raise MalformedReply("smtp_reply_filter cannot answer") from failure
+    return line if found is None else found.encode("utf-8", "surrogateescape")
 
 
 def discarded(keywords: str) -> frozenset[str]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry
+from gatepost.lookup.at_once import find_at_once
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Tables
 from gatepost.net.server_names import ServerNames
@@ -20,14 +21,9 @@ def server_names(configuration: Configuration, entry: ServiceEntry, warn: Callab
         return None
 
     def find(key: str) -> str | None:
-        asking = maps.find(key)
         try:
-            asking.send(None)
-        except StopIteration as answered:
-            return None if answered.value is None else str(answered.value)
+            return find_at_once(maps, key)
         except LookupFailure as failure:
             raise TlsFailure(str(failure)) from failure
-        asking.close()
-        raise TlsFailure("a table that has to wait for its answer cannot be used here")
 
     return ServerNames(find, warn)

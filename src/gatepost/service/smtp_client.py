@@ -13,7 +13,7 @@ from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.braces import split_list
 from gatepost.lookup.port import Table
-from gatepost.lookup.registry import Tables
+from gatepost.lookup.registry import Maps, Tables
 from gatepost.mail.outcome import deferred
 from gatepost.net.connect import SocketConnector
 from gatepost.service.outgoing import in_turn, outgoing_rewriter
@@ -30,8 +30,11 @@ def smtp_agent(house: "House", entry: ServiceEntry) -> Agent:
     """The agent of an smtp or lmtp service."""
     view, overrides, emit = house.configuration.view, entry.overrides, house.emitter(entry)
     tables = house.tables(entry.command, emit)
-    discards = _DISCARD_MAPS[entry.command]
     settings = as_smtp(view(LmtpSettings, overrides)) if entry.command == "lmtp" else view(SmtpSettings, overrides)
+
+    def maps(parameter: str) -> Maps:
+        return tables.maps(house.configuration.value(parameter, overrides), parameter)
+
     return SmtpAgent(
         settings,
         house.resolver,
@@ -53,7 +56,8 @@ def smtp_agent(house: "House", entry: ServiceEntry) -> Agent:
             outgoing_rewriter(house, overrides, entry.command, tables),
         ),
         best_mx=_best_mx(house, entry, emit),
-        discard_maps=tables.maps(house.configuration.value(discards, overrides), discards),
+        reply_filter=maps(f"{entry.command}_reply_filter"),
+        discard_maps=maps(_DISCARD_MAPS[entry.command]),
     )
 
 

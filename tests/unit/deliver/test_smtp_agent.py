@@ -571,3 +571,26 @@ def test_keywords_that_are_not_believed_of_one_server(table: str, told: str, hel
         assert server.commands[:2] == hello
 
     run(scene)
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("regexp:{{/^550 5\\.1\\.1 (.*)/ 450 4.1.1 $1}}", "4 4.1.1 host mx[mx] said: 450 4.1.1 no (in reply to RCPT TO command)"),
+        ("static:bad", "4 4.5.0 malformed reply from mx[mx] while receiving the initial server greeting: bad"),
+        ("fail:1", "4 4.5.0 malformed reply from mx[mx]"),
+    ],
+)
+def test_replies_that_are_edited(table: str, told: str) -> None:
+    server = Server({"RCPT": "550 5.1.1 no"})
+
+    async def scene() -> None:
+        agent = SmtpAgent(
+            default(SmtpSettings, myhostname="me.test", inet_protocols="ipv4"), Names(), Net(mx=[server]), clock=lambda: 1000.0,
+            shuffle=lambda hosts: None, emit=lambda event: None,
+            reply_filter=Tables(lambda text: None).maps(table, "smtp_reply_filter"),
+        )  # fmt: skip
+        (report,) = await agent.deliver(request("[mx]:2526", ("x@y.test",)))
+        assert f"{report.outcome.cls.value} {report.outcome.enhanced} {report.outcome.text}".startswith(told)
+
+    run(scene)

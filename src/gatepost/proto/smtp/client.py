@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from gatepost.proto.smtp.client_commands import Capabilities, capabilities
-from gatepost.proto.smtp.reply_reader import MalformedReply, Reply, ReplyReader
+from gatepost.proto.smtp.reply_reader import Edit, MalformedReply, Reply, ReplyReader
 
 NO_CAPABILITIES = Capabilities()
 
@@ -53,12 +53,13 @@ class Event(enum.Enum):
 
 class Dialect(Struct, frozen=True):
     """How to talk: `lmtp`; `name` for the hello; `ehlo`: `always`, `never`, or `offered` where only an ESMTP greeting gets EHLO;
-    `discard`: EHLO keywords to ignore, in lower case."""
+    `discard`: EHLO keywords to ignore, in lower case; `edit`: what to read in place of a line of a reply."""
 
     name: str
     lmtp: bool = False
     ehlo: str = "always"
     discard: frozenset[str] = frozenset()
+    edit: Edit | None = None
 
 
 class Answer(Struct, frozen=True, gc=False):
@@ -109,7 +110,7 @@ class Client:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._reader = ReplyReader()
+        self._reader = ReplyReader(dialect.edit)
         self._out: list[bytes] = []
         self._early: deque[Reply] = deque()  # replies that came before they were due
         self._transaction = Transaction(b"", ())

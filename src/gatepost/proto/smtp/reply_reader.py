@@ -5,6 +5,7 @@ bounded: a line and a reply have a largest length beyond which the rest is dropp
 """
 
 import re
+from collections.abc import Callable
 
 from msgspec import Struct
 
@@ -16,6 +17,10 @@ LINES_LIMIT = 1000
 """Lines after which a reply is taken for one that never ends."""
 
 _ENHANCED = re.compile(r"\d{3}[ -]([245]\.\d{1,3}\.\d{1,3})(?= |\Z)")
+
+
+Edit = Callable[[bytes], bytes]
+"""A line of a reply, without its end, to the line in its place."""
 
 
 class MalformedReply(Exception):
@@ -50,11 +55,13 @@ def printable(octets: bytes) -> str:
 
 
 class ReplyReader:
-    """Takes octets, gives whole replies. Not to be fed any more after MalformedReply."""
+    """Takes octets, gives whole replies. Not to be fed any more after MalformedReply. `edit`: what to read in place of a line
+    (smtp_reply_filter); it may raise MalformedReply."""
 
-    __slots__ = ("_kept", "_lines", "_rest", "_skipping")
+    __slots__ = ("_edit", "_kept", "_lines", "_rest", "_skipping")
 
-    def __init__(self) -> None:
+    def __init__(self, edit: Edit | None = None) -> None:
+        self._edit = edit
         self._rest = b""
         self._skipping = False  # the rest of an overlong line is being dropped
         self._lines: list[bytes] = []
@@ -88,6 +95,8 @@ class ReplyReader:
         self._rest = b""
 
     def _line(self, line: bytes, replies: list[Reply]) -> None:
+        if self._edit is not None:
+            line = self._edit(line)
         if not line[:3].isdigit() or len(line) < 3 or line[3:4] not in (b" ", b"-", b""):
             raise MalformedReply(printable(line[:100]))
         if line[3:4] == b"-":
