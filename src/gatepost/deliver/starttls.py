@@ -119,6 +119,7 @@ class Security:
             protocols=policy.protocols,
             ciphers=settings.cipher_list(policy.ciphers, excluded),
             options=settings.tls_ssl_options,
+            curves=settings.tls_eecdh_auto_curves,
             verify=chained,
             ca_file=settings.smtp_tls_CAfile,
             ca_path=settings.smtp_tls_CApath,

@@ -7,12 +7,14 @@ not as expected there is None, and whoever asks does without.
 import ctypes
 import functools
 import platform
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import ssl
 
 _WORD: Final = ctypes.sizeof(ctypes.c_void_p)
+_SET_GROUPS_LIST: Final = 92  # SSL_CTRL_SET_GROUPS_LIST of ssl.h
 
 
 @functools.cache
@@ -40,6 +42,29 @@ def limit_depth(context: "ssl.SSLContext", depth: int) -> None:
     functions = library()
     if functions is not None:
         functions.SSL_CTX_set_verify_depth(ctypes.c_void_p(context_pointer(context)), depth)
+
+
+def choose_groups(context: "ssl.SSLContext", names: Iterable[str]) -> list[str]:
+    """Let keys be exchanged by these groups only, best first (tls_eecdh_auto_curves); unknown ones are left out.
+    Returns the known ones; where there are none, or OpenSSL cannot be asked, its own choice holds."""
+    functions = library()
+    if functions is None:
+        return []
+    control, pointer = functions.SSL_CTX_ctrl, ctypes.c_void_p(context_pointer(context))
+    control.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_long, ctypes.c_char_p)
+    control.restype = ctypes.c_long
+    known = [name for name in names if control(pointer, _SET_GROUPS_LIST, 0, name.encode()) == 1]
+    functions.ERR_clear_error()
+    if known:
+        control(pointer, _SET_GROUPS_LIST, 0, ":".join(known).encode())
+    return known
+
+
+def limit_sessions(context: "ssl.SSLContext", seconds: int) -> None:
+    """Let sessions be resumed for so long (smtpd_tls_session_cache_timeout). OpenSSL's own time holds where it cannot be asked."""
+    functions = library()
+    if functions is not None:
+        functions.SSL_CTX_set_timeout(ctypes.c_void_p(context_pointer(context)), ctypes.c_long(seconds))
 
 
 def connection_pointer(connected: "ssl.SSLObject") -> int | None:

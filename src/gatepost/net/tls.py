@@ -37,6 +37,7 @@ class TlsServerSettings(TlsSettings, frozen=True, kw_only=True):
     smtpd_tls_ask_ccert: bool
     smtpd_tls_ccert_verifydepth: int
     smtpd_tls_req_ccert: bool
+    smtpd_tls_session_cache_timeout: int
     smtpd_tls_fingerprint_digest: str
     tls_preempt_cipherlist: bool
 
@@ -123,7 +124,9 @@ def _context(settings: TlsServerSettings, *, required: bool, asks: bool) -> "ssl
         protocols=settings.smtpd_tls_mandatory_protocols if required else settings.smtpd_tls_protocols,
         ciphers=_ciphers(settings, required=required, asks=asks),
         options=settings.tls_ssl_options,
+        curves=settings.tls_eecdh_auto_curves,
     )
+    openssl.limit_sessions(context, settings.smtpd_tls_session_cache_timeout)
     if settings.tls_preempt_cipherlist:
         context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
     if (file := settings.smtpd_tls_dh1024_param_file) and file != "auto":

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from gatepost.net import openssl
+
 if TYPE_CHECKING:
     import ssl
 
@@ -29,6 +31,7 @@ class TlsSettings(Struct, frozen=True, kw_only=True):
     tls_export_cipherlist: str
     tls_null_cipherlist: str
     tls_ssl_options: str
+    tls_eecdh_auto_curves: str
 
     def cipher_list(self, grade: str, excluded: str) -> str:
         """OpenSSL's list for a grade such as `medium`, without what is `excluded`. Raises TlsFailure."""
@@ -77,8 +80,9 @@ def _version(name: str) -> int:
     raise TlsFailure(f"unknown TLS protocol: {name}")
 
 
-def restrict(context: "ssl.SSLContext", *, protocols: str, ciphers: str, options: str) -> None:
-    """Hold a context to a protocol list, to an OpenSSL cipher list, and to tls_ssl_options. Raises TlsFailure."""
+def restrict(context: "ssl.SSLContext", *, protocols: str, ciphers: str, options: str, curves: str = "") -> None:
+    """Hold a context to a protocol list, to an OpenSSL cipher list, to tls_ssl_options, and to curves (tls_eecdh_auto_curves; as in
+    Postfix, unknown ones are passed over). Raises TlsFailure."""
     import ssl
 
     allowed = versions(protocols)
@@ -96,6 +100,7 @@ def restrict(context: "ssl.SSLContext", *, protocols: str, ciphers: str, options
         context.set_ciphers(ciphers)
     except ssl.SSLError:
         raise TlsFailure(f"no TLS cipher is left by: {ciphers}") from None
+    openssl.choose_groups(context, (word for word in re.split(r"[\s,:]+", curves) if word))
 
 
 def _option(word: str) -> int:

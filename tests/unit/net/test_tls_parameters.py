@@ -141,6 +141,26 @@ def test_levels(parameters: dict[str, object], level: str, required: bool) -> No
     assert (settings.level, settings.requires_tls) == (level, required)
 
 
+def test_curves() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    assert openssl.choose_groups(context, ["X25519", "nosuch", "secp384r1"]) == ["X25519", "secp384r1"]
+    assert openssl.choose_groups(context, []) == []
+
+
+def test_ends_without_a_curve_in_common(own: certificate.Certificate) -> None:
+    server = serve(own, smtpd_use_tls=True, tls_eecdh_auto_curves="secp384r1")
+    assert handshake(server.context, ask(curves="X25519 secp384r1"))[0] == "TLSv1.3"
+    with pytest.raises(ssl.SSLError):
+        handshake(server.context, ask(curves="X25519"))
+
+
+def test_how_long_a_session_may_be_resumed(own: certificate.Certificate) -> None:
+    functions = openssl.library()
+    assert functions is not None
+    context = serve(own, smtpd_use_tls=True, smtpd_tls_session_cache_timeout=120).context
+    assert functions.SSL_CTX_get_timeout(ctypes.c_void_p(openssl.context_pointer(context))) == 120
+
+
 def test_how_long_a_chain_may_be(own: certificate.Certificate) -> None:
     functions = openssl.library()
     assert functions is not None
