@@ -12,7 +12,7 @@ from gatepost.config import edit
 from gatepost.config.check import table_configurations, text_of
 from gatepost.config.computed import Host
 from gatepost.config.configuration import Configuration, read
-from gatepost.config.expand import ExpansionError, references
+from gatepost.config.expand import EndlessExpansion, ExpansionError, references
 from gatepost.config.faults import Fault
 from gatepost.config.layout import fold, one_line
 from gatepost.config.parameters import Kind
@@ -22,6 +22,9 @@ from gatepost.config.usage import former_names, scopes, undefined, unused, user_
 _HOST = Host(process_name="postconf")
 
 
+_UNSEEN = dict.fromkeys((*range(32), 127), "?")
+
+
 def main(argv: Sequence[str]) -> int:
     """Run the command; 0, or 1 with `postconf: fatal: ...` on stderr."""
     try:
@@ -29,13 +32,13 @@ def main(argv: Sequence[str]) -> int:
         return _ACTIONS.get(options.mode, _main_parameters)(options)
     except Fatal as fatal:
         warn(*fatal.warnings)
-        sys.stderr.write(f"postconf: fatal: {fatal}\n")
+        sys.stderr.write("".join(f"postconf: {line}\n" for line in (*fatal.complaints, f"fatal: {fatal}")))
         return 1
 
 
 def warn(*texts: str) -> None:
-    """Tell something doubtful on stderr."""
-    sys.stderr.write("".join(f"postconf: warning: {text}\n" for text in texts))
+    """Tell something doubtful on stderr; what cannot be shown of it as `?`."""
+    sys.stderr.write("".join(f"postconf: warning: {text.translate(_UNSEEN)}\n" for text in texts))
 
 
 def show(names_and_values: Iterable[tuple[str, str]], options: Options) -> None:
@@ -95,6 +98,8 @@ def _refuse_bad_expressions(configuration: Configuration) -> None:
             continue
         try:
             configuration.expand(configuration.raw(name) or "")
+        except EndlessExpansion:
+            continue  # which only matters where it is expanded
         except ExpansionError as problem:
             raise Fatal("macro processing error", [*told, str(problem)]) from None
 
@@ -168,7 +173,7 @@ _CLASSES: Mapping[str, Callable[[Configuration], Iterable[str]]] = {
     "builtin": lambda configuration: (
         row.name
         for name, row in configuration.parameters.items()
-        if row.since != "gatepost" and row is not configuration.service_parameters.get(name)
+        if row.since != "gatepost" and name not in configuration.service_parameters
     ),
     "gatepost": lambda configuration: (row.name for row in configuration.parameters.values() if row.since == "gatepost"),
     "service": lambda configuration: configuration.service_parameters,
@@ -198,6 +203,8 @@ def _requests(options: Options) -> Mapping[str, str]:
     for argument in options.arguments:
         if "\n" in argument:
             raise Fatal("-e, -X, or -# accepts no multi-line input")
+        if argument.lstrip().startswith("#"):
+            raise Fatal("-e, -X, or -# accepts no comment input")
         try:
             name, value = name_and_value(argument) if options.edit == "e" else (argument, "")
         except ValueError as problem:
@@ -235,7 +242,9 @@ def _table_types(options: Options) -> int:
 
 
 def _templates(options: Options) -> int:
-    raise Fatal(f"option -{options.mode}: the templates of notices cannot be shown yet; see bounce_template_file")
+    from gatepost.cli import postconf_templates
+
+    return postconf_templates.run(options)
 
 
 def _tls_fact(options: Options) -> int:

@@ -26,11 +26,13 @@ CLASSES = ("builtin", "service", "user", "gatepost", "all")
 
 
 class Fatal(Exception):
-    """What ends the command with `postconf: fatal: ...` and status 1; `warnings` are told before it."""
+    """What ends the command with `postconf: fatal: ...` and status 1. `warnings` and `complaints` are told before it, the latter
+    as they are."""
 
-    def __init__(self, text: str, warnings: Sequence[str] = ()) -> None:
+    def __init__(self, text: str, warnings: Sequence[str] = (), complaints: Sequence[str] = ()) -> None:
         super().__init__(text)
         self.warnings = tuple(warnings)
+        self.complaints = tuple(complaints)
 
 
 class Options(Struct, frozen=True):
@@ -62,7 +64,7 @@ def parse(argv: Sequence[str]) -> Options:
     try:
         pairs, arguments = getopt.getopt(list(argv[1:]), _LETTERS)
     except getopt.GetoptError as error:
-        raise Fatal(_USAGE, (_complaint(error),)) from None
+        raise Fatal(_USAGE, complaints=(_complaint(error),)) from None
     letters = {option[1] for option, _ in pairs}
     if letters & {"", "M", "F", "P"} or not letters & set(_MODES):
         letters |= _implied(letters, arguments)

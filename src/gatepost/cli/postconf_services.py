@@ -1,5 +1,6 @@
 """`postconf -M`, `-F` and `-P`: show and edit the services of master.cf, their fields and their parameters."""
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -49,13 +50,19 @@ def _rows(configuration: Configuration, options: Options) -> list[tuple[str, str
 def _request(text: str, mode: str) -> list[str]:
     """`service/type/...` in its parts, those left out as wildcards. Raises Fatal."""
     names = _PARTS[mode]
-    parts = text.split("/", len(names) - 1) if mode == "P" else text.split("/")
-    if len(parts) > len(names):
+    parts = _pieces(text, mode)
+    if text.startswith("/") or len(parts) > len(names):
         raise Fatal(f"-{mode} option requires {names[0]}" + "".join(f"[/{name}" for name in names[1:]) + "]" * (len(names) - 1))
     parts += ["*"] * (len(names) - len(parts))
     if mode == "F":
         _refuse_unknown_field(parts[2])
     return parts
+
+
+def _pieces(text: str, mode: str) -> list[str]:
+    """What stands between slashes, however many; the name of a parameter may hold some."""
+    most = len(_PARTS[mode]) - 1 if mode == "P" else 0
+    return [piece for piece in re.split("/+", text.strip("/"), maxsplit=most) if piece]
 
 
 def _refuse_unknown_field(name: str) -> None:
@@ -107,6 +114,8 @@ def _edit(options: Options) -> None:
     try:
         text = read_text(options, "master.cf")
         for asked in options.arguments:
+            if asked.lstrip().startswith("#"):
+                raise Fatal("-Me, -Fe, -Pe, -X, or -# accept no comment input")
             text = _EDITS[options.mode, options.edit](text, asked)
         edit.rewrite(path, text)
     except FaultyEntry as problem:
@@ -124,12 +133,17 @@ def _asked(text: str) -> tuple[str, str]:
 
 
 def _split(text: str, mode: str) -> list[str]:
-    names = _PARTS[mode]
-    parts = text.split("/", len(names) - 1) if mode == "P" else text.split("/")
-    if len(parts) != len(names):
-        options = {"M": "-Me, -MX or -M#", "F": "-Fe", "P": "-Pe or -PX"}[mode]
-        raise Fatal(f"{options} requires " + "/".join(names))
+    parts = _pieces(text, mode)
+    if len(parts) != len(_PARTS[mode]):
+        raise Fatal(_REQUIRED[mode])
     return parts
+
+
+_REQUIRED = {
+    "M": "-Me, -MX or -M# requires service_name/type",
+    "F": "-Fe or -FX requires service_name/type/field_name",
+    "P": "-Pe or -PX requires service_name/type/parameter",
+}
 
 
 class _Tally:

@@ -34,6 +34,10 @@ class ExpansionError(ValueError):
     """A value whose `$` expressions cannot be evaluated; the text is Postfix's."""
 
 
+class EndlessExpansion(ExpansionError):
+    """A value refers to itself, or to others without end. Nothing is wrong with the text of any of them."""
+
+
 class _Reference(Struct, frozen=True):
     """What stands inside `${...}`: a test on a name or a relation, and the texts for either result."""
 
@@ -189,7 +193,7 @@ def _payload(text: str) -> tuple[str, str]:
 
 def _evaluate(reference: _Reference, lookup: Lookup, depth: int) -> str:
     if depth > DEEPEST:
-        raise ExpansionError(f'unreasonable macro call nesting: "{reference.name}"')
+        raise EndlessExpansion(f'unreasonable macro call nesting: "{reference.name}"')
     if reference.relation:
         holds, value = _holds(reference.relation, lookup, depth), ""
     else:

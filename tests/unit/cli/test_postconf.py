@@ -199,3 +199,61 @@ def test_table_types(installed: Installed) -> None:
 def test_missing_directory(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["postconf", "-c", "/nonexistent", "-n"]) == 1
     assert capsys.readouterr().err == "postconf: fatal: open /nonexistent/main.cf: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "err"),
+    [
+        (["-M", "/inet"], "-M option requires service_name[/type]"),
+        (["-Fe", "smtp/inet=n"], "-Fe or -FX requires service_name/type/field_name"),
+        (["-Pe", "smtp//x=n"], "-Pe or -PX requires service_name/type/parameter"),
+        (["-e", " #my_own = 2"], "-e, -X, or -# accepts no comment input"),
+        (["-Me", "#smtp/inet=x"], "-Me, -Fe, -Pe, -X, or -# accept no comment input"),
+        (["-b", "one", "two"], "options -b and -t require at most one template file"),
+    ],
+)
+def test_requests_that_make_no_sense(installed: Installed, arguments: list[str], err: str) -> None:
+    ran = installed.run(*arguments)
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err == f"postconf: fatal: {err}\n"
+
+
+def test_slashes_too_many_in_a_request_do_not_matter(installed: Installed) -> None:
+    assert installed.run("-F", "smtp//inet/chroot/").out == "smtp/inet/chroot = n\n"
+    assert installed.run("-P", "smtp/inet/").out == (
+        "smtp/inet/smtpd_banner = $myhostname ready\nsmtp/inet/syslog_name = postfix/in\n"
+    )
+
+
+def test_an_option_that_does_not_exist(installed: Installed) -> None:
+    assert installed.run("-z").err.startswith("postconf: invalid option -- 'z'\npostconf: fatal: usage: postconf [-a ")
+
+
+def test_values_that_refer_to_each_other_matter_only_where_expanded(installed: Installed) -> None:
+    installed.main.write_text(MAIN + "one = $two\ntwo = $one\n")
+    assert installed.run("one").out == "one = $two\n"
+    assert installed.run("-x", "one").err.endswith("postconf: fatal: macro processing error\n")
+
+
+def test_templates_as_written_and_expanded(installed: Installed, tmp_path: Path) -> None:
+    file = tmp_path / "templates"
+    file.write_text("verify_template = <<XX\nSubject: v\n\nverify $mydomain after $maximal_queue_lifetime_days days\nXX\n")
+    written = installed.run("-t", str(file)).out
+    assert written.startswith(
+        "failure_template = <<EOF\nCharset: us-ascii\nFrom: Mail Delivery System <MAILER-DAEMON>\nSubject: Und"
+    )
+    assert "\nPostmaster-Subject: Postmaster Copy: Undelivered Mail\n\nThis is the mail system at host $myhostname.\n" in written
+    assert "                   The mail system\nEOF\n\ndelay_template = <<EOF\n" in written
+    assert written.endswith("Subject: v\n\nverify $mydomain after $maximal_queue_lifetime_days days\nEOF\n")
+    expanded = installed.run("-b", str(file)).out
+    assert expanded.startswith("expanded_failure_text = <<EOF\nThis is the mail system at host mail.example.test.\n")
+    assert expanded.endswith("EOF\n\nexpanded_verify_text = <<EOF\nverify example.test after 5 days\nEOF\n")
+    missing = installed.run("-b", str(tmp_path / "none"))
+    assert (missing.status, missing.out) == (1, "")
+    assert missing.err == "postfix/bounce: fatal: open DIR/none: No such file or directory\n"
+
+
+def test_parameters_of_services_are_not_built_in(installed: Installed) -> None:
+    installed.master.write_text("local unix - n n - - local\n")
+    assert "local_destination_recipient_limit" not in installed.run("-C", "builtin").out
+    assert "local_destination_recipient_limit = 1\n" in installed.run("-C", "service").out
