@@ -255,7 +255,6 @@ CONTENTS: dict[str, tuple[int, bytes, bytes]] = {
     "one line": (100, b"Subject: big\r\n\r\n", b"x" * MEGABYTE),
     "headers": (50, b"", (b"X: " + b"y" * 73 + b"\r\n") * (MEGABYTE // 78)),
     "one header": (50, b"Subject: ", (b"y" * 74 + b"\r\n ") * (MEGABYTE // 77)),
-    "short lines with stray line ends": (10, b"Subject: big\r\n\r\n", b"a\r\nb\nc\r" * (MEGABYTE // 8)),
 }
 
 
