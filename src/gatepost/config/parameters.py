@@ -740,7 +740,7 @@ SERVICES: Mapping[str, tuple[Parameter, ...]] = {
           "Sender of mail that must never be returned, such as notices to the postmaster.", DONE),
         P("error_notice_recipient", STRING, "postmaster", "Who gets notices of SMTP errors and of software trouble.", DONE),
         P("internal_mail_filter_classes", STRING, "",
-          'Kinds of own mail, "bounce" or "notify", that the content filters see as well.', NOT_YET),
+          'Kinds of own mail, "bounce" or "notify", that the content filters see as well.', DONE),
         P("notify_classes", STRING, "resource, software", "Kinds of trouble that the postmaster is told of.", DONE),
         P("verp_delimiter_filter", STRING, "-=+", "Characters allowed as VERP delimiters.", DONE),
     ),

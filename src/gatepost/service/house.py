@@ -59,14 +59,17 @@ class House:
         )
         self.flushed = asyncio.Event()
         self.internal_mail = InternalMail(self)
-        self.notices = Notices(configuration.view(NoticeSettings), self.internal_mail, self.emit, self.clock, configuration.expand)
+        self.notify = InternalMail.of_class(self, "notify")
+        self.notices = Notices(
+            configuration.view(NoticeSettings), InternalMail.of_class(self, "bounce"), self.emit, self.clock, configuration.expand
+        )
         self.transports = Transports(self)
         self.scheduler = Scheduler(
             self.partitions,
             resolve=self.routing.resolve,
             agents=self.transports.agent,
             limits=self.transports.limits,
-            notifier=Notices(configuration.view(NoticeSettings), self.internal_mail, self.emit, self.clock, configuration.expand),
+            notifier=self.notices,
             settings=configuration.view(QueueSettings),
             emit=self.emit,
             clock=self.clock,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from gatepost.config.values import split
 from gatepost.mail.content import Content
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.outcome import Outcome
@@ -35,6 +36,11 @@ class MailRefused(QueueUnavailable):
 
 class InternalMail:
     """The Submit port (queue/port.py) of a worker."""
+
+    @classmethod
+    def of_class(cls, house: "House", mail_class: str) -> "InternalMail":
+        """The way in for a class of own mail, `bounce` or `notify`; internal_mail_filter_classes says whether it is checked."""
+        return cls(house, {} if mail_class in split(house.settings.internal_mail_filter_classes) else _UNCHECKED)
 
     def __init__(self, house: "House", overrides: Mapping[str, str] = _UNCHECKED) -> None:
         """`overrides`: parameters of the service that takes the mail in."""

@@ -53,6 +53,6 @@ class SessionNotices:
         )
         lines = "\r\n".join([*head, *text.splitlines()]) + "\r\n"
         try:
-            await house.internal_mail(envelope, MemoryContent(lines.encode("utf-8", "surrogateescape")), origin="smtpd-notice")
+            await house.notify(envelope, MemoryContent(lines.encode("utf-8", "surrogateescape")), origin="smtpd-notice")
         except QueueUnavailable as error:
             self._emit(Note("smtpd", f"postmaster notify: {error}", "warning"))

@@ -39,6 +39,7 @@ class HouseSettings(Struct, frozen=True):
     default_process_limit: int
     queue_ledger_lifetime: int
     queue_deliver: bool
+    internal_mail_filter_classes: str
 
 
 def own_addresses(settings: HouseSettings) -> frozenset[str]:
