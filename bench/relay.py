@@ -13,9 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import BinaryIO, NamedTuple
 
-from servers import Server, cpu, free_port, gatepost, memory, postfix, wait_port
-
-_STALLED = 60.0  # seconds without one message more
+from servers import Server, arrived, cpu, free_port, gatepost, memory, postfix, wait_port
 
 
 class Load(NamedTuple):
@@ -49,16 +47,8 @@ class Sink:
         return int((re.findall(rb"\d+", self._counter.read()) or [b"0"])[-1])
 
     def wait(self, wanted: int) -> float:
-        """When `wanted` messages were there. Raises SystemExit where they do not come."""
-        last, moved = -1, time.perf_counter()
-        while (count := self.count()) < wanted:
-            now = time.perf_counter()
-            if count != last:
-                last, moved = count, now
-            elif now - moved > _STALLED:
-                raise SystemExit(f"bench: {count} of {wanted} messages arrived")
-            time.sleep(0.02)
-        return time.perf_counter()
+        """When `wanted` messages were there."""
+        return arrived(self.count, wanted)
 
 
 @contextmanager

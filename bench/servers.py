@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +17,8 @@ from typing import NamedTuple
 _TICKS = os.sysconf("SC_CLK_TCK")
 _OWNER = "postfix"
 _PATIENCE = 30.0  # seconds
+_STALLED = 60.0  # seconds without one message more
+_NOWHERE = 9  # the port of a relay host that is never asked
 
 _MAIN_CF = """\
 compatibility_level = 3.6
@@ -59,6 +61,8 @@ flush unix n - n 1000? 0 flush
 proxymap unix - - n - - proxymap
 smtp unix - - n - - smtp
 relay unix - - n - - smtp
+lmtp unix - - n - - lmtp
+virtual unix - n n - - virtual
 showq unix n - n - - showq
 error unix - - n - - error
 retry unix - - n - - error
@@ -94,7 +98,7 @@ def wait_port(port: int) -> None:
 
 
 @contextmanager
-def gatepost(sink: int, *, limit: str = "-", more: str = "") -> Iterator[Server]:
+def gatepost(sink: int = _NOWHERE, *, limit: str = "-", more: str = "") -> Iterator[Server]:
     """Gatepost (`GATEPOST`, else the one beside this Python) that relays to `sink`."""
     executable = os.environ.get("GATEPOST") or str(Path(sys.executable).with_name("gatepost"))
     with _directory(sink, limit, more) as (directory, port):
@@ -112,7 +116,7 @@ def gatepost(sink: int, *, limit: str = "-", more: str = "") -> Iterator[Server]
 
 
 @contextmanager
-def postfix(sink: int, *, limit: str = "-", more: str = "") -> Iterator[Server]:
+def postfix(sink: int = _NOWHERE, *, limit: str = "-", more: str = "") -> Iterator[Server]:
     """Debian's Postfix that relays to `sink`."""
     with _directory(sink, limit, more) as (directory, port):
         command = ["postfix", "-c", str(directory / "conf")]
@@ -140,6 +144,19 @@ def _directory(sink: int, limit: str, more: str) -> Iterator[tuple[Path, int]]:
         yield directory, port
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def arrived(count: Callable[[], int], wanted: int) -> float:
+    """When `wanted` messages were there (time.perf_counter). Raises SystemExit where they do not come."""
+    last, moved = -1, time.perf_counter()
+    while (there := count()) < wanted:
+        now = time.perf_counter()
+        if there != last:
+            last, moved = there, now
+        elif now - moved > _STALLED:
+            raise SystemExit(f"bench: {there} of {wanted} messages arrived")
+        time.sleep(0.02)
+    return time.perf_counter()
 
 
 def tree(pid: int) -> list[int]:
