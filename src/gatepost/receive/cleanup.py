@@ -84,8 +84,8 @@ class Cleanup:
     ) -> "Intake":
         """Begin a message. `client`: `name[address]` or `local`, for the log; `context`: by which rules incomplete addresses in
         headers are completed; `origin_service`: who takes it in; `in_lines`: CR and LF come as line ends only, for sure."""
-        replace_stray = self.settings.cleanup_replace_stray_cr_lf and not in_lines
-        staging = Staging(self.staging, replace_stray=replace_stray, strip=self.rules.strip, reject=self.rules.reject)
+        rules, replace_stray = self.rules, self.settings.cleanup_replace_stray_cr_lf
+        staging = Staging(self.staging, replace_stray=replace_stray, in_lines=in_lines, strip=rules.strip, reject=rules.reject)
         return Intake(self, queue_id, client, origin_service, self._rewriters[context], staging)
 
     def _rewriter(self, context: str) -> HeaderRewriter:

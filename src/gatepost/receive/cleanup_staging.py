@@ -24,11 +24,14 @@ _STRAY = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 
 class Staging:
     """Collects a content. `path`: makes the name of a new file. `replace_stray`: a CR or LF alone becomes a space
-    (cleanup_replace_stray_cr_lf)."""
+    (cleanup_replace_stray_cr_lf). `in_lines`: there is none, for sure."""
 
-    def __init__(self, path: Callable[[], Path], *, replace_stray: bool, strip: bytes = b"", reject: bytes = b"") -> None:
+    def __init__(
+        self, path: Callable[[], Path], *, replace_stray: bool, in_lines: bool = False, strip: bytes = b"", reject: bytes = b""
+    ) -> None:
         self._new_path = path
-        self._replace_stray = replace_stray
+        self._replace_stray = replace_stray and not in_lines
+        self._line_end = b"\n" if in_lines else b"\r\n"  # one octet is counted three times as fast
         self._strip = strip
         self._reject = reject
         self.rejected = False
@@ -54,7 +57,7 @@ class Staging:
             self._add(chunk)
 
     def _add(self, chunk: bytes) -> None:
-        ends = chunk.count(b"\r\n")
+        ends = chunk.count(self._line_end)
         if self._replace_stray and not (ends == chunk.count(b"\n") == chunk.count(b"\r")):
             chunk = _STRAY.sub(b" ", chunk)
         if self._reject and any(octet in chunk for octet in self._reject):
