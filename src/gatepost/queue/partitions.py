@@ -104,7 +104,7 @@ class Partitions:
                 await self.adopt()
             except OSError as error:  # no descriptor left, say: others may have the room, or we the next time
                 self._emit(Note("qmgr", f"queue partitions not looked at: {error}", severity="warning"))
-            await self._release_drained()
+            await self.release()
             await self._purge()
             await asyncio.sleep(RESCAN)
 
@@ -202,11 +202,13 @@ class Partitions:
     def _unlock(self, number: int) -> None:
         os.close(self._locks.pop(number))
 
-    async def _release_drained(self) -> None:
+    async def release(self) -> None:
+        """Give up what was adopted and is empty by now."""
         for store in self.stores():
             try:
                 if store is not self._home and await store.is_empty():
-                    await asyncio.to_thread(self._disown(store.partition).close)
+                    self._disown(store.partition).hand_over()
+                    await asyncio.to_thread(store.close)
                     self._unlock(store.partition)
             except QueueUnavailable as error:
                 self._emit(Note("qmgr", f"queue partition {store.partition}: {error}", severity="warning"))

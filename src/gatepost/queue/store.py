@@ -148,12 +148,17 @@ class SqliteStore:
             self._free, self._free_until = status.f_bavail * status.f_frsize, now + 1.0
         return self._free
 
-    def close(self) -> None:
-        """Commit what is pending and close. Blocks for a commit."""
+    def hand_over(self) -> None:
+        """Give the committer all that has gathered; nothing more is to come. In the loop."""
         if self._watch is not None:
             self._watch.cancel()
+            self._watch = None
         while self._gathering.flush():
             continue
+
+    def close(self) -> None:
+        """Commit what is pending and close; in any thread after `hand_over`, else in the loop. Blocks for a commit."""
+        self.hand_over()
         self._committer.stop()
 
     def _open(self) -> sqlite3.Connection:

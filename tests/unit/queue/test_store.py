@@ -425,11 +425,8 @@ def test_a_partition_without_an_owner_is_taken_over_and_released(tmp_path: Path)
         assert claimed.id == identity
         second.settle([Settlement(identity, index, Status.DELIVERED, sent("ok")) for index in (0, 1)])
         assert await second.live(identity) == 0
-        runner = asyncio.create_task(second.run())
-        async with asyncio.timeout(5):
-            while len(second.stores()) > 1:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-        runner.cancel()
+        await second.release()
+        assert [store.partition for store in second.stores()] == [2]
         third = Partitions(tmp_path, emit=lambda event: None)
         assert third.home.partition == 1
         third.close()
