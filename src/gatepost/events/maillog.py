@@ -29,10 +29,12 @@ def _connected(e: records.Connected) -> str:
 
 
 def _disconnected(e: records.Disconnected) -> str:
-    words = [f"disconnect from {e.client}"]
-    for verb, good, total in (*e.counts, ("commands", sum(c[1] for c in e.counts), sum(c[2] for c in e.counts))):
-        words.append(f"{verb}={good}" if good == total != 0 else f"{verb}={good}/{total}")
-    return " ".join(words)
+    text, well, all_in_all = f"disconnect from {e.client}", 0, 0
+    for verb, good, total in e.counts:
+        text += f" {verb}={good}" if good == total else f" {verb}={good}/{total}"
+        well += good
+        all_in_all += total
+    return text + (f" commands={well}" if well == all_in_all != 0 else f" commands={well}/{all_in_all}")
 
 
 def _lost(e: records.SessionLost) -> str:

@@ -58,19 +58,19 @@ class MailParameters(Struct, frozen=True):
 
 def mail_from(sender: bytes, wanted: MailParameters, offered: Capabilities) -> bytes:
     """MAIL FROM with the parameters that the server knows (RFC 1870, 6152, 3461, 6531, 4954)."""
-    command = b"MAIL FROM:<%b>" % sender
-    if wanted.size and "SIZE" in offered:
+    command, keywords = b"MAIL FROM:<%b>" % sender, offered.keywords
+    if wanted.size and "SIZE" in keywords:
         command += b" SIZE=%d" % wanted.size
-    if wanted.body and "8BITMIME" in offered:
+    if wanted.body and "8BITMIME" in keywords:
         command += _BODY.get(wanted.body, b"")
-    if "DSN" in offered:
+    if "DSN" in keywords:
         if wanted.envid:
             command += b" ENVID=" + xtext(wanted.envid.encode("utf-8", "surrogateescape"))
         if wanted.ret:
             command += b" RET=" + wanted.ret.encode()
-    if wanted.smtputf8 and "SMTPUTF8" in offered:
+    if wanted.smtputf8 and "SMTPUTF8" in keywords:
         command += b" SMTPUTF8"
-    if wanted.auth and "AUTH" in offered:
+    if wanted.auth and "AUTH" in keywords:
         command += b" AUTH=<>"
     return command + b"\r\n"
 

@@ -108,8 +108,7 @@ class ReplyReader:
             self._lines = []
             self._kept = 0
             return
-        text = printable(line[:LINE_LIMIT])
-        replies.append(Reply(int(line[:3]), text, text, (line[4:],)))
+        replies.append(_single(line[:LINE_LIMIT]))
 
     def _more(self, line: bytes) -> None:
         """Take a line of a reply of several lines, as long as there is room."""
@@ -120,6 +119,12 @@ class ReplyReader:
             self._kept += LINE_LIMIT
         if len(self._lines) > LINES_LIMIT or self._kept > LINES_LIMIT * LINE_LIMIT:
             raise MalformedReply("a reply without end")
+
+
+@lru_cache(256)  # most replies of a server are always the same ones
+def _single(line: bytes) -> Reply:
+    text = printable(line)
+    return Reply(int(line[:3]), text, text, (line[4:],))
 
 
 def _joined(lines: list[bytes], last: bytes) -> Reply:
