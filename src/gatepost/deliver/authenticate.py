@@ -13,7 +13,7 @@ from msgspec import Struct
 from gatepost.deliver.failures import status_of
 from gatepost.deliver.smtp_connection import Connection
 from gatepost.deliver.smtp_settings import SmtpSettings
-from gatepost.lookup.port import Table
+from gatepost.lookup.registry import Maps
 from gatepost.mail.outcome import Class, Outcome
 
 Exchange = Generator[bytes, bytes, None]
@@ -65,21 +65,23 @@ _PLAINTEXT = frozenset(("PLAIN", "LOGIN"))
 class Authenticator:
     """Logs in where smtp_sasl_password_maps (`passwords`) knows the next hop."""
 
-    def __init__(self, settings: SmtpSettings, passwords: Table) -> None:
+    def __init__(self, settings: SmtpSettings, passwords: Maps) -> None:
         self._passwords = passwords
         self._by_sender = settings.smtp_sender_dependent_authentication
         self._soft = settings.smtp_sasl_auth_soft_bounce
         self._allowed = frozenset(_words(settings.smtp_sasl_mechanism_filter.upper()))
         self._options = frozenset(_words(settings.smtp_sasl_security_options))
         self._tls_options = frozenset(_words(settings.smtp_sasl_tls_security_options))
+        self._verified_options = frozenset(_words(settings.smtp_sasl_tls_verified_security_options))
 
     @property
     def by_sender(self) -> bool:
         """Whether a connection is good for mail of one sender only."""
         return self._by_sender
 
-    async def log_in(self, connection: Connection, nexthop: str, sender: str) -> None:
-        """AUTH, where the server offers it and there are credentials for it. Raises NotAuthenticated, Broken, LookupFailure."""
+    async def log_in(self, connection: Connection, nexthop: str, sender: str, *, verified: bool) -> None:
+        """AUTH, where the server offers it and there are credentials for it. `verified`: the server's certificate is the one that
+        policy asked for. Raises NotAuthenticated, Broken, LookupFailure."""
         client = connection.client
         if "AUTH" not in client.offered.keywords:
             return
@@ -87,7 +89,9 @@ class Authenticator:
         if who is None:
             return
         label = connection.host.label
-        mechanism = self._choose(client.offered.keywords["AUTH"], secure=connection.extra("ssl_object") is not None)
+        secure = connection.extra("ssl_object") is not None
+        options = (self._verified_options if verified else self._tls_options) if secure else self._options
+        mechanism = self._choose(client.offered.keywords["AUTH"], options)
         if mechanism is None:
             text = f"SASL authentication failed; cannot authenticate to server {label}: no mechanism available"
             raise NotAuthenticated(Outcome(Class.TEMPORARY, "4.7.0", text))
@@ -117,18 +121,18 @@ class Authenticator:
     async def _credentials(self, host: str, nexthop: str, sender: str) -> Credentials | None:
         keys = (sender, host, nexthop) if self._by_sender and sender else (host, nexthop)
         for key in keys:
-            value = await self._passwords.lookup(key)
+            value = await self._passwords.find(key)
             if value is not None:
                 user, _, password = value.partition(":")
                 return Credentials(user, password) if user else None
         return None
 
-    def _choose(self, offered: str, *, secure: bool) -> str | None:
+    def _choose(self, offered: str, options: frozenset[str]) -> str | None:
         """The best mechanism that both sides know and the options allow."""
         words = frozenset(_words(offered.upper()))
         if self._allowed:
             words &= self._allowed
-        if "noplaintext" in (self._tls_options if secure else self._options):
+        if "noplaintext" in options:
             words -= _PLAINTEXT
         return next((mechanism for mechanism in _MECHANISMS if mechanism in words), None)
 

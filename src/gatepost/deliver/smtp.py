@@ -25,7 +25,7 @@ from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.deliver.starttls import NoSecurity, Security
 from gatepost.deliver.tls_policy import NO_TLS, BadTlsPolicy, Level, TlsPolicies
 from gatepost.events.records import Emit, Note
-from gatepost.lookup.port import LookupFailure, Table
+from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.net.connect import Connector, Endpoint
@@ -43,8 +43,8 @@ PassOn = Callable[[DeliveryRequest], Awaitable[Sequence[Report]]]
 class SmtpAgent:
     """Agent (deliver/port.py) for one service. `service`: its name in the log (`smtp`, `lmtp`, `relay`); `shuffle` orders hosts
     of one preference; `own`: addresses of this host (inet_interfaces, proxy_interfaces); `base`: directory that paths of
-    UNIX-domain sockets are relative to (queue_directory); `clock`: seconds since 1970; `tls_policies`: smtp_tls_policy_maps,
-    opened; `passwords`: smtp_sasl_password_maps; `rewrite`: what becomes of a message on its way out (smtp_generic_maps,
+    UNIX-domain sockets are relative to (queue_directory); `clock`: seconds since 1970; `tls_policies`: smtp_tls_policy_maps;
+    `passwords`: smtp_sasl_password_maps; `rewrite`: what becomes of a message on its way out (smtp_generic_maps,
     smtp_header_checks): the same recipients in the same order; `best_mx`: who delivers what would loop back to this host
     (best_mx_transport); `discard_maps`: smtp_discard_ehlo_keyword_address_maps; `reply_filter`: smtp_reply_filter. Raises
     BadTlsPolicy where smtp_tls_security_level names no level."""
@@ -61,8 +61,8 @@ class SmtpAgent:
         service: str = "smtp",
         own: frozenset[str] = frozenset(),
         base: str = "",
-        tls_policies: Table | None = None,
-        passwords: Table | None = None,
+        tls_policies: Maps | None = None,
+        passwords: Maps | None = None,
         rewrite: Rewrite | None = None,
         best_mx: PassOn | None = None,
         discard_maps: Maps | None = None,
@@ -85,7 +85,9 @@ class SmtpAgent:
         self._wishes = wishes_of(settings, own)
         self._tls = TlsPolicies(settings, tls_policies)
         self._security = Security(settings, lambda text: emit(Note(service, text)))
-        self._authenticator = Authenticator(settings, passwords) if settings.smtp_sasl_auth_enable and passwords else None
+        self._authenticator: Authenticator | None = None
+        if settings.smtp_sasl_auth_enable and passwords is not None and not passwords.empty:
+            self._authenticator = Authenticator(settings, passwords)
         self._rewrite = rewrite
         self._best_mx = best_mx
         self._discard_maps = discard_maps
@@ -190,7 +192,8 @@ class SmtpAgent:
             if event is Event.READY and not self._settings.smtp_tls_wrappermode:
                 await self._security.hello(connection, policy)
             if self._authenticator is not None and connection.client.refusal is None:
-                await self._authenticator.log_in(connection, attempt.request.nexthop, attempt.request.message.envelope.sender)
+                nexthop, sender = attempt.request.nexthop, attempt.request.message.envelope.sender
+                await self._authenticator.log_in(connection, nexthop, sender, verified=policy.level > Level.ENCRYPT)
         except Broken as trouble:
             outcome = failures.broken(trouble, host.label, lmtp=self._settings.lmtp)
         except NoSecurity as lack:

@@ -70,7 +70,6 @@ class SmtpSettings(TlsSettings, frozen=True, kw_only=True):
     smtp_tls_enforce_peername: bool
     smtp_tls_security_level: str
     smtp_tls_wrappermode: bool
-    smtp_tls_policy_maps: str
     smtp_tls_verify_cert_match: str
     smtp_tls_secure_cert_match: str
     smtp_tls_fingerprint_cert_match: str
@@ -97,10 +96,10 @@ class SmtpSettings(TlsSettings, frozen=True, kw_only=True):
     tls_wildcard_matches_multiple_labels: bool
 
     smtp_sasl_auth_enable: bool
-    smtp_sasl_password_maps: str
     smtp_sasl_mechanism_filter: str
     smtp_sasl_security_options: str
     smtp_sasl_tls_security_options: str
+    smtp_sasl_tls_verified_security_options: str
     smtp_sasl_auth_soft_bounce: bool
     smtp_sender_dependent_authentication: bool
 

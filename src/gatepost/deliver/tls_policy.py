@@ -6,7 +6,7 @@ import re
 from msgspec import Struct
 
 from gatepost.deliver.smtp_settings import SmtpSettings
-from gatepost.lookup.port import Table
+from gatepost.lookup.registry import Maps
 
 
 class Level(enum.IntEnum):
@@ -41,24 +41,24 @@ NO_TLS = TlsPolicy()
 
 
 class TlsPolicies:
-    """The policies of one service. `table`: smtp_tls_policy_maps, opened. Raises BadTlsPolicy where the parameters are bad."""
+    """The policies of one service. `maps`: smtp_tls_policy_maps. Raises BadTlsPolicy where the parameters are bad."""
 
-    def __init__(self, settings: SmtpSettings, table: Table | None = None) -> None:
+    def __init__(self, settings: SmtpSettings, maps: Maps | None = None) -> None:
         self._settings = settings
-        self._table = table
+        self._maps = None if maps is None or maps.empty else maps
         self._default = default_level(settings)
 
     @property
     def idle(self) -> bool:
         """Whether no next hop gets TLS."""
-        return self._table is None and self._default is Level.NONE
+        return self._maps is None and self._default is Level.NONE
 
     async def find(self, nexthop: str, host: str) -> TlsPolicy:
         """The policy for `nexthop` (as written) over the exchanger `host`. Raises BadTlsPolicy and LookupFailure."""
         level, attributes = self._default, dict[str, str]()
-        if self._table is not None:
+        if self._maps is not None:
             for key in keys(nexthop):
-                if (value := await self._table.lookup(key)) is not None:
+                if (value := await self._maps.find(key)) is not None:
                     level, attributes = parse_policy(value)
                     break
         return self._policy(level, attributes, nexthop, host)

@@ -11,9 +11,7 @@ from gatepost.deliver.port import Agent, DeliveryRequest, Report
 from gatepost.deliver.smtp import PassOn, SmtpAgent
 from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
 from gatepost.events.records import Emit, Note
-from gatepost.lookup.braces import split_list
-from gatepost.lookup.port import Table
-from gatepost.lookup.registry import Maps, Tables
+from gatepost.lookup.registry import Maps
 from gatepost.mail.outcome import deferred
 from gatepost.net.connect import SocketConnector
 from gatepost.service.outgoing import in_turn, outgoing_rewriter
@@ -49,8 +47,8 @@ def smtp_agent(house: "House", entry: ServiceEntry) -> Agent:
         service=entry.command,
         own=house.own_addresses,
         base=str(house.queue_directory),
-        tls_policies=_table(tables, settings.smtp_tls_policy_maps),
-        passwords=_table(tables, settings.smtp_sasl_password_maps),
+        tls_policies=maps(f"{entry.command}_tls_policy_maps"),
+        passwords=maps(f"{entry.command}_sasl_password_maps"),
         rewrite=in_turn(
             outgoing_checks(house, overrides, entry.command, tables, emit),
             outgoing_rewriter(house, overrides, entry.command, tables),
@@ -77,9 +75,3 @@ def _best_mx(house: "House", entry: ServiceEntry, emit: Emit) -> PassOn | None:
         return [replace(report, service=report.service or house.transports.program(transport)) for report in reports]
 
     return pass_on
-
-
-def _table(tables: Tables, value: str) -> Table | None:
-    """The table of a parameter that names one, None where it names none."""
-    specs = split_list(value)
-    return tables.open(specs[0]) if specs else None

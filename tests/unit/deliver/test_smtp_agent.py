@@ -483,16 +483,6 @@ def test_tls_injection_is_refused() -> None:
     assert told.startswith(f"4 4.5.0 malformed reply from {WHO} while receiving the STARTTLS response")
 
 
-class Passwords:
-    name = "inline:"
-    whole_key = False
-
-    async def lookup(self, key: str) -> str | None:
-        return "me:pw" if key == "[mx]:2526" else None
-
-    def close(self) -> None: ...
-
-
 @pytest.mark.parametrize(
     ("offered", "reply", "sent", "told"),
     [
@@ -513,7 +503,7 @@ def test_authentication(offered: str, reply: Any, sent: list[str], told: str) ->
         settings = bench.agent._settings
         agent = SmtpAgent(
             settings, Names(), Net(mx=[server]), clock=lambda: 0.0, shuffle=lambda hosts: None, emit=bench.events.append,
-            passwords=Passwords(),
+            passwords=Tables(print).maps("inline:{{other = x:y}}, inline:{{[mx]:2526 = me:pw}}", "smtp_sasl_password_maps"),
         )  # fmt: skip
         (report,) = await agent.deliver(request("[mx]:2526", ["x@y.test"]))
         assert f"{report.outcome.cls.value} {report.outcome.enhanced} {report.outcome.text}" == told

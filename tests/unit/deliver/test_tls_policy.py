@@ -7,6 +7,7 @@ from tests.support.settings import default
 
 from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.deliver.tls_policy import BadTlsPolicy, Level, TlsPolicies, TlsPolicy, default_level, keys, parse_policy
+from gatepost.lookup.registry import Maps
 
 
 class Table:
@@ -23,7 +24,10 @@ class Table:
 
 
 def find(nexthop: str, rows: dict[str, str] | None = None, **settings: str) -> TlsPolicy:
-    policies = TlsPolicies(default(SmtpSettings, **settings), Table(**rows) if rows else None)  # type: ignore[arg-type]
+    maps = Maps((Table(**rows),), "smtp_tls_policy_maps", print) if rows else None
+    policies = TlsPolicies(default(SmtpSettings, **settings), maps)
+        default(SmtpSettings, **settings), Maps((Table(**rows),), "smtp_tls_policy_maps", print) if rows else None
+    )  # type: ignore[arg-type]
     return asyncio.run(policies.find(nexthop, "mx.host.test"))
 
 
