@@ -26,8 +26,6 @@ class Table:
 def find(nexthop: str, rows: dict[str, str] | None = None, **settings: str) -> TlsPolicy:
     maps = Maps((Table(**rows),), "smtp_tls_policy_maps", print) if rows else None
     policies = TlsPolicies(default(SmtpSettings, **settings), maps)
-        default(SmtpSettings, **settings), Maps((Table(**rows),), "smtp_tls_policy_maps", print) if rows else None
-    )  # type: ignore[arg-type]
     return asyncio.run(policies.find(nexthop, "mx.host.test"))
 
 
