@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "postconf": ("postconf", "show or edit parameters and services"),
     "postmap": ("postmap", "build and query lookup tables"),
     "postalias": ("postalias", "build and query alias databases"),
-    "newaliases": ("newaliases", "rebuild the alias databases"),
+    "newaliases": ("sendmail", "rebuild the alias databases"),
     "sendmail": ("sendmail", "submit a message"),
     "mailq": ("sendmail", "list the queue"),
     "postqueue": ("postqueue", "list or flush the queue"),

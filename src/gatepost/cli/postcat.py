@@ -17,6 +17,7 @@ _USAGE = (
     " [-q (access queue)] [-v] [file(s)...]"
 )
 _PARTS = "beh"
+_BEFORE_SENDER = ("log_ident", "rewrite_context")
 _RET_FLAGS = {"FULL": 1, "HDRS": 2}
 _WAITING = frozenset((Status.QUEUED, Status.HELD, Status.ACTIVE, Status.REQUEUED))
 
@@ -114,9 +115,9 @@ def _records(message: StoredMessage) -> Iterator[str]:
         yield f"named_attribute: envelope_id={envelope.envid}"
     if envelope.ret:
         yield f"named_attribute: ret_flags={_RET_FLAGS.get(envelope.ret, 0)}"
-    for name, value in envelope.attributes:
-        if name != "encoding":
-            yield f"named_attribute: {name}={value}"
+    attributes = [(name, value) for name, value in envelope.attributes if name != "encoding"]
+    first = [one for one in attributes if one[0] in _BEFORE_SENDER]
+    yield from (f"named_attribute: {name}={value}" for name, value in first)
     named = (
         ("sender_fullname", envelope.sender_fullname),
         ("content_filter", envelope.content_filter),
@@ -125,6 +126,7 @@ def _records(message: StoredMessage) -> Iterator[str]:
     )
     yield from (f"{name}: {value}" for name, value in named if value)
     yield f"sender: {external(envelope.sender)}"
+    yield from (f"named_attribute: {name}={value}" for name, value in attributes if (name, value) not in first)
     if envelope.encoding:
         yield f"named_attribute: encoding={envelope.encoding}"
     for index, recipient in enumerate(envelope.recipients):

@@ -49,7 +49,7 @@ def _flush(command: Command, found: Asked) -> int:
 def _rebuild(command: Command, found: Asked) -> int:
     from gatepost.cli.newaliases import rebuild
 
-    return rebuild(str(command.directory))
+    return rebuild(str(command.directory), found.aliases)
 
 
 def _start(command: Command, found: Asked) -> int:

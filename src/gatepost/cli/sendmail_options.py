@@ -20,7 +20,7 @@ class Asked:
     """What the command line asks for. `mode`: a letter as after -b (`m` deliver, `p` list the queue, `i` rebuild aliases, `s`
     SMTP on standard input, `d` start the daemon, `q` flush, `h` ask for what is not there); `sender` is UNSET for the user's
     own address; `dot_ends`: a line with a dot alone ends the message; `flush`: what of the queue to flush (-qI and -qR), an
-    option of postqueue."""
+    option of postqueue; `aliases`: the database to rebuild instead of those that are configured (-oA)."""
 
     def __init__(self, mode: str) -> None:
         self.mode = mode
@@ -36,6 +36,7 @@ class Asked:
         self.verify = False
         self.verbose = 0
         self.dot_ends = True
+        self.aliases = ""
         self.flush: tuple[str, ...] = ("-f",)
 
 
@@ -208,7 +209,7 @@ def _ignore_dots(command: Command, found: Asked, value: str = "") -> None:
 def _o(command: Command, found: Asked, value: str) -> None:
     """Old names of options, one letter each."""
     if value[0] == "A":
-        return
+        found.aliases = value[1:]
     if value[0] in "iv7e8":
         {"i": _ignore_dots, "v": _verbose}.get(value[0], _ignored)(command, found, "")
 

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from gatepost.cli import command as common
+from gatepost.cli.command import Fatal
 from gatepost.cli.location import configuration_directory
 from gatepost.lookup import indexed
 from gatepost.lookup.braces import split_list
@@ -34,10 +35,6 @@ class Syntax(Struct, frozen=True):
     separator: str
 
 
-class Fatal(Exception):
-    """The command cannot go on; the message says why."""
-
-
 class Command:
     """One call of the command: its options, and where they lead."""
 
@@ -52,10 +49,10 @@ class Command:
     def run(self, specs: Sequence[str]) -> int:
         """Do what the options ask for with the tables `specs`; exit status. Raises Fatal, LookupFailure, OSError."""
         if sum((self.query is not None, self.delete is not None, "-s" in self.flags)) > 1:
-            raise Fatal("specify only one of -s -q or -d")
+            raise Fatal("specify only one of -s -q or -d", logged=False)
         self._check_message_mode()
         if not specs:
-            raise Fatal(self.syntax.usage)
+            raise Fatal(self.syntax.usage, logged=False)
         if self.query is not None:
             return self._query([self._spec(spec) for spec in specs], self.query)
         if self.delete is not None:
@@ -72,7 +69,7 @@ class Command:
 
     def _check_message_mode(self) -> None:
         if self.flags & {"-b", "-h"} and self.query != "-":
-            raise Fatal('specify -b -h or -m only with "-q -"')
+            raise Fatal('specify -b -h or -m only with "-q -"', logged=False)
         if "-m" in self.flags and not self.flags & {"-b", "-h"}:
             self.warn("ignoring -m option without -b or -h")
 
@@ -116,9 +113,9 @@ class Command:
         return found
 
     async def _first(self, tables: Iterable[Table], key: str) -> str | None:
-        if not key:
-            return None
         for table in tables:
+            if not key and not table.whole_key:
+                continue  # but a pattern may match nothing at all
             try:
                 value = await table.lookup(key)
             except Unavailable:
@@ -297,10 +294,11 @@ def main(syntax: Syntax, argv: Sequence[str]) -> int:
         sys.stderr.write(f"{syntax.program}: {what} -- '{error.opt}'\n{syntax.program}: fatal: {syntax.usage}\n")
         return 1
     command = Command(syntax, options)
+    logged = True
     try:
         return command.run(specs)
     except Fatal as error:
-        why = str(error)
+        why, logged = str(error), error.logged
     except NotApproved as refusal:
         for text in refusal.remarks:  # proxymap(8) would say so, whose part we have
             common.Command("proxymap", directory=command.directory).log(text, "warning")
@@ -309,7 +307,7 @@ def main(syntax: Syntax, argv: Sequence[str]) -> int:
         why = failure.why
     except OSError as error:
         why = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    command.voice.say(_printable(why), "fatal", logged=why != syntax.usage)
+    command.voice.say(_printable(why), "fatal", logged=logged)
     return 1
 
 

@@ -112,6 +112,12 @@ def test_message_keys() -> None:
     assert {"t bad", "inner", "after"} <= set(keys(body=True, mime=True))
 
 
+def test_nothing_at_all_is_a_key_for_patterns_only(shell: Shell) -> None:
+    assert shell("postmap", "-q", "", "inline:{a=b}", "static:x") == (0, "x\n", "")
+    assert shell("postmap", "-q", "", "inline:{a=b}") == (1, "", "")
+    assert shell("postmap", "-q", "-", "static:x", stdin="a\n\n") == (0, "a\tx\n\tx\n", "")
+
+
 def test_the_mail_log_hears_of_it_too(shell: Shell, tmp_path: Path) -> None:
     folder = tmp_path / "conf"
     folder.mkdir()

@@ -71,3 +71,15 @@ def test_what_cannot_be(command: Command, monkeypatch: pytest.MonkeyPatch, words
 @pytest.mark.parametrize("option", ["-bh", "-bH"])
 def test_what_is_not_there_is_asked_for_in_vain(option: str) -> None:
     assert sendmail.main(["sendmail", option]) == 0
+
+
+def test_newaliases_is_sendmail_under_another_name(command: Command, tmp_path: Path) -> None:
+    configuration = tmp_path / "main.cf"
+    configuration.write_text(configuration.read_text() + f"alias_database = hash:{tmp_path}/one\n")
+    for name in ("one", "two"):
+        (tmp_path / name).write_text("a: b\n")
+    assert sendmail.main(["newaliases", "-C", str(tmp_path), "-x"]) == 0
+    assert not (tmp_path / "two.lmdb").exists() and (tmp_path / "one.lmdb").exists()
+    assert sendmail.main(["newaliases", "-C", str(tmp_path), f"-oAhash:{tmp_path}/two"]) == 0
+    assert (tmp_path / "two.lmdb").exists()
+    assert sendmail.main(["newaliases", "-C", str(tmp_path), "somebody"]) == 75
