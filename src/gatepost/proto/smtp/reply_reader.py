@@ -6,6 +6,7 @@ bounded: a line and a reply have a largest length beyond which the rest is dropp
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from msgspec import Struct
 
