@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 _WORD: Final = ctypes.sizeof(ctypes.c_void_p)
 _SET_GROUPS_LIST: Final = 92  # SSL_CTRL_SET_GROUPS_LIST of ssl.h
+_SET_TICKET_KEYS: Final = 59  # SSL_CTRL_SET_TLSEXT_TICKET_KEYS
+
+TICKET_SECRET: Final = 80
+"""Octets of the keys of session tickets: a name, and keys for HMAC and AES-256."""
 
 
 @functools.cache
@@ -58,6 +62,17 @@ def choose_groups(context: "ssl.SSLContext", names: Iterable[str]) -> list[str]:
     if known:
         control(pointer, _SET_GROUPS_LIST, 0, ":".join(known).encode())
     return known
+
+
+def share_tickets(context: "ssl.SSLContext", secret: bytes) -> None:
+    """Have session tickets made and read with keys out of `secret` (TICKET_SECRET octets), so that a session that began in one
+    process can be resumed in another with the same secret. Where OpenSSL cannot be asked, each process has keys of its own."""
+    functions = library()
+    if functions is not None:
+        control = functions.SSL_CTX_ctrl
+        control.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_long, ctypes.c_char_p)
+        control.restype = ctypes.c_long
+        control(ctypes.c_void_p(context_pointer(context)), _SET_TICKET_KEYS, len(secret), secret)
 
 
 def limit_sessions(context: "ssl.SSLContext", seconds: int) -> None:

@@ -79,8 +79,11 @@ class ServerTls:
 
     __slots__ = ("_authorities", "_digest", "asks", "context", "required", "warnings")
 
-    def __init__(self, settings: TlsServerSettings, *, wrapper: bool = False, names: ServerNames | None = None) -> None:
-        """`names`: other certificates for other names (tls_server_sni_maps). Raises TlsFailure."""
+    def __init__(
+        self, settings: TlsServerSettings, *, wrapper: bool = False, names: ServerNames | None = None, tickets: bytes = b""
+    ) -> None:
+        """`names`: other certificates for other names (tls_server_sni_maps); `tickets`: the secret of session tickets, which all
+        workers share (openssl.share_tickets). Raises TlsFailure."""
         self.required = settings.requires_tls or wrapper
         self._digest = settings.smtpd_tls_fingerprint_digest or "md5"
         insists = settings.smtpd_tls_req_ccert and self.required
@@ -91,6 +94,8 @@ class ServerTls:
         if settings.level not in _LEVELS:
             self.warnings += (f'unsupported smtpd TLS level "{settings.level}", using "encrypt"',)
         self.context = _context(settings, required=self.required, asks=self.asks)
+        if tickets:
+            openssl.share_tickets(self.context, tickets)
         if names is not None:
             self.context.sni_callback = names.choose
         self._authorities = _authorities(settings.smtpd_tls_CAfile) if self.asks else []

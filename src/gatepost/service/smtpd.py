@@ -59,15 +59,16 @@ def open_service(house: "House", entry: ServiceEntry, tls: "ServerTls | TlsFailu
     )
 
 
-def load_tls(configuration: Configuration, entry: ServiceEntry, emit: Emit) -> ServerTls | TlsFailure | None:
-    """The TLS of a service, None where it has none. To be called while we are still root, whose alone private keys are."""
+def load_tls(configuration: Configuration, entry: ServiceEntry, emit: Emit, tickets: bytes = b"") -> ServerTls | TlsFailure | None:
+    """The TLS of a service, None where it has none. To be called while we are still root, whose alone private keys are. `tickets`:
+    the workers' common secret for session tickets."""
     settings = configuration.view(TlsServerSettings, entry.overrides)
     wrapper = configuration.view(SmtpdSettings, entry.overrides).smtpd_tls_wrappermode
     if not wrapper and not settings.offers_tls:
         return None
     try:
         names = server_names(configuration, entry, lambda text: emit(Note("smtpd", text, "warning")))
-        return ServerTls(settings, wrapper=wrapper, names=names)
+        return ServerTls(settings, wrapper=wrapper, names=names, tickets=tickets)
     except TlsFailure as failure:
         return failure
 

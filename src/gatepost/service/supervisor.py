@@ -25,6 +25,7 @@ from pathlib import Path
 from gatepost.config.configuration import ConfigurationError, load
 from gatepost.config.usage import missing
 from gatepost.events.records import Note
+from gatepost.net.openssl import TICKET_SECRET
 from gatepost.service import agent, preload, showq, worker
 from gatepost.service.anvil import Anvil
 from gatepost.service.children import Children, Role, how_it_ended
@@ -60,6 +61,7 @@ class Supervisor:
         self._generations = itertools.count(1)
         self._stopping = False
         self._anvil_wait = 0.0
+        self._tickets = os.urandom(TICKET_SECRET)  # a new one with each reload: what it protects is not kept longer than need be
         self._pid = os.getpid()
         self._configuration = load(directory)
         self._settings = self._configuration.view(MasterSettings)
@@ -124,7 +126,10 @@ class Supervisor:
         self._listeners.close_left_over()  # else nobody would ever accept what still connects there
         if role.name == "worker":
             listeners = self._listeners.sockets()
-            tls = {listener.entry.key: load_tls(self._configuration, listener.entry, self._log.emit) for listener in listeners}
+            tls = {
+                listener.entry.key: load_tls(self._configuration, listener.entry, self._log.emit, self._tickets)
+                for listener in listeners
+            }
             counters = self._anvil.counters(self._configuration, self._log.emit)
             self._give_up_privileges()
             worker.run(worker.Inheritance(self._configuration, listeners, tls, self._log, faults, counters, role.number, ready))
@@ -177,6 +182,7 @@ class Supervisor:
         before = self._configuration, self._settings, self._listeners, self._generation
         self._configuration, self._settings, self._listeners = configuration, settings, listeners
         self._generation = next(self._generations)
+        self._tickets = os.urandom(TICKET_SECRET)
         self._start_workers()
         if not self._wait_until_serving(self._generation):
             self._children.signal(signal.SIGKILL, generation=self._generation)
