@@ -7,17 +7,15 @@ Needs root, Debian's postfix, and dovecot for lmtp; neither /etc/postfix nor /et
 
 import argparse
 import os
-import shutil
 import statistics
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from servers import Server, arrived, cpu, gatepost, memory, postfix
+from servers import Server, arrived, cpu, fresh_directory, gatepost, memory, postfix
 
 _USER = 5555  # uid and gid of all mailboxes; nobody's account
 _PATIENCE = 30.0  # seconds for Dovecot to start
@@ -96,23 +94,19 @@ class Place(NamedTuple):
 @contextmanager
 def place(way: str, mailboxes: int) -> Iterator[Place]:
     """Empty mailboxes, and Dovecot where it is to fill them."""
-    directory = Path(tempfile.mkdtemp(prefix="bench-mail-"))
+    directory = fresh_directory()
     base = directory / "mail"
+    base.mkdir()
+    os.chown(base, _USER, _USER)
+    (directory / "mailboxes").write_text("".join(f"u{n}@example.org u{n}/Maildir/\n" for n in range(mailboxes)))
     names = {"place": directory, "base": base, "user": _USER}
-    try:
-        directory.chmod(0o755)
-        base.mkdir()
-        os.chown(base, _USER, _USER)
-        (directory / "mailboxes").write_text("".join(f"u{n}@example.org u{n}/Maildir/\n" for n in range(mailboxes)))
-        more = _DOMAIN + _MAIN_CF[way].format(**names)
-        if way == "maildir":
-            yield Place(base, more, 0)
-        else:
-            (directory / "dovecot.conf").write_text(_DOVECOT_CONF.format(**names))
-            with _dovecot(directory) as pid:
-                yield Place(base, more, pid)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    more = _DOMAIN + _MAIN_CF[way].format(**names)
+    if way == "maildir":
+        yield Place(base, more, 0)
+        return
+    (directory / "dovecot.conf").write_text(_DOVECOT_CONF.format(**names))
+    with _dovecot(directory) as pid:
+        yield Place(base, more, pid)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Gatepost and Debian's Postfix side by side: each in a directory of its own, with the same main.cf and master.cf, and what
 their processes cost. Needs root. /etc/postfix is never touched."""
 
+import atexit
 import os
 import re
 import shutil
@@ -101,49 +102,53 @@ def wait_port(port: int) -> None:
 def gatepost(sink: int = _NOWHERE, *, limit: str = "-", more: str = "") -> Iterator[Server]:
     """Gatepost (`GATEPOST`, else the one beside this Python) that relays to `sink`."""
     executable = os.environ.get("GATEPOST") or str(Path(sys.executable).with_name("gatepost"))
-    with _directory(sink, limit, more) as (directory, port):
-        output = (directory / "output").open("wb")
-        process = subprocess.Popen(
-            [executable, "-c", str(directory / "conf"), "start", "--foreground"], stdout=output, stderr=subprocess.STDOUT
-        )
-        try:
-            wait_port(port)
-            yield Server(process.pid, port)
-        finally:
-            process.terminate()
-            process.wait(_PATIENCE)
-            output.close()
+    directory, port = _directory(sink, limit, more)
+    output = (directory / "output").open("wb")
+    process = subprocess.Popen(
+        [executable, "-c", str(directory / "conf"), "start", "--foreground"], stdout=output, stderr=subprocess.STDOUT
+    )
+    try:
+        wait_port(port)
+        yield Server(process.pid, port)
+    finally:
+        process.terminate()
+        process.wait(_PATIENCE)
+        output.close()
 
 
 @contextmanager
 def postfix(sink: int = _NOWHERE, *, limit: str = "-", more: str = "") -> Iterator[Server]:
     """Debian's Postfix that relays to `sink`."""
-    with _directory(sink, limit, more) as (directory, port):
-        command = ["postfix", "-c", str(directory / "conf")]
-        subprocess.run([*command, "start"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            wait_port(port)
-            yield Server(int((directory / "spool/pid/master.pid").read_text()), port)
-        finally:
-            subprocess.run([*command, "stop"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    directory, port = _directory(sink, limit, more)
+    command = ["postfix", "-c", str(directory / "conf")]
+    subprocess.run([*command, "start"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_port(port)
+        yield Server(int((directory / "spool/pid/master.pid").read_text()), port)
+    finally:
+        subprocess.run([*command, "stop"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-@contextmanager
-def _directory(sink: int, limit: str, more: str) -> Iterator[tuple[Path, int]]:
+def _directory(sink: int, limit: str, more: str) -> tuple[Path, int]:
     if os.geteuid() != 0 or shutil.which("postfix") is None:
         raise SystemExit("bench: needs root, and Debian's postfix installed")
-    directory, port = Path(tempfile.mkdtemp(prefix="bench-")), free_port()
+    directory, port = fresh_directory(), free_port()
+    for name in ("conf", "spool", "data"):
+        (directory / name).mkdir()
+    shutil.chown(directory / "data", _OWNER)
+    main = _MAIN_CF.format(directory=directory, owner=_OWNER, sink=sink, more=more)
+    (directory / "conf/main.cf").write_text(main)
+    (directory / "conf/master.cf").write_text(_MASTER_CF.format(port=port, limit=limit))
+    return directory, port
+
+
+def fresh_directory() -> Path:
+    """A directory of a run. It goes when the last run is over: for minutes after many files are removed, ext4 is slow to find
+    an inode for a new one, and the next run would pay for it."""
+    directory = Path(tempfile.mkdtemp(prefix="bench-"))
     directory.chmod(0o755)
-    try:
-        for name in ("conf", "spool", "data"):
-            (directory / name).mkdir()
-        shutil.chown(directory / "data", _OWNER)
-        main = _MAIN_CF.format(directory=directory, owner=_OWNER, sink=sink, more=more)
-        (directory / "conf/main.cf").write_text(main)
-        (directory / "conf/master.cf").write_text(_MASTER_CF.format(port=port, limit=limit))
-        yield directory, port
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return directory
 
 
 def arrived(count: Callable[[], int], wanted: int) -> float:
