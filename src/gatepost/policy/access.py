@@ -30,7 +30,7 @@ class Hit:
 async def search(e: Evaluation, table: Table, keys: Iterable[str], subject: Subject) -> Decision | None:
     """What `table` says of the first of `keys` that it has; None where it has none of them.
 
-    A table of patterns sees the first key only. A table that cannot answer refuses with 451.
+    A table of patterns sees the first key only. A table that cannot answer, or answers with nothing, refuses with 451.
     """
     for key in keys:
         try:
@@ -39,14 +39,22 @@ async def search(e: Evaluation, table: Table, keys: Iterable[str], subject: Subj
             if isinstance(failure, Unavailable):
                 e.warn(f"{failure.table} is unavailable. {failure.why}")
             e.warn(f'{table.name} lookup error for "{key[:100]}"')
-            e.trace.append(Step(subject.kind, failure.why, table.name, key))
-            return e.refuse(451, "4.3.5", f"{subject} rejected: Server configuration error", "data")
+            return _unusable(e, table, key, subject, failure.why)
+        if value == "":
+            e.warn(f"{table.name} lookup of {key} returns an empty string result")
+            e.warn(f"{table.name} should return NO RESULT in case of NOT FOUND")
+            return _unusable(e, table, key, subject, "empty string result")
         if value is not None:
             e.trace.append(Step(subject.kind, value, table.name, key))
             return await obey(e, table.name, key, value, subject)
         if table.whole_key:
             return None
     return None
+
+
+def _unusable(e: Evaluation, table: Table, key: str, subject: Subject, why: str) -> Decision:
+    e.trace.append(Step(subject.kind, why, table.name, key))
+    return e.refuse(451, "4.3.5", f"{subject} rejected: Server configuration error", "data")
 
 
 async def obey(e: Evaluation, table: str, key: str, value: str, subject: Subject) -> Decision:
