@@ -22,6 +22,13 @@ _NEGATED = {
 _SPECIAL = frozenset("[]^-&~|")
 
 
+class Unmatched(ValueError):
+    """A bracket expression that does not end."""
+
+    def __init__(self) -> None:
+        super().__init__("Unmatched [, [^, [:, [., or [=")
+
+
 def read_bracket(pattern: str, start: int, *, escape: Escape | None = None, newline: bool = True) -> tuple[str, int]:
     """(Python's form, index after the end) of the bracket expression at `pattern[start]`.
 
@@ -39,7 +46,7 @@ def read_bracket(pattern: str, start: int, *, escape: Escape | None = None, newl
     while True:
         character = pattern[index : index + 1]
         if not character:
-            raise ValueError("Unmatched [, [^, [:, [., or [=")
+            raise Unmatched
         if character == "]" and index > first:
             return "".join(out) + "]", index + 1
         if character == "[" and pattern[index + 1 : index + 2] in (":", ".", "="):
@@ -69,7 +76,7 @@ def _named(pattern: str, index: int) -> tuple[str, int]:
     if end < 0:
         if kind == ":":
             return r"\[", index + 1
-        raise ValueError("Unmatched [, [^, [:, [., or [=")
+        raise Unmatched
     name = pattern[index + 2 : end]
     if kind == ":":
         members = _NEGATED.get(name[1:]) if name.startswith("^") else _CLASSES.get(name)

@@ -19,12 +19,14 @@ class Unsupported(ValueError):
 
 class Dialect(Struct, frozen=True):
     """`flags`: the letters that it knows. `compile`: (pattern, toggled flags) to a compiled expression; raises ValueError or
-    re.error with what is wrong with the pattern, or Unsupported. `unclosed`: what becomes of a rule whose pattern does not end."""
+    re.error with what is wrong with the pattern, or Unsupported. `unclosed`: what becomes of a rule whose pattern does not end.
+    `obsolete`: those of the letters that mean nothing any more."""
 
     name: str
     flags: str
     compile: Callable[[str, frozenset[str]], re.Pattern[str]]
     unclosed: str = "skipping this rule"
+    obsolete: str = ""
 
 
 def _to_octets(text: str) -> str:
@@ -140,7 +142,9 @@ class _Reader:
         toggled: set[str] = set()
         for flag in flags:
             if flag not in self._dialect.flags:
-                raise _Skip(f'unknown {self._dialect.name} option "{flag}": skipping this rule')
+                raise _Skip(f'unknown regexp option "{flag}": skipping this rule')
+            if flag in self._dialect.obsolete:
+                self._warn(f'ignoring obsolete regexp option "{flag}"')
             toggled ^= {flag}
         try:
             return self._dialect.compile(pattern, frozenset(toggled))

@@ -7,7 +7,7 @@ table unavailable, with file and line, rather than leave out a rule that real PC
 import re
 
 from gatepost.lookup import pcre_escapes
-from gatepost.lookup.expression_class import read_bracket
+from gatepost.lookup.expression_class import Unmatched, read_bracket
 from gatepost.lookup.opening import Opening
 from gatepost.lookup.patterns import Dialect, Unsupported, open_patterns
 from gatepost.lookup.port import Table
@@ -66,7 +66,10 @@ class _Translation:
         return index + 1
 
     def _bracket(self, index: int) -> int:
-        text, index = read_bracket(self.pattern, index, escape=pcre_escapes.inside)
+        try:
+            text, index = read_bracket(self.pattern, index, escape=pcre_escapes.inside)
+        except Unmatched:
+            raise ValueError(f"error in regex at offset {len(self.pattern)}: missing terminating ] for character class") from None
         self.out.append(text)
         return index
 
@@ -167,8 +170,6 @@ _HANDLERS = {
 
 
 def _compile(pattern: str, flags: frozenset[str]) -> re.Pattern[str]:
-    if "X" in flags:
-        raise ValueError('unknown pcre option "X"')
     text = _Translation(pattern, flags).run()
     options = re.NOFLAG if "i" in flags else re.IGNORECASE
     options |= re.NOFLAG if "s" in flags else re.DOTALL
@@ -183,7 +184,7 @@ def _compile(pattern: str, flags: frozenset[str]) -> re.Pattern[str]:
         raise ValueError(f"error in regex: {error}") from None
 
 
-_DIALECT = Dialect("pcre", "imsxAEUX", _compile, unclosed="ignoring this rule")
+_DIALECT = Dialect("pcre", "imsxAEUX", _compile, unclosed="ignoring this rule", obsolete="X")
 
 
 def open_table(opening: Opening) -> Table:

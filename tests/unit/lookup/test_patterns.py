@@ -86,6 +86,9 @@ MISTAKES = [
     ("regexp", "/missing/", "no replacement text: using empty string"),
     ("pcre", "/unclosed", 'no closing regexp delimiter "/": ignoring this rule'),
     ("pcre", "/a(b/ u", "error in regex at offset 3: missing closing parenthesis"),
+    ("pcre", "/[a/ u", "error in regex at offset 2: missing terminating ] for character class"),
+    ("pcre", "/x/q flag", 'unknown regexp option "q": skipping this rule'),
+    ("pcre", "/x/X flag", 'ignoring obsolete regexp option "X"'),
     (
         "cidr",
         "10.0.0.1/8 x",
