@@ -33,5 +33,5 @@ class LocalAgent:
         start = Position(queued.recipient, request.message.envelope.sender)
         if await self._expansion.recipient(delivery, start):
             for outcome in await delivery.forwards.send(request, self._house.submit):
-                delivery.report(quiet(start), outcome)
+                delivery.report(quiet(start), outcome, relayed=True)
         return delivery.result()

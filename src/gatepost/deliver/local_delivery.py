@@ -41,7 +41,8 @@ class Position(Struct, frozen=True):
 
 class LocalDelivery:
     """One recipient of a message: a filter of what was done already, forwarded mail, and a report of each part of the result.
-    `loops`: addresses that the message was delivered to before it came here."""
+    `loops`: addresses that the message was delivered to before it came here. `only_asked`: somebody only wants to know whether the
+    address is good (verify(8)), and not, as with `sendmail -bv`, all that would come of it."""
 
     def __init__(self, request: DeliveryRequest, queued: QueuedRecipient, loops: set[str], started: float) -> None:
         self.request = request
@@ -49,6 +50,7 @@ class LocalDelivery:
         self.loops = loops
         self.started = started
         self.forwards = Forwards()
+        self.only_asked = request.probe and not request.message.envelope.trace
         self.parts: list[Report] = []
         self._done: set[tuple[object, ...]] = set()
 
@@ -62,10 +64,10 @@ class LocalDelivery:
     def was_done(self, *what: object) -> bool:
         return what in self._done
 
-    def report(self, at: Position, outcome: Outcome) -> bool:
+    def report(self, at: Position, outcome: Outcome, *, relayed: bool = False) -> bool:
         """Take down how it ended for `at`. False where that was a deferral: then the rest of a list waits as well."""
         queued = replace(self.queued, recipient=at.recipient)
-        self.parts.append(Report(queued, outcome, self.request.transport, self.started, self.started))
+        self.parts.append(Report(queued, outcome, self.request.transport, self.started, self.started, relayed=relayed))
         return outcome.cls is not Class.TEMPORARY
 
     def expanded(self, at: Position) -> None:

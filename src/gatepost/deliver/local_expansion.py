@@ -117,7 +117,7 @@ class LocalExpansion:
         if found is None:
             return None
         members, table = found
-        if delivery.request.probe:
+        if delivery.only_asked:
             return delivery.report(at, sent(f"aliased to {members}"))
         rights = self._alias_rights(table)
         if isinstance(rights, Outcome):
@@ -243,7 +243,7 @@ class LocalExpansion:
         path, extended = await self._forward_path(delivery.request, at, user)
         if not path:
             return None
-        if delivery.request.probe:
+        if delivery.only_asked:
             return delivery.report(at, sent(f"forward via file: {path}"))
         if not delivery.first_time("forward", path):
             return True if delivery.was_done("forward-done", path) else None

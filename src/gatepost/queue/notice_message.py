@@ -109,7 +109,7 @@ def _status_part(notice: Notice, system: MailSystem, boundary: str, encoding: Se
     for failure in notice.failures:
         yield ""
         yield from _recipient(notice, failure, mark)
-        if failure.action == "delayed":
+        if failure.action == "delayed" and not notice.via:  # a report of what was asked for promises nothing
             yield f"Will-Retry-Until: {mail_date(notice.message.id.arrival + system.lifetime)}"
     yield ""
 

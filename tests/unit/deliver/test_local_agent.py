@@ -17,7 +17,7 @@ from gatepost.deliver.privileged import Answer, Done, Failed, ReadFile, Request,
 from gatepost.events.records import Event, Note
 from gatepost.lookup.registry import Tables
 from gatepost.mail.content import Content, MemoryContent
-from gatepost.mail.envelope import Envelope, Recipient
+from gatepost.mail.envelope import Envelope, Recipient, Trace
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue.port import ActiveMessage, QueuedRecipient
 from gatepost.routing.port import AddressClass, Route
@@ -73,10 +73,13 @@ class World:
         self.asked.append((request, b"".join(content)))
         return self.ended
 
-    def deliver(self, to: str, header: bytes = b"", notify: int = 0, sender: str = "from@there.test") -> Report:
+    def deliver(
+        self, to: str, header: bytes = b"", notify: int = 0, sender: str = "from@there.test", probe: bool = False, trace: int = 0
+    ) -> Report:
         queued = QueuedRecipient(0, Recipient(to, "orig@here.test", notify=notify))
-        message = ActiveMessage(QueueId(1, 0), Envelope(sender), MemoryContent(header + b"Subject: x\r\n\r\nhi\r\n"), 10, (queued,))
-        (report,) = asyncio.run(self.agent.deliver(DeliveryRequest(message, (queued,), "local", "")))
+        envelope = Envelope(sender, attributes=(("trace_flags", str(trace)),))
+        message = ActiveMessage(QueueId(1, 0), envelope, MemoryContent(header + b"Subject: x\r\n\r\nhi\r\n"), 10, (queued,))
+        (report,) = asyncio.run(self.agent.deliver(DeliveryRequest(message, (queued,), "local", "", probe)))
         return report
 
 
@@ -123,6 +126,26 @@ def test_a_mailbox(world: Any) -> None:
     assert written == (
         b"Return-Path: <from@there.test>\nX-Original-To: orig@here.test\nDelivered-To: Alice@here.test\nSubject: x\n\nhi\n"
     )
+
+
+def test_a_probe_stops_at_the_alias_and_one_by_hand_says_all_that_would_come_of_it(world: Any) -> None:
+    here = world(aliases='list=alice, x@far.test, /tmp/box, "|cmd", ghost')
+    told = texts(here.deliver("list@here.test", probe=True))
+    assert told == ['list@here.test: aliased to alice, x@far.test, /tmp/box, "|cmd", ghost']
+    assert texts(here.deliver("list@here.test", probe=True, trace=int(Trace.VERIFY))) == [
+        "alice@here.test: delivers to maildir",
+        "x@far.test: forwards to x@far.test",
+        "list@here.test: delivers to file: /tmp/box",
+        "list@here.test: delivers to command: cmd",
+        'ghost@here.test: unknown user: "ghost"',
+    ]
+    assert here.asked == []
+    assert here.queued == []
+
+
+def test_mail_that_is_forwarded_is_relayed(world: Any) -> None:
+    report = world(aliases="ext=x@far.test").deliver("ext@here.test")
+    assert report.relayed
 
 
 # (aliases, recipient, what is logged)
