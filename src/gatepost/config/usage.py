@@ -72,8 +72,13 @@ def _changed(configuration: "Configuration") -> Iterator[tuple[Scope, Parameter,
     for scope in scopes(configuration):
         for name, value, line in scope.settings:
             row = configuration.parameters.get(name)
-            if row is not None and value != row.default:
+            if row is not None and value != row.default and not _declines(row, value):
                 yield scope, row, line
+
+
+def _declines(row: Parameter, value: str) -> bool:
+    """`biff = no`: who wants nothing of what is not here misses nothing."""
+    return row.kind is Kind.BOOLEAN and value == "no"
 
 
 def undefined(configuration: "Configuration") -> Iterator[Fault]:
