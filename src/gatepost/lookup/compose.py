@@ -8,7 +8,8 @@ from gatepost.lookup.port import Table, Unavailable
 def members(opening: Opening) -> tuple[Table, ...]:
     """The tables that `{type:name, ...}` lists, opened. Raises Unavailable for bad syntax."""
     try:
-        elements = braces.split_list(braces.unbrace(opening.name)) if opening.name.startswith("{") else []
+        braced = opening.name.startswith("{") and opening.name.endswith("}")
+        elements = braces.split_list(braces.unbrace(opening.name)) if braced else []
         specs = [braces.unbrace(element) if element.startswith("{") else element for element in elements]
     except braces.BraceError as error:
         raise Unavailable(opening.spec, f"bad {opening.type}:name syntax: {error}") from None

@@ -80,6 +80,14 @@ def test_what_a_table_says_later_is_heard_once(tmp_path: Path) -> None:
     assert len(heard) == 1
 
 
+@pytest.mark.parametrize("spec", ["unionmap:{", "unionmap:{}", "pipemap:x", "pipemap:{static:x"])
+def test_composed_tables_list_their_parts_in_braces(spec: str) -> None:
+    kind = spec.partition(":")[0]
+    with pytest.raises(Unavailable) as caught:
+        Tables(pytest.fail, strict=True).open(spec)
+    assert caught.value.why == f'bad syntax: "{spec}"; need "{kind}:{{type:name...}}"'
+
+
 def test_an_empty_result_is_a_failure() -> None:
     warnings: list[str] = []
     with pytest.raises(LookupFailure):
