@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 from gatepost.deliver.mailbox import LockRules, Mailbox
-from gatepost.deliver.privileged import AgentClient, Answer, Done, Failed, ReadFile, Request, RunCommand, WriteMaildir, WriteMbox
+from gatepost.deliver.privileged import (
+    AgentClient,
+    Answer,
+    Done,
+    Failed,
+    Letter,
+    ReadFile,
+    Request,
+    RunCommand,
+    WriteMaildir,
+    WriteMbox,
+)
 from tests.integration.system import System
 
 Make = Callable[..., System]
@@ -59,3 +70,18 @@ def test_mailboxes_are_written_below_their_base_only(system: Make) -> None:
     outside = _ask(gatepost, WriteMaildir(Mailbox(f"{gatepost.folder}/elsewhere/", 4711, 4711)), b"mail\n")
     assert isinstance(outside, Failed)
     assert outside.enhanced == "4.3.5"
+
+
+def test_letters_are_judged_one_by_one(system: Make) -> None:
+    gatepost = system().start()
+    base = gatepost.folder / "Maildir"
+    paths = (f"{base}/other/", f"{gatepost.folder}/elsewhere/", "/etc/", f"{base}/another/")
+    letters = tuple(Letter(Mailbox(path, 65534, 4711), path.encode()) for path in paths)
+    agent = AgentClient(str(gatepost.spool / "private" / "agent"), 10.0)
+    answers = asyncio.run(agent.deliver(letters))
+    assert [type(answer) for answer in answers] == [Done, Failed, Failed, Done]
+    for path in (paths[0], paths[3]):
+        (file,) = Path(path, "new").iterdir()
+        assert file.read_bytes() == path.encode()
+        assert (file.stat().st_uid, file.stat().st_gid, file.stat().st_mode & 0o777) == (65534, 4711, 0o600)
+    assert not Path(paths[1]).exists()

@@ -54,29 +54,78 @@ class Mailbox(Struct, frozen=True):
     privileged: bool = False
 
 
-def deliver_to_maildir(box: Mailbox, chunks: Chunks, now: Callable[[], float]) -> None:
-    """Write to `tmp/`, sync, link into `new/` (Maildir's own protocol). Raises MailboxError."""
-    seconds = now()
-    name = f"{int(seconds)}.P{os.getpid()}.{socket.gethostname()}"
-    temporary = f"{box.path}tmp/{name}.{int(seconds % 1 * 1e6)}.{os.urandom(4).hex()}"
-    try:
-        descriptor = _create(box, temporary)
-    except OSError as error:
-        raise MailboxError(*_opening(error, f"create maildir file {temporary}", "4.2.0")) from None
-    try:
+class Arrival:
+    """A message on its way into a Maildir, in STEPS: messages that take every step together wait for the disk together. Each step
+    raises MailboxError, and then nothing is left in the Maildir. `synced`: directories synced since all of them are there."""
+
+    __slots__ = ("_chunks", "_descriptor", "_name", "_path", "_synced", "box")
+
+    def __init__(self, box: Mailbox, chunks: Chunks, now: float, synced: set[str]) -> None:
+        self.box = box
+        self._chunks = chunks
+        self._synced = synced
+        self._name = f"{int(now)}.{{}}M{int(now % 1 * 1e6)}.{socket.gethostname()}"
+        self._path = f"{box.path}tmp/{self._name.format(f'P{os.getpid()}R{os.urandom(4).hex()}')}"
+        self._descriptor = -1
+
+    def write(self) -> None:
+        """Write to `tmp/`, and send the octets on their way to the disk."""
         try:
-            _write(descriptor, chunks, box.limit, 0)
-            os.fsync(descriptor)
-            status = os.fstat(descriptor)
-        finally:
+            self._descriptor = _create(self.box, self._path)
+        except OSError as error:
+            raise MailboxError(*_opening(error, f"create maildir file {self._path}", "4.2.0")) from None
+        with self._undone():
+            _write(self._descriptor, self._chunks, self.box.limit, 0)
+            os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)  # Linux: begins to write, and waits for nothing
+
+    def sync(self) -> None:
+        """Wait until the disk has them."""
+        with self._undone():
+            os.fsync(self._descriptor)
+
+    def show(self) -> None:
+        """Move to `new/` (Maildir's own protocol)."""
+        with self._undone():
+            status = os.fstat(self._descriptor)
+            self._close()
+            path = f"{self.box.path}new/{self._name.format(f'V{status.st_dev:x}I{status.st_ino:x}')}"
+            os.rename(self._path, path)
+            self._path = path
+
+    def settle(self) -> None:
+        """A rename is durable once its directory is; without this a power cut could take the delivered message back."""
+        directory = f"{self.box.path}new"
+        if directory not in self._synced:
+            with self._undone():
+                _sync_directory(directory)
+            self._synced.add(directory)
+
+    @contextmanager
+    def _undone(self) -> "Iterator[None]":
+        """Leave nothing behind where this fails."""
+        try:
+            yield
+        except BaseException as error:
+            self._close()
+            _remove(self._path)
+            if isinstance(error, OSError):
+                raise MailboxError(*_writing(error)) from None
+            raise
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
             os.close(descriptor)
-        micros = int(seconds % 1 * 1e6)
-        final = f"{int(seconds)}.V{status.st_dev:x}I{status.st_ino:x}M{micros}.{socket.gethostname()}"
-        os.rename(temporary, f"{box.path}new/{final}")
-        _sync_directory(f"{box.path}new")
-    except OSError as error:
-        _remove(temporary)
-        raise MailboxError(*_writing(error)) from None
+
+
+STEPS: tuple[Callable[[Arrival], None], ...] = (Arrival.write, Arrival.sync, Arrival.show, Arrival.settle)
+
+
+def deliver_to_maildir(box: Mailbox, chunks: Chunks, now: Callable[[], float]) -> None:
+    """Deliver one message. Raises MailboxError."""
+    arrival = Arrival(box, chunks, now(), set())
+    for step in STEPS:
+        step(arrival)
 
 
 def _create(box: Mailbox, temporary: str) -> int:

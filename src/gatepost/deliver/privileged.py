@@ -1,7 +1,7 @@
 """What the worker asks of the agent process, which alone may become another user: write a mailbox, read a file, run a command.
 
 On the wire (a unix socket): a 4-octet length and a msgpack record; then the content in pieces, each after its length, a length of
-zero at the end; then the answer as a record. One answer per request.
+zero at the end; then the answer as a record. One answer per request, but for letters one for each, in their order.
 The agent trusts the worker to name user and path, never the message: nothing in here interprets content.
 """
 
@@ -24,6 +24,19 @@ class WriteMaildir(Struct, frozen=True, tag=True):
     """Deliver the content into a Maildir."""
 
     box: Mailbox
+
+
+class Letter(Struct, frozen=True):
+    """A small message for a Maildir."""
+
+    box: Mailbox
+    content: bytes
+
+
+class WriteMaildirs(Struct, frozen=True, tag=True):
+    """Deliver letters into their Maildirs, each of them as by WriteMaildir, but so that they wait for the disk together."""
+
+    letters: tuple[Letter, ...]
 
 
 class WriteMbox(Struct, frozen=True, tag=True):
@@ -81,7 +94,7 @@ Request = WriteMaildir | WriteMbox | ReadFile | RunCommand
 Answer = Done | Failed
 
 encode = msgspec.msgpack.Encoder().encode
-requests: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
+requests: msgspec.msgpack.Decoder[Request | WriteMaildirs] = msgspec.msgpack.Decoder(Request | WriteMaildirs)
 _answers: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
 
 
@@ -95,6 +108,13 @@ class AgentClient:
 
     async def ask(self, request: Request, content: Iterable[bytes] = ()) -> Answer:
         """The agent's answer; Failed with 4.3.0 where there is none in time."""
+        return (await self._ask(request, content, 1))[0]
+
+    async def deliver(self, letters: tuple[Letter, ...]) -> list[Answer]:
+        """The agent's answers to letters, as above; all of them together are to fit into a record."""
+        return await self._ask(WriteMaildirs(letters), (), len(letters))
+
+    async def _ask(self, request: Request | WriteMaildirs, content: Iterable[bytes], wanted: int) -> list[Answer]:
         try:
             async with asyncio.timeout(self._time_limit), self._connection() as (reader, writer):
                 record = encode(request)
@@ -104,10 +124,9 @@ class AgentClient:
                     writer.write(chunk)
                     await writer.drain()
                 writer.write(LENGTH.pack(0))
-                (length,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
-                return _answers.decode(await reader.readexactly(length))
+                return [await _answer(reader) for _ in range(wanted)]
         except (OSError, TimeoutError, asyncio.IncompleteReadError, msgspec.DecodeError) as error:
-            return Failed("4.3.0", f"mail system agent: {error or type(error).__name__}")
+            return [Failed("4.3.0", f"mail system agent: {error or type(error).__name__}")] * wanted
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
@@ -132,6 +151,11 @@ class AgentClient:
         for _, writer in self._idle:
             writer.close()
         self._idle.clear()
+
+
+async def _answer(reader: asyncio.StreamReader) -> Answer:
+    (length,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
+    return _answers.decode(await reader.readexactly(length))
 
 
 def outcome_of(failure: Failed) -> Outcome:

@@ -5,15 +5,16 @@ are refused, and so is every path that would leave the base.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gatepost.deliver.letters import SMALL, Letters
 from gatepost.deliver.local_form import delivery_headers, maildir_form, mbox_form
 from gatepost.deliver.mailbox import LockRules, Mailbox
 from gatepost.deliver.port import DeliveryRequest, Report
-from gatepost.deliver.privileged import AgentClient, Failed, Request, WriteMaildir, WriteMbox, outcome_of
+from gatepost.deliver.privileged import AgentClient, Answer, Failed, WriteMaildir, WriteMbox, outcome_of
 from gatepost.events.records import Clock, Emit, Note
 from gatepost.lookup.address import Keys, find_address
 from gatepost.lookup.port import LookupFailure
@@ -55,6 +56,7 @@ class VirtualAgent:
             settings.stale_lock_time,
         )
         self._agent = agent
+        self._letters = Letters(agent)
         self._clock = clock
         self._emit = emit
 
@@ -99,17 +101,20 @@ class VirtualAgent:
         original = recipient.recipient.original or recipient.recipient.address
         headers = delivery_headers(message.envelope.sender, original, recipient.recipient.address)
         if is_maildir:
-            body = maildir_form(headers, message.content)
-            write: Request = WriteMaildir(box)
+            answer = await self._to_maildir(box, message.content.size, maildir_form(headers, message.content))
         else:
             body = mbox_form(message.envelope.sender, headers, message.content, self._clock())
-            write = WriteMbox(box, self._locks)
-        answer = await self._agent.ask(write, body)
+            answer = await self._agent.ask(WriteMbox(box, self._locks), body)
         if isinstance(answer, Failed):
             prefix = "maildir delivery failed: " if is_maildir else f"delivery failed to mailbox {box.path}: "
             outcome = outcome_of(answer)
             return replace(outcome, text=prefix + outcome.text)
         return sent(f"delivered to {kind}")
+
+    async def _to_maildir(self, box: Mailbox, size: int, body: Iterable[bytes]) -> Answer:
+        if size > SMALL:
+            return await self._agent.ask(WriteMaildir(box), body)
+        return await self._letters.deliver(box, b"".join(body))
 
     async def _find(self, maps: Maps, address: str) -> str | None:
         match = await find_address(

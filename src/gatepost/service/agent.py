@@ -14,23 +14,25 @@ import stat
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import msgspec
 from msgspec import Struct
 
-from gatepost.deliver.mailbox import MailboxError, deliver_to_maildir, deliver_to_mbox
+from gatepost.deliver.mailbox import STEPS, Arrival, MailboxError, deliver_to_maildir, deliver_to_mbox
 from gatepost.deliver.privileged import (
     LENGTH,
     LONGEST_RECORD,
     Answer,
     Done,
     Failed,
+    Letter,
     ReadFile,
     Request,
     RunCommand,
     WriteMaildir,
+    WriteMaildirs,
     WriteMbox,
     encode,
     requests,
@@ -41,7 +43,7 @@ from gatepost.service.grants import Grants
 from gatepost.service.log import Log
 
 _LONGEST_OUTPUT = 4096  # octets of a command's output that are kept for the log
-_libc = ctypes.CDLL(None, use_errno=True)
+_libc = ctypes.PyDLL(None)  # setfsuid(2) is over before another thread could use the time
 
 
 class Inheritance(Struct, frozen=True):
@@ -77,14 +79,14 @@ def _serve(connection: socket.socket, grants: Grants, log: Log) -> None:
         while True:
             request = stream.request()
             body = stream.body()
-            answer = perform(request, body, grants)
-            if answer is NOT_GRANTED:
-                log.emit(Note("agent", f"{_UNASKED}: {_in_short(request)}", "warning"))
-                log.flush()
+            if isinstance(request, WriteMaildirs):
+                answers = deliver_together(request.letters, grants, log)
+            else:
+                answers = [perform(request, body, grants, log)]
             for _ in body:
                 pass  # what a failed delivery left unread, so that the next record is found
-            record = encode(answer)
-            connection.sendall(LENGTH.pack(len(record)) + record)
+            records = map(encode, answers)
+            connection.sendall(b"".join(LENGTH.pack(len(record)) + record for record in records))
 
 
 class _Stream:
@@ -94,7 +96,7 @@ class _Stream:
         self._connection = connection
         self._buffer = b""
 
-    def request(self) -> Request:
+    def request(self) -> Request | WriteMaildirs:
         return requests.decode(self._exactly(self._length()))
 
     def body(self) -> Iterator[bytes]:
@@ -134,11 +136,9 @@ def _in_short(request: Request) -> str:
     return f"mailbox {request.box.path} of uid={request.box.uid} gid={request.box.gid}"
 
 
-def perform(request: Request, body: Iterator[bytes], grants: Grants) -> Answer:
-    """Do what is asked, as the user that it names; never raises for what that user's files or commands do.
-
-    Where we are not root, we can do nothing for others, and there is nothing to grant."""
-    if os.getuid() == 0 and not grants.allow(request):
+def perform(request: Request, body: Iterator[bytes], grants: Grants, log: Log) -> Answer:
+    """Do what is asked, as the user that it names; never raises for what that user's files or commands do."""
+    if not _granted(request, grants, log):
         return NOT_GRANTED
     try:
         if isinstance(request, RunCommand):
@@ -148,12 +148,47 @@ def perform(request: Request, body: Iterator[bytes], grants: Grants) -> Answer:
             return _run_command(request, body)
         with _as_user(*_owner(request, grants)):
             return _perform_on_files(request, body)
-    except MailboxError as error:
+    except (MailboxError, OSError) as error:
+        return _failed(error)
+
+
+def deliver_together(letters: Sequence[Letter], grants: Grants, log: Log) -> list[Answer]:
+    """Deliver letters, step by step all of them, each as its own user; whatever befalls one is its own affair."""
+    answers: list[Answer] = [NOT_GRANTED] * len(letters)
+    synced: set[str] = set()
+    pending = []
+    for index, letter in enumerate(letters):
+        request = WriteMaildir(letter.box)
+        if _granted(request, grants, log):
+            answers[index] = Done()
+            pending.append((index, request, Arrival(letter.box, (letter.content,), time.time(), synced)))
+    for step in STEPS:
+        going, pending = pending, []
+        for index, request, arrival in going:
+            try:
+                with _as_user(*_owner(request, grants)):
+                    step(arrival)
+                pending.append((index, request, arrival))
+            except (MailboxError, OSError) as error:
+                answers[index] = _failed(error)
+    return answers
+
+
+def _granted(request: Request, grants: Grants, log: Log) -> bool:
+    """Whether we do it; if not, it is told. Where we are not root, we can do nothing for others, and there is nothing to grant."""
+    if os.getuid() != 0 or grants.allow(request):
+        return True
+    log.emit(Note("agent", f"{_UNASKED}: {_in_short(request)}", "warning"))
+    log.flush()
+    return False
+
+
+def _failed(error: MailboxError | OSError) -> Failed:
+    if isinstance(error, MailboxError):
         return Failed(error.enhanced, error.text, error.diagnostic)
-    except FileNotFoundError as error:
+    if isinstance(error, FileNotFoundError):
         return Failed("5.2.0", f"{error.filename}: {error.strerror}", missing=True)
-    except OSError as error:
-        return Failed("4.3.0", f"{error.filename or 'agent'}: {error.strerror}")
+    return Failed("4.3.0", f"{error.filename or 'agent'}: {error.strerror}")
 
 
 def _owner(request: WriteMaildir | WriteMbox | ReadFile, grants: Grants) -> tuple[int, int]:

@@ -2,16 +2,17 @@
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gatepost.deliver.mailbox import LockRules, Mailbox, MailboxError, deliver_to_maildir, deliver_to_mbox
+from gatepost.deliver.mailbox import STEPS, Arrival, LockRules, Mailbox, MailboxError, deliver_to_maildir, deliver_to_mbox
 
 QUICK = LockRules(attempts=2, delay=0.0)
 
 
-def box(path: Path, limit: int = 0, **more: bool) -> Mailbox:
+def box(path: Path | str, limit: int = 0, **more: bool) -> Mailbox:
     return Mailbox(str(path), os.getuid(), os.getgid(), limit, **more)
 
 
@@ -78,3 +79,42 @@ def test_maildir_is_made_and_its_files_are_private(tmp_path: Path) -> None:
     (new,) = (tmp_path / "M" / "new").iterdir()
     assert new.read_bytes() == b"hello\n"
     assert not list((tmp_path / "M" / "tmp").iterdir())
+
+
+def test_a_maildir_that_is_full_is_left_as_it_was(tmp_path: Path) -> None:
+    with pytest.raises(MailboxError) as caught:
+        deliver_to_maildir(box(f"{tmp_path}/M/", 3), [b"hello\n"], time.time)
+    assert caught.value.enhanced == "5.2.2"
+    assert not list((tmp_path / "M").rglob("*.*"))
+
+
+def test_a_message_cut_short_leaves_no_file(tmp_path: Path) -> None:
+    def cut() -> Iterator[bytes]:
+        yield b"hel"
+        raise EOFError
+
+    with pytest.raises(EOFError):
+        deliver_to_maildir(box(f"{tmp_path}/M/"), cut(), time.time)
+    assert not list((tmp_path / "M").rglob("*.*"))
+
+
+def test_no_message_is_shown_before_it_is_synced(tmp_path: Path) -> None:
+    arrival = Arrival(box(f"{tmp_path}/M/"), [b"hello\n"], 1.5, set())
+    new = tmp_path / "M" / "new"
+    for step in STEPS[: STEPS.index(Arrival.sync) + 1]:
+        step(arrival)
+        assert not list(new.iterdir())
+    arrival.show()
+    assert len(list(new.iterdir())) == 1
+
+
+def test_what_cannot_be_made_durable_is_taken_back(tmp_path: Path) -> None:
+    arrival = Arrival(box(f"{tmp_path}/M/"), [b"hello\n"], 1.5, set())
+    arrival.write()
+    arrival.sync()
+    arrival.show()
+    arrival.box = box(f"{tmp_path}/gone/")
+    with pytest.raises(MailboxError) as caught:
+        arrival.settle()
+    assert caught.value.enhanced == "4.3.0"
+    assert not list((tmp_path / "M").rglob("*.*"))

@@ -1,0 +1,80 @@
+"""Which letters go to the agent together, and who gets which answer."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from gatepost.deliver import letters as letters_module
+from gatepost.deliver.letters import Letters
+from gatepost.deliver.mailbox import Mailbox
+from gatepost.deliver.privileged import Answer, Done, Failed, Letter
+
+BOX = Mailbox("/mail/anna/", 5000, 5000)
+
+
+class Agent:
+    """An agent process that answers when `free`; a letter with the content `bad` fails. `asked`: contents, batch by batch."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[bytes]] = []
+        self.free = asyncio.Event()
+
+    async def deliver(self, letters: tuple[Letter, ...]) -> list[Answer]:
+        self.asked.append([letter.content for letter in letters])
+        await self.free.wait()
+        return [Failed("4.2.0", "no") if letter.content == b"bad" else Done(data=letter.content) for letter in letters]
+
+
+def _with_agent(story: Callable[[Agent, Letters], Awaitable[None]]) -> None:
+    async def run() -> None:
+        agent = Agent()
+        await story(agent, Letters(agent))  # type: ignore[arg-type]
+
+    asyncio.run(run())
+
+
+async def _turns() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def test_what_comes_while_the_agent_is_busy_goes_together() -> None:
+    async def story(agent: Agent, letters: Letters) -> None:
+        first = asyncio.gather(*(letters.deliver(BOX, content) for content in (b"1", b"bad")))
+        await _turns()
+        second = asyncio.gather(*(letters.deliver(BOX, content) for content in (b"3", b"4", b"5")))
+        await _turns()
+        assert agent.asked == [[b"1", b"bad"]]
+        agent.free.set()
+        assert await first == [Done(data=b"1"), Failed("4.2.0", "no")]
+        assert await second == [Done(data=b"3"), Done(data=b"4"), Done(data=b"5")]
+        assert agent.asked[1:] == [[b"3", b"4", b"5"]]
+
+    _with_agent(story)
+
+
+def test_who_gives_up_keeps_nobody_else_from_an_answer() -> None:
+    async def story(agent: Agent, letters: Letters) -> None:
+        impatient, patient = (asyncio.create_task(letters.deliver(BOX, content)) for content in (b"1", b"2"))
+        await _turns()
+        impatient.cancel()
+        agent.free.set()
+        assert await patient == Done(data=b"2")
+
+    _with_agent(story)
+
+
+def test_a_file_system_that_hangs_holds_up_only_what_went_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(letters_module, "_PATIENCE", 0.0)
+
+    async def story(agent: Agent, letters: Letters) -> None:
+        stuck = asyncio.create_task(letters.deliver(BOX, b"1"))
+        await _turns()
+        later = asyncio.create_task(letters.deliver(BOX, b"2"))
+        await _turns()
+        assert agent.asked == [[b"1"], [b"2"]]
+        agent.free.set()
+        await asyncio.gather(stuck, later)
+
+    _with_agent(story)
