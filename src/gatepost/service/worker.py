@@ -35,6 +35,7 @@ from gatepost.state.port import Counters
 
 _LOG_LINGER = 0.005  # seconds that log lines wait for company
 _DRAIN = 6.0  # seconds for sessions to finish their transaction when we stop
+_SETTLING = 0.5  # seconds until what was accepted last is a session, which may go on
 _RETIREMENT = 30.0  # seconds for clients to leave by themselves after a reload
 _LONG_DRAIN = 300.0  # seconds for sessions to finish their transaction after that
 
@@ -85,6 +86,7 @@ async def _live(inheritance: Inheritance) -> bool:
                 pickup.cancel()
             serving.close()
             if not stop.is_set():
+                await _first(stop.wait(), asyncio.sleep(_SETTLING))
                 await _first(stop.wait(), serving.sessions_over(), asyncio.sleep(_RETIREMENT))
             await serving.drain(_DRAIN if stop.is_set() else _LONG_DRAIN)
             with contextlib.suppress(OSError):
