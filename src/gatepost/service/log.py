@@ -55,9 +55,14 @@ class Log:
         self._pending: list[str] = []
         self._descriptor = -1
         self._syslog: socket.socket | None = None
-        self.on_first: Callable[[], object] | None = None
-        """Called when a line is added to an empty buffer: a worker schedules `flush` for soon."""
+        self._on_first: Callable[[], object] | None = None
         self.reopen(configuration)
+
+    def gather(self, on_first: Callable[[], object]) -> None:
+        """Call `on_first` from now on when a line is added to an empty buffer: a worker schedules `flush` for soon. What waits
+        already is written, or no line would ever be the first."""
+        self._on_first = on_first
+        self.flush()
 
     def reopen(self, configuration: Configuration) -> None:
         """Open what `configuration` names; at a reload this follows a rotated file. Raises OSError and ConfigurationError, and then
@@ -75,7 +80,7 @@ class Log:
     def apart(self) -> "Log":
         """The same log with a buffer of its own, for whoever tells from another thread, or when the process is about to end."""
         other = copy.copy(self)
-        other._pending, other.on_first = [], None
+        other._pending, other._on_first = [], None
         other.emit = other.emitter(self._settings.syslog_name)
         return other
 
@@ -103,8 +108,8 @@ class Log:
             self._send(line, severity)
             return
         self._pending.append(line)
-        if len(self._pending) == 1 and self.on_first:
-            self.on_first()
+        if len(self._pending) == 1 and self._on_first:
+            self._on_first()
 
     def _send(self, line: str, severity: str) -> None:
         assert self._syslog is not None

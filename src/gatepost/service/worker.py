@@ -70,7 +70,7 @@ async def _live(inheritance: Inheritance) -> bool:
     loop = asyncio.get_running_loop()
     log = inheritance.log
     inheritance.faults.watch_loop(loop)
-    log.on_first = functools.partial(loop.call_later, _LOG_LINGER, log.flush)
+    log.gather(functools.partial(loop.call_later, _LOG_LINGER, log.flush))
     stop, retire = asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGUSR1, retire.set)

@@ -52,3 +52,14 @@ def test_facility(monkeypatch: pytest.MonkeyPatch, facility: str, severity: str,
 def test_an_unknown_facility() -> None:
     with pytest.raises(ConfigurationError, match="unknown syslog_facility: post"):
         Log(CONFIGURATION.with_settings({"syslog_facility": "post"}))
+
+
+def test_what_was_said_before_lines_are_gathered_holds_up_none_of_those_after_it(tmp_path: Path) -> None:
+    told = Log(CONFIGURATION.with_settings({"maillog_file": f"{tmp_path}/log"}))
+    told.emit(Note("smtpd", "while its certificates are loaded"))
+    begun: list[bool] = []
+    told.gather(lambda: begun.append(True))
+    assert (tmp_path / "log").read_text().endswith(": while its certificates are loaded\n")
+    for text in ("the first", "the second"):
+        told.emit(Note("smtpd", text))
+    assert begun == [True]
