@@ -3,7 +3,7 @@
 import asyncio
 
 from gatepost.deliver.mailbox import Mailbox
-from gatepost.deliver.privileged import AgentClient, Answer, Letter
+from gatepost.deliver.privileged import AgentClient, Answer, Failed, Letter
 
 SMALL = 65536
 """Octets of a content that may be sent as a letter."""
@@ -22,7 +22,8 @@ class Letters:
         self._errands: set[asyncio.Task[None]] = set()
 
     async def deliver(self, box: Mailbox, content: bytes) -> Answer:
-        """Write `content` into the Maildir `box`."""
+        """Write `content` into the Maildir `box`. Raises ValueError for a path that cannot be sent: it must not spoil a batch."""
+        box.path.encode()
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((Letter(box, content), answer))
         if self._carrier is None:
@@ -40,7 +41,10 @@ class Letters:
         self._carrier = None
 
     async def _send(self, batch: list[tuple[Letter, asyncio.Future[Answer]]]) -> None:
-        answers = await self._agent.deliver(tuple(letter for letter, _ in batch))
+        try:
+            answers = await self._agent.deliver(tuple(letter for letter, _ in batch))
+        except Exception as error:  # whatever it is, those who wait must hear of it: nothing else ends their waiting
+            answers = [Failed("4.3.0", f"mail system agent: {error!r}")] * len(batch)
         for (_, waiting), answer in zip(batch, answers, strict=True):
             if not waiting.done():
                 waiting.set_result(answer)

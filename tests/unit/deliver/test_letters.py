@@ -78,3 +78,28 @@ def test_a_file_system_that_hangs_holds_up_only_what_went_with_it(monkeypatch: p
         await asyncio.gather(stuck, later)
 
     _with_agent(story)
+
+
+def test_a_path_that_cannot_be_sent_is_its_own_affair() -> None:
+    async def story(agent: Agent, letters: Letters) -> None:
+        good = asyncio.create_task(letters.deliver(BOX, b"1"))
+        with pytest.raises(UnicodeEncodeError):
+            await letters.deliver(Mailbox("/mail/\udcff/", 5000, 5000), b"2")
+        agent.free.set()
+        assert await good == Done(data=b"1")
+
+    _with_agent(story)
+
+
+def test_whatever_goes_wrong_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(_: Agent, letters: tuple[Letter, ...]) -> list[Answer]:
+        raise RuntimeError(f"{len(letters)} letters")
+
+    monkeypatch.setattr(Agent, "deliver", broken)
+
+    async def story(agent: Agent, letters: Letters) -> None:
+        async with asyncio.timeout(5):
+            failed = Failed("4.3.0", "mail system agent: RuntimeError('2 letters')")
+            assert await asyncio.gather(letters.deliver(BOX, b"1"), letters.deliver(BOX, b"2")) == [failed, failed]
+
+    _with_agent(story)
