@@ -27,21 +27,23 @@ class Doorbell:
         self._path = directory / NAME
         self._answer = answer
         self._loop = asyncio.get_running_loop()
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        with contextlib.suppress(OSError):
+        self._socket: socket.socket | None = None
+        with contextlib.suppress(OSError):  # a partition is as good without a bell
             self._path.unlink(missing_ok=True)
-            self._socket.bind(str(self._path))
-            self._loop.add_reader(self._socket.fileno(), self._heard)
+            self._socket = bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+            bell.bind(str(self._path))
+            self._loop.add_reader(bell.fileno(), self._heard, bell)
 
     def close(self) -> None:
         """Hear no more."""
-        self._loop.remove_reader(self._socket.fileno())
-        self._socket.close()
+        if self._socket is not None:
+            self._loop.remove_reader(self._socket.fileno())
+            self._socket.close()
         with contextlib.suppress(OSError):
             self._path.unlink(missing_ok=True)
 
-    def _heard(self) -> None:
+    def _heard(self, bell: socket.socket) -> None:
         with contextlib.suppress(OSError):
             for _ in range(_HEARD):
-                self._socket.recv(1)
+                bell.recv(1)
         self._answer()

@@ -1,7 +1,11 @@
 """The bell that tells a worker at once of what a tool has written."""
 
 import asyncio
+import errno
+import socket
 from pathlib import Path
+
+import pytest
 
 from gatepost.queue.doorbell import NAME, Doorbell, ring
 
@@ -36,3 +40,18 @@ def test_where_no_socket_can_be_nothing_is_heard_and_nothing_breaks(tmp_path: Pa
 
     asyncio.run(scenario())
     ring(tmp_path / "nowhere")
+
+
+def test_without_a_descriptor_for_the_bell_a_partition_is_opened_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(*_: object) -> socket.socket:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def scenario() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(socket, "socket", none_left)
+            bell = Doorbell(tmp_path, lambda: None)
+        bell.close()
+
+    asyncio.run(scenario())
