@@ -75,6 +75,8 @@ def _recover_recipients(fresh: sqlite3.Connection, contents: Path) -> int:
     ).fetchall()
     recovered = 0
     for key, packed, offset in lost:
+        if not isinstance(packed, bytes) or not isinstance(offset, int):
+            continue  # a damaged row may hold anything
         if offset < 0:
             there = fresh.execute("SELECT 1 FROM content WHERE key = ?", (key,)).fetchone() is not None
         else:

@@ -83,6 +83,8 @@ class SqliteStore:
             await item.future
         except BaseException:
             item.abandoned = True
+            if item.future.done() and not item.future.cancelled() and item.future.exception() is None:
+                self._gathering.run(forgetting(message.id.key))  # stored in the moment in which the caller gave up
             raise
         finally:
             self._pending.pop(item, None)

@@ -23,10 +23,12 @@ from gatepost.mail.outcome import bounced, deferred, sent
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue import actions, inspect, schema
 from gatepost.queue.audit import Tally, audit
+from gatepost.queue.committer import Batch
 from gatepost.queue.contents import INLINE
 from gatepost.queue.partitions import Partitions
 from gatepost.queue.port import NewMessage, QueueUnavailable, Settlement, Status
 from gatepost.queue.record import unpack
+from gatepost.queue.salvage import heal
 from gatepost.queue.store import SqliteStore
 from gatepost.queue.transaction import Claim
 
@@ -246,6 +248,27 @@ def test_a_commit_that_takes_too_long_is_refused_and_undone(tmp_path: Path) -> N
     asyncio.run(scenario())
 
 
+def test_a_put_given_up_in_the_moment_in_which_it_succeeds_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        store = open_store(tmp_path)
+        giving_up = asyncio.ensure_future(put(store))
+        resolve = store._resolve
+
+        def resolve_and_give_up(batch: Batch) -> None:
+            resolve(batch)
+            giving_up.cancel()  # the caller is to be woken, but has not run yet
+
+        monkeypatch.setattr(store, "_resolve", resolve_and_give_up)
+        with pytest.raises(asyncio.CancelledError):
+            await giving_up
+        async with asyncio.timeout(5):
+            while not await store.is_empty():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        store.close()
+
+    asyncio.run(scenario())
+
+
 async def _live_or_none(store: SqliteStore) -> int | None:
     try:
         return 0 if await store.is_empty() else 1
@@ -313,6 +336,25 @@ def test_a_content_file_that_is_none_is_held_and_holds_nobody_up(tmp_path: Path,
         store.close()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("damage", ["content_offset = 'x'", "content_offset = NULL", "envelope = NULL", "envelope = 'x'"])
+def test_a_row_that_holds_anything_does_not_stop_a_salvage(tmp_path: Path, damage: str) -> None:
+    async def fill() -> list[QueueId]:
+        store = open_store(tmp_path)
+        ids = [await put(store), await put(store)]
+        store.close()
+        return ids
+
+    damaged, sound = asyncio.run(fill())
+    directory = tmp_path / "store" / "1"
+    connection = schema.connect(directory)
+    connection.execute(f"UPDATE message SET {damage} WHERE key = ?", (damaged.key,))
+    connection.execute("DELETE FROM recipient")
+    connection.close()
+    connection = heal(directory, sqlite3.DatabaseError("damaged"), lambda event: None)
+    assert connection.execute("SELECT DISTINCT key FROM recipient").fetchall() == [(sound.key,)]
+    connection.close()
 
 
 @pytest.mark.parametrize("damage", ["header", "middle", "truncated", "noise"])
