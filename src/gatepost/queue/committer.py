@@ -116,9 +116,11 @@ class Committer(threading.Thread):
             self._transact(batch, settlements)
         except Exception as error:  # not even a fault of ours may end this thread: nothing would be stored any more
             self._failed(error, batch, settlements)
-            return
+            touched = {item.message.id.key for item in batch.puts}  # else every try would fill the disk a little more
+        else:
+            touched = {settlement.id.key for settlement in settlements}
         with contextlib.suppress(sqlite3.Error, OSError):  # What stays is an orphan, which the next owner removes.
-            self._files.remove(unneeded_files(self._connection, self._files, settlements))
+            self._files.remove(unneeded_files(self._connection, self._files, touched))
 
     def _transact(self, batch: Batch, settlements: list[Settlement]) -> None:
         wanted = [item.message for item in batch.puts if not item.abandoned]

@@ -16,7 +16,7 @@ from gatepost.mail.outcome import Outcome
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue import steps
 from gatepost.queue.contents import ContentFiles, checksum, is_inline, is_whole, offset_of
-from gatepost.queue.port import ActiveMessage, NewMessage, QueuedRecipient, Settlement
+from gatepost.queue.port import ActiveMessage, NewMessage, QueuedRecipient
 from gatepost.queue.record import unpack, unpack_outcome
 from gatepost.queue.schema import FLUSHED, run_for_rows
 from gatepost.queue.steps import Step
@@ -75,10 +75,9 @@ def put(files: ContentFiles, messages: Sequence[NewMessage]) -> list[Step]:
     return stored
 
 
-def unneeded_files(connection: sqlite3.Connection, files: ContentFiles, settled: Iterable[Settlement]) -> list[int]:
-    """Keys of those content files that nobody needs any more, now that these recipients are settled."""
-    keys = files.held_by({settlement.id.key for settlement in settled})
-    return [key for key in keys if not live(connection, key)]
+def unneeded_files(connection: sqlite3.Connection, files: ContentFiles, keys: Iterable[int]) -> list[int]:
+    """Those of these messages that have a content file which nobody needs: all is settled, or they were never stored."""
+    return [key for key in files.held_by(keys) if not live(connection, key)]
 
 
 def live(connection: sqlite3.Connection, key: int) -> int:

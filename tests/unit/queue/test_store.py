@@ -230,6 +230,24 @@ def test_a_put_that_fails_says_so_and_the_store_goes_on(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_a_put_that_fails_leaves_no_file(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        store = open_store(tmp_path)
+        kept = await put(store, MemoryContent(b"x" * (INLINE + 1)))
+        connection = sqlite3.connect(store.directory / schema.DATABASE, isolation_level=None)
+        connection.execute("CREATE TRIGGER full BEFORE INSERT ON message BEGIN SELECT raise(ABORT, 'disk full'); END")
+        path = store.staging()
+        path.write_bytes(b"y" * (INLINE + 1))
+        with pytest.raises(QueueUnavailable):
+            await put(store, FileContent(path, INLINE + 1))
+        connection.close()
+        store.close()
+        assert [file.name for file in (store.directory / schema.CONTENT).iterdir()] == [str(kept.key)]
+        assert not path.exists()
+
+    asyncio.run(scenario())
+
+
 def test_a_commit_that_takes_too_long_is_refused_and_undone(tmp_path: Path) -> None:
     async def scenario() -> None:
         store = open_store(tmp_path, commit_timeout=0.05)
