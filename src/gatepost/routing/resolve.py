@@ -74,20 +74,27 @@ class Resolver:
         self._warn = warn
         self._clock = clock
         self._classes: dict[str, _Class] = {}
-        self._routes: dict[str, Route] = {}  # of standard addresses, where nothing but the domain counts; and what failed
+        self._routes: dict[str, Route] = {}  # of standard addresses, where nothing but the domain counts
+        self._failed: dict[tuple[str, str], Route] = {}  # by address and sender
         self._forget_at = 0.0
         by_sender = tables.sender_dependent_default_transport_maps or tables.sender_dependent_relayhost_maps
+        self._follows_sender = by_sender is not None
         self._by_domain = by_sender is None and tables.transport_maps is None and tables.relocated_maps is None
 
     async def resolve(self, address: str, sender: str = "") -> Route:
         """The route of `address` (internal form) for mail from `sender`. A table that cannot answer is an error of the
         route (transport `retry`), never an exception."""
-        if (now := self._clock()) > self._forget_at or len(self._classes) >= CACHE_LIMIT or len(self._routes) >= CACHE_LIMIT:
+        remembered = max(len(self._classes), len(self._routes), len(self._failed))
+        if (now := self._clock()) > self._forget_at or remembered >= CACHE_LIMIT:
             self._classes.clear()
             self._routes.clear()
+            self._failed.clear()
             self._forget_at = now + CACHE_SECONDS
         elif (known := self._routes.get(address)) is not None:
             return known
+        asked = (address, sender if self._follows_sender else "")
+        if (failed := self._failed.get(asked)) is not None:
+            return failed
         if address.startswith("-") and not self._settings.allow_min_user:
             return Route("error", BAD_SYNTAX, address, AddressClass.DEFAULT, error=BAD_SYNTAX)  # a command's option
         try:
@@ -108,7 +115,7 @@ class Resolver:
             if failure.parameter != "mydestination":  # of which the list has said all there is to say
                 self._warn(f"{failure.parameter} lookup failure" if failure.parameter else str(failure))
             route = Route("retry", UNRESOLVED, address, AddressClass.DEFAULT, error=UNRESOLVED)
-            self._routes[address] = route  # who asks several times about an address need not wait, nor be told, again
+            self._failed[asked] = route  # who asks several times about an address need not wait, nor be told, again
             return route
 
     async def is_local(self, domain: str) -> bool:

@@ -74,6 +74,12 @@ def test_a_table_that_fails_is_asked_once(make_routing: MakeRouting, warnings: l
     assert tuple(warnings) == FAILING[parameter]
 
 
+def test_a_sender_whose_table_fails_spoils_nobody_elses_route(make_routing: MakeRouting) -> None:
+    routing = make_routing(sender_dependent_relayhost_maps="inline:{{s@good.test=[out.test]}}, fail:x")
+    assert resolve(routing, "a@b.test", "s@c.test").error == UNRESOLVED
+    assert goes(routing, "a@b.test", "s@good.test") == ("smtp", "[out.test]")
+
+
 def test_a_list_asked_for_a_warning_only_may_fail(make_routing: MakeRouting, warnings: list[str]) -> None:
     routing = make_routing(virtual_alias_domains="fail:x")
     assert goes(routing, "a@example.test") == ("local", "mail.example.test")
