@@ -24,7 +24,7 @@ class Faults:
     """Tells of the faults of one process, `service` in the log. To be made in that process."""
 
     def __init__(self, log: Log, service: str) -> None:
-        self._log = log.apart()
+        self._log = log
         self._service = service
         self._told: dict[str, float] = {}
 
@@ -35,11 +35,8 @@ class Faults:
         if now - self._told.get(kind + place, -_AGAIN) < _AGAIN:
             return
         self._told[kind + place] = now
-        self._say(f"{kind}: {fault}{place}: {consequence}; {_REMEDY}", "panic")
-        for block in traceback.format_exception(fault):
-            for line in block.splitlines():
-                self._say(f"trace: {line}", "panic")
-        self._log.flush()
+        trace = [f"trace: {line}" for block in traceback.format_exception(fault) for line in block.splitlines()]
+        self._say("panic", f"{kind}: {fault}{place}: {consequence}; {_REMEDY}", *trace)
 
     def watch_process(self, *, needs_threads: bool = False) -> None:
         """Tell of what threads and destructors raise. `needs_threads`: a process that has lost one ends, to be started again: the
@@ -61,13 +58,15 @@ class Faults:
     def _of_loop(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         fault, message = context.get("exception"), str(context.get("message", ""))
         if fault is None or isinstance(fault, OSError):
-            self._say(f"{message}: {fault}" if fault else message, "error")
-            self._log.flush()
+            self._say("error", f"{message}: {fault}" if fault else message)
         else:
             self.tell(fault, f"{message}, the process goes on")
 
-    def _say(self, text: str, severity: str) -> None:
-        self._log.emit(Note(self._service, text, severity))
+    def _say(self, severity: str, *texts: str) -> None:
+        log = self._log.apart()  # as it is now: a reload may have opened another file
+        for text in texts:
+            log.emit(Note(self._service, text, severity))
+        log.flush()
 
 
 def _only_one(fault: BaseException) -> BaseException:
