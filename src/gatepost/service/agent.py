@@ -14,8 +14,10 @@ import stat
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 
 import msgspec
 from msgspec import Struct
@@ -39,7 +41,7 @@ from gatepost.deliver.privileged import (
 )
 from gatepost.events.records import Note
 from gatepost.mail.content import CHUNK
-from gatepost.service.grants import Grants
+from gatepost.service.grants import Grants, Ids
 from gatepost.service.log import Log
 
 _LONGEST_OUTPUT = 4096  # octets of a command's output that are kept for the log
@@ -154,24 +156,41 @@ def perform(request: Request, body: Iterator[bytes], grants: Grants, log: Log) -
 
 def deliver_together(letters: Sequence[Letter], grants: Grants, log: Log) -> list[Answer]:
     """Deliver letters, step by step all of them, each as its own user; whatever befalls one is its own affair."""
-    answers: list[Answer] = [NOT_GRANTED] * len(letters)
+    answers: list[Answer] = [Done()] * len(letters)
+    pending: list[tuple[int, Ids, Arrival]] = []
     synced: set[str] = set()
-    pending = []
     for index, letter in enumerate(letters):
         request = WriteMaildir(letter.box)
-        if _granted(request, grants, log):
-            answers[index] = Done()
-            pending.append((index, request, Arrival(letter.box, (letter.content,), time.time(), synced)))
+        if not _granted(request, grants, log):
+            answers[index] = NOT_GRANTED
+            continue
+        try:
+            pending.append((index, _owner(request, grants), Arrival(letter.box, (letter.content,), time.time(), synced)))
+        except OSError as error:
+            answers[index] = _failed(error)
     for step in STEPS:
-        going, pending = pending, []
-        for index, request, arrival in going:
-            try:
-                with _as_user(*_owner(request, grants)):
-                    step(arrival)
-                pending.append((index, request, arrival))
-            except (MailboxError, OSError) as error:
-                answers[index] = _failed(error)
+        failed = _take_step(step, pending)
+        pending = [delivery for delivery in pending if delivery[0] not in failed]
+        for index, failure in failed.items():
+            answers[index] = failure
     return answers
+
+
+def _take_step(step: Callable[[Arrival], None], pending: Sequence[tuple[int, Ids, Arrival]]) -> dict[int, Failed]:
+    """Take it with all of them; who failed, by index. Rights are changed from owner to owner only."""
+    failed = {}
+    for owner, group in groupby(pending, itemgetter(1)):
+        going = list(group)
+        try:
+            with _as_user(*owner):
+                for index, _, arrival in going:
+                    try:
+                        step(arrival)
+                    except (MailboxError, OSError) as error:
+                        failed[index] = _failed(error)
+        except MailboxError as error:
+            failed |= {index: _failed(error) for index, *_ in going}
+    return failed
 
 
 def _granted(request: Request, grants: Grants, log: Log) -> bool:
