@@ -112,10 +112,12 @@ class House:
     async def enqueue(self, message: NewMessage) -> None:
         """Make a message durable, then have it delivered. Raises QueueUnavailable, and then nothing was accepted."""
         await self.partitions.put(message)
-        if message.expanded:
-            await self._tell_of_expansion(message)
-        if self.settings.queue_deliver:
-            self.scheduler.accept(message)
+        try:
+            if message.expanded:
+                await self._tell_of_expansion(message)
+        finally:  # what is stored is in our hands now, and nobody else would look at it before we end
+            if self.settings.queue_deliver:
+                self.scheduler.accept(message)
 
     def start(self, group: asyncio.TaskGroup) -> None:
         """Begin what goes on for as long as the worker lives."""
@@ -139,5 +141,5 @@ class House:
         told = [Failure(QueuedRecipient(-1, recipient), ALIAS_EXPANDED, "expanded") for recipient in message.expanded]
         try:
             await self.notices.succeeded(active, told)
-        except QueueUnavailable as error:
+        except (QueueUnavailable, OSError) as error:
             self.emit(Note("bounce", f"notice not sent: {error}", "warning", str(message.id)))
