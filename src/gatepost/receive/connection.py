@@ -158,6 +158,11 @@ class Connection(asyncio.Protocol):
         self._ready = False
 
     @property
+    def waits(self) -> bool:
+        """Whether the task waits for octets, and for nothing else."""
+        return self._waiter is not None
+
+    @property
     def unread(self) -> bool:
         """Whether octets came in that no event was made of yet."""
         return self.core.pending > 0

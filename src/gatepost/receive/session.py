@@ -199,7 +199,8 @@ class Session:
     async def _say_waiting(self) -> None:
         """Say what waited for its footer to be looked up."""
         while self._waiting:
-            self.say(await footed(self, self._waiting.pop(0)))
+            self.say(await footed(self, self._waiting[0]))  # still the first when this is interrupted
+            del self._waiting[0]
 
     # --- the life of a session ---
 
@@ -288,7 +289,7 @@ class Session:
     def leave(self) -> None:
         """End this session as soon as it is idle (reload, stop)."""
         self._to_go = True
-        if self.idle and self.where != "CONNECT":
+        if self.idle and self.where != "CONNECT" and self.connection.waits:  # else its command is answered first
             self.connection.interrupt()
 
     def dismiss(self) -> None:

@@ -434,3 +434,52 @@ def test_a_client_that_is_gone_before_the_reply_is_no_fault_of_ours() -> None:
         assert not [event for event in scene.events if getattr(event, "severity", "") in ("error", "panic")]
 
     asyncio.run(vanish())
+
+
+def test_an_orderly_end_waits_for_the_answer_to_a_command() -> None:
+    async def scenario() -> list[str]:
+        asked, answered = asyncio.Event(), asyncio.Event()
+
+        async def slow(word: str) -> bool:
+            asked.set()
+            await answered.wait()
+            return False
+
+        scene = stage(surroundings=Surroundings(noop=slow))
+        client = Client(scene.service)
+        answered.set()
+        await client.settle()
+        await client.say(b"NOOP\r\n")
+        answered.clear()
+        asked.clear()
+        await client.say(b"EHLO client.test\r\n")
+        assert asked.is_set()
+        draining = asyncio.create_task(scene.service.drain(5))
+        await asyncio.sleep(0)
+        answered.set()
+        said = await client.settle()
+        await draining
+        return [line[:9] for line in (said[0], said[-1])]
+
+    assert asyncio.run(scenario()) == ["250-mail.", "421 4.3.2"]
+
+
+def test_an_interrupted_lookup_of_a_footer_takes_no_reply_from_its_place() -> None:
+    async def scenario() -> list[str]:
+        asked: list[str] = []
+
+        async def footer(reply: str) -> str | None:
+            asked.append(reply)
+            if len(asked) == 1:
+                await asyncio.Event().wait()
+            return None
+
+        scene = stage(surroundings=Surroundings(footer=footer))
+        client = Client(scene.service)
+        await client.settle()
+        await client.say(b"BOGUS\r\n")
+        assert len(asked) == 1
+        await scene.service.drain(0.01)
+        return [line[:9] for line in await client.settle()]
+
+    assert asyncio.run(scenario()) == ["500 5.5.2", "421 4.3.2"]
