@@ -48,9 +48,3 @@ def to_bytes(address: str) -> bytes:
 def from_bytes(octets: bytes) -> str:
     """Octets as text: UTF-8, other octets as surrogate escapes."""
     return octets.decode("utf-8", "surrogateescape")
-
-
-def casefold_domain(address: str) -> str:
-    """`address` with its domain in lower case: what tells two recipients apart."""
-    local, at, domain = address.rpartition("@")
-    return f"{local}@{domain.lower()}" if at else address

@@ -257,17 +257,3 @@ def fold(name: str, tokens: Sequence[Token]) -> str:
         else:
             folded.append(line)
     return "\n\t".join(folded)
-
-
-def dequoted(address: str) -> str:
-    """Internal form of an external address: quotes and backslashes of the local part removed."""
-    if '"' not in address and "\\" not in address:
-        return address
-    local, at, domain = address.rpartition("@")
-    if not at:
-        local, domain = address, ""
-    return _unquote_local(local) + at + domain
-
-
-def _unquote_local(local: str) -> str:
-    return re.sub(r"\\(.)|\"", lambda match: match[1] or "", local, flags=re.DOTALL)
