@@ -57,6 +57,7 @@ class Security:
             if required:
                 raise NoSecurity(_deferred("4.7.4", f"TLS is required, but was not offered by host {label}"))
             return
+        context = self._engine(policy)  # before the server waits for a handshake
         client.start_tls()
         await connection.said()
         if client.refusal is not None:
@@ -65,7 +66,7 @@ class Security:
                 raise NoSecurity(_deferred("4.7.4", text))
             client.refusal = None
             return
-        await self._secure(connection, policy)
+        await self._secure(connection, policy, context)
         client.hello()
         if await connection.said() is Event.REFUSED:
             raise NoSecurity(_deferred("4.7.5", f"host {label} refused to talk to me: {client.refusal and client.refusal.text}"))
@@ -76,19 +77,23 @@ class Security:
             kind = "lmtp" if self._settings.lmtp else "smtp"
             self._note(f'{kind}_tls_wrappermode requires "{kind}_tls_security_level = encrypt" (or stronger)')
             raise NoSecurity(_deferred("4.7.5", "client TLS configuration problem"))
-        await self._secure(connection, policy)
+        await self._secure(connection, policy, self._engine(policy))
 
-    async def _secure(self, connection: Connection, policy: TlsPolicy) -> None:
+    def _engine(self, policy: TlsPolicy) -> "ssl.SSLContext":
+        """Our side of TLS under this policy. Raises NoSecurity."""
+        try:
+            return self._context(policy)
+        except TlsFailure as error:
+            text = "TLS is required, but our TLS engine is unavailable"
+            raise NoSecurity(_deferred("4.7.5", text, str(error)), plain=True) from None
+
+    async def _secure(self, connection: Connection, policy: TlsPolicy, context: "ssl.SSLContext") -> None:
         """The TLS handshake, and whether the server is who it should be. Raises NoSecurity and Broken."""
         import ssl
 
         name = policy.servername or None
         try:
-            context = self._context(policy)
             await connection.upgrade(context, name, self._settings.smtp_starttls_timeout)
-        except TlsFailure as error:
-            text = "TLS is required, but our TLS engine is unavailable"
-            raise NoSecurity(_deferred("4.7.5", text, str(error)), plain=True) from None
         except ssl.SSLCertVerificationError as error:
             raise NoSecurity(_deferred("4.7.5", "Server certificate not verified", error.verify_message)) from None
         except (OSError, EOFError) as error:
