@@ -183,8 +183,7 @@ class Supervisor:
         self._configuration, self._settings, self._listeners = configuration, settings, listeners
         self._generation = next(self._generations)
         self._tickets = os.urandom(TICKET_SECRET)
-        self._start_workers()
-        if not self._wait_until_serving(self._generation):
+        if not self._new_workers_serve():
             self._children.signal(signal.SIGKILL, generation=self._generation)
             listeners.close_new()
             self._log.reopen(before[0])
@@ -198,6 +197,15 @@ class Supervisor:
         for role in (_AGENT, _SHOWQ):
             self._children.signal(signal.SIGTERM, role=role.name)
         listeners.close_left_over()
+
+    def _new_workers_serve(self) -> bool:
+        """Start the workers of this generation; whether all of them serve."""
+        try:
+            self._start_workers()
+        except OSError as error:
+            self._say(f"cannot start a worker: {error.strerror}", "error")
+            return False
+        return self._wait_until_serving(self._generation)
 
     def _wait_until_serving(self, generation: int) -> bool:
         """Whether every child of a generation serves, within the patience; False as soon as one of them ends."""
