@@ -129,7 +129,7 @@ async def _reason(e: Evaluation, query: str) -> str:
 
 def _characters(parameter: str) -> frozenset[str]:
     """The characters that smtpd_expansion_filter lets through; it is written with the escapes of C."""
-    return frozenset(parameter.encode("latin-1", "replace").decode("unicode_escape"))
+    return frozenset(parameter.encode("latin-1", "replace").decode("unicode_escape", "replace"))
 
 
 def _macros(facts: Facts) -> dict[str, str]:
