@@ -129,6 +129,9 @@ class _Stream:
 _UNASKED = "a worker asked for what the configuration has no use for"
 NOT_GRANTED = Failed("4.3.5", "mail system configuration error: not allowed to the mail system")
 
+_TROUBLE = (MailboxError, OSError, ValueError)
+"""What a request may come to; ValueError: a path or a word that the system does not take, such as one with a NUL in it."""
+
 
 def _in_short(request: Request) -> str:
     if isinstance(request, RunCommand):
@@ -150,7 +153,7 @@ def perform(request: Request, body: Iterator[bytes], grants: Grants, log: Log) -
             return _run_command(request, body)
         with _as_user(*_owner(request, grants)):
             return _perform_on_files(request, body)
-    except (MailboxError, OSError) as error:
+    except _TROUBLE as error:
         return _failed(error)
 
 
@@ -166,7 +169,7 @@ def deliver_together(letters: Sequence[Letter], grants: Grants, log: Log) -> lis
             continue
         try:
             pending.append((index, _owner(request, grants), Arrival(letter.box, (letter.content,), time.time(), synced)))
-        except OSError as error:
+        except _TROUBLE as error:
             answers[index] = _failed(error)
     for step in STEPS:
         failed = _take_step(step, pending)
@@ -186,7 +189,7 @@ def _take_step(step: Callable[[Arrival], None], pending: Sequence[tuple[int, Ids
                 for index, _, arrival in going:
                     try:
                         step(arrival)
-                    except (MailboxError, OSError) as error:
+                    except _TROUBLE as error:
                         failed[index] = _failed(error)
         except MailboxError as error:
             failed |= {index: _failed(error) for index, *_ in going}
@@ -202,12 +205,14 @@ def _granted(request: Request, grants: Grants, log: Log) -> bool:
     return False
 
 
-def _failed(error: MailboxError | OSError) -> Failed:
+def _failed(error: MailboxError | OSError | ValueError) -> Failed:
     if isinstance(error, MailboxError):
         return Failed(error.enhanced, error.text, error.diagnostic)
     if isinstance(error, FileNotFoundError):
         return Failed("5.2.0", f"{error.filename}: {error.strerror}", missing=True)
-    return Failed("4.3.0", f"{error.filename or 'agent'}: {error.strerror}")
+    if isinstance(error, OSError):
+        return Failed("4.3.0", f"{error.filename or 'agent'}: {error.strerror}")
+    return Failed("4.3.0", f"agent: {error}")
 
 
 def _owner(request: WriteMaildir | WriteMbox | ReadFile, grants: Grants) -> tuple[int, int]:
