@@ -42,7 +42,7 @@ async def run(self, true=pickup.Pickup.run):
 
 pickup.Pickup.run = run
 smtpd.HANDLERS["noop"] = faulty("session", smtpd.HANDLERS["noop"])
-agent.perform = faulty("agent", agent.perform)
+agent.deliver_together = faulty("agent", agent.deliver_together)
 showq._serve = faulty("showq", showq._serve)
 supervisor.Supervisor._reload = faulty("master", supervisor.Supervisor._reload)
 sys.exit(main())
