@@ -86,6 +86,7 @@ class Committer(threading.Thread):
         self._kept: list[Settlement] = []
         self._version = self._data_version()
         self._looked = 0.0
+        self._sound = True
         self.submit = self._queue.put
 
     def stop(self) -> None:
@@ -152,9 +153,11 @@ class Committer(threading.Thread):
         waiting: list[Put | Job] = [*batch.puts, *batch.jobs]
         for item in waiting:
             item.error = refusal
-        if isinstance(error, sqlite3.DatabaseError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+        if not self._sound or _is_damage(error):
+            self._sound = False  # until it is healed: there is no connection meanwhile
             try:
                 self._connection = self._heal(self._connection, error)
+                self._sound = True
             except (sqlite3.Error, OSError):
                 time.sleep(IDLE)
         elif not batch.puts:
@@ -177,6 +180,10 @@ class Committer(threading.Thread):
         except sqlite3.Error:
             return -1
         return version
+
+
+def _is_damage(error: Exception) -> bool:
+    return isinstance(error, sqlite3.DatabaseError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
 
 
 def shelving(key: int, site: str) -> Job:

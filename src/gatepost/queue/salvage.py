@@ -19,11 +19,14 @@ _SIDE_FILES = ("", "-wal", "-shm")
 
 def heal(directory: Path, error: Exception, emit: Emit) -> sqlite3.Connection:
     """Move the database of `directory` to its folder `corrupt`, copy every readable row into a new one, and say so.
-    Returns a connection to the new one. Raises sqlite3.Error or OSError where not even that is possible."""
+    Returns a connection to the new one. Raises sqlite3.Error or OSError where not even that is possible; then all is as it was."""
     aside = _set_aside(directory)
     emit(Note("qmgr", f"queue database {directory.name} is damaged ({error}): moved to {aside}", severity="error"))
-    connection = schema.connect(directory)
-    counts = _salvage(aside, connection)
+    try:
+        connection, counts = _salvaged(aside, directory)
+    except BaseException:  # no room on the disk, say: an empty database in its place would look sound the next time
+        _put_back(aside, directory)
+        raise
     summary = ", ".join(f"{count} {table} rows" for table, count in counts.items())
     emit(Note("qmgr", f"queue database {directory.name}: salvaged {summary}", severity="warning"))
     return connection
@@ -38,6 +41,24 @@ def _set_aside(directory: Path) -> Path:
         if source.exists():
             os.rename(source, folder / (name + suffix))
     return folder / name
+
+
+def _put_back(aside: Path, directory: Path) -> None:
+    for suffix in _SIDE_FILES:
+        damaged, place = aside.with_name(aside.name + suffix), directory / (schema.DATABASE + suffix)
+        place.unlink(missing_ok=True)
+        if damaged.exists():
+            os.rename(damaged, place)
+
+
+def _salvaged(damaged: Path, directory: Path) -> tuple[sqlite3.Connection, dict[str, int]]:
+    """A new database in `directory` with what can be read, and how much that is."""
+    fresh = schema.connect(directory)
+    try:
+        return fresh, _salvage(damaged, fresh)
+    except BaseException:
+        fresh.close()
+        raise
 
 
 def _salvage(damaged: Path, fresh: sqlite3.Connection) -> dict[str, int]:

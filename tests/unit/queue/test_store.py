@@ -21,14 +21,13 @@ from gatepost.mail.content import Content, FileContent, MemoryContent
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import bounced, deferred, sent
 from gatepost.mail.queue_id import QueueId
-from gatepost.queue import actions, inspect, schema
+from gatepost.queue import actions, committer, inspect, salvage, schema
 from gatepost.queue.audit import Tally, audit
 from gatepost.queue.committer import Batch
 from gatepost.queue.contents import INLINE
 from gatepost.queue.partitions import Partitions
 from gatepost.queue.port import NewMessage, QueueUnavailable, Settlement, Status
 from gatepost.queue.record import unpack
-from gatepost.queue.salvage import heal
 from gatepost.queue.store import SqliteStore
 from gatepost.queue.transaction import Claim
 
@@ -370,9 +369,42 @@ def test_a_row_that_holds_anything_does_not_stop_a_salvage(tmp_path: Path, damag
     connection.execute(f"UPDATE message SET {damage} WHERE key = ?", (damaged.key,))
     connection.execute("DELETE FROM recipient")
     connection.close()
-    connection = heal(directory, sqlite3.DatabaseError("damaged"), lambda event: None)
+    connection = salvage.heal(directory, sqlite3.DatabaseError("damaged"), lambda event: None)
     assert connection.execute("SELECT DISTINCT key FROM recipient").fetchall() == [(sound.key,)]
     connection.close()
+
+
+def test_a_salvage_that_fails_is_tried_again_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    true, tries = salvage._salvage, iter((OSError(28, "No space left on device"), sqlite3.OperationalError("disk I/O error")))
+
+    def at_last(damaged: Path, fresh: sqlite3.Connection) -> dict[str, int]:
+        if (failure := next(tries, None)) is not None:
+            raise failure
+        return true(damaged, fresh)
+
+    monkeypatch.setattr(salvage, "_salvage", at_last)
+    monkeypatch.setattr(committer, "IDLE", 0.01)
+
+    async def scenario() -> None:
+        store = open_store(tmp_path)
+        before = await put(store)
+        damaged = sqlite3.DatabaseError("database disk image is malformed")
+        damaged.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+
+        def find(connection: sqlite3.Connection) -> None:
+            raise damaged
+
+        with pytest.raises(QueueUnavailable):
+            await store._run(find)
+        with pytest.raises(QueueUnavailable):
+            await put(store)
+        with pytest.raises(QueueUnavailable):  # there is a sound database from now on
+            await put(store)
+        after = await put(store)
+        store.close()
+        assert {message.id for message in inspect.messages(tmp_path)} == {before, after}
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("damage", ["header", "middle", "truncated", "noise"])
