@@ -10,7 +10,6 @@ Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 def own_interfaces() -> tuple[Interface, ...]:
     """Address and network of every interface, IPv4 first; empty where the system does not tell."""
     import ctypes
-    import ctypes.util
 
     class Entry(ctypes.Structure):
         pass
@@ -24,7 +23,7 @@ def own_interfaces() -> tuple[Interface, ...]:
         ("broadcast", ctypes.c_void_p),
         ("data", ctypes.c_void_p),
     ]
-    libc = ctypes.CDLL(ctypes.util.find_library("c"), use_errno=True)
+    libc = ctypes.CDLL(None)  # this process has it; looking for its file would run ldconfig
     head = ctypes.POINTER(Entry)()
     if libc.getifaddrs(ctypes.byref(head)):
         return ()
