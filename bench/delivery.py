@@ -10,7 +10,7 @@ import os
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -125,11 +125,11 @@ def _dovecot(directory: Path) -> Iterator[int]:
         process.wait()
 
 
-def send(server: Server, load: Load) -> None:
+def send(to: str, load: Load, options: Sequence[str] = ()) -> None:
     """One smtp-source for each mailbox."""
     share = ["-s", str(load.sessions // load.mailboxes), "-m", str(load.messages // load.mailboxes), "-l", str(load.size)]
     sources = [
-        subprocess.Popen(["smtp-source", *share, "-f", "a@example.com", "-t", f"u{n}@example.org", f"127.0.0.1:{server.port}"])
+        subprocess.Popen(["smtp-source", *options, *share, "-f", "a@example.com", "-t", f"u{n}@example.org", to])
         for n in range(load.mailboxes)
     ]
     codes = [source.wait() for source in sources]
@@ -138,25 +138,36 @@ def send(server: Server, load: Load) -> None:
 
 
 def run(start: Callable[..., AbstractContextManager[Server]], way: str, load: Load) -> Figures:
-    """One server, from a cold start: warmed up, loaded, measured."""
+    """One server, from a cold start."""
     with place(way, load.mailboxes) as target, start(more=target.more) as server:
-        warm = load._replace(messages=min(200, load.messages))
-        send(server, warm)
-        arrived(target.count, warm.messages)
-        time.sleep(0.5)
-        used, began = _used(server, target), time.perf_counter()
-        send(server, load)
-        accepted = time.perf_counter() - began
-        held = memory(server.pid)
-        delivered = arrived(target.count, warm.messages + load.messages) - began
-        time.sleep(0.5)  # what is done after the last delivery counts as well
-        ours, dovecot = ((after - before) / load.messages * 1000 for before, after in zip(used, _used(server, target), strict=True))
+        return measured(f"127.0.0.1:{server.port}", load, target, server.pid)
+
+
+def alone(way: str, load: Load) -> Figures:
+    """Dovecot and no mail system in front of it: faster than this no mail system can be."""
+    with place(way, load.mailboxes) as target:
+        return measured(f"unix:{target.base.parent}/lmtp", load, target, 0, ("-L", "-d"))
+
+
+def measured(to: str, load: Load, target: Place, pid: int, options: Sequence[str] = ()) -> Figures:
+    """What listens at `to`, warmed up and loaded. `pid` of the mail system, 0 where there is none."""
+    warm = load._replace(messages=min(200, load.messages))
+    send(to, warm, options)
+    arrived(target.count, warm.messages)
+    time.sleep(0.5)
+    used, began = _used(pid, target), time.perf_counter()
+    send(to, load, options)
+    accepted = time.perf_counter() - began
+    held = memory(pid) if pid else 0.0
+    delivered = arrived(target.count, warm.messages + load.messages) - began
+    time.sleep(0.5)  # what is done after the last delivery counts as well
+    ours, dovecot = ((after - before) / load.messages * 1000 for before, after in zip(used, _used(pid, target), strict=True))
     return Figures(load.messages / accepted, load.messages / delivered, ours, dovecot, held)
 
 
-def _used(server: Server, target: Place) -> tuple[float, float]:
+def _used(pid: int, target: Place) -> tuple[float, float]:
     """Seconds of CPU: the mail system, Dovecot."""
-    return cpu(server.pid), cpu(target.dovecot) if target.dovecot else 0.0
+    return cpu(pid) if pid else 0.0, cpu(target.dovecot) if target.dovecot else 0.0
 
 
 def medians(runs: list[Figures]) -> Figures:
@@ -169,13 +180,17 @@ def row(way: str, load: Load, name: str, figures: Figures) -> str:
 
 def compare(way: str, load: Load, rounds: int) -> None:
     """Both servers in turn, so that what else the machine does meets both."""
-    runs: dict[str, list[Figures]] = {"gatepost": [], "postfix": []}
+    runs: dict[str, list[Figures]] = {"gatepost": [], "postfix": [], "dovecot": []}
     for _ in range(rounds):
         runs["gatepost"].append(run(gatepost, way, load))
         runs["postfix"].append(run(postfix, way, load))
+        if way == "lmtp":
+            runs["dovecot"].append(alone(way, load))
     ours, theirs = medians(runs["gatepost"]), medians(runs["postfix"])
     print(row(way, load, "gatepost", ours))
     print(row(way, load, "postfix", theirs))
+    if way == "lmtp":
+        print(row(way, load, "(alone)", medians(runs["dovecot"])))
     print(row(way, load, "ratio", Figures(*(a / b if b else 0.0 for a, b in zip(ours, theirs, strict=True)))), flush=True)
 
 
