@@ -53,6 +53,7 @@ class Faults:
         consequence = STARTED_AGAIN if is_needed else "the process goes on"
         self.tell(args.exc_value or args.exc_type(), f"the thread {name} has ended, {consequence}")
         if is_needed:
+            self._log.flush()  # what the loop has gathered: nobody else will
             os._exit(1)
 
     def _of_loop(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
