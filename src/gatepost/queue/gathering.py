@@ -14,7 +14,6 @@ LINGER = 0.002
 """Seconds to wait for company: for settlements, since nobody waits for them (a crash meanwhile delivers those messages a second
 time), and for a put while other messages are coming in. A commit of four messages costs half as much a message as one of two."""
 
-
 SETTLED_AT_ONCE = 1000
 """Settlements of one commit, so that no put waits long when a destination dies. A job looks at what was settled before it: it
 takes them all along."""

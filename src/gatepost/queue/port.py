@@ -56,9 +56,8 @@ class QueuedRecipient(Struct, frozen=True):
 class ActiveMessage(Struct, frozen=True):
     """A message and those of its recipients that are due: what the scheduler works on. `envelope.recipients` is empty.
     `entered`: when it became active (clock seconds), for `delays=`. `warned`: a delay warning was sent; `traced`: so was the
-    report that the submitter asked for. `expire`: an
-    administrator wants it returned at the next failure (`postsuper -e`). `flushed`: somebody wants it tried now, whatever
-    `defer_transports` says (`postqueue -f`)."""
+    report that the submitter asked for. `expire`: an administrator wants it returned at the next failure (`postsuper -e`).
+    `flushed`: somebody wants it tried now, whatever `defer_transports` says (`postqueue -f`)."""
 
     id: QueueId
     envelope: Envelope
@@ -73,9 +72,9 @@ class ActiveMessage(Struct, frozen=True):
 
 
 class Settlement(Struct, frozen=True):
-    """How a delivery attempt left one recipient. `due`: next attempt, seconds since 1970, for QUEUED. `reason` is the
-    text that `mailq` shows; `outcome` as JSON-able text for the ledger; `by`: who did it, where a person did. `site`: the
-    transport and next hop that it waits for, by which the scheduler claims it again."""
+    """How a delivery attempt left one recipient. `outcome`: for the ledger, or while it waits for `mailq`. `due`: next attempt,
+    seconds since 1970, for QUEUED. `by`: who did it, where a person did. `site`: the transport and next hop that it waits for, by
+    which the scheduler claims it again."""
 
     id: QueueId
     index: int

@@ -1,5 +1,6 @@
-"""What one transaction on a partition's database does: put, settle, claim. Everything here runs inside a transaction that the
-committer opened, in its thread; nothing here commits. Each function raises sqlite3.Error, those on contents also OSError.
+"""What transactions on a partition's database do besides the steps of most of them (steps.py): claim, shelve, hasten, mark, forget.
+Everything here runs in the committer's thread, and inside a transaction that it opened, but for `put` and `unneeded_files`, which
+come before and after one; nothing here commits. Each function raises sqlite3.Error, those on contents also OSError.
 """
 
 import sqlite3

@@ -50,7 +50,7 @@ class ResolveTables(Struct, frozen=True):
 
 
 class _Class(Struct, frozen=True):
-    """What a domain says: the class, its transport and next hop, and whether these follow the sender."""
+    """What a domain says: the class, its transport and next hop."""
 
     cls: AddressClass
     transport: str
