@@ -4,6 +4,7 @@ Small contents live in memory, large ones in a file (`FileContent`), so that mem
 Both answer the same questions; whoever only passes a message on uses `chunks()`.
 """
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +65,13 @@ class FileContent:
     def read(self) -> bytes:
         """All of it; for contents known to be small."""
         return b"".join(self.chunks())
+
+    def after(self, octets: int) -> "FileContent":
+        """What follows the first `octets`, in the same file; also where a subclass keeps that file open."""
+        rest = copy.copy(self)
+        rest.size -= octets
+        rest.offset += octets
+        return rest
 
 
 class SplicedContent:

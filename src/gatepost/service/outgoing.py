@@ -65,6 +65,5 @@ async def _with_headers(table: AddressMap, content: Content) -> Content:
     headers = [await generic.header(table, header) for header in section.headers]
     rest = head[section.end :]
     if isinstance(content, FileContent) and content.size > len(head):
-        body = FileContent(content.path, content.size - section.end, content.offset + section.end)
-        return SplicedContent(b"".join(headers), body)
+        return SplicedContent(b"".join(headers), content.after(section.end))
     return MemoryContent(b"".join([*headers, rest]))

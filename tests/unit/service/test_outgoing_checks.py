@@ -1,6 +1,8 @@
 """smtp_header_checks and its kin: what is changed, what is logged, and what is not there."""
 
 import asyncio
+import gc
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from gatepost.mail.queue_id import QueueId
 from gatepost.queue.port import ActiveMessage, QueuedRecipient
 from gatepost.receive.cleanup_rules import CheckMaps
 from gatepost.receive.cleanup_settings import CleanupSettings
-from gatepost.service.outgoing_checks import OutgoingChecker
+from gatepost.service.outgoing_checks import OutgoingChecker, _UnnamedContent
 
 ID = QueueId(1_800_000_000_000_000, 1)
 MESSAGE = (
@@ -80,3 +82,17 @@ def test_long_messages_are_put_aside_and_leave_nothing(tmp_path: Path) -> None:
 def test_a_header_section_without_end_stays_as_it_is(tmp_path: Path) -> None:
     endless = b"Subject: secret\r\n" + b"X: y\r\n" * 200_000
     assert checked(tmp_path, endless, header="/./ IGNORE") == (endless, [])
+
+
+def test_what_follows_the_headers_outlives_the_content_that_it_was_cut_from(tmp_path: Path) -> None:
+    """smtp_generic_maps rewrite the headers of what smtp_header_checks have put aside in a file without a name."""
+    aside = tempfile.TemporaryFile(dir=tmp_path)
+    aside.write(b"Subject: x\r\n\r\nbody\r\n")
+    aside.flush()
+    rest = _UnnamedContent(aside).after(14)
+    del aside
+    gc.collect()
+    with open(tmp_path / "other", "wb+") as other:  # would get the descriptor of a file that is closed
+        other.write(b"somebody else's mail, which goes nowhere")
+        other.flush()
+        assert (rest.read(), rest.size) == (b"body\r\n", 6)
