@@ -9,7 +9,7 @@ from gatepost.mail.envelope import Envelope
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.policy.port import Stage
 from gatepost.proto.smtp.commands import LMTP
-from gatepost.proto.smtp.data import BdatReader, DataReader, LineEnds
+from gatepost.proto.smtp.data import BdatReader, DataReader, LineEnds, all_crlf
 from gatepost.proto.smtp.grammar import printable
 from gatepost.proto.smtp.replies import text_of
 from gatepost.proto.smtp.server import Command, DataChunk
@@ -169,13 +169,8 @@ async def _open_intake(session: "Session", transaction: Transaction) -> Intake:
     if any(action.kind == "discard" for action in session.actions):
         transaction.intake = Discarding()
         return transaction.intake
-    in_lines = settings.cleanup_replace_stray_cr_lf and transaction.sender.encoding != "binary"  # so the readers have made it
-    intake = service.cleanup.open(
-        transaction.queue_id, client=facts.client, origin_service="smtpd", context=context, in_lines=in_lines
-    )
-    transaction.intake = intake
     prepended = "".join(f"{action.value}\r\n" for action in session.actions if action.kind == "prepend")
-    header = received(
+    trace = received(
         facts,
         myhostname=settings.myhostname,
         mail_name=settings.mail_name,
@@ -186,7 +181,14 @@ async def _open_intake(session: "Session", transaction: Transaction) -> Intake:
         asked_for_certificate=service.tls is not None and service.tls.asks,
         show_login=settings.smtpd_sasl_authenticated_header,
     )
-    intake.write(prepended.encode("utf-8", "surrogateescape") + header)
+    header = prepended.encode("utf-8", "surrogateescape") + trace
+    # The readers have made it so, but what an address or a table brings into our own headers may be anything.
+    in_lines = settings.cleanup_replace_stray_cr_lf and transaction.sender.encoding != "binary" and all_crlf(header)
+    intake = service.cleanup.open(
+        transaction.queue_id, client=facts.client, origin_service="smtpd", context=context, in_lines=in_lines
+    )
+    transaction.intake = intake
+    intake.write(header)
     return intake
 
 

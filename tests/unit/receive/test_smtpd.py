@@ -483,3 +483,16 @@ def test_an_interrupted_lookup_of_a_footer_takes_no_reply_from_its_place() -> No
         return [line[:9] for line in await client.settle()]
 
     assert asyncio.run(scenario()) == ["500 5.5.2", "421 4.3.2"]
+
+
+@pytest.mark.parametrize(("recipient", "in_lines"), [(b"alice@example.test", True), (b'"al\rice"@example.test', False)])
+def test_what_an_address_brings_into_our_header_is_looked_at(recipient: bytes, in_lines: bool) -> None:
+    asked: list[bool] = []
+
+    class Asked(FakeCleanup):
+        def open(self, queue_id: QueueId, *, client: str, origin_service: str, context: str, in_lines: bool = False) -> FakeIntake:
+            asked.append(in_lines)
+            return FakeIntake(queue_id)
+
+    asyncio.run(send(stage(cleanup=Asked()), MESSAGE.replace(b"alice@example.test", recipient)))
+    assert asked == [in_lines]

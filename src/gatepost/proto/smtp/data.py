@@ -67,7 +67,7 @@ class _Lines:
         return line + b"\r\n" if complete else line
 
 
-def _all_crlf(block: bytes) -> bool:
+def all_crlf(block: bytes) -> bool:
     """Whether every CR and LF of `block`, which ends in a line end, is part of a CRLF: what is lost at its line ends is two octets
     each. Half as dear as counting the three, and a twentieth of a regular expression."""
     lines = block.splitlines()
@@ -108,10 +108,10 @@ class DataReader(_Lines):
             end = self._dot_line(block, dot)
             body, after = (block, b"") if end < 0 else (block[:end], block[end + 3 :])
             self._ended = end >= 0
-            if _all_crlf(body) and not self._refused and not (at_start and body.startswith(b".\r\n")):
+            if all_crlf(body) and not self._refused and not (at_start and body.startswith(b".\r\n")):
                 return self._unstuff(body, at_start, dot), after
             return self._line_by_line(body)[0], after
-        if not _all_crlf(block):
+        if not all_crlf(block):
             return self._line_by_line(block)
         end = self._dot_line(block, dot)
         self._ended = end >= 0
@@ -186,7 +186,7 @@ class BdatReader(_Lines):
             self._inside_line = self._inside_line or bool(block)
             return self._emit(self._canonical(block, complete=False))
         self._inside_line = False
-        if _all_crlf(block) and not self._refused:
+        if all_crlf(block) and not self._refused:
             return self._emit(block)
         return self._emit(b"".join([self._canonical(line) for line in block[:-1].split(b"\n")]))
 
