@@ -37,11 +37,14 @@ class SharedCounters:
         self._warned = 0.0
         self._held: dict[str, tuple[int, int]] = {}
         """Our own connections of each client: its slot, which nobody can take while they last, and their number."""
+        self._uncounted: dict[str, int] = {}
+        """How many more of its connections there are, which will end without having been counted."""
 
     async def connect(self, service: str, client: str) -> tuple[int, int]:
         ident = f"{service}:{client}"
         locked = await self._lock(ident)
         if locked is None:
+            self._uncounted[ident] = self._uncounted.get(ident, 0) + 1
             return 0, 0
         slot, bucket = locked
         now = self._clock()
@@ -59,6 +62,10 @@ class SharedCounters:
 
     def disconnect(self, service: str, client: str) -> None:
         ident = f"{service}:{client}"
+        if uncounted := self._uncounted.pop(ident, 0):
+            if uncounted > 1:
+                self._uncounted[ident] = uncounted - 1
+            return
         slot, own = self._held.pop(ident, (-1, 0))
         if own > 1:
             self._held[ident] = slot, own - 1

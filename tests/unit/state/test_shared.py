@@ -6,6 +6,8 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from gatepost.state.client_table import ClientTable
 from gatepost.state.peaks import CACHE, CONNECTIONS, Peak, Peaks, statistics
 from gatepost.state.port import Deed
@@ -144,6 +146,26 @@ def test_a_bucket_full_of_connections_fails_open_with_one_warning() -> None:
     assert place.warnings == [
         "connections and rates of (smtp:more) are not counted, nor limited: there are too many clients with connections"
     ]
+
+
+def test_the_end_of_an_uncounted_connection_takes_no_counted_one_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Place()
+    one = place.worker(0)
+
+    async def play() -> None:
+        await one.connect("smtp", "a")
+        with monkeypatch.context() as patch:
+            patch.setattr(place.table, "lock", lambda bucket: False)
+            assert await one.connect("smtp", "a") == (0, 0)
+            assert await one.connect("smtp", "a") == (0, 0)
+        one.disconnect("smtp", "a")
+        one.disconnect("smtp", "a")
+        assert await one.connect("smtp", "a") == (2, 2)
+        one.disconnect("smtp", "a")
+        one.disconnect("smtp", "a")
+        assert await one.connect("smtp", "a") == (1, 3)
+
+    _run(play)
 
 
 def test_leaving_without_having_come_changes_nothing() -> None:
