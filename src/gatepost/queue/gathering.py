@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from gatepost.queue.committer import Batch, Job, Put
 from gatepost.queue.port import Settlement
 
-LINGER = 0.002
+LINGER = 0.005
 """Seconds to wait for company: for settlements, since nobody waits for them (a crash meanwhile delivers those messages a second
 time), and for a put while other messages are coming in. A commit of four messages costs half as much a message as one of two."""
 
