@@ -1,6 +1,6 @@
 """smtp-source -> virtual(8) Maildirs, or Dovecot by LMTP, Gatepost and Debian's Postfix in turn: medians, and their ratios.
 
-python bench/delivery.py [--messages N] [--size OCTETS] [--sessions N] [--mailboxes N,...] [--rounds N] [maildir|lmtp ...]
+python -m bench.delivery [--messages N] [--size OCTETS] [--sessions N] [--mailboxes N,...] [--rounds N] [maildir|lmtp ...]
 
 Needs root, Debian's postfix, and dovecot for lmtp; neither /etc/postfix nor /etc/dovecot is touched.
 """
@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from servers import Server, arrived, cpu, fresh_directory, gatepost, memory, postfix
+from bench.servers import Server, arrived, cpu, fresh_directory, gatepost, memory, postfix
 
 _USER = 5555  # uid and gid of all mailboxes; nobody's account
 _PATIENCE = 30.0  # seconds for Dovecot to start

@@ -1,13 +1,13 @@
 """What idle connections cost: N clients that have been greeted and say nothing, and the memory of the process tree for each.
 
-python bench/idle.py [N [gatepost|postfix]]      (as root; default 1000 gatepost)
+python -m bench.idle [N [gatepost|postfix]]      (as root; default 1000 gatepost)
 """
 
 import asyncio
 import resource
 import sys
 
-from servers import free_port, gatepost, memory, postfix
+from bench.servers import free_port, gatepost, memory, postfix
 
 _SERVERS = {"gatepost": gatepost, "postfix": postfix}
 _LIMITS = "default_process_limit = {limit}\nsmtpd_client_connection_rate_limit = 0"

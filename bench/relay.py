@@ -1,6 +1,6 @@
 """smtp-source -> relay -> smtp-sink, Gatepost and Debian's Postfix in turn: medians, and their ratios.
 
-python bench/relay.py [--messages N] [--sizes OCTETS,...] [--sessions N,...] [--reuse] [--rounds N]      (as root)
+python -m bench.relay [--messages N] [--sizes OCTETS,...] [--sessions N,...] [--reuse] [--rounds N]      (as root)
 """
 
 import argparse
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import BinaryIO, NamedTuple
 
-from servers import Server, arrived, cpu, free_port, gatepost, memory, postfix, wait_port
+from bench.servers import Server, arrived, cpu, free_port, gatepost, memory, postfix, wait_port
 
 
 class Load(NamedTuple):

@@ -1,6 +1,6 @@
 """What the scheduler and the results cost a message: accept, resolve, an agent that says yes at once, settle; no store.
 
-python bench/scheduler.py [MESSAGES]
+python -m bench.scheduler [MESSAGES]
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """What the queue store costs: microseconds of time and of CPU a message, put and settled, at several batch sizes.
 
-python bench/store.py [MESSAGES [DIRECTORY]]
+python -m bench.store [MESSAGES [DIRECTORY]]
 """
 
 import asyncio
