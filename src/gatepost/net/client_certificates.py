@@ -10,16 +10,14 @@ import datetime
 import hashlib
 from typing import TYPE_CHECKING, Final
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.oid import NameOID
 from msgspec import Struct
 
 from gatepost.net import openssl
 
 if TYPE_CHECKING:
     import ssl
+
+    from cryptography import x509
 
 _VERIFY_PEER: Final = 1
 _CALLBACK: Final = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p)
@@ -52,8 +50,11 @@ class Shown(Struct, frozen=True):
     trusted: bool
 
 
-def read(certificate: bytes, digest: str, authorities: list[x509.Certificate]) -> Shown:
+def read(certificate: bytes, digest: str, authorities: "list[x509.Certificate]") -> Shown:
     """A certificate in DER. `digest`: smtpd_tls_fingerprint_digest; `authorities`: who may vouch for it."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
     parsed = x509.load_der_x509_certificate(certificate)
     key = parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return Shown(
@@ -65,14 +66,18 @@ def read(certificate: bytes, digest: str, authorities: list[x509.Certificate]) -
     )
 
 
-def load_authorities(file: str) -> list[x509.Certificate]:
+def load_authorities(file: str) -> "list[x509.Certificate]":
     """The certificates of a PEM file. Raises OSError, and ValueError where it holds none."""
+    from cryptography import x509
+
     with open(file, "rb") as opened:
         return x509.load_pem_x509_certificates(opened.read())
 
 
-def _vouches(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
+def _vouches(authority: "x509.Certificate", certificate: "x509.Certificate") -> bool:
     """Whether `authority` has signed `certificate`, and it is valid now."""
+    from cryptography.exceptions import InvalidSignature
+
     try:
         certificate.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature):
@@ -81,7 +86,9 @@ def _vouches(authority: x509.Certificate, certificate: x509.Certificate) -> bool
     return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
 
 
-def _common_name(name: x509.Name) -> str:
+def _common_name(name: "x509.Name") -> str:
+    from cryptography.x509.oid import NameOID
+
     values = name.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(values[0].value) if values else ""
 

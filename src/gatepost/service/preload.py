@@ -5,6 +5,7 @@ import importlib
 import pkgutil
 
 import gatepost
+from gatepost.config.configuration import Configuration
 
 # What our rooms and the libraries that they use import only when first needed.
 _LAZY = (
@@ -14,11 +15,23 @@ _LAZY = (
 )  # fmt: skip
 _NOT_OURS = ("gatepost.cli",)
 
+# Ten megabytes that only certificates need.
+_FOR_TLS = (
+    "cryptography.exceptions", "cryptography.hazmat.primitives.asymmetric.ec", "cryptography.hazmat.primitives.asymmetric.rsa",
+    "cryptography.hazmat.primitives.serialization", "cryptography.x509", "cryptography.x509.oid",
+)  # fmt: skip
 
-def import_all() -> None:
-    """Import every room but the commands, and what they import lazily. Raises ImportError."""
+
+def may_use_tls(configuration: Configuration) -> bool:
+    """Whether anything at all is set that has to do with TLS."""
+    names = (configuration.settings, *(entry.overrides for entry in configuration.services))
+    return any("tls" in name.lower() for settings in names for name in settings)
+
+
+def import_all(*, tls: bool) -> None:
+    """Import every room but the commands, and what they import lazily; `tls`: also what certificates need. Raises ImportError."""
     for module in pkgutil.walk_packages(gatepost.__path__, "gatepost."):
         if not module.name.startswith(_NOT_OURS):
             importlib.import_module(module.name)
-    for name in _LAZY:
+    for name in (*_LAZY, *(_FOR_TLS if tls else ())):
         importlib.import_module(name)

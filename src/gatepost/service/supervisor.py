@@ -81,7 +81,7 @@ class Supervisor:
             raise StartFailure(str(error)) from error
         self._say(f"daemon started -- version {self._settings.mail_version}, configuration {self._directory}")
         self._say_what_is_missing()
-        preload.import_all()
+        preload.import_all(tls=preload.may_use_tls(self._configuration))
         gc.collect()
         gc.freeze()  # what is shared with the children stays shared: the collector must not touch it
         self._start_all()
@@ -183,6 +183,7 @@ class Supervisor:
         self._configuration, self._settings, self._listeners = configuration, settings, listeners
         self._generation = next(self._generations)
         self._tickets = os.urandom(TICKET_SECRET)
+        preload.import_all(tls=preload.may_use_tls(configuration))
         if not self._new_workers_serve():
             self._children.signal(signal.SIGKILL, generation=self._generation)
             listeners.close_new()

@@ -9,11 +9,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.settings import HOST
 
 import gatepost
+from gatepost.config.configuration import Configuration
+from gatepost.config.master import parse_master
+from gatepost.config.parameters import PARAMETERS
+from gatepost.config.syntax import MainFile
+from gatepost.service.preload import may_use_tls
 
 SOURCE = Path(gatepost.__file__).parent
-LOADED = "import json, sys; from gatepost.service.preload import import_all; import_all(); print(json.dumps(list(sys.modules)))"
+LOADED = """
+import json, sys
+from gatepost.service.preload import import_all
+import_all(tls={tls})
+print(json.dumps(list(sys.modules)))
+"""
 
 
 def imported(statement: ast.stmt) -> Iterator[str]:
@@ -24,8 +35,17 @@ def imported(statement: ast.stmt) -> Iterator[str]:
         yield statement.module
         for alias in statement.names:
             name = f"{statement.module}.{alias.name}"
-            if importlib.util.find_spec(statement.module).submodule_search_locations and importlib.util.find_spec(name):  # type: ignore[union-attr]
+            if is_module(statement.module, name):
                 yield name
+
+
+def is_module(package: str, name: str) -> bool:
+    """Whether `name` is a module of `package`."""
+    try:
+        found = importlib.util.find_spec(package)
+        return bool(found and found.submodule_search_locations and importlib.util.find_spec(name))
+    except ValueError:  # a module that has put something else in its place
+        return False
 
 
 def late_imports() -> Iterator[tuple[str, str]]:
@@ -48,14 +68,39 @@ def codecs() -> Iterator[tuple[str, str]]:
                         yield f"encodings.{argument.value.replace('-', '_')}", path.name
 
 
+def modules(*, tls: bool) -> set[str]:
+    """What is there once all is imported."""
+    done = subprocess.run([sys.executable, "-c", LOADED.format(tls=tls)], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout))
+
+
 @pytest.fixture(scope="module")
 def loaded() -> set[str]:
-    done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
-    return set(json.loads(done.stdout))
+    return modules(tls=True)
 
 
 def test_nothing_is_imported_late(loaded: set[str]) -> None:
     assert sorted({pair for pair in late_imports() if pair[0] not in loaded}) == []
+
+
+def test_certificates_cost_nothing_where_there_is_no_tls() -> None:
+    assert not any(name.startswith("cryptography") for name in modules(tls=False))
+
+
+@pytest.mark.parametrize(
+    ("main", "overrides", "uses"),
+    [
+        ({}, {}, False),
+        ({"smtp_tls_security_level": "may"}, {}, True),
+        ({"smtp_use_tls": "yes"}, {}, True),
+        ({}, {"smtpd_tls_wrappermode": "yes"}, True),
+    ],
+)
+def test_tls_is_expected_where_anything_of_it_is_set(main: dict[str, str], overrides: dict[str, str], uses: bool) -> None:
+    lines = "".join(f"  -o {name}={value}\n" for name, value in overrides.items())
+    master = parse_master(f"25 inet n - n - - smtpd\n{lines}", "master.cf")
+    configuration = Configuration(Path("/etc/postfix"), MainFile({}), master, PARAMETERS, HOST).with_settings(main)
+    assert may_use_tls(configuration) is uses
 
 
 def test_no_codec_is_found_missing(loaded: set[str]) -> None:
