@@ -129,16 +129,18 @@ class Committer(threading.Thread):
         if settlements:
             now = self._clock()
             work += [steps.settle(settlement, now) for settlement in settlements]
-        if len(work) <= steps.AT_ONCE and not batch.jobs:
-            steps.run(self._connection, work)  # one statement is a transaction of its own
-        else:
-            self._transact_all(work, batch.jobs)
+        portions = steps.portions(work)
+        if len(portions) == 1 and not batch.jobs:
+            steps.run(self._connection, portions[0])  # one statement is a transaction of its own
+        elif portions or batch.jobs:
+            self._transact_all(portions, batch.jobs)
 
-    def _transact_all(self, work: Sequence[steps.Step], jobs: Sequence[Job]) -> None:
+    def _transact_all(self, portions: Sequence[Sequence[steps.Step]], jobs: Sequence[Job]) -> None:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
-            steps.run(connection, work)
+            for portion in portions:
+                steps.run(connection, portion)
             for job in jobs:
                 job.result = job.function(connection)
             connection.execute("COMMIT")

@@ -7,7 +7,7 @@ whose triggers put each row where it belongs; outside a transaction the same cal
 
 import sqlite3
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from gatepost.queue.port import NewMessage, Settlement, Status
@@ -27,7 +27,8 @@ _NOTHING: Step = (None,) * _WIDTH
 _LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 """Rows that a statement may have; few, so that each stays prepared."""
 
-AT_ONCE = _LENGTHS[-1]
+_LARGE = 16_384
+"""Octets of a content that stands alone: a prepared statement keeps what it was last given, and there is one for each length."""
 
 LIVE = (Status.QUEUED, Status.HELD, Status.ACTIVE)
 
@@ -89,16 +90,28 @@ def settle(settlement: Settlement, at: float) -> Step:
     )  # fmt: skip
 
 
-def run(connection: sqlite3.Connection, steps: Sequence[Step]) -> None:
-    """Take `steps` in their order, at most AT_ONCE with one statement. Raises sqlite3.Error."""
-    for first in range(0, len(steps), AT_ONCE):
-        some = list(steps[first : first + AT_ONCE])
-        statement, length = _statement(len(some))
-        some += [_NOTHING] * (length - len(some))
-        connection.execute(statement, [value for step in some for value in step])
+def portions(steps: Iterable[Step]) -> list[list[Step]]:
+    """`steps` in their order, in as few statements as may be."""
+    found: list[list[Step]] = []
+    room = 0
+    for step in steps:
+        content = step[-1]
+        alone = isinstance(content, bytes) and len(content) > _LARGE
+        if alone or not room:
+            found.append([])
+        found[-1].append(step)
+        room = 0 if alone else (room or _LENGTHS[-1]) - 1
+    return found
 
 
-@lru_cache(AT_ONCE)
+def run(connection: sqlite3.Connection, portion: Sequence[Step]) -> None:
+    """Take a portion of steps. Raises sqlite3.Error."""
+    statement, length = _statement(len(portion))
+    filled = [*portion, *[_NOTHING] * (length - len(portion))]
+    connection.execute(statement, [value for step in filled for value in step])
+
+
+@lru_cache(_LENGTHS[-1])
 def _statement(steps: int) -> tuple[str, int]:
     """The statement for that many steps, and how many rows it takes."""
     length = next(length for length in _LENGTHS if length >= steps)

@@ -271,7 +271,7 @@ class Session:
 
     def _final_counts(self) -> tuple[tuple[str, int, int], ...]:
         counts = self.counts
-        return tuple([(name.lower(), *counts[name]) for name in self.service.counted if name in counts])  # type: ignore[misc]
+        return tuple([(name.lower(), counts[name][0], counts[name][1]) for name in self.service.counted if name in counts])
 
     def connected(self, counted: str) -> None:
         """The client is known: say so. `counted`: its key with the connection counters, empty where it is not counted."""
