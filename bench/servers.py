@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.support.postfix import SERVICES
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 _OWNER = "postfix"
 _PATIENCE = 30.0  # seconds
@@ -48,29 +50,12 @@ relayhost = [127.0.0.1]:{sink}
 {more}
 """
 
-_MASTER_CF = """\
+_MASTER_CF = (
+    """\
 127.0.0.1:{port} inet n - n - {limit} smtpd
-pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-flush unix n - n 1000? 0 flush
-proxymap unix - - n - - proxymap
-smtp unix - - n - - smtp
-relay unix - - n - - smtp
-lmtp unix - - n - - lmtp
-virtual unix - n n - - virtual
-showq unix n - n - - showq
-error unix - - n - - error
-retry unix - - n - - error
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-postlog unix-dgram n - n - 1 postlogd
 """
+    + SERVICES
+)
 
 
 class Server(NamedTuple):

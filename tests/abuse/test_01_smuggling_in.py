@@ -27,12 +27,6 @@ _MASTER = """\
 _SMUGGLED = b"MAIL FROM:<smuggler@example.com>\r\nRCPT TO:<victim@example.net>\r\nDATA\r\nSubject: smuggled\r\n\r\nx\r\n.\r\n"
 
 
-@pytest.fixture(scope="module")
-def sink() -> Iterator[Sink]:
-    with Sink() as one:
-        yield one
-
-
 @pytest.fixture(scope="module", params=["yes", "normalize", "reject"])
 def system(request: pytest.FixtureRequest, sink: Sink) -> Iterator[System]:
     main = {"smtpd_forbid_bare_newline": request.param, "smtpd_forbid_bare_newline_exclusions": "", "smtpd_hard_error_limit": "100"}

@@ -25,12 +25,6 @@ BODIES = {
 
 
 @pytest.fixture(scope="module")
-def sink() -> Iterator[Sink]:
-    with Sink() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
 def system(sink: Sink) -> Iterator[System]:
     with System({"smtpd_forbid_bare_newline": "normalize", "smtpd_forbid_bare_newline_exclusions": ""}, relay=sink.port) as one:
         yield one

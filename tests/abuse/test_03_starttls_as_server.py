@@ -39,12 +39,6 @@ INJECTED = {
 
 
 @pytest.fixture(scope="module")
-def sink() -> Iterator[Sink]:
-    with Sink() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
 def system(sink: Sink, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     certificate = make(tmp_path_factory.mktemp("tls"), _NAME)
     main = {

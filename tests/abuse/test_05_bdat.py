@@ -9,12 +9,6 @@ from tests.support.sink import Sink
 
 
 @pytest.fixture(scope="module")
-def sink() -> Iterator[Sink]:
-    with Sink() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
 def system(sink: Sink) -> Iterator[System]:
     with System({"message_size_limit": "2000", "smtpd_timeout": "5s"}, relay=sink.port) as one:
         yield one

@@ -82,12 +82,6 @@ _MAIN = {
 
 
 @pytest.fixture(scope="module")
-def sink() -> Iterator[Sink]:
-    with Sink() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
 def system(sink: Sink) -> Iterator[System]:
     with System(_MAIN, _MASTER, relay=sink.port) as one:
         yield one

@@ -51,13 +51,6 @@ FORWARDS = {
 
 
 @pytest.fixture(scope="module")
-def sink() -> Iterator[Sink]:
-    """The world outside, with the senders."""
-    with Sink() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
 def system(sink: Sink) -> Iterator[System]:
     """A system that takes mail for `local.example`, and goes to itself for `again.example`."""
     routes = {

@@ -6,7 +6,6 @@ A client over its limits is told so and costs no other client anything; when the
 import contextlib
 import resource
 import socket
-from collections.abc import Iterator
 
 import pytest
 
@@ -17,12 +16,6 @@ _OTHER = "127.0.0.2"
 _ONE_WORKER = {"worker_processes": "1", "smtpd_client_event_limit_exceptions": "", "smtpd_error_sleep_time": "0"}
 IDLE = 2000
 _KILOBYTES = 40  # of memory that an idle session may take
-
-
-@pytest.fixture(scope="module")
-def sink() -> Iterator[Sink]:
-    with Sink() as one:
-        yield one
 
 
 def _works_for_another(system: System) -> None:

@@ -23,12 +23,6 @@ _LINE = re.compile(r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ postfix/[a-z-]+\[
 
 
 @pytest.fixture(scope="module")
-def sink() -> Iterator[Sink]:
-    with Sink() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
 def system(sink: Sink) -> Iterator[System]:
     main = {
         "smtpd_authorized_xclient_hosts": "127.0.0.0/8",

@@ -22,12 +22,6 @@ _END = b"\r\n.\r\n"
 
 
 @pytest.fixture(scope="module")
-def sink() -> Iterator[Sink]:
-    with Sink() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
 def system(sink: Sink) -> Iterator[System]:
     main = {
         "mydestination": "local.example",

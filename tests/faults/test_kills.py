@@ -7,9 +7,9 @@ import contextlib
 import os
 import random
 import signal
-import threading
 import time
 
+from tests.support.crowd import Crowd
 from tests.support.running import System, lives, wait_for
 from tests.support.sink import Sink
 
@@ -19,28 +19,17 @@ _CLIENTS = 6
 _SIZES = (200, 5_000, 400_000)  # the last is kept as a file
 
 
-class Load:
+class Load(Crowd):
     """Clients that send numbered messages until told to stop; `acknowledged` are those that got their 250."""
 
     def __init__(self, system: System) -> None:
+        super().__init__(self._run, _CLIENTS)
         self.acknowledged: set[str] = set()
         self._system = system
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(number,), daemon=True) for number in range(_CLIENTS)]
-
-    def __enter__(self) -> "Load":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(30)
 
     def _run(self, client: int) -> None:
         number = 0
-        while not self._stop.is_set():
+        while not self.over.is_set():
             number += 1
             name = f"{client}-{number}"
             size = _SIZES[2] if number % 40 == 0 else _SIZES[number % 2]

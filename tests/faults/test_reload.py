@@ -1,36 +1,25 @@
 """Reloads under load: not one refused connection, and a bad configuration changes nothing."""
 
-import threading
 import time
 
 import pytest
 
+from tests.support.crowd import Crowd
 from tests.support.running import MASTER, System, wait_for
 from tests.support.sink import Sink
 
 
-class Visitors:
+class Visitors(Crowd):
     """Clients that connect, greet and leave all the time; `trouble` holds what went wrong."""
 
     def __init__(self, system: System) -> None:
         self.visits = 0
         self.trouble: list[str] = []
         self._system = system
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(4)]
+        super().__init__(self._run, 4)
 
-    def __enter__(self) -> "Visitors":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(30)
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
+    def _run(self, _: int) -> None:
+        while not self.over.is_set():
             try:
                 with self._system.client() as client:
                     if client.greeting[0] not in (220, 421):

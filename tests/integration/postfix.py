@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from tests.integration.ports import listens
+from tests.support.postfix import SERVICES
 from tests.support.running import free_port, wait_for
 
 _MAIN_CF = """\
@@ -29,26 +30,12 @@ virtual_uid_maps = static:65534
 virtual_gid_maps = static:65534
 """
 
-_MASTER_CF = """\
+_MASTER_CF = (
+    """\
 127.0.0.1:{port} inet n - n - - smtpd
-pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-proxymap unix - - n - - proxymap
-smtp unix - - n - - smtp
-lmtp unix - - n - - lmtp
-error unix - - n - - error
-retry unix - - n - - error
-virtual unix - n n - - virtual
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-postlog unix-dgram n - n - 1 postlogd
 """
+    + SERVICES
+)
 
 
 class Postfix:
