@@ -51,14 +51,15 @@ def accept_rate(port: int, seconds: float = 3.0) -> float:
 
 
 def delay_elsewhere(system: System, sink: Sink) -> float:
-    """Seconds from acceptance to delivery at the destination that answers: the worst of a few."""
+    """Seconds from acceptance to delivery at the destination that answers: the worst of a few. One more goes first: it waits behind
+    what `accept_rate` has left for the same destination."""
     worst = 0.0
-    for number in range(_PROBE):
+    for number in range(-1, _PROBE):
         name = f"probe-{time.time()}-{number}"
         begun = time.perf_counter()
         system.send(f"X-Id: {name}\r\n\r\nx\r\n", to="b@alive.example")
         wait_for(lambda name=name: sink.count(name.encode()), "the probe", 300)
-        worst = max(worst, time.perf_counter() - begun)
+        worst = max(worst, time.perf_counter() - begun) if number >= 0 else 0.0
     return worst
 
 

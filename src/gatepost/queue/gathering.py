@@ -15,8 +15,8 @@ LINGER = 0.005
 time), and for a put while other messages are coming in. A commit of four messages costs half as much a message as one of two."""
 
 SETTLED_AT_ONCE = 1000
-"""Settlements of one commit, so that no put waits long when a destination dies. A job looks at what was settled before it: it
-takes them all along."""
+"""Settlements of one commit, so that no put waits long when a destination dies. A job may look at what was settled before it: it
+waits until all of that is through."""
 
 
 class Gathering:
@@ -57,9 +57,11 @@ class Gathering:
             self._timer.cancel()
             self._timer = None
         batch, self._batch = self._batch, Batch()
-        if len(batch.settlements) > SETTLED_AT_ONCE and not batch.jobs:
+        if len(batch.settlements) > SETTLED_AT_ONCE:
             self._batch.settlements = batch.settlements[SETTLED_AT_ONCE:]
             del batch.settlements[SETTLED_AT_ONCE:]
+            self._batch.jobs, batch.jobs = batch.jobs, []
+            self._urgent = bool(self._batch.jobs)
             self._linger()
         if not (batch.puts or batch.jobs or batch.settlements):
             return False

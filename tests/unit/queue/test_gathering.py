@@ -99,7 +99,7 @@ def test_the_last_of_a_company_ends_the_waiting() -> None:
     assert len(batches) == 1
 
 
-def test_many_settlements_are_taken_in_portions_unless_a_job_looks_at_them() -> None:
+def test_many_settlements_are_taken_in_portions_and_a_job_comes_after_them() -> None:
     gather, loop, batches = gathering()
     gather.settle([SENT] * (SETTLED_AT_ONCE + 10))
     gather.put(put(), company=False)
@@ -110,8 +110,11 @@ def test_many_settlements_are_taken_in_portions_unless_a_job_looks_at_them() -> 
     gather.committed()
     gather.settle([SENT] * (SETTLED_AT_ONCE + 10))
     gather.run(Job(lambda connection: None, None))
+    gather.put(put(), company=False)
     loop.turn()
-    assert len(batches[-1].settlements) == SETTLED_AT_ONCE + 10
+    gather.committed()
+    parts = [(len(b.puts), len(b.settlements), len(b.jobs)) for b in batches[2:]]
+    assert parts == [(1, SETTLED_AT_ONCE, 0), (0, 10, 1)]
 
 
 def test_all_of_it_can_be_had_at_once() -> None:
