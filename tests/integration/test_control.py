@@ -210,25 +210,23 @@ if "LATE_IMPORTS" in os.environ:
 """.replace("\\\\n", "\\n")
 
 
-def test_demo_for_somebody_without_privileges(tmp_path: Path) -> None:
-    """`gatepost demo` as nobody: no root, no configuration; a message goes all the way."""
+_AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "begins"),
+    [(0o755, 65534, _AS_NOBODY), (0o755, 0, ()), (0o700, 0, ())],
+    ids=["as nobody", "as root", "as root, where only root can enter"],
+)
+def test_demo(tmp_path: Path, mode: int, owner: int, begins: tuple[str, ...]) -> None:
+    """`gatepost demo`, with nothing configured, whoever starts it where: a message goes all the way."""
     for parent in (tmp_path, *list(tmp_path.parents)[:2]):
         parent.chmod(0o755)
+    tmp_path.chmod(mode)
     folder = tmp_path / "demo"
     folder.mkdir()
-    os.chown(folder, 65534, 65534)
-    command = [
-        "setpriv",
-        "--reuid=65534",
-        "--regid=65534",
-        "--clear-groups",
-        sys.executable,
-        "-m",
-        "gatepost.cli",
-        "demo",
-        "--dir",
-        folder,
-    ]
+    os.chown(folder, owner, owner)
+    command = [*begins, sys.executable, "-m", "gatepost.cli", "demo", "--dir", folder]
     demo = subprocess.Popen(command, env=environment(), cwd=folder, stdout=subprocess.PIPE, text=True)
     try:
         assert demo.stdout is not None

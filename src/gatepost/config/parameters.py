@@ -1119,7 +1119,7 @@ SERVICES: Mapping[str, tuple[Parameter, ...]] = {
         P("virtual_mailbox_limit", INTEGER, "51200000", "Largest mailbox or Maildir file, in bytes; 0 is no limit.", DONE),
         P("virtual_mailbox_lock", STRING, "fcntl, dotlock", "How mailboxes are locked: fcntl, flock, dotlock.", DONE),
         P("virtual_mailbox_maps", STRING, "", 'Tables by recipient: mailbox path; a final "/" means Maildir.', DONE),
-        P("virtual_minimum_uid", INTEGER, "100", "Lowest user id that virtual_uid_maps may give.", DONE, minimum=1),
+        P("virtual_minimum_uid", INTEGER, "100", "Lowest user id that virtual_uid_maps may give.", DONE),
         P("virtual_uid_maps", STRING, "", "Tables by recipient: user id of the mailbox.", DONE),
     ),
     "Pipe delivery": (

@@ -6,7 +6,8 @@ configuration might have to do:
 - files and commands of accounts of the system, with the ids that the system gives them; commands only where local(8) may run any;
 - mailboxes below virtual_mailbox_base, of users from virtual_minimum_uid on;
 - the command of a pipe service, as its user, where it runs, as far as its words are fixed;
-- of root: its own mailbox, its .forward files, and lists that aliases of root include.
+- of root: its own mailbox, its .forward files, and lists that aliases of root include; virtual mailboxes if
+  virtual_minimum_uid is 0.
 """
 
 import grp
@@ -77,11 +78,12 @@ class Grants(Struct, frozen=True):
         folder = os.path.dirname(box.path)
         if box.privileged and folder not in self.spools:
             return False
+        virtual = any(box.uid >= base.minimum_uid and _is_below(box.path, base.path) for base in self.bases)
         if box.uid == 0:
-            return box.path in self.root_mailboxes
+            return box.path in self.root_mailboxes or virtual
         # In the order of what it costs: looking for accounts reads files, and all of them where there is no such account.
         return (
-            any(box.uid >= base.minimum_uid and _is_below(box.path, base.path) for base in self.bases)
+            virtual
             or self._is_account(box.uid, box.gid)
             or (folder in self.spools and _group_of(folder) == box.gid and user_with_id(box.uid) is not None)
         )

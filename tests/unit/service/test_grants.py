@@ -121,6 +121,13 @@ def test_what_workers_never_ask(grant: Grants, request_: Request) -> None:
     assert not grant.allow(request_)
 
 
+def test_root_has_virtual_mailboxes_only_where_the_lowest_user_is_root(tmp_path: Path) -> None:
+    grant = granted(tmp_path, "virtual_minimum_uid = 0\n")
+    assert grant.allow(maildir("/var/vmail/example.test/bob/", 0, 0))
+    assert not grant.allow(maildir("/root/Maildir/", 0, 0))
+    assert not grant.allow(mbox("/etc/cron.d/x", 0, 0))
+
+
 def test_the_command_of_a_pipe_service(tmp_path: Path) -> None:
     grant = granted(tmp_path, "allow_mail_to_commands =\n")
     assert grant.allow(command("/usr/bin/scan", "--for", "a@example.test", "b@example.test", "--fast"))
