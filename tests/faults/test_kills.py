@@ -61,6 +61,7 @@ def test_nothing_acknowledged_is_lost() -> None:
         assert len(load.acknowledged) > 5 * KILLS
         # Each copy too many needs a kill between a delivery and its record, and a kill finds at most a few of those.
         extra = sum(count - 1 for count in sink.ids().values())
+        print(f"{len(load.acknowledged)} acknowledged, {extra} copies too many after {KILLS} kills")
         assert extra <= 40 * KILLS, f"seed {SEED}: {extra} copies too many after {KILLS} kills"
         wait_for(lambda: not system.queue(), "an empty queue", 30)
         found = system.audit()

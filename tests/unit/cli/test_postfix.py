@@ -1,5 +1,7 @@
 """postfix(1): what its exit status says of a configuration."""
 
+import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,8 @@ from gatepost.cli.postfix import check
     ],
 )
 def test_check(tmp_path: Path, capsys: pytest.CaptureFixture[str], main: str, status: int, told: str) -> None:
-    (tmp_path / "main.cf").write_text(f"compatibility_level = 3.6\nmyhostname = mail.test\n{main}")
+    user = pwd.getpwuid(os.getuid()).pw_name  # a fresh machine has no user postfix
+    (tmp_path / "main.cf").write_text(f"compatibility_level = 3.6\nmyhostname = mail.test\nmail_owner = {user}\n{main}")
     (tmp_path / "master.cf").write_text("smtp inet n - n - - smtpd\n")
     assert check(tmp_path) == status
     assert f": {told}: " in capsys.readouterr().err if told else True
