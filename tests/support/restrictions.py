@@ -72,7 +72,7 @@ class World:
             router=routing,
             recipients=Recipients(routing, "double-bounce", tables),
             resolver=self.dns,
-            networks=MatchList.addresses(self.configuration.value("mynetworks"), tables, "mynetworks", self.log.append),
+            networks=MatchList.hosts(self.configuration.value("mynetworks"), tables, "mynetworks", self.log.append),
             addresses=MatchList.addresses(" ".join(addresses), tables, "inet_interfaces", self.log.append),
             dotless_parents="smtpd_access_maps" in parents,
             connector=SocketConnector(),

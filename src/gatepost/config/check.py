@@ -3,7 +3,6 @@
 Postfix finds most of these when a daemon first needs them, hours later; here they are told before the start.
 """
 
-import ipaddress
 import os
 import pwd
 import re
@@ -155,22 +154,6 @@ def _accounts(configuration: Configuration, system: System) -> Iterator[Fault]:
             yield configuration.fault(name, f"{name}: no such user: {account}", f"create the user or set {name}")
 
 
-def _networks(configuration: Configuration, system: System) -> Iterator[Fault]:
-    for pattern in split(configuration.value("mynetworks")):
-        address, slash, bits = pattern.lstrip("!").replace("[", "").replace("]", "").partition("/")
-        if not slash or not address or not re.fullmatch(r"[0-9a-fA-F:.]+", address):
-            continue  # a file, a table or a single address
-        try:
-            network = ipaddress.ip_network(f"{address}/{bits}", strict=False)
-        except ValueError:
-            if not pattern.startswith("/"):
-                yield configuration.fault("mynetworks", f"bad net/mask pattern: {pattern}", "write it as 192.0.2.0/24")
-            continue
-        if ipaddress.ip_address(address) != network.network_address:
-            told = f'non-null host address bits in "{pattern}"'
-            yield configuration.fault("mynetworks", told, f'perhaps you should use "{network}" instead')
-
-
 def _domains(configuration: Configuration, system: System) -> Iterator[Fault]:
     """A domain belongs to one address class (ADDRESS_CLASS_README)."""
     for one, other in _EXCLUSIVE:
@@ -195,7 +178,7 @@ def _value(configuration: Configuration, name: str, scope: Scope) -> str:
 Check = Callable[[Configuration, System], Iterator[Fault]]
 
 CHECKS: tuple[Check, ...] = (
-    _services, _transports, _tables, _table_configurations, _files, _accounts, _networks, _domains,
+    _services, _transports, _tables, _table_configurations, _files, _accounts, _domains,
 )  # fmt: skip
 
 DAEMONS = frozenset(

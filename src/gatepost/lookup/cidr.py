@@ -13,6 +13,9 @@ from gatepost.lookup.table_text import logical_lines, read_rules
 Address = tuple[int, int]
 """(bits of its family, 32 or 128; value)"""
 
+_DIGITS = 4
+"""One more than the longest length has (128)."""
+
 
 class Network(Struct, frozen=True):
     """All addresses of one family whose first bits are those of `value`; `mask` has those bits set."""
@@ -46,29 +49,42 @@ def _written(bits: int, value: int) -> str:
 
 
 def parse_network(text: str) -> Network:
-    """The network that `address` or `address/length` writes; the address may stand in brackets.
+    """The network that `address`, `address/length`, `[address]/length` or `[address/length]` writes.
 
     Raises ValueError, in Postfix's words."""
-    pattern, slash, length = text.partition("/")
-    if pattern.startswith("["):
-        inside, bracket, rest = text[1:].partition("]")
-        if not bracket or (rest and not rest.startswith("/")):
-            raise ValueError(f'bad address pattern: "{text}"')
-        pattern, (_, slash, length) = inside, rest.partition("/")
+    pattern, slash, length = _without_brackets(text)
     if slash and not (length.isascii() and length.isdigit()):
         raise ValueError(f'bad mask value in "{pattern}/{length}"')
-    address = parse_address(pattern)
-    if address is None:
-        raise ValueError(f'bad address pattern: "{text}"')
-    bits, value = address
-    size = int(length) if slash else bits
+    bits = 128 if ":" in pattern else 32
+    size = _number(length) if slash else bits
     if size > bits:
         raise ValueError(f'bad mask length in "{pattern}/{length}"')
+    address = parse_address(pattern)
+    if address is None:
+        raise ValueError(f'bad network value in "{pattern}/{length}"' if slash else f'bad address pattern: "{pattern}"')
     mask = ((1 << size) - 1) << (bits - size)
+    value = address[1]
     if value & ~mask:
         fitting = f"{_written(bits, value & mask)}/{size}"
         raise ValueError(f'non-null host address bits in "{pattern}/{length}", perhaps you should use "{fitting}" instead')
     return Network(bits, value, mask)
+
+
+def _without_brackets(text: str) -> tuple[str, str, str]:
+    """(address, `/` or nothing, length)"""
+    if not text.startswith("["):
+        return text.partition("/")
+    inside, bracket, rest = text[1:].partition("]")
+    if not bracket:
+        raise ValueError(f"missing ']' character after \"[{inside}\"")
+    if rest and not rest.startswith("/"):
+        raise ValueError(f'garbage after "[{inside}]"')
+    return (inside, "/", rest[1:]) if rest else inside.partition("/")
+
+
+def _number(digits: str) -> int:
+    """What so many digits write; of more than an address has bits, any number that is too large."""
+    return int(digits.lstrip("0")[:_DIGITS] or "0")
 
 
 class CidrTable:

@@ -11,13 +11,14 @@ from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
 from gatepost.deliver.tls_policy import BadTlsPolicy, Level, default_level
 from gatepost.policy.review import review
 from gatepost.policy.settings import PolicySettings
+from gatepost.service.check_lists import check_lists
 from gatepost.service.cleanup_line import cleanup_line
 from gatepost.service.listeners import LISTENING_PROGRAMS
 
 
 def check(configuration: Configuration) -> tuple[Fault, ...]:
     """Everything that would go wrong later; what holds for several services is told once."""
-    found = [*faults_of_names(configuration)]
+    found = [*faults_of_names(configuration), *check_lists(configuration)]
     for entry in configuration.services:
         if entry.command in LISTENING_PROGRAMS:
             found += _restrictions(configuration, entry)

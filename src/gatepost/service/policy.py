@@ -33,7 +33,7 @@ def restriction_policy(house: "House", overrides: Mapping[str, str], tables: Tab
         router=house.routing,
         recipients=Recipients(house.routing, value("double_bounce_sender"), tables),
         resolver=house.resolver,
-        networks=MatchList.addresses(value("mynetworks"), tables, "mynetworks", tables.warn),
+        networks=MatchList.hosts(value("mynetworks"), tables, "mynetworks", tables.warn),
         dotless_parents="smtpd_access_maps" in value("parent_domain_matches_subdomains").replace(",", " ").split(),
         addresses=MatchList.addresses(addresses, tables, "inet_interfaces", tables.warn),
         connector=SocketConnector(),

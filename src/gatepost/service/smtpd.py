@@ -16,6 +16,7 @@ from gatepost.receive.seats import Seats
 from gatepost.receive.settings import SmtpdSettings
 from gatepost.receive.smtpd import SmtpdService
 from gatepost.service.policy import restriction_policy
+from gatepost.service.rewriting_clients import rewriting_clients
 from gatepost.service.server_names import server_names
 from gatepost.service.session_notice import SessionNotices
 from gatepost.service.settings import as_list
@@ -107,7 +108,7 @@ class _Lists:
         return self._house.configuration.value(name, self._entry.overrides)
 
     def _clients(self, name: str) -> Callable[[str, str], Awaitable[bool]]:
-        return MatchList.addresses(self._value(name), self._tables, name, self._warn).matches_host
+        return MatchList.hosts(self._value(name), self._tables, name, self._warn).matches
 
     def _words(self, name: str) -> WordList | None:
         """A list of commands, None where it is empty."""
@@ -119,21 +120,13 @@ class _Lists:
         return None if maps.empty else maps.find
 
     def _rewriting_clients(self) -> Callable[[str, str], Awaitable[bool]]:
-        """local_header_rewrite_clients: restriction-like words and tables that name clients whose headers are completed as ours."""
-        own = MatchList.addresses(as_list(self._house.own_addresses), self._tables, "inet_interfaces", self._warn)
-        mine = MatchList.addresses(self._value("mynetworks"), self._tables, "mynetworks", self._warn)
-        words = self._value("local_header_rewrite_clients").replace(",", " ").split()
-        members = [{"permit_inet_interfaces": own, "permit_mynetworks": mine}[w] for w in words if w in _REWRITE_WORDS]
-        tables = [w.split(":", 1)[1] if w.startswith("check_address_map") else w for w in words if w not in _REWRITE_WORDS]
-        members += [MatchList.addresses(" ".join(tables), self._tables, "local_header_rewrite_clients", self._warn)]
-
-        async def rewrites(name: str, address: str) -> bool:
-            for member in members:
-                if await member.matches_host(name, address):
-                    return True
-            return False
-
-        return rewrites
+        """local_header_rewrite_clients: whose headers are completed as ours."""
+        return rewriting_clients(
+            self._value("local_header_rewrite_clients"),
+            self._tables,
+            own=MatchList.addresses(as_list(self._house.own_addresses), self._tables, "inet_interfaces", self._warn),
+            networks=MatchList.hosts(self._value("mynetworks"), self._tables, "mynetworks", self._warn),
+        )
 
     async def _well_formed(self, address: str, sender: str) -> bool:
         try:
@@ -168,9 +161,6 @@ def _or_none(listed: Callable[..., Awaitable[bool]]) -> Callable[..., Awaitable[
             return False
 
     return asked
-
-
-_REWRITE_WORDS = frozenset({"permit_inet_interfaces", "permit_mynetworks"})
 
 
 async def _nothing(key: str) -> str | None:

@@ -96,3 +96,29 @@ def test_tls_levels(tmp_path: Path, main: str, master: str, place: list[tuple[st
     assert told(tmp_path, main, MASTER + master) == place
     for fault in faults(tmp_path, main, MASTER + master):
         assert fault.remedy == "mail for it is deferred; one of: none, may, encrypt, fingerprint, verify, secure"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("mynetworks", "[fe80::]/10 127.1/8", 'bad network value in "127.1/8"'),
+        ("mynetworks", "[fe80::1]/10", 'non-null host address bits in "fe80::1/10", perhaps you should use "fe80::/10" instead'),
+        ("smtpd_authorized_xclient_hosts", "192.168.0.0/99", 'bad mask length in "192.168.0.0/99"'),
+        ("mynetworks", '"127.0.0.1"', '"127.0.0.1" names no host'),
+        ("mynetworks", "192.0.2.*", "192.0.2.* names no host and no network"),
+        ("mynetworks", "2001:db8::/32", "unsupported dictionary type: 2001 (in 2001:db8::/32)"),
+        ("mynetworks", "! 192.0.2.1", "no pattern after '!'"),
+        ("permit_mx_backup_networks", "/no/such/file", "open file /no/such/file: No such file or directory"),
+        ("relay_domains", "a.example # ours", "comment at end of line is not supported"),
+        ("mydestination", "hsh:/etc/x", "unsupported dictionary type: hsh (in hsh:/etc/x)"),
+    ],
+)  # fmt: skip
+def test_lists(tmp_path: Path, name: str, value: str, text: str) -> None:
+    assert told(tmp_path, f"{name} = {value}\n") == [("main.cf", 3, f"{name}: {text}")]
+    assert told(tmp_path, "", MASTER + f"26 inet n - n - - smtpd -o {{ {name} = {value} }}\n") == [
+        ("master.cf", 4, f"{name}: {text}")
+    ]
+
+
+def test_lists_without_a_mistake(tmp_path: Path) -> None:
+    assert told(tmp_path, "mynetworks = 127.0.0.0/8 [::1]/128 [2001:db8::/64] .example.org !10.0.0.1 static:all\n") == []

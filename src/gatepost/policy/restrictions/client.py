@@ -9,17 +9,16 @@ _PERMANENT = 5
 
 
 async def permit_mynetworks(e: Evaluation, _: None) -> Decision:
-    return await _listed(e, e.sources.networks)
+    return await _listed(e, e.sources.networks, e.facts.client_name, e.facts.client_address)
 
 
 async def permit_inet_interfaces(e: Evaluation, _: None) -> Decision:
-    return await _listed(e, e.sources.addresses)
+    return await _listed(e, e.sources.addresses, e.facts.client_address)
 
 
-async def _listed(e: Evaluation, listed: MatchList) -> Decision:
-    facts = e.facts
+async def _listed(e: Evaluation, listed: MatchList, *client: str) -> Decision:
     try:
-        found = await listed.matches_host(facts.client_name, facts.client_address)
+        found = await listed.matches(*client)
     except LookupFailure as failure:
         # An unreadable mynetworks must neither open the relay nor refuse our own clients for good.
         raise TemporaryLookupFailure(e.subject.name) from failure
