@@ -143,7 +143,7 @@ class LocalMailbox:
         return await self._run(delivery, at, command)
 
     async def _run(self, delivery: LocalDelivery, at: Position, command: str) -> bool:
-        if not delivery.first_time("command", at.rights.uid, command):
+        if not delivery.first_time("command", at.name.user, at.rights.uid, command):
             return True
         if delivery.request.probe:
             return delivery.report(at, sent(f"delivers to command: {command}"))
@@ -159,7 +159,7 @@ class LocalMailbox:
             return deferred(_MISCONFIGURED, "4.3.5")
         request = RunCommand(
             command_words(command, settings.local_command_shell), who.uid, who.gid, settings.command_time_limit,
-            self._environment(delivery, at), folder.text,
+            self._environment(delivery, at), folder.text or settings.queue_directory, file_limit=settings.mailbox_size_limit,
         )  # fmt: skip
         form = self._form(delivery, at, mbox=False, mark="command" in self._marked, from_line=True)
         answer = await self._house.agent.ask(request, form)
@@ -172,7 +172,7 @@ class LocalMailbox:
         envelope, name = delivery.request.message.envelope, at.name
         told = {
             "HOME": at.rights.home,
-            "LOGNAME": at.rights.name,
+            "LOGNAME": at.rights.name or name.user,
             "SHELL": at.rights.shell,
             "USER": name.user,
             "EXTENSION": name.extension,

@@ -44,6 +44,7 @@ class LocalSettings(Struct, frozen=True):
     owner_request_special: bool
     prepend_delivered_header: str
     propagate_unmatched_extensions: str
+    queue_directory: str
     recipient_delimiter: str
     require_home_directory: bool
     reset_owner_alias: bool

@@ -34,7 +34,7 @@ _ATTRIBUTES = {
 
 class PipeService(Struct, frozen=True):
     """A pipe service: its attributes, and what the rest of the configuration says. `file`: master.cf, for warnings; `time_limit` in
-    seconds; `environment`: what the command gets besides PATH."""
+    seconds; `environment`: what the command gets besides PATH; `directory`: where it runs."""
 
     attributes: PipeAttributes
     manner: Manner
@@ -42,6 +42,7 @@ class PipeService(Struct, frozen=True):
     gid: int
     time_limit: int
     environment: Mapping[str, str]
+    directory: str
     file: str
 
 
@@ -117,9 +118,9 @@ class PipeAgent:
         return sent(f"delivered via {request.transport} service" + (f" ({output})" if output else ""))
 
     def _command(self, argv: tuple[str, ...]) -> RunCommand:
-        service, attributes = self._service, self._service.attributes
+        service, chroot = self._service, self._service.attributes.chroot
         environment = command_environment(service.environment)
-        return RunCommand(argv, service.uid, service.gid, service.time_limit, environment, attributes.directory, attributes.chroot)
+        return RunCommand(argv, service.uid, service.gid, service.time_limit, environment, service.directory, chroot)
 
     def _values(self, request: DeliveryRequest) -> dict[str, str]:
         """What the names about the message stand for."""

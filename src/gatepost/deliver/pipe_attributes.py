@@ -70,6 +70,11 @@ def pipe_attributes(arguments: tuple[str, ...]) -> PipeAttributes:
 _NAMES = frozenset(("chroot", "directory", "eol", "flags", "null_sender", "recipient_delimiter", "size", "user"))
 
 
+def working_directory(attributes: PipeAttributes, queue_directory: str) -> str:
+    """Where the command runs, as seen after `chroot=`, whose top it is unless `directory=` names another (pipe(8))."""
+    return attributes.directory or ("/" if attributes.chroot else queue_directory)
+
+
 def unescaped(text: str) -> str:
     r"""`text` with `\r`, `\n`, `\012` and their like replaced by what they stand for."""
     return _ESCAPE.sub(lambda match: chr(int(match[1], 8) & 0xFF) if match[1] else _ESCAPES.get(match[2], match[2]), text)

@@ -60,7 +60,7 @@ class ReadFile(Struct, frozen=True, tag=True):
 
 class RunCommand(Struct, frozen=True, tag=True):
     """Run `argv` as uid:gid with the content on standard input; killed after `time_limit` seconds.
-    `environment` is all that it gets; `directory` is where it runs."""
+    `environment` is all that it gets; `directory` is where it runs; `file_limit`: octets of a file that it writes, 0 for any."""
 
     argv: tuple[str, ...]
     uid: int
@@ -69,6 +69,7 @@ class RunCommand(Struct, frozen=True, tag=True):
     environment: dict[str, str]
     directory: str
     chroot: str = ""
+    file_limit: int = 0
 
 
 class Done(Struct, frozen=True, tag=True):

@@ -24,7 +24,7 @@ from gatepost.config.values import split
 from gatepost.deliver.local_names import user_named, user_with_id
 from gatepost.deliver.local_settings import LocalSettings
 from gatepost.deliver.pipe import command_environment
-from gatepost.deliver.pipe_attributes import PipeFault, pipe_attributes
+from gatepost.deliver.pipe_attributes import PipeFault, pipe_attributes, working_directory
 from gatepost.deliver.privileged import ReadFile, Request, RunCommand
 from gatepost.deliver.virtual import VirtualSettings
 from gatepost.service.local import exported_environment
@@ -158,7 +158,8 @@ def _pipe(configuration: Configuration, entry: ServiceEntry) -> Iterator[Command
         return
     fixed = next((index for index, word in enumerate(attributes.argv) if "$" in word), len(attributes.argv))
     environment = command_environment(exported_environment(configuration, entry))
-    yield Command((user.pw_uid, gid), attributes.directory, attributes.chroot, environment, attributes.argv[:fixed])
+    directory = working_directory(attributes, configuration.value("queue_directory"))
+    yield Command((user.pw_uid, gid), directory, attributes.chroot, environment, attributes.argv[:fixed])
 
 
 def _root_mailboxes(settings: LocalSettings) -> Iterator[str]:

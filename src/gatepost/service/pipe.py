@@ -9,7 +9,7 @@ from gatepost.config.master import ServiceEntry
 from gatepost.deliver.local_names import user_named
 from gatepost.deliver.pipe import PipeAgent, PipeService
 from gatepost.deliver.pipe_arguments import Manner
-from gatepost.deliver.pipe_attributes import PipeAttributes, PipeFault, pipe_attributes
+from gatepost.deliver.pipe_attributes import PipeAttributes, PipeFault, pipe_attributes, working_directory
 from gatepost.deliver.port import Agent
 from gatepost.events.records import Note
 from gatepost.service.local import exported_environment
@@ -23,6 +23,7 @@ class _Settings(Struct, frozen=True):
 
     mail_owner: str
     owner_request_special: bool
+    queue_directory: str
     recipient_delimiter: str
 
 
@@ -47,6 +48,7 @@ def pipe_agent(house: "House", entry: ServiceEntry) -> Agent:
         gid=gid,
         time_limit=int(house.configuration.transport(entry.name, "time_limit", entry.overrides)),
         environment=exported_environment(house.configuration, entry),
+        directory=working_directory(attributes, settings.queue_directory),
         file=str(house.configuration.directory / "master.cf"),
     )
     return PipeAgent(service, house.agent, house.clock, emit)

@@ -160,6 +160,14 @@ EXPANSIONS = (
     ("loopy=loopy", "loopy@here.test", ['loopy@here.test: unknown user: "loopy"']),
     ("out=x@far.test", "out@here.test", [f"out@here.test: forwarded as {QueueId(1, 1)}"]),
     ('cmd="|exit 0"', "cmd@here.test", ["cmd@here.test: delivered to command: exit 0"]),
+    (
+        'team=one, two; one="|exit 0"; two="|exit 0"',
+        "team@here.test",
+        ["one@here.test: delivered to command: exit 0", "two@here.test: delivered to command: exit 0"],
+    ),
+    ('two=one+x, one+y; one="|exit 0"', "two@here.test", ["one+x@here.test: delivered to command: exit 0"]),
+    ('twice="|exit 0", "|exit 0"', "twice@here.test", ["twice@here.test: delivered to command: exit 0"]),
+    ("files=f, g; f=/var/x; g=/var/x", "files@here.test", ["f@here.test: delivered to file: /var/x"]),
     ("f=/var/x", "f@here.test", ["f@here.test: delivered to file: /var/x"]),
     ("rel=:include:lists/x", "rel@here.test", ["rel@here.test: mail system configuration error"]),
     ("gone=:include:/no/x", "gone@here.test", ["gone@here.test: mail system configuration error"]),
@@ -305,6 +313,16 @@ def test_what_a_command_is_told_is_censored(world: Any) -> None:
     assert request.environment["EXTENSION"] == "_id____id_"
     assert request.environment["USER"] == "alice"
     assert (request.environment["PATH"], request.environment["LANG"]) == ("/usr/bin:/bin", "C")
+
+
+def test_what_the_command_of_an_alias_gets(world: Any) -> None:
+    """As Postfix's local(8): the name that was mailed to, nobody's home, the queue's directory, files as long as a mailbox."""
+    here = world('pager="|exit 0"', queue_directory="/queue", mailbox_size_limit=4711)
+    here.deliver("pager@here.test")
+    ((request, _),) = here.asked
+    assert (request.environment["LOGNAME"], request.environment["USER"]) == ("pager", "pager")
+    assert request.environment.keys().isdisjoint(("HOME", "SHELL"))
+    assert (request.directory, request.file_limit) == ("/queue", 4711)
 
 
 def test_where_commands_and_files_are_not_allowed(world: Any) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatepost.deliver.pipe_arguments import Manner, UnknownMacro, expanded, recipient_values
-from gatepost.deliver.pipe_attributes import PipeFault, pipe_attributes, unescaped
+from gatepost.deliver.pipe_attributes import PipeFault, pipe_attributes, unescaped, working_directory
 from gatepost.deliver.pipe_form import pipe_form
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.envelope import Recipient
@@ -34,6 +34,14 @@ def test_attributes() -> None:
 def test_attributes_that_cannot_work(arguments: tuple[str, ...], fault: str) -> None:
     with pytest.raises(PipeFault, match=fault):
         pipe_attributes(arguments)
+
+
+@pytest.mark.parametrize(
+    ("written", "directory"),
+    [((), "/queue"), (("directory=/d",), "/d"), (("chroot=/c",), "/"), (("chroot=/c", "directory=/d"), "/d")],
+)
+def test_where_the_command_runs(written: tuple[str, ...], directory: str) -> None:
+    assert working_directory(pipe_attributes(("user=vmail", *written, "argv=/bin/x")), "/queue") == directory
 
 
 def test_escapes() -> None:

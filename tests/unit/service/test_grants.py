@@ -25,6 +25,7 @@ gone unix - n n - - pipe user=nosuchuser argv=/bin/x
 """
 MAIN = """\
 mail_owner = postfix
+queue_directory = /var/spool/postfix
 default_privs = nobody
 virtual_mailbox_maps = static:x
 virtual_mailbox_base = /var/vmail
@@ -76,7 +77,9 @@ def maildir(path: str, uid: int, gid: int) -> Request:
     return WriteMaildir(Mailbox(path, uid, gid))
 
 
-def command(*argv: str, ids: tuple[int, int] = (500, 501), where: str = "", root: str = "", path: str = "/usr/bin:/bin") -> Request:
+def command(
+    *argv: str, ids: tuple[int, int] = (500, 501), where: str = "/var/spool/postfix", root: str = "", path: str = "/usr/bin:/bin"
+) -> Request:
     return RunCommand(argv, *ids, 60.0, {"PATH": path, "LANG": "C"}, where, root)
 
 
