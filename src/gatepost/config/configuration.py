@@ -46,8 +46,8 @@ class Configuration:
     """The settings of one configuration directory.
 
     `services`: the entries of master.cf, in order, of repeated ones all; `warnings`: what is doubtful, in file order;
-    `faults`: what makes it unusable (none in a configuration that `load` gave); `parameters`: the known parameters,
-    those included that services bring into being.
+    `faults`: what makes it unusable; `refusals`: what keeps a daemon from starting (a configuration that `load` gave has neither);
+    `parameters`: the known parameters, those included that services bring into being.
     """
 
     def __init__(self, directory: Path, main: MainFile, master: MasterFile, known: Known, host: Host) -> None:
@@ -55,6 +55,7 @@ class Configuration:
         self.settings: Mapping[str, Setting] = main.settings
         self.services = master.services
         self.faults: tuple[Fault, ...] = (*main.faults, *master.faults)
+        self.refusals: tuple[Fault, ...] = master.refusals
         self.warnings: tuple[Fault, ...] = (*main.warnings, *master.warnings)
         self.service_parameters: Known = service_parameters(master.services)
         self.parameters: Known = {**self.service_parameters, **known}
@@ -211,7 +212,7 @@ def load(directory: Path, *, host: Host | None = None, parameters: Known = PARAM
     from gatepost.config.usage import warnings_about
 
     configuration = read(directory, host=host, parameters=parameters)
-    faults = [*configuration.faults, *_bad_values(configuration)]
+    faults = [*configuration.faults, *configuration.refusals, *_bad_values(configuration)]
     if faults:
         raise ConfigurationError(faults)
     return configuration.with_warnings(warnings_about(configuration))

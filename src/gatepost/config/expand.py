@@ -16,7 +16,8 @@ DEEPEST = 100
 
 _BARE = re.compile(r"\$(\$|[A-Za-z0-9_]*)")
 _NAME = re.compile(r"[A-Za-z0-9_]*")
-_LEVEL = re.compile(r"(\d+)(?:\.(\d+))?(?:\.(\d+))?")
+_LEVEL = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,9}))?(?:\.([0-9]{1,9}))?")
+_NUMBER = re.compile("[0-9]+")
 _OPERATOR = re.compile(r"(==|!=|<=|>=|<|>)(level)?(?=[\s{]|$)")
 _SIGN = re.compile(r"==|!=|<=|>=|<|>")
 _CLOSING = {"{": "}", "(": ")"}
@@ -214,8 +215,9 @@ def _holds(relation: tuple[str, str, str, str], lookup: Lookup, depth: int) -> b
 
 def _compare(first: str, second: str) -> int:
     """Order of two operands: by number where both are digits only, else by character."""
-    if first.isdecimal() and second.isdecimal():
-        return int(first) - int(second)
+    if _NUMBER.fullmatch(first) and _NUMBER.fullmatch(second):
+        one, other = first.lstrip("0"), second.lstrip("0")
+        first, second = one.rjust(len(other), "0"), other.rjust(len(one), "0")  # numbers of any length, which int() would not read
     return (first > second) - (first < second)
 
 

@@ -5,9 +5,11 @@ A service is what listens or wakes up (name and type) and which daemon with whic
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 from msgspec import Struct
 
+from gatepost.config.command_line import options, options_end, refusals, settings
 from gatepost.config.faults import Fault
 from gatepost.config.syntax import SPACE, LogicalLine, logical_lines, name_and_value
 from gatepost.config.values import tokens
@@ -17,13 +19,13 @@ FIELDS = ("service", "type", "private", "unprivileged", "chroot", "wakeup", "pro
 
 TYPES = ("inet", "unix", "unix-dgram", "fifo", "pass")
 
-_COUNT = re.compile(r"-|\d+")
+_COUNT = re.compile(r"-|[0-9]+")
 _VALID = {
     "type": re.compile("|".join(TYPES)),
     "private": re.compile("[-yn]"),
     "unprivileged": re.compile("[-yn]"),
     "chroot": re.compile("[-yn]"),
-    "wakeup": re.compile(r"-|\d+\??"),
+    "wakeup": re.compile(r"-|[0-9]+\??"),
     "process_limit": _COUNT,
 }
 _REMEDIES = {
@@ -114,7 +116,7 @@ class ServiceEntry(Struct, frozen=True, dict=True):
     @property
     def settings(self) -> tuple[tuple[str, str], ...]:
         """The `-o` settings in order, unexpanded."""
-        return tuple(_settings(self.arguments))
+        return tuple(settings(self.arguments))
 
     @property
     def overrides(self) -> Overrides:
@@ -130,15 +132,16 @@ class ServiceEntry(Struct, frozen=True, dict=True):
     @property
     def command_arguments(self) -> tuple[str, ...]:
         """What follows the options: the arguments of pipe(8) and spawn(8) such as `flags=` and `argv=`."""
-        return self.arguments[_options_end(self.arguments) :]
+        return self.arguments[options_end(self.arguments) :]
 
 
 class MasterFile(Struct, frozen=True):
-    """master.cf, read."""
+    """master.cf, read. `refusals`: why daemons would not start, though their entries can be read and shown."""
 
     services: tuple[ServiceEntry, ...]
     warnings: tuple[Fault, ...] = ()
     faults: tuple[Fault, ...] = ()
+    refusals: tuple[Fault, ...] = ()
 
 
 def parse_master(text: str, file: str) -> MasterFile:
@@ -146,6 +149,7 @@ def parse_master(text: str, file: str) -> MasterFile:
     services: list[ServiceEntry] = []
     warnings: list[Fault] = []
     faults: list[Fault] = []
+    refused: list[Fault] = []
     for line in logical_lines(text):
         if line.indented:
             remedy = "start the line at the left margin"
@@ -157,8 +161,15 @@ def parse_master(text: str, file: str) -> MasterFile:
             faults.append(problem.fault)
             continue
         services.append(entry)
-        warnings.extend(Fault(file, line.first, text, "see master(5)") for text in doubts(line.text))
-    return MasterFile(tuple(services), tuple(warnings), tuple(faults))
+        unbalanced = [Fault(file, line.first, text, "see master(5)") for text in _unbalanced(line.text)]
+        warnings += unbalanced
+        warnings.extend(Fault(file, line.first, text, "see master(5)") for text in _settings_of_nothing(line.text))
+        refused += unbalanced
+        refused.extend(
+            Fault(file, line.first, f"service {entry.key}: {text}", remedy)
+            for text, remedy in refusals(entry.command.rpartition("/")[2], entry.arguments)
+        )
+    return MasterFile(tuple(services), tuple(warnings), tuple(faults), tuple(refused))
 
 
 class FaultyEntry(ValueError):
@@ -207,43 +218,21 @@ def unbrace(word: str) -> str:
     return (word[1:] if end < 0 else word[1:end]).strip(SPACE)
 
 
-def doubts(text: str) -> Iterator[str]:
-    """What Postfix complains of in the arguments of an entry and yet accepts."""
-    before = ""
+def _unbalanced(text: str) -> Iterator[str]:
+    """Arguments in braces that do not end where their braces do."""
     for word in tokens(text, SPACE)[len(FIELDS) :]:
         if word.startswith("{") and not word.endswith("}"):
             yield f"syntax error after '}}' in \"{word}\"" if "}" in word else f"missing '}}' in \"{word}\""
+
+
+def _settings_of_nothing(text: str) -> Iterator[str]:
+    """What postconf(1) complains of in settings that are written in braces."""
+    for before, word in pairwise(tokens(text, SPACE)[len(FIELDS) - 1 :]):
         if word.startswith("{") and before == "-o":
             try:
                 name_and_value(unbrace(word))
             except ValueError as problem:
                 yield str(problem)
-        before = word
-
-
-def options(arguments: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """The options before the first other argument: letter and value, as getopt gives them (`o` alone takes a value)."""
-    waiting = iter(arguments[: _options_end(arguments)])
-    for word in waiting:
-        letters, with_value, value = word[1:].partition("o")
-        yield from ((letter, "") for letter in letters)
-        if with_value:
-            yield "o", value or next(waiting, "")
-
-
-def _options_end(arguments: tuple[str, ...]) -> int:
-    at = 0
-    while at < len(arguments) and arguments[at].startswith("-"):
-        _, with_value, value = arguments[at][1:].partition("o")
-        at += 2 if with_value and not value else 1
-    return min(at, len(arguments))
-
-
-def _settings(arguments: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    for option, text in options(arguments):
-        name, equals, value = text.partition("=")
-        if option == "o" and equals:
-            yield name.strip(SPACE), value.strip(SPACE)
 
 
 def by_key(services: tuple[ServiceEntry, ...]) -> Mapping[str, ServiceEntry]:

@@ -7,8 +7,11 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 SEPARATORS = ", \t\r\n\v\f"
 
-_INTEGER = re.compile(r"[+-]?\d+")
-_TIME = re.compile(r"(\d+)\s*([smhdwSMHDW]?)")
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_TIME = re.compile(r"([0-9]+)\s*([smhdwSMHDW]?)")
+_GREATEST = 2**63 - 1
+_LONGEST_TIME = 2**31 - 1
+_LONG = 100
 _BOOLEANS = {"yes": True, "no": False}
 
 
@@ -21,18 +24,25 @@ def boolean(text: str) -> bool:
 
 
 def integer(text: str) -> int:
-    """A whole number."""
-    if not _INTEGER.fullmatch(text):
+    """A whole number that a machine can count to, as Postfix wants it to be."""
+    if not _INTEGER.fullmatch(text) or (number := _bounded(text)) is None:
         raise ValueError("bad numerical configuration")
-    return int(text)
+    return number
 
 
 def seconds(text: str, unit: str = "s") -> int:
     """A time in seconds, from a number and an optional unit `s m h d w`; `unit` counts where none is written."""
     match = _TIME.fullmatch(text)
-    if match is None:
+    number = _bounded(match[1]) if match else None
+    if match is None or number is None or (found := number * UNITS[match[2].lower() or unit]) > _LONGEST_TIME:
         raise ValueError("bad time value or unit")
-    return int(match[1]) * UNITS[match[2].lower() or unit]
+    return found
+
+
+def _bounded(digits: str) -> int | None:
+    """The number, None where it has more than 64 bits; of any length, beyond what Python would read."""
+    number = int(digits) if len(digits) < _LONG else 0 if not digits.strip("+-0") else None
+    return None if number is None or abs(number) > _GREATEST else number
 
 
 def split(text: str) -> list[str]:

@@ -28,16 +28,21 @@ def test_seconds(text: str, unit: str, wanted: int) -> None:
     assert values.seconds(text, unit) == wanted
 
 
-@pytest.mark.parametrize("text", ["", "x", "5y", "-1s", "5 m m", "1.5h"])
+@pytest.mark.parametrize("text", ["", "x", "5y", "-1s", "5 m m", "1.5h", "٣", "9" * 5000, "4000w", "2147483648"])
 def test_bad_time(text: str) -> None:
     with pytest.raises(ValueError, match="bad time"):
         values.seconds(text)
 
 
-@pytest.mark.parametrize("text", ["", "1x", "0x10", "1 2", "ten"])
+@pytest.mark.parametrize("text", ["", "1x", "0x10", "1 2", "ten", "٣", "9" * 5000, "9223372036854775808", "-9223372036854775808"])
 def test_bad_number(text: str) -> None:
     with pytest.raises(ValueError, match="bad numerical"):
         values.integer(text)
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("+5", 5), ("-5", -5), ("0" * 5000, 0), ("9223372036854775807", 2**63 - 1)])
+def test_number(text: str, wanted: int) -> None:
+    assert values.integer(text) == wanted
 
 
 @pytest.mark.parametrize(

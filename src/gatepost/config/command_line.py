@@ -1,0 +1,66 @@
+"""The command line that an entry of master.cf gives its daemon: options as getopt reads them, then arguments (master(5)).
+
+A daemon of Postfix refuses to start on a line that it does not understand whole. So do we: a word that nobody reads may be the
+half of a restriction list, `-o smtpd_client_restrictions=permit_mynetworks, reject`, without which the door is open.
+"""
+
+from collections.abc import Iterator
+
+from gatepost.config.syntax import SPACE, name_and_value
+
+_FLAGS = frozenset("cdluvVDz")
+_WITH_VALUE = frozenset("imnorst")
+_TAKE_ARGUMENTS = frozenset({"pipe", "spawn"})
+"""Daemons for which the words after the options mean something."""
+
+_BRACES = "write -o { name = value } where there is white space in a value"
+
+
+def options(arguments: tuple[str, ...]) -> Iterator[tuple[str, str | None]]:
+    """The options before the first other argument: letter and value, None where a value is missing."""
+    waiting = iter(arguments[: options_end(arguments)])
+    for word in waiting:
+        for at, letter in enumerate(word[1:], 2):
+            if letter in _WITH_VALUE:
+                yield letter, word[at:] or next(waiting, None)
+                break
+            if word != "--":
+                yield letter, ""
+
+
+def options_end(arguments: tuple[str, ...]) -> int:
+    """How many of the arguments belong to options."""
+    at = 0
+    while at < len(arguments) and arguments[at].startswith("-") and arguments[at] != "-":
+        word = arguments[at]
+        at += 1
+        if word == "--":
+            break
+        with_value = next((place for place, letter in enumerate(word) if letter in _WITH_VALUE), None)
+        at += with_value == len(word) - 1
+    return min(at, len(arguments))
+
+
+def settings(arguments: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """What the `-o` options set, in order; what sets nothing is left out."""
+    for option, text in options(arguments):
+        name, equals, value = (text or "").partition("=")
+        if option == "o" and equals:
+            yield name.strip(SPACE), value.strip(SPACE)
+
+
+def refusals(daemon: str, arguments: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """(what is wrong, what to do): why the daemon would not start with this command line, in its words."""
+    for option, text in options(arguments):
+        if text is None:
+            yield f"option requires an argument -- '{option}'", "write a value after it"
+        elif option == "o":
+            try:
+                name_and_value(text)
+            except ValueError as problem:
+                yield str(problem), _BRACES
+        elif option not in _FLAGS | _WITH_VALUE:
+            yield f"invalid option -- '{option}'", "remove it"
+    end = options_end(arguments)
+    if end < len(arguments) and daemon not in _TAKE_ARGUMENTS:
+        yield f"unexpected command-line argument: {arguments[end]}", _BRACES if end else "remove it"
