@@ -16,7 +16,8 @@ from tests.support.running import System, environment, wait_for
 
 _FAULTY = """\
 import asyncio, os, pathlib, sys, threading
-import gatepost.service.agent as agent, gatepost.service.pickup as pickup
+import gatepost.queue.partitions as partitions, gatepost.queue.scheduler as scheduler
+import gatepost.service.agent as agent, gatepost.service.pickup as pickup, gatepost.service.worker as worker
 import gatepost.receive.smtpd as smtpd, gatepost.service.showq as showq, gatepost.service.supervisor as supervisor
 from gatepost.cli import main
 
@@ -29,18 +30,22 @@ def faulty(name, function):
         return function(*arguments)
     return instead
 
-async def run(self, true=pickup.Pickup.run):
-    task = asyncio.ensure_future(true(self))
-    while not (ASKED / "worker").exists():
-        await asyncio.sleep(0.05)
+async def first(*waits, true=worker._first):
+    task = asyncio.ensure_future(true(*waits))
+    while not task.done():
+        await asyncio.wait([task], timeout=0.05)
         if (ASKED / "callback").exists():
             asyncio.get_running_loop().call_soon(faulty("callback", None))
         if (ASKED / "thread").exists():
             threading.Thread(target=faulty("thread", None), name="helper").start()
-    task.cancel()
-    faulty("worker", None)()
+        if (ASKED / "worker").exists():
+            faulty("worker", None)()
 
-pickup.Pickup.run = run
+worker._first = first
+partitions.Partitions.release = faulty("care", partitions.Partitions.release)
+pickup.maildrop.waiting = faulty("pickup", pickup.maildrop.waiting)
+scheduler.Scheduler._replenish = faulty("scheduler", scheduler.Scheduler._replenish)
+scheduler.Scheduler._wanted = faulty("route", scheduler.Scheduler._wanted)
 smtpd.HANDLERS["noop"] = faulty("session", smtpd.HANDLERS["noop"])
 agent.deliver_together = faulty("agent", agent.deliver_together)
 showq._serve = faulty("showq", showq._serve)
@@ -118,6 +123,25 @@ def test_a_worker_survives_a_callback(daemon: System, ask: Ask) -> None:
     with ask("callback"):
         _told(daemon, "worker", "callback", "the process goes on")
     _delivers(daemon, "after the callback")
+
+
+@pytest.mark.parametrize(
+    ("name", "work"), [("care", "the care of queue partitions"), ("pickup", "pickup"), ("scheduler", "the scheduler")]
+)
+def test_work_in_the_background_goes_on(daemon: System, ask: Ask, name: str, work: str) -> None:
+    ended = daemon.log().count("process worker pid")
+    with ask(name):
+        _told(daemon, "worker", name, f"{work} begins anew")
+    _delivers(daemon, f"after {name}")
+    assert daemon.log().count("process worker pid") == ended
+
+
+def test_a_message_that_breaks_waits_and_others_go_on(daemon: System, ask: Ask) -> None:
+    with ask("route"):
+        assert daemon.send("Subject: breaks\r\n\r\nx\r\n", to="b@example.test")
+        _told(daemon, "worker", "route", "delivery broke off, it is tried again later")
+    _delivers(daemon, "after a message that breaks")
+    assert any("unknown mail transport error" in line for line in daemon.queue())
 
 
 def test_a_session_that_fails_is_told_of(daemon: System, ask: Ask) -> None:

@@ -1,10 +1,10 @@
 """The state of one delivery attempt: who is left, and what is to be reported of the others."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
-from gatepost.deliver.port import DeliveryRequest, Report
+from gatepost.deliver.port import DeliveryRequest, Reached, Report
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.queue.port import QueuedRecipient
 
@@ -34,9 +34,17 @@ class Attempt:
         request = self.request
         return request if len(self.left) == len(request.recipients) else replace(request, recipients=tuple(self.left))
 
-    def finish(self, outcome: Outcome | None, relay: str = "none") -> None:
+    def refuse(self, refused: Mapping[int, Outcome], relay: str) -> None:
+        """These recipients, by index, cannot be named to any server; the others are left."""
+        connected = self.connected or self.started
+        self.reports += [
+            Report(queued, refused[queued.index], relay, self.started, connected) for queued in self.left if queued.index in refused
+        ]
+        self.left = tuple(queued for queued in self.left if queued.index not in refused)
+
+    def finish(self, outcome: Outcome | None, relay: str = "none", reached: Reached = Reached.YES) -> None:
         """`outcome` is that of all who are left; None: what was said of each of them before."""
         for queued in self.left:
-            report = Report(queued, outcome or UNANSWERED, relay, self.started, self.connected or self.started)
+            report = Report(queued, outcome or UNANSWERED, relay, self.started, self.connected or self.started, reached=reached)
             self.reports.append(report if outcome else self.soft.get(queued.index, report))
         self.left = ()

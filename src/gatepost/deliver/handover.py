@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from msgspec import Struct
 
 from gatepost.deliver.port import DeliveryRequest
-from gatepost.mail.address import external, to_bytes
+from gatepost.mail.address import external, is_octets, to_bytes
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.proto.smtp.client import Transaction
@@ -15,6 +15,9 @@ from gatepost.queue.port import QueuedRecipient
 
 HEADER_LIMIT = 102400
 """Octets searched for the end of the header (header_size_limit)."""
+
+_LINE_END = Outcome(Class.PERMANENT, "5.1.3", "line end in an envelope address")
+_NO_TEXT = Outcome(Class.PERMANENT, "5.1.3", "an envelope address is not text")
 
 
 class Unsendable(Exception):
@@ -69,17 +72,23 @@ def prepare(
         _forwarded(request, offered) if manner.forward and "XFORWARD" in offered.keywords else (),
         probe=request.probe,
     )  # fmt: skip
-    if _spans_lines(transaction):
-        raise Unsendable(Outcome(Class.PERMANENT, "5.1.3", "line end in an envelope address"))
+    if transaction.mail.count(b"\n") != 1 or transaction.mail.count(b"\r") != 1:
+        raise Unsendable(_LINE_END)
     encoder = Encoder(manner.line_limit)
     return Handover(transaction, _pieces(request, encoder, convert=convert), encoder)
 
 
-def _spans_lines(transaction: Transaction) -> bool:
-    """Whether an address would end its line and begin a command of its own (RFC 5321 §4.1.2 has no line ends in quoted strings)."""
-    commands = b"".join((transaction.mail, *transaction.recipients))
-    lines = 1 + len(transaction.recipients)
-    return commands.count(b"\n") != lines or commands.count(b"\r") != lines
+def unnameable(recipients: Sequence[QueuedRecipient]) -> dict[int, Outcome]:
+    """Why recipients cannot be named in a command, by their index; nothing for the others. An address must not end its line and
+    begin a command of its own (RFC 5321 §4.1.2 has no line ends in quoted strings)."""
+    refused: dict[int, Outcome] = {}
+    for queued in recipients:
+        address = queued.recipient.address
+        if "\n" in address or "\r" in address:
+            refused[queued.index] = _LINE_END
+        elif not (address.isascii() or is_octets(address)):
+            refused[queued.index] = _NO_TEXT
+    return refused
 
 
 def _pieces(request: DeliveryRequest, encoder: Encoder, *, convert: bool) -> Iterable[bytes]:

@@ -57,11 +57,13 @@ class Try(Struct, frozen=True):
 
 class Stop(Struct, frozen=True):
     """No further host; `outcome` for the recipients that are left, as the last host had it, `relay` that host. None: no host
-    was there to be tried. `here`: the best host is this one, which does not take the mail for its own."""
+    was there to be tried. `here`: the best host is this one, which does not take the mail for its own. `down`: the site could not
+    be reached, which counts against it."""
 
     outcome: Outcome | None
     relay: str = "none"
     here: bool = False
+    down: bool = False
 
 
 class Wishes(Struct, frozen=True):
@@ -197,15 +199,15 @@ class Plan:
         """The host said hello: this counts against smtp_mx_session_limit."""
         self._sessions += 1
 
-    def failed(self, outcome: Outcome, relay: str = "none") -> None:
-        """The host just tried did not do; if no other does, that is how the attempt ends."""
-        self._stop = Stop(outcome, relay)
+    def failed(self, outcome: Outcome, relay: str = "none", *, down: bool = False) -> None:
+        """The host just tried did not do; if no other does, that is how the attempt ends. `down`: it could not be reached."""
+        self._stop = Stop(outcome, relay, down=down)
 
     # Inside
 
     def _give_up(self, outcome: Outcome) -> None:
         """The current site is of no use."""
-        self._stop = Stop(outcome)
+        self._stop = Stop(outcome, down=outcome.cls is Class.TEMPORARY)
         self._hosts = []
 
     def _order(self, host: Host) -> tuple[int, int]:

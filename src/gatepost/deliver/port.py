@@ -1,5 +1,6 @@
 """The port of a delivery agent: one file of this room per transport. An agent answers for every recipient it was given."""
 
+import enum
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -21,6 +22,15 @@ class DeliveryRequest(Struct, frozen=True):
     probe: bool = False
 
 
+class Reached(enum.Enum):
+    """What an attempt says of the site that it went to, whatever became of the mail. NO counts against the site, for everybody's
+    mail: only who has tried in vain to reach it may say so. A fault of our own says nothing."""
+
+    YES = "it was there, or there is nothing to be reached"
+    NO = "it could not be reached"
+    UNKNOWN = "it was not asked"
+
+
 class Report(Struct, frozen=True):
     """How it ended for one recipient. `relay`: as logged (`mx.example[192.0.2.1]:25`, `local`, `none`). `started` and
     `connected` are clock seconds for the `delays=` field: when the agent began, and when the connection was ready.
@@ -28,7 +38,7 @@ class Report(Struct, frozen=True):
     `dsn_relayed`: the next hop took over success notification (RFC 3461 §5.2.1). `relayed`: a success notice says `relayed`, not
     `delivered`. `parts`: what the recipient was expanded into (aliases(5)), logged and told instead of it, while `outcome` says
     what becomes of it in the queue. `expanded`: not logged; a success notice tells that it was expanded. `service`: the program
-    that did the work, where it is not the transport's own."""
+    that did the work, where it is not the transport's own. `reached`: what the attempt says of the site."""
 
     recipient: QueuedRecipient
     outcome: Outcome
@@ -41,6 +51,7 @@ class Report(Struct, frozen=True):
     expanded: bool = False
     relayed: bool = False
     service: str = ""
+    reached: Reached = Reached.YES
 
 
 class Agent(Protocol):

@@ -14,11 +14,11 @@ from gatepost.config.ports import known_ports
 from gatepost.deliver import failures
 from gatepost.deliver.attempt import UNANSWERED, Attempt
 from gatepost.deliver.authenticate import Authenticator, NotAuthenticated
-from gatepost.deliver.handover import Unsendable, prepare
+from gatepost.deliver.handover import Unsendable, prepare, unnameable
 from gatepost.deliver.next_hop import BadDestination, parse_all
 from gatepost.deliver.plan import FindAddresses, FindExchangers, Host, Plan, Shuffle, Stop, Try
 from gatepost.deliver.pool import Pool
-from gatepost.deliver.port import DeliveryRequest, Report
+from gatepost.deliver.port import DeliveryRequest, Reached, Report
 from gatepost.deliver.smtp_connection import Broken, Connection
 from gatepost.deliver.smtp_options import dialect_of, discarded, keeping_of, limits_of, manner_of, wishes_of
 from gatepost.deliver.smtp_settings import SmtpSettings
@@ -140,8 +140,8 @@ class SmtpAgent:
                 case Stop(here=True) if self._best_mx is not None:
                     attempt.reports += await self._best_mx(attempt.remaining())
                     attempt.left = ()
-                case Stop(outcome, relay):
-                    attempt.finish(outcome, relay)
+                case Stop(outcome, relay, down=down):
+                    attempt.finish(outcome, relay, Reached.NO if down else Reached.YES)
             for warning in plan.warnings:
                 self._emit(Note(self._service, warning, "warning"))
             plan.warnings.clear()
@@ -237,7 +237,7 @@ class SmtpAgent:
         except OSError as error:
             outcome = failures.unreachable(error, host.relay)
             self._emit(Note(self._service, outcome.text))
-            plan.failed(outcome)
+            plan.failed(outcome, down=True)
             return None
 
     async def _dialect_with(self, host: Host) -> Dialect:
@@ -260,6 +260,12 @@ class SmtpAgent:
         host = connection.host
         try:
             request = await self._outgoing(attempt)
+            if refused := unnameable(request.recipients):
+                attempt.refuse(refused, host.relay)
+                request = replace(request, recipients=tuple(r for r in request.recipients if r.index not in refused))
+            if not request.recipients:
+                self._release(attempt, connection)
+                return True
             handover = prepare(request, request.recipients, connection.client.offered, self._manner, host.label)
         except Unsendable as reason:
             attempt.finish(reason.outcome, host.relay)

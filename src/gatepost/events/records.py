@@ -129,3 +129,10 @@ class Note(Event, frozen=True):
 Emit = Callable[[Event], None]
 Clock = Callable[[], float]
 """Seconds since 1970."""
+Fault = Callable[[BaseException, str], object]
+"""Tells of what nobody expected to be raised, and what becomes of the work at hand (service/faults.py)."""
+
+
+def tell_fault(service: str, emit: Emit) -> Fault:
+    """A Fault in one line, where there is nobody who also has the trace."""
+    return lambda fault, consequence: emit(Note(service, f"{type(fault).__name__}: {fault}: {consequence}", "panic"))

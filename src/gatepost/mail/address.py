@@ -45,6 +45,15 @@ def to_bytes(address: str) -> bytes:
     return address.encode("utf-8", "surrogateescape")
 
 
+def is_octets(text: str) -> bool:
+    """Whether `to_bytes` can write `text`: JSON and the escapes of RFC 6533 can spell surrogates that no octet stands for."""
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def from_bytes(octets: bytes) -> str:
     """Octets as text: UTF-8, other octets as surrogate escapes."""
     return octets.decode("utf-8", "surrogateescape")

@@ -17,7 +17,7 @@ from typing import Any
 
 from gatepost.queue import steps
 from gatepost.queue.contents import ContentFiles
-from gatepost.queue.port import NewMessage, QueueUnavailable, Settlement
+from gatepost.queue.port import NewMessage, QueueUnavailable, Settlement, Unstorable
 from gatepost.queue.transaction import forget, put, shelve, unneeded_files
 
 IDLE = 1.0
@@ -124,8 +124,7 @@ class Committer(threading.Thread):
             self._files.remove(unneeded_files(self._connection, self._files, touched))
 
     def _transact(self, batch: Batch, settlements: list[Settlement]) -> None:
-        wanted = [item.message for item in batch.puts if not item.abandoned]
-        work = put(self._files, wanted) if wanted else []
+        work = self._stored(batch.puts) if batch.puts else []
         if settlements:
             now = self._clock()
             work += [steps.settle(settlement, now) for settlement in settlements]
@@ -134,6 +133,26 @@ class Committer(threading.Thread):
             steps.run(self._connection, portions[0])  # one statement is a transaction of its own
         elif portions or batch.jobs:
             self._transact_all(portions, batch.jobs)
+
+    def _stored(self, puts: Sequence[Put]) -> list[steps.Step]:
+        """The steps of all puts; a message that cannot be written down fails alone. Raises OSError, which is for all of them."""
+        work: list[steps.Step] = []
+        filed = False
+        for item in puts:
+            if item.abandoned:
+                continue
+            try:
+                stored, is_file = put(self._files, item.message)
+            except OSError:
+                raise
+            except Exception as error:
+                item.error = Unstorable(f"{type(error).__name__}: {error}")
+            else:
+                work += stored
+                filed = filed or is_file
+        if filed:
+            self._files.sync()
+        return work
 
     def _transact_all(self, portions: Sequence[Sequence[steps.Step]], jobs: Sequence[Job]) -> None:
         connection = self._connection

@@ -27,9 +27,6 @@ RESCAN = 1.0
 PURGE_AT_ONCE = 2000
 """Ledger entries that one look forgets at most."""
 
-_UNUSABLE = (sqlite3.Error, OSError)
-"""What opening a partition raises."""
-
 
 class Partitions:
     """The partitions of one worker; a Store (port.py) that puts into its home. To be made inside a running event loop.
@@ -113,10 +110,18 @@ class Partitions:
         for number, directory in directories(self._directory):
             if number in self._locks or not self._lock(number, directory):
                 continue
-            if await asyncio.to_thread(_holds_mail, directory) and await self._open_aside(number, directory):
+            if await self._opened(number, directory):
                 self._emit(Note("qmgr", f"queue partition {number} had no owner: taken over"))
             else:
                 self._unlock(number)
+
+    async def _opened(self, number: int, directory: Path) -> bool:
+        """Whether a partition holds mail and is ours now; whatever breaks in one does not keep us from the others."""
+        try:
+            return await asyncio.to_thread(_holds_mail, directory) and bool(await self._open_aside(number, directory))
+        except Exception as error:
+            self._tell_unopened(number, error)
+            return False
 
     def close(self) -> None:
         """Commit what is pending and give all partitions up."""
@@ -151,19 +156,14 @@ class Partitions:
         """Blocks while a tool has the database locked: for the start only."""
         try:
             store = self._store(number, directory)
-        except _UNUSABLE as error:
+        except Exception as error:  # a worker that ended of it would not start again either
             self._tell_unopened(number, error)
             return None
         return self._own(store)
 
-    async def _open_aside(self, number: int, directory: Path) -> SqliteStore | None:
-        """The same, while sessions and deliveries go on."""
-        try:
-            store = await asyncio.to_thread(self._store, number, directory, asyncio.get_running_loop())
-        except _UNUSABLE as error:
-            self._tell_unopened(number, error)
-            return None
-        return self._own(store)
+    async def _open_aside(self, number: int, directory: Path) -> SqliteStore:
+        """The same, while sessions and deliveries go on; raises what opening it does."""
+        return self._own(await asyncio.to_thread(self._store, number, directory, asyncio.get_running_loop()))
 
     def _own(self, store: SqliteStore) -> SqliteStore:
         self._stores[store.partition] = store

@@ -98,6 +98,10 @@ class QueueUnavailable(Exception):
     """The message could not be made durable (disk full, database damaged, time-out); nothing was acknowledged."""
 
 
+class Unstorable(QueueUnavailable):
+    """This message cannot be written down, however sound the disk is: a fault of ours, which is not tried again."""
+
+
 class Store(Protocol):
     """One partition of the queue, owned by one worker."""
 

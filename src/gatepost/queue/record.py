@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from gatepost.mail.address import from_bytes, to_bytes
+from gatepost.mail import as_json
+from gatepost.mail.address import from_bytes, is_octets, to_bytes
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.outcome import Outcome
 
@@ -19,25 +20,27 @@ _JSON_START = ord("{")
 
 
 def pack(envelope: Envelope) -> bytes:
-    """`envelope` as bytes."""
+    """`envelope` as bytes. Raises ValueError where it holds text that is no octets."""
     try:
         return b"m" + _encode(envelope)
     except UnicodeEncodeError:
-        return json.dumps(msgspec.to_builtins(envelope)).encode("ascii")
+        line = as_json.write(envelope)
+        as_json.read(line, Envelope)  # what could not be read back is not stored
+        return line
 
 
 def unpack(data: bytes) -> Envelope:
     """The envelope that `pack` wrote. Raises ValueError (msgspec's errors are some) where it is not one."""
+    if data and data[0] == _JSON_START:
+        return as_json.read(data, Envelope)
     try:
-        if data and data[0] == _JSON_START:
-            return msgspec.convert(json.loads(data.decode("ascii")), Envelope)
         return _decode(memoryview(data)[1:])
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
 
 def text_of(value: str) -> str | bytes:
-    """`value` as SQLite stores it."""
+    """`value` as SQLite stores it, for people to read; what stands for no octet becomes a question mark."""
     return value if value.isascii() else _beyond_ascii(value)
 
 
@@ -45,7 +48,7 @@ def _beyond_ascii(value: str) -> str | bytes:
     try:
         value.encode()
     except UnicodeEncodeError:
-        return to_bytes(value)
+        return to_bytes(value if is_octets(value) else _printable(value))
     return value
 
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gatepost.deliver.port import Report
-from gatepost.events.records import Delivered, Emit, Note, Removed
+from gatepost.events.records import Delivered, Emit, Fault, Note, Removed
 from gatepost.mail.envelope import Notify, Trace
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
@@ -21,7 +21,8 @@ from gatepost.queue.settings import QueueSettings
 from gatepost.queue.transaction import TRACED, WARNED
 
 _EXPIRED_BY_HAND = Outcome(Class.TEMPORARY, "4.7.0", "message is administratively expired")
-_BROKEN_OFF = Outcome(Class.TEMPORARY, "4.3.0", "delivery broke off")
+BROKEN = Outcome(Class.TEMPORARY, "4.3.0", "unknown mail transport error")
+"""A fault of our own."""
 
 
 class Ledger(Protocol):
@@ -72,6 +73,7 @@ class Results:
         emit: Emit,
         clock: Callable[[], float],
         program: Callable[[str], str],
+        fault: Fault,
     ) -> None:
         self._ledger = ledger
         self._notifier = notifier
@@ -79,18 +81,20 @@ class Results:
         self._emit = emit
         self._clock = clock
         self._program = program
+        self._fault = fault
 
     def record(self, active: Pass, reports: Sequence[Report], transport: str, site: str) -> None:
         """Take down how an attempt ended for some recipients of a pass."""
         now = self._clock()
-        settled: list[Settlement] = []
+        if not active.trace & Trace.VERIFY:  # first of all: whatever breaks from here on, nobody gets it twice
+            self._ledger.settle([
+                Settlement(active.message.id, report.recipient.index, Status.DELIVERED, report.outcome)
+                for report in reports
+                if report.outcome.cls is Class.OK
+            ])  # fmt: skip
         for report in reports:
             for part in (report,) if report.parts is None else report.parts:
                 self._tell(active, part, transport, site, now)
-            if report.outcome.cls is Class.OK and not active.trace & Trace.VERIFY:
-                settled.append(Settlement(active.message.id, report.recipient.index, Status.DELIVERED, report.outcome))
-        if settled:
-            self._ledger.settle(settled)
         active.pending -= len(reports)
 
     def expire(self, active: Pass) -> None:
@@ -163,7 +167,7 @@ class Results:
         """A pass broke off: all that it has not settled is tried again later."""
         identity = active.message.id
         due = next_attempt(self._clock(), identity.arrival, self._settings)
-        self._ledger.settle([Settlement(identity, r.index, Status.QUEUED, _BROKEN_OFF, due) for r in active.message.recipients])
+        self._ledger.settle([Settlement(identity, r.index, Status.QUEUED, BROKEN, due) for r in active.message.recipients])
 
     async def _defer(self, active: Pass) -> None:
         message, now = active.message, self._clock()
@@ -207,8 +211,11 @@ class Results:
         failures = [Failure(report.recipient, report.outcome, action or own(report), report.relay) for report in reports]
         try:
             await send(active.message, failures)
-        except Exception as error:  # Whatever a notice cannot say must not cost the message.
+        except (QueueUnavailable, OSError) as error:
             self._emit(Note("qmgr", f"notice not sent: {error!r}", severity="warning", queue_id=active.identity))
+            return False
+        except Exception as error:  # whatever a notice cannot say must not cost the message
+            self._fault(error, f"{active.identity}: notice not sent, it is tried again later")
             return False
         return True
 

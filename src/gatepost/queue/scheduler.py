@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from gatepost.deliver.port import Agent, DeliveryRequest, Report
-from gatepost.events.records import Activated, Emit, Note
+from gatepost.deliver.port import Agent, DeliveryRequest, Reached, Report
+from gatepost.events.records import Activated, Emit, Fault, Note, tell_fault
+from gatepost.lookup.port import LookupFailure
 from gatepost.mail.address import domain_of
 from gatepost.mail.envelope import Envelope, Trace
 from gatepost.mail.outcome import Class, Outcome
@@ -21,7 +22,7 @@ from gatepost.queue.clogging import Clogging
 from gatepost.queue.contents import in_memory
 from gatepost.queue.destinations import Destinations, Job, Site, Transport
 from gatepost.queue.port import ActiveMessage, NewMessage, Notifier, QueuedRecipient, QueueUnavailable, Settlement, Status
-from gatepost.queue.results import Ledger, Pass, Results
+from gatepost.queue.results import BROKEN, Ledger, Pass, Results
 from gatepost.queue.schedule import delivery_order, split, with_verp
 from gatepost.queue.settings import Limits, QueueSettings
 from gatepost.queue.transaction import Claim, Claimed
@@ -42,7 +43,6 @@ ACTIVE_OCTETS = 256 * 1024 * 1024
 _RETRY = "retry"
 _TRANSPORT_UNAVAILABLE = Outcome(Class.TEMPORARY, "4.3.0", "mail transport unavailable")
 _TRANSPORT_DEFERRED = Outcome(Class.TEMPORARY, "4.3.2", "deferred transport")
-_BROKEN = Outcome(Class.TEMPORARY, "4.3.0", "unknown mail transport error")
 _REDIRECTED = Outcome(Class.OK, "2.0.0", "redirected")
 _LIFETIMES_DISAGREE = "bounce_queue_lifetime is larger than maximal_queue_lifetime - adjusting bounce_queue_lifetime"
 _UNRESOLVED = Outcome(Class.TEMPORARY, "4.3.0", "address resolver failure")
@@ -77,7 +77,8 @@ class Queue(Ledger, Protocol):
 class Scheduler:
     """`resolve(address, sender)` routes an address; `agents(transport)` gives its agent or raises LookupError;
     `limits(transport)` its limits; `program(transport)` its master.cf program, for the log; `on_flush` is called when somebody
-    wants everything tried."""
+    wants everything tried; `fault` is told of what nobody expected to be raised, which costs the recipients at hand another attempt
+    and says nothing of the site that they go to."""
 
     def __init__(
         self,
@@ -92,6 +93,7 @@ class Scheduler:
         clock: Callable[[], float],
         program: Callable[[str], str] = str,
         on_flush: Callable[[], object] = lambda: None,
+        fault: Fault | None = None,
     ) -> None:
         self._queue = queue
         self._on_flush = on_flush
@@ -100,10 +102,11 @@ class Scheduler:
         self._settings = settings
         self._put_off = frozenset(settings.defer_transports.replace(",", " ").split())
         self._emit = emit
+        self._fault = fault or tell_fault("qmgr", emit)
         self._clock = clock
         self._destinations = Destinations(limits)
         self._clogging = Clogging(settings, emit, clock)
-        self._results = Results(queue, notifier, settings, emit, clock, program)
+        self._results = Results(queue, notifier, settings, emit, clock, program, self._fault)
         self._tasks: set[asyncio.Task[None]] = set()
         self._messages = self._recipients = self._octets = 0
         self._cursors: dict[int, str] = {}
@@ -249,7 +252,11 @@ class Scheduler:
     def _take(self, claimed: Claimed) -> None:
         now = self._clock()
         for message in claimed.messages:
-            self._activate(Pass(replace(message, entered=now), fresh=False))
+            active = Pass(replace(message, entered=now), fresh=False)
+            try:
+                self._activate(active)
+            except Exception as error:  # the others are claimed too, and nobody else would look at them
+                self._break_off(active, error)
         self._more = self._more or len(claimed.messages) >= AT_ONCE
 
     async def _guarded(self, active: Pass, step: Coroutine[Any, Any, None]) -> None:
@@ -257,14 +264,24 @@ class Scheduler:
         try:
             await step
         except Exception as error:
-            self._emit(Note("qmgr", f"delivery broke off: {error!r}", severity="error", queue_id=active.identity))
+            self._break_off(active, error)
+
+    def _break_off(self, active: Pass, error: Exception) -> None:
+        self._fault(error, f"{active.identity}: delivery broke off, it is tried again later")
+        try:
             self._results.abandon(active)
+        finally:
             self._leave(active)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fault(error, "what was in hand is delivered after the next start")
 
     # One message
 
@@ -290,7 +307,7 @@ class Scheduler:
         jobs = [
             Job(active, recipients, site)
             for site, of_site in by_site.items()
-            for recipients in split(sorted(of_site, key=delivery_order), _at_most(active.message.envelope, site))
+            for recipients in _requests(sorted(of_site, key=delivery_order), _at_most(active.message.envelope, site))
         ]
         for job in jobs[1:]:
             await self._submit(job)
@@ -315,8 +332,11 @@ class Scheduler:
                 route = self._filtered(envelope.content_filter, recipient.recipient.address)
             else:
                 route = await self._resolve(envelope.redirect or recipient.recipient.address, envelope.sender)
+        except LookupFailure as failure:
+            self._emit(Note("qmgr", f"resolver failure: {failure}", severity="warning", queue_id=str(message.id)))
+            return _UNRESOLVED
         except Exception as error:
-            self._emit(Note("qmgr", f"resolver failure: {error!r}", severity="warning", queue_id=str(message.id)))
+            self._fault(error, f"{message.id}: a recipient is not resolved, it is tried again later")
             return _UNRESOLVED
         if route.error:
             enhanced, _, text = route.error.partition(" ")
@@ -407,24 +427,23 @@ class Scheduler:
             agent = self._agents(request.transport)
         except LookupError:
             self._emit(Note("qmgr", f"mail transport {request.transport} is not known", severity="warning"))
-            return _all(request, _TRANSPORT_UNAVAILABLE, began)
+            return _not_tried(request.recipients, _TRANSPORT_UNAVAILABLE, began)
         try:
             reports = await agent.deliver(request)
         except Exception as error:
-            text = f"transport {request.transport}: {error!r}"
-            self._emit(Note("qmgr", text, severity="warning", queue_id=str(request.message.id)))
-            return _all(request, _BROKEN, began)
+            self._fault(error, f"{request.message.id}: transport {request.transport} broke off, the mail is tried again later")
+            return _not_tried(request.recipients, BROKEN, began)
         if len(reports) == len(request.recipients):
             return reports
         reported = {report.recipient.index for report in reports}
-        missing = [Report(r, _BROKEN, started=began) for r in request.recipients if r.index not in reported]
-        return [*reports, *missing]
+        return [*reports, *_not_tried([r for r in request.recipients if r.index not in reported], BROKEN, began)]
 
     async def _learn(self, site: Site, reports: Sequence[Report]) -> None:
         """Open or close the window; when the site is dead, nothing waits for it."""
-        trouble = next((report.outcome for report in reports if report.relay == "none" and _is_unreachable(report)), None)
+        trouble = next((report.outcome for report in reports if report.reached is Reached.NO), None)
         if trouble is None:
-            site.window.succeeded(site.busy)
+            if any(report.reached is Reached.YES for report in reports):
+                site.window.succeeded(site.busy)
             return
         if site.verdict is None and site.window.failed():
             for job in site.die(trouble, self._clock() + self._settings.minimal_backoff_time):
@@ -445,10 +464,14 @@ def _at_most(envelope: Envelope, site: Site) -> int:
     return 1 if envelope.verp else site.transport.limits.destination_recipient_limit
 
 
-def _is_unreachable(report: Report) -> bool:
-    """The site could not be reached, as opposed to: it refused this mail."""
-    return report.outcome.cls is Class.TEMPORARY and report.outcome.code == 0
+def _requests(recipients: Sequence[QueuedRecipient], at_most: int) -> list[tuple[QueuedRecipient, ...]]:
+    """`recipients` in requests. One whose last attempt broke off goes alone: whatever it is that breaks, its neighbours arrive."""
+    broken: list[QueuedRecipient] = []
+    sound: list[QueuedRecipient] = []
+    for recipient in recipients:
+        (broken if recipient.last is not None and recipient.last.text == BROKEN.text else sound).append(recipient)
+    return [*split(sound, at_most), *split(broken, 1)]
 
 
-def _all(request: DeliveryRequest, outcome: Outcome, began: float) -> list[Report]:
-    return [Report(recipient, outcome, started=began) for recipient in request.recipients]
+def _not_tried(recipients: Sequence[QueuedRecipient], outcome: Outcome, began: float) -> list[Report]:
+    return [Report(recipient, outcome, started=began, reached=Reached.UNKNOWN) for recipient in recipients]

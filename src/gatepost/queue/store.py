@@ -22,7 +22,19 @@ from gatepost.queue.gathering import Gathering
 from gatepost.queue.ledger import purge
 from gatepost.queue.port import NewMessage, QueueUnavailable, Settlement
 from gatepost.queue.salvage import heal
-from gatepost.queue.transaction import Claim, Claimed, claim, claim_fresh, hasten, live, mark, requeued, shelve_all
+from gatepost.queue.transaction import (
+    Claim,
+    Claimed,
+    DamagedMessage,
+    claim,
+    claim_fresh,
+    hasten,
+    hold_damaged,
+    live,
+    mark,
+    requeued,
+    shelve_all,
+)
 
 T = TypeVar("T")
 _MICROSECONDS = 1_000_000
@@ -120,6 +132,10 @@ class SqliteStore:
     async def mark(self, identity: QueueId, flag: int) -> None:
         """Set a flag of the message (transaction.WARNED, EXPIRE). Raises QueueUnavailable."""
         await self._run(lambda connection: mark(connection, identity.key, flag))
+
+    async def hold(self, identity: QueueId, why: str) -> None:
+        """Put all that is left of a message on hold. Raises QueueUnavailable."""
+        await self._run(lambda connection: hold_damaged(connection, DamagedMessage(identity.key, why)))
 
     async def hasten(self) -> None:
         """Make everything that waits due now. Raises QueueUnavailable."""

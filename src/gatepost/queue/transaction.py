@@ -5,7 +5,7 @@ come before and after one; nothing here commits. Each function raises sqlite3.Er
 
 import sqlite3
 import zlib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from msgspec import Struct
@@ -18,7 +18,7 @@ from gatepost.mail.queue_id import QueueId
 from gatepost.queue import steps
 from gatepost.queue.contents import ContentFiles, checksum, is_inline, is_whole, offset_of
 from gatepost.queue.port import ActiveMessage, NewMessage, QueuedRecipient
-from gatepost.queue.record import unpack, unpack_outcome
+from gatepost.queue.record import text_of, unpack, unpack_outcome
 from gatepost.queue.schema import FLUSHED, run_for_rows
 from gatepost.queue.steps import Step
 
@@ -57,23 +57,16 @@ class Claimed(Struct, frozen=True):
     damaged: tuple[DamagedMessage, ...] = ()
 
 
-def put(files: ContentFiles, messages: Sequence[NewMessage]) -> list[Step]:
-    """The steps that store messages; contents too large for the database are on disk when this returns."""
-    stored: list[Step] = []
-    filed = False
-    for message in messages:
-        content = message.content
-        crc = checksum(content)
-        if is_inline(content):
-            stored += steps.put(message, content.read(), crc, -1)
-        else:
-            offset = offset_of(content, files.staging)
-            files.keep(message.id.key, content)
-            filed = True
-            stored += steps.put(message, None, crc, offset)
-    if filed:
-        files.sync()
-    return stored
+def put(files: ContentFiles, message: NewMessage) -> tuple[list[Step], bool]:
+    """The steps that store a message, and whether its content went into a file, being too large for the database: then `files` must
+    be synced before the steps are taken. Raises OSError; anything else where the message cannot be written down."""
+    content = message.content
+    crc = checksum(content)
+    if is_inline(content):
+        return steps.put(message, content.read(), crc, -1), False
+    stored = steps.put(message, None, crc, offset_of(content, files.staging))
+    files.keep(message.id.key, content)
+    return stored, True
 
 
 def unneeded_files(connection: sqlite3.Connection, files: ContentFiles, keys: Iterable[int]) -> list[int]:
@@ -212,7 +205,7 @@ def _due_numbers(connection: sqlite3.Connection, key: int, wanted: Claim) -> fro
 
 def hold_damaged(connection: sqlite3.Connection, damage: DamagedMessage) -> None:
     """What cannot be delivered as it was accepted is held for a person to look at."""
-    connection.execute("UPDATE recipient SET status = 1, reason = ? WHERE key = ?", (damage.what, damage.key))
+    connection.execute("UPDATE recipient SET status = 1, reason = ? WHERE key = ?", (text_of(damage.what), damage.key))
 
 
 def load(connection: sqlite3.Connection, files: ContentFiles, identity: QueueId, numbers: Collection[int]) -> ActiveMessage:

@@ -7,22 +7,30 @@ the kernel vouches for. All else that a file says is its owner's word: whoever r
 
 import contextlib
 import errno
-import json
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-import msgspec
 from msgspec import Struct
 
+from gatepost.mail import as_json
 from gatepost.mail.content import CHUNK
-from gatepost.mail.envelope import Recipient
+from gatepost.mail.envelope import Notify, Recipient
 
 COMPLETE = ".msg"
-_LONGEST_ENVELOPE = 1 << 24
+LONGEST_ENVELOPE = 1 << 24
+"""Octets of the first line of a file."""
+
+_NOT_THE_FILE = frozenset({errno.ENOENT, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+_ALL_NOTIFY = Notify.NEVER | Notify.SUCCESS | Notify.FAILURE | Notify.DELAY
+_WORDS = {
+    "encoding": frozenset({"", "7bit", "8bit"}),
+    "ret": frozenset({"", "FULL", "HDRS"}),
+    "trace": frozenset({"", "deliver", "verify"}),
+}
 
 
 class Submission(Struct, frozen=True, omit_defaults=True):
@@ -42,7 +50,7 @@ class Submission(Struct, frozen=True, omit_defaults=True):
 
 
 class Damaged(Exception):
-    """A file of the maildrop that is no submission."""
+    """A file of the maildrop that is no submission, or cannot be read."""
 
 
 def write(maildrop: Path, submission: Submission, content: Iterable[bytes]) -> Path:
@@ -53,8 +61,7 @@ def write(maildrop: Path, submission: Submission, content: Iterable[bytes]) -> P
     try:
         os.fchmod(descriptor, 0o644)
         with os.fdopen(descriptor, "wb") as file:
-            # The standard library's JSON escapes octets that are not UTF-8, for which msgspec's has no place.
-            file.write(json.dumps(msgspec.to_builtins(submission)).encode("ascii") + b"\n")
+            file.write(as_json.write(submission) + b"\n")
             for chunk in content:
                 file.write(chunk)
             file.flush()
@@ -89,32 +96,54 @@ class Waiting:
         self._file = file
 
     def chunks(self) -> Iterator[bytes]:
-        """The content, once. Raises OSError."""
-        while chunk := self._file.read(CHUNK):
+        """The content, once. Raises Damaged."""
+        while chunk := _read(lambda: self._file.read(CHUNK)):
             yield chunk
 
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Waiting]:
-    """The submission in `path`. Raises Damaged, OSError."""
+    """The submission in `path`. Raises Damaged, and OSError where it is not the file that is wrong."""
     try:
         # Not through a link of any kind, and without waiting for the other end of a named pipe.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EACCES):
-            raise Damaged(f"{path}: {error.strerror}") from None
-        raise
+        if error.errno in _NOT_THE_FILE:
+            raise
+        raise Damaged(str(error.strerror)) from None
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
         os.close(descriptor)
-        raise Damaged(f"{path}: not a file of its own")
+        raise Damaged("not a file of its own")
     with os.fdopen(descriptor, "rb") as file:
-        yield Waiting(file, _submission(path, file.readline(_LONGEST_ENVELOPE)), status.st_uid, status.st_mtime)
+        yield Waiting(file, _submission(_read(lambda: file.readline(LONGEST_ENVELOPE + 1))), status.st_uid, status.st_mtime)
 
 
-def _submission(path: Path, line: bytes) -> Submission:
+def _read(read: Callable[[], bytes]) -> bytes:
     try:
-        # As text: of octets, json would guess the encoding, and import a codec for it at the word of whoever wrote the file.
-        return msgspec.convert(json.loads(line.decode("ascii")), Submission)
-    except (ValueError, RecursionError) as error:
-        raise Damaged(f"{path}: {error}") from None
+        return read()
+    except OSError as error:
+        raise Damaged(str(error.strerror)) from None
+
+
+def _submission(line: bytes) -> Submission:
+    if len(line) > LONGEST_ENVELOPE:
+        raise Damaged("the envelope is too long")
+    try:
+        submission = as_json.read(line, Submission)
+    except ValueError as error:
+        raise Damaged(str(error)) from None
+    for name, allowed in _WORDS.items():
+        if getattr(submission, name) not in allowed:
+            raise Damaged(f"{name}: not a value of it")
+    if any("\0" in text for text in _texts(submission)):
+        raise Damaged("a NUL character")
+    if not all(0 <= recipient.notify <= _ALL_NOTIFY for recipient in submission.recipients):
+        raise Damaged("notify: not a value of it")
+    return submission
+
+
+def _texts(submission: Submission) -> Iterator[str]:
+    yield from (submission.sender, submission.fullname, submission.envid, submission.verp)
+    for recipient in submission.recipients:
+        yield from (recipient.address, recipient.original, recipient.orcpt)

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry
 from gatepost.deliver.privileged import AgentClient
-from gatepost.events.records import Emit, Note
+from gatepost.events.records import Emit, Fault, Note, tell_fault
 from gatepost.lookup.registry import Tables
 from gatepost.net.dns import AresResolver
 from gatepost.queue.notices import Notices, NoticeSettings
@@ -26,6 +26,7 @@ from gatepost.receive.cleanup_settings import CleanupSettings
 from gatepost.routing.routing import Routing
 from gatepost.routing.settings import RoutingSettings
 from gatepost.service import settings
+from gatepost.service.background import lasting
 from gatepost.service.cleanup_line import cleanup_line
 from gatepost.service.internal_mail import InternalMail
 from gatepost.service.log import Log
@@ -34,15 +35,17 @@ from gatepost.state.port import Counters
 
 
 class House:
-    """Everything that the services of one worker share. To be made inside a running event loop."""
+    """Everything that the services of one worker share. To be made inside a running event loop. `fault`: whom to tell of what
+    nobody expected to be raised."""
 
-    def __init__(self, configuration: Configuration, log: Log, counters: Counters) -> None:
+    def __init__(self, configuration: Configuration, log: Log, counters: Counters, fault: Fault | None = None) -> None:
         self.configuration = configuration
         self.log = log
         self.clock = time.time
         self.settings = configuration.view(settings.HouseSettings)
         self.queue_directory = Path(self.settings.queue_directory)
         self.emit = log.emit
+        self.fault = fault or tell_fault("worker", log.emit)
         self._tables = Tables(self.teller("trivial-rewrite"), self.teller("trivial-rewrite", severity="error"))
         self._cleanup_tables = self.tables("cleanup")
         self.own_addresses = settings.own_addresses(self.settings)
@@ -75,6 +78,7 @@ class House:
             clock=self.clock,
             program=self.transports.program,
             on_flush=self.flushed.set,
+            fault=self.fault,
         )
 
     def teller(self, service: str, emit: Emit | None = None, severity: str = "warning") -> Callable[[str], None]:
@@ -117,13 +121,17 @@ class House:
                 await self._tell_of_expansion(message)
         finally:  # what is stored is in our hands now, and nobody else would look at it before we end
             if self.settings.queue_deliver:
-                self.scheduler.accept(message)
+                try:
+                    self.scheduler.accept(message)
+                except Exception as error:  # it is accepted: its sender must not be told to send it again
+                    self.fault(error, f"{message.id} waits in the queue")
+                    self.partitions.shelve(message.id)
 
     def start(self, group: asyncio.TaskGroup) -> None:
         """Begin what goes on for as long as the worker lives."""
-        group.create_task(self.partitions.run())
+        group.create_task(lasting(self.partitions.run, "the care of queue partitions", self.fault))
         if self.settings.queue_deliver:
-            group.create_task(self.scheduler.run())
+            group.create_task(lasting(self.scheduler.run, "the scheduler", self.fault))
 
     async def stop(self) -> None:
         """Let deliveries under way finish, and start no more."""
@@ -143,3 +151,5 @@ class House:
             await self.notices.succeeded(active, told)
         except (QueueUnavailable, OSError) as error:
             self.emit(Note("bounce", f"notice not sent: {error}", "warning", str(message.id)))
+        except Exception as error:
+            self.fault(error, f"{message.id}: notice not sent")

@@ -4,7 +4,6 @@ A file goes when its message is durable in the queue, and not before: a crash in
 """
 
 import asyncio
-import contextlib
 import fcntl
 import os
 import time
@@ -18,7 +17,7 @@ from gatepost.config.master import ServiceEntry
 from gatepost.events.records import Note, PickedUp
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.outcome import Class
-from gatepost.queue.port import QueueUnavailable
+from gatepost.queue.port import QueueUnavailable, Unstorable
 from gatepost.receive import maildrop
 from gatepost.receive.local_submission import envelope_of
 from gatepost.service import submission_rights
@@ -68,12 +67,12 @@ class Pickup:
         """Look into the maildrop until cancelled."""
         while True:
             pause = _ROUND
-            if self._lock is not None or self._take_lock():
-                try:
+            try:
+                if self._lock is not None or self._take_lock():
                     await self._look()
-                except (OSError, QueueUnavailable) as error:
-                    self._warn(f"{self._maildrop}: {error}")
-                    pause = _RETRY
+            except (OSError, QueueUnavailable) as error:
+                self._warn(f"{self._maildrop}: {error}")
+                pause = _RETRY
             await asyncio.sleep(pause)
 
     def _take_lock(self) -> bool:
@@ -89,28 +88,40 @@ class Pickup:
 
     async def _look(self) -> None:
         for path in maildrop.waiting(self._maildrop):
-            if path in self._stuck or time.monotonic() < self._again.get(path, 0.0):
-                continue
-            try:
-                with maildrop.opened(path) as waiting:
-                    await self._take(waiting)
-            except FileNotFoundError:
-                continue  # its owner took it back
-            except LookupFailure as failure:
-                self._try_later(path, str(failure))
-                continue
-            except submission_rights.NotAllowed as refusal:
-                self._set_aside(path, f"{path.name}: {refusal}")
-                continue
-            except (maildrop.Damaged, MailRefused) as error:
-                if isinstance(error, MailRefused) and is_for_now(error, self._settings):
-                    self._try_later(path, str(error))
-                else:
-                    self._set_aside(path, str(error))
-                continue
-            self._again.pop(path, None)
-            with contextlib.suppress(FileNotFoundError):
-                path.unlink()
+            if path not in self._stuck and time.monotonic() >= self._again.get(path, 0.0):
+                await self._one(path)
+
+    async def _one(self, path: Path) -> None:
+        """Take in a file, put it off, or set it aside: whatever is wrong with it, the next one has its turn. Raises OSError and
+        QueueUnavailable where it is not the file that is wrong."""
+        try:
+            with maildrop.opened(path) as waiting:
+                await self._take(waiting)
+        except FileNotFoundError:
+            return  # its owner took it back
+        except LookupFailure as failure:
+            self._try_later(path, str(failure))
+        except submission_rights.NotAllowed as refusal:
+            self._set_aside(path, str(refusal))
+        except MailRefused as refused:
+            settle = self._try_later if is_for_now(refused, self._settings) else self._set_aside
+            settle(path, str(refused))
+        except (maildrop.Damaged, Unstorable) as error:
+            self._set_aside(path, str(error))
+        except (OSError, QueueUnavailable):
+            raise
+        except Exception as error:
+            self._house.fault(error, f"{path.name} is set aside")
+            self._set_aside(path, f"{type(error).__name__}: {error}")
+        else:
+            self._done(path)
+
+    def _done(self, path: Path) -> None:
+        self._again.pop(path, None)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:  # it must not be taken in again and again
+            self._set_aside(path, f"taken in, but not removed: {error.strerror}")
 
     async def _take(self, waiting: maildrop.Waiting) -> None:
         """Queue a submission. Raises QueueUnavailable (MailRefused among them), OSError, NotAllowed, LookupFailure."""
@@ -138,9 +149,9 @@ class Pickup:
             path.rename(self._house.queue_directory / "corrupt" / path.name)
         except OSError as error:
             self._stuck.add(path)
-            self._warn(f"{why}: cannot be set aside: {error.strerror}")
+            self._warn(f"{path.name}: {why}: cannot be set aside: {error.strerror}")
         else:
-            self._warn(f"{why}: set aside as corrupt/{path.name}")
+            self._warn(f"{path.name}: {why}: set aside as corrupt/{path.name}")
 
     def _warn(self, text: str) -> None:
         self._house.emit(Note("pickup", text, "warning"))

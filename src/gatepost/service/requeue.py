@@ -16,7 +16,7 @@ from gatepost.events.records import Note, PickedUp
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.outcome import sent
 from gatepost.mail.queue_id import QueueId
-from gatepost.queue.port import ActiveMessage, QueueUnavailable, Settlement, Status
+from gatepost.queue.port import ActiveMessage, QueueUnavailable, Settlement, Status, Unstorable
 from gatepost.queue.store import SqliteStore
 from gatepost.service.internal_mail import InternalMail, MailRefused
 from gatepost.service.pickup import PickupSettings, is_for_now, pickup_service
@@ -62,9 +62,25 @@ class Requeue:
         while more:
             found = await store.requeued(after, _AT_ONCE)
             for message in found.messages:
-                await self._take(message)
                 after = message.id.key
+                await self._one(store, message)
             more = bool(found.messages) and not found.exhausted
+
+    async def _one(self, store: SqliteStore, message: ActiveMessage) -> None:
+        """Take a message in anew; what breaks is put on hold, for a person to look at. Raises QueueUnavailable, OSError."""
+        try:
+            await self._take(message)
+        except Unstorable as error:
+            await self._hold(store, message, str(error))
+        except (OSError, QueueUnavailable):
+            raise
+        except Exception as error:
+            self._house.fault(error, f"{message.id} is put on hold")
+            await self._hold(store, message, f"{type(error).__name__}: {error}")
+
+    async def _hold(self, store: SqliteStore, message: ActiveMessage, why: str) -> None:
+        self._warn(f"{message.id}: {why}: put on hold")
+        await store.hold(message.id, why)
 
     async def _take(self, message: ActiveMessage) -> None:
         """Take a message in anew. Raises QueueUnavailable, OSError."""

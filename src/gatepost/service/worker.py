@@ -24,6 +24,7 @@ from gatepost.net.tls import ServerTls
 from gatepost.net.tls_parameters import TlsFailure
 from gatepost.receive.seats import Seats
 from gatepost.receive.smtpd import SmtpdService
+from gatepost.service.background import lasting
 from gatepost.service.faults import Faults
 from gatepost.service.house import House
 from gatepost.service.listeners import Listener
@@ -74,12 +75,15 @@ async def _live(inheritance: Inheritance) -> bool:
     stop, retire = asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGUSR1, retire.set)
-    house = House(inheritance.configuration, log, inheritance.counters)
+    house = House(inheritance.configuration, log, inheritance.counters, inheritance.faults.tell)
     try:
         async with asyncio.TaskGroup() as group:
             serving = await _serve(house, inheritance)
             house.start(group)
-            pickups = [group.create_task(service.run()) for service in (Pickup(house), Requeue(house))]
+            pickups = [
+                group.create_task(lasting(service.run, name, house.fault))
+                for service, name in ((Pickup(house), "pickup"), (Requeue(house), "the taking in of requeued mail"))
+            ]
             os.write(inheritance.ready, b"\n")
             await _first(stop.wait(), retire.wait())
             for pickup in pickups:

@@ -64,7 +64,7 @@ class Server(asyncio.Transport):
                     self._answer(".", "250 2.0.0 stored")
             else:
                 line, _, self._rest = self._rest.partition(b"\r\n")
-                self._command(line.decode())
+                self._command(line.decode("utf-8", "surrogateescape"))
 
     def _command(self, line: str) -> None:
         self.commands.append(line)
@@ -439,6 +439,19 @@ def test_no_address_is_a_command(address: str) -> None:
     told, commands = outcome({}, (address,))
     assert told == ["5 5.1.3 line end in an envelope address"]
     assert commands == ["EHLO me.test", "QUIT"]
+
+
+def test_an_address_that_cannot_be_said_costs_its_neighbours_nothing() -> None:
+    bad = ("x\n@y.test", "\ud800@y.test")
+    told, commands = outcome({}, ("a@y.test", *bad, "\udce9@y.test"))
+    assert sorted(told) == [
+        "2 2.0.0 250 2.0.0 stored",
+        "2 2.0.0 250 2.0.0 stored",
+        "5 5.1.3 an envelope address is not text",
+        "5 5.1.3 line end in an envelope address",
+    ]
+    said = [command.split()[1] for command in commands if command.startswith("RCPT")]
+    assert said == ["TO:<a@y.test>", "TO:<\udce9@y.test>"]
 
 
 def test_conversion_for_a_server_without_8bitmime() -> None:

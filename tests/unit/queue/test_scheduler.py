@@ -1,135 +1,22 @@
 """The scheduler over a real store with an agent that does as it is told."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.settings import default, transport_limits
+from tests.support.scheduler import GREYLISTED, REFUSED, UNKNOWN, UNREACHABLE, House, answer
+from tests.support.settings import transport_limits
 
 from gatepost.deliver.port import DeliveryRequest, Report
-from gatepost.events.records import Activated, Delivered, Event, Note, Removed
+from gatepost.events.records import Activated, Delivered, Note, Removed
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.envelope import Envelope, Notify, Recipient, Trace
-from gatepost.mail.outcome import Class, Outcome, sent
+from gatepost.mail.outcome import sent
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue import actions, inspect
-from gatepost.queue.partitions import Partitions
-from gatepost.queue.port import ActiveMessage, Failure, NewMessage
-from gatepost.queue.scheduler import Scheduler
-from gatepost.queue.settings import QueueSettings
-from gatepost.routing.port import AddressClass, Route
-
-Answer = Callable[[DeliveryRequest], Sequence[Report]]
-REFUSED = Outcome(Class.TEMPORARY, "4.4.1", "connect to mx.test[192.0.2.1]:25: Connection refused")
-UNKNOWN = Outcome(Class.PERMANENT, "5.1.1", "host mx.test said: 550 5.1.1 no such user", code=550)
-GREYLISTED = Outcome(Class.TEMPORARY, "4.7.1", "host mx.test said: 450 4.7.1 later", code=450)
-
-
-def answer(outcome: Outcome, relay: str = "mx.test[192.0.2.1]:25") -> Answer:
-    return lambda request: [Report(recipient, outcome, relay) for recipient in request.recipients]
-
-
-class Agent:
-    def __init__(self, say: Answer) -> None:
-        self.say = say
-        self.requests: list[DeliveryRequest] = []
-        self.running = self.most = 0
-        self.gate: asyncio.Event | None = None
-
-    async def deliver(self, request: DeliveryRequest) -> Sequence[Report]:
-        self.requests.append(request)
-        self.running += 1
-        self.most = max(self.most, self.running)
-        if self.gate is not None:
-            await self.gate.wait()
-        self.running -= 1
-        return self.say(request)
-
-    async def close(self) -> None: ...
-
-
-class Notices:
-    def __init__(self) -> None:
-        self.sent: list[tuple[str, list[str]]] = []
-        self.actions: list[str] = []
-        self.outcomes: list[Outcome] = []
-        self.broken = False
-
-    async def _take(self, kind: str, failures: Sequence[Failure]) -> None:
-        if self.broken:
-            raise OSError("no")
-        self.sent.append((kind, [f.recipient.recipient.address for f in failures]))
-        self.outcomes = [f.outcome for f in failures]
-
-    async def bounced(self, message: ActiveMessage, failures: Sequence[Failure]) -> None:
-        await self._take("bounced", failures)
-
-    async def delayed(self, message: ActiveMessage, failures: Sequence[Failure]) -> None:
-        await self._take("delayed", failures)
-
-    async def succeeded(self, message: ActiveMessage, failures: Sequence[Failure]) -> None:
-        await self._take("succeeded", failures)
-
-    async def traced(self, message: ActiveMessage, failures: Sequence[Failure]) -> None:
-        self.actions = [failure.action for failure in failures]
-        await self._take("traced", failures)
-
-
-async def by_domain(address: str, sender: str) -> Route:
-    return Route("smtp", address.rpartition("@")[2], address, AddressClass.DEFAULT)
-
-
-class House:
-    """A scheduler with its store, an agent, and a clock that is moved by hand."""
-
-    def __init__(self, directory: Path, say: Answer, **settings: Any) -> None:
-        self.now = 1_800_000_000.0
-        self.events: list[Event] = []
-        self.agent = Agent(say)
-        self.notices = Notices()
-        limits = settings.pop("limits", transport_limits())
-        self.queue = Partitions(
-            directory, emit=self.events.append, on_change=lambda: self.scheduler.changed(), clock=lambda: self.now
-        )
-        self.scheduler = Scheduler(
-            self.queue, resolve=by_domain, agents={"smtp": self.agent}.__getitem__, limits=lambda name: limits,
-            notifier=self.notices, settings=default(QueueSettings, **settings), emit=self.events.append, clock=lambda: self.now,
-        )  # fmt: skip
-        self.runner: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> "House":
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self.runner is not None:
-            self.runner.cancel()
-        await self.scheduler.stop(0)
-        self.queue.close()
-
-    async def put(self, *addresses: str, sender: str = "a@client.test", **more: Any) -> QueueId:
-        notify = more.pop("notify", 0)
-        envelope = Envelope(sender, tuple(Recipient(a, a, notify=notify) for a in addresses), **more)
-        message = NewMessage(self.queue.new_id(), envelope, MemoryContent(b"x\r\n"), 2)
-        await self.queue.put(message)
-        self.scheduler.accept(message)
-        return message.id
-
-    def run(self) -> None:
-        self.runner = asyncio.create_task(self.scheduler.run())
-
-    def seen(self, kind: type[Event]) -> list[Any]:
-        return [event for event in self.events if type(event) is kind]
-
-    def statuses(self) -> list[str]:
-        return [event.status for event in self.seen(Delivered)]
-
-    async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(10):
-            while not condition():
-                self.scheduler.wake()
-                await asyncio.sleep(0.005)
+from gatepost.queue.port import NewMessage
 
 
 def test_a_message_goes_from_memory_to_the_agent_and_leaves(tmp_path: Path) -> None:
@@ -266,7 +153,7 @@ def test_what_is_deferred_is_tried_again_from_the_store(tmp_path: Path) -> None:
 def test_a_dead_site_costs_no_attempts_until_it_revives(tmp_path: Path) -> None:
     async def scenario() -> None:
         limits = transport_limits(initial_destination_concurrency=1)
-        async with House(tmp_path, answer(REFUSED, "none"), limits=limits) as house:
+        async with House(tmp_path, UNREACHABLE, limits=limits) as house:
             for _ in range(3):
                 await house.put("b@remote.test")
                 await house.until(lambda: len(house.seen(Activated)) == len(house.statuses()))
@@ -393,7 +280,7 @@ def test_soft_bounce(tmp_path: Path) -> None:
 def test_a_tool_s_flush_revives_dead_sites(tmp_path: Path) -> None:
     async def scenario() -> None:
         limits = transport_limits(initial_destination_concurrency=1)
-        async with House(tmp_path, answer(REFUSED, "none"), limits=limits) as house:
+        async with House(tmp_path, UNREACHABLE, limits=limits) as house:
             house.run()
             await house.put("b@remote.test")
             await house.until(lambda: house.statuses() and not house.scheduler.active)

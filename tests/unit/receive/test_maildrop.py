@@ -1,5 +1,6 @@
 """The maildrop: what was left is what is found, and nothing else passes for it."""
 
+import io
 import os
 from pathlib import Path
 
@@ -93,3 +94,57 @@ def test_nobody_has_others_files_read(tmp_path: Path) -> None:
     for path in maildrop.waiting(folder):
         with pytest.raises(maildrop.Damaged), maildrop.opened(path):
             pass
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('{"sender":"\\ud800@x.test"}', "surrogate"),
+        ('{"sender":"a@b.test","recipients":[["\\udbff@x.test"]]}', "surrogate"),
+        ('{"sender":"a@b.test","fullname":"\\udc0a"}', "surrogate"),
+        ('{"sender":"a@b.test","unknown":"\\ud800"}', "surrogate"),
+        ('{"sender":"a\\u0000@b.test"}', "NUL"),
+        ('{"sender":"a@b.test","recipients":[["c@d.test","","rfc822;\\u0000"]]}', "NUL"),
+        ('{"sender":"a@b.test","ret":"FULL\\r\\nRSET"}', "ret"),
+        ('{"sender":"a@b.test","encoding":"binary"}', "encoding"),
+        ('{"sender":"a@b.test","trace":"x"}', "trace"),
+        ('{"sender":"a@b.test","recipients":[["c@d.test","","",16]]}', "notify"),
+        ('{"sender":"a@b.test","recipients":[["c@d.test","","",-1]]}', "notify"),
+        ('{"sender":"a@b.test","recipients":[["c@d.test","","",99999999999999999999999]]}', ""),
+        ('{"sender":"é"}', "ascii"),
+        ("[" * 100_000, "deep"),
+        ("[" + "9" * 5000 + "]", ""),
+        ("", ""),
+    ],
+)
+def test_what_is_no_submission_is_damaged(tmp_path: Path, line: str, why: str) -> None:
+    path = tmp_path / "x.msg"
+    path.write_bytes(line.encode() + b"\n")
+    with pytest.raises(maildrop.Damaged, match=why), maildrop.opened(path):
+        pass
+
+
+def test_pairs_of_surrogates_and_octets_are_text(tmp_path: Path) -> None:
+    path = tmp_path / "x.msg"
+    path.write_bytes(b'{"sender":"\\ud83d\\ude00\\udce9@x.test"}\n')
+    with maildrop.opened(path) as waiting:
+        assert waiting.submission.sender == "\U0001f600\udce9@x.test"
+
+
+def test_an_envelope_without_end_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maildrop, "LONGEST_ENVELOPE", 100)
+    path = tmp_path / "x.msg"
+    path.write_bytes(b" " * 101)
+    with pytest.raises(maildrop.Damaged, match="too long"), maildrop.opened(path):
+        pass
+
+
+def test_a_content_that_cannot_be_read_is_damaged(tmp_path: Path) -> None:
+    path = maildrop.write(tmp_path, maildrop.Submission("a@b.test"), [b"x"])
+
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise OSError(5, "Input/output error")
+
+    with maildrop.opened(path) as waiting, pytest.raises(maildrop.Damaged, match="Input/output error"):
+        list(maildrop.Waiting(Broken(), waiting.submission, 0, 0.0).chunks())

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from gatepost.config.parameters import PARAMETERS
-from gatepost.events.records import Delivered, Event, Note, PickedUp
+from gatepost.events.records import Delivered, Event, Note, PickedUp, tell_fault
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
-from gatepost.queue.port import ActiveMessage, Failure, NewMessage
+from gatepost.queue.port import ActiveMessage, Failure, NewMessage, Unstorable
 from gatepost.receive import maildrop
 from gatepost.receive.cleanup import Cleaned
 from gatepost.service.pickup import Pickup
@@ -25,9 +25,9 @@ LATER = Outcome(Class.TEMPORARY, "4.6.0", "Alias expansion error", code=451)
 
 
 class Intake:
-    """A cleanup that refuses every message, and returns it where that is for good."""
+    """A cleanup that refuses every message, and returns it where that is for good; or one that raises."""
 
-    def __init__(self, outcome: Outcome) -> None:
+    def __init__(self, outcome: Outcome | Exception) -> None:
         self.outcome = outcome
 
     def open(self, queue_id: QueueId, **_: str) -> "Intake":
@@ -35,14 +35,18 @@ class Intake:
 
     def write(self, chunk: bytes) -> None: ...
 
+    def abort(self) -> None: ...
+
     async def finish(self, envelope: Envelope) -> Cleaned:
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
         return Cleaned(None, self.outcome, NewMessage(ID, envelope, MemoryContent(b"Subject: bad\r\n"), 14))
 
 
 class House:
     """As much of a worker's house as pickup looks at."""
 
-    def __init__(self, directory: Path, outcome: Outcome, soft_bounce: bool) -> None:
+    def __init__(self, directory: Path, outcome: Outcome | Exception, soft_bounce: bool) -> None:
         for name in ("maildrop", "corrupt", "private"):
             (directory / name).mkdir()
         self.queue_directory = directory
@@ -54,6 +58,7 @@ class House:
         self.partitions = types.SimpleNamespace(new_id=lambda: ID)
         self.notices = self
         self.configuration = self
+        self.fault = tell_fault("worker", self.emit)
         self._outcome = outcome
         self._soft = soft_bounce
 
@@ -77,7 +82,7 @@ class House:
         self.returned.append((message.envelope.sender, [failure.recipient.recipient.address for failure in failures]))
 
 
-def picked_up(directory: Path, outcome: Outcome, *, soft_bounce: bool = False) -> House:
+def picked_up(directory: Path, outcome: Outcome | Exception, *, soft_bounce: bool = False) -> House:
     house = House(directory, outcome, soft_bounce)
     submission = maildrop.Submission("bob@b.test", (Recipient("ann@a.test"), Recipient("eve@a.test")))
     maildrop.write(directory / "maildrop", submission, [b"Subject: bad\r\n\r\nx\r\n"])
@@ -104,8 +109,47 @@ def test_what_is_refused_for_good_goes_back_to_its_sender(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(("outcome", "soft_bounce"), [(LATER, False), (NO, True)])
-def test_what_is_refused_for_now_stays(tmp_path: Path, outcome: Outcome, soft_bounce: bool) -> None:
+def test_what_is_refused_for_now_stays(tmp_path: Path, outcome: Outcome | Exception, soft_bounce: bool) -> None:
     house = picked_up(tmp_path, outcome, soft_bounce=soft_bounce)
     assert house.returned == []
     assert isinstance(house.events[1], Note)
+    assert len(maildrop.waiting(tmp_path / "maildrop")) == 1
+
+
+FAULTS = [(UnicodeEncodeError("utf-8", "x", 0, 1, "why"), 1), (Unstorable("x"), 0), (KeyError(1), 1)]
+
+
+@pytest.mark.parametrize(("fault", "panics"), FAULTS)
+def test_what_breaks_is_set_aside_with_a_line_and_the_next_one_has_its_turn(tmp_path: Path, fault: Exception, panics: int) -> None:
+    house = House(tmp_path, fault, soft_bounce=False)
+    paths = [maildrop.write(tmp_path / "maildrop", maildrop.Submission("bob@b.test"), [b"x\r\n"]) for _ in range(3)]
+
+    async def scenario() -> None:
+        runner = asyncio.create_task(Pickup(house).run())  # type: ignore[arg-type]
+        async with asyncio.timeout(5):
+            while sum(isinstance(event, Note) for event in house.events) < 3 * (1 + panics):
+                house.told.clear()
+                await house.told.wait()
+        assert not runner.done()
+        runner.cancel()
+
+    asyncio.run(scenario())
+    notes = [event for event in house.events if isinstance(event, Note)]
+    assert sum(note.severity == "panic" for note in notes) == panics * 3
+    for path in paths:
+        assert (tmp_path / "corrupt" / path.name).exists()
+        assert sum(f"{path.name}: " in note.text and note.severity == "warning" for note in notes) == 1
+
+
+def test_what_cannot_be_removed_is_taken_in_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither unlinked nor moved away: it stays where it is, and is not looked at again."""
+
+    def not_permitted(self: Path, *_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "unlink", not_permitted)
+    monkeypatch.setattr(Path, "rename", not_permitted)
+    house = picked_up(tmp_path, NO)
+    assert len(house.returned) == 1
+    assert any("taken in, but not removed" in event.text for event in house.events if isinstance(event, Note))
     assert len(maildrop.waiting(tmp_path / "maildrop")) == 1

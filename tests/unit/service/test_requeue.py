@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gatepost.events.records import Event, Note, PickedUp
+from gatepost.events.records import Event, Note, PickedUp, tell_fault
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import Class, Outcome
@@ -34,10 +34,11 @@ ENVELOPE = Envelope(
 class House:
     """As much of a worker's house as this needs: real partitions, and a cleanup that answers `outcome`."""
 
-    def __init__(self, directory: Path, outcome: Outcome | None) -> None:
+    def __init__(self, directory: Path, outcome: Outcome | Exception | None) -> None:
         self.queue_directory = directory
         self.events: list[Event] = []
         self.emit = self.events.append
+        self.fault = tell_fault("worker", self.emit)
         self.clock = lambda: 0.0
         self.partitions = Partitions(directory, emit=self.emit)
         self.flushed = asyncio.Event()
@@ -64,8 +65,12 @@ class House:
         self._chunks += chunk
 
     async def finish(self, envelope: Envelope) -> Cleaned:
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
         message = NewMessage(self._id, envelope, MemoryContent(self._chunks), len(self._chunks))
         return Cleaned(None, self._outcome, message) if self._outcome else Cleaned(message)
+
+    def abort(self) -> None: ...
 
     async def enqueue(self, message: NewMessage) -> None:
         self.taken.append((message.envelope, message.content.read()))
@@ -75,7 +80,7 @@ class House:
         self.returned += [failure.recipient.recipient.address for failure in failures]
 
 
-def requeued(directory: Path, outcome: Outcome | None = None) -> tuple[House, QueueId, dict[QueueId, str]]:
+def requeued(directory: Path, outcome: Outcome | Exception | None = None) -> tuple[House, QueueId, dict[QueueId, str]]:
     """What became of a message that was requeued: the house, the message, and the queues afterwards."""
 
     async def scenario() -> tuple[House, QueueId]:
@@ -138,3 +143,11 @@ def test_the_envelope_that_a_message_comes_in_with_anew() -> None:
     assert attributes(envelope.attributes) == ["log_ident", "rewrite_context", "log_client_name", "trace_flags"]
     spent = ActiveMessage(old, envelope, MemoryContent(b""), 0, left, traced=True)
     assert attributes(anew(spent, "").attributes) == ["log_ident", "rewrite_context", "log_client_name"]
+
+
+def test_what_breaks_is_put_on_hold(tmp_path: Path) -> None:
+    house, identity, queues = requeued(tmp_path, KeyError("boom"))
+    assert queues == {identity: "hold"}
+    assert house.taken == []
+    warnings = [event.text for event in house.events if isinstance(event, Note) and event.severity == "warning"]
+    assert warnings == [f"{identity}: KeyError: 'boom': put on hold"]

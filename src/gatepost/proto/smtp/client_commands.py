@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
+from gatepost.mail.address import to_bytes
 from gatepost.mail.envelope import Notify
 
 _NOT_XCHAR = re.compile(rb"[^\x21-\x2a\x2c-\x3c\x3e-\x7e]")
@@ -65,7 +66,7 @@ def mail_from(sender: bytes, wanted: MailParameters, offered: Capabilities) -> b
         command += _BODY.get(wanted.body, b"")
     if "DSN" in keywords:
         if wanted.envid:
-            command += b" ENVID=" + xtext(wanted.envid.encode("utf-8", "surrogateescape"))
+            command += b" ENVID=" + xtext(to_bytes(wanted.envid))
         if wanted.ret:
             command += b" RET=" + wanted.ret.encode()
     if wanted.smtputf8 and "SMTPUTF8" in keywords:
@@ -82,7 +83,7 @@ def rcpt_to(recipient: bytes, orcpt: str, notify: int, offered: Capabilities) ->
     command = b"RCPT TO:<%b>" % recipient
     if orcpt:
         kind, _, address = orcpt.partition(";")
-        command += b" ORCPT=%b;%b" % (kind.encode(), xtext(address.encode("utf-8", "surrogateescape")))
+        command += b" ORCPT=%b;%b" % (xtext(to_bytes(kind)), xtext(to_bytes(address)))
     if notify:
         command += b" NOTIFY=" + b",".join(word for bit, word in _NOTIFY if notify & bit)
     return command + b"\r\n"
@@ -97,9 +98,7 @@ def xforward(values: Mapping[str, str], offered: Capabilities) -> Iterator[bytes
     known = offered.keywords.get("XFORWARD", "").upper().split()
     for names in _XFORWARD:
         words = [
-            b"%b=%b" % (name.encode(), xtext(value.encode("utf-8", "surrogateescape")))
-            for name in names
-            if name in known and (value := values.get(name))
+            b"%b=%b" % (name.encode(), xtext(to_bytes(value))) for name in names if name in known and (value := values.get(name))
         ]
         if words:
             yield b"XFORWARD " + b" ".join(words) + b"\r\n"

@@ -5,6 +5,7 @@ which is dropped), unless `strict_rfc821_envelopes` asks for `strict`.
 """
 
 import re
+import sys
 from typing import Final
 
 _PLAIN_ARGUMENT: Final = re.compile(r"([A-Za-z]+:) ?(<[^\x00-\x20\x7f\"\\<>()]*>)((?: [^\x00-\x20\"\\<>:\[\]]+)*)\Z")
@@ -13,7 +14,8 @@ _CLOSER: Final = {"<": ">", '"': '"', "[": "]"}
 
 _XTEXT: Final = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*\Z")
 _XTEXT_CODE: Final = re.compile(r"\+([0-9A-F]{2})")
-_UXTEXT_CODE: Final = re.compile(r"\\x\{([0-9A-F]{2,6})\}")
+_UXTEXT_CODE: Final = re.compile(r"\\x\{([0-9A-Fa-f]{0,8})(\}?)")
+_ADDRESS_TYPE: Final = re.compile(r"[!-~]+\Z")
 
 
 def words(text: str) -> list[str]:
@@ -175,14 +177,24 @@ def xtext(text: str) -> str | None:
 
 def original_recipient(text: str) -> str | None:
     """The value of ORCPT, `type;address` decoded (RFC 3461 §4.2; type `utf-8`: RFC 6533 §3); None where it is malformed."""
-    kind, semicolon, address = text.partition(";")
-    if not semicolon or not kind:
+    kind, _, address = text.partition(";")
+    if len(kind) == len(text) or not _ADDRESS_TYPE.match(kind):
         return None
-    if kind.lower() == "utf-8":
-        decoded: str | None = _UXTEXT_CODE.sub(lambda m: chr(int(m[1], 16)), address)
-    else:
-        decoded = xtext(address)
+    decoded = _uxtext(address) if kind.lower() == "utf-8" else xtext(address)
     return None if decoded is None else f"{kind};{decoded}"
+
+
+def _uxtext(text: str) -> str | None:
+    """Decoded utf-8-addr-xtext or utf-8-addr-unitext (RFC 6533 §3); None where an escape stands for no character that it may."""
+    out: list[str] = []
+    end = 0
+    for code in _UXTEXT_CODE.finditer(text):
+        point = int(code[1] or "0", 16)
+        if not code[2] or point < 0x20 or point == 0x7F or 0xD800 <= point <= 0xDFFF or point > sys.maxunicode:
+            return None
+        out += text[end : code.start()], chr(point)
+        end = code.end()
+    return "".join(out) + text[end:]
 
 
 def is_header(word: str) -> bool:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatepost.mail.address import external
+from gatepost.mail.address import external, is_octets
 from gatepost.proto.smtp import grammar
 
 PATHS = [
@@ -61,8 +61,8 @@ def test_no_argument_breaks_it(text: str) -> None:
     assert "".join(words) == "".join(text.replace("\t", " ").split(" ")) or any(c in text for c in '<["\\')
     for word in words:
         grammar.path(word)
-        grammar.xtext(word)
-        grammar.original_recipient(word)
+        for decoded in (grammar.xtext(word), grammar.original_recipient(word)):
+            assert decoded is None or is_octets(decoded)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +108,21 @@ def test_xtext(text: str, value: str | None) -> None:
         ("", None),
         ("rfc822;a+zz@example.test", None),
         ("utf-8;al\\x{E9}@example.test", "utf-8;alé@example.test"),
+        ("UTF-8;al\\x{e9}", "UTF-8;alé"),
+        ("utf-8;\\x{1F600}\\x{0001F600}", "utf-8;😀😀"),
+        ("utf-8;\\x{2B}\\x{5C}\\x{41}", "utf-8;+\\A"),
+        ("utf-8;a+b=\\c\udce9é", "utf-8;a+b=\\c\udce9é"),
+        # What stands for no character, and what would end a line or a text.
+        *(
+            (f"utf-8;\\x{{{point}}}", None)
+            for point in ("", "0", "0A", "7F", "G", "0" * 9)
+            for point in ("D800", "DFFF", "DC0A", "DCE9", "110000")
+        ),
+        ("utf-8;\\x{E9", None),
+        ("é;a", None),
+        ("\udce9;a", None),
+        ("rfc 822;a", None),
+        ("rfc822;+ED+A0+80", "rfc822;\udced\udca0\udc80"),
     ],
 )
 def test_original_recipient(text: str, value: str | None) -> None:

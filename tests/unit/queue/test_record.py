@@ -1,0 +1,41 @@
+"""What goes into a database comes back; what stands for no octet does not get in, and does not come out."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatepost.mail.address import is_octets
+from gatepost.mail.envelope import Envelope, Recipient
+from gatepost.mail.outcome import Class, Outcome
+from gatepost.queue import record
+
+_ANY = st.text(st.characters())  # surrogates of every kind among them
+_ENVELOPES = st.builds(Envelope, _ANY, st.lists(st.builds(Recipient, _ANY, _ANY, _ANY), max_size=2).map(tuple), envid=_ANY)
+
+
+def _texts(envelope: Envelope) -> list[str]:
+    return [envelope.sender, envelope.envid, *(text for r in envelope.recipients for text in (r.address, r.original, r.orcpt))]
+
+
+@given(_ENVELOPES)
+def test_an_envelope_of_octets_comes_back_and_no_other_is_stored(envelope: Envelope) -> None:
+    if all(map(is_octets, _texts(envelope))):
+        assert record.unpack(record.pack(envelope)) == envelope
+    else:
+        with pytest.raises(ValueError, match="no octet"):
+            record.pack(envelope)
+
+
+@pytest.mark.parametrize("text", ["\ud800@x.test", "\udc0a", "\udfff"])
+def test_a_record_that_says_what_no_octet_stands_for_is_damaged(text: str) -> None:
+    with pytest.raises(ValueError, match="no octet"):
+        record.unpack(json.dumps({"sender": text}).encode("ascii"))
+
+
+@given(_ANY)
+def test_whatever_an_outcome_says_it_can_be_stored(text: str) -> None:
+    outcome = record.unpack_outcome(record.pack_outcome(Outcome(Class.TEMPORARY, "4.0.0", text, reason=text)))
+    assert outcome.cls is Class.TEMPORARY
+    assert is_octets(record.as_text(record.text_of(text)))
