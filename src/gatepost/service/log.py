@@ -42,6 +42,7 @@ class LogSettings(msgspec.Struct, frozen=True):
     maillog_file: str
     maillog_file_prefixes: str
     maillog_format: str
+    myhostname: str
     syslog_facility: str
     syslog_name: str
 
@@ -51,7 +52,6 @@ class Log:
 
     def __init__(self, configuration: Configuration, now: Callable[[], float] = time.time) -> None:
         self._now = now
-        self._stamp = Stamp(os.uname().nodename.partition(".")[0])
         self._pending: list[str] = []
         self._descriptor = -1
         self._syslog: socket.socket | None = None
@@ -71,6 +71,7 @@ class Log:
         _check(configuration, settings)
         before, self._descriptor = self._descriptor, _open(settings.maillog_file)
         self._settings = settings
+        self._stamp = Stamp(settings.myhostname.partition(".")[0])  # as postlogd(8) writes it, and not the kernel's name
         self._facility: int = getattr(syslog, f"LOG_{settings.syslog_facility.upper()}")
         if before > 2:
             os.close(before)

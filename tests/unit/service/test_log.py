@@ -33,6 +33,18 @@ def test_without_a_list_of_prefixes_any_file_will_do(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text().endswith(": here\n")
 
 
+def test_lines_name_the_host_as_myhostname_does(tmp_path: Path) -> None:
+    """Its first label, as Postfix writes it, whatever the kernel is called; a reload may change it."""
+    file = {"maillog_file": f"{tmp_path}/log"}
+    told = Log(CONFIGURATION.with_settings({**file, "myhostname": "Mail-Host.some.example"}))
+    told.emit(Note("master", "one"))
+    told.flush()
+    told.reopen(CONFIGURATION.with_settings({**file, "myhostname": "other"}))
+    told.emit(Note("master", "two"))
+    told.flush()
+    assert [line.split()[3] for line in (tmp_path / "log").read_text().splitlines()] == ["Mail-Host", "other"]
+
+
 @pytest.mark.parametrize(
     ("facility", "severity", "priority"),
     [
