@@ -18,7 +18,7 @@ _FAULTY = """\
 import asyncio, os, pathlib, sys, threading
 import gatepost.queue.partitions as partitions, gatepost.queue.scheduler as scheduler
 import gatepost.service.agent as agent, gatepost.service.pickup as pickup, gatepost.service.worker as worker
-import gatepost.receive.smtpd as smtpd, gatepost.service.showq as showq, gatepost.service.supervisor as supervisor
+import gatepost.receive.smtpd as smtpd, gatepost.service.user_desk as user_desk, gatepost.service.supervisor as supervisor
 from gatepost.cli import main
 
 ASKED = pathlib.Path(os.environ["ASKED"])
@@ -48,7 +48,7 @@ scheduler.Scheduler._replenish = faulty("scheduler", scheduler.Scheduler._replen
 scheduler.Scheduler._wanted = faulty("route", scheduler.Scheduler._wanted)
 smtpd.HANDLERS["noop"] = faulty("session", smtpd.HANDLERS["noop"])
 agent.deliver_together = faulty("agent", agent.deliver_together)
-showq._serve = faulty("showq", showq._serve)
+user_desk.list_queue = faulty("showq", user_desk.list_queue)
 supervisor.Supervisor._reload = faulty("master", supervisor.Supervisor._reload)
 sys.exit(main())
 """

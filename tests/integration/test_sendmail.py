@@ -2,13 +2,12 @@
 
 import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from tests.integration.system import System
-from tests.support.running import environment, wait_for
+from tests.support import users
+from tests.support.running import wait_for
 
 _MESSAGE = "Subject: {}\n\nbody\n"
 _SMTP = (
@@ -77,20 +76,12 @@ def test_files_that_nobody_can_take_hold_up_nothing() -> None:
         system.arrival(b"Subject: not held up")
 
 
-_PYTHON = Path("/usr/bin/python3.11")
-
-
-@pytest.mark.skipif(os.getuid() != 0 or not _PYTHON.exists(), reason="needs root, and a Python that any user may run")
+@pytest.mark.skipif(os.getuid() != 0 or not users.PYTHON.exists(), reason="needs root, and a Python that any user may run")
 def test_an_ordinary_user_submits_lists_and_flushes() -> None:
     with System() as system:
-        packages = ":".join(path for path in sys.path if path)
 
         def as_user(*words: str, text: str = "") -> "subprocess.CompletedProcess[str]":
-            env = {**environment(), "PYTHONPATH": packages, "MAIL_CONFIG": str(system.conf), "PYTHONDONTWRITEBYTECODE": "1"}
-            command = [str(_PYTHON), "-m", "gatepost.cli", *words]
-            return subprocess.run(
-                command, input=text, capture_output=True, text=True, env=env, user="games", timeout=30, check=False
-            )
+            return users.as_user(system, "games", *words, text=text)
 
         done = as_user("sendmail", "box@example.test", text=_MESSAGE.format("from a user"))
         assert (done.returncode, done.stderr) == (0, "")

@@ -2,11 +2,15 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gatepost.cli.command import Command, Fatal, octets, run
-from gatepost.queue.user_requests import Kind, Refused, Request, ask
+
+if TYPE_CHECKING:
+    from gatepost.queue.inspect import ListedMessage
 
 _USAGE = "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | postqueue -s site"
 _ACTIONS = "fijps"
@@ -40,25 +44,36 @@ def _usage() -> int:
 
 
 def _list(command: Command, _: str) -> None:
-    _show(command, Kind.LIST)
+    from gatepost.queue import listing
+
+    _show(command, listing.for_people)
 
 
 def _list_json(command: Command, _: str) -> None:
-    _show(command, Kind.JSON)
+    from gatepost.queue import listing
+
+    _show(command, listing.as_json)
 
 
-def _show(command: Command, kind: Kind) -> None:
-    if not _may_read_queue(command):
-        for chunk in _ask(command, kind, "", "Queue report unavailable"):
-            sys.stdout.buffer.write(chunk)
-        return
-    from gatepost.queue import inspect, listing
+def _show(command: Command, form: Callable[[Iterable["ListedMessage"]], Iterator[str]]) -> None:
+    from gatepost.queue import inspect
 
+    if _may_read_queue(command):
+        messages = inspect.messages(command.queue_directory, lambda path, error: command.warn(f"{path}: {error}"))
+    else:
+        messages = _told(command)
     sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
     write = sys.stdout.write
-    form = listing.for_people if kind is Kind.LIST else listing.as_json
-    for block in form(inspect.messages(command.queue_directory, lambda path, error: command.warn(f"{path}: {error}"))):
+    for block in form(messages):
         write(block)
+
+
+def _told(command: Command) -> "Iterator[ListedMessage]":
+    """The messages that the running mail system tells us of. Raises Fatal."""
+    from gatepost.queue.user_requests import listed
+
+    with _asking("showq", "Queue report unavailable"):
+        yield from listed(command.queue_directory)
 
 
 def _may_read_queue(command: Command) -> bool:
@@ -66,20 +81,29 @@ def _may_read_queue(command: Command) -> bool:
     return os.access(command.queue_directory / "store", os.R_OK | os.W_OK | os.X_OK)
 
 
-def _ask(command: Command, kind: Kind, argument: str, trouble: str) -> Iterator[bytes]:
-    """Have the running mail system do it. Raises Fatal."""
+@contextmanager
+def _asking(service: str, trouble: str) -> Iterator[None]:
+    """What comes of asking the running mail system. Raises Fatal."""
+    from gatepost.proto.attributes import ProtocolError
+    from gatepost.queue.user_requests import Refused
+
     try:
-        yield from ask(command.queue_directory, Request(kind, argument))
+        yield
     except Refused as refusal:
         raise Fatal(str(refusal), logged=False) from None
+    except ProtocolError as error:
+        raise Fatal(f"malformed {service} server response: {error}") from None
     except OSError as error:
-        raise Fatal(f"{trouble} - mail system is down (Connect to the Postfix showq service: {error.strerror or error})") from None
+        why = error.strerror or error
+        raise Fatal(f"{trouble} - mail system is down (Connect to the Postfix {service} service: {why})") from None
 
 
-def _change(command: Command, kind: Kind, argument: str, directly: Callable[[Path], object]) -> None:
+def _change(command: Command, request: tuple[tuple[str, str], ...], directly: Callable[[Path], object]) -> None:
     if not _may_read_queue(command):
-        for _ in _ask(command, kind, argument, "Cannot flush mail queue"):
-            pass
+        from gatepost.queue import user_requests
+
+        with _asking("flush", "Cannot flush mail queue"):
+            user_requests.flush(command.queue_directory, *request)
         return
     import sqlite3
 
@@ -92,7 +116,7 @@ def _change(command: Command, kind: Kind, argument: str, directly: Callable[[Pat
 def _flush(command: Command, _: str) -> None:
     from gatepost.queue import actions
 
-    _change(command, Kind.FLUSH, "", actions.flush)
+    _change(command, (("request", "purge"),), actions.flush)
 
 
 def _flush_message(command: Command, name: str) -> None:
@@ -100,7 +124,7 @@ def _flush_message(command: Command, name: str) -> None:
 
     if not (name.isalnum() and name.isascii()):
         raise Fatal(f'Cannot flush queue ID - invalid name: "{name}"')
-    _change(command, Kind.FLUSH_MESSAGE, name, lambda queue: flushing.flush_message(queue, name))
+    _change(command, (("request", "send_file"), ("queue_id", name)), lambda queue: flushing.flush_message(queue, name))
 
 
 def _flush_site(command: Command, site: str) -> None:
@@ -110,7 +134,7 @@ def _flush_site(command: Command, site: str) -> None:
         raise Fatal(f'Cannot flush mail queue - invalid destination: "{site}"')
     if not _is_flushed_by_site(command, site):
         raise Fatal(f'Flush service is not configured for destination "{site}"')
-    _change(command, Kind.FLUSH_SITE, site, lambda queue: flushing.flush_site(queue, site))
+    _change(command, (("request", "send_site"), ("site", site)), lambda queue: flushing.flush_site(queue, site))
 
 
 def _is_destination(site: str) -> bool:

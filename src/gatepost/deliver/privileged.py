@@ -156,6 +156,8 @@ class AgentClient:
 
 async def _answer(reader: asyncio.StreamReader) -> Answer:
     (length,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
+    if length > LONGEST_RECORD:
+        raise msgspec.DecodeError(f"an answer of {length} octets")
     return _answers.decode(await reader.readexactly(length))
 
 

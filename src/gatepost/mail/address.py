@@ -40,6 +40,15 @@ def external(address: str) -> str:
     return f"{quote_local(local)}@{domain}"
 
 
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"(@.*)?\Z', re.DOTALL)
+
+
+def internal(text: str) -> str:
+    """The internal form of an address that `external` wrote; any other text as it stands."""
+    match = _QUOTED.match(text)
+    return re.sub(r"\\(.)", r"\1", match[1], flags=re.DOTALL) + (match[2] or "") if match else text
+
+
 def to_bytes(address: str) -> bytes:
     """`address` as octets: UTF-8, with surrogate escapes turned back into what came in."""
     return address.encode("utf-8", "surrogateescape")

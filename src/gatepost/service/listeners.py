@@ -18,7 +18,7 @@ from msgspec import Struct
 from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry
 from gatepost.config.ports import known_ports, port_number
-from gatepost.queue.user_requests import SOCKET as SHOWQ_SOCKET
+from gatepost.queue.user_requests import FLUSH, SHOWQ
 from gatepost.service.settings import MasterSettings
 
 _BACKLOG = 1024
@@ -58,7 +58,7 @@ class Listeners:
         self._bound: dict[Address, socket.socket] = {}
         self._entries: dict[Address, ServiceEntry] = {}
         self._agent: socket.socket | None = None
-        self._showq: socket.socket | None = None
+        self._of_users: dict[Path, socket.socket] = {}
         self._left_over: list[socket.socket] = []
         self._new: list[socket.socket] = []
 
@@ -71,15 +71,16 @@ class Listeners:
             self._entries[address] = entry
         if self._agent is None:
             self._agent = _listen_unix(str(Path(settings.queue_directory) / "private" / "agent"), settings, 0o600)
-        if self._showq is None:
-            self._showq = _listen_unix(str(Path(settings.queue_directory) / SHOWQ_SOCKET), settings, 0o666)
+        for path in (SHOWQ, FLUSH):
+            if path not in self._of_users:
+                self._of_users[path] = _listen_unix(str(Path(settings.queue_directory) / path), settings, 0o666)
 
     def rebound(self, configuration: Configuration) -> "Listeners":
         """The listeners of a new configuration, sharing the sockets that stay. Raises BindFailure and leaves ours as they are."""
         fresh = Listeners()
         wants = list(wanted(configuration))
         fresh._agent = self._agent
-        fresh._showq = self._showq
+        fresh._of_users = dict(self._of_users)
         fresh._bound = {address: self._bound[address] for _, address in wants if address in self._bound}
         fresh.bind(configuration)
         fresh._left_over = [sock for address, sock in self._bound.items() if address not in fresh._bound]
@@ -105,10 +106,9 @@ class Listeners:
         assert self._agent is not None, "bind() comes first"
         return self._agent
 
-    def showq_socket(self) -> socket.socket:
-        """Where users ask of the queue."""
-        assert self._showq is not None, "bind() comes first"
-        return self._showq
+    def user_socket(self, path: Path) -> socket.socket:
+        """Where users ask of the queue: SHOWQ or FLUSH."""
+        return self._of_users[path]
 
     def close(self) -> None:
         for address, sock in self._bound.items():
@@ -116,7 +116,7 @@ class Listeners:
             if address.path:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(address.path)
-        for own in (self._agent, self._showq):
+        for own in (self._agent, *self._of_users.values()):
             if own:
                 own.close()
 

@@ -1,41 +1,53 @@
-"""showq(8), and flush(8) with it: answers users who may not read the queue's files themselves (queue/user_requests.py).
+"""showq(8), and flush(8) with it: a process of its own, unprivileged, that answers users who may not read the queue's files
+themselves (queue/user_requests.py).
 
-A process of its own, unprivileged; each request is served by a fork of it, so that a listing of a million messages holds up
-nothing. The kernel says who asks; authorized_mailq_users and authorized_flush_users say whether they may.
+Each request is served by a fork, so that a listing of a million messages holds up nothing; whoever does not read is given up by
+its deadline. A user has a few slots (user_slots.py) and takes none from others. What is answered stands in user_desk.py.
 """
 
 import contextlib
 import os
+import selectors
 import signal
 import socket
-import sqlite3
 import struct
-from collections.abc import Callable, Iterable
-from pathlib import Path
+import time
+from collections.abc import Callable
+from typing import NamedTuple
 
-import msgspec
 from msgspec import Struct
 
 from gatepost.config.configuration import Configuration
 from gatepost.events.records import Note
-from gatepost.queue import actions, flushing, inspect, listing
-from gatepost.queue.user_requests import LONGEST_REQUEST, TIME_LIMIT, Kind, Refused, Request
+from gatepost.service import user_desk
 from gatepost.service.faults import Faults
 from gatepost.service.log import Log
-from gatepost.service.user_lists import is_user_listed, user_name
+from gatepost.service.user_slots import UserSlots
 
-_AT_ONCE = 20  # requests; others wait in the socket's queue
+_AT_ONCE, _OF_ONE_USER = 40, 4  # requests that are served
+_IN_LINE, _WAITING = 20, 200  # requests of one user, and of all, that wait; others are turned away
+_PATIENCE = 10.0  # seconds for a client to read or to write something
+_LONGEST = 300  # seconds for a request: more than a million messages take
+_PAUSE = 0.1  # seconds after a failure to accept
 _CREDENTIALS = struct.Struct("3i")
+
+Answer = Callable[[user_desk.Desk, socket.socket], None]
 
 
 class Inheritance(Struct, frozen=True):
     """What the supervisor leaves to this process."""
 
     configuration: Configuration
-    listener: socket.socket
+    listings: socket.socket
+    flushes: socket.socket
     log: Log
     faults: Faults
     ready: int
+
+
+class _Request(NamedTuple):
+    connection: socket.socket
+    answer: Answer
 
 
 def run(inheritance: Inheritance) -> None:
@@ -44,105 +56,81 @@ def run(inheritance: Inheritance) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     os.umask(0o077)
-    inheritance.listener.setblocking(True)
+    service = _Service(inheritance)
     os.write(inheritance.ready, b"\n")
-    running = 0
     while True:
-        connection, _ = inheritance.listener.accept()
-        running += 1
-        if os.fork() == 0:
-            _serve_and_end(inheritance, connection)
-        connection.close()
-        while running and os.waitpid(-1, 0 if running >= _AT_ONCE else os.WNOHANG) != (0, 0):
-            running -= 1
+        service.step()
 
 
-def _serve_and_end(inheritance: Inheritance, connection: socket.socket) -> None:
-    try:
-        connection.settimeout(TIME_LIMIT)
-        _serve(inheritance, connection)
-    except OSError:
-        pass  # the client went away, or does not read
-    except Exception as fault:
-        inheritance.faults.tell(fault, "a request about the queue was not answered")
-    finally:
-        inheritance.log.flush()
-        os._exit(0)
+class _Service:
+    """Accepts, forks and reaps, one event after the other."""
 
+    def __init__(self, inheritance: Inheritance) -> None:
+        self._inheritance = inheritance
+        self._slots: UserSlots[_Request] = UserSlots(_AT_ONCE, _OF_ONE_USER, _IN_LINE, _WAITING)
+        self._events = selectors.DefaultSelector()
+        for listener, answer in ((inheritance.listings, user_desk.list_queue), (inheritance.flushes, user_desk.flush)):
+            listener.setblocking(False)
+            self._events.register(listener, selectors.EVENT_READ, lambda at=listener, answer=answer: self._accept(at, answer))
 
-def _serve(inheritance: Inheritance, connection: socket.socket) -> None:
-    _, uid, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
-    desk = _Desk(inheritance, uid)
-    with connection.makefile("rb") as source, connection.makefile("wb") as answer:
+    def step(self) -> None:
+        """Wait for something to happen, and serve whoever has his turn then."""
+        for key, _ in self._events.select():
+            key.data()
+        while (starting := self._slots.start()) is not None:
+            self._fork(*starting)
+
+    def _accept(self, listener: socket.socket, answer: Answer) -> None:
         try:
-            request = msgspec.json.decode(source.readline(LONGEST_REQUEST), type=Request)
-            desk.authorize(request)
-        except msgspec.DecodeError as error:
-            answer.write(f"malformed request: {error}\n".encode())
+            connection, _ = listener.accept()
+        except BlockingIOError:
+            return  # the client has gone again
+        except OSError as error:
+            self._warn(f"accept connection: {error.strerror}")
+            time.sleep(_PAUSE)
             return
-        except Refused as refusal:
-            answer.write(f"{refusal}\n".encode())
-            return
-        answer.write(b"\n")
-        with contextlib.suppress(sqlite3.Error):  # told in the log; the listing just ends
-            for block in _DO[request.kind](desk, request.argument):
-                answer.write(block.encode("utf-8", "surrogateescape"))
+        _, uid, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+        if not self._slots.arrive(uid, _Request(connection, answer)):
+            connection.close()
 
+    def _fork(self, uid: int, request: _Request) -> None:
+        try:
+            pid = os.fork()
+        except OSError as error:
+            self._slots.end(uid)
+            self._warn(f"fork: {error.strerror}")
+        else:
+            if pid == 0:
+                self._serve_and_end(uid, request)
+            end = os.pidfd_open(pid)
+            self._events.register(end, selectors.EVENT_READ, lambda: self._reap(end, pid, uid))
+        request.connection.close()
 
-class _Desk:
-    """Serves one user."""
+    def _reap(self, end: int, pid: int, uid: int) -> None:
+        self._events.unregister(end)
+        os.close(end)
+        os.waitpid(pid, 0)
+        self._slots.end(uid)
 
-    def __init__(self, inheritance: Inheritance, uid: int) -> None:
-        self._configuration = inheritance.configuration
-        self._emit = inheritance.log.emit
-        self._uid = uid
-        self.queue_directory = Path(inheritance.configuration.value("queue_directory"))
-
-    def authorize(self, request: Request) -> None:
-        """Raises Refused where the user may not do that."""
-        parameter, what = ("authorized_flush_users", "flush")
-        if request.kind in (Kind.LIST, Kind.JSON):
-            parameter, what = ("authorized_mailq_users", "view")
-        if self._uid in (0, os.getuid()) or is_user_listed(self._configuration, parameter, self._uid, self._warn):
-            return
-        text = f"User {user_name(self._uid)}({self._uid}) is not allowed to {what} the mail queue"
-        self._emit(Note("postqueue", text, "fatal"))
-        raise Refused(text)
-
-    def messages(self) -> Iterable[inspect.ListedMessage]:
-        return inspect.messages(self.queue_directory, lambda path, error: self._warn(f"{path}: {error}"))
+    def _serve_and_end(self, uid: int, request: _Request) -> None:
+        """The life of a fork. Its deadline is the kernel's (SIGALRM), which no hanging call outlives."""
+        inheritance = self._inheritance
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.alarm(_LONGEST)
+        try:
+            for other in self._slots.waiting():
+                other.connection.close()  # else its client would not notice being turned away
+            request.connection.settimeout(_PATIENCE)
+            request.answer(user_desk.Desk(inheritance.configuration, inheritance.log.emit, uid), request.connection)
+        except OSError:
+            pass  # the client went away, or does not read
+        except Exception as fault:
+            inheritance.faults.tell(fault, "a request about the queue was not answered")
+        finally:
+            with contextlib.suppress(OSError):
+                inheritance.log.flush()
+            os._exit(0)
 
     def _warn(self, text: str) -> None:
-        self._emit(Note("showq", text, "warning"))
-
-
-def _list(desk: _Desk, argument: str) -> Iterable[str]:
-    return listing.for_people(desk.messages())
-
-
-def _list_json(desk: _Desk, argument: str) -> Iterable[str]:
-    return listing.as_json(desk.messages())
-
-
-def _flush(desk: _Desk, argument: str) -> Iterable[str]:
-    actions.flush(desk.queue_directory)
-    return ()
-
-
-def _flush_message(desk: _Desk, argument: str) -> Iterable[str]:
-    flushing.flush_message(desk.queue_directory, argument)
-    return ()
-
-
-def _flush_site(desk: _Desk, argument: str) -> Iterable[str]:
-    flushing.flush_site(desk.queue_directory, argument)
-    return ()
-
-
-_DO: dict[Kind, Callable[[_Desk, str], Iterable[str]]] = {
-    Kind.LIST: _list,
-    Kind.JSON: _list_json,
-    Kind.FLUSH: _flush,
-    Kind.FLUSH_MESSAGE: _flush_message,
-    Kind.FLUSH_SITE: _flush_site,
-}
+        self._inheritance.log.emit(Note("showq", text, "warning"))
+        self._inheritance.log.flush()

@@ -26,6 +26,7 @@ from gatepost.config.configuration import ConfigurationError, load
 from gatepost.config.usage import missing
 from gatepost.events.records import Note
 from gatepost.net.openssl import TICKET_SECRET
+from gatepost.queue.user_requests import FLUSH, SHOWQ
 from gatepost.service import agent, preload, showq, worker
 from gatepost.service.anvil import Anvil
 from gatepost.service.children import Children, Role, how_it_ended
@@ -135,7 +136,8 @@ class Supervisor:
             worker.run(worker.Inheritance(self._configuration, listeners, tls, self._log, faults, counters, role.number, ready))
         elif role == _SHOWQ:
             self._give_up_privileges()
-            showq.run(showq.Inheritance(self._configuration, self._listeners.showq_socket(), self._log, faults, ready))
+            listings, flushes = self._listeners.user_socket(SHOWQ), self._listeners.user_socket(FLUSH)
+            showq.run(showq.Inheritance(self._configuration, listings, flushes, self._log, faults, ready))
         else:
             die_with_parent(self._pid)
             agent.run(agent.Inheritance(self._listeners.agent_socket(), grants_of(self._configuration), self._log, ready))
