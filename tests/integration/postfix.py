@@ -39,16 +39,17 @@ _MASTER_CF = (
 
 
 class Postfix:
-    """One Postfix that serves example.net into a Maildir. `port`: where it listens."""
+    """One Postfix that serves example.net into a Maildir. `main`, `master`: more lines of main.cf and master.cf. `port`: where it
+    listens."""
 
-    def __init__(self, main: str = "") -> None:
+    def __init__(self, main: str = "", master: str = "") -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="postfix-"))
         self.folder.chmod(0o755)
         self.port = free_port()
         self._conf = self.folder / "conf"
         self._conf.mkdir()
         (self._conf / "main.cf").write_text(_MAIN_CF.format(dir=self.folder) + main)
-        (self._conf / "master.cf").write_text(_MASTER_CF.format(port=self.port))
+        (self._conf / "master.cf").write_text(_MASTER_CF.format(port=self.port) + master)
         for name, owner in (("spool", "root"), ("data", "postfix"), ("Maildir", "nobody")):
             (self.folder / name).mkdir()
             shutil.chown(self.folder / name, owner)

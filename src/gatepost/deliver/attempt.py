@@ -29,6 +29,16 @@ class Attempt:
     def queue_id(self) -> str:
         return str(self.request.message.id)
 
+    @property
+    def sender(self) -> str:
+        return self.request.message.envelope.sender
+
+    @property
+    def waited(self) -> float:
+        """Seconds that the message had been in the queue when it became due for this attempt."""
+        message = self.request.message
+        return message.entered - message.id.arrival
+
     def remaining(self) -> DeliveryRequest:
         """The request for those who are left."""
         request = self.request

@@ -79,6 +79,10 @@ class Authenticator:
         """Whether a connection is good for mail of one sender only."""
         return self._by_sender
 
+    async def knows(self, host: str, nexthop: str, sender: str) -> bool:
+        """Whether there is a password for this server. Raises LookupFailure."""
+        return await self._credentials(host, nexthop, sender) is not None
+
     async def log_in(self, connection: Connection, nexthop: str, sender: str, *, verified: bool) -> None:
         """AUTH, where the server offers it and there are credentials for it. `verified`: the server's certificate is the one that
         policy asked for. Raises NotAuthenticated, Broken, LookupFailure."""

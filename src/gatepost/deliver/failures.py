@@ -1,11 +1,13 @@
 """What the words of a next hop, or their absence, mean for a recipient: Outcome, in Postfix's wording (smtp(8), RFC 3463)."""
 
 import os
+from collections.abc import Iterable, Iterator
 
+from gatepost.deliver.plan import Host
 from gatepost.deliver.smtp_connection import Broken, Trouble
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.proto.smtp.client import Answer, Stage
-from gatepost.proto.smtp.reply_reader import Reply
+from gatepost.proto.smtp.reply_reader import LINE_LIMIT, Odd, Oddity, Reply
 
 _DOING = {
     Stage.GREETING: "receiving the initial server greeting",
@@ -32,13 +34,19 @@ _COMMAND = {
 }
 
 
+_PROTOCOL_ERROR = "5.5.0"
+"""Of a reply of a class that was not due; the server must not be asked again and again."""
+
+
 def _class_of(reply: Reply) -> Class:
-    """A reply of a class that was not due is a temporary failure."""
-    return Class.PERMANENT if reply.cls == 5 else Class.TEMPORARY
+    """A refusal that is no 4xx is permanent, a reply of a class that was not due as well."""
+    return Class.TEMPORARY if reply.cls == 4 else Class.PERMANENT
 
 
 def status_of(reply: Reply, cls: Class) -> str:
     """The reply's enhanced status code, or the plain one of `cls` where it has none of that class."""
+    if cls is Class.PERMANENT and reply.cls != 5:
+        return _PROTOCOL_ERROR
     enhanced = reply.enhanced
     if not enhanced:
         return f"{cls.value}.0.0"
@@ -51,6 +59,8 @@ def said(answer: Answer, label: str, name: str) -> Outcome:
     if reply.cls == 2 and answer.stage in (Stage.DOT, Stage.RCPT):
         return Outcome(Class.OK, status_of(reply, Class.OK), reply.text, reply.code, "", f"dns; {name}", f"smtp; {reply.text}")
     text = f"host {label} said: {reply.text} (in reply to {_COMMAND[answer.stage]})"
+    if reply.cls == 2:
+        text = f"Protocol error: {text}"
     return _told(reply, _class_of(reply), text, name)
 
 
@@ -58,6 +68,11 @@ def refused(reply: Reply, label: str, name: str, *, soften: bool) -> Outcome:
     """The server would not talk. `soften`: take a 5xx greeting for a temporary failure (smtp_skip_5xx_greeting)."""
     cls = Class.TEMPORARY if soften else _class_of(reply)
     return _told(reply, cls, f"host {label} refused to talk to me: {reply.text}", name)
+
+
+def refused_tls(reply: Reply, label: str, name: str) -> Outcome:
+    """The server offers STARTTLS, which we must use, and refuses it."""
+    return _told(reply, _class_of(reply), f"TLS is required, but host {label} refused to start TLS: {reply.text}", name)
 
 
 def _told(reply: Reply, cls: Class, text: str, name: str) -> Outcome:
@@ -87,3 +102,20 @@ def unreachable(error: OSError, relay: str) -> Outcome:
     else:
         why = os.strerror(error.errno) if error.errno else str(error)
     return Outcome(Class.TEMPORARY, "4.4.1", f"connect to {relay}: {why}")
+
+
+def remarks(oddities: Iterable[Oddity], host: Host, queue_id: str, *, lmtp: bool = False) -> Iterator[str]:
+    """What Postfix warns of odd replies."""
+    for odd in oddities:
+        match odd.kind:
+            case Odd.LONG_LINE:
+                yield f"{host.relay}: response longer than {LINE_LIMIT}: {odd.start[:30]}..."
+            case Odd.LONG_REPLY:
+                yield f"{host.relay}: multi-line response longer than {LINE_LIMIT} {odd.start[:30]}..."
+            case Odd.NOISE:
+                protocol, parameter = ("LMTP", "lmtp_discard_lhlo") if lmtp else ("ESMTP", "smtp_discard_ehlo")
+                yield f"{queue_id}: non-{protocol} response from {host.relay}: {odd.start}"
+                yield (
+                    f"to prevent loss of mail, turn off command pipelining for {host.address} "
+                    f"with the {parameter}_keyword_address_maps parameter"
+                )

@@ -49,10 +49,12 @@ class FindAddresses(Struct, frozen=True):
 
 
 class Try(Struct, frozen=True):
-    """Connect to `host`. `final`: there is none after it. Tell `session` when it has said hello, `failed` when it would not."""
+    """Connect to `host`. `final`: there is none after it. `plain`: without TLS, which has failed there. Tell `session` when it has
+    said hello, `failed` when it would not, `plainly` where it is to be tried once more without TLS."""
 
     host: Host
     final: bool
+    plain: bool = False
 
 
 class Stop(Struct, frozen=True):
@@ -114,6 +116,7 @@ class Plan:
         self._exchangers: tuple[MX, ...] | None = None  # of the current site, once known
         self._hosts: list[Host] | None = None  # of the current site, still to be tried
         self._sessions = 0
+        self._plainly: Host | None = None
         self._tried = tried
         self._stop = Stop(None)
         self.warnings: list[str] = []
@@ -131,16 +134,22 @@ class Plan:
                 question = self._question(site)
                 if question is not None:
                     return question
+            if self._plainly is not None:
+                host, self._plainly = self._plainly, None
+                return Try(host, self._is_last(), plain=True)
             if self._hosts and self._hosts[0].address in self._tried:
                 del self._hosts[0]
                 continue
             if self._hosts and self._sessions < self._wishes.session_limit:
-                host = self._hosts.pop(0)
-                last = self._sessions + 1 >= self._wishes.session_limit
-                # A session more is the last one, but a connection that fails is not counted: then the next host has its turn.
-                return Try(host, final=self._site + 1 == len(self._sites) and (not self._hosts or last))
+                return Try(self._hosts.pop(0), self._is_last())
             self._next_site()
         return self._stop
+
+    def _is_last(self) -> bool:
+        """Whether no host is left after the one to be tried now. A session more is the last one, but a connection that fails is
+        not counted: then the next host has its turn."""
+        last = not self._hosts or self._sessions + 1 >= self._wishes.session_limit
+        return last and self._site + 1 == len(self._sites)
 
     def _question(self, site: Destination) -> FindExchangers | FindAddresses | None:
         """What must be known before a host of `site` can be tried; None where its hosts are known."""
@@ -198,6 +207,10 @@ class Plan:
     def session(self) -> None:
         """The host said hello: this counts against smtp_mx_session_limit."""
         self._sessions += 1
+
+    def plainly(self, host: Host) -> None:
+        """The host just tried comes next once more, without TLS."""
+        self._plainly = host
 
     def failed(self, outcome: Outcome, relay: str = "none", *, down: bool = False) -> None:
         """The host just tried did not do; if no other does, that is how the attempt ends. `down`: it could not be reached."""

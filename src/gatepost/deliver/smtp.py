@@ -22,8 +22,8 @@ from gatepost.deliver.port import DeliveryRequest, Reached, Report
 from gatepost.deliver.smtp_connection import Broken, Connection
 from gatepost.deliver.smtp_options import dialect_of, discarded, keeping_of, limits_of, manner_of, wishes_of
 from gatepost.deliver.smtp_settings import SmtpSettings
-from gatepost.deliver.starttls import NoSecurity, Security
-from gatepost.deliver.tls_policy import NO_TLS, BadTlsPolicy, Level, TlsPolicies
+from gatepost.deliver.starttls import NoSecurity, Security, deferred
+from gatepost.deliver.tls_policy import NO_TLS, BadTlsPolicy, Level, TlsPolicies, TlsPolicy
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
@@ -84,7 +84,7 @@ class SmtpAgent:
         self._min_rate = settings.smtp_min_data_rate if settings.smtp_per_request_deadline else 0
         self._wishes = wishes_of(settings, own)
         self._tls = TlsPolicies(settings, tls_policies)
-        self._security = Security(settings, lambda text: emit(Note(service, text)))
+        self._security = Security(settings, emit, service)
         self._authenticator: Authenticator | None = None
         if settings.smtp_sasl_auth_enable and passwords is not None and not passwords.empty:
             self._authenticator = Authenticator(settings, passwords)
@@ -135,8 +135,8 @@ class SmtpAgent:
                         plan.no_exchangers(failure)
                 case FindAddresses(hosts):
                     plan.addresses(*await self._addresses(hosts, plan.port))
-                case Try(host, final):
-                    await self._try(plan, host, attempt, final=final)
+                case Try() as step:
+                    await self._try(plan, step, attempt)
                 case Stop(here=True) if self._best_mx is not None:
                     attempt.reports += await self._best_mx(attempt.remaining())
                     attempt.left = ()
@@ -164,61 +164,91 @@ class SmtpAgent:
                     found += (Host(mx.host, address, port, mx.preference) for address in answer)
         return found, failed
 
-    async def _try(self, plan: Plan, host: Host, attempt: Attempt, *, final: bool) -> None:
-        """Connect to `host`, say hello, deliver."""
-        connection = await self._open(plan, host, attempt, final=final)
+    async def _try(self, plan: Plan, step: Try, attempt: Attempt) -> None:
+        """Connect to a host, say hello, deliver."""
+        connection = await self._open(plan, step, attempt)
         if connection is None:
             return
         plan.session()
         attempt.connected = self._clock()
-        await self._over(connection, attempt)
+        await self._over(connection, attempt, plan)
 
-    async def _open(self, plan: Plan, host: Host, attempt: Attempt, *, final: bool, plain: bool = False) -> Connection | None:
-        """A connection that is ready for a transaction; else None, and the plan knows why. `plain`: without TLS, since that
-        failed where it was not required."""
+    async def _open(self, plan: Plan, step: Try, attempt: Attempt) -> Connection | None:
+        """A connection that is ready for a transaction; else None, and the plan knows why."""
+        host, nexthop = step.host, attempt.request.nexthop
         try:
-            policy = NO_TLS if plain or self._tls.idle else await self._tls.find(attempt.request.nexthop, host.name)
+            policy = NO_TLS if step.plain or self._tls.idle else await self._tls.find(nexthop, host.name)
         except (BadTlsPolicy, LookupFailure) as error:
-            text = f"TLS policy lookup for {attempt.request.nexthop}/{host.name}: {error}"
-            plan.failed(Outcome(Class.TEMPORARY, "4.7.5", text))
+            plan.failed(Outcome(Class.TEMPORARY, "4.7.5", f"TLS policy lookup for {nexthop}/{host.name}: {error}"))
             return None
-        connection = await self._connected(plan, host, final=final)
+        connection = await self._connected(plan, host, final=step.final)
         if connection is None:
             return None
+        insecure = False
         try:
-            if self._settings.smtp_tls_wrappermode:
-                await self._security.wrap(connection, policy)
-            event = await connection.greeted()
-            if event is Event.READY and not self._settings.smtp_tls_wrappermode:
-                await self._security.hello(connection, policy)
-            if self._authenticator is not None and connection.client.refusal is None:
-                nexthop, sender = attempt.request.nexthop, attempt.request.message.envelope.sender
-                await self._authenticator.log_in(connection, nexthop, sender, verified=policy.level > Level.ENCRYPT)
+            outcome = await self._made_ready(connection, policy, attempt)
         except Broken as trouble:
             outcome = failures.broken(trouble, host.label, lmtp=self._settings.lmtp)
-        except NoSecurity as lack:
-            connection.leave()
-            if lack.plain and policy.level is Level.MAY:
-                return await self._open(plan, host, attempt, final=final, plain=True)
+            insecure = connection.level is Level.MAY
+        except (NoSecurity, NotAuthenticated) as lack:
             outcome = lack.outcome
-        except NotAuthenticated as denied:
-            connection.leave()
-            outcome = denied.outcome
+            insecure = isinstance(lack, NoSecurity) and lack.handshake and policy.level is Level.MAY
         except LookupFailure as failure:
-            connection.leave()
             outcome = Outcome(Class.TEMPORARY, "4.3.0", "password table lookup failure", reason=str(failure))
         except BaseException:
             connection.close()
             raise
-        else:
-            refusal = connection.client.refusal
-            if refusal is None:
-                return connection
-            connection.leave()
-            soften = self._settings.smtp_skip_5xx_greeting and not connection.client.greeted
-            outcome = failures.refused(refusal, host.label, host.name, soften=soften)
-        self._given_up(plan, host, outcome, attempt, final=final)
+        finally:
+            self._remark(connection, attempt)
+        if outcome is None:
+            connection.client.usable &= not step.plain  # by others, for whom TLS may do
+            return connection
+        connection.leave()
+        again = insecure and await self._may_be_plain(host, attempt)
+        if again:
+            plan.plainly(host)
+        self._given_up(plan, host, outcome, attempt, final=step.final and not again)
         return None
+
+    async def _made_ready(self, connection: Connection, policy: TlsPolicy, attempt: Attempt) -> Outcome | None:
+        """Hello, TLS, authentication; the outcome where the server will not talk to us. Raises Broken, NoSecurity,
+        NotAuthenticated, LookupFailure."""
+        client, host, wrapped = connection.client, connection.host, self._settings.smtp_tls_wrappermode
+        if wrapped:
+            await self._security.wrap(connection, policy)
+        event = await connection.greeted()
+        if event is Event.READY and not wrapped:
+            lack = await self._security.hello(connection, policy)
+            if lack and await self._has_password(host, attempt):
+                raise NoSecurity(deferred("4.7.4", f"{lack}; the password for it is not sent in the clear"))
+        if client.refusal is None and self._authenticator is not None:
+            nexthop, sender = attempt.request.nexthop, attempt.sender
+            await self._authenticator.log_in(connection, nexthop, sender, verified=policy.level > Level.ENCRYPT)
+        if client.refusal is None:
+            return None
+        soften = self._settings.smtp_skip_5xx_greeting and not client.greeted and client.refusal.cls == 5
+        return failures.refused(client.refusal, host.label, host.name, soften=soften)
+
+    async def _may_be_plain(self, host: Host, attempt: Attempt) -> bool:
+        """Whether a host with which TLS failed, that is not required, may be tried without it: not before the message has waited,
+        and never where a password could be said in the clear (TLS_README, "Opportunistic TLS")."""
+        waited = attempt.request.probe or attempt.waited >= self._settings.minimal_backoff_time
+        try:
+            return waited and not await self._has_password(host, attempt)
+        except LookupFailure:
+            return False
+
+    async def _has_password(self, host: Host, attempt: Attempt) -> bool:
+        """Whether there is a password for this server. Raises LookupFailure."""
+        who = self._authenticator
+        return who is not None and await who.knows(host.name, attempt.request.nexthop, attempt.sender)
+
+    def _remark(self, connection: Connection, attempt: Attempt) -> None:
+        """Tell of what was odd about the server's replies."""
+        if oddities := connection.client.oddities:
+            for text in failures.remarks(oddities, connection.host, attempt.queue_id, lmtp=self._settings.lmtp):
+                self._emit(Note(self._service, text, "warning"))
+            oddities.clear()
 
     async def _connected(self, plan: Plan, host: Host, *, final: bool) -> Connection | None:
         """A fresh connection to `host`."""
@@ -254,9 +284,9 @@ class SmtpAgent:
         if not final:
             self._emit(Note(self._service, outcome.text, queue_id=attempt.queue_id))
 
-    async def _over(self, connection: Connection, attempt: Attempt) -> bool:
-        """One transaction; the attempt knows afterwards who is left for another host. False where nothing was tried, since the
-        kept connection turned out to be dead."""
+    async def _over(self, connection: Connection, attempt: Attempt, plan: Plan | None = None) -> bool:
+        """One transaction; the attempt knows afterwards who is left for another host of the `plan`. False where nothing was tried,
+        since the kept connection turned out to be dead."""
         host = connection.host
         try:
             request = await self._outgoing(attempt)
@@ -283,9 +313,14 @@ class SmtpAgent:
             if trouble.fresh and connection.uses > 1:
                 return False
             lost = failures.broken(trouble, host.label, lmtp=self._settings.lmtp)
+            if plan is not None and connection.level is Level.MAY and await self._may_be_plain(host, attempt):
+                plan.plainly(host)
+                connection.final = False
         except BaseException:
             connection.close()
             raise
+        finally:
+            self._remark(connection, attempt)
         if connection.uses > 1 and _shut(transaction.answers):
             connection.leave()
             return False

@@ -10,11 +10,16 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from gatepost.deliver.plan import Host
+from gatepost.deliver.tls_policy import Level
 from gatepost.proto.smtp.client import Client, Event, Stage, Transaction
 from gatepost.proto.smtp.reply_reader import MalformedReply
 
 if TYPE_CHECKING:
     import ssl
+
+
+_PATIENCE = 10
+"""How many times a limit a reply may take that comes bit by bit."""
 
 
 class Trouble(enum.Enum):
@@ -41,12 +46,12 @@ class Broken(Exception):
 class Connection(asyncio.Protocol):
     """`limits`: seconds to wait, by Stage. `host`: where it leads to; `final`: no other host was left to try when it was
     opened. `min_rate`: a limit is for a whole reply, and content is to go out at so many octets a second
-    (smtp_per_request_deadline, smtp_min_data_rate); 0: it is for any octet. `uses`: transactions so far; `opened`: loop time of the
-    connection."""
+    (smtp_per_request_deadline, smtp_min_data_rate); 0: it is for any octet, up to `_PATIENCE` times. `uses`: transactions so far;
+    `opened`: loop time of the connection; `level`: of the TLS that it has."""
 
     __slots__ = (
-        "_armed", "_deadline", "_fresh", "_limits", "_loop", "_min_rate", "_paused", "_pieces", "_timer", "_transport", "_untold",
-        "_waiter", "_written", "client", "closed", "final", "host", "opened", "uses",
+        "_armed", "_deadline", "_fresh", "_latest", "_limits", "_loop", "_min_rate", "_paused", "_pieces", "_timer", "_transport",
+        "_untold", "_waiter", "_written", "client", "closed", "final", "host", "level", "opened", "uses",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +70,7 @@ class Connection(asyncio.Protocol):
         self.closed = False
         self.uses = 0
         self.opened = loop.time()
+        self.level = Level.NONE
         self._limits = limits
         self._min_rate = min_rate
         self._written = 0  # octets of content since the server last kept us waiting
@@ -76,6 +82,7 @@ class Connection(asyncio.Protocol):
         self._fresh = False
         self._untold: Event | Broken | None = None  # what happened while nobody waited for it
         self._deadline = self.opened + limits[Stage.GREETING]
+        self._latest = self.opened + limits[Stage.GREETING] * _PATIENCE
         self._armed = self._deadline
         self._timer: asyncio.TimerHandle | None = loop.call_at(self._deadline, self._tick)
 
@@ -103,7 +110,8 @@ class Connection(asyncio.Protocol):
         await self._wait()
 
     async def upgrade(self, context: "ssl.SSLContext", name: str | None, limit: float) -> None:
-        """TLS over this connection (RFC 3207). Raises OSError (ssl.SSLError among them) where it fails."""
+        """TLS over this connection (RFC 3207), within `limit` seconds. Raises OSError (ssl.SSLError and TimeoutError among them)
+        where it fails."""
         transport = self._transport
         assert transport is not None
         try:
@@ -111,15 +119,12 @@ class Connection(asyncio.Protocol):
         except MalformedReply as malformed:
             self._break(Trouble.GARBAGE)
             raise Broken(Trouble.GARBAGE, Stage.STARTTLS, str(malformed)) from None
-        self._deadline = self._loop.time() + limit + 60  # start_tls keeps its own limit
+        self._deadline = self._loop.time() + limit + 60  # the limit is kept here
         try:
-            self._transport = await self._loop.start_tls(
-                transport,
-                self,
-                context,
-                server_hostname=name,
-                ssl_handshake_timeout=limit,
-            )
+            async with asyncio.timeout(limit):
+                self._transport = await self._loop.start_tls(
+                    transport, self, context, server_hostname=name, ssl_handshake_timeout=limit + 60
+                )
         except BaseException:
             self.close()
             raise
@@ -170,9 +175,10 @@ class Connection(asyncio.Protocol):
         except MalformedReply as malformed:
             self._break(Trouble.GARBAGE, str(malformed))
             return
-        if self._min_rate and self.client.replies == replies:
-            return  # a part of a reply buys no time
-        self._obey(event)
+        if self.client.replies == replies and event is Event.WAIT:
+            self._heard_a_part()
+        else:
+            self._obey(event)
 
     def eof_received(self) -> None:
         return None
@@ -195,6 +201,11 @@ class Connection(asyncio.Protocol):
             self._send_content()
 
     # Inside
+
+    def _heard_a_part(self) -> None:
+        """A part of a reply buys some time, if any, but not for ever."""
+        if not self._min_rate:
+            self._deadline = min(self._loop.time() + self._limits[self.client.stage], self._latest)
 
     def _obey(self, event: Event) -> None:
         self._flush()
@@ -233,7 +244,8 @@ class Connection(asyncio.Protocol):
     def _limit(self, stage: Stage) -> None:
         """Give the server until now plus the stage's limit. The timer is moved only where it would ring too late: else it
         finds out when it rings, which costs nothing in the usual case."""
-        self._deadline = self._loop.time() + self._limits[stage]
+        now, limit = self._loop.time(), self._limits[stage]
+        self._deadline, self._latest = now + limit, now + limit * _PATIENCE
         if self._deadline < self._armed:
             self._arm()
 

@@ -20,6 +20,7 @@ class SmtpSettings(TlsSettings, frozen=True, kw_only=True):
     disable_dns_lookups: bool
     ignore_mx_lookup_error: bool
     disable_mime_output_conversion: bool
+    minimal_backoff_time: float
 
     smtp_helo_name: str
     smtp_tcp_port: str

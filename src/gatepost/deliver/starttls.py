@@ -1,14 +1,15 @@
 """Bringing a connection to the security that its policy asks for (RFC 3207): STARTTLS, the certificate, the second hello."""
 
 import hashlib
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from gatepost.deliver import failures
 from gatepost.deliver.smtp_connection import Connection
 from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.deliver.tls_policy import Level, TlsPolicy
+from gatepost.events.records import Emit, Note
 from gatepost.mail.outcome import Class, Outcome
-from gatepost.net import handshake
+from gatepost.net import handshake, openssl
 from gatepost.net.client_tls import (
     ContextSpec,
     certificate_names,
@@ -17,93 +18,120 @@ from gatepost.net.client_tls import (
     name_matches,
 )
 from gatepost.net.tls_parameters import TlsFailure
-from gatepost.proto.smtp.client import Event
 
 if TYPE_CHECKING:
     import ssl
 
 _VERIFIED = (Level.VERIFY, Level.SECURE)
-_TRUST = {Level.VERIFY: "Verified", Level.SECURE: "Verified", Level.FINGERPRINT: "Verified"}
 
 
 class NoSecurity(Exception):
-    """The connection does not reach the security asked for. `plain`: without TLS it may do, where policy allows that."""
+    """The connection does not reach the security asked for. `handshake`: TLS was begun and failed, after which a host may be tried
+    without, where policy allows that."""
 
-    def __init__(self, outcome: Outcome, *, plain: bool = False) -> None:
+    def __init__(self, outcome: Outcome, *, handshake: bool = False) -> None:
         super().__init__(outcome.text)
         self.outcome = outcome
-        self.plain = plain
+        self.handshake = handshake
 
 
 class Security:
-    """Secures connections of one service; contexts are made once for each kind of policy. `note`: for the log, what
-    smtp_tls_loglevel asks for."""
+    """Secures connections of one service, `service` in the log; contexts are made once for each kind of policy."""
 
-    def __init__(self, settings: SmtpSettings, note: Callable[[str], None]) -> None:
+    def __init__(self, settings: SmtpSettings, emit: Emit, service: str) -> None:
         self._settings = settings
-        self._note = note
+        self._emit = emit
+        self._service = service
         self._contexts: dict[ContextSpec, ssl.SSLContext] = {}
 
-    async def hello(self, connection: Connection, policy: TlsPolicy) -> None:
-        """After the server's first hello: STARTTLS where policy wants it and the server offers it. Raises NoSecurity, Broken."""
+    async def hello(self, connection: Connection, policy: TlsPolicy) -> str:
+        """After the server's first hello: STARTTLS where policy wants it and the server offers it, and the second hello. Returns
+        why there is no TLS in spite of that offer, where policy can do without; else empty. Raises NoSecurity, Broken."""
         client = connection.client
         label = connection.host.label
         if policy.level is Level.NONE:
             if self._settings.smtp_tls_note_starttls_offer and "STARTTLS" in client.offered.keywords:
                 self._note(f"Host offered STARTTLS: [{connection.host.name}]")
-            return
+            return ""
         required = policy.level >= Level.ENCRYPT
         if "STARTTLS" not in client.offered.keywords:
             if required:
-                raise NoSecurity(_deferred("4.7.4", f"TLS is required, but was not offered by host {label}"))
-            return
-        context = self._engine(policy)  # before the server waits for a handshake
+                raise NoSecurity(deferred("4.7.4", f"TLS is required, but was not offered by host {label}"))
+            return ""
+        try:
+            context = self._context(policy)  # before the server waits for a handshake
+        except TlsFailure as failure:
+            if required:
+                raise _no_engine(failure) from None
+            self._note(f"{failure}: disabling TLS support", "warning")
+            return "our TLS engine is unavailable"
         client.start_tls()
         await connection.said()
         if client.refusal is not None:
             if required:
-                text = f"TLS is required, but host {label} refused to start TLS: {client.refusal.text}"
-                raise NoSecurity(_deferred("4.7.4", text))
-            client.refusal = None
-            return
+                raise NoSecurity(failures.refused_tls(client.refusal, label, connection.host.name))
+            refusal, client.refusal = client.refusal, None
+            return f"host {label} refused to start TLS: {refusal.text}"
         await self._secure(connection, policy, context)
         client.hello()
-        if await connection.said() is Event.REFUSED:
-            raise NoSecurity(_deferred("4.7.5", f"host {label} refused to talk to me: {client.refusal and client.refusal.text}"))
+        await connection.said()
+        return ""
 
     async def wrap(self, connection: Connection, policy: TlsPolicy) -> None:
         """TLS at once, under a policy that wants it (smtp_tls_wrappermode). Raises NoSecurity and Broken."""
         if policy.level < Level.ENCRYPT:
             kind = "lmtp" if self._settings.lmtp else "smtp"
             self._note(f'{kind}_tls_wrappermode requires "{kind}_tls_security_level = encrypt" (or stronger)')
-            raise NoSecurity(_deferred("4.7.5", "client TLS configuration problem"))
-        await self._secure(connection, policy, self._engine(policy))
-
-    def _engine(self, policy: TlsPolicy) -> "ssl.SSLContext":
-        """Our side of TLS under this policy. Raises NoSecurity."""
+            raise NoSecurity(deferred("4.7.5", "client TLS configuration problem"))
         try:
-            return self._context(policy)
-        except TlsFailure as error:
-            text = "TLS is required, but our TLS engine is unavailable"
-            raise NoSecurity(_deferred("4.7.5", text, str(error)), plain=True) from None
+            context = self._context(policy)
+        except TlsFailure as failure:
+            raise _no_engine(failure) from None
+        await self._secure(connection, policy, context)
 
     async def _secure(self, connection: Connection, policy: TlsPolicy, context: "ssl.SSLContext") -> None:
         """The TLS handshake, and whether the server is who it should be. Raises NoSecurity and Broken."""
         import ssl
 
-        name = policy.servername or None
+        relay = connection.host.relay
         try:
-            await connection.upgrade(context, name, self._settings.smtp_starttls_timeout)
+            await connection.upgrade(context, policy.servername or None, self._settings.smtp_starttls_timeout)
         except ssl.SSLCertVerificationError as error:
-            raise NoSecurity(_deferred("4.7.5", "Server certificate not verified", error.verify_message)) from None
+            self._tell_unverified(f"certificate verification failed for {relay}", error.verify_code, error.verify_message)
+            raise NoSecurity(deferred("4.7.5", "Server certificate not verified", error.verify_message)) from None
         except (OSError, EOFError) as error:
-            raise NoSecurity(_deferred("4.7.5", "Cannot start TLS: handshake failure", str(error)), plain=True) from None
+            self._tell_failure(relay, error)
+            raise NoSecurity(deferred("4.7.5", "Cannot start TLS: handshake failure", str(error)), handshake=True) from None
+        connection.level = policy.level
         tls: Any = connection.extra("ssl_object")
-        if not self._matches(tls, policy):
-            raise NoSecurity(_deferred("4.7.5", "Server certificate not verified"))
+        matches = self._matches(tls, policy)
+        if policy.level > Level.ENCRYPT and not matches:
+            self._tell_unverified(f"server certificate verification failed for {relay}", *_MISMATCHES[policy.level])
         if self._settings.smtp_tls_loglevel:
-            trust = _TRUST.get(policy.level, "Untrusted")
-            self._note(f"{trust} TLS connection established to {connection.host.relay}: {handshake.read(tls)}")
+            trust = "Verified" if matches and policy.level > Level.ENCRYPT else _trust(tls, policy)
+            self._note(f"{trust} TLS connection established to {relay}: {handshake.read(tls)}")
+        if not matches:
+            raise NoSecurity(deferred("4.7.5", "Server certificate not verified"))
+
+    def _tell_failure(self, relay: str, error: Exception) -> None:
+        """A handshake failed."""
+        import ssl
+
+        if isinstance(error, ssl.SSLError) and error.reason:
+            self._note(f"SSL_connect error to {relay}: -1")
+            words = error.reason.lower().replace("_", " ")
+            self._note(f"TLS library problem: error:{error.library} routines::{words}", "warning")
+        else:
+            self._note(
+                f"SSL_connect error to {relay}: {'Connection timed out' if isinstance(error, TimeoutError) else 'lost connection'}"
+            )
+
+    def _tell_unverified(self, what: str, number: int, words: str) -> None:
+        if self._settings.smtp_tls_loglevel:
+            self._note(f"{what}: num={number}:{words}")
+
+    def _note(self, text: str, severity: str = "") -> None:
+        self._emit(Note(self._service, text, severity))
 
     def _matches(self, tls: Any, policy: TlsPolicy) -> bool:
         """Whether the server's certificate is one that policy accepts."""
@@ -145,5 +173,22 @@ class Security:
         return context
 
 
-def _deferred(enhanced: str, text: str, reason: str = "") -> Outcome:
+_MISMATCHES = dict.fromkeys(_VERIFIED, (62, "hostname mismatch")) | {Level.FINGERPRINT: (65, "no matching DANE TLSA records")}
+"""OpenSSL's numbers and words for a certificate that is another's (X509_STORE_CTX_get_error(3)); Postfix matches fingerprints as
+DANE records."""
+
+
+def _trust(tls: Any, policy: TlsPolicy) -> str:
+    """What the server's certificate is to us where nothing depends on it (smtp_tls_loglevel)."""
+    if not tls.getpeercert(binary_form=True):
+        return "Anonymous"
+    return "Trusted" if policy.level < Level.FINGERPRINT and openssl.is_verified(tls) else "Untrusted"
+
+
+def _no_engine(failure: TlsFailure) -> NoSecurity:
+    return NoSecurity(deferred("4.7.5", "TLS is required, but our TLS engine is unavailable", str(failure)))
+
+
+def deferred(enhanced: str, text: str, reason: str = "") -> Outcome:
+    """The outcome of a connection that is not secure enough."""
     return Outcome(Class.TEMPORARY, enhanced, text, reason=reason)

@@ -90,6 +90,17 @@ def connection_pointer(connected: "ssl.SSLObject") -> int | None:
     return _word(inner, 1)
 
 
+def is_verified(connected: "ssl.SSLObject") -> bool:
+    """Whether the other end's certificate verified, of a connection that goes on either way (SSL_get_verify_result(3)). False where
+    OpenSSL cannot be asked, so that nothing but words may depend on it."""
+    functions, pointer = library(), connection_pointer(connected)
+    if functions is None or pointer is None:
+        return False
+    result = functions.SSL_get_verify_result
+    result.argtypes, result.restype = (ctypes.c_void_p,), ctypes.c_long
+    return bool(result(pointer) == 0)
+
+
 def _word(value: object, index: int) -> int | None:
     """A member of an object of CPython's, after the object head."""
     return ctypes.c_void_p.from_address(id(value) + object.__basicsize__ + index * _WORD).value

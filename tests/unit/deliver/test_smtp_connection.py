@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gatepost.deliver import smtp_connection
 from gatepost.deliver.plan import Host
 from gatepost.deliver.smtp_connection import Broken, Connection, Trouble
 from gatepost.proto.smtp.client import Client, Dialect, Stage, Transaction
@@ -66,6 +67,21 @@ def test_a_reply_octet_by_octet(min_rate: int, patient: bool) -> None:
                 await greeted
             assert broken.value.trouble is Trouble.TIMEOUT
         server.close()
+
+    play(scene)
+
+
+def test_a_trickle_does_not_go_on_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without smtp_per_request_deadline: each octet buys time, up to a limit."""
+    monkeypatch.setattr(smtp_connection, "_PATIENCE", 3)
+
+    async def scene() -> None:
+        server = connection(0)
+        task = asyncio.ensure_future(trickle(server, b"noise\n" * 100))
+        with pytest.raises(Broken) as caught:
+            await server.greeted()
+        assert caught.value.trouble is Trouble.TIMEOUT
+        task.cancel()
 
     play(scene)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from gatepost.proto.smtp.client_commands import Capabilities, capabilities
-from gatepost.proto.smtp.reply_reader import Edit, MalformedReply, Reply, ReplyReader
+from gatepost.proto.smtp.reply_reader import Edit, MalformedReply, Odd, Oddity, Reply, ReplyReader
 
 NO_CAPABILITIES = Capabilities()
 
@@ -100,12 +100,13 @@ class Client:
 
     `stage`: what is waited for; `greeted`: whether the greeting was a welcome; `offered`: the server's keywords; `refusal`: the
     reply with which it ended the conversation; `last`: the latest reply to AUTH; `usable`: whether another transaction may
-    follow; `quitting`: whether leave has been taken; `replies`: how many have come.
+    follow; `quitting`: whether leave has been taken; `replies`: how many have come; `oddities`: for the owner
+    to tell of and to clear.
     """
 
     __slots__ = (
         "_accepted", "_awaited", "_dialect", "_early", "_number", "_out", "_reader", "_tls_agreed", "_transaction", "_unsent",
-        "esmtp", "greeted", "last", "offered", "quitting", "refusal", "replies", "stage", "usable",
+        "esmtp", "greeted", "last", "oddities", "offered", "quitting", "refusal", "replies", "stage", "usable",
     )  # fmt: skip
 
     def __init__(self, dialect: Dialect) -> None:
@@ -128,6 +129,7 @@ class Client:
         self.usable = True
         self.quitting = False
         self.replies = 0
+        self.oddities: list[Oddity] = []
 
     def take(self) -> bytes:
         """Octets to be sent, once."""
@@ -143,6 +145,8 @@ class Client:
         which no other can follow."""
         replies = self._reader.feed(data)
         self.replies += len(replies)
+        if self._reader.oddities:
+            self._note_oddities()
         if self._early:
             self._early.extend(replies)
             return self._work()
@@ -156,6 +160,12 @@ class Client:
                 self._put_aside(replies[number:])
                 return event
         return Event.WAIT
+
+    def _note_oddities(self) -> None:
+        """Noise matters where commands are pipelined: replies may be out of step then, and one be taken for another."""
+        found, self._reader.oddities = self._reader.oddities, []
+        pipelined = "PIPELINING" in self.offered.keywords
+        self.oddities += [oddity for oddity in found if pipelined or oddity.kind is not Odd.NOISE]
 
     def _put_aside(self, replies: list[Reply]) -> None:
         """Replies that came before they were due. Those of a transaction are kept for it; a server that speaks unasked
