@@ -203,7 +203,14 @@ def chown_up(path: Path, owner: Path) -> None:
 def main_cf(base: Path, case: dict[str, Any]) -> str:
     own = {**_CLASSIC_DEFAULTS, **case.get("main", {})}
     kept = [line for line in (base / "main.cf").read_text().splitlines() if line.split("=")[0].strip() not in own]
-    return "\n".join([*kept, *(f"{name} = {value}" for name, value in own.items() if value is not None)]) + "\n"
+    written = [f"{name} = {value}" for name, value in own.items() if value is not None]
+    return "\n".join([*kept, *written, f"gatepost_accept_missing = {' '.join(_restrictions(own))}"]) + "\n"
+
+
+def _restrictions(own: dict[str, Any]) -> list[str]:
+    """The words of a case's restriction lists: those that nobody knows, Postfix meets when a client comes to them."""
+    lists = [value for name, value in own.items() if name.endswith("_restrictions") and value and "{" not in value]
+    return " ".join(lists).replace(",", " ").split()
 
 
 def master_cf(base: Path, case: dict[str, Any]) -> str:

@@ -7,10 +7,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gatepost.cli.location import configuration_directory
+
+if TYPE_CHECKING:
+    from gatepost.config.faults import Fault
 
 _STOP_PATIENCE = 30.0  # seconds
 
@@ -153,21 +157,28 @@ def run(directory: Path, on_serving: Callable[[], object] = lambda: None) -> int
 def check(directory: Path, *, quiet: bool = False) -> int:
     """Name what is wrong with the configuration on stderr; 0 where nothing is but settings that are not used or not obeyed."""
     from gatepost.config.configuration import ConfigurationError, load
+    from gatepost.service.unseen import unseen
 
     try:
         configuration = load(directory)
+        refused = unseen(configuration)
     except ConfigurationError as error:
-        for fault in error.faults:
-            sys.stderr.write(f"gatepost: fatal: {fault}\n")
+        _name("fatal", error.faults)
         return 1
+    _name("fatal", refused)
     if quiet:
-        return 0
+        return 1 if refused else 0
     from gatepost.service.check import check as faults_of
 
     faults = faults_of(configuration)
-    for fault in (*configuration.warnings, *faults):
-        sys.stderr.write(f"gatepost: warning: {fault}\n")
-    return 1 if faults else 0
+    told = {(fault.place, fault.text) for fault in refused}
+    _name("warning", (fault for fault in (*configuration.warnings, *faults) if (fault.place, fault.text) not in told))
+    return 1 if faults or refused else 0
+
+
+def _name(severity: str, faults: Iterable["Fault"]) -> None:
+    for fault in faults:
+        sys.stderr.write(f"gatepost: {severity}: {fault}\n")
 
 
 def _pid_file(directory: Path) -> Path:

@@ -43,6 +43,10 @@ _WRITTEN = {
 TABLE_PARAMETERS: Mapping[str, frozenset[str]] = {kind: frozenset(names.split()) for kind, names in _WRITTEN.items()}
 """Table type to the names that its configuration may set."""
 
+MISSING_TYPES = frozenset({*TABLE_PARAMETERS, "nis", "nisplus", "socketmap", "tcp"})
+"""Table types that nothing here can open yet: whoever asks such a table gets no answer, and mail waits."""
+
+_MISSING = re.compile(rf"(?:^|[\s,{{:])({'|'.join(sorted(MISSING_TYPES))}):(?=[^\s,{{}}])")
 _TABLE = re.compile(rf"(?:^|[\s,{{:])({'|'.join(TABLE_PARAMETERS)}):([^\s,{{}}]+)")
 
 
@@ -68,6 +72,11 @@ def sources(configuration: "Configuration", value: str, overrides: Mapping[str, 
         return  # told by whoever checks the value itself
     for match in _TABLE.finditer(expanded):
         yield TableSource(match[1], match[2])
+
+
+def missing_types(value: str) -> list[str]:
+    """The types of tables in a value that nothing can open yet, each once."""
+    return list(dict.fromkeys(_MISSING.findall(value))) if ":" in value else []
 
 
 def parameter_names(configuration: "Configuration", value: str, overrides: Mapping[str, str] | None = None) -> Iterator[str]:

@@ -5,7 +5,7 @@ A name of one's own is used when a value refers to it as `$name`, when `smtpd_re
 configures a table: with `ldap:name` in use, `name_server_host` and so on (ldap_table(5)).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -13,6 +13,7 @@ from msgspec import Struct
 from gatepost.config.expand import ExpansionError, references
 from gatepost.config.faults import Fault
 from gatepost.config.parameters import Kind, Parameter, Support
+from gatepost.config.tables import missing_types, parameter_names
 from gatepost.config.values import split
 
 if TYPE_CHECKING:
@@ -21,12 +22,17 @@ if TYPE_CHECKING:
 
 _CLASSES = "smtpd_restriction_classes"
 
-MISSING = {
+MISSING: Mapping[str, str] = {
     "postscreen": "its line serves mail as smtpd would, at once and without a test; write smtpd to silence this",
     "qmqpd": "nothing listens there; remove the line to silence this",
     "spawn": "nothing starts the command; start it by other means and remove the line",
 }
 """Daemons that a line asks for in vain, and what is so instead. (Postscreen's own servants dnsblog and tlsproxy are told by it.)"""
+
+CONSEQUENCES: Mapping[str, str] = {
+    "smtpd_sasl_auth_enable": "AUTH is not offered: nobody can log in, and only mynetworks and client certificates can submit mail",
+}
+"""What follows from parameters that nothing obeys, where it is more than that they have no effect."""
 
 
 class Scope(Struct, frozen=True):
@@ -50,14 +56,21 @@ def warnings_about(configuration: "Configuration") -> Iterator[Fault]:
 
 
 def missing(configuration: "Configuration") -> Iterator[Fault]:
-    """What is asked for and not there yet: daemons of master.cf, and settings that change a parameter which nothing obeys."""
+    """What is asked for and not there yet: daemons of master.cf, settings that change a parameter which nothing obeys, and tables
+    of types that nobody can open."""
     for entry in configuration.services:
         if entry.command in MISSING:
             yield Fault(entry.file, entry.line, f"daemon {entry.command} is known but not implemented yet", MISSING[entry.command])
     for scope, row, line in _changed(configuration):
         if row.support is Support.NOT_YET:
             told = f"parameter {row.name} is known but not implemented yet"
-            yield Fault(scope.file, line, told, "it has no effect; remove it to silence this")
+            remedy = CONSEQUENCES.get(row.name, "it has no effect; remove it to silence this")
+            yield Fault(scope.file, line, told, remedy)
+    for scope in scopes(configuration):
+        for name, value, line in scope.settings:
+            for kind in missing_types(value) if name in configuration.parameters else ():
+                told = f"{name}: tables of type {kind} are known but not implemented yet"
+                yield Fault(scope.file, line, told, "mail that needs it is deferred")
 
 
 def idle(configuration: "Configuration") -> Iterator[Fault]:
@@ -109,8 +122,6 @@ def unused(configuration: "Configuration") -> Iterator[Fault]:
 
 def used_names(configuration: "Configuration") -> frozenset[str]:
     """Every name that some value, class list or table makes use of."""
-    from gatepost.config.tables import parameter_names
-
     everywhere = scopes(configuration)
     used = set(former_names(configuration))
     for scope in everywhere:

@@ -74,6 +74,12 @@ async def obey(e: Evaluation, table: str, key: str, value: str, subject: Subject
     return await _restrictions(e, hit, value)
 
 
+def is_action(value: str) -> bool:
+    """Whether a right-hand side is an action or a reply; else it is a list of restrictions."""
+    word = value.strip().replace("\t", " ").partition(" ")[0]
+    return word.upper() in _VERBS or (word.isdigit() and word.isascii()) or not value.strip() or bool(_CODE.match(word))
+
+
 async def _restrictions(e: Evaluation, hit: Hit, value: str) -> Decision:
     """The right-hand side is a list of restrictions; tables must not be named there, as they are opened at load time."""
     if ":" in value:

@@ -19,11 +19,14 @@ _WARN_IF_REJECT = "warn_if_reject"
 
 
 class Complaint(Struct, frozen=True):
-    """What is wrong with a list: the parameter that holds it, and what to do."""
+    """What is wrong with a list: the parameter that holds it, and what to do.
+
+    `unknown`: the restriction that is asked for and not there, so that something would pass it unseen; else empty."""
 
     parameter: str
     text: str
     remedy: str
+    unknown: str = ""
 
 
 class Compiler:
@@ -66,7 +69,8 @@ class Compiler:
             return self._table(word, access, warn_only)
         if word in self._classes:
             return self._class(word, access, warn_only)
-        return self._broken(word, f'unknown smtpd restriction: "{word}"', _nearest(word) if self._parameter else "", warn_only)
+        self._fault(told := f'unknown smtpd restriction: "{word}"', _nearest(word) if self._parameter else "", word)
+        return Rule(word, misconfigured, None, "", warn_only, told)
 
     def _known(self, name: str, row: Row, words: Iterator[str], warn_only: bool) -> Rule:
         if row.argument is None:
@@ -75,8 +79,9 @@ class Compiler:
         try:
             argument = row.argument.compile(self._materials, text)
         except ValueError:
-            complaint = row.argument.complaint.format(name=name, text=text)
-            return self._broken(name, complaint, "write what must follow its name", warn_only, refuses=row.argument.refuses)
+            told = row.argument.complaint.format(name=name, text=text)
+            self._fault(told, "write what must follow its name", "" if row.argument.refuses else name)
+            return Rule(name, misconfigured if row.argument.refuses else nothing, None, "", warn_only, told)
         return Rule(f"{name} {text}", row.check, argument, row.needs, warn_only)
 
     def _table(self, word: str, access: str, warn_only: bool) -> Rule:
@@ -99,19 +104,19 @@ class Compiler:
             self._parameter = parameter
         return Rule(name, run_class, self._compiled[key], warn_only=warn_only)
 
-    def _broken(self, name: str, complaint: str, remedy: str, warn_only: bool, *, refuses: bool = True) -> Rule:
+    def _broken(self, name: str, complaint: str, remedy: str, warn_only: bool) -> Rule:
         self._fault(complaint, remedy)
-        return Rule(name, misconfigured if refuses else nothing, None, "", warn_only, complaint)
+        return Rule(name, misconfigured, None, "", warn_only, complaint)
 
     def _note_ignored(self, rules: list[Rule]) -> None:
         for rule, following in pairwise(rules):
             if rule.name in _FINAL and not rule.warn_only:
                 self._fault(f"restriction `{following.name}' after `{rule.name}' is ignored", "remove one of them")
 
-    def _fault(self, text: str, remedy: str) -> None:
+    def _fault(self, text: str, remedy: str, unknown: str = "") -> None:
         """Results of tables, which are compiled while mail is coming, have no parameter to complain about."""
         if self._parameter:
-            self.faults.append(Complaint(self._parameter, text, remedy))
+            self.faults.append(Complaint(self._parameter, text, remedy, unknown))
 
 
 def _nearest(word: str) -> str:

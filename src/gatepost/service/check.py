@@ -6,39 +6,27 @@ from gatepost.config.check import check as faults_of_names
 from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.config.faults import Fault
 from gatepost.config.master import ServiceEntry
-from gatepost.config.values import split
 from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
 from gatepost.deliver.tls_policy import BadTlsPolicy, Level, default_level
-from gatepost.policy.review import review
-from gatepost.policy.settings import PolicySettings
 from gatepost.service.check_lists import check_lists
 from gatepost.service.cleanup_line import cleanup_line
 from gatepost.service.listeners import LISTENING_PROGRAMS
+from gatepost.service.unseen import complaints, placed
 
 
 def check(configuration: Configuration) -> tuple[Fault, ...]:
-    """Everything that would go wrong later; what holds for several services is told once."""
+    """Everything that would go wrong later; what holds for several services is told once.
+
+    Of restrictions Postfix tells when a client comes to them, and refuses its mail then."""
     found = [*faults_of_names(configuration), *check_lists(configuration)]
     for entry in configuration.services:
         if entry.command in LISTENING_PROGRAMS:
-            found += _restrictions(configuration, entry)
+            found += (placed(configuration, entry, one, one.remedy) for one in complaints(configuration, entry))
             found += _cleanup(configuration, entry)
     for program in ("smtp", "lmtp"):
         for overrides in (None, *(entry.overrides for entry in configuration.services if entry.command == program)):
             found += _tls_level(configuration, program, overrides)
     return tuple(dict.fromkeys(found))
-
-
-def _restrictions(configuration: Configuration, entry: ServiceEntry) -> Iterator[Fault]:
-    """Postfix tells of these when a client comes to them, and refuses its mail then."""
-
-    def value(name: str) -> str:
-        return configuration.value(name, entry.overrides)
-
-    classes = {name: value(name) for name in split(value("smtpd_restriction_classes"))}
-    for complaint in review(configuration.view(PolicySettings, entry.overrides), classes, entry.name):
-        fault = configuration.fault(complaint.parameter, complaint.text, complaint.remedy, entry.overrides)
-        yield fault if fault.line else Fault(entry.file, entry.line, complaint.text, complaint.remedy)
 
 
 def _cleanup(configuration: Configuration, entry: ServiceEntry) -> Iterator[Fault]:

@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from gatepost.config.configuration import ConfigurationError, load
+from gatepost.config.configuration import ConfigurationError
 from gatepost.config.usage import missing
 from gatepost.events.records import Note
 from gatepost.net.openssl import TICKET_SECRET
@@ -38,6 +38,7 @@ from gatepost.service.log import Log
 from gatepost.service.privileges import become, die_with_parent
 from gatepost.service.settings import MasterSettings
 from gatepost.service.smtpd import load_tls
+from gatepost.service.unseen import load_to_serve
 
 _SIGNALS = {signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
 _STOP_PATIENCE = 10.0  # seconds for children to finish before they are killed; nothing acknowledged is lost by that
@@ -64,7 +65,7 @@ class Supervisor:
         self._anvil_wait = 0.0
         self._tickets = os.urandom(TICKET_SECRET)  # a new one with each reload: what it protects is not kept longer than need be
         self._pid = os.getpid()
-        self._configuration = load(directory)
+        self._configuration = load_to_serve(directory)
         self._settings = self._configuration.view(MasterSettings)
         self._children.longest_pause = self._settings.service_throttle_time
 
@@ -174,7 +175,7 @@ class Supervisor:
 
     def _reload(self) -> None:
         try:
-            configuration = load(self._directory)
+            configuration = load_to_serve(self._directory)
             settings = configuration.view(MasterSettings)
             listeners = self._listeners.rebound(configuration)
             self._log.reopen(configuration)  # before the workers, who inherit it: the file may have been rotated away

@@ -14,7 +14,8 @@ from gatepost.cli.postfix import check
     [
         ("", 0, ""),
         ("biff = no\nnobody_uses_this = 1\n", 0, "warning"),
-        ("smtpd_recipient_restrictions = no_such_restriction\n", 1, "warning"),
+        ("smtpd_recipient_restrictions = no_such_restriction\n", 1, "fatal"),
+        ("gatepost_accept_missing = no_such_restriction\nsmtpd_recipient_restrictions = no_such_restriction\n", 1, "warning"),
         ("smtpd_timeout = soon\n", 1, "fatal"),
     ],
 )

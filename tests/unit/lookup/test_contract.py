@@ -107,3 +107,10 @@ def test_the_system() -> None:
     assert (drive(tables.open("unix:group.byname").lookup("root")) or "").startswith("root:")
     assert drive(tables.open("unix:passwd.byname").lookup("no such user")) is None
     assert drive(tables.open("internal:x").lookup("key")) is None
+
+
+def test_types_that_are_missing_are_known_to_be() -> None:
+    from gatepost.config.check import TABLE_TYPES as KNOWN
+    from gatepost.config.tables import MISSING_TYPES
+
+    assert KNOWN - set(TABLE_TYPES) == MISSING_TYPES

@@ -23,7 +23,7 @@ def test_a_reload_for_which_there_are_no_processes_changes_nothing(monkeypatch: 
     closed: list[bool] = []
     new = CONFIGURATION.with_settings({"worker_processes": "1"})
     listeners = SimpleNamespace(close_new=lambda: closed.append(True))
-    monkeypatch.setattr(supervisor, "load", lambda directory: new)
+    monkeypatch.setattr(supervisor, "load_to_serve", lambda directory: new)
     monkeypatch.setattr(Children, "fork", fork)
     one = Supervisor.__new__(Supervisor)
     one._directory = Path("/etc/postfix")

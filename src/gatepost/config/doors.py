@@ -1,0 +1,46 @@
+"""Doors: what a configuration asks for, is not there yet, and keeps something out. Without it mail would pass unseen.
+
+Start and reload refuse a configuration that asks for one of them, unless `gatepost_accept_missing` names it. Everything else that
+is not there yet is a convenience, or fails closed by itself, and the log only warns of it (usage.py).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from gatepost.config.faults import Fault
+from gatepost.config.usage import scopes
+
+if TYPE_CHECKING:
+    from gatepost.config.configuration import Configuration
+
+PARAMETERS: Mapping[str, str] = {
+    "filter_before_queue": "mail would pass without being scanned",
+    "lmtp_dns_reply_filter": "mail would go to servers that it strikes out of DNS answers",
+    "lmtp_tls_per_site": "mail would go without the TLS that it demands",
+    "non_smtpd_milters": "mail of local programs would pass these filters unseen",
+    "smtp_dns_reply_filter": "mail would go to servers that it strikes out of DNS answers",
+    "smtp_tls_per_site": "mail would go without the TLS that it demands",
+    "smtpd_dns_reply_filter": "restrictions would believe DNS answers that it strikes out",
+    "smtpd_milter_maps": "mail of the clients that it lists would pass their filters unseen",
+    "smtpd_milters": "mail that comes by SMTP would pass these filters unseen",
+    "smtpd_proxy_filter": "mail would pass this filter unseen",
+}
+"""Parameters that open a door when they are set and not obeyed, and what would pass."""
+
+PROGRAMS: Mapping[str, str] = {"postscreen": "its clients would reach smtpd without one of its tests"}
+"""Programs of master.cf that are not there, and what would pass them."""
+
+
+def open_doors(configuration: "Configuration") -> Iterator[tuple[str, Fault]]:
+    """(name, what would pass) of every door that main.cf and master.cf ask for. Raises ConfigurationError."""
+    for entry in configuration.services:
+        if entry.command in PROGRAMS:
+            told = f"daemon {entry.command} is not implemented yet: {PROGRAMS[entry.command]}"
+            yield entry.command, Fault(entry.file, entry.line, told, "remove the line, or write smtpd")
+    for scope in scopes(configuration):
+        for name, _, line in scope.settings:
+            if name in PARAMETERS and configuration.value(name, scope.overrides).strip() not in _NOTHING:
+                yield name, Fault(scope.file, line, f"parameter {name} is not implemented yet: {PARAMETERS[name]}", "remove it")
+
+
+_NOTHING = frozenset({"", "no"})

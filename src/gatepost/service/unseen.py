@@ -1,0 +1,59 @@
+"""Whether mail may be served with a configuration: not where it would pass something unseen that was to look at it.
+
+Parameters and programs that are not there yet stand in config/doors.py. Restrictions that nobody knows, and actions that nobody
+knows in tables that main.cf itself spells out, are found here. With `gatepost_accept_missing` they do at run time as Postfix's.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from gatepost.config.configuration import Configuration, ConfigurationError, load
+from gatepost.config.doors import open_doors
+from gatepost.config.faults import Fault
+from gatepost.config.master import ServiceEntry
+from gatepost.config.values import split
+from gatepost.policy.compiler import Complaint
+from gatepost.policy.review import review
+from gatepost.policy.settings import PolicySettings
+from gatepost.service.listeners import LISTENING_PROGRAMS
+
+
+def load_to_serve(directory: Path) -> Configuration:
+    """The configuration in `directory`. Raises ConfigurationError where it is faulty, or where mail would pass unseen."""
+    configuration = load(directory)
+    faults = unseen(configuration)
+    if faults:
+        raise ConfigurationError(faults)
+    return configuration
+
+
+def unseen(configuration: Configuration) -> tuple[Fault, ...]:
+    """Everything that mail would pass unseen and that gatepost_accept_missing does not name. Raises ConfigurationError."""
+    accepted = frozenset(split(configuration.value("gatepost_accept_missing")))
+    found = [*open_doors(configuration)]
+    for entry in configuration.services:
+        if entry.command in LISTENING_PROGRAMS:
+            for one in complaints(configuration, entry):
+                found += [(one.unknown, placed(configuration, entry, one, one.remedy))] if one.unknown else []
+    return tuple(dict.fromkeys(_with_choice(name, fault) for name, fault in found if name not in accepted))
+
+
+def _with_choice(name: str, fault: Fault) -> Fault:
+    remedy = f"{fault.remedy}; to have mail served without it: gatepost_accept_missing = {name}"
+    return Fault(fault.file, fault.line, fault.text, remedy)
+
+
+def complaints(configuration: Configuration, entry: ServiceEntry) -> Iterator[Complaint]:
+    """What is wrong with the restriction lists of a service."""
+
+    def value(name: str) -> str:
+        return configuration.value(name, entry.overrides)
+
+    classes = {name: value(name) for name in split(value("smtpd_restriction_classes"))}
+    yield from review(configuration.view(PolicySettings, entry.overrides), classes, entry.name)
+
+
+def placed(configuration: Configuration, entry: ServiceEntry, complaint: Complaint, remedy: str) -> Fault:
+    """A complaint where its parameter is set, or else where the service is."""
+    fault = configuration.fault(complaint.parameter, complaint.text, remedy, entry.overrides)
+    return fault if fault.line else Fault(entry.file, entry.line, complaint.text, remedy)

@@ -1,0 +1,82 @@
+"""What is configured and not there: it is not served, or mail that needs it waits. Nothing passes unseen, and the log says so."""
+
+import smtplib
+
+import pytest
+
+from tests.support.running import MASTER, System
+
+SECOND = MASTER + "127.0.0.1:{second} inet n - n - "
+MILTER = {"smtpd_milters": "inet:127.0.0.1:1"}
+
+
+@pytest.mark.parametrize(
+    ("main", "master", "told"),
+    [
+        (MILTER, MASTER, "parameter smtpd_milters is not implemented yet: mail that comes by SMTP would pass these filters unseen"),
+        ({"smtpd_client_restrictions": "rejct"}, MASTER, 'unknown smtpd restriction: "rejct"'),
+        ({}, SECOND + "1 postscreen\n", "daemon postscreen is not implemented yet"),
+        ({}, SECOND + "- smtpd -o smtpd_proxy_filter=127.0.0.1:1\n", "parameter smtpd_proxy_filter"),
+        ({}, SECOND + "- smtpd -o smtpd_client_restrictions=permit_mynetworks, reject\n",
+         "unexpected command-line argument: reject"),
+    ],
+)  # fmt: skip
+def test_start_and_reload_refuse_what_mail_would_pass_unseen(main: dict[str, str], master: str, told: str) -> None:
+    with System() as system:
+        good = system.main
+        system.configure(main, master)
+        refused = system.command("reload")
+        assert refused.returncode != 0
+        assert told in refused.stderr
+        system.reload()
+        assert told in system.logged("error: reload refused, the old configuration keeps running")
+        assert system.greets()
+        system.stop()
+        refused = system.command("start")
+        assert refused.returncode != 0
+        assert told in refused.stderr
+        assert not system.greets()
+        system.main = good
+        system.configure({}, MASTER)
+        system.start()
+        assert system.greets()
+
+
+def test_what_is_known_to_be_missing_is_served_with_a_warning() -> None:
+    with System() as system:
+        system.configure(MILTER | {"gatepost_accept_missing": "smtpd_milters"})
+        assert system.command("reload").returncode == 0
+        system.logged("warning", "parameter smtpd_milters is known but not implemented yet")
+        assert system.greets()
+
+
+@pytest.mark.parametrize("kind", ["ldap", "mysql", "pgsql", "sqlite", "memcache", "socketmap", "tcp", "nis"])
+def test_mail_that_needs_a_table_of_a_missing_type_waits(kind: str) -> None:
+    main = {"virtual_alias_maps": f"{kind}:nowhere", "virtual_alias_domains": "alias.example"}
+    with System(main) as system:
+        system.logged(
+            "warning", f"virtual_alias_maps: tables of type {kind} are known but not implemented yet (mail that needs it is"
+        )
+        with smtplib.SMTP("127.0.0.1", system.port, timeout=30) as client:
+            client.ehlo("client.example")
+            client.mail("a@client.example")
+            assert client.rcpt("b@alias.example")[0] == 451
+
+
+@pytest.mark.parametrize("parameter", ["header_checks", "smtpd_sender_login_maps", "transport_maps", "relay_recipient_maps"])
+def test_so_does_mail_that_any_other_parameter_asks_of_one(parameter: str) -> None:
+    logins = {"smtpd_sasl_auth_enable": "yes", "smtpd_sender_restrictions": "reject_sender_login_mismatch"}
+    with System({parameter: "ldap:nowhere", "relay_domains": "relay.example", **logins}) as system:
+        system.logged("warning", f"{parameter}: tables of type ldap are known but not implemented yet")
+        with pytest.raises(smtplib.SMTPException) as refused, smtplib.SMTP("127.0.0.1", system.port, timeout=30) as client:
+            client.sendmail("a@client.example", ["b@relay.example"], "Subject: x\r\n\r\nx\r\n")
+        assert " 45" in f" {refused.value}" or "(45" in str(refused.value)
+
+
+def test_a_login_that_is_not_there_is_not_offered_and_the_log_says_what_follows() -> None:
+    with System({"smtpd_sasl_auth_enable": "yes"}) as system:
+        told = "parameter smtpd_sasl_auth_enable is known but not implemented yet (AUTH is not offered: nobody can log in"
+        system.logged("warning", told)
+        with smtplib.SMTP("127.0.0.1", system.port, timeout=30) as client:
+            client.ehlo("client.example")
+            assert not client.has_extn("auth")
