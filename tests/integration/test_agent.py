@@ -30,6 +30,11 @@ def _ask(gatepost: System, request: Request, content: bytes = b"") -> Answer:
     return asyncio.run(AgentClient(str(gatepost.spool / "private" / "agent"), 10.0).ask(request, [content]))
 
 
+def _mailbox(path: str, gid: int = 65534) -> Mailbox:
+    """A virtual mailbox, as the configuration has them."""
+    return Mailbox(path, 65534, gid, 51200000)
+
+
 def test_nothing_is_written_as_root(system: Make, tmp_path: Path) -> None:
     gatepost = system().start()
     target = tmp_path / "crontab"
@@ -65,23 +70,26 @@ def test_no_command_but_those_of_the_configuration(system: Make) -> None:
 def test_mailboxes_are_written_below_their_base_only(system: Make) -> None:
     gatepost = system().start()
     base = gatepost.folder / "Maildir"
-    inside = _ask(gatepost, WriteMaildir(Mailbox(f"{base}/other/", 65534, 4711)), b"mail\n")
+    inside = _ask(gatepost, WriteMaildir(_mailbox(f"{base}/other/")), b"mail\n")
     assert isinstance(inside, Done), inside
-    outside = _ask(gatepost, WriteMaildir(Mailbox(f"{gatepost.folder}/elsewhere/", 4711, 4711)), b"mail\n")
+    outside = _ask(gatepost, WriteMaildir(_mailbox(f"{gatepost.folder}/elsewhere/")), b"mail\n")
     assert isinstance(outside, Failed)
     assert outside.enhanced == "4.3.5"
+    for gid in (0, 8, 42, 4711):
+        stranger = _ask(gatepost, WriteMaildir(_mailbox(f"{base}/stranger/", gid)), b"mail\n")
+        assert isinstance(stranger, Failed)
 
 
 def test_letters_are_judged_one_by_one(system: Make) -> None:
     gatepost = system().start()
     base = gatepost.folder / "Maildir"
     paths = (f"{base}/other/", f"{gatepost.folder}/elsewhere/", "/etc/", f"{base}/another/")
-    letters = tuple(Letter(Mailbox(path, 65534, 4711), path.encode()) for path in paths)
+    letters = tuple(Letter(_mailbox(path), path.encode()) for path in paths)
     agent = AgentClient(str(gatepost.spool / "private" / "agent"), 10.0)
     answers = asyncio.run(agent.deliver(letters))
     assert [type(answer) for answer in answers] == [Done, Failed, Failed, Done]
     for path in (paths[0], paths[3]):
         (file,) = Path(path, "new").iterdir()
         assert file.read_bytes() == path.encode()
-        assert (file.stat().st_uid, file.stat().st_gid, file.stat().st_mode & 0o777) == (65534, 4711, 0o600)
+        assert (file.stat().st_uid, file.stat().st_gid, file.stat().st_mode & 0o777) == (65534, 65534, 0o600)
     assert not Path(paths[1]).exists()

@@ -17,15 +17,13 @@ from gatepost.queue.port import QueuedRecipient
 _HEADER_LIMIT = 102400
 _DELIVERED_TO = re.compile(rb"^Delivered-To:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 
-ALIAS, FORWARD, INCLUDE = "alias", "forward", "include"
-"""What listed a recipient: the words of allow_mail_to_commands and allow_mail_to_files."""
-
 
 class Position(Struct, frozen=True):
     """Where an expansion has got to. `sender` and `owner`: who gets the bounces, and on whose behalf mail is forwarded (empty:
     nobody's, then local names are delivered at once). `delivered`: for the Delivered-To header. `listed_by`: what listed this
-    recipient (empty: the message itself); `listed_at`: under which name, which is not looked up as an alias again. `unmatched`: an
-    extension, with its delimiter, that the results inherit."""
+    recipient (empty: the message itself); `listed_at`: under which name, which is not looked up as an alias again; `forward`: the
+    .forward file whose list it is, or from which that list is included. `unmatched`: an extension, with its delimiter, that the
+    results inherit."""
 
     recipient: Recipient
     sender: str
@@ -34,6 +32,7 @@ class Position(Struct, frozen=True):
     delivered: str = ""
     listed_by: str = ""
     listed_at: str = ""
+    forward: str = ""
     unmatched: str = ""
     rights: Rights = UNCHOSEN
     level: int = 0

@@ -9,7 +9,8 @@ import stat
 from msgspec.structs import replace
 
 from gatepost.config.expand import ExpansionError
-from gatepost.deliver.local_delivery import ALIAS, FORWARD, INCLUDE, LocalDelivery, Position, quiet, spliced
+from gatepost.deliver.listed import ALIAS, FORWARD, INCLUDE, included, members, words
+from gatepost.deliver.local_delivery import LocalDelivery, Position, quiet, spliced
 from gatepost.deliver.local_mailbox import LocalMailbox
 from gatepost.deliver.local_names import (
     UNCHOSEN,
@@ -28,13 +29,11 @@ from gatepost.events.records import Note
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
 from gatepost.mail.envelope import Notify
-from gatepost.mail.header_address import addresses, internal, parse
 from gatepost.mail.outcome import Class, Outcome, bounced, deferred, sent
 
 DEEPEST = 100
 """Levels of expansion after which an alias must be a loop."""
 
-_LONGEST_LIST = 1 << 23  # octets of a list that are read
 _MISCONFIGURED = "mail system configuration error"
 _RESERVED = frozenset(("mailer-daemon", "postmaster"))
 
@@ -116,9 +115,9 @@ class LocalExpansion:
             return delivery.report(at, deferred("alias database unavailable", "4.3.0"))
         if found is None:
             return None
-        members, table = found
+        text, table = found
         if delivery.only_asked:
-            return delivery.report(at, sent(f"aliased to {members}"))
+            return delivery.report(at, sent(f"aliased to {text}"))
         rights = self._alias_rights(table)
         if isinstance(rights, Outcome):
             return delivery.report(at, rights)
@@ -127,8 +126,8 @@ class LocalExpansion:
         expansion = ("alias", key, replace(at, level=0))
         if delivery.was_done(*expansion):
             return True
-        at = replace(await self._owned(at, key), listed_by=ALIAS, listed_at=key, rights=rights)
-        done = await self._members(delivery, quiet(at), _listed(members))
+        at = replace(await self._owned(at, key), listed_by=ALIAS, listed_at=key, rights=rights, forward="")
+        done = await self._members(delivery, quiet(at), members(text))
         delivery.first_time(*expansion)
         return self._tell_expanded(delivery, at) if done else done
 
@@ -164,9 +163,9 @@ class LocalExpansion:
 
     # Lists of recipients
 
-    async def _members(self, delivery: LocalDelivery, at: Position, words: list[str]) -> bool:
+    async def _members(self, delivery: LocalDelivery, at: Position, recipients: list[str]) -> bool:
         """Deliver to each recipient of a list; the rest waits once one has to."""
-        for word in words:
+        for word in recipients:
             if not await self._member(delivery, at, word):
                 return False
         return True
@@ -176,8 +175,9 @@ class LocalExpansion:
             return await self._mailbox.file(delivery, at, word)
         if word.startswith("|"):
             return await self._mailbox.command(delivery, at, word[1:])
-        if word[:9].lower() == ":include:":
-            return await self._include(delivery, at, word[9:].strip())
+        path = included(word)
+        if path is not None:
+            return await self._include(delivery, at, path)
         if word.startswith("~"):
             return await self._in_home(delivery, at, word)
         return await self._address(delivery, at, word)
@@ -216,7 +216,7 @@ class LocalExpansion:
         if not path.startswith("/"):
             self._warn(f":include:{path} uses a relative path")
             return delivery.report(at, bounced(_MISCONFIGURED, "5.3.5"))
-        file = await self._house.agent.ask(ReadFile(path, at.rights.uid, at.rights.gid, _LONGEST_LIST))
+        file = await self._house.agent.ask(ReadFile(path, at.rights.uid, at.rights.gid, at.forward))
         complaint = _include_complaint(path, file)
         if complaint or isinstance(file, Failed):
             self._warn(complaint)
@@ -231,7 +231,7 @@ class LocalExpansion:
         unmatched = at.unmatched if INCLUDE in self._propagated else ""
         owner = at.owner or at.recipient.address
         at = replace(at, rights=rights, listed_by=INCLUDE, listed_at=at.name.local, owner=owner, unmatched=unmatched)
-        return await self._members(delivery, at, _words(file.data))
+        return await self._members(delivery, at, words(file.data))
 
     # .forward files
 
@@ -247,24 +247,25 @@ class LocalExpansion:
             return delivery.report(at, sent(f"forward via file: {path}"))
         if not delivery.first_time("forward", path):
             return True if delivery.was_done("forward-done", path) else None
-        file = await self._house.agent.ask(ReadFile(path, user.uid, user.gid, _LONGEST_LIST))
+        file = await self._house.agent.ask(ReadFile(path, user.uid, user.gid, path))
         complaint = _forward_complaint(path, file, user)
         if complaint or isinstance(file, Failed):
             self._warn(complaint)
             return None
-        words = _words(file.data)
-        if not words:
+        recipients = words(file.data)
+        if not recipients:
             return None
         propagate = FORWARD in self._propagated and not extended
         forward = replace(
             at,
             rights=user,
             listed_by=FORWARD,
+            forward=path,
             listed_at=at.name.local,
             owner=at.name.user,
             unmatched=at.unmatched if propagate else "",
         )
-        done = await self._members(delivery, quiet(forward), words)
+        done = await self._members(delivery, quiet(forward), recipients)
         delivery.first_time("forward-done", path)
         return self._tell_expanded(delivery, forward) if done else done
 
@@ -286,7 +287,7 @@ class LocalExpansion:
         try:
             os.lstat(path)
         except PermissionError:
-            answer = await self._house.agent.ask(ReadFile(path, user.uid, user.gid, 1))
+            answer = await self._house.agent.ask(ReadFile(path, user.uid, user.gid, path))
             return not (isinstance(answer, Failed) and answer.missing)
         except (OSError, ValueError):
             return False
@@ -332,16 +333,6 @@ class LocalExpansion:
         reports = await agent.deliver(request)
         delivery.parts.extend(replace(report, service=self._house.program(transport)) for report in reports)
         return all(report.outcome.cls is not Class.TEMPORARY for report in reports)
-
-
-def _words(data: bytes) -> list[str]:
-    """The recipients that a file lists, in internal form; a line that begins with `#` is a comment."""
-    lines = data.decode("utf-8", "surrogateescape").split("\n")
-    return [word for line in lines if line and not line.startswith("#") for word in _listed(line)]
-
-
-def _listed(text: str) -> list[str]:
-    return [internal(token.parts) for token in addresses(parse(text))]
 
 
 def _include_complaint(path: str, file: Answer) -> str:

@@ -21,7 +21,7 @@ from gatepost.mail.address import external, to_bytes
 from gatepost.mail.outcome import Outcome, bounced, deferred, sent
 
 _MISCONFIGURED = "mail system configuration error"
-_PATH = "/usr/bin:/bin"
+COMMAND_PATH = "/usr/bin:/bin"
 
 # The environment of commands: variable -> attribute of the message, where it is known (local(8)).
 _CLIENT = {
@@ -35,6 +35,20 @@ _CLIENT = {
 }
 
 
+OF_MESSAGE = frozenset(("USER", "EXTENSION", "LOCAL", "DOMAIN", "SENDER", "RECIPIENT", "ORIGINAL_RECIPIENT", *_CLIENT))
+"""The variables whose values messages decide."""
+
+
+def lock_rules(settings: LocalSettings) -> LockRules:
+    """How an mbox is locked."""
+    return LockRules(
+        tuple(_words(settings.mailbox_delivery_lock)),
+        settings.deliver_lock_attempts,
+        settings.deliver_lock_delay,
+        settings.stale_lock_time,
+    )
+
+
 class LocalMailbox:
     """Delivers to mailboxes, files and commands. `default`: the rights of default_privs."""
 
@@ -43,12 +57,7 @@ class LocalMailbox:
         self._house = house
         self._default = default
         self._commands = house.tables.maps(settings.mailbox_command_maps, "mailbox_command_maps")
-        self._locks = LockRules(
-            tuple(_words(settings.mailbox_delivery_lock)),
-            settings.deliver_lock_attempts,
-            settings.deliver_lock_delay,
-            settings.stale_lock_time,
-        )
+        self._locks = lock_rules(settings)
         self._command_lists = frozenset(_words(settings.allow_mail_to_commands))
         self._file_lists = frozenset(_words(settings.allow_mail_to_files))
         self._marked = frozenset(_words(settings.prepend_delivered_header))
@@ -79,7 +88,7 @@ class LocalMailbox:
         """To the mailbox of `user`: by mailbox_command(_maps), home_mailbox or mail_spool_directory."""
         if self._settings.require_home_directory and not _is_directory(user.home):
             return delivery.report(at, deferred("cannot access home directory", "4.3.0"))
-        at = replace(at, rights=user)
+        at = replace(at, rights=user, forward="")
         command = None if self._commands.empty else await self._commands.find(at.name.user)
         if command or self._settings.mailbox_command:
             return await self._run(delivery, at, command or self._settings.mailbox_command)
@@ -92,8 +101,9 @@ class LocalMailbox:
             return await self._maildir(delivery, at, f"{spool}{at.name.user}/")
         return await self._mbox(delivery, at, _in_spool(self._box(f"{spool}/{at.name.user}", user), spool))
 
-    def _box(self, path: str, user: Rights) -> Mailbox:
-        return Mailbox(path, user.uid, user.gid, self._settings.mailbox_size_limit, self._settings.strict_mailbox_ownership)
+    def _box(self, path: str, user: Rights, forward: str = "") -> Mailbox:
+        settings = self._settings
+        return Mailbox(path, user.uid, user.gid, settings.mailbox_size_limit, settings.strict_mailbox_ownership, forward=forward)
 
     async def _mbox(self, delivery: LocalDelivery, at: Position, box: Mailbox) -> bool:
         if delivery.request.probe:
@@ -106,7 +116,7 @@ class LocalMailbox:
     async def _maildir(self, delivery: LocalDelivery, at: Position, path: str) -> bool:
         if delivery.request.probe:
             return delivery.report(at, sent("delivers to maildir"))
-        box = Mailbox(path, at.rights.uid, at.rights.gid, self._settings.mailbox_size_limit)
+        box = self._box(path, at.rights, at.forward)
         answer = await self._house.agent.ask(WriteMaildir(box), self._form(delivery, at, mbox=False, mark=True))
         if isinstance(answer, Failed):
             return self._failed(delivery, at, answer, "maildir delivery failed: ")
@@ -129,7 +139,7 @@ class LocalMailbox:
         at = replace(at, rights=unprivileged(at.rights, self._default))
         if path.endswith("/"):
             return await self._maildir(delivery, at, path)
-        box = Mailbox(path, at.rights.uid, at.rights.gid, self._settings.mailbox_size_limit, strict_ownership=False)
+        box = replace(self._box(path, at.rights, at.forward), strict_ownership=False)
         form = self._form(delivery, at, mbox=True, mark="file" in self._marked)
         answer = await self._house.agent.ask(WriteMbox(box, self._locks, listed=True), form)
         if isinstance(answer, Failed):
@@ -159,7 +169,8 @@ class LocalMailbox:
             return deferred(_MISCONFIGURED, "4.3.5")
         request = RunCommand(
             command_words(command, settings.local_command_shell), who.uid, who.gid, settings.command_time_limit,
-            self._environment(delivery, at), folder.text or settings.queue_directory, file_limit=settings.mailbox_size_limit,
+            self._environment(delivery, at), folder.text or settings.queue_directory,
+            file_limit=settings.mailbox_size_limit, account=at.rights.name, forward=at.forward,
         )  # fmt: skip
         form = self._form(delivery, at, mbox=False, mark="command" in self._marked, from_line=True)
         answer = await self._house.agent.ask(request, form)
@@ -186,7 +197,7 @@ class LocalMailbox:
             told[variable] = envelope.attribute(attribute)
         allowed = self._settings.command_expansion_filter
         filtered = {variable: censored(value, allowed) for variable, value in told.items() if value or variable == "SENDER"}
-        return {"PATH": _PATH, **self._house.environment, **filtered}
+        return {"PATH": COMMAND_PATH, **self._house.environment, **filtered}
 
     def _form(self, delivery: LocalDelivery, at: Position, *, mbox: bool, mark: bool, from_line: bool = False) -> Iterator[bytes]:
         """The message with the headers of final delivery. `mark`: with Delivered-To; `mbox`: as an mbox holds it; `from_line`: only
@@ -224,7 +235,7 @@ def _in_spool(box: Mailbox, spool: str) -> Mailbox:
         return box
     if status.st_mode & stat.S_IWGRP:
         return replace(box, gid=status.st_gid)
-    return replace(box, privileged=True)
+    return replace(box, privileged=status.st_uid == 0)
 
 
 def _is_directory(path: str) -> bool:

@@ -1,25 +1,26 @@
-"""Writing to mailboxes: Maildir and mbox files, as the user who owns them. Plain blocking functions; the agent process calls them.
+"""Writing to mailboxes, as the user who owns them: what Maildir and mbox files (mbox.py) share, and Maildir. Plain blocking
+functions, which the agent process calls.
 
-Contract: the message is complete and on stable storage when a function returns, or the mailbox is as it was before.
+Contract: the message is complete and on stable storage when a function returns, or the mailbox is as it was before. Directories are
+opened once and names taken in them (safe_path.py), so that nobody leads a delivery elsewhere by a link. After `until` (seconds of
+the monotonic clock) nothing is delivered any more: whoever asked has given up, and will ask again.
 Failure: MailboxError, with the words and status code that Postfix's local(8) and virtual(8) report after a prefix of their own.
 """
 
+import contextlib
 import errno
-import fcntl
 import os
 import socket
-import stat
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from gatepost.deliver.safe_path import open_directory, sync_directory
 
 Chunks = Iterable[bytes]
+NEVER = float("inf")
 
 
 class MailboxError(Exception):
@@ -41,10 +42,11 @@ class LockRules(Struct, frozen=True):
     stale: float = 500.0
 
 
-class Mailbox(Struct, frozen=True):
+class Mailbox(Struct, frozen=True, omit_defaults=True):
     """Where to write: `path` of the Maildir (ends in /) or mbox file, owned by `uid`:`gid`; `limit` octets, 0 for none.
     `strict_ownership`: refuse an mbox that belongs to somebody else (strict_mailbox_ownership). `privileged`: the directory of an
-    mbox is one that only root may write to, so the file is opened by root, and given to its user when it is created."""
+    mbox is one that only root may write to, so the file is created by root, and given to its user. `forward`: the .forward file
+    that names it; empty where the configuration or an alias does."""
 
     path: str
     uid: int
@@ -52,109 +54,128 @@ class Mailbox(Struct, frozen=True):
     limit: int = 0
     strict_ownership: bool = True
     privileged: bool = False
+    forward: str = ""
 
 
 class Arrival:
-    """A message on its way into a Maildir, in STEPS: messages that take every step together wait for the disk together. Each step
-    raises MailboxError, and then nothing is left in the Maildir. `synced`: directories synced since all of them are there."""
+    """A message on its way into a Maildir: `write`, `sync`, `show`, then `settle`. Messages that take a step together wait for the
+    disk together. Each step raises MailboxError, and then nothing is left in the Maildir; `close` comes last, however it ended."""
 
-    __slots__ = ("_chunks", "_descriptor", "_name", "_path", "_synced", "box")
+    __slots__ = ("_chunks", "_file", "_folders", "_name", "_until", "_where", "box")
 
-    def __init__(self, box: Mailbox, chunks: Chunks, now: float, synced: set[str]) -> None:
+    def __init__(self, box: Mailbox, chunks: Chunks, now: float, until: float = NEVER) -> None:
         self.box = box
         self._chunks = chunks
-        self._synced = synced
+        self._until = until
         self._name = f"{int(now)}.{{}}M{int(now % 1 * 1e6)}.{socket.gethostname()}"
-        self._path = f"{box.path}tmp/{self._name.format(f'P{os.getpid()}R{os.urandom(4).hex()}')}"
-        self._descriptor = -1
+        self._where = "tmp", self._name.format(f"P{os.getpid()}R{os.urandom(4).hex()}")
+        self._folders: dict[str, int] = {}
+        self._file = -1
 
     def write(self) -> None:
         """Write to `tmp/`, and send the octets on their way to the disk."""
+        folder, name = self._where
         try:
-            self._descriptor = _create(self.box, self._path)
+            self._folders = _open_maildir(self.box.path)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._file = os.open(name, flags, 0o600, dir_fd=self._folders[folder])
         except OSError as error:
-            raise MailboxError(*_opening(error, f"create maildir file {self._path}", "4.2.0")) from None
+            raise MailboxError(*opening(error, f"create maildir file {self.box.path}{folder}/{name}", "4.2.0")) from None
         with self._undone():
-            _write(self._descriptor, self._chunks, self.box.limit, 0)
-            os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)  # Linux: begins to write, and waits for nothing
+            write_all(self._file, self._chunks, self.box.limit, 0)
+            os.posix_fadvise(self._file, 0, 0, os.POSIX_FADV_DONTNEED)  # Linux: begins to write, and waits for nothing
 
     def sync(self) -> None:
         """Wait until the disk has them."""
         with self._undone():
-            os.fsync(self._descriptor)
+            os.fsync(self._file)
 
     def show(self) -> None:
         """Move to `new/` (Maildir's own protocol)."""
         with self._undone():
-            status = os.fstat(self._descriptor)
-            self._close()
-            path = f"{self.box.path}new/{self._name.format(f'V{status.st_dev:x}I{status.st_ino:x}')}"
-            os.rename(self._path, path)
-            self._path = path
+            status = os.fstat(self._file)
+            (folder, name), shown = self._where, ("new", self._name.format(f"V{status.st_dev:x}I{status.st_ino:x}"))
+            check_time(self._until)
+            os.rename(name, shown[1], src_dir_fd=self._folders[folder], dst_dir_fd=self._folders["new"])
+            self._where = shown
 
     def settle(self) -> None:
-        """A rename is durable once its directory is; without this a power cut could take the delivered message back."""
-        directory = f"{self.box.path}new"
-        if directory not in self._synced:
-            with self._undone():
-                _sync_directory(directory)
-            self._synced.add(directory)
+        """A rename is durable once its directory is; without this a power cut could take the delivered message back. One of those
+        that were shown in the same Maildir does it for all."""
+        with self._undone():
+            os.fsync(self._folders["new"])
+
+    def take_back(self) -> None:
+        """Leave nothing behind."""
+        folder, name = self._where
+        if folder in self._folders:
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=self._folders[folder])
+
+    def close(self) -> None:
+        """Let go of file and folders."""
+        descriptors, self._file, self._folders = (self._file, *self._folders.values()), -1, {}
+        for descriptor in descriptors:
+            if descriptor >= 0:
+                os.close(descriptor)
 
     @contextmanager
-    def _undone(self) -> "Iterator[None]":
+    def _undone(self) -> Iterator[None]:
         """Leave nothing behind where this fails."""
         try:
             yield
         except BaseException as error:
-            self._close()
-            _remove(self._path)
+            self.take_back()
             if isinstance(error, OSError):
-                raise MailboxError(*_writing(error)) from None
+                raise MailboxError(*writing(error)) from None
             raise
 
-    def _close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
 
-
-STEPS: tuple[Callable[[Arrival], None], ...] = (Arrival.write, Arrival.sync, Arrival.show, Arrival.settle)
-
-
-def deliver_to_maildir(box: Mailbox, chunks: Chunks, now: Callable[[], float]) -> None:
+def deliver_to_maildir(box: Mailbox, chunks: Chunks, now: Callable[[], float], until: float = NEVER) -> None:
     """Deliver one message. Raises MailboxError."""
-    arrival = Arrival(box, chunks, now(), set())
-    for step in STEPS:
-        step(arrival)
-
-
-def _create(box: Mailbox, temporary: str) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    arrival = Arrival(box, chunks, now(), until)
     try:
-        return os.open(temporary, flags, 0o600)
-    except FileNotFoundError:
-        for folder in ("tmp", "new", "cur"):
-            os.makedirs(f"{box.path}{folder}", 0o700, exist_ok=True)
-        return os.open(temporary, flags, 0o600)
-
-
-def _sync_directory(path: str) -> None:
-    """A rename is durable once its directory is; without this a power cut could take the delivered message back."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
+        for step in (arrival.write, arrival.sync, arrival.show, arrival.settle):
+            step()
     finally:
-        os.close(descriptor)
+        arrival.close()
 
 
-def _remove(path: str) -> None:
+_FOLDERS = ("tmp", "new", "cur")
+
+
+def _open_maildir(path: str) -> dict[str, int]:
+    """Descriptors of `tmp` and `new`; what is missing of the Maildir is made. Raises OSError."""
+    maildir = open_directory(path, create=True)
+    opened: dict[str, int] = {}
     try:
-        os.unlink(path)
-    except OSError:
-        return
+        for name in _FOLDERS[:2]:
+            opened[name] = _open_folder(name, maildir)
+    except FileNotFoundError:
+        for name in _FOLDERS:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, 0o700, dir_fd=maildir)
+        sync_directory(maildir)
+        opened |= {name: _open_folder(name, maildir) for name in _FOLDERS[:2] if name not in opened}
+    finally:
+        os.close(maildir)
+        if len(opened) < 2:
+            for descriptor in opened.values():
+                os.close(descriptor)
+    return opened
 
 
-def _write(descriptor: int, chunks: Chunks, limit: int, already: int) -> int:
+def _open_folder(name: str, maildir: int) -> int:
+    return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=maildir)
+
+
+def check_time(until: float) -> None:
+    """Raises MailboxError where the time is over."""
+    if time.monotonic() > until:
+        raise MailboxError("4.3.0", "mail system agent: the file system took too long")
+
+
+def write_all(descriptor: int, chunks: Chunks, limit: int, already: int) -> int:
     """Write all of `chunks`; EFBIG where the file would grow beyond `limit`. Returns the octets written."""
     written = 0
     for chunk in chunks:
@@ -168,120 +189,6 @@ def _write(descriptor: int, chunks: Chunks, limit: int, already: int) -> int:
     return written
 
 
-def deliver_to_mbox(
-    box: Mailbox, chunks: Chunks, locks: LockRules, now: Callable[[], float], *, create: bool = True, listed: bool = False
-) -> None:
-    """Append one message (whose chunks begin with the `From ` line and end with an empty line). `listed`: a file that a list of
-    recipients names: it may be a device, need not have a lock file, and must not be executable. Raises MailboxError."""
-    try:
-        with _dotlock(box.path, locks, now, required=not listed):
-            descriptor = _open_mbox(box, create=create)
-            try:
-                _check_mbox(descriptor, box, listed=listed)
-                _append(descriptor, box, chunks, locks)
-            finally:
-                os.close(descriptor)
-    except BlockingIOError as error:
-        raise MailboxError("4.2.0", error.strerror or "") from None
-
-
-def _open_mbox(box: Mailbox, *, create: bool) -> int:
-    """Open an mbox for appending, never through a symbolic link; one that is created belongs to the user of the mailbox."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
-    try:
-        return os.open(box.path, flags)
-    except FileNotFoundError as error:
-        if not create:
-            raise MailboxError(*_opening(error)) from None
-    except OSError as error:
-        raise MailboxError(*_opening(error)) from None
-    try:
-        descriptor = os.open(box.path, flags | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        raise MailboxError(*_opening(error, "cannot create file exclusively")) from None
-    if box.privileged:
-        os.fchown(descriptor, box.uid, box.gid)
-    return descriptor
-
-
-def _check_mbox(descriptor: int, box: Mailbox, *, listed: bool) -> None:
-    """Raise MailboxError for what somebody may have put in the way: directory, device, hard link, another user's file, program."""
-    status = os.fstat(descriptor)
-    regular = stat.S_ISREG(status.st_mode)
-    if not regular and not listed:
-        raise MailboxError("5.2.0", f"destination {box.path} is not a regular file")
-    if regular and status.st_nlink != 1:
-        raise MailboxError("5.2.0", f"file has {status.st_nlink} hard links")
-    if regular and box.strict_ownership and status.st_uid != box.uid:
-        raise MailboxError("4.2.0", f"destination {box.path} is not owned by recipient")
-    if regular and listed and status.st_mode & 0o111:
-        raise MailboxError("5.7.1", "file is executable")
-
-
-def _append(descriptor: int, box: Mailbox, chunks: Chunks, locks: LockRules) -> None:
-    if "fcntl" in locks.methods:
-        _lock(lambda: fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB), locks)
-    if "flock" in locks.methods:
-        _lock(lambda: fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB), locks)
-    status = os.fstat(descriptor)
-    regular, before = stat.S_ISREG(status.st_mode), status.st_size
-    try:
-        _write(descriptor, chunks, box.limit if regular else 0, before)
-        if regular:
-            os.fsync(descriptor)
-    except OSError as error:
-        if regular:
-            os.ftruncate(descriptor, before)
-        raise MailboxError(*_writing(error)) from None
-
-
-def _lock(attempt: Callable[[], None], locks: LockRules) -> None:
-    for left in range(locks.attempts - 1, -1, -1):
-        try:
-            return attempt()
-        except OSError as error:
-            if error.errno != errno.EAGAIN:
-                raise
-            if not left:
-                text = error.strerror if isinstance(error.strerror, str) and error.strerror.startswith("unable") else ""
-                why = text or "unable to lock for exclusive access: Resource temporarily unavailable"
-                raise BlockingIOError(errno.EAGAIN, why) from None
-        time.sleep(locks.delay)
-    return None
-
-
-@contextmanager
-def _dotlock(path: str, locks: LockRules, now: Callable[[], float], *, required: bool) -> "Iterator[None]":
-    """Hold `path.lock` meanwhile; one older than `stale` seconds is taken for left behind. Not `required`: go on without one where
-    it cannot be made."""
-    if "dotlock" not in locks.methods:
-        yield
-        return
-    name = f"{path}.lock"
-
-    def attempt() -> None:
-        try:
-            os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400))
-        except FileExistsError:
-            if os.lstat(name).st_mtime + locks.stale < now():
-                os.unlink(name)
-            raise BlockingIOError(errno.EAGAIN, f"unable to create lock file {name}: File exists") from None
-
-    try:
-        _lock(attempt, locks)
-    except BlockingIOError:
-        raise
-    except OSError as error:
-        if required:
-            raise MailboxError(*_opening(error, f"unable to create lock file {name}")) from None
-        yield
-        return
-    try:
-        yield
-    finally:
-        _remove(name)
-
-
 # What a failed system call means for the message: (enhanced status code, diagnostic); for others 5.2.0 with a mailbox.
 _MEANING = {
     errno.EAGAIN: ("4.2.0", ""),
@@ -292,10 +199,12 @@ _MEANING = {
 }
 
 
-def _opening(error: OSError, what: str = "cannot open file", default: str = "5.2.0") -> tuple[str, str, str]:
+def opening(error: OSError, what: str = "cannot open file", default: str = "5.2.0") -> tuple[str, str, str]:
+    """What a MailboxError says of a file that could not be opened."""
     return _MEANING.get(error.errno or 0, (default, ""))[0], f"{what}: {error.strerror}", ""
 
 
-def _writing(error: OSError) -> tuple[str, str, str]:
+def writing(error: OSError) -> tuple[str, str, str]:
+    """What it says of one that could not be written."""
     enhanced, diagnostic = _MEANING.get(error.errno or 0, ("4.3.0", ""))
     return enhanced, f"error writing message: {error.strerror}", diagnostic

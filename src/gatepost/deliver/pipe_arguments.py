@@ -59,8 +59,23 @@ def expanded(argv: Sequence[str], values: Mapping[str, str], recipients: Sequenc
     return tuple(argument for word in argv for argument in _expanded(word, values, recipients))
 
 
+def literals(word: str) -> tuple[list[str], set[str]]:
+    """What is fixed of a word, before, between and after its names; and the names."""
+    fixed, names, end = [""], set[str](), 0
+    for match in _REFERENCE.finditer(word):
+        fixed[-1] += word[end : match.start()]
+        end = match.end()
+        if match[0] == "$$":
+            fixed[-1] += "$"
+        else:
+            names.add(match[1] or match[2] or match[3])
+            fixed.append("")
+    fixed[-1] += word[end:]
+    return fixed, names
+
+
 def _expanded(word: str, values: Mapping[str, str], recipients: Sequence[Mapping[str, str]]) -> Iterator[str]:
-    names = {match[1] or match[2] or match[3] for match in _REFERENCE.finditer(word) if match[0] != "$$"}
+    _, names = literals(word)
     for name in names:
         if name not in values and name not in PER_RECIPIENT:
             raise UnknownMacro(name or "")

@@ -1,12 +1,14 @@
 """What the worker asks of the agent process, which alone may become another user: write a mailbox, read a file, run a command.
 
 On the wire (a unix socket): a 4-octet length and a msgpack record; then the content in pieces, each after its length, a length of
-zero at the end; then the answer as a record. One answer per request, but for letters one for each, in their order.
-The agent trusts the worker to name user and path, never the message: nothing in here interprets content.
+zero at the end; then the answers, each a record with the number of the letter that it answers, when it is known what became of
+that. Nothing in here interprets content. The agent believes nothing of what it is asked: it does what the configuration, and the
+lists that it reads itself, have a use for (service/grants.py).
 """
 
 import asyncio
 import struct
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
@@ -18,6 +20,7 @@ from gatepost.mail.outcome import Class, Outcome, bounced, deferred
 
 LENGTH = struct.Struct("!I")
 LONGEST_RECORD = 1 << 24
+"""Octets of a request, a piece of a content, or an answer."""
 
 
 class WriteMaildir(Struct, frozen=True, tag=True):
@@ -45,22 +48,24 @@ class WriteMbox(Struct, frozen=True, tag=True):
 
     box: Mailbox
     locks: LockRules
-    create: bool = True
     listed: bool = False
 
 
 class ReadFile(Struct, frozen=True, tag=True):
-    """Read a small file as its user (a .forward, an :include: list)."""
+    """Read a small file as its user: a .forward file, or a list that one, `forward`, includes; an alias does where that is
+    empty."""
 
     path: str
     uid: int
     gid: int
-    at_most: int = 262144
+    forward: str = ""
 
 
 class RunCommand(Struct, frozen=True, tag=True):
     """Run `argv` as uid:gid with the content on standard input; killed after `time_limit` seconds.
-    `environment` is all that it gets; `directory` is where it runs; `file_limit`: octets of a file that it writes, 0 for any."""
+    `environment` is all that it gets; `directory` is where it runs; `file_limit`: octets of a file that it writes, 0 for any.
+    `account`: the user as whom it is run, empty where that is nobody's (pipe(8), aliases of root); `forward`: the .forward file
+    that names it, empty where the configuration or an alias does."""
 
     argv: tuple[str, ...]
     uid: int
@@ -70,6 +75,8 @@ class RunCommand(Struct, frozen=True, tag=True):
     directory: str
     chroot: str = ""
     file_limit: int = 0
+    account: str = ""
+    forward: str = ""
 
 
 class Done(Struct, frozen=True, tag=True):
@@ -93,10 +100,28 @@ class Failed(Struct, frozen=True, tag=True):
 
 Request = WriteMaildir | WriteMbox | ReadFile | RunCommand
 Answer = Done | Failed
+Numbered = tuple[int, Answer]
+"""The answer to one of several letters, with its index."""
+
+
+class Asked(Struct, frozen=True):
+    """A request, and the time (of the monotonic clock, in seconds, which all processes share) when whoever asks will have given
+    up: from then on nothing must come of it, for it will be asked again."""
+
+    request: Request | WriteMaildirs
+    until: float
+
 
 encode = msgspec.msgpack.Encoder().encode
-requests: msgspec.msgpack.Decoder[Request | WriteMaildirs] = msgspec.msgpack.Decoder(Request | WriteMaildirs)
-_answers: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
+requests: msgspec.msgpack.Decoder[Asked] = msgspec.msgpack.Decoder(Asked)
+_answers: msgspec.msgpack.Decoder[Numbered] = msgspec.msgpack.Decoder(Numbered)
+
+LONGEST_FILE = 1 << 23
+"""Octets of a list of recipients that are read; a longer one is refused."""
+
+_LETTERS_TIME = 120.0  # seconds: small files; whoever hangs for longer must not hold the others up
+_SHARE = 0.95  # of our time, after which the agent gives up: it needs some to say so
+_IDLE = 32  # connections that are kept for later
 
 
 class AgentClient:
@@ -109,25 +134,34 @@ class AgentClient:
 
     async def ask(self, request: Request, content: Iterable[bytes] = ()) -> Answer:
         """The agent's answer; Failed with 4.3.0 where there is none in time."""
-        return (await self._ask(request, content, 1))[0]
+        limit = self._time_limit
+        if isinstance(request, RunCommand):
+            limit = max(limit, request.time_limit / _SHARE**2)
+        return (await self._ask(request, content, 1, limit))[0]
 
     async def deliver(self, letters: tuple[Letter, ...]) -> list[Answer]:
-        """The agent's answers to letters, as above; all of them together are to fit into a record."""
-        return await self._ask(WriteMaildirs(letters), (), len(letters))
+        """The agent's answers to letters, as above: whatever keeps one of them waiting, those that were delivered are known to be.
+        All of them together are to fit into a record."""
+        return await self._ask(WriteMaildirs(letters), (), len(letters), _LETTERS_TIME)
 
-    async def _ask(self, request: Request | WriteMaildirs, content: Iterable[bytes], wanted: int) -> list[Answer]:
+    async def _ask(self, request: Request | WriteMaildirs, content: Iterable[bytes], wanted: int, limit: float) -> list[Answer]:
+        answers: dict[int, Answer] = {}
         try:
-            async with asyncio.timeout(self._time_limit), self._connection() as (reader, writer):
-                record = encode(request)
+            async with asyncio.timeout(limit), self._connection() as (reader, writer):
+                record = encode(Asked(request, time.monotonic() + limit * _SHARE))
                 writer.write(LENGTH.pack(len(record)) + record)
                 for chunk in filter(None, content):
                     writer.write(LENGTH.pack(len(chunk)))
                     writer.write(chunk)
                     await writer.drain()
                 writer.write(LENGTH.pack(0))
-                return [await _answer(reader) for _ in range(wanted)]
+                while len(answers) < wanted:
+                    index, answer = await _answer(reader)
+                    answers[index] = answer
         except (OSError, TimeoutError, asyncio.IncompleteReadError, msgspec.DecodeError) as error:
-            return [Failed("4.3.0", f"mail system agent: {error or type(error).__name__}")] * wanted
+            missing = Failed("4.3.0", f"mail system agent: {error or type(error).__name__}")
+            return [answers.get(index, missing) for index in range(wanted)]
+        return [answers[index] for index in range(wanted)]
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
@@ -138,7 +172,10 @@ class AgentClient:
         except BaseException:
             connection[1].close()
             raise
-        self._idle.append(connection)
+        if len(self._idle) < _IDLE:
+            self._idle.append(connection)
+        else:
+            connection[1].close()
 
     def _take(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         while self._idle:
@@ -154,7 +191,7 @@ class AgentClient:
         self._idle.clear()
 
 
-async def _answer(reader: asyncio.StreamReader) -> Answer:
+async def _answer(reader: asyncio.StreamReader) -> Numbered:
     (length,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
     if length > LONGEST_RECORD:
         raise msgspec.DecodeError(f"an answer of {length} octets")

@@ -41,6 +41,16 @@ class VirtualSettings(Struct, frozen=True):
     stale_lock_time: int
 
 
+def lock_rules(settings: VirtualSettings) -> LockRules:
+    """How an mbox is locked."""
+    return LockRules(
+        tuple(settings.virtual_mailbox_lock.replace(",", " ").split()),
+        settings.deliver_lock_attempts,
+        settings.deliver_lock_delay,
+        settings.stale_lock_time,
+    )
+
+
 class VirtualAgent:
     """The agent of a service whose program is `virtual`."""
 
@@ -49,12 +59,7 @@ class VirtualAgent:
         self._mailboxes = tables.maps(settings.virtual_mailbox_maps, "virtual_mailbox_maps")
         self._uids = tables.maps(settings.virtual_uid_maps, "virtual_uid_maps")
         self._gids = tables.maps(settings.virtual_gid_maps, "virtual_gid_maps")
-        self._locks = LockRules(
-            tuple(settings.virtual_mailbox_lock.replace(",", " ").split()),
-            settings.deliver_lock_attempts,
-            settings.deliver_lock_delay,
-            settings.stale_lock_time,
-        )
+        self._locks = lock_rules(settings)
         self._agent = agent
         self._letters = Letters(agent)
         self._clock = clock
@@ -82,6 +87,8 @@ class VirtualAgent:
         name = await self._find(self._mailboxes, address)
         if name is None:
             return bounced(f'unknown user: "{external(address)}"', "5.1.1")
+        if not self._settings.virtual_mailbox_base:
+            return self._refuse(request, "virtual_mailbox_base is empty: name the directory below which mailboxes lie")
         if ".." in name.split("/"):
             return self._refuse(
                 request, f"mailbox {name!r} of {address} leaves virtual_mailbox_base: no `..` in virtual_mailbox_maps"

@@ -40,6 +40,12 @@ discard   unix  -  -  n  -  -  discard
 ).services
 
 
+def delivering(configuration: Configuration) -> dict[str, ServiceEntry]:
+    """The services that transports are looked for among, by name."""
+    named = (entry for entry in configuration.services if entry.type == "unix")
+    return {entry.name: entry for entry in (*_BUILT_IN, *named)}
+
+
 def _error(house: "House", entry: ServiceEntry) -> Agent:
     return ErrorAgent(Class.TEMPORARY if entry.name == "retry" else Class.PERMANENT, house.clock)
 
@@ -83,8 +89,7 @@ class Transports:
 
     def __init__(self, house: "House") -> None:
         self._house = house
-        named = [entry for entry in house.configuration.services if entry.type == "unix"]
-        self._entries = {entry.name: entry for entry in (*_BUILT_IN, *named)}
+        self._entries = delivering(house.configuration)
         self._agents: dict[str, Agent] = {}
 
     def agent(self, transport: str) -> Agent:
