@@ -15,7 +15,8 @@ class Opening(Struct, frozen=True):
     """One `type:name` to open.
 
     `fold`: lookup keys are folded to lower case, for types whose keys are fixed strings (not patterns). `duplicates`: a repeated
-    key in a text file is a warning, not a mistake (as in postmap). `warn` takes a line of text without `warning:`.
+    key in a text file is a warning, not a mistake (as in postmap). `substitution`: the result of a pattern may have parts of the
+    key in it. `warn` takes a line of text without `warning:`.
     `tables` opens the parts of a composed table. `clock` gives seconds.
     """
 
@@ -26,6 +27,7 @@ class Opening(Struct, frozen=True):
     clock: Callable[[], float]
     fold: bool = True
     duplicates: bool = False
+    substitution: bool = True
 
     @property
     def spec(self) -> str:

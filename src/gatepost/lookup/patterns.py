@@ -1,180 +1,194 @@
-"""The rule syntax that regexp and pcre tables share: `/pattern/flags result`, `!/pattern/`, `if` … `endif`
-(regexp_table(5), pcre_table(5)). What a pattern means is the dialect's."""
+"""Tables of patterns, regexp and pcre: `/pattern/flags result`, `!/pattern/`, `if` … `endif` (regexp_table(5), pcre_table(5)).
+What a pattern means is the dialect's. Patterns, keys and results are octets."""
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from msgspec import Struct
 
+from gatepost.lookup.matching import Expression, Unanswered
 from gatepost.lookup.opening import Opening
-from gatepost.lookup.port import Table, Unavailable
+from gatepost.lookup.pattern_table import Pattern, PatternTable
+from gatepost.lookup.port import Table
 from gatepost.lookup.rules import Program
-from gatepost.lookup.substitution import BadReplacement, compile_result
+from gatepost.lookup.substitution import BadReplacement, Template, shown
 from gatepost.lookup.table_text import logical_lines, read_rules
 
-
-class Unsupported(ValueError):
-    """The pattern is right in its dialect, but we cannot translate it. Skipping it might let through what it was to stop."""
+_REPEATED: Final = 60.0
+"""Seconds in which the trouble with one pattern is told once."""
+_BLANKS: Final = b" \t\r\n\v\f"
 
 
 class Dialect(Struct, frozen=True):
-    """`flags`: the letters that it knows. `compile`: (pattern, toggled flags) to a compiled expression; raises ValueError or
-    re.error with what is wrong with the pattern, or Unsupported. `unclosed`: what becomes of a rule whose pattern does not end.
-    `obsolete`: those of the letters that mean nothing any more."""
+    """`flags`: the letters that it knows, and the options that each toggles (0: one that means nothing any more). `compile`:
+    (pattern, options, whether a match has to tell its groups) to an expression; raises ValueError with what is wrong with the
+    pattern. `options`: those of a pattern without flags. `unclosed`: what becomes of a rule whose pattern does not end.
+    `second_pattern`: `/one/!/other/` is known. `no_group`: what is wrong with `$0`."""
 
     name: str
-    flags: str
-    compile: Callable[[str, frozenset[str]], re.Pattern[str]]
+    flags: Mapping[str, int]
+    compile: Callable[[bytes, int, bool], Expression]
+    options: int
     unclosed: str = "skipping this rule"
-    obsolete: str = ""
-
-
-def _to_octets(text: str) -> str:
-    """`text` with one character for each octet of its UTF-8 form: Postfix's patterns see octets."""
-    return text.encode("utf-8", "surrogateescape").decode("latin-1")
-
-
-def _from_octets(text: str | None) -> str | None:
-    return text if text is None or text.isascii() else text.encode("latin-1").decode("utf-8", "surrogateescape")
-
-
-class PatternTable:
-    """The result of the first rule that holds for the whole key."""
-
-    __slots__ = ("_program", "name", "whole_key")
-
-    def __init__(self, name: str, program: Program) -> None:
-        self.name = name
-        self.whole_key = True
-        self._program = program
-
-    async def lookup(self, key: str) -> str | None:
-        if key.isascii():
-            return _from_octets(self._program.run(key))
-        return _from_octets(self._program.run(_to_octets(key)))
-
-    def close(self) -> None:
-        pass
+    second_pattern: bool = False
+    no_group: str = "out of range"
 
 
 class _Skip(Exception):
     """The rule is left out; the message says why."""
 
 
-class _Pattern(Struct, frozen=True):
-    expression: re.Pattern[str]
+class _Written(Struct, frozen=True):
+    """A pattern as it is written."""
+
+    text: bytes
+    options: int
     negated: bool
-    rest: str
 
 
 class _Reader:
     """Compiles the lines of one table."""
 
     def __init__(self, opening: Opening, dialect: Dialect) -> None:
-        self.program = Program()
+        self.program = Program(self._tell)
         self._dialect = dialect
         self._opening = opening
-        self._where = ""
+        self._number = 0
+        self._told: dict[int, float] = {}
 
-    def read(self, number: int, text: str) -> None:
-        """Compile one logical line. Raises Unavailable for a pattern that we cannot translate."""
-        self._where = f"{self._dialect.name} map {self._opening.name}, line {number}"
+    def read(self, number: int, text: bytes) -> None:
+        """Compile one logical line."""
+        self._number = number
         try:
-            self._read(number, text)
-        except Unsupported as error:
-            raise Unavailable(self._opening.spec, f"{self._opening.name}, line {number}: {error}") from None
-        except _Skip as skip:
-            self._warn(str(skip))
+            self._read(text)
+        except (_Skip, ValueError) as reason:
+            self._warn(str(reason))
 
     def finish(self) -> None:
         for number in self.program.finish():
-            self._opening.warn(f"{self._dialect.name} map {self._opening.name}, line {number}: IF has no matching ENDIF")
+            self._opening.warn(f"{self._line(number)}: IF has no matching ENDIF")
+
+    def _line(self, number: int) -> str:
+        return f"{self._dialect.name} map {self._opening.name}, line {number}"
 
     def _warn(self, text: str) -> None:
-        self._opening.warn(f"{self._where}: {text}")
+        self._opening.warn(f"{self._line(self._number)}: {text}")
 
-    def _read(self, number: int, text: str) -> None:
-        if _keyword(text, "endif"):
+    def _tell(self, pattern: Pattern, reason: Unanswered) -> None:
+        """A pattern could not tell. Whoever makes it so would fill the log if it were told each time."""
+        now = self._opening.clock()
+        if now - self._told.get(pattern.line, -_REPEATED) >= _REPEATED:
+            self._told[pattern.line] = now
+            self._opening.warn(f"{self._line(pattern.line)}: {reason}")
+
+    def _read(self, text: bytes) -> None:
+        if _keyword(text, b"endif"):
             self._end(text[5:].strip())
-        elif _keyword(text, "if"):
-            pattern = self._pattern(text[2:].lstrip())
-            if pattern.rest:
-                self._warn(f'ignoring extra text after IF statement: "{pattern.rest}"')
+        elif _keyword(text, b"if"):
+            written, rest = self._pattern(text[2:].lstrip())
+            if rest := rest.strip():
+                self._warn(f'ignoring extra text after IF statement: "{shown(rest)}"')
                 self._warn("do not prepend whitespace to statements between IF and ENDIF")
-            self.program.open_if(number, pattern.expression.search, pattern.negated)
-        elif text[0].isalnum():
+            self._open_if(written)
+        elif text[:1].isalnum():
             raise _Skip("ignoring unrecognized request")
         else:
-            self._rule(self._pattern(text))
+            self._rule(text)
 
-    def _end(self, rest: str) -> None:
-        if rest:
-            self._warn("ignoring extra text after ENDIF")
+    def _end(self, rest: bytes) -> None:
         if not self.program.close_if():
             raise _Skip("ignoring ENDIF without matching IF")
+        if rest:
+            self._warn("ignoring extra text after ENDIF")
 
-    def _rule(self, pattern: _Pattern) -> None:
-        if not pattern.rest:
+    def _open_if(self, written: _Written) -> None:
+        pattern = self._compile(written, captures=False)
+        self.program.open_if(self._number, pattern.expression.search, written.negated, pattern)
+
+    def _rule(self, text: bytes) -> None:
+        written, rest = self._pattern(text)
+        second = None
+        if rest[:1] == b"!" and self._dialect.second_pattern:
+            second, rest = self._pattern(rest)
+        if not (rest := rest.strip()):
             self._warn("no replacement text: using empty string")
-        groups = 0 if pattern.negated else pattern.expression.groups
-        try:
-            result = compile_result(pattern.rest, groups, self._opening.warn, self._where)
-        except BadReplacement as error:
-            why = "$number found in negative match replacement text" if pattern.negated and "range" in str(error) else error
-            raise _Skip(f"{why}: skipping this rule") from None
-        self.program.add(pattern.expression.search, pattern.negated, result)
+        template = self._template(rest, written)
+        pattern = self._compile(written, captures=template.greatest > 0)
+        if template.greatest > pattern.expression.groups:
+            raise _Skip(f'out of range replacement index "{template.greatest}": skipping this rule')
+        # `/one/!/other/` is a rule inside an `if`.
+        if second is not None:
+            self._open_if(second)
+        self.program.add(pattern.expression.search, written.negated, template.result(), pattern)
+        if second is not None:
+            self.program.close_if()
 
-    def _pattern(self, text: str) -> _Pattern:
+    def _template(self, text: bytes, written: _Written) -> Template:
+        try:
+            template = Template(text, self._opening.warn, self._line(self._number), self._dialect.no_group)
+        except BadReplacement:
+            raise _Skip("bad replacement syntax: skipping this rule") from None
+        if template.greatest and written.negated:
+            raise _Skip("$number found in negative match replacement text: skipping this rule")
+        if template.greatest and not self._opening.substitution:
+            raise _Skip("regular expression substitution is not allowed: skipping this rule")
+        return template
+
+    def _pattern(self, text: bytes) -> tuple[_Written, bytes]:
+        """(the pattern that `text` begins with, what follows it)."""
         negated = False
-        while text[:1] == "!":
+        while text[:1] == b"!":
             negated = not negated
             text = text[1:].lstrip()
         if not text:
             raise _Skip("no regexp: skipping this rule")
-        delimiter = text[0]
+        delimiter = text[:1]
         end = _closing(text, delimiter)
         if end < 0:
-            raise _Skip(f'no closing regexp delimiter "{delimiter}": {self._dialect.unclosed}')
-        flags, _, rest = (text[end + 1 :] + " ").replace("\t", " ", 1).partition(" ")
-        return _Pattern(self._compile(text[1:end], flags), negated, rest.strip())
+            raise _Skip(f'no closing regexp delimiter "{shown(delimiter)}": {self._dialect.unclosed}')
+        options, after = self._flags(text, end + 1)
+        return _Written(text[1:end], options, negated), text[after:]
 
-    def _compile(self, pattern: str, flags: str) -> re.Pattern[str]:
-        toggled: set[str] = set()
-        for flag in flags:
-            if flag not in self._dialect.flags:
-                raise _Skip(f'unknown regexp option "{flag}": skipping this rule')
-            if flag in self._dialect.obsolete:
-                self._warn(f'ignoring obsolete regexp option "{flag}"')
-            toggled ^= {flag}
-        try:
-            return self._dialect.compile(pattern, frozenset(toggled))
-        except Unsupported:
-            raise
-        except (ValueError, re.error, OverflowError, RecursionError) as error:
-            raise _Skip(str(error)) from None
+    def _flags(self, text: bytes, index: int) -> tuple[int, int]:
+        """(options after the flags at `index`, index after them)."""
+        options = self._dialect.options
+        stops = _BLANKS + b"!" if self._dialect.second_pattern else _BLANKS
+        while (flag := text[index : index + 1]) and flag not in stops:
+            toggled = self._dialect.flags.get(shown(flag))
+            if toggled is None:
+                raise _Skip(f'unknown regexp option "{shown(flag)}": skipping this rule')
+            if not toggled:
+                self._warn(f'ignoring obsolete regexp option "{shown(flag)}"')
+            options ^= toggled
+            index += 1
+        return options, index
+
+    def _compile(self, written: _Written, *, captures: bool) -> Pattern:
+        return Pattern(self._dialect.compile(written.text, written.options, captures), self._number)
 
 
-def _keyword(text: str, word: str) -> bool:
+def _keyword(text: bytes, word: bytes) -> bool:
     return text[: len(word)].lower() == word and not text[len(word) : len(word) + 1].isalnum()
 
 
-def _closing(text: str, delimiter: str) -> int:
-    """Index of the delimiter that ends the pattern, -1 where none does; a backslash protects the character after it."""
+def _closing(text: bytes, delimiter: bytes) -> int:
+    """Index of the delimiter that ends the pattern, -1 where none does; a backslash protects the octet after it."""
     index, end = 1, len(text)
     while index < end:
-        if text[index] == "\\":
+        octet = text[index : index + 1]
+        if octet == b"\\":
             index += 1
-        elif text[index] == delimiter:
+        elif octet == delimiter:
             return index
         index += 1
     return -1
 
 
 def open_patterns(opening: Opening, dialect: Dialect) -> Table:
-    """A table of patterns in `dialect`. Raises Unavailable where its file cannot be read or a pattern cannot be translated; any
-    other line with a mistake is reported and skipped, as Postfix does."""
+    """A table of patterns in `dialect`. Raises Unavailable where its file cannot be read; a line with a mistake is reported and
+    skipped, as Postfix does."""
     reader = _Reader(opening, dialect)
     for number, text in logical_lines(read_rules(opening)):
-        reader.read(number, _to_octets(text.strip()))
+        reader.read(number, text.encode("utf-8", "surrogateescape").strip())
     reader.finish()
     return PatternTable(opening.spec, reader.program)

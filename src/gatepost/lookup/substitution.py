@@ -2,53 +2,65 @@
 
 import re
 
+from gatepost.lookup.matching import Groups
 from gatepost.lookup.opening import Warn
 from gatepost.lookup.rules import Result, constant
 
-_REFERENCE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<curly>[^}]*)\}|\((?P<round>[^)]*)\)|(?P<bare>\w+)|(?P<open>[{(])|)", re.ASCII)
+_REFERENCE = re.compile(
+    rb"\$(?:(?P<dollar>\$)|\{(?P<curly>[^}]+)\}|\((?P<round>[^)]+)\)|(?P<bare>\w+)|(?P<open>[{(](?![)}]))|(?P<empty>[{(]?))"
+)
 _CLOSE = {"curly", "round", "bare"}
 
 
 class BadReplacement(ValueError):
-    """The result text cannot be used; the message is Postfix's."""
+    """The result text cannot be used, for a reason that was told."""
 
 
-def _number(name: str, groups: int, warn: Warn, where: str) -> int:
-    if not (name.isascii() and name.isdigit()):
-        warn(f'{where}: non-numeric replacement index "{name}"')
-        raise BadReplacement("bad replacement syntax")
-    if not 1 <= int(name) <= groups:
-        raise BadReplacement(f'out of range replacement index "{int(name)}"')
-    return int(name)
+class Template:
+    """A result text. `greatest`: the number of the last group that it refers to, 0 where it refers to none."""
+
+    def __init__(self, text: bytes, warn: Warn, where: str, no_group: str) -> None:
+        """`warn` is told what is wrong with a reference. `where`: the table and line; `no_group`: what is wrong with `$0`.
+        Raises BadReplacement."""
+        self._parts: list[bytes | int] = []
+        self.greatest = 0
+        last = 0
+        for reference in _REFERENCE.finditer(text):
+            self._parts.append(text[last : reference.start()])
+            last = reference.end()
+            kind = reference.lastgroup
+            if kind == "dollar":
+                self._parts.append(b"$")
+            elif kind in _CLOSE:
+                self._refer(reference[kind], lambda said: warn(f"{where}: {said}"), no_group)
+            else:
+                warn(f'{"truncated macro reference" if kind == "open" else "empty macro name"}: "{shown(text)}"')
+                raise BadReplacement
+        self._parts.append(text[last:])
+
+    def _refer(self, name: bytes, warn: Warn, no_group: str) -> None:
+        if not name.isdigit():
+            warn(f'non-numeric replacement index "{shown(name)}"')
+            raise BadReplacement
+        number = int(name)
+        if number < 1:
+            warn(f'{no_group} replacement index "{shown(name)}"')
+            raise BadReplacement
+        self._parts.append(number)
+        self.greatest = max(self.greatest, number)
+
+    def result(self) -> Result:
+        """The function from a match to the result."""
+        if not self.greatest:
+            return constant(shown(b"".join(part for part in self._parts if isinstance(part, bytes))))
+        parts = tuple(self._parts)
+
+        def result(found: Groups) -> str:
+            return shown(b"".join(part if isinstance(part, bytes) else found[part] for part in parts))
+
+        return result
 
 
-def compile_result(text: str, groups: int, warn: Warn, where: str) -> Result:
-    """The function from a match to the result that `text` writes. `groups`: how many the pattern has, 0 for a negated one.
-    Raises BadReplacement."""
-    parts: list[str | int] = []
-    last = 0
-    for reference in _REFERENCE.finditer(text):
-        parts.append(text[last : reference.start()])
-        last = reference.end()
-        kind = reference.lastgroup
-        if kind == "dollar":
-            parts.append("$")
-        elif kind in _CLOSE:
-            parts.append(_number(reference[kind], groups, warn, where))
-        elif kind == "open":
-            warn(f'truncated macro reference: "{text}"')
-            raise BadReplacement("bad replacement syntax")
-        else:
-            warn(f'empty macro name: "{text}"')
-            raise BadReplacement("bad replacement syntax")
-    parts.append(text[last:])
-    if not any(isinstance(part, int) for part in parts):
-        return constant("".join(map(str, parts)))
-    return _substitute(tuple(parts))
-
-
-def _substitute(parts: tuple[str | int, ...]) -> Result:
-    def result(match: re.Match[str]) -> str:
-        return "".join(part if isinstance(part, str) else match[part] or "" for part in parts)
-
-    return result
+def shown(octets: bytes) -> str:
+    """Octets as text: UTF-8, others as surrogate escapes."""
+    return octets.decode("utf-8", "surrogateescape")

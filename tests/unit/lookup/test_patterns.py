@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.drive import drive
 
-from gatepost.lookup.port import LookupFailure, Unavailable
+from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Tables
 
 
@@ -28,7 +28,14 @@ HOLDS = [
     ("regexp:{{if /a/} {if !/b/} {/c/ ac} {endif} {/b/ ab} {endif} {/b/ only b}}", "ab", "ab"),
     ("regexp:{{if /a/} {if !/b/} {/c/ ac} {endif} {/b/ ab} {endif} {/b/ only b}}", "bc", "only b"),
     ("regexp:{{/^a*?$/ x}}", "aaa", "x"),
-    ("regexp:{{/a{x}/ x}}", "a{x}", "x"),
+    ("regexp:{{/a**/ x}}", "aa", "x"),
+    ("regexp:{{/a/!/b/ x}}", "a", "x"),
+    ("regexp:{{/a/!/b/ x}}", "ab", None),
+    ("regexp:{{/(a)/!/B/i x$1} {/b/ y}}", "ab", "xa"),
+    (r"regexp:{{/(a)|(b)/ <$1$2>}}", "b", "<b>"),
+    ("regexp:{{/x|xyz/ yes} {/(x|xyz)/ $1}}", "xyz", "yes"),
+    ("regexp:{{/(x|xyz)/ $1}}", "xyz", "xyz"),
+    ("regexp:{{/^[[:alpha:]]$/ x}}", "\udce9", None),
     ("regexp:{{/a)b/ x}}", "a)b", "x"),
     ("regexp:{{/[]a]/ x}}", "]", "x"),
     (r"regexp:{{/[a\]/ x}}", "\\", "x"),
@@ -55,6 +62,19 @@ HOLDS = [
     ("pcre:{{/[[:^digit:]]/ x}}", "5", None),
     (r"pcre:{{/(a)\g{-1}/ x}}", "aa", "x"),
     ("pcre:{{/é(.*)/ $1}}", "éü\udcff", "ü\udcff"),
+    ("pcre:{{/./ x}}", "", None),
+    ("pcre:{{/^/ x}}", "", "x"),
+    (r"pcre:{{/a\Kb/ x}}", "ab", "x"),
+    (r"pcre:{{/^(\((?:[^()]|(?1))*\))$/ x}}", "(a(b)c)", "x"),
+    (r"pcre:{{/^(\((?:[^()]|(?1))*\))$/ x}}", "(a(bc)", None),
+    ("pcre:{{/(?|a(.)|b(..))/ $1}}", "bcd", "cd"),
+    (r"pcre:{{/(*UTF)^\p{L}$/ x}}", "é", "x"),
+    (r"pcre:{{/^\X$/ x}}", "e", "x"),
+    ("pcre:{{/(?<=a|bc)d/ x}}", "bcd", "x"),
+    ("pcre:{{/a+(*SKIP)b/ x}}", "aab", "x"),
+    ("pcre:{{/a(*COMMIT)b|ac/ x}}", "aac", None),
+    (r"pcre:{{/\Gb/ x}}", "ab", None),
+    ("pcre:{{/(?<n>a)(?&n)/ x$1}}", "aa", "xa"),
     ("cidr:{{192.168.1.1 one} {192.168.0.0/16 net}}", "192.168.1.1", "one"),
     ("cidr:{{192.168.1.1 one} {192.168.0.0/16 net}}", "192.168.2.1", "net"),
     ("cidr:{{!10.0.0.0/8 not ten}}", "::1", None),
@@ -83,10 +103,16 @@ MISTAKES = [
     ("regexp", "/a(b/ u", "Unmatched ( or \\("),
     ("regexp", "/*a/ u", "Invalid preceding regular expression"),
     ("regexp", "/[[:foo:]]/ u", "Invalid character class name"),
+    ("regexp", "/a{x}/ u", "Invalid content of \\{\\}"),
+    ("regexp", "/((a{1,255}){1,255}){1,255}/ u", "Regular expression too big"),
+    (r"regexp", r"/(b)\2/ u", "Invalid back reference"),
     ("regexp", "/missing/", "no replacement text: using empty string"),
     ("pcre", "/unclosed", 'no closing regexp delimiter "/": ignoring this rule'),
     ("pcre", "/a(b/ u", "error in regex at offset 3: missing closing parenthesis"),
     ("pcre", "/[a/ u", "error in regex at offset 2: missing terminating ] for character class"),
+    (r"pcre", r"/(b)\2/ u", "error in regex at offset 4: reference to non-existent subpattern"),
+    ("pcre", "/(a)/ $2", 'out of range replacement index "2": skipping this rule'),
+    ("pcre", "/a/!/b/ x", 'unknown regexp option "!": skipping this rule'),
     ("pcre", "/x/q flag", 'unknown regexp option "q": skipping this rule'),
     ("pcre", "/x/X flag", 'ignoring obsolete regexp option "X"'),
     (
@@ -106,12 +132,6 @@ MISTAKES = [
 def test_a_mistake_is_named_and_skipped(kind: str, rule: str, said: str) -> None:
     name = f"{{{{{rule}}}}}"
     assert ask(f"{kind}:{name}", "none")[1] == [f"{kind} map {name}, line 1: {said}"]
-
-
-@pytest.mark.parametrize("pattern", [r"a\Kb", "(?R)", "(?|a|b)", r"\p{L}", "(?<=a|bc)d", "a(*SKIP)b"])
-def test_what_cannot_be_translated_is_refused(pattern: str) -> None:
-    with pytest.raises(Unavailable, match=r"line 1: .*not supported"):
-        ask(f"pcre:{{{{/{pattern}/ REJECT}}}}", "x")
 
 
 @given(
