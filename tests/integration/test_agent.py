@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="needs root: else the a
 
 
 def _ask(gatepost: System, request: Request, content: bytes = b"") -> Answer:
-    return asyncio.run(AgentClient(str(gatepost.spool / "private" / "agent"), 10.0).ask(request, [content]))
+    return asyncio.run(AgentClient(str(gatepost.spool / "gatepost" / "agent"), 10.0).ask(request, [content]))
 
 
 def _mailbox(path: str, gid: int = 65534) -> Mailbox:
@@ -85,7 +85,7 @@ def test_letters_are_judged_one_by_one(system: Make) -> None:
     base = gatepost.folder / "Maildir"
     paths = (f"{base}/other/", f"{gatepost.folder}/elsewhere/", "/etc/", f"{base}/another/")
     letters = tuple(Letter(_mailbox(path), path.encode()) for path in paths)
-    agent = AgentClient(str(gatepost.spool / "private" / "agent"), 10.0)
+    agent = AgentClient(str(gatepost.spool / "gatepost" / "agent"), 10.0)
     answers = asyncio.run(agent.deliver(letters))
     assert [type(answer) for answer in answers] == [Done, Failed, Failed, Done]
     for path in (paths[0], paths[3]):

@@ -38,6 +38,7 @@ _MAIN = {
     "maillog_file": "{dir}/mail.log",
     "maillog_file_prefixes": "{dir}",
     "mail_owner": OWNER,
+    "default_privs": "daemon",
     "setgid_group": "nogroup",
     "myhostname": "mail.example.test",
     "mydestination": "",

@@ -30,6 +30,7 @@ def main(argv: Sequence[str]) -> int:
 def _audit(command: Command, *, thorough: bool) -> int:
     tally = Tally(ended={})
     lost = harmless = 0
+    command.become_owner()
     try:
         for finding in audit(command.queue_directory, tally, thorough=thorough):
             print(_line(finding))

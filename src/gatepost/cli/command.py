@@ -1,6 +1,7 @@
 """What the queue commands and sendmail have in common: their configuration, and how they tell what goes wrong, as Postfix's
 commands do: `program: severity: text` on stderr, and the same in the mail log where they may write it."""
 
+import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -12,6 +13,13 @@ from gatepost.cli.location import configuration_directory
 
 if TYPE_CHECKING:
     from gatepost.config.configuration import Configuration
+    from gatepost.service.log import Log
+
+
+# What commands import when they are about to read the queue: mail_owner may not be able to read the installation.
+_FOR_THE_QUEUE = (
+    "gatepost.queue.actions", "gatepost.queue.flushing", "gatepost.queue.inspect", "gatepost.queue.listing", "heapq", "sqlite3",
+)  # fmt: skip
 
 
 class Fatal(Exception):
@@ -72,16 +80,37 @@ class Command:
 
     def log(self, text: str, severity: str = "") -> None:
         """A line in the mail log, where this user may write it; else syslog's users' way in, or nobody hears of it."""
-        from gatepost.config.configuration import ConfigurationError
         from gatepost.events.records import Note
+
+        if self._log is not None:
+            self._log.emit(Note(self.service, text, severity))
+            self._log.flush()
+
+    @cached_property
+    def _log(self) -> "Log | None":
+        from gatepost.config.configuration import ConfigurationError
         from gatepost.service.log import Log
 
         try:
-            log = Log(self.configuration)
-            log.emit(Note(self.service, text, severity))
-            log.flush()
+            return Log(self.configuration)
         except (OSError, ConfigurationError, Fatal):
-            return  # stderr has it
+            return None  # stderr has it
+
+    def become_owner(self) -> None:
+        """Root looks at the queue, and changes it, as mail_owner, for good: in folders of others root would follow their links, and
+        leave files that the mail system cannot open. What is needed of root's is opened before. Raises Fatal."""
+        if not is_superuser():
+            return
+        from gatepost.service.privileges import become
+
+        owner = self.value("mail_owner")
+        _ = self.queue_directory, self._log
+        for name in _FOR_THE_QUEUE:
+            importlib.import_module(name)
+        try:
+            become(owner)
+        except KeyError:
+            raise Fatal(f"parameter mail_owner: unknown user name value: {owner}", logged=False) from None
 
 
 def run(command: Command, body: Callable[[], int], *, failure: int) -> int:

@@ -69,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
         return 1
     from gatepost.cli.postfix import run
 
-    return run(conf, lambda: _greet(folder, conf))
+    return run(conf, lambda: _greet(folder, conf), demo=True)
 
 
 def write_configuration(folder: Path) -> Path:

@@ -68,6 +68,7 @@ def _read(command: Command, identity: QueueId) -> StoredMessage | None:
 
     from gatepost.queue.transaction import DamagedMessage
 
+    command.become_owner()
     try:
         found = read(command.queue_directory, identity)
     except DamagedMessage as damage:

@@ -1,7 +1,5 @@
 """`gatepost start|stop|reload|status|check|abort|flush|logrotate`, also as `postfix start` and so on (postfix(1))."""
 
-import errno
-import fcntl
 import itertools
 import os
 import signal
@@ -93,7 +91,7 @@ def _acting(action: Callable[[Path], int], directory: Path) -> int:
 
     try:
         return action(directory)
-    except ConfigurationError as error:
+    except (ConfigurationError, OSError) as error:
         return _fatal(str(error))
 
 
@@ -143,13 +141,13 @@ def _in_background(directory: Path) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) or 1
 
 
-def run(directory: Path, on_serving: Callable[[], object] = lambda: None) -> int:
+def run(directory: Path, on_serving: Callable[[], object] = lambda: None, *, demo: bool = False) -> int:
     """Be the supervisor of the mail system in `directory` until told to stop."""
     from gatepost.config.configuration import ConfigurationError
     from gatepost.service.supervisor import StartFailure, Supervisor
 
     try:
-        return Supervisor(directory).run(on_serving)
+        return Supervisor(directory, demo=demo).run(on_serving)
     except (StartFailure, ConfigurationError) as error:
         return _fatal(str(error))
 
@@ -181,25 +179,12 @@ def _name(severity: str, faults: Iterable["Fault"]) -> None:
         sys.stderr.write(f"gatepost: {severity}: {fault}\n")
 
 
-def _pid_file(directory: Path) -> Path:
-    from gatepost.config.configuration import load
-
-    return Path(load(directory).value("queue_directory")) / "pid" / "master.pid"
-
-
 def running_pid(directory: Path) -> int | None:
-    """pid of the running supervisor, None where none holds the lock of the pid file."""
-    try:
-        with open(_pid_file(directory)) as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except OSError as error:
-                if error.errno in (errno.EAGAIN, errno.EACCES):
-                    return int(file.read())
-                raise
-    except (FileNotFoundError, ValueError):
-        return None
-    return None
+    """pid of the running supervisor, None where none runs. Raises ConfigurationError, OSError."""
+    from gatepost.config.configuration import load
+    from gatepost.service.pid_file import holder
+
+    return holder(Path(load(directory).value("queue_directory")))
 
 
 def _tell(directory: Path, number: int) -> int | None:

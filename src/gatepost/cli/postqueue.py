@@ -59,6 +59,7 @@ def _show(command: Command, form: Callable[[Iterable["ListedMessage"]], Iterator
     from gatepost.queue import inspect
 
     if _may_read_queue(command):
+        command.become_owner()
         messages = inspect.messages(command.queue_directory, lambda path, error: command.warn(f"{path}: {error}"))
     else:
         messages = _told(command)
@@ -107,6 +108,7 @@ def _change(command: Command, request: tuple[tuple[str, str], ...], directly: Ca
         return
     import sqlite3
 
+    command.become_owner()
     try:
         directly(command.queue_directory)
     except sqlite3.Error as error:

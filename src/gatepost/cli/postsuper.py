@@ -69,7 +69,8 @@ def _run(command: Command, options: list[tuple[str, str]], operands: list[str]) 
     for name in operands:
         if name not in _QUEUES:
             raise Fatal(f"invalid directory name: {name}")
-    super_ = _Super(command, _selection(options, operands))
+    super_ = _Super(command, _selection(options, operands), _person())
+    command.become_owner()
     asked = [(_DEEDS[name], value) for name, value in options if name in _DEEDS]
     for deeds, value in asked:
         super_.do(deeds, value)
@@ -104,11 +105,12 @@ def _selection(options: list[tuple[str, str]], queues: list[str]) -> actions.Sel
 
 
 class _Super:
-    """Does deeds, and counts them."""
+    """Does deeds in the name of `person`, and counts them."""
 
-    def __init__(self, command: Command, selection: actions.Selection) -> None:
+    def __init__(self, command: Command, selection: actions.Selection, person: str) -> None:
         self._command = command
         self._selection = selection
+        self._person = person
         self._counts = dict.fromkeys(_SUMMARIES, 0)
 
     def do(self, deeds: Sequence[Deed], value: str) -> None:
@@ -124,13 +126,15 @@ class _Super:
     def _do_all(self, action: actions.Action) -> int:
         now = time.time()
         queue = self._command.queue_directory
-        return actions.by_selection(queue, action, self._selection, by=_person(), now=now, due=self._next_run(now))
+        return actions.by_selection(queue, action, self._selection, by=self._person, now=now, due=self._next_run(now))
 
     def _do_one(self, deed: Deed, identity: QueueId) -> None:
         def change() -> int:
             now, queues = time.time(), self._selection.queues
             queue = self._command.queue_directory
-            done, _ = actions.by_ids(queue, deed.action, [identity], queues=queues, by=_person(), now=now, due=self._next_run(now))
+            done, _ = actions.by_ids(
+                queue, deed.action, [identity], queues=queues, by=self._person, now=now, due=self._next_run(now)
+            )
             return len(done)
 
         if self._in_database(change):

@@ -4,13 +4,13 @@ Postfix finds most of these when a daemon first needs them, hours later; here th
 """
 
 import os
-import pwd
 import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
 
 from msgspec import Struct
 
+from gatepost.config.accounts import OWNERS, accounts_that_are_refused, uid_of
 from gatepost.config.configuration import Configuration
 from gatepost.config.faults import ConfigurationError, Fault
 from gatepost.config.master import by_key
@@ -19,14 +19,6 @@ from gatepost.config.tables import TABLE_PARAMETERS, sources, unknown_names
 from gatepost.config.transports import BUILT_IN
 from gatepost.config.usage import Scope, scopes
 from gatepost.config.values import split
-
-
-def _has_account(name: str) -> bool:
-    try:
-        pwd.getpwnam(name)
-    except KeyError:
-        return False
-    return True
 
 
 def _has_port(name: str) -> bool:
@@ -47,7 +39,7 @@ class System(Struct, frozen=True):
 
     exists: Callable[[str], bool] = os.path.exists
     text_of: Callable[[str], str] = text_of
-    has_account: Callable[[str], bool] = _has_account
+    uid_of: Callable[[str], int | None] = uid_of
     has_port: Callable[[str], bool] = _has_port
     privileged: bool = os.geteuid() == 0
 
@@ -148,10 +140,11 @@ def _files(configuration: Configuration, system: System) -> Iterator[Fault]:
 def _accounts(configuration: Configuration, system: System) -> Iterator[Fault]:
     if not system.privileged:
         return
-    for name in ("mail_owner", "default_privs"):
+    for name in OWNERS:
         account = configuration.value(name)
-        if not system.has_account(account):
+        if system.uid_of(account) is None:
             yield configuration.fault(name, f"{name}: no such user: {account}", f"create the user or set {name}")
+    yield from accounts_that_are_refused(configuration, system.uid_of)
 
 
 def _domains(configuration: Configuration, system: System) -> Iterator[Fault]:

@@ -55,9 +55,18 @@ class Damaged(Exception):
 
 def write(maildrop: Path, submission: Submission, content: Iterable[bytes]) -> Path:
     """Leave a message in `maildrop`; durable when this returns. Raises OSError, and what `content` raises."""
-    name = maildrop / secrets.token_hex(16)
+    # The folder itself, not where a link leads that mail_owner may have put in its place: root submits mail, too.
+    folder = os.open(maildrop, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        return maildrop / _write(folder, secrets.token_hex(16), submission, content)
+    finally:
+        os.close(folder)
+
+
+def _write(folder: int, name: str, submission: Submission, content: Iterable[bytes]) -> str:
+    """Write the file `name` of an open folder, and give it its final name, which is returned."""
     # Readable for the mail owner, who could not read it else: the folder cannot be listed, and the name cannot be guessed.
-    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=folder)
     try:
         os.fchmod(descriptor, 0o644)
         with os.fdopen(descriptor, "wb") as file:
@@ -66,10 +75,10 @@ def write(maildrop: Path, submission: Submission, content: Iterable[bytes]) -> P
                 file.write(chunk)
             file.flush()
             os.fsync(file.fileno())
-        final = name.with_suffix(COMPLETE)
-        os.rename(name, final)
+        final = name + COMPLETE
+        os.rename(name, final, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
-        os.unlink(name)
+        os.unlink(name, dir_fd=folder)
         raise
     return final
 

@@ -1,5 +1,6 @@
 """`gatepost check`: what the configuration's own room finds, and what only those know who use a value: restrictions, TLS levels."""
 
+import contextlib
 from collections.abc import Iterator, Mapping
 
 from gatepost.config.check import check as faults_of_names
@@ -8,9 +9,11 @@ from gatepost.config.faults import Fault
 from gatepost.config.master import ServiceEntry
 from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
 from gatepost.deliver.tls_policy import BadTlsPolicy, Level, default_level
+from gatepost.service import directories
 from gatepost.service.check_lists import check_lists
 from gatepost.service.cleanup_line import cleanup_line
 from gatepost.service.listeners import LISTENING_PROGRAMS
+from gatepost.service.settings import MasterSettings
 from gatepost.service.unseen import complaints, placed
 
 
@@ -26,7 +29,15 @@ def check(configuration: Configuration) -> tuple[Fault, ...]:
     for program in ("smtp", "lmtp"):
         for overrides in (None, *(entry.overrides for entry in configuration.services if entry.command == program)):
             found += _tls_level(configuration, program, overrides)
+    found += _directories(configuration)
     return tuple(dict.fromkeys(found))
+
+
+def _directories(configuration: Configuration) -> Iterator[Fault]:
+    """Owners and modes of what is there: some of these refuse the start."""
+    with contextlib.suppress(KeyError):  # no such mail_owner, and told already
+        for one in directories.complaints(configuration.view(MasterSettings)):
+            yield Fault(str(one.file), 0, one.text, one.remedy)
 
 
 def _cleanup(configuration: Configuration, entry: ServiceEntry) -> Iterator[Fault]:

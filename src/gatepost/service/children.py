@@ -54,7 +54,8 @@ class Children:
             os.close(ready_write)
             raise
         if pid == 0:
-            os.close(ready_read)
+            for pipe in (ready_read, *(child.ready for child in self.running.values())):
+                os.close(pipe)
             _run(body, ready_write)
         os.close(ready_write)
         child = Child(pid, role, generation, time.monotonic(), ready_read)

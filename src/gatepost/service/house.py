@@ -29,6 +29,7 @@ from gatepost.service import settings
 from gatepost.service.background import lasting
 from gatepost.service.cleanup_line import cleanup_line
 from gatepost.service.internal_mail import InternalMail
+from gatepost.service.listeners import AGENT_SOCKET
 from gatepost.service.log import Log
 from gatepost.service.transports import Transports
 from gatepost.state.port import Counters
@@ -52,7 +53,7 @@ class House:
         self.routing = self._routing()
         self.resolver = AresResolver(time.monotonic)
         self.counters = counters
-        self.agent = AgentClient(str(self.queue_directory / "private" / "agent"), settings.AGENT_TIME_LIMIT)
+        self.agent = AgentClient(str(self.queue_directory / AGENT_SOCKET), settings.AGENT_TIME_LIMIT)
         self.partitions = Partitions(
             self.queue_directory,
             emit=self.emit,

@@ -1,12 +1,14 @@
 """Listening sockets: which ones the configuration wants, bound in the supervisor and inherited by the workers.
 
 `inet` services listen on `inet_interfaces` unless their name says where (`127.0.0.1:10025`); `unix` services on
-`<queue_directory>/private|public/<name>`. A reload keeps the sockets that stay, binds what is new and closes the rest.
+`<queue_directory>/private|public/<name>`, made as mail_owner, whose folders these are. The agent's socket is mail_owner's too,
+but in a folder that is not. A reload keeps the sockets that stay, binds what is new and closes the rest.
 """
 
 import contextlib
 import errno
 import os
+import pwd
 import socket
 import stat
 import time
@@ -19,9 +21,13 @@ from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry
 from gatepost.config.ports import known_ports, port_number
 from gatepost.queue.user_requests import FLUSH, SHOWQ
+from gatepost.service.directories import OWN, own_folder
+from gatepost.service.privileges import acting_as
 from gatepost.service.settings import MasterSettings
 
 _BACKLOG = 1024
+AGENT_SOCKET = Path(OWN) / "agent"
+"""Below queue_directory."""
 _BIND_PATIENCE = 3.0  # seconds: a predecessor that was just killed may still hold the port
 
 # Programs that take connections from outside; other unix services of master.cf need no socket here (docs/services.md).
@@ -61,19 +67,23 @@ class Listeners:
         self._of_users: dict[Path, socket.socket] = {}
         self._left_over: list[socket.socket] = []
         self._new: list[socket.socket] = []
+        self._owner = (os.geteuid(), os.getegid())
 
     def bind(self, configuration: Configuration) -> None:
-        """Bind everything that `configuration` wants. Raises BindFailure."""
+        """Bind everything that `configuration` wants. Raises BindFailure, UnsafeDirectory, OSError, KeyError for an unknown
+        owner."""
         settings = configuration.view(MasterSettings)
+        queue = Path(settings.queue_directory)
+        self._owner = _owner(settings)
         for entry, address in wanted(configuration):
             if address not in self._bound:
-                self._bound[address] = _listen(address, entry)
+                self._bound[address] = _listen(address, entry, self._owner)
             self._entries[address] = entry
         if self._agent is None:
-            self._agent = _listen_unix(str(Path(settings.queue_directory) / "private" / "agent"), settings, 0o600)
+            self._agent = _listen_for_agent(queue, self._owner)
         for path in (SHOWQ, FLUSH):
             if path not in self._of_users:
-                self._of_users[path] = _listen_unix(str(Path(settings.queue_directory) / path), settings, 0o666)
+                self._of_users[path] = _listen_unix(str(queue / path), self._owner, 0o666)
 
     def rebound(self, configuration: Configuration) -> "Listeners":
         """The listeners of a new configuration, sharing the sockets that stay. Raises BindFailure and leaves ours as they are."""
@@ -101,6 +111,13 @@ class Listeners:
     def sockets(self) -> tuple[Listener, ...]:
         return tuple(Listener(self._entries[address], address, sock) for address, sock in self._bound.items())
 
+    def close_but(self, *kept: socket.socket) -> None:
+        """In a child: close what it does not serve. `kept`: the sockets that it does, none: those of master.cf's services."""
+        services = self._bound.values() if kept else ()
+        for sock in (self._agent, *self._of_users.values(), *services):
+            if sock is not None and sock not in kept:
+                sock.close()
+
     def agent_socket(self) -> socket.socket:
         """Where the agent takes requests from the workers."""
         assert self._agent is not None, "bind() comes first"
@@ -114,7 +131,7 @@ class Listeners:
         for address, sock in self._bound.items():
             sock.close()
             if address.path:
-                with contextlib.suppress(FileNotFoundError):
+                with acting_as(*self._owner), contextlib.suppress(OSError):
                     os.unlink(address.path)
         for own in (self._agent, *self._of_users.values()):
             if own:
@@ -203,10 +220,18 @@ def _resolve(host: str, families: set[socket.AddressFamily], entry: ServiceEntry
     return list(dict.fromkeys(str(answer[4][0]) for answer in found if answer[0] in families))
 
 
-def _listen(address: Address, entry: ServiceEntry) -> socket.socket:
+def _owner(settings: MasterSettings) -> tuple[int, int]:
+    """uid and gid of those whose sockets users of `private` and `public` look for. Raises KeyError."""
+    if os.geteuid() != 0:
+        return os.geteuid(), os.getegid()
+    user = pwd.getpwnam(settings.mail_owner)
+    return user.pw_uid, user.pw_gid
+
+
+def _listen(address: Address, entry: ServiceEntry, owner: tuple[int, int]) -> socket.socket:
     try:
         if address.path:
-            return _listen_unix(address.path, None, 0o666)
+            return _listen_unix(address.path, owner, 0o666)
         return _listen_inet(address)
     except OSError as error:
         hint = {
@@ -238,18 +263,32 @@ def _listen_inet(address: Address) -> socket.socket:
     return sock
 
 
-def _listen_unix(path: str, settings: MasterSettings | None, mode: int) -> socket.socket:
-    with contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise FileExistsError(errno.EEXIST, f"{path} is not a socket: move it away")
-        os.unlink(path)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.bind(path)
-    os.chmod(path, mode)
-    if settings and os.getuid() == 0:
-        import pwd
+def _listen_for_agent(queue: Path, owner: tuple[int, int]) -> socket.socket:
+    """The socket on which the workers ask the agent, and only they can: it is mail_owner's, in a folder where nobody but us could
+    put another one in its place."""
+    with own_folder(queue, OWN) as folder:
+        sock = _listen_unix(f"/proc/self/fd/{folder}/{AGENT_SOCKET.name}", (os.geteuid(), os.getegid()), 0o600)
+        if os.geteuid() == 0:
+            os.chown(AGENT_SOCKET.name, owner[0], -1, dir_fd=folder, follow_symlinks=False)
+    return sock
 
-        os.chown(path, pwd.getpwnam(settings.mail_owner).pw_uid, -1)
+
+def _listen_unix(path: str, owner: tuple[int, int], mode: int) -> socket.socket:
+    """A socket at `path`, made by `owner` in a folder of theirs, in the place of one that was left there. Raises OSError."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o777 & ~mode)
+    try:
+        with acting_as(*owner):
+            with contextlib.suppress(FileNotFoundError):
+                if not stat.S_ISSOCK(os.lstat(path).st_mode):
+                    raise FileExistsError(errno.EEXIST, f"{path} is not a socket: move it away")
+                os.unlink(path)
+            sock.bind(path)
+    except OSError:
+        sock.close()
+        raise
+    finally:
+        os.umask(before)
     sock.listen(_BACKLOG)
     sock.setblocking(False)
     return sock

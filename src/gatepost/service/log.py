@@ -8,16 +8,20 @@ import copy
 import functools
 import os
 import socket
+import stat
 import sys
 import syslog
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
 from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.events.maillog import Stamp, words
 from gatepost.events.records import Emit, Event, Note
+from gatepost.service.directories import weakest
+from gatepost.service.privileges import acting_as
 
 _LEVELS = {
     "": syslog.LOG_INFO, "warning": syslog.LOG_WARNING, "error": syslog.LOG_ERR, "fatal": syslog.LOG_CRIT, "panic": syslog.LOG_CRIT,
@@ -151,7 +155,12 @@ def _open(maillog_file: str) -> int:
         return 2
     if maillog_file == "/dev/stdout":
         return 1
-    return os.open(maillog_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    path = Path(maillog_file)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    if os.geteuid() == 0 and path.parent.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        flags |= os.O_NOFOLLOW  # others may have put a link there
+    with acting_as(*weakest(path)):  # in a folder of mail_owner, say, root is to write what mail_owner could write, and no more
+        return os.open(path, flags, 0o644)
 
 
 def _open_syslog() -> socket.socket | None:

@@ -1,12 +1,14 @@
-"""Giving up privileges, and dying with the parent. The only place that calls setuid and prctl.
+"""Giving up privileges, for good or for a while, and dying with the parent. The only place that calls setuid and prctl.
 
 Failure: every function raises OSError (or KeyError for an unknown user); the caller ends the process then.
 """
 
+import contextlib
 import ctypes
 import os
 import pwd
 import signal
+from collections.abc import Iterator
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _PR_SET_NO_NEW_PRIVS = 38
@@ -41,6 +43,25 @@ def become(owner: str) -> None:
     os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
     os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+@contextlib.contextmanager
+def acting_as(uid: int, gid: int) -> Iterator[None]:
+    """Have what is done meanwhile checked as done by uid:gid: what root does in a folder of others can then do no more than they
+    could themselves. Does nothing unless root. For processes with one thread."""
+    if os.geteuid() != 0 or uid == 0:
+        yield
+        return
+    groups, group = os.getgroups(), os.getegid()
+    os.setgroups([gid])
+    os.setegid(gid)
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+        os.setgroups(groups)
 
 
 class _CapabilityHeader(ctypes.Structure):

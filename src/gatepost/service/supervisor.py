@@ -10,8 +10,6 @@ Contract
 Failure: what cannot be bound or created at the start is one `fatal:` line and exit status 1.
 """
 
-import contextlib
-import fcntl
 import gc
 import itertools
 import os
@@ -22,15 +20,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from gatepost.config.configuration import ConfigurationError
+from gatepost.config.accounts import accounts_that_are_refused
+from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.config.usage import missing
 from gatepost.events.records import Note
 from gatepost.net.openssl import TICKET_SECRET
 from gatepost.queue.user_requests import FLUSH, SHOWQ
-from gatepost.service import agent, preload, showq, worker
+from gatepost.service import agent, pid_file, preload, showq, worker
 from gatepost.service.anvil import Anvil
 from gatepost.service.children import Children, Role, how_it_ended
-from gatepost.service.directories import create_missing
+from gatepost.service.directories import UnsafeDirectory, create_missing
 from gatepost.service.faults import STARTED_AGAIN, Faults
 from gatepost.service.grants import grants_of
 from gatepost.service.listeners import BindFailure, Listeners
@@ -53,10 +52,11 @@ class StartFailure(Exception):
 
 
 class Supervisor:
-    """One running mail system."""
+    """One running mail system. `demo`: mail_owner may be whoever it is, root too, for nothing leaves this machine."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, demo: bool = False) -> None:
         self._directory = directory
+        self._demo = demo
         self._children = Children()
         self._listeners = Listeners()
         self._generation = 0
@@ -65,7 +65,7 @@ class Supervisor:
         self._anvil_wait = 0.0
         self._tickets = os.urandom(TICKET_SECRET)  # a new one with each reload: what it protects is not kept longer than need be
         self._pid = os.getpid()
-        self._configuration = load_to_serve(directory)
+        self._configuration = self._load()
         self._settings = self._configuration.view(MasterSettings)
         self._children.longest_pause = self._settings.service_throttle_time
 
@@ -75,11 +75,15 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
             create_missing(self._settings)
-            self._lock = take_lock(self._settings)
+            self._lock = pid_file.take(Path(self._settings.queue_directory))
             self._log = Log(self._configuration)
             self._anvil = Anvil(worker_count(self._settings))
             self._listeners.bind(self._configuration)
-        except (OSError, KeyError, BindFailure) as error:
+        except pid_file.AlreadyRunning:
+            raise StartFailure("the Postfix mail system is already running") from None
+        except KeyError as error:
+            raise StartFailure(error.args[0]) from error
+        except (OSError, BindFailure, UnsafeDirectory) as error:
             raise StartFailure(str(error)) from error
         self._say(f"daemon started -- version {self._settings.mail_version}, configuration {self._directory}")
         self._say_what_is_missing()
@@ -99,6 +103,13 @@ class Supervisor:
                 faults.tell(fault, "the mail system goes on as it was")
                 time.sleep(_FAULT_PAUSE)
         return self._stop()
+
+    def _load(self) -> Configuration:
+        """The configuration as it stands now. Raises ConfigurationError."""
+        configuration = load_to_serve(self._directory)
+        if os.geteuid() == 0 and not self._demo and (faults := tuple(accounts_that_are_refused(configuration))):
+            raise ConfigurationError(faults)
+        return configuration
 
     def _start_all(self) -> None:
         self._fork(_AGENT)
@@ -125,8 +136,10 @@ class Supervisor:
 
     def _live(self, role: Role, ready: int, faults: Faults) -> None:
         """The first steps of a child: nothing of the sender's is read before the privileges are gone."""
+        os.close(self._lock)
         self._listeners.close_left_over()  # else nobody would ever accept what still connects there
         if role.name == "worker":
+            self._listeners.close_but()
             listeners = self._listeners.sockets()
             tls = {
                 listener.entry.key: load_tls(self._configuration, listener.entry, self._log.emit, self._tickets)
@@ -136,12 +149,15 @@ class Supervisor:
             self._give_up_privileges()
             worker.run(worker.Inheritance(self._configuration, listeners, tls, self._log, faults, counters, role.number, ready))
         elif role == _SHOWQ:
-            self._give_up_privileges()
             listings, flushes = self._listeners.user_socket(SHOWQ), self._listeners.user_socket(FLUSH)
+            self._listeners.close_but(listings, flushes)
+            self._give_up_privileges()
             showq.run(showq.Inheritance(self._configuration, listings, flushes, self._log, faults, ready))
         else:
+            listener = self._listeners.agent_socket()
+            self._listeners.close_but(listener)
             die_with_parent(self._pid)
-            agent.run(agent.Inheritance(self._listeners.agent_socket(), grants_of(self._configuration), self._log, ready))
+            agent.run(agent.Inheritance(listener, grants_of(self._configuration), self._log, ready))
 
     def _give_up_privileges(self) -> None:
         become(self._settings.mail_owner)
@@ -175,11 +191,11 @@ class Supervisor:
 
     def _reload(self) -> None:
         try:
-            configuration = load_to_serve(self._directory)
+            configuration = self._load()
             settings = configuration.view(MasterSettings)
             listeners = self._listeners.rebound(configuration)
             self._log.reopen(configuration)  # before the workers, who inherit it: the file may have been rotated away
-        except (ConfigurationError, BindFailure, OSError) as error:
+        except (ConfigurationError, BindFailure, UnsafeDirectory, OSError, KeyError) as error:
             self._say(f"reload refused, the old configuration keeps running: {error}", "error")
             return
         before = self._configuration, self._settings, self._listeners, self._generation
@@ -251,18 +267,3 @@ class Supervisor:
 def worker_count(settings: MasterSettings) -> int:
     """`worker_processes`, or one per CPU core that this process may use."""
     return settings.worker_processes or len(os.sched_getaffinity(0))
-
-
-def take_lock(settings: MasterSettings) -> int:
-    """Write our pid into the locked pid file; the lock lasts as long as the process. Raises StartFailure if another holds it."""
-    path = Path(settings.queue_directory) / "pid" / "master.pid"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            os.close(descriptor)
-        raise StartFailure("the Postfix mail system is already running") from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid():>10}\n".encode(), 0)
-    return descriptor

@@ -1,7 +1,5 @@
 """postfix(1): what its exit status says of a configuration."""
 
-import os
-import pwd
 from pathlib import Path
 
 import pytest
@@ -20,8 +18,9 @@ from gatepost.cli.postfix import check
     ],
 )
 def test_check(tmp_path: Path, capsys: pytest.CaptureFixture[str], main: str, status: int, told: str) -> None:
-    user = pwd.getpwuid(os.getuid()).pw_name  # a fresh machine has no user postfix
-    (tmp_path / "main.cf").write_text(f"compatibility_level = 3.6\nmyhostname = mail.test\nmail_owner = {user}\n{main}")
+    accounts = "mail_owner = nobody\ndefault_privs = daemon\n"  # a fresh machine has no user postfix
+    places = f"queue_directory = {tmp_path}/spool\ndata_directory = {tmp_path}/data\n"
+    (tmp_path / "main.cf").write_text(f"compatibility_level = 3.6\nmyhostname = mail.test\n{accounts}{places}{main}")
     (tmp_path / "master.cf").write_text("smtp inet n - n - - smtpd\n")
     assert check(tmp_path) == status
     assert f": {told}: " in capsys.readouterr().err if told else True

@@ -18,7 +18,7 @@ FILES = {"/etc/aliases", "/etc/cert.pem"}
 SYSTEM = System(
     exists=FILES.__contains__,
     text_of=lambda name: (_ for _ in ()).throw(FileNotFoundError(2, "No such file or directory")),
-    has_account=lambda name: name in ("postfix", "nobody"),
+    uid_of={"root": 0, "toor": 0, "postfix": 100, "mail": 100, "nobody": 65534}.get,
     has_port=lambda name: name in ("smtp", "25"),
     privileged=True,
 )
@@ -47,6 +47,10 @@ def test_nothing_wrong(tmp_path: Path) -> None:
         ("alias_maps = proxy:pgsql:/etc/a.cf\n", 'open "pgsql" configuration "/etc/a.cf": No such file or directory'),
         ("smtpd_tls_key_file = /etc/key.pem\n", "smtpd_tls_key_file: no such file: /etc/key.pem"),
         ("mail_owner = nosuchuser\n", "mail_owner: no such user: nosuchuser"),
+        ("mail_owner = toor\n", "parameter mail_owner: user toor has privileged user ID"),
+        ("default_privs = root\n", "parameter default_privs: user root has privileged user ID"),
+        ("default_privs = postfix\n", "parameters default_privs and mail_owner specify the same user postfix"),
+        ("default_privs = mail\n", "parameters default_privs and mail_owner specify the same user postfix"),
     ],
 )
 def test_one_fault_in_main(tmp_path: Path, main: str, text: str) -> None:

@@ -13,9 +13,11 @@ DANE = 'invalid tls security level: "dane"'
 
 
 def faults(path: Path, main: str, master: str = MASTER) -> list[Fault]:
-    (path / "main.cf").write_text("compatibility_level = 3.6\nmail_owner = nobody\n" + main)
+    places = f"queue_directory = {path}/spool\ndata_directory = {path}/data\n"
+    (path / "main.cf").write_text(f"compatibility_level = 3.6\nmail_owner = nobody\n{main}{places}")
     (path / "master.cf").write_text(master)
-    return [fault for fault in check(load(path)) if not fault.text.startswith(("duplicate", "mail_owner"))]
+    of_the_machine = ("duplicate", "mail_owner", "parameters default_privs")
+    return [fault for fault in check(load(path)) if not fault.text.startswith(of_the_machine)]
 
 
 def told(path: Path, main: str, master: str = MASTER) -> list[tuple[str, int, str]]:

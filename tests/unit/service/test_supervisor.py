@@ -26,7 +26,7 @@ def test_a_reload_for_which_there_are_no_processes_changes_nothing(monkeypatch: 
     monkeypatch.setattr(supervisor, "load_to_serve", lambda directory: new)
     monkeypatch.setattr(Children, "fork", fork)
     one = Supervisor.__new__(Supervisor)
-    one._directory = Path("/etc/postfix")
+    one._directory, one._demo = Path("/etc/postfix"), True
     one._log = SimpleNamespace(reopen=opened.append, emit=lambda note: said.append(note.text), flush=lambda: None)  # type: ignore[assignment]
     one._children = Children()
     one._generations, one._generation = itertools.count(2), 1
