@@ -5,12 +5,14 @@ or busy one does not hold up the others.
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from gatepost.lookup.address import split_extension
 from gatepost.mail.outcome import Outcome
 from gatepost.queue.port import QueuedRecipient
 from gatepost.queue.schedule import Window
-from gatepost.queue.settings import Limits, TransportLimits
+from gatepost.queue.settings import Limits, QueueSettings, TransportLimits
 
 if TYPE_CHECKING:
     from gatepost.queue.results import Pass
@@ -122,10 +124,12 @@ class Transport:
 
 
 class Destinations:
-    """All transports and sites that are known at the moment."""
+    """All transports and sites that are known at the moment. `program`: what a transport runs, as in Scheduler."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, settings: QueueSettings, program: Callable[[str], str] = str) -> None:
         self._limits = limits
+        self._settings = settings
+        self._program = program
         self._transports: dict[str, Transport] = {}
         self._sites: dict[str, Site] = {}
 
@@ -135,13 +139,22 @@ class Destinations:
         known = self._transports.get(transport)
         if known is None:
             known = self._transports[transport] = Transport(transport, self._limits(transport))
-        key = transport + _SEPARATOR + nexthop
+        key = transport + _SEPARATOR + (nexthop if "/" in nexthop else nexthop.lower())  # a path is exact, a host name is not
         if known.limits.destination_recipient_limit == 1:
-            key += _SEPARATOR + recipient
+            key = self._of_user(transport, key, recipient)
         site = self._sites.get(key)
         if site is None:
             site = self._sites[key] = Site(known, nexthop, key)
         return site
+
+    def _of_user(self, transport: str, key: str, recipient: str) -> str:
+        """The key of a recipient who is a destination. Extensions and the case of letters make no more of them, as in qmgr(8): a
+        user's slow command would else take the slots of everybody. To local(8), neither do the names of the host."""
+        settings = self._settings
+        local = recipient.rpartition("@")[0] or recipient
+        user, _ = split_extension(local, settings.recipient_delimiter, owner_request_special=settings.owner_request_special)
+        where = "" if self._program(transport) == "local" else key.removeprefix(transport)
+        return transport + _SEPARATOR + user.lower() + where
 
     def crowded(self, jobs: int) -> frozenset[str]:
         """Keys of the sites that need nothing from the store: dead, or with at least `jobs` waiting."""

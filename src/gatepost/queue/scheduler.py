@@ -104,7 +104,7 @@ class Scheduler:
         self._emit = emit
         self._fault = fault or tell_fault("qmgr", emit)
         self._clock = clock
-        self._destinations = Destinations(limits)
+        self._destinations = Destinations(limits, settings, program)
         self._clogging = Clogging(settings, emit, clock)
         self._results = Results(queue, notifier, settings, emit, clock, program, self._fault)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -309,10 +309,20 @@ class Scheduler:
             for site, of_site in by_site.items()
             for recipients in _requests(sorted(of_site, key=delivery_order), _at_most(active.message.envelope, site))
         ]
+        if len(jobs) == 1 and self._is_too_much(jobs[0]):
+            self._queue.shelve(active.message.id, jobs[0].site.key)
+            self._leave(active)
+            return
         for job in jobs[1:]:
             await self._submit(job)
         if jobs:
             await self._submit(jobs[0], here=True)
+
+    def _is_too_much(self, job: Job) -> bool:
+        """Whether more jobs wait for a site than there is room left for messages: then its mail, a whole message of it, waits in
+        the store. So there is room for others, however many sites are slow."""
+        room = self._settings.qmgr_message_active_limit - self._messages
+        return len(job.site.waiting) > room and len(job.recipients) == len(job.active.message.recipients)
 
     def _wanted(self, active: Pass) -> Sequence[QueuedRecipient]:
         """The recipients to deliver to: a redirected message goes to one address once, instead of them all (access(5))."""

@@ -22,6 +22,8 @@ class QueueSettings(Struct, frozen=True):
     defer_transports: str
     default_filter_nexthop: str
     soft_bounce: bool
+    recipient_delimiter: str
+    owner_request_special: bool
 
 
 class TransportLimits(Struct, frozen=True):

@@ -16,7 +16,7 @@ class Scene:
     def __init__(self, waiting: int, limits: dict[str, Any] | None = None, **settings: Any) -> None:
         self.now = 1000.0
         self.log: list[str] = []
-        self.destinations = Destinations(lambda transport: transport_limits(**(limits or {})))
+        self.destinations = Destinations(lambda transport: transport_limits(**(limits or {})), default(QueueSettings))
         self.site = self.destinations.site("smtp", "slow.test", "a@slow.test")
         self.site.waiting.extend([None] * waiting)  # type: ignore[list-item]
         self.clogging = Clogging(default(QueueSettings, qmgr_message_active_limit=100, **settings), self._emit, lambda: self.now)

@@ -266,6 +266,28 @@ def test_beyond_the_active_limit_mail_waits_in_the_store(tmp_path: Path) -> None
     asyncio.run(scenario())
 
 
+def test_mail_for_a_site_that_is_slow_leaves_room_for_others(tmp_path: Path) -> None:
+    """However much comes, and for how many such: what would take the last of the room waits in the store; none is lost."""
+
+    async def scenario() -> None:
+        async with House(tmp_path, answer(sent("ok")), qmgr_message_active_limit=20) as house:
+            gate = house.agent.gate = asyncio.Event()
+            for number in range(40):
+                await house.put(f"{number}@slow.test")
+                await house.put(f"{number}@slower.test")
+                await asyncio.sleep(0)
+            assert house.scheduler.active < 20
+            house.agent.gate = None
+            await house.put("b@quick.test")
+            await house.until(lambda: house.seen(Removed))
+            assert [event.recipient for event in house.seen(Delivered)] == ["b@quick.test"]
+            gate.set()
+            house.run()
+            await house.until(lambda: len(house.seen(Removed)) == 81)
+
+    asyncio.run(scenario())
+
+
 def test_soft_bounce(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with House(tmp_path, answer(UNKNOWN), soft_bounce=True) as house:
