@@ -6,12 +6,13 @@ What came in the packet of STARTTLS is dropped, what was learned before is forgo
 import contextlib
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.support.certificate import make
-from tests.support.running import Client, System, wait_for
+from tests.support.running import Client, System, free_port, wait_for
 from tests.support.sink import Sink
 
 _NAME = "mail.example.test"
@@ -20,7 +21,10 @@ _MASTER = """\
 127.0.0.1:{second} inet n - n - - lmtpd
 127.0.0.1:{third} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes
 127.0.0.1:{fourth} inet n - n - - smtpd -o smtpd_tls_security_level=encrypt
+127.0.0.1:PROXIED inet n - n - - smtpd -o smtpd_tls_wrappermode=yes -o smtpd_upstream_proxy_protocol=haproxy
 """
+
+_PROXIED = free_port()
 
 MAIL = b"MAIL FROM:<evil@example.com>\r\nRCPT TO:<victim@example.net>\r\nDATA\r\nX-Id: injected\r\n\r\n.\r\n"
 INJECTED = {
@@ -48,7 +52,7 @@ def system(sink: Sink, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sys
         "smtpd_error_sleep_time": "0",
         "smtpd_hard_error_limit": "1000",
     }
-    with System(main, _MASTER, relay=sink.port) as one:
+    with System(main, _MASTER.replace("PROXIED", str(_PROXIED)), relay=sink.port) as one:
         yield one
 
 
@@ -85,6 +89,25 @@ def test_what_follows_starttls_in_its_packet_is_dropped(system: System, port: in
         assert client.say(_hello(system, port))[0] == 250
         client.write(b"QUIT\r\n")
         assert client.all_replies() == [221]
+    assert not sink.ids().get("injected")
+
+
+@pytest.mark.parametrize("name", INJECTED)
+def test_what_follows_starttls_in_packets_of_its_own_is_never_used(system: System, port: int, sink: Sink, name: str) -> None:
+    """It is dropped where it comes before the answer, and no handshake where it comes later."""
+    with system.client(port) as client:
+        assert client.say(_hello(system, port))[0] == 250
+        client.write(b"STARTTLS\r\n")
+        with contextlib.suppress(OSError):
+            client.write(INJECTED[name], piece=max(len(INJECTED[name]) // 50, 1))
+        assert client.reply()[0] == 220
+        with contextlib.suppress(OSError):
+            _secured(client)
+            first = client.say("MAIL FROM:<a@example.com>")
+            if first != (0, ""):
+                assert first == (503, "5.5.1 Error: send HELO/EHLO first")
+                client.write(b"QUIT\r\n")
+                assert client.all_replies() == [221]
     assert not sink.ids().get("injected")
 
 
@@ -208,3 +231,46 @@ def test_a_port_of_tls_from_the_start_does_not_hear_what_is_in_the_clear(system:
                 found += data
     assert found[:1] in (b"", b"\x15")
     assert not sink.ids().get("injected")
+
+
+PROXY = {
+    "no proxy": b"",
+    "version 1": b"PROXY TCP4 192.0.2.1 127.0.0.1 40000 465\r\n",
+    "version 2": b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\xc0\x00\x02\x01\x7f\x00\x00\x01\x9c\x40\x01\xd1",
+}
+
+
+def _at_once(system: System, header: bytes, piece: int) -> str:
+    """The greeting over TLS for a client that sends the header and its hello at once."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing)
+    with socket.create_connection(("127.0.0.1", _PROXIED if header else system.third), 20) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        what: Callable[[], object] = tls.do_handshake
+        while True:
+            try:
+                found = what()
+            except ssl.SSLWantReadError:
+                octets, header = header + outgoing.read(), b""
+                for start in range(0, len(octets), piece):
+                    connection.sendall(octets[start : start + piece])
+                data = connection.recv(65536)
+                if not data:
+                    raise EOFError from None
+                incoming.write(data)
+            else:
+                if found is not None:
+                    assert isinstance(found, bytes)
+                    return found.decode()
+                what = tls.read
+
+
+@pytest.mark.parametrize("header", PROXY)
+@pytest.mark.parametrize("piece", [1 << 20, 1])
+def test_whoever_begins_tls_at_once_is_heard(system: System, header: str, piece: int) -> None:
+    """RFC 8314 §3.3; a crowd of them, for what is lost now and then only."""
+    with ThreadPoolExecutor(16) as pool:
+        greetings = list(pool.map(lambda _: _at_once(system, PROXY[header], piece), range(64)))
+    assert all(greeting.startswith("220 ") for greeting in greetings)

@@ -5,6 +5,7 @@ import enum
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, cast
 
+from gatepost.net.start_tls import start_server_tls
 from gatepost.proto.smtp.server import ServerCore
 
 _HIGH_WATER: Final = 262144
@@ -167,24 +168,22 @@ class Connection(asyncio.Protocol):
         """Whether octets came in that no event was made of yet."""
         return self.core.pending > 0
 
-    async def start_tls(self, context: Any, time_limit: float) -> Any:
-        """Become the server side of TLS; returns the ssl.SSLObject. What was sent in the clear is dropped. Raises OSError
-        (ssl.SSLError among them) where the handshake fails."""
+    async def start_tls(self, context: Any, time_limit: float, *, at_once: bool = False) -> Any:
+        """Become the server side of TLS; returns the ssl.SSLObject. What has come by now was sent in the clear and is dropped, but
+        with `at_once`: then nothing is sent in the clear, and it is the beginning of the handshake. Raises OSError (ssl.SSLError
+        among them) where the handshake fails."""
         self.flush()
+        early = self.core.peek(self.core.pending) if at_once else b""
         self.core.purge()
-        self._ready = False
+        self._ready = self._paused = False
         try:
-            transport = await self._loop.start_tls(
-                self.transport, self, context, server_side=True, ssl_handshake_timeout=time_limit
-            )
+            if self._end is not None:  # whoever has hung up makes no handshake, and the TLS layer would not hear of it
+                raise ConnectionResetError("connection lost")
+            self.transport = await start_server_tls(self.transport, self, context, time_limit, early)
         except OSError:
             self._end = _End.LOST
             raise
-        if transport is None:
-            self._end = _End.LOST
-            raise ConnectionResetError("connection lost")
-        self.transport = transport
-        return transport.get_extra_info("ssl_object")
+        return self.transport.get_extra_info("ssl_object")
 
     def end(self) -> None:
         """Send what was gathered and close."""

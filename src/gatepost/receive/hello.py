@@ -144,12 +144,13 @@ async def starttls(session: "Session", command: Command) -> bool:
     return True
 
 
-async def secure(session: "Session") -> None:
-    """The TLS handshake. Raises Gone where it fails: there is nothing left to talk over."""
+async def secure(session: "Session", *, at_once: bool = False) -> None:
+    """The TLS handshake, with which the client began where it is `at_once` (smtpd_tls_wrappermode). Raises Gone where it fails:
+    there is nothing left to talk over."""
     tls, facts = session.service.tls, session.facts
     assert tls is not None
     try:
-        connected = await session.connection.start_tls(tls.context, session.settings.smtpd_starttls_timeout)
+        connected = await session.connection.start_tls(tls.context, session.settings.smtpd_starttls_timeout, at_once=at_once)
     except OSError as error:
         reason = str(error) if type(error).__name__ == "SSLError" else "lost connection"
         session.note(f"SSL_accept error from {facts.client}: {reason}")

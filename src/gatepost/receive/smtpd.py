@@ -198,7 +198,7 @@ class SmtpdService:
                     f"Wrapper-mode request dropped from {facts.client} for service {self.name}. TLS is not available", "warning"
                 )
                 return False
-            await secure(session)
+            await secure(session, at_once=True)
         session.line_ends = await self._line_ends(session)
         await session.greet()
         return True
