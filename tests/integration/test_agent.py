@@ -93,3 +93,30 @@ def test_letters_are_judged_one_by_one(system: Make) -> None:
         assert file.read_bytes() == path.encode()
         assert (file.stat().st_uid, file.stat().st_gid, file.stat().st_mode & 0o777) == (65534, 65534, 0o600)
     assert not Path(paths[1]).exists()
+
+
+def _status(pid: int) -> dict[str, str]:
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in open(f"/proc/{pid}/status"))}
+
+
+def _agent(gatepost: System) -> int:
+    """The pid of the agent: the only child of the supervisor that is root."""
+    (pid,) = (pid for pid in gatepost.pids()[:-1] if _status(pid)["Uid"].split()[1] == "0")
+    return pid
+
+
+def test_the_agent_has_no_more_of_roots_powers_than_it_needs(system: Make) -> None:
+    gatepost = system().start()
+    status = _status(_agent(gatepost))
+    chown, kill, setgid, setuid, chroot = (1 << number for number in (0, 5, 6, 7, 18))
+    assert int(status["CapPrm"], 16) == int(status["CapEff"], 16) == chown | kill | setgid | setuid | chroot
+    assert int(status["CapInh"], 16) == int(status["CapAmb"], 16) == 0
+    sys_admin, sys_ptrace, net_admin, sys_module, mknod = (1 << number for number in (21, 19, 12, 16, 27))
+    assert not int(status["CapBnd"], 16) & (sys_admin | sys_ptrace | net_admin | sys_module | mknod)
+    assert status["NoNewPrivs"] == "0"
+    assert status["Groups"] == ""
+
+
+def test_commands_gain_nothing_where_the_administrator_says_so(system: Make) -> None:
+    gatepost = system("command_no_new_privileges = yes\n").start()
+    assert _status(_agent(gatepost))["NoNewPrivs"] == "1"

@@ -61,6 +61,9 @@ POSTFIX_DEFAULTS: Mapping[str, str] = {"enable_long_queue_ids": "no", "smtpd_for
 # fmt: off
 SERVICES: Mapping[str, tuple[Parameter, ...]] = {
     "Gatepost": (
+        P("command_no_new_privileges", BOOLEAN, "no",
+          "Let commands of users and of pipe services gain no privileges by set-user-id programs (prctl(2), PR_SET_NO_NEW_PRIVS).",
+          DONE, since="gatepost"),
         P("filter_before_queue", BOOLEAN, "yes",
           "Judge content while the client waits for the reply to its end-of-data, so that bad mail is refused instead of bounced.",
           NOT_YET, since="gatepost"),

@@ -36,7 +36,7 @@ from gatepost.deliver.privileged import (
 )
 from gatepost.events.records import Note
 from gatepost.mail.content import CHUNK
-from gatepost.service import run_command
+from gatepost.service import privileges, run_command
 from gatepost.service.agent_files import TROUBLE, failed, read_list, write, write_letters
 from gatepost.service.grants import Grants
 from gatepost.service.log import Log
@@ -45,6 +45,19 @@ _MOST_CONNECTIONS = 2000
 _DESCRIPTORS = 10  # that a connection may need, with a command and its pipes
 _PAUSE = 0.1  # seconds after a failure to accept
 _SILENCE = 60.0  # seconds that a worker may take between two pieces of a content
+
+
+# What the agent needs of root's powers: to become others, to give them the mailboxes that it makes in a spool of root's, to end
+# and to
+# lock up their commands. It reads and writes no file that its user of the moment may not.
+_NEEDED = frozenset((privileges.CHOWN, privileges.KILL, privileges.SETGID, privileges.SETUID, privileges.SYS_CHROOT))
+
+# What set-user-id programs get that commands run (maildrop, procmail, sudo): what delivery may need, nothing that changes the
+# system.
+_FOR_COMMANDS = _NEEDED | {
+    privileges.AUDIT_WRITE, privileges.DAC_OVERRIDE, privileges.DAC_READ_SEARCH, privileges.FOWNER, privileges.FSETID,
+    privileges.NET_BIND_SERVICE, privileges.SYS_RESOURCE,
+}  # fmt: skip
 
 
 class Inheritance(Struct, frozen=True):
@@ -66,6 +79,9 @@ def run(inheritance: Inheritance) -> None:
     os.umask(0o077)
     if os.getuid() == 0:
         os.setgroups([])
+        if inheritance.grants.no_new_privileges:
+            privileges.gain_nothing()
+        privileges.keep_capabilities(_NEEDED, _FOR_COMMANDS)
     room = min(run_command.raise_limits() // _DESCRIPTORS, _MOST_CONNECTIONS)
     desk = Desk(inheritance.grants, Slots(room, max(room // 2, 1)))
     inheritance.listener.setblocking(True)
@@ -232,7 +248,9 @@ class Desk:
         return answer
 
     def _letters(self, letters: tuple[Letter, ...], until: float, log: Log) -> Iterator[list[Numbered]]:
-        granted = [self._may(WriteMaildir(letter.box), log) for letter in letters]
+        boxes = {letter.box for letter in letters}
+        allowed = {box for box in boxes if self._may(WriteMaildir(box), log)}
+        granted = [letter.box in allowed for letter in letters]
         refused: list[Numbered] = [(index, NOT_GRANTED) for index, may in enumerate(granted) if not may]
         if time.monotonic() > until:
             yield [(index, _LATE) for index in range(len(letters))]

@@ -86,7 +86,9 @@ class Lists:
             return os.getuid(), os.getgid()
         other = first_not_of_root(path)
         if other is None:
-            return 0, 0
+            other = os.stat(path, follow_symlinks=False).st_uid
+            if other == 0:
+                return 0, 0
         user = user_with_id(other) if other else None
         return (user.uid, user.gid) if user else self._owner
 

@@ -20,12 +20,20 @@ from gatepost.service.transports import delivering
 from gatepost.service.virtual_grants import VirtualGrant, virtual_grants
 
 
+class _Settings(Struct, frozen=True):
+    """Parameters of the agent itself."""
+
+    mail_owner: str
+    command_no_new_privileges: bool
+
+
 class Grants(Struct, frozen=True):
-    """What each service may have done."""
+    """What each service may have done. `no_new_privileges`: no command gains any (command_no_new_privileges)."""
 
     local: tuple[LocalGrant, ...]
     virtual: tuple[VirtualGrant, ...]
     pipe: tuple[PipeGrant, ...]
+    no_new_privileges: bool = False
 
     def allow(self, request: WriteMaildir | WriteMbox | RunCommand) -> bool:
         """Whether the request is one that a worker in its senses may make."""
@@ -42,10 +50,12 @@ class Grants(Struct, frozen=True):
 def grants_of(configuration: Configuration) -> Grants:
     """The allow-list of a configuration."""
     tables, services = TableFiles(), delivering(configuration).values()
-    owner = user_named(configuration.value("mail_owner"))
+    settings = configuration.view(_Settings)
+    owner = user_named(settings.mail_owner)
     lists = Lists(tables, (owner.uid, owner.gid) if owner else (os.getuid(), os.getgid()))
     return Grants(
         tuple(grant for entry in services for grant in local_grants(configuration, entry, tables, lists)),
         tuple(grant for entry in services for grant in virtual_grants(configuration, entry, tables)),
         tuple(grant for entry in services for grant in pipe_grants(configuration, entry)),
+        settings.command_no_new_privileges,
     )

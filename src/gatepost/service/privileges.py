@@ -8,9 +8,11 @@ import ctypes
 import os
 import pwd
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
+_PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS = 38
 _LINUX_CAPABILITY_VERSION_3 = 0x20080522  # capget(2)
 
@@ -70,9 +72,36 @@ class _CapabilityHeader(ctypes.Structure):
 
 def _give_up_capabilities() -> None:
     """Empty all capability sets of this process (capabilities(7)): what is left of root is the ownership of its files."""
-    libc = ctypes.CDLL(None, use_errno=True)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    _set_capabilities(0)
+
+
+def gain_nothing() -> None:
+    """Have no program that this process or a child of it runs gain privileges by set-user-id or the like, for good."""
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+# Capabilities by number (linux/capability.h).
+CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, KILL, SETGID, SETUID = range(8)
+NET_BIND_SERVICE, SYS_CHROOT, SYS_RESOURCE, AUDIT_WRITE = 10, 18, 24, 29
+
+
+def keep_capabilities(own: Iterable[int], of_programs: Iterable[int]) -> None:
+    """Keep no other capabilities than `own`, for good; a set-user-id program that a child runs gets those of `of_programs` at most
+    (the bounding set), which Linux takes from every process of root otherwise."""
+    allowed = frozenset(of_programs)
+    last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
+    for capability in range(last + 1):
+        if capability not in allowed:
+            _prctl(_PR_CAPBSET_DROP, capability)
+    _set_capabilities(sum(1 << capability for capability in own))
+
+
+def _set_capabilities(mask: int) -> None:
+    """Make `mask` the effective and permitted set of this process, and nothing inheritable."""
+    libc = ctypes.CDLL(None, use_errno=True)
     header = _CapabilityHeader(_LINUX_CAPABILITY_VERSION_3, 0)
-    nothing = (ctypes.c_uint32 * 6)()
-    if libc.capset(ctypes.byref(header), nothing):
+    low, high = mask & 0xFFFFFFFF, mask >> 32
+    sets = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)
+    if libc.capset(ctypes.byref(header), sets):
         raise OSError(ctypes.get_errno(), "capset")

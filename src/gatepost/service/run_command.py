@@ -119,12 +119,14 @@ class _Run:
 def kill_session(leader: int) -> None:
     """Kill a process that leads a session, and all processes in that session (setsid(2)). It must not have been waited for yet:
     then its number is nobody else's. Again, until there is none left: one may have forked meanwhile."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
     for _ in range(10):
-        members = [leader, *_members(leader)]
+        members = _members(leader)
         for member in members:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(member, signal.SIGKILL)
-        if len(members) == 1:
+        if not members:
             return
 
 

@@ -33,27 +33,30 @@ class VirtualGrant(Struct, frozen=True):
             and box.limit == settings.virtual_mailbox_limit
             and (box.strict_ownership or not settings.strict_mailbox_ownership)
             and box.uid >= settings.virtual_minimum_uid
-            and self._has(settings.virtual_uid_maps, box.uid, otherwise=True)
-            and self._has(settings.virtual_gid_maps, box.gid, otherwise=_is_plain_group(box.uid, box.gid, settings))
+            and self._has(settings.virtual_uid_maps, box.uid) is not False
+            and (self._has(settings.virtual_gid_maps, box.gid) or self._is_plain_group(box.uid, box.gid))
         )
 
-    def _has(self, maps: str, number: int, *, otherwise: bool) -> bool:
+    def _has(self, maps: str, number: int) -> bool | None:
+        """Whether tables hold that number; None where they cannot be known."""
         values = self.tables.values(maps)
-        return otherwise if values is None else str(number) in values
+        return None if values is None else str(number) in values
 
-
-def _is_plain_group(uid: int, gid: int, settings: VirtualSettings) -> bool:
-    """Whether a group gives no more than mailboxes: the account's own, or one that the system does not know and uses not."""
-    user = user_with_id(uid)
-    if user is not None and user.gid == gid:
-        return True
-    if gid < max(settings.virtual_minimum_uid, 1):
+    def _is_plain_group(self, uid: int, gid: int) -> bool:
+        """Whether a group of unknown tables gives no more than mailboxes: the account's own, or one that the system has no use
+        for."""
+        if self._has(self.settings.virtual_gid_maps, gid) is not None:
+            return False
+        user = user_with_id(uid)
+        if user is not None and user.gid == gid:
+            return True
+        if gid < max(self.settings.virtual_minimum_uid, 1):
+            return False
+        try:
+            grp.getgrgid(gid)
+        except KeyError:
+            return True
         return False
-    try:
-        grp.getgrgid(gid)
-    except KeyError:
-        return True
-    return False
 
 
 def virtual_grants(configuration: Configuration, entry: ServiceEntry, tables: TableFiles) -> Iterator[VirtualGrant]:

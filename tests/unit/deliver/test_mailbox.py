@@ -180,6 +180,13 @@ def test_links_that_root_made_are_followed(tmp_path: Path) -> None:
     assert (tmp_path / "real" / "m").read_bytes() == b"x"
 
 
+def test_where_the_kernel_cannot_refuse_links_a_path_is_walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(safe_path, "_without_links", lambda path: -1)
+    deliver_to_maildir(box(f"{tmp_path}/deep/er/M/"), [b"x"], time.time)
+    assert len(list((tmp_path / "deep/er/M/new").iterdir())) == 1
+    assert (tmp_path / "deep").stat().st_mode & 0o777 == 0o700
+
+
 def test_links_without_end(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
