@@ -45,9 +45,11 @@ class LocalExpansion:
         self._settings = settings
         self._house = house
         self._mailbox = mailbox
-        self._aliases = house.tables.maps(settings.alias_maps, "alias_maps")
+        # A sender must not choose commands and files by what `$1` makes of an address (local(8)).
+        tables = house.tables.without_substitution()
+        self._aliases = tables.maps(settings.alias_maps, "alias_maps")
         self._transports = {
-            name: house.tables.maps(getattr(settings, name), name) for name in ("mailbox_transport_maps", "fallback_transport_maps")
+            name: tables.maps(getattr(settings, name), name) for name in ("mailbox_transport_maps", "fallback_transport_maps")
         }
         self._propagated = frozenset(settings.propagate_unmatched_extensions.replace(",", " ").split())
 

@@ -67,7 +67,7 @@ class PatternProcess:
             async with asyncio.timeout(_PATIENCE):
                 await self._lock.acquire()
         except TimeoutError:
-            raise LookupFailure("patterns", "too many slow searches at a time") from None
+            raise LookupFailure("regexp", "too many slow searches at a time") from None
 
     async def _ask(self, recipe: Recipe, subject: Subject, deadline: float) -> tuple[Groups | None, float]:
         try:

@@ -13,7 +13,9 @@ from msgspec import Struct
 from gatepost.lookup import pattern_time
 from gatepost.lookup.matching import Expression, Groups, Subject, TooMuch, Unanswered
 from gatepost.lookup.pattern_process import process
+from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.rules import Program
+from gatepost.lookup.sparing import Sparing
 
 _SHORT: Final = 512
 """Octets of a key that is searched at once."""
@@ -35,14 +37,15 @@ class Pattern(Struct, frozen=True):
 
 
 class PatternTable:
-    """The result of the first rule that holds for the whole key."""
+    """The result of the first rule that holds for the whole key. `sparing` is told where the time for slow patterns is used up."""
 
-    __slots__ = ("_allowed", "_at_once", "_program", "name", "whole_key")
+    __slots__ = ("_allowed", "_at_once", "_program", "_sparing", "name", "whole_key")
 
-    def __init__(self, name: str, program: Program) -> None:
+    def __init__(self, name: str, program: Program, sparing: Sparing) -> None:
         self.name = name
         self.whole_key = True
         self._program = program
+        self._sparing = sparing
         self._allowed = _ALLOWED + _ALLOWED_EACH * len(program)
         nothing = Subject(b"")
         self._at_once = all(rule.source.expression.apart(nothing) is None for rule in program)
@@ -50,12 +53,16 @@ class PatternTable:
     async def lookup(self, key: str) -> str | None:
         """Raises LookupFailure where slow patterns have taken too much time."""
         subject = Subject(key.encode("utf-8", "surrogateescape"))
-        if subject.size <= _SHORT and self._at_once:
-            try:
-                return self._quickly(subject)
-            except TooMuch:
-                pass
-        return await self._patiently(subject)
+        try:
+            if subject.size <= _SHORT and self._at_once:
+                try:
+                    return self._quickly(subject)
+                except TooMuch:
+                    pass
+            return await self._patiently(subject)
+        except LookupFailure as failure:
+            self._sparing.warn(None, str(failure))
+            raise
 
     def close(self) -> None:
         pass

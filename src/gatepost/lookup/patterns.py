@@ -11,11 +11,10 @@ from gatepost.lookup.opening import Opening
 from gatepost.lookup.pattern_table import Pattern, PatternTable
 from gatepost.lookup.port import Table
 from gatepost.lookup.rules import Program
+from gatepost.lookup.sparing import Sparing
 from gatepost.lookup.substitution import BadReplacement, Template, shown
 from gatepost.lookup.table_text import logical_lines, read_rules
 
-_REPEATED: Final = 60.0
-"""Seconds in which the trouble with one pattern is told once."""
 _BLANKS: Final = b" \t\r\n\v\f"
 
 
@@ -54,7 +53,7 @@ class _Reader:
         self._dialect = dialect
         self._opening = opening
         self._number = 0
-        self._told: dict[int, float] = {}
+        self.sparing = Sparing(opening.warn, opening.clock)
 
     def read(self, number: int, text: bytes) -> None:
         """Compile one logical line."""
@@ -75,11 +74,8 @@ class _Reader:
         self._opening.warn(f"{self._line(self._number)}: {text}")
 
     def _tell(self, pattern: Pattern, reason: Unanswered) -> None:
-        """A pattern could not tell. Whoever makes it so would fill the log if it were told each time."""
-        now = self._opening.clock()
-        if now - self._told.get(pattern.line, -_REPEATED) >= _REPEATED:
-            self._told[pattern.line] = now
-            self._opening.warn(f"{self._line(pattern.line)}: {reason}")
+        """A pattern could not tell."""
+        self.sparing.warn(pattern.line, f"{self._line(pattern.line)}: {reason}")
 
     def _read(self, text: bytes) -> None:
         if _keyword(text, b"endif"):
@@ -191,4 +187,4 @@ def open_patterns(opening: Opening, dialect: Dialect) -> Table:
     for number, text in logical_lines(read_rules(opening)):
         reader.read(number, text.encode("utf-8", "surrogateescape").strip())
     reader.finish()
-    return PatternTable(opening.spec, reader.program)
+    return PatternTable(opening.spec, reader.program, reader.sparing)

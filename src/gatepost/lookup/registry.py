@@ -153,6 +153,7 @@ class Tables:
         self._fold = fold
         self._duplicates = duplicates
         self._clock = clock
+        self._substitution = True
         self._told: set[str] = set()
         self._opened: dict[str, _Opened] = {}
 
@@ -162,12 +163,20 @@ class Tables:
         other.warn, other._error, other._told = warn, error, set()
         return other
 
+    def without_substitution(self) -> "Tables":
+        """The same tables for what must not be made of what a sender wrote (a mailbox, a command, a next hop): a rule of a pattern
+        table that has `$1` in its result is skipped with a warning (local(8), virtual(8), transport(5))."""
+        other = copy.copy(self)
+        other._substitution = False
+        return other
+
     def open(self, spec: str) -> Table:
         """The table `type:name`. Raises Unavailable if strict."""
-        opened = self._opened.get(spec)
+        known = spec if self._substitution or not _has_patterns(spec) else f"{spec} without substitution"
+        opened = self._opened.get(known)
         if opened is None:
-            opened = self._opened[spec] = self._open(spec)
-        table = self._heard(spec, opened)
+            opened = self._opened[known] = self._open(spec)
+        table = self._heard(known, opened)
         if self._strict and opened.failure is not None:
             raise opened.failure
         return table
@@ -217,4 +226,9 @@ class Tables:
         if opener is None:
             raise Unavailable(spec, f"unsupported dictionary type: {kind}")
         parts = self.heard_by(opened.warn, opened.error)
-        return opener(Opening(kind, name, parts, opened.warn, self._clock, self._fold, self._duplicates))
+        return opener(Opening(kind, name, parts, opened.warn, self._clock, self._fold, self._duplicates, self._substitution))
+
+
+def _has_patterns(spec: str) -> bool:
+    """Whether a table, or one that it is composed of, has patterns."""
+    return "pcre:" in spec or "regexp:" in spec

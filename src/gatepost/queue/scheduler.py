@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from gatepost.deliver.port import Agent, DeliveryRequest, Reached, Report
 from gatepost.events.records import Activated, Emit, Fault, Note, tell_fault
+from gatepost.lookup import pattern_time
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.address import domain_of
 from gatepost.mail.envelope import Envelope, Trace
@@ -261,6 +262,7 @@ class Scheduler:
 
     async def _guarded(self, active: Pass, step: Coroutine[Any, Any, None]) -> None:
         """A step of a message's pass; whatever unforeseen it raises costs a deferral."""
+        pattern_time.begin()
         try:
             await step
         except Exception as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from msgspec import Struct, structs
 
 from gatepost.events.records import Emit, Note
+from gatepost.lookup import pattern_time
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Tables
 from gatepost.mail import header
@@ -136,7 +137,8 @@ class Intake:
         """The content is complete: what to queue, or why not. Tables that cannot answer and disks that cannot write are a
         temporary refusal."""
         try:
-            cleaned = await self._finish(envelope)
+            with pattern_time.apart():
+                cleaned = await self._finish(envelope)
         except LookupFailure as failure:
             about = f" for {failure.address}" if failure.address else ""
             told = f"{failure.parameter or failure.table} map lookup problem{about} -- message not accepted, try again later"

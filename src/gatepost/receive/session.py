@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from gatepost.events.records import Connected, Disconnected, Event, Judged, Note, SessionLost
+from gatepost.lookup import pattern_time
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.address import external
 from gatepost.mail.outcome import Outcome
@@ -206,6 +207,7 @@ class Session:
 
     async def run(self, opening: Callable[["Session"], Awaitable[bool]]) -> None:
         """From the first octet to the last log line. `opening` greets the client; False: do not go on."""
+        pattern_time.begin()
         try:
             await self._live(opening)
             await self._say_waiting()

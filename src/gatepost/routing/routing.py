@@ -101,7 +101,9 @@ class Routing:
         return None if listed.empty else listed
 
     def _resolve_tables(self, own_addresses: frozenset[str]) -> ResolveTables:
-        transport = self._tables.maps(self.settings.transport_maps, "transport_maps")
+        # A sender must not choose where mail goes by what `$1` makes of an address (transport(5)).
+        tables = self._tables.without_substitution()
+        transport = tables.maps(self.settings.transport_maps, "transport_maps")
         keys = Keys.TRANSPORT | Keys.PARENTS if "transport_maps" in self._parents else Keys.TRANSPORT
         return ResolveTables(
             mydestination=self._strings("mydestination"),
@@ -110,8 +112,8 @@ class Routing:
             relay_domains=self._relay_domains(),
             own_addresses=own_addresses,
             transport_maps=None if transport.empty else _transport(transport, keys, self),
-            sender_dependent_default_transport_maps=self._finder("sender_dependent_default_transport_maps", self._tables),
-            sender_dependent_relayhost_maps=self._finder("sender_dependent_relayhost_maps", self._tables),
+            sender_dependent_default_transport_maps=self._finder("sender_dependent_default_transport_maps", tables),
+            sender_dependent_relayhost_maps=self._finder("sender_dependent_relayhost_maps", tables),
             relocated_maps=self._finder("relocated_maps", self._tables),
         )
 

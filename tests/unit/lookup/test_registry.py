@@ -213,3 +213,22 @@ def test_damage_in_a_built_file_is_a_failed_lookup(tmp_path: Path) -> None:
     built.write_bytes(data[:8192] + bytes(len(data) - 8192))
     with pytest.raises(LookupFailure, match="damaged"):
         drive(Tables(pytest.fail).open(f"hash:{path}").lookup("key-500"))
+
+
+PARTS = "regexp:{{/^(.*)@here$/ box/$1} {/^other/ other/}}"
+
+
+@pytest.mark.parametrize("spec", [PARTS, PARTS.replace("regexp", "pcre"), f"unionmap:{{{PARTS}}}", f"proxy:{PARTS}"])
+def test_what_a_sender_must_not_choose_is_looked_up_without_substitution(spec: str) -> None:
+    warnings: list[str] = []
+    tables = Tables(warnings.append)
+    safe = tables.without_substitution()
+    assert drive(safe.open(spec).lookup("me@here")) is None
+    assert drive(safe.open(spec).lookup("other@here")) == "other/"
+    assert [text.partition(", ")[2] for text in warnings] == [
+        "line 1: regular expression substitution is not allowed: skipping this rule"
+    ]
+    # Others, who open the same table, may have it.
+    assert drive(tables.open(spec).lookup("me@here")) == "box/me"
+    assert len(warnings) == 1
+    assert safe.heard_by(pytest.fail, pytest.fail).open("inline:{a=b}") is tables.open("inline:{a=b}")

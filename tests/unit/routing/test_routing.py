@@ -110,6 +110,18 @@ def test_sender_dependent_tables(make_routing: MakeRouting) -> None:
     assert goes(routing, "r@o.test") == ("empty", "[out.test]")
 
 
+@pytest.mark.parametrize(
+    "parameter", ["transport_maps", "sender_dependent_default_transport_maps", "sender_dependent_relayhost_maps"]
+)
+def test_no_address_chooses_where_mail_goes(make_routing: MakeRouting, warnings: list[str], parameter: str) -> None:
+    """transport(5): what `$1` would take from an address is no part of a next hop."""
+    routing = make_routing(**{parameter: "regexp:{{/@(.*)/ smtp:[$$1]}}"})
+    assert "[" not in goes(routing, "a@evil.example", "b@evil.example")[1]
+    assert [text.partition(", ")[2] for text in warnings] == [
+        "line 1: regular expression substitution is not allowed: skipping this rule"
+    ]
+
+
 def test_relocated(make_routing: MakeRouting) -> None:
     routing = make_routing(relocated_maps="inline:{{gone@example.test=gone@new.test}}")
     assert goes(routing, "gone@example.test") == ("error", "5.1.6 User has moved to gone@new.test")
