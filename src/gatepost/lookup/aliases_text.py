@@ -8,10 +8,10 @@ from gatepost.lookup.table_text import logical_lines
 
 # RFC 5322 tokens, as postalias tells them apart; a quoted string or comment may lack its end.
 _TOKEN = re.compile(
-    r'(?P<space>\s+)|(?P<word>"(?:\\.|[^"\\])*"?|\((?:\\.|[^()\\])*\)?|(?:\\.|[^\s",:;<>@()\\])+)|(?P<special>.)', re.DOTALL
+    r'(?P<space>\s++)|(?P<word>"(?:\\.|[^"\\])*+"?|\((?:\\.|[^()\\])*+\)?|(?:\\.|[^\s",:;<>@()\\])++)|(?P<special>.)', re.DOTALL
 )
-_NAME = re.compile(r'\s*((?:"(?:\\.|[^"\\])*"|[^":])+?)\s*:', re.DOTALL)
-_QUOTED = re.compile(r'"((?:\\.|[^"\\])*)"', re.DOTALL)
+_NAME = re.compile(r'\s*+((?:"(?:\\.|[^"\\])*+"|[^":])++):', re.DOTALL)
+_QUOTED = re.compile(r'"((?:\\.|[^"\\])*+)"', re.DOTALL)
 
 
 def looks_like_aliases(text: str) -> bool:
@@ -52,7 +52,8 @@ def alias_entries(path: str, text: str, warn: Warn) -> Iterator[tuple[int, str, 
         if not match or not members:
             warn(f"{path}, line {number}: need name:value pair")
             continue
-        if "@" in _QUOTED.sub("", match[1]):
+        name = match[1].rstrip()
+        if "@" in _QUOTED.sub("", name):
             warn(f"{path}, line {number}: name must be local")
             continue
-        yield number, _unquote(match[1]), members
+        yield number, _unquote(name), members

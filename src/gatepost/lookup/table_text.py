@@ -9,7 +9,7 @@ from gatepost.lookup.port import Unavailable
 
 _BLANKS = " \t\r\f\v"
 # A key ends at the first white space that is neither quoted nor after a backslash.
-_KEY = re.compile(r'(?:\\.|"(?:\\.|[^"\\])*"|[^\s"\\])*', re.DOTALL)
+_KEY = re.compile(r'(?:\\.|"(?:\\.|[^"\\])*+"|[^\s"\\]++)*+', re.DOTALL)
 
 
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:

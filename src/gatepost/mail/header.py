@@ -9,8 +9,14 @@ import re
 from msgspec import Struct
 
 # RFC 5322 §3.6.8: printable, but no colon; then white space that old mailers put before the colon.
-_NAME = re.compile(rb"([!-9;-~]+)[ \t]*\Z")
-_KEYS_LIMIT = 4096
+_NAME = re.compile(rb"([!-9;-~]++)[ \t]*+\Z")
+
+LINE_LIMIT = 2048
+"""Octets of a line in which a header's colon is looked for (Postfix's line_length_limit, by which it reads mail)."""
+
+# Names are few, but a client may invent as many as it likes: neither their number nor what they are made of goes without limit.
+_KEYS_LIMIT = 1024
+_LONGEST_KEPT = 64
 _keys: dict[bytes, str] = {}
 
 
@@ -18,11 +24,12 @@ def key(name: bytes) -> str:
     """A header's name in lower case, for comparing; empty where `name` (what stands before a colon) cannot be one."""
     known = _keys.get(name)
     if known is None:
-        match = _NAME.match(name)
+        match = _NAME.match(name) if len(name) < LINE_LIMIT else None
         known = match[1].decode("ascii").lower() if match else ""
-        if len(_keys) >= _KEYS_LIMIT:
-            _keys.clear()
-        _keys[name] = known
+        if len(name) <= _LONGEST_KEPT:
+            if len(_keys) >= _KEYS_LIMIT:
+                _keys.clear()
+            _keys[name] = known
     return known
 
 
@@ -66,7 +73,7 @@ def split(data: bytes, start: int = 0) -> Section:
     complete = stop >= start + 2 or stop == start
     lines = data[start : stop if complete else len(data)].split(b"\r\n")
     tail = lines.pop()
-    begun: list[tuple[str, int]] = []
+    begun: list[tuple[str, int, int]] = []
     position = start
     for line in lines:
         if line[:1] not in _BLANK or not begun:
@@ -74,22 +81,40 @@ def split(data: bytes, start: int = 0) -> Section:
             known = key(name) if colon else ""
             if not known:
                 return Section(_sliced(data, begun, position), position, True)
-            begun.append((known, position))
+            # As Postfix does it: `Name : text` goes on as `Name: text`, so that no check of it is passed by.
+            begun.append((known, position, len(name) if len(name) > len(known) else 0))
         position += len(line) + 2
     if tail and tail[:1] not in _BLANK and not _may_be_header(tail):
         complete = True
     return Section(_sliced(data, begun, position), position, complete)
 
 
-def _sliced(data: bytes, begun: list[tuple[str, int]], end: int) -> list[Header]:
-    ends = [start for _, start in begun[1:]]
+def _sliced(data: bytes, begun: list[tuple[str, int, int]], end: int) -> list[Header]:
+    """The headers that begin there: key, position, and octets before the colon where they are more than the name."""
+    ends = [start for _, start, _ in begun[1:]]
     ends.append(end)
-    return [Header(key, data[start:stop]) for (key, start), stop in zip(begun, ends, strict=False)]
+    return [
+        Header(key, data[start : start + len(key)] + data[start + colon : stop] if colon else data[start:stop])
+        for (key, start, colon), stop in zip(begun, ends, strict=False)
+    ]
+
+
+def cut(header: Header, limit: int) -> Header:
+    """`header` with no more than Postfix keeps of it (header_size_limit): lines, or pieces of long ones, as long as those before
+    them have less than `limit` octets."""
+    kept, at, size = 0, 0, 0
+    raw = header.raw
+    while at < len(raw) and size < limit:
+        end = raw.find(b"\r\n", at, at + LINE_LIMIT + 2)
+        kept = end if end >= 0 else at + LINE_LIMIT
+        size += kept - at + (end >= 0)
+        at = kept + 2 * (end >= 0)
+    return Header(header.key, raw[:kept] + b"\r\n")
 
 
 _BLANK = frozenset((b" ", b"\t"))
 
 
 def _may_be_header(beginning: bytes) -> bool:
-    name, colon, _ = beginning.partition(b":")
-    return bool(key(name)) if colon else not beginning or key(name) != ""
+    name, _, _ = beginning.partition(b":")
+    return not beginning or key(name) != ""

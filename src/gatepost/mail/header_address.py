@@ -45,12 +45,12 @@ _SPACED = frozenset({Kind.ATOM, Kind.QUOTED, Kind.LITERAL, Kind.COMMENT, Kind.AD
 
 # RFC 5322 specials, and the routing operators of old: not all the world is RFC 822.
 _SCANNER = re.compile(
-    r"""[ \t\r\n]+
+    r"""[ \t\r\n]++
     | (?P<comment>\()
-    | \[(?P<literal>(?:[^\]\\]|\\.)*(?:\\\Z)?)\]?
-    | "(?P<quoted>(?:[^"\\]|\\.)*(?:\\\Z)?)"?
+    | \[(?P<literal>(?:[^\]\\]|\\.)*+(?:\\\Z)?)\]?
+    | "(?P<quoted>(?:[^"\\]|\\.)*+(?:\\\Z)?)"?
     | (?P<operator>[|%!)<>@,;:.\]])
-    | (?P<atom>(?:[^|%!()<>@,;:\\".\[\] \t\r\n]|\\.)+(?:\\\Z)?)
+    | (?P<atom>(?:[^|%!()<>@,;:\\".\[\] \t\r\n]|\\.)++(?:\\\Z)?)
     | (?P<nothing>\\)""",
     re.VERBOSE | re.DOTALL,
 )
@@ -60,7 +60,7 @@ _SPACE = str.maketrans("\t\r\n", "   ")
 _NOT_ATOM = re.compile(r"[\x00-\x20\x7f|%!()<>@,;:\\\".\[\]]")
 
 
-def _comment_end(text: str, start: int) -> int:
+def comment_end(text: str, start: int) -> int:
     """Where the comment that opens at `start` ends; comments nest (RFC 5322 §3.2.2). The end of the text where it never does."""
     level = 0
     position = start
@@ -92,7 +92,7 @@ def scan(text: str, limit: int = 0) -> list[Token]:
         elif name == "operator":
             tokens.append(Token(Kind.OPERATOR, match["operator"]))
         elif name == "comment":
-            position = _comment_end(text, match.start())
+            position = comment_end(text, match.start())
             tokens.append(Token(Kind.COMMENT, text[match.start() : position]))
         elif name == "nothing":
             tokens.append(Token(Kind.ATOM, ""))
@@ -102,12 +102,13 @@ def scan(text: str, limit: int = 0) -> list[Token]:
 
 
 class _Parser:
-    """Finds the addresses in a list of tokens, from right to left. `at` is the token looked at; `in_group` says that a
-    `;` was seen, so that a `:` opens a group."""
+    """Finds the addresses in a list of tokens, from right to left. `at` is the token looked at; `found`: what is done, from right
+    to left as well; `in_group` says that a `;` was seen, so that a `:` opens a group."""
 
     def __init__(self, tokens: list[Token]) -> None:
         self.tokens = tokens
         self.at = len(tokens) - 1
+        self.found: list[Token] = []
         self.in_group = False
 
     def run(self) -> list[Token]:
@@ -116,69 +117,69 @@ class _Parser:
             if token.kind is Kind.OPERATOR and (step := self._STEPS.get(token.text)):
                 step(self)
             elif token.kind is Kind.COMMENT:
-                self.at -= 1
+                self.take()
             else:
                 self.bare_address()
-        return self.tokens
+        return self.found[::-1]
 
-    def separator(self) -> None:
+    def take(self) -> None:
+        """The token looked at stays as it is."""
+        self.found.append(self.tokens[self.at])
         self.at -= 1
 
     def group_end(self) -> None:
         self.in_group = True
-        self.at -= 1
+        self.take()
 
     def colon(self) -> None:
         if not self.in_group:
             self.bare_address()
             return
         self.in_group = False
-        self.tokens[self.at] = Token(Kind.GROUP, ":")
-        self.skip_phrase(",")
+        self.found.append(Token(Kind.GROUP, ":"))
+        self.at -= 1
+        self.take_phrase(",")
 
     def route_address(self) -> None:
         """`phrase <address>`; comments inside go behind the address. Without a `<` all before the `>` is one address."""
-        close = self.at
-        start = close - 1
-        while start >= 0 and not _is_operator(self.tokens[start], "<"):
-            start -= 1
-        inside = self.tokens[start + 1 : close]
-        comments = [token for token in inside if token.kind is Kind.COMMENT]
-        address = [token for token in inside if token.kind is not Kind.COMMENT]
-        grouped = [Token(Kind.ADDRESS, "", address)] if address else []
-        self.tokens[start + 1 : close] = [*grouped, *comments]
-        self.at = start
-        self.skip_phrase(",;>:")
+        self.take()
+        close = self.at + 1
+        while self.at >= 0 and not _is_operator(self.tokens[self.at], "<"):
+            self.at -= 1
+        self.group(self.tokens[self.at + 1 : close])
+        if self.at >= 0:
+            self.take()
+        self.take_phrase(",;>:")
         if self.at >= 0 and not self.in_group and _is_operator(self.tokens[self.at], ":"):
-            self.at -= 1
+            self.take()
 
-    def skip_phrase(self, stops: str) -> None:
-        self.at -= 1
+    def group(self, inside: list[Token]) -> None:
+        """The tokens of an address become one, and comments among them follow it."""
+        self.found += [token for token in inside[::-1] if token.kind is Kind.COMMENT]
+        if address := [token for token in inside if token.kind is not Kind.COMMENT]:
+            self.found.append(Token(Kind.ADDRESS, "", address))
+
+    def take_phrase(self, stops: str) -> None:
         while self.at >= 0 and not _is_operator(self.tokens[self.at], stops):
-            self.at -= 1
+            self.take()
 
     def bare_address(self) -> None:
         """Words joined by operators. A word beside a word begins another address, and gets the comma it lacks."""
         end = self.at + 1
         stops = ",;>:" if self.in_group else ",;>"
-        address: list[Token] = []
-        comments: list[Token] = []
+        following: Kind | None = None
         while self.at >= 0:
             token = self.tokens[self.at]
-            if token.kind is Kind.COMMENT:
-                comments.append(token)
-            elif _is_operator(token, stops) or (address and token.kind in _WORDS and address[-1].kind in _WORDS):
-                break
-            else:
-                address.append(token)
+            if token.kind is not Kind.COMMENT:
+                if _is_operator(token, stops) or (token.kind in _WORDS and following in _WORDS):
+                    break
+                following = token.kind
             self.at -= 1
-        begin = self.at + 1
-        grouped = [Token(Kind.ADDRESS, "", address[::-1]), *comments[::-1]]
-        if begin and not _is_operator(self.tokens[begin - 1], ",:"):
-            grouped.insert(0, Token(Kind.OPERATOR, ","))
-        self.tokens[begin:end] = grouped
+        self.group(self.tokens[self.at + 1 : end])
+        if self.at >= 0 and not _is_operator(self.tokens[self.at], ",:"):
+            self.found.append(Token(Kind.OPERATOR, ","))
 
-    _STEPS = {",": separator, ";": group_end, ":": colon, ">": route_address}  # noqa: RUF012
+    _STEPS = {",": take, ";": group_end, ":": colon, ">": route_address}  # noqa: RUF012
 
 
 def _is_operator(token: Token, among: str) -> bool:

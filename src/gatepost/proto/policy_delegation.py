@@ -38,16 +38,18 @@ class Reader:
     def feed(self, octets: bytes) -> list[dict[str, str]]:
         """The sets of attributes that are complete now. The first value of a name counts; lines that are no
         attribute say nothing. Raises ProtocolError."""
-        self._buffer += octets
+        buffer = self._buffer + octets
         sets = []
+        at = 0
         while True:
-            if self._buffer.startswith(b"\n"):  # a set without attributes
-                head, self._buffer = b"", self._buffer[1:]
-            elif (end := self._buffer.find(b"\n\n")) >= 0:
-                head, self._buffer = self._buffer[:end], self._buffer[end + 2 :]
+            if buffer.startswith(b"\n", at):  # a set without attributes
+                head, at = b"", at + 1
+            elif (end := buffer.find(b"\n\n", at)) >= 0:
+                head, at = buffer[at:end], end + 2
             else:
                 break
             sets.append(_attributes(head))
+        self._buffer = buffer[at:]
         if len(self._buffer) > SIZE_LIMIT:
             raise ProtocolError("attributes without end")
         return sets

@@ -19,13 +19,13 @@ from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import Class, Outcome, sent
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue.port import NewMessage
-from gatepost.receive.cleanup_body import BodyWalk, lines_of
+from gatepost.receive.cleanup_body import BodyWalk
 from gatepost.receive.cleanup_checks import Checks, Effects, Story
 from gatepost.receive.cleanup_envelope import Recipients
 from gatepost.receive.cleanup_headers import HOPS, HeaderRewriter, Headers, log_message_id
 from gatepost.receive.cleanup_rules import Rules
 from gatepost.receive.cleanup_settings import CleanupSettings
-from gatepost.receive.cleanup_staging import Staging
+from gatepost.receive.cleanup_staging import SECTION_LIMIT, Staging
 from gatepost.receive.received import MailDates
 from gatepost.routing.aliases import AliasLoop
 from gatepost.routing.rewrite import LOCAL, REMOTE
@@ -35,6 +35,7 @@ ALIAS_EXPANDED = sent("alias expanded")
 ALIAS_ERROR = Outcome(Class.TEMPORARY, "4.6.0", "Alias expansion error", code=451, origin="cleanup")
 WRITE_ERROR = Outcome(Class.TEMPORARY, "4.3.0", "Error: queue file write error", code=451, origin="resource")
 TOO_BIG = Outcome(Class.PERMANENT, "5.3.4", "Error: message file too big", code=552, origin="cleanup")
+HEADERS_TOO_LONG = Outcome(Class.PERMANENT, "5.3.4", "Error: message header too long", code=552, origin="cleanup")
 NO_RECIPIENTS = Outcome(Class.PERMANENT, "5.1.0", "Error: no recipients specified", code=550, origin="cleanup")
 
 
@@ -156,6 +157,8 @@ class Intake:
         if self._failed:
             return Cleaned(outcome=WRITE_ERROR)
         self._staging.finish()
+        if self._staging.headers_too_long:
+            return self._refused(HEADERS_TOO_LONG, f"message header exceeds {SECTION_LIMIT} octets")
         self._story.protocol = envelope.attribute("log_protocol_name")
         self._story.helo = envelope.attribute("log_helo_name")
         effects = Effects(checking=self._cleanup.rules.checking)
@@ -220,9 +223,10 @@ class Intake:
     async def _walk(self, walk: BodyWalk, rest: bytes, lines: int) -> tuple[bytes, int]:
         """The body after its checks: (what is in memory of it, count of all lines)."""
         with self._staging.body_rewriter() as write:
-            for line in lines_of(self._staging.body(rest)):
-                lines += _put(write, await walk.feed(line))
-            lines += _put(write, await walk.finish())
+            for chunk in self._staging.body(rest):
+                lines += _put(write, await walk.feed(chunk))
+            last = await walk.finish()
+            lines += _put(write, last)
         return self._staging.rewritten(), lines
 
     def _refused(self, outcome: Outcome, text: str) -> Cleaned:
@@ -237,11 +241,11 @@ class Intake:
         self._cleanup.emit(Note("cleanup", f"write queue file: {error.strerror}", "warning", self._story.queue_id))
 
 
-def _put(write: Callable[[bytes], object], lines: list[bytes]) -> int:
-    """Write the lines; how many."""
-    for line in lines:
-        write(line + b"\r\n")
-    return len(lines)
+def _put(write: Callable[[bytes], object], pieces: list[bytes]) -> int:
+    """Write them; how many lines end in them."""
+    data = b"".join(pieces)
+    write(data)
+    return data.count(b"\r\n")
 
 
 def _refusal(text: str) -> Outcome:

@@ -4,8 +4,10 @@ import re
 from collections.abc import Callable
 
 from gatepost.events.records import Emit, MessageId, Note
-from gatepost.mail.header import Header, is_header, split
+from gatepost.mail import mime
+from gatepost.mail.header import Header, cut, is_header, split
 from gatepost.mail.header_address import Kind, addresses, external, fold, internal, parse, requoted, scan
+from gatepost.net.turns import Turns
 from gatepost.receive.cleanup_checks import Checks, Story
 from gatepost.receive.cleanup_rules import Rules
 from gatepost.receive.headers import Role
@@ -16,12 +18,14 @@ HOPS = "5.4.0 Error: too many hops"
 MAIL_DAEMON = "MAILER-DAEMON"
 _ADDRESSED = Role.SENDER | Role.RECIPIENT
 
-# Addresses in standard form, as most headers write them: nothing that rewriting without tables would touch.
-_ATOM = r"[A-Za-z0-9#$&'*+/=?^_`{}~-]+"
-_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}"
-_ADDRESS = rf"{_ATOM}(?:\.{_ATOM})*@{_HOST}"
-_MAILBOX = rf"""(?:{_ADDRESS}|(?:"[^"\\]*"|[^\x00-\x1f()<>\[\]:;@\\,"]*)[ ]*<{_ADDRESS}>)"""
-_STANDARD = re.compile(rf"""\s*{_MAILBOX}(?:,\s*{_MAILBOX})*\s*\Z""")
+# Addresses in standard form, as most headers write them: nothing that rewriting without tables would touch. Each part begins with
+# what no part before it can take, and gives nothing back: a header that does not match costs one look.
+_ATOM = r"[A-Za-z0-9#$&'*+/=?^_`{}~-]++"
+_HOST = r"(?:[A-Za-z0-9](?:-*+[A-Za-z0-9]++)*+\.)++[A-Za-z]{2,}+"
+_ADDRESS = rf"(?>{_ATOM}(?:\.{_ATOM})*+@{_HOST})"
+_PHRASE = r"""(?:"[^"\\]*+"[ ]*+|[^\x00-\x20()<>\[\]:;@\\,"][^\x00-\x1f()<>\[\]:;@\\,"]*+)"""
+_MAILBOX = rf"""(?:{_ADDRESS}|{_PHRASE}?<{_ADDRESS}>)"""
+_STANDARD = re.compile(rf"""\s*+{_MAILBOX}(?:,\s*+{_MAILBOX})*+\s*+\Z""")
 
 
 def log_message_id(headers: list[Header], missing: str, queue_id: str, emit: Emit) -> None:
@@ -80,6 +84,7 @@ class Headers:
         self._story = story
         self._emit = emit
         self._returning = returning
+        self._turns = Turns()
         self.seen: set[str] = set()
         self.resent = ""
         self.hops = 0
@@ -94,7 +99,9 @@ class Headers:
             if self.ended:
                 break
             if len(header.raw) > self._rules.settings.header_size_limit:
-                header = _truncated(header, self._rules.settings.header_size_limit)
+                header = cut(header, self._rules.settings.header_size_limit)
+            if self._turns.over():
+                await self._turns.rest()
             if self._checks is not None and self._checks.effects.checking:
                 await self._checked(header, kept)
             elif header.key in special:
@@ -112,7 +119,7 @@ class Headers:
 
     async def _checked(self, header: Header, kept: list[bytes]) -> None:
         assert self._checks is not None
-        maps = self._checks.maps.header
+        maps = self._checks.maps.judging(mime.Place.PRIMARY, header.key)
         replaced = None if maps.empty else await self._checks.header(maps, header.raw[:-2].replace(b"\r\n", b"\n"))
         if self.ended:
             return
@@ -206,9 +213,3 @@ _COUNTED: dict[str, Callable[[Headers, Header], None]] = {
     "resent-message-id": Headers._message_id,
     "content-transfer-encoding": Headers._encoding,
 }
-
-
-def _truncated(header: Header, limit: int) -> Header:
-    """A header longer than header_size_limit, cut after the last line that fits."""
-    cut = header.raw.rfind(b"\r\n", 0, limit)
-    return Header(header.key, header.raw[: cut + 2] if cut > 0 else header.raw[:limit] + b"\r\n")

@@ -3,8 +3,9 @@
 from msgspec import Struct
 
 from gatepost.lookup.registry import Maps, Tables
+from gatepost.mail.mime import Place
 from gatepost.receive.cleanup_settings import CleanupSettings
-from gatepost.receive.headers import ROLES, Role
+from gatepost.receive.headers import MIME, ROLES, Role
 from gatepost.routing.settings import words
 
 
@@ -20,6 +21,12 @@ class CheckMaps(Struct, frozen=True):
     def any_header(self) -> bool:
         """Whether headers are looked at, wherever they stand."""
         return not (self.header.empty and self.mime.empty and self.nested.empty)
+
+    def judging(self, place: Place, name: str) -> Maps:
+        """The tables for a header that stands there and has that name, in lower case (header_checks(5))."""
+        if place is Place.PART or name in MIME:
+            return self.mime
+        return self.nested if place is Place.NESTED else self.header
 
 
 class Rules:

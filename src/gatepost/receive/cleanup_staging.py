@@ -16,7 +16,7 @@ THRESHOLD = 262144
 """Octets that a message may have in memory."""
 
 SECTION_LIMIT = 1048576
-"""Octets of a header section that are looked at; what is beyond counts as body."""
+"""Octets that a header section may have: it is kept in memory, and one that is longer is not looked into (`headers_too_long`)."""
 
 _GAP = 65536
 _STRAY = re.compile(rb"\r(?!\n)|(?<!\r)\n")
@@ -35,6 +35,7 @@ class Staging:
         self._strip = strip
         self._reject = reject
         self.rejected = False
+        self.headers_too_long = False
         self.size = 0
         self.lines = 0
         self.head = b""
@@ -81,6 +82,7 @@ class Staging:
         section = header.split(data)
         if not section.complete and len(data) < SECTION_LIMIT:
             return
+        self.headers_too_long = not section.complete
         self._path = self._new_path()
         self._file = _open(self._path, "w+b")
         self._room = section.end * 2 + _GAP

@@ -36,3 +36,8 @@ ROLES = {
     "sender": Role.SENDER,
     "to": Role.RECIPIENT | Role.DESTINATION,
 }
+
+MIME = frozenset(
+    ("content-description", "content-disposition", "content-id", "content-transfer-encoding", "content-type", "mime-version")
+)
+"""Headers about MIME, which mime_header_checks judge wherever they stand (header_checks(5))."""

@@ -1,10 +1,14 @@
 """What a program of this machine gives as a message, in wire form: lines that end in LF, or CR LF, become lines in CR LF."""
 
 import enum
+import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from gatepost.mail.content import CHUNK
+
+_SEPARATORS = re.compile(rb"(?:>*+From [^\n]*+\n)*+")
+"""Lines of a mailbox that begin a message there."""
 
 
 class LineEnds(enum.Enum):
@@ -75,8 +79,8 @@ class _Lines:
         if self._ends is LineEnds.STRICT:
             first = lines[: lines.find(b"\n") + 1]
             self._ends = LineEnds.ALWAYS if first.endswith(b"\r\n") else LineEnds.NEVER
-        while lines.lstrip(b">")[:5] == b"From ":
-            lines = lines[lines.find(b"\n") + 1 :]
+        separators = _SEPARATORS.match(lines)
+        lines = lines[separators.end() :] if separators else lines
         self._started = bool(lines)
         return lines
 

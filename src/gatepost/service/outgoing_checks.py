@@ -16,7 +16,8 @@ from gatepost.events.records import Emit, Note
 from gatepost.lookup.registry import Tables
 from gatepost.mail.content import CHUNK, Content, FileContent, MemoryContent
 from gatepost.mail.header import Section, split
-from gatepost.receive.cleanup_body import BodyWalk, lines_of
+from gatepost.mail.mime import Place
+from gatepost.receive.cleanup_body import BodyWalk
 from gatepost.receive.cleanup_checks import Checks, Effects, Story
 from gatepost.receive.cleanup_rules import CheckMaps, Rules
 from gatepost.receive.cleanup_settings import CleanupSettings
@@ -87,7 +88,7 @@ class OutgoingChecker:
     async def _pieces(self, checks: OutgoingChecks, section: Section, content: Content) -> AsyncIterator[bytes]:
         """The octets of a content after its checks."""
         for header in section.headers:
-            replaced = await checks.header(self._maps.header, header.raw[:-2].replace(b"\r\n", b"\n"))
+            replaced = await checks.header(self._maps.judging(Place.PRIMARY, header.key), header.raw[:-2].replace(b"\r\n", b"\n"))
             if replaced is None:
                 yield header.raw
             else:
@@ -98,11 +99,9 @@ class OutgoingChecker:
                 yield chunk
             return
         walk = BodyWalk(self._rules, checks, section.headers)
-        for line in lines_of(rest):
-            for kept in await walk.feed(line):
-                yield kept + b"\r\n"
-        for kept in await walk.finish():
-            yield kept + b"\r\n"
+        for chunk in rest:
+            yield b"".join(await walk.feed(chunk))
+        yield b"".join(await walk.finish())
 
 
 class _Written:

@@ -1,9 +1,10 @@
-"""The header section, split but not changed."""
+"""The header section, split; only white space before a colon goes, as in Postfix."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatepost.mail.header import is_header, key, split
+from gatepost.mail import header
+from gatepost.mail.header import LINE_LIMIT, Header, cut, is_header, key, split
 
 
 def test_splits_at_continuations_and_empty_line() -> None:
@@ -11,7 +12,7 @@ def test_splits_at_continuations_and_empty_line() -> None:
     section = split(data)
     assert [(h.key, h.raw) for h in section.headers] == [
         ("from", b"From: a\r\n"),
-        ("subject", b"Subject : one\r\n two\r\n\tthree\r\n"),
+        ("subject", b"Subject: one\r\n two\r\n\tthree\r\n"),
     ]
     assert data[section.end :] == b"\r\nbody: x\r\n"
     assert section.complete
@@ -51,4 +52,30 @@ def test_names() -> None:
 def test_nothing_is_lost(lines: list[bytes]) -> None:
     data = b"".join(line + b"\r\n" for line in lines)
     section = split(data)
-    assert b"".join(h.raw for h in section.headers) == data[: section.end]
+    assert b"".join(h.raw for h in section.headers) == data[: section.end].replace(b"B :", b"B:")
+
+
+def test_the_name_ends_within_a_line() -> None:
+    """A line without a colon in its first 2,048 octets is no header, whatever follows (line_length_limit)."""
+    longest = b"x" * (LINE_LIMIT - 1)
+    assert [h.key for h in split(longest + b": a\r\n").headers] == [longest.decode()]
+    assert split(b"x" * LINE_LIMIT + b": a\r\n").headers == []
+    assert split(b"x" * LINE_LIMIT).complete
+    assert not split(longest).complete
+
+
+def test_names_are_not_kept_for_ever() -> None:
+    """Neither many nor long ones: what a client invents must not fill the memory."""
+    for number in range(5000):
+        key(b"X-%d" % number)
+        key(b"Y" * 1000 + b"%d" % number)
+    assert sum(map(len, header._keys)) < 100_000
+
+
+def test_a_long_header_is_cut_where_postfix_cuts_it() -> None:
+    """Lines are kept as long as those before them have less than the limit."""
+    header = Header("a", b"a: 34567\r\n 234567\r\n 234567\r\n")
+    assert cut(header, 8).raw == b"a: 34567\r\n"
+    assert cut(header, 10).raw == b"a: 34567\r\n 234567\r\n"
+    assert cut(header, 100) == header
+    assert cut(Header("a", b"a:" + b"x" * 9000 + b"\r\n"), 2049).raw == b"a:" + b"x" * (2 * LINE_LIMIT - 2) + b"\r\n"

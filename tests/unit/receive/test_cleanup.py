@@ -102,6 +102,16 @@ def make(tmp_path: Path) -> Make:
     return lambda **parameters: Run(tmp_path, **parameters)
 
 
+def test_headers_without_end_are_refused(make: Make) -> None:
+    """What is too long to be looked at must not go unchecked as a body."""
+    run = make()
+    content = b"X-A: b\r\n" * 140_000 + b"Subject: unseen\r\n\r\n"
+    cleaned = run(content, step=65536)
+    assert cleaned.outcome is not None
+    assert (cleaned.outcome.code, cleaned.outcome.enhanced) == (552, "5.3.4")
+    assert "warning: QID: message header exceeds 1048576 octets" in run.log
+
+
 DATE = "Date: Thu,  1 Jan 1970 00:00:00 +0000 (UTC)"
 
 

@@ -76,12 +76,13 @@ class Encoder:
     def _folded(self, line: bytes) -> bytes:
         """`line` continued from the current column, broken with CRLF SPACE where the limit is reached, as Postfix does."""
         out: list[bytes] = []
-        while len(line) > (room := self._limit - self._column):
-            out += (line[:room], _BREAK)
-            line = line[room:]
+        at = 0
+        while len(line) - at > (room := self._limit - self._column):
+            out += (line[at : at + room], _BREAK)
+            at += room
             self._column = 1
-        self._column += len(line)
-        return b"".join((*out, line))
+        self._column += len(line) - at
+        return b"".join((*out, line[at:]))
 
 
 def encoded(pieces: Iterable[bytes], encoder: Encoder) -> Iterator[bytes]:

@@ -1,0 +1,394 @@
+"""No parser of ours takes more than linear time: each is fed nasty shapes of growing size, and its CPU time may grow no faster.
+
+`PARSERS` is the table. A newcomer that reads what others write enters here, with the shapes that would hurt it; or it stands in
+`ELSEWHERE` with the reason why nobody from outside can feed it.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from tests.support.growth import grows_linearly
+
+from gatepost.cli.message_keys import message_keys
+from gatepost.deliver.command import command_words, printable
+from gatepost.deliver.local_delivery import delivered_to
+from gatepost.deliver.pipe_arguments import expanded
+from gatepost.deliver.pipe_attributes import PipeAttributes
+from gatepost.deliver.pipe_form import pipe_form
+from gatepost.deliver.status_filter import _RESULT as STATUS
+from gatepost.events.maillog import printable as log_printable
+from gatepost.lookup import aliases_text, braces, table_text
+from gatepost.mail import header, header_address, mime
+from gatepost.mail.address import external
+from gatepost.mail.content import MemoryContent
+from gatepost.mail.content_type import content_type, transfer_encoding
+from gatepost.mail.envelope import Recipient
+from gatepost.net.server_names import _NAME as SERVER_NAME
+from gatepost.policy.access import _ENHANCED, _HEADER
+from gatepost.proto import policy_delegation
+from gatepost.proto.proxy import ProxyError, ProxyReader
+from gatepost.proto.smtp import client_commands, dot_stuffing, grammar, replies
+from gatepost.proto.smtp.data import BdatReader, DataReader
+from gatepost.proto.smtp.downgrade import downgraded
+from gatepost.proto.smtp.reply_reader import MalformedReply, ReplyReader
+from gatepost.proto.smtp.server import ServerCore
+from gatepost.queue.listing import _PLAIN as LISTED
+from gatepost.queue.notice_message import header_of, wrap
+from gatepost.receive import unix_lines
+from gatepost.receive.cleanup_headers import _STANDARD as STANDARD_HEADER
+from gatepost.receive.cleanup_staging import _STRAY
+from gatepost.routing.rewrite import is_standard
+
+ROOT = Path(__file__).resolve().parents[2] / "src/gatepost"
+
+Shapes = Sequence[Callable[[int], object]]
+
+
+def times(text: str, *, before: str = "", after: str = "") -> Callable[[int], str]:
+    """Inputs of about n characters: `text` again and again."""
+    return lambda n: before + text * (n // len(text)) + after
+
+
+def octets(text: bytes, *, before: bytes = b"", after: bytes = b"") -> Callable[[int], bytes]:
+    """The same of octets."""
+    return lambda n: before + text * (n // len(text)) + after
+
+
+def walk(message: bytes) -> None:
+    for cut in (len(message), 1000):
+        one = mime.Walk(mime.Limits())
+        for at in range(0, len(message), cut):
+            for _ in one.feed(message[at : at + cut]):
+                pass
+        for _ in one.finish():
+            pass
+
+
+def data(reader: DataReader | BdatReader, wire: bytes) -> None:
+    for at in range(0, len(wire), 1000):
+        reader.feed(wire[at : at + 1000])
+
+
+def serve(wire: bytes) -> None:
+    core = ServerCore()
+    for at in range(0, len(wire), 1000):
+        core.feed(wire[at : at + 1000])
+        while core.next_event():
+            pass
+
+
+def answer(wire: bytes) -> None:
+    reader = ReplyReader()
+    try:
+        for at in range(0, len(wire), 1000):
+            reader.feed(wire[at : at + 1000])
+    except MalformedReply:
+        pass
+
+
+def proxied(wire: bytes) -> None:
+    reader = ProxyReader()
+    try:
+        for at in range(len(wire)):
+            reader.feed(wire[at : at + 1])
+            if reader.done:
+                break
+    except ProxyError:
+        pass
+
+
+def delegated(wire: bytes) -> None:
+    try:
+        policy_delegation.Reader().feed(wire)
+    except policy_delegation.ProtocolError:
+        pass
+
+
+class _Source:
+    def __init__(self, text: bytes) -> None:
+        self._text, self._at = text, 0
+
+    def read(self, count: int) -> bytes:
+        self._at += count
+        return self._text[self._at - count : self._at]
+
+
+def submitted(text: bytes) -> None:
+    for ends in unix_lines.LineEnds:
+        for _ in unix_lines.wire_form(_Source(text), ends, dot_ends=True):  # type: ignore[arg-type]
+            pass
+
+
+def piped(text: bytes) -> None:
+    attributes = PipeAttributes(("x",), "nobody", flags=frozenset("FRODB.>"), eol=b"\r\n")
+    for _ in pipe_form(attributes, "a@b", Recipient("c@d", "e@f"), MemoryContent(text), 0.0):
+        pass
+
+
+def stuffed(text: bytes) -> None:
+    encoder = dot_stuffing.Encoder(78)
+    for _ in dot_stuffing.encoded([text], encoder):
+        pass
+
+
+BLANKS = times(" ")
+ADDRESSES: Shapes = (
+    BLANKS,
+    times("("),
+    times("(a)"),
+    times('"'),
+    times("\\"),
+    times("<"),
+    times(">"),
+    times("[", after="]"),
+    times("a b "),
+    times("a@b,"),
+    times("a:"),
+    times(";:"),
+    times("a"),
+    times("a."),
+    times("@a,", after=":b@c"),
+    times("a <b@c>, "),
+    times("\t"),
+    times(" ", after="a@b.cc"),
+    times("a ", after="<b@c.dd>x"),
+    times('"a" ', after="<b@c.dd>"),
+    times("a-", before="b@"),
+    times("=?", after="?="),
+    times("a!"),
+    times("a%"),
+    times('\\"', before='"'),
+    times("\\)", before="("),
+    times('"a\\"'),
+)
+CONTENT_TYPES: Shapes = (
+    octets(b" "),
+    octets(b"("),
+    octets(b"(a)"),
+    octets(b"(", after=b")"),
+    octets(b'"'),
+    octets(b'"a'),
+    octets(b";"),
+    octets(b"\\"),
+    octets(b"a=b;"),
+    octets(b"boundary=b;"),
+    octets(b"boundary*0=b;"),
+    octets(b'boundary="b \n ";'),
+    octets(b" \n", before=b'x="'),
+    octets(b"%41", before=b"boundary*="),
+    octets(b"'", before=b"boundary*="),
+    octets(b"/"),
+    octets(b"a"),
+    octets(b"\0"),
+)
+MESSAGES: Shapes = (
+    octets(b"a: b\r\n"),
+    octets(b" \r\n"),
+    octets(b"\r\n"),
+    octets(b"a"),
+    octets(b" x\r\n", before=b"Content-Type: multipart/x;\r\n"),
+    octets(b"a:"),
+    octets(b"\r"),
+    octets(b"--\r\n"),
+    octets(b"a: b\r\n c\r\n"),
+    octets(b"a\r\n", before=b"\r\n"),
+    octets(b" "),
+    octets(b"a: " + b" " * 50 + b"\r\n"),
+    octets(b"Content-Transfer-Encoding: 8bit\r\n"),
+    octets(b"--b\r\n", before=b"Content-Type: multipart/x; boundary=b\r\n\r\n"),
+    octets(b"--b\r\nContent-Type: multipart/x; boundary=b\r\n\r\n", before=b"Content-Type: multipart/x; boundary=b\r\n\r\n"),
+    octets(b"--c\r\n", before=b"".join(b"Content-Type: multipart/x; boundary=b%d\r\n" % n for n in range(100)) + b"\r\n"),
+    octets(b"-- \r\n", before=b"Content-Type: multipart/x; boundary=b\r\n\r\n"),
+    octets(b"--", before=b"Content-Type: multipart/x; boundary=b\r\n\r\n"),
+    octets(b"-", before=b"Content-Type: multipart/x; boundary=b\r\n\r\n"),
+    octets(b"--b0\r\n--b99\r\n", before=b"".join(b"Content-Type: multipart/x; boundary=b%d\r\n" % n for n in range(100)) + b"\r\n"),
+    octets(b"Content-Type: message/rfc822\r\n\r\n"),
+    octets(b"\xff", before=b"Content-Transfer-Encoding: 8bit\r\n\r\n"),
+    octets(b" x\r\n", before=b"Content-Transfer-Encoding: 8bit\r\n"),
+    octets(b"From x\n"),
+    octets(b">From x\n"),
+    octets(b"\n.\n"),
+    octets(b".\r\n"),
+    octets(b"\r\n."),
+    octets(b"\r\r\n"),
+    octets(b">"),
+    octets(b"Delivered-To:\r\n"),
+    octets(b"Message-Id:\r\n"),
+    octets(b"Message-Id: <"),
+    octets(b"\xff\r\n", before=b"Content-Transfer-Encoding: 8bit\r\n\r\n"),
+)
+WIRE: Shapes = (
+    octets(b"\n"),
+    octets(b"\r\n"),
+    octets(b"a"),
+    octets(b"220-a\r\n"),
+    octets(b"250 a\r\n"),
+    octets(b"HELO x\r\n"),
+    octets(b" "),
+    octets(b"a=b\n"),
+    octets(b"a=b\n\n"),
+    octets(b"PROXY TCP4 "),
+    octets(b"\r\n\r\n\x00\r\nQUIT\n"),
+    octets(b"2"),
+    octets(b"250-"),
+)
+TEXTS: Shapes = (
+    *ADDRESSES,
+    times("\n"),
+    times("a\n"),
+    times("#\n"),
+    times(" a\n"),
+    times("a: b\n"),
+    times("a:b, c\n"),
+    times('"a": b\n'),
+    times(":"),
+    times(" :"),
+    times("a ", after=":"),
+    times(" ", before="a", after=":"),
+    times(":include:/x,"),
+    times("|x,"),
+    times("5.1.1 "),
+    times("550 5.1.1 "),
+    times("$"),
+    times("$a"),
+    times("${"),
+    times("${a}"),
+    times("$(a)"),
+    times("{"),
+    times("{}"),
+    times("+41"),
+    times("+"),
+    times("\\x{41}"),
+    times("1."),
+    times("a.", after="-"),
+    times("a@b.c\n"),
+)
+
+
+def _nothing(_: str) -> str:
+    return ""
+
+
+PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
+    "mail.header": (lambda text: header.split(text), MESSAGES),
+    "mail.header.cut": (lambda text: header.cut(header.Header("a", text), len(text)), MESSAGES),
+    "mail.header_address": (lambda text: header_address.external(header_address.parse(text)), TEXTS),
+    "mail.address": (external.__wrapped__ if hasattr(external, "__wrapped__") else external, TEXTS),
+    "mail.content_type": (lambda text: content_type(b"multipart/x;" + text), CONTENT_TYPES),
+    "mail.content_type.encoding": (transfer_encoding, CONTENT_TYPES),
+    "mail.mime": (walk, MESSAGES),
+    "cli.message_keys": (
+        lambda text: list(message_keys(text.decode("latin-1").split("\r\n"), headers=True, body=True, mime=True)),
+        MESSAGES,
+    ),
+    "proto.smtp.downgrade": (lambda text: [*downgraded([text])], MESSAGES),
+    "proto.smtp.grammar.words": (grammar.words, TEXTS),
+    "proto.smtp.grammar.path": (grammar.path, TEXTS),
+    "proto.smtp.grammar.xtext": (grammar.xtext, TEXTS),
+    "proto.smtp.grammar.orcpt": (lambda text: grammar.original_recipient("utf-8;" + text), TEXTS),
+    "proto.smtp.server": (serve, (*WIRE, *MESSAGES)),
+    "proto.smtp.data": (lambda text: data(DataReader(), text), MESSAGES),
+    "proto.smtp.data.bdat": (lambda text: data(BdatReader(), text), MESSAGES),
+    "proto.smtp.dot_stuffing": (stuffed, MESSAGES),
+    "proto.smtp.reply_reader": (answer, WIRE),
+    "proto.smtp.replies": (lambda text: replies.with_footer("550 5.1.1 x", text, {"a": "b"}), TEXTS),
+    "proto.smtp.client_commands": (lambda text: client_commands.xtext(text.encode("utf-8", "replace")), TEXTS),
+    "proto.proxy": (proxied, WIRE),
+    "proto.policy_delegation": (delegated, WIRE),
+    "receive.unix_lines": (submitted, MESSAGES),
+    "receive.cleanup_headers": (STANDARD_HEADER.match, TEXTS),
+    "receive.cleanup_staging": (lambda text: _STRAY.sub(b" ", text), MESSAGES),
+    "routing.rewrite": (is_standard, TEXTS),
+    "lookup.aliases_text": (lambda text: list(aliases_text.alias_entries("x", text, _nothing)), TEXTS),
+    "lookup.aliases_text.looks": (aliases_text.looks_like_aliases, TEXTS),
+    "lookup.table_text": (lambda text: list(table_text.entries("x", text, _nothing)), TEXTS),
+    "lookup.braces": (braces.split_list, TEXTS),
+    "deliver.command": (lambda text: (command_words(text, ""), printable(text.encode("utf-8", "replace"))), TEXTS),
+    "deliver.local_delivery": (lambda text: delivered_to(MemoryContent(text)), MESSAGES),
+    "deliver.pipe_arguments": (lambda text: expanded([text.replace("$", "$$")], {}, []), TEXTS),
+    "deliver.pipe_form": (piped, MESSAGES),
+    "deliver.status_filter": (STATUS.match, TEXTS),
+    "events.maillog": (log_printable, TEXTS),
+    "net.server_names": (SERVER_NAME.match, TEXTS),
+    "policy.access": (lambda text: (_ENHANCED.match(text), _HEADER.match(text)), TEXTS),
+    "queue.listing": (LISTED.match, TEXTS),
+    "queue.notice_message": (lambda text: header_of(MemoryContent(text)), MESSAGES),
+    "queue.notice_message.wrap": (lambda text: list(wrap(text)), TEXTS),
+}
+
+
+_ADMINISTRATOR = "reads what the administrator writes, once"
+
+ELSEWHERE = {
+    "config.check": _ADMINISTRATOR,
+    "config.expand": "reads values of main.cf and templates of the administrator; what is put in is not read again",
+    "config.master": _ADMINISTRATOR,
+    "config.tables": _ADMINISTRATOR,
+    "config.values": _ADMINISTRATOR,
+    "deliver.error": "reads the next hop of a transport table",
+    "cli.postconf_services": _ADMINISTRATOR,
+    "deliver.next_hop": _ADMINISTRATOR,
+    "deliver.tls_policy": _ADMINISTRATOR,
+    "deliver.pipe_attributes": _ADMINISTRATOR,
+    "lookup.basic_expression": _ADMINISTRATOR,
+    "lookup.expression_class": _ADMINISTRATOR,
+    "lookup.patterns": "patterns of the administrator against the text of others: they have limits of their own",
+    "lookup.pcre": _ADMINISTRATOR,
+    "lookup.pcre_escapes": _ADMINISTRATOR,
+    "lookup.regexp": _ADMINISTRATOR,
+    "lookup.rules": "holds compiled patterns",
+    "lookup.substitution": _ADMINISTRATOR,
+    "mail": "says what the room is for",
+    "mail.content": "passes octets on",
+    "mail.date": "writes only",
+    "mail.envelope": "holds values",
+    "mail.outcome": "holds values",
+    "mail.queue_id": "reads at most 20 characters",
+    "net.tls_parameters": "reads the administrator's files",
+    "policy.restrictions.dnsbl": _ADMINISTRATOR,
+    "policy.restrictions.names": "host names of at most 255 characters",
+    "proto": "says what the room is for",
+    "proto.smtp": "says what the room is for",
+    "proto.smtp.client": "drives reply_reader, which is in the table",
+    "proto.smtp.commands": "a table of verbs",
+    "queue.notice_templates": _ADMINISTRATOR,
+    "routing.recipients": "reads answers of the administrator's tables",
+    "routing.resolve": "labels of at most 63 characters",
+    "service.grants": "reads the alias files that root and users wrote, in the agent",
+}
+"""Modules that parse and are not in the table, and why."""
+
+
+def parsing_modules() -> set[str]:
+    """Every module that uses regular expressions, and all of the rooms that are made of parsers."""
+    found = set()
+    for path in ROOT.rglob("*.py"):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        if re.search(r"^import re$", path.read_text(), re.MULTILINE) or name.split(".")[0] in ("mail", "proto"):
+            found.add(name)
+    return found
+
+
+def test_every_parser_is_in_the_table() -> None:
+    """Each under its module's name, alone or with a word behind it."""
+    covered = {name for name in parsing_modules() if any(f"{one}.".startswith(f"{name}.") for one in PARSERS)}
+    missing = parsing_modules() - covered - ELSEWHERE.keys()
+    assert not missing, f"enter them in PARSERS, or in ELSEWHERE with the reason why not: {sorted(missing)}"
+    assert ELSEWHERE.keys() <= parsing_modules() - covered
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_growth_is_linear(name: str) -> None:
+    parse, shapes = PARSERS[name]
+
+    def work(shape: Callable[[int], object]) -> Callable[[int], Callable[[], object]]:
+        def sized(size: int) -> Callable[[], object]:
+            made = shape(size)
+            return lambda: parse(made)
+
+        return sized
+
+    steep = [repr(shape(40))[:60] for shape in shapes if not grows_linearly(work(shape))]
+    assert not steep
