@@ -4,6 +4,7 @@
 `ELSEWHERE` with the reason why nobody from outside can feed it.
 """
 
+import contextlib
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,13 +21,14 @@ from gatepost.deliver.pipe_form import pipe_form
 from gatepost.deliver.status_filter import _RESULT as STATUS
 from gatepost.events.maillog import printable as log_printable
 from gatepost.lookup import aliases_text, braces, table_text
-from gatepost.mail import header, header_address, mime
+from gatepost.mail import as_json, header, header_address, mime
 from gatepost.mail.address import external
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.content_type import content_type, transfer_encoding
 from gatepost.mail.envelope import Recipient
 from gatepost.net.server_names import _NAME as SERVER_NAME
 from gatepost.policy.access import _ENHANCED, _HEADER
+from gatepost.proto import attributes as postfix_attributes
 from gatepost.proto import policy_delegation
 from gatepost.proto.proxy import ProxyError, ProxyReader
 from gatepost.proto.smtp import client_commands, dot_stuffing, grammar, replies
@@ -97,6 +99,16 @@ def proxied(wire: bytes) -> None:
                 break
     except ProxyError:
         pass
+
+
+def attributes(wire: bytes) -> None:
+    with contextlib.suppress(postfix_attributes.ProtocolError):
+        postfix_attributes.Reader(1 << 20).feed(wire)
+
+
+def from_json(line: bytes) -> None:
+    with contextlib.suppress(ValueError):
+        as_json.read(line, list[str])
 
 
 def delegated(wire: bytes) -> None:
@@ -295,6 +307,11 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "proto.smtp.reply_reader": (answer, WIRE),
     "proto.smtp.replies": (lambda text: replies.with_footer("550 5.1.1 x", text, {"a": "b"}), TEXTS),
     "proto.smtp.client_commands": (lambda text: client_commands.xtext(text.encode("utf-8", "replace")), TEXTS),
+    "proto.attributes": (attributes, (*WIRE, octets(b"\0"), octets(b"a\0b\0"), octets(b"a\0b\0\0"))),
+    "mail.as_json": (
+        from_json,
+        (octets(b"["), octets(b'"a",', before=b"[", after=b'"b"]'), octets(b"\\u0041", before=b'["', after=b'"]')),
+    ),
     "proto.proxy": (proxied, WIRE),
     "proto.policy_delegation": (delegated, WIRE),
     "receive.unix_lines": (submitted, MESSAGES),
@@ -321,6 +338,8 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
 
 _ADMINISTRATOR = "reads what the administrator writes, once"
 
+_AGENT = "compares what a worker asks for with the configuration, in the agent"
+
 ELSEWHERE = {
     "config.check": _ADMINISTRATOR,
     "config.expand": "reads values of main.cf and templates of the administrator; what is put in is not read again",
@@ -338,6 +357,7 @@ ELSEWHERE = {
     "lookup.pcre": _ADMINISTRATOR,
     "lookup.pcre_escapes": _ADMINISTRATOR,
     "lookup.regexp": _ADMINISTRATOR,
+    "lookup.posix_regex": _ADMINISTRATOR,
     "lookup.rules": "holds compiled patterns",
     "lookup.substitution": _ADMINISTRATOR,
     "mail": "says what the room is for",
@@ -356,7 +376,9 @@ ELSEWHERE = {
     "queue.notice_templates": _ADMINISTRATOR,
     "routing.recipients": "reads answers of the administrator's tables",
     "routing.resolve": "labels of at most 63 characters",
-    "service.grants": "reads the alias files that root and users wrote, in the agent",
+    "service.granted_paths": _AGENT,
+    "service.granted_tables": _AGENT,
+    "service.pipe_grants": _AGENT,
 }
 """Modules that parse and are not in the table, and why."""
 
