@@ -29,7 +29,7 @@ _MAIN = {
     "smtpd_policy_service_timeout": "5s",
     "smtpd_policy_service_retry_delay": "1s",
 }
-_OURS = ("private/agent", "private/inside", "public/flush", "public/intake", "public/showq")
+_OURS = ("gatepost/agent", "private/inside", "public/flush", "public/intake", "public/showq")
 _RANDOM = random.Random(15)
 GARBAGE = [
     b"",
@@ -70,7 +70,8 @@ def is_well(system: System, pids: list[int]) -> None:
 
 
 def test_every_socket_is_attacked_here(system: System) -> None:
-    found = {str(path.relative_to(system.spool)) for folder in ("public", "private") for path in (system.spool / folder).iterdir()}
+    folders = (system.spool / name for name in ("public", "private", "gatepost"))
+    found = {str(path.relative_to(system.spool)) for folder in folders for path in folder.iterdir()}
     assert {name for name in found if (system.spool / name).is_socket()} == set(_OURS)
 
 
@@ -158,7 +159,7 @@ def test_garbage_from_the_agent(garbage: bytes) -> None:
     (one.folder / "Maildir").mkdir()
     os.chmod(one.folder / "Maildir", 0o777)
     with one:
-        path = one.spool / "private" / "agent"
+        path = one.spool / "gatepost" / "agent"
         path.rename(path.with_suffix(".kept"))
         with Nonsense(path, garbage):
             assert one.send(to="b@example.test")

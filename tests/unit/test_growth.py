@@ -42,6 +42,7 @@ from gatepost.receive import unix_lines
 from gatepost.receive.cleanup_headers import _STANDARD as STANDARD_HEADER
 from gatepost.receive.cleanup_staging import _STRAY
 from gatepost.routing.rewrite import is_standard
+from gatepost.service import watchdog
 
 ROOT = Path(__file__).resolve().parents[2] / "src/gatepost"
 
@@ -294,6 +295,10 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "cli.message_keys": (
         lambda text: list(message_keys(text.decode("latin-1").split("\r\n"), headers=True, body=True, mime=True)),
         MESSAGES,
+    ),
+    "service.watchdog": (
+        lambda text: watchdog.place(f"Thread 0x{1:016x}\n{text}", 1),
+        [lambda n: '  File "' * n, lambda n: '  File "' + "/" * n, lambda n: '  File "a", line 1 in f\n' * n],
     ),
     "proto.smtp.downgrade": (lambda text: [*downgraded([text])], MESSAGES),
     "proto.smtp.grammar.words": (grammar.words, TEXTS),

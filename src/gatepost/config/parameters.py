@@ -85,6 +85,9 @@ SERVICES: Mapping[str, tuple[Parameter, ...]] = {
           "Tell clients the limits on recipients and messages in the EHLO reply (LIMITS, RFC 9422).", DONE, since="gatepost"),
         P("worker_processes", INTEGER, "0",
           "How many worker processes to run; 0 means one for each CPU core.", DONE, since="gatepost", minimum=0),
+        P("worker_watchdog_time", TIME, "60s",
+          "How long a worker's event loop may be stuck before the worker is replaced; 0 for as long as it likes. Time in which it"
+          " is stopped or waits for a disk does not count.", DONE, since="gatepost", minimum=0),
     ),
     "Identity and network": (
         P("alternate_config_directories", STRING, "",

@@ -24,6 +24,7 @@ class MasterSettings(Struct, frozen=True):
     inet_protocols: str
     known_tcp_ports: str
     worker_processes: int
+    worker_watchdog_time: int
     service_throttle_time: int
     master_service_disable: str
 

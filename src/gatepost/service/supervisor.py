@@ -38,6 +38,7 @@ from gatepost.service.privileges import become, die_with_parent
 from gatepost.service.settings import MasterSettings
 from gatepost.service.smtpd import load_tls
 from gatepost.service.unseen import load_to_serve
+from gatepost.service.watchdog import LOOK, Pulse, Watchdog
 
 _SIGNALS = {signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
 _STOP_PATIENCE = 10.0  # seconds for children to finish before they are killed; nothing acknowledged is lost by that
@@ -68,6 +69,7 @@ class Supervisor:
         self._configuration = self._load()
         self._settings = self._configuration.view(MasterSettings)
         self._children.longest_pause = self._settings.service_throttle_time
+        self._watchdog = Watchdog(self._settings.worker_watchdog_time)
 
     def run(self, on_serving: Callable[[], object] = lambda: None) -> int:
         """Run until told to stop; returns the exit status. `on_serving` is called once every port is served.
@@ -121,24 +123,27 @@ class Supervisor:
             self._fork(Role("worker", number))
 
     def _fork(self, role: Role) -> None:
-        child = self._children.fork(role, self._generation, lambda ready: self._child(role, ready))
-        if role.name == "worker":
+        pulse = Pulse() if role.name == "worker" else None
+        child = self._children.fork(role, self._generation, lambda ready: self._child(role, ready, pulse))
+        if pulse is not None:
             self._anvil.seated(child.pid)
+            self._watchdog.watch(child.pid, pulse)
 
-    def _child(self, role: Role, ready: int) -> None:
+    def _child(self, role: Role, ready: int, pulse: Pulse | None) -> None:
         faults = Faults(self._log, role.name)
         faults.watch_process(needs_threads=role.name == "worker")
         try:
-            self._live(role, ready, faults)
+            self._live(role, ready, faults, pulse)
         except Exception as fault:  # a child must not unwind into the supervisor
             faults.tell(fault, STARTED_AGAIN)
             sys.exit(1)
 
-    def _live(self, role: Role, ready: int, faults: Faults) -> None:
+    def _live(self, role: Role, ready: int, faults: Faults, pulse: Pulse | None) -> None:
         """The first steps of a child: nothing of the sender's is read before the privileges are gone."""
         os.close(self._lock)
+        self._watchdog.forget_all()
         self._listeners.close_left_over()  # else nobody would ever accept what still connects there
-        if role.name == "worker":
+        if pulse is not None:
             self._listeners.close_but()
             listeners = self._listeners.sockets()
             tls = {
@@ -147,7 +152,7 @@ class Supervisor:
             }
             counters = self._anvil.counters(self._configuration, self._log.emit)
             self._give_up_privileges()
-            worker.run(worker.Inheritance(self._configuration, listeners, tls, self._log, faults, counters, role.number, ready))
+            worker.run(worker.Inheritance(self._configuration, listeners, tls, self._log, faults, counters, pulse, ready))
         elif role == _SHOWQ:
             listings, flushes = self._listeners.user_socket(SHOWQ), self._listeners.user_socket(FLUSH)
             self._listeners.close_but(listings, flushes)
@@ -170,6 +175,9 @@ class Supervisor:
         elif number == signal.SIGHUP:
             self._reload()
         self._reap()
+        for pid, place in self._watchdog.stuck(time.monotonic()):
+            self._say(f"process worker pid {pid}: its event loop is stuck, killed and started again: at {place}", "error")
+            os.kill(pid, signal.SIGKILL)
         for role in self._children.due():
             self._fork(role)
         self._anvil_wait = self._anvil.look(self._configuration, self._log.emit)
@@ -178,6 +186,7 @@ class Supervisor:
     def _reap(self) -> None:
         for child, status in self._children.reap():
             self._anvil.ended(child.pid)
+            self._watchdog.ended(child.pid)
             told_to_end = child.generation != self._generation  # by a reload, which has started the new workers already
             if self._stopping or (told_to_end and child.role.name == "worker"):
                 continue
@@ -187,7 +196,7 @@ class Supervisor:
 
     def _next_wait(self) -> float:
         waits = [when - time.monotonic() for when in self._children.waiting.values()]
-        return max(min([*waits, self._anvil_wait]), 0.0)
+        return max(min([*waits, self._anvil_wait, LOOK]), 0.0)
 
     def _reload(self) -> None:
         try:
@@ -211,6 +220,7 @@ class Supervisor:
             self._say("reload refused, the old configuration keeps running: the workers cannot serve the new one", "error")
             return
         self._children.longest_pause = settings.service_throttle_time
+        self._watchdog.limit = settings.worker_watchdog_time
         self._say(f"reload -- version {settings.mail_version}, configuration {self._directory}")
         self._say_what_is_missing()
         self._children.signal(signal.SIGUSR1, role="worker", generation=before[-1])

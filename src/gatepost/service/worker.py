@@ -32,6 +32,7 @@ from gatepost.service.log import Log
 from gatepost.service.pickup import Pickup
 from gatepost.service.requeue import Requeue
 from gatepost.service.smtpd import open_service
+from gatepost.service.watchdog import Heart, Pulse
 from gatepost.state.port import Counters
 
 _LOG_LINGER = 0.005  # seconds that log lines wait for company
@@ -43,7 +44,7 @@ _LONG_DRAIN = 300.0  # seconds for sessions to finish their transaction after th
 
 class Inheritance(Struct, frozen=True):
     """What the supervisor leaves to a worker: configuration, bound sockets, the TLS of each service (by ServiceEntry.key), the log,
-    whom to tell of faults, the counters of clients, and the pipe to say that it serves."""
+    whom to tell of faults, the counters of clients, what shows that its loop turns, and the pipe to say that it serves."""
 
     configuration: Configuration
     listeners: tuple[Listener, ...]
@@ -51,7 +52,7 @@ class Inheritance(Struct, frozen=True):
     log: Log
     faults: Faults
     counters: Counters
-    number: int
+    pulse: Pulse
     ready: int
 
 
@@ -76,6 +77,7 @@ async def _live(inheritance: Inheritance) -> bool:
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGUSR1, retire.set)
     house = House(inheritance.configuration, log, inheritance.counters, inheritance.faults.tell)
+    heart = Heart(inheritance.pulse, log.emit)
     try:
         async with asyncio.TaskGroup() as group:
             serving = await _serve(house, inheritance)
@@ -85,6 +87,7 @@ async def _live(inheritance: Inheritance) -> bool:
                 for service, name in ((Pickup(house), "pickup"), (Requeue(house), "the taking in of requeued mail"))
             ]
             os.write(inheritance.ready, b"\n")
+            heart.start(loop)
             await _first(stop.wait(), retire.wait())
             for pickup in pickups:
                 pickup.cancel()
@@ -104,6 +107,7 @@ async def _live(inheritance: Inheritance) -> bool:
         for error in group.exceptions:
             house.emit(Note("smtpd", str(error), "fatal"))
     finally:
+        heart.stop()
         house.close()
         log.flush()
     return served

@@ -1,0 +1,177 @@
+"""Watching the workers' event loops: what holds one is told, and a worker that is stuck for good is replaced.
+
+A worker's loop beats twice a second: it writes the time into memory that the supervisor shares. Should the next beat be a second
+late, faulthandler writes down where the process is, from a thread that needs no interpreter lock, so that a regular expression or a
+table that keeps that lock is found as well. The worker tells of it when it goes on; the supervisor, where it does not.
+
+Time in which the process is stopped (a debugger) or waits for a disk does not count: ending it would mend nothing.
+"""
+
+import asyncio
+import faulthandler
+import mmap
+import os
+import re
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from gatepost.events.records import Emit, Note
+
+BEAT = 0.5  # seconds between two beats
+LATE = 1.0  # seconds that a beat may be late before it is told of
+LOOK = 1.0
+"""Seconds between two looks of the supervisor."""
+
+_TIME = struct.Struct("d")
+_LONGEST_TRACE = 65536  # octets
+_FRAMES = 8  # innermost ones that are told
+_FRAME = re.compile(r'  File "(?:[^"]*/)?([^"/]*)", line (\d+) in ([^\n]*)')
+_NOT_RUNNING = "TtD"  # states of proc(5): stopped, traced, waiting for a disk
+
+
+class Pulse:
+    """What one worker and the supervisor share: when its loop turned last, and where it was when it did not. To be made before the
+    fork."""
+
+    def __init__(self) -> None:
+        self._time = mmap.mmap(-1, _TIME.size)
+        self._trace = os.memfd_create("gatepost-trace", os.MFD_CLOEXEC)
+
+    def beat(self, now: float) -> None:
+        """The loop turns at `now` (monotonic clock, seconds); 0: it is not to be watched, now or any more."""
+        _TIME.pack_into(self._time, 0, now)
+        faulthandler.cancel_dump_traceback_later()
+        if now:
+            faulthandler.dump_traceback_later(BEAT + LATE, file=self._trace)
+
+    def last(self) -> float:
+        """When the loop turned last; 0 where it is not watched."""
+        when: float = _TIME.unpack_from(self._time)[0]
+        return when
+
+    def place(self) -> str:
+        """Where the main thread was when a beat was late."""
+        return place(os.pread(self._trace, _LONGEST_TRACE, 0).decode("utf-8", "replace"), threading.main_thread().ident or 0)
+
+    def forget_place(self) -> None:
+        os.ftruncate(self._trace, 0)
+        os.lseek(self._trace, 0, os.SEEK_SET)
+
+    def close(self) -> None:
+        self._time.close()
+        os.close(self._trace)
+
+
+def place(trace: str, thread: int) -> str:
+    """Where a thread is by faulthandler's words, innermost call first. Whoever wrote them may be anybody: no line ends."""
+    _, found, rest = trace.rpartition(f"Thread 0x{thread:016x}")
+    if not found:
+        return "a place unknown"
+    frames = _FRAME.findall(rest.partition("\n\n")[0])[:_FRAMES]
+    told = " < ".join(f"{file}:{line} {function}" for file, line, function in frames)
+    return "".join(one if one.isprintable() else "?" for one in told) or "a place unknown"
+
+
+class Heart:
+    """The worker's side. `cpu`: seconds of processor time that this thread has used."""
+
+    def __init__(
+        self,
+        pulse: Pulse,
+        emit: Emit,
+        clock: Callable[[], float] = time.monotonic,
+        cpu: Callable[[], float] = time.thread_time,
+    ) -> None:
+        self._pulse = pulse
+        self._emit = emit
+        self._clock = clock
+        self._cpu = cpu
+        self._before = (0.0, 0.0)
+        self._next: asyncio.TimerHandle | None = None
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Beat in `loop` from now on."""
+        self._before = self._clock(), self._cpu()
+        self._go_on(loop)
+
+    def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._pulse.beat(self.look())
+        self._next = loop.call_later(BEAT, self._go_on, loop)
+
+    def look(self) -> float:
+        """Tell if this beat is late; the time."""
+        then, cpu = self._before
+        now, used = self._before = self._clock(), self._cpu()
+        late = now - then - BEAT
+        if late > LATE:
+            told = f"the event loop was held for {late:.1f} s ({used - cpu:.1f} s of processor time) at {self._pulse.place()}"
+            self._emit(Note("worker", told, "warning"))
+            self._pulse.forget_place()
+        return now
+
+    def stop(self) -> None:
+        """The loop is about to end."""
+        if self._next is not None:
+            self._next.cancel()
+        self._pulse.beat(0.0)
+
+
+def process_state(pid: int) -> str:
+    """The state of a process's main thread, a letter of proc(5); `Z` where there is none any more."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"
+
+
+class Watchdog:
+    """The supervisor's side. `limit`: seconds that a loop may be stuck, 0 for any; `state`: of a process, a letter of proc(5)."""
+
+    def __init__(self, limit: float, state: Callable[[int], str] = process_state) -> None:
+        self.limit = limit
+        self._state = state
+        self._watched: dict[int, _Watched] = {}
+
+    def watch(self, pid: int, pulse: Pulse) -> None:
+        """Watch the process that beats there."""
+        self._watched[pid] = _Watched(pulse)
+
+    def ended(self, pid: int) -> None:
+        """Watch it no more."""
+        if watched := self._watched.pop(pid, None):
+            watched.pulse.close()
+
+    def forget_all(self) -> None:
+        """In a child: the pulses of others are none of its business."""
+        for pid in list(self._watched):
+            self.ended(pid)
+
+    def stuck(self, now: float) -> Iterator[tuple[int, str]]:
+        """Who is stuck for as long as the limit allows, and where; told again after that time. To be asked every LOOK seconds."""
+        for pid, watched in self._watched.items():
+            if self._time_stuck(pid, watched, now) >= self.limit > 0:
+                watched.stuck = 0.0
+                yield pid, watched.pulse.place()
+
+    def _time_stuck(self, pid: int, watched: "_Watched", now: float) -> float:
+        """A look counts for no more than twice its time: we may have been stopped ourselves."""
+        beat, looked = watched.pulse.last(), watched.looked
+        watched.looked = now
+        if beat != watched.beat or not beat or now - beat < BEAT + LATE:
+            watched.beat, watched.stuck = beat, 0.0
+        elif self._state(pid) not in _NOT_RUNNING:
+            watched.stuck += min(now - looked, 2 * LOOK)
+        return watched.stuck
+
+
+class _Watched:
+    """A process and what was seen of it. `stuck`: seconds."""
+
+    def __init__(self, pulse: Pulse) -> None:
+        self.pulse = pulse
+        self.beat = 0.0
+        self.looked = 0.0
+        self.stuck = 0.0
