@@ -100,7 +100,9 @@ def _authorize(command: Command, user: _User, sender: str) -> None:
         if not submission_rights.everybody_may(command.configuration):
             import asyncio
 
-            asyncio.run(submission_rights.check(command.configuration, user.uid, sender, command.warn))
+            from gatepost.lookup.registry import Tables
+
+            asyncio.run(submission_rights.check(command.configuration, user.uid, sender, Tables(command.warn)))
     except submission_rights.NotAllowed as refusal:
         raise Fatal(str(refusal), status=os.EX_NOPERM) from None
     except (LookupFailure, ConfigurationError) as error:

@@ -3,8 +3,8 @@
 Every method says whether to go on with the rest of a list: False after a deferral, for then the whole recipient is tried again.
 """
 
-import os
 import stat
+from collections.abc import Iterator
 
 from msgspec.structs import replace
 
@@ -18,14 +18,14 @@ from gatepost.deliver.local_names import (
     Rights,
     expand_names,
     local_name,
+    rights_of,
     table_owner,
-    user_named,
-    user_with_id,
 )
 from gatepost.deliver.local_settings import House, LocalSettings
 from gatepost.deliver.port import DeliveryRequest
-from gatepost.deliver.privileged import Answer, Failed, ReadFile
+from gatepost.deliver.privileged import Answer, Failed, ReadFile, outcome_of
 from gatepost.events.records import Note
+from gatepost.lookup.blocking import Hangs
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
 from gatepost.mail.envelope import Notify
@@ -69,6 +69,9 @@ class LocalExpansion:
         at = replace(at, name=name, level=at.level + 1, delivered=delivered)
         try:
             return await self._switch(delivery, at)
+        except Hangs as hangs:
+            self._warn(f"{name.user}: {hangs.why}")
+            return delivery.report(at, deferred("file system does not answer", "4.3.0"))
         except LookupFailure:
             return delivery.report(at, deferred("table lookup failure", "4.3.0"))
 
@@ -97,8 +100,18 @@ class LocalExpansion:
         transport = await self._transport("mailbox", at.name)
         if transport:
             return await self._pass(delivery, at, transport)
-        user = user_named(at.name.user)
+        user = await self._account(at.name.user)
         return await self._unknown(delivery, at) if user is None else await self._mailbox.user(delivery, at, user)
+
+    async def _account(self, who: str | int) -> Rights | None:
+        """The user of the system with this name or id. Raises LookupFailure, after a warning."""
+        accounts = self._house.tables.accounts
+        try:
+            user = await (accounts.user_named(who) if isinstance(who, str) else accounts.user_with_id(who))
+        except LookupFailure as failure:
+            self._warn(f"error looking up passwd info for {who}: {failure.why}")
+            raise
+        return rights_of(user) if user else None
 
     # Aliases
 
@@ -120,7 +133,7 @@ class LocalExpansion:
         text, table = found
         if delivery.only_asked:
             return delivery.report(at, sent(f"aliased to {text}"))
-        rights = self._alias_rights(table)
+        rights = await self._alias_rights(table)
         if isinstance(rights, Outcome):
             return delivery.report(at, rights)
         # Once expanded, an alias comes to nothing new in the same position. Without this, aliases that share members take time
@@ -133,12 +146,12 @@ class LocalExpansion:
         delivery.first_time(*expansion)
         return self._tell_expanded(delivery, at) if done else done
 
-    def _alias_rights(self, table: str) -> Rights | Outcome:
+    async def _alias_rights(self, table: str) -> Rights | Outcome:
         """Commands and files of an alias table that a user owns get the rights of that user."""
-        owner = table_owner(table)
+        owner = await self._house.files.run(("owner", table), lambda: table_owner(table))
         if owner == 0:
             return UNCHOSEN
-        user = user_with_id(owner)
+        user = await self._account(owner)
         if user is None:
             self._warn(f"cannot find alias database owner for {table}")
             return deferred("cannot find alias database owner", "4.3.0")
@@ -219,6 +232,8 @@ class LocalExpansion:
             self._warn(f":include:{path} uses a relative path")
             return delivery.report(at, bounced(_MISCONFIGURED, "5.3.5"))
         file = await self._house.agent.ask(ReadFile(path, at.rights.uid, at.rights.gid, at.forward))
+        if isinstance(file, Failed) and file.unseen:
+            return delivery.report(at, outcome_of(file))
         complaint = _include_complaint(path, file)
         if complaint or isinstance(file, Failed):
             self._warn(complaint)
@@ -226,7 +241,7 @@ class LocalExpansion:
         rights: Rights | None = at.rights
         if at.rights.uid == 0 and file.owner != 0:
             # A list that root's alias names, but a user owns, has that user's rights: it must not rule over the default account.
-            rights = user_with_id(file.owner)
+            rights = await self._account(file.owner)
         if rights is None:
             self._warn(f"{path}: cannot find :include: file owner username")
             return delivery.report(at, deferred(_MISCONFIGURED, "4.3.5"))
@@ -238,41 +253,51 @@ class LocalExpansion:
     # .forward files
 
     async def _forward_file(self, delivery: LocalDelivery, at: Position) -> bool | None:
-        """Deliver as the user's .forward file says; None where there is none that counts: then the mailbox has its turn."""
-        user = user_named(at.name.user) if self._settings.forward_path else None
+        """Deliver as the first file of forward_path that is there says; None where there is none that counts: then the mailbox has
+        its turn. A home may hang, so it is the agent who looks."""
+        user = await self._account(at.name.user) if self._settings.forward_path else None
         if user is None:
             return None
-        path, extended = await self._forward_path(delivery.request, at, user)
-        if not path:
-            return None
-        if delivery.only_asked:
-            return delivery.report(at, sent(f"forward via file: {path}"))
-        if not delivery.first_time("forward", path):
-            return True if delivery.was_done("forward-done", path) else None
-        file = await self._house.agent.ask(ReadFile(path, user.uid, user.gid, path))
-        complaint = _forward_complaint(path, file, user)
+        for path, extended in self._forward_paths(delivery.request, at, user):
+            if delivery.was_done("forward", path):
+                return True if delivery.was_done("forward-done", path) else None
+            file = await self._house.agent.ask(ReadFile(path, user.uid, user.gid, path))
+            if isinstance(file, Failed) and file.missing:
+                continue
+            if isinstance(file, Failed) and file.unseen:
+                return delivery.report(at, outcome_of(file))
+            if delivery.only_asked:
+                return delivery.report(at, sent(f"forward via file: {path}"))
+            propagate = FORWARD in self._propagated and not extended
+            forward = replace(
+                at,
+                rights=user,
+                listed_by=FORWARD,
+                forward=path,
+                listed_at=at.name.local,
+                owner=at.name.user,
+                unmatched=at.unmatched if propagate else "",
+            )
+            return await self._follow(delivery, forward, file)
+        return None
+
+    async def _follow(self, delivery: LocalDelivery, at: Position, file: Answer) -> bool | None:
+        """Deliver to whom a .forward file lists; None where it does not count."""
+        path = at.forward
+        delivery.first_time("forward", path)
+        complaint = _forward_complaint(path, file, at.rights)
         if complaint or isinstance(file, Failed):
             self._warn(complaint)
             return None
         recipients = words(file.data)
         if not recipients:
             return None
-        propagate = FORWARD in self._propagated and not extended
-        forward = replace(
-            at,
-            rights=user,
-            listed_by=FORWARD,
-            forward=path,
-            listed_at=at.name.local,
-            owner=at.name.user,
-            unmatched=at.unmatched if propagate else "",
-        )
-        done = await self._members(delivery, quiet(forward), recipients)
+        done = await self._members(delivery, quiet(at), recipients)
         delivery.first_time("forward-done", path)
-        return self._tell_expanded(delivery, forward) if done else done
+        return self._tell_expanded(delivery, at) if done else done
 
-    async def _forward_path(self, request: DeliveryRequest, at: Position, user: Rights) -> tuple[str, bool]:
-        """The first file of forward_path that is there (empty: none), and whether its name holds the address extension."""
+    def _forward_paths(self, request: DeliveryRequest, at: Position, user: Rights) -> Iterator[tuple[str, bool]]:
+        """The files of forward_path, each with whether its name holds the address extension."""
         values = self._mailbox.values(request, at, user)
         for template in self._settings.forward_path.replace(",", " ").split():
             try:
@@ -280,20 +305,8 @@ class LocalExpansion:
             except ExpansionError as error:
                 self._warn(f"forward_path: {error}")
                 continue
-            if not expanded.undefined and await self._is_there(expanded.text, user):
-                return expanded.text, "extension" in expanded.used
-        return "", False
-
-    async def _is_there(self, path: str, user: Rights) -> bool:
-        """Whether there is a file of that name. Where we may look ourselves, the agent need not be asked."""
-        try:
-            os.lstat(path)
-        except PermissionError:
-            answer = await self._house.agent.ask(ReadFile(path, user.uid, user.gid, path))
-            return not (isinstance(answer, Failed) and answer.missing)
-        except (OSError, ValueError):
-            return False
-        return True
+            if not expanded.undefined:
+                yield expanded.text, "extension" in expanded.used
 
     # Other transports, and nobody
 

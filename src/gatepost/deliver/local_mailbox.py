@@ -86,7 +86,7 @@ class LocalMailbox:
 
     async def user(self, delivery: LocalDelivery, at: Position, user: Rights) -> bool:
         """To the mailbox of `user`: by mailbox_command(_maps), home_mailbox or mail_spool_directory."""
-        if self._settings.require_home_directory and not _is_directory(user.home):
+        if self._settings.require_home_directory and not await self._is_directory(user.home):
             return delivery.report(at, deferred("cannot access home directory", "4.3.0"))
         at = replace(at, rights=user, forward="")
         command = None if self._commands.empty else await self._commands.find(at.name.user)
@@ -99,7 +99,12 @@ class LocalMailbox:
             return await self._mbox(delivery, at, self._box(f"{user.home}/{home}", user))
         if spool.endswith("/"):
             return await self._maildir(delivery, at, f"{spool}{at.name.user}/")
-        return await self._mbox(delivery, at, _in_spool(self._box(f"{spool}/{at.name.user}", user), spool))
+        status = await self._house.files.run(("spool", spool), lambda: _status(spool))
+        return await self._mbox(delivery, at, _in_spool(self._box(f"{spool}/{at.name.user}", user), status))
+
+    async def _is_directory(self, path: str) -> bool:
+        """Whether there is such a folder, as far as we see. Raises LookupFailure where that is not known in time."""
+        return await self._house.files.run(("folder", path), lambda: os.path.isdir(path))
 
     def _box(self, path: str, user: Rights, forward: str = "") -> Mailbox:
         settings = self._settings
@@ -224,19 +229,18 @@ def _words(text: str) -> list[str]:
     return text.replace(",", " ").split()
 
 
-def _in_spool(box: Mailbox, spool: str) -> Mailbox:
+def _in_spool(box: Mailbox, spool: os.stat_result | None) -> Mailbox:
     """Whose rights a mailbox in mail_spool_directory takes: the user's own where everybody may write to the directory, those of its
     group where only that may, else root's (local(8))."""
+    if spool is None or spool.st_mode & stat.S_IWOTH:
+        return box
+    if spool.st_mode & stat.S_IWGRP:
+        return replace(box, gid=spool.st_gid)
+    return replace(box, privileged=spool.st_uid == 0)
+
+
+def _status(path: str) -> os.stat_result | None:
     try:
-        status = os.stat(spool)
+        return os.stat(path)
     except OSError:
-        return box
-    if status.st_mode & stat.S_IWOTH:
-        return box
-    if status.st_mode & stat.S_IWGRP:
-        return replace(box, gid=status.st_gid)
-    return replace(box, privileged=status.st_uid == 0)
-
-
-def _is_directory(path: str) -> bool:
-    return os.path.isdir(path)
+        return None

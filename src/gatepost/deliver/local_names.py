@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gatepost.config.expand import expand
+from gatepost.lookup.account_database import User
 from gatepost.lookup.address import split_extension
 from gatepost.mail.address import split
 
@@ -54,8 +55,13 @@ def _rights(entry: pwd.struct_passwd) -> Rights:
     return Rights(entry.pw_uid, entry.pw_gid, entry.pw_name, entry.pw_dir, entry.pw_shell)
 
 
+def rights_of(user: User) -> Rights:
+    """The rights of a user whom the system knows."""
+    return Rights(user.uid, user.gid, user.name, user.home, user.shell)
+
+
 def user_named(name: str) -> Rights | None:
-    """The user of that name; None where there is none."""
+    """The user of that name; None where there is none. It may take its time: a worker's loop asks Accounts instead."""
     try:
         return _rights(pwd.getpwnam(name))
     except (KeyError, ValueError):  # ValueError: a NUL or an octet that no name can have

@@ -7,6 +7,7 @@ from msgspec import Struct
 from gatepost.deliver.port import Agent
 from gatepost.deliver.privileged import AgentClient
 from gatepost.events.records import Clock, Emit
+from gatepost.lookup.blocking import BlockingCalls
 from gatepost.lookup.registry import Tables
 from gatepost.queue.port import Submit
 from gatepost.routing.port import Route
@@ -55,7 +56,7 @@ class LocalSettings(Struct, frozen=True):
 class House(Struct, frozen=True):
     """What local(8) asks others for. `resolve` and `rewrite`: routing; `submit`: the way in for forwarded mail; `agents`: the agent
     of another transport by its name, raises LookupError; `program`: that transport's program; `environment`: what
-    export_environment lets commands have."""
+    export_environment lets commands have; `files`: who looks at folders that may hang."""
 
     tables: Tables
     agent: AgentClient
@@ -65,5 +66,6 @@ class House(Struct, frozen=True):
     agents: Callable[[str], Agent]
     program: Callable[[str], str]
     environment: Mapping[str, str]
+    files: BlockingCalls
     clock: Clock
     emit: Emit

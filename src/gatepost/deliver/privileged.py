@@ -90,12 +90,14 @@ class Done(Struct, frozen=True, tag=True):
 
 
 class Failed(Struct, frozen=True, tag=True):
-    """It did not: status code, words, diagnostic; `missing`: there is no such file, or no such command."""
+    """It did not: status code, words, diagnostic; `missing`: there is no such file, or no such command; `unseen`: nobody has
+    looked, and whatever is there may be good."""
 
     enhanced: str
     text: str
     diagnostic: str = ""
     missing: bool = False
+    unseen: bool = False
 
 
 Request = WriteMaildir | WriteMbox | ReadFile | RunCommand
@@ -120,6 +122,7 @@ LONGEST_FILE = 1 << 23
 """Octets of a list of recipients that are read; a longer one is refused."""
 
 _LETTERS_TIME = 120.0  # seconds: small files; whoever hangs for longer must not hold the others up
+_READ_TIME = 30.0  # seconds: a small file, from which nothing can come twice
 _SHARE = 0.95  # of our time, after which the agent gives up: it needs some to say so
 _IDLE = 32  # connections that are kept for later
 
@@ -137,6 +140,8 @@ class AgentClient:
         limit = self._time_limit
         if isinstance(request, RunCommand):
             limit = max(limit, request.time_limit / _SHARE**2)
+        elif isinstance(request, ReadFile):
+            limit = min(limit, _READ_TIME)
         return (await self._ask(request, content, 1, limit))[0]
 
     async def deliver(self, letters: tuple[Letter, ...]) -> list[Answer]:
@@ -159,7 +164,7 @@ class AgentClient:
                     index, answer = await _answer(reader)
                     answers[index] = answer
         except (OSError, TimeoutError, asyncio.IncompleteReadError, msgspec.DecodeError) as error:
-            missing = Failed("4.3.0", f"mail system agent: {error or type(error).__name__}")
+            missing = Failed("4.3.0", f"mail system agent: {error or type(error).__name__}", unseen=True)
             return [answers.get(index, missing) for index in range(wanted)]
         return [answers[index] for index in range(wanted)]
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 
 from gatepost.lookup import braces, fail
+from gatepost.lookup.accounts import Accounts
 from gatepost.lookup.opening import Opening, Warn
 from gatepost.lookup.port import LookupFailure, Table, Unavailable
 
@@ -133,6 +134,7 @@ class Tables:
     `warn` and `error` get one line of text a warning, and a table that cannot be opened. `strict`: such a table is an exception at
     once (postmap(1)); otherwise it takes its place and fails every lookup. `proxied`: the tables that `proxy:` may name
     (proxy_read_maps); None: all. `fold` and `duplicates` as in Opening. `clock`: seconds, for noticing rebuilt files.
+    `accounts`: the system's users and groups.
     """
 
     def __init__(
@@ -145,6 +147,7 @@ class Tables:
         duplicates: bool = False,
         proxied: Collection[str] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        accounts: Accounts | None = None,
     ) -> None:
         self.warn = warn
         self.proxied = proxied
@@ -154,6 +157,7 @@ class Tables:
         self._duplicates = duplicates
         self._clock = clock
         self._substitution = True
+        self.accounts = accounts or Accounts()
         self._told: set[str] = set()
         self._opened: dict[str, _Opened] = {}
 

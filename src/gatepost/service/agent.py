@@ -198,8 +198,8 @@ class Stream:
 
 _UNASKED = "a worker asked for what the configuration has no use for"
 NOT_GRANTED = Failed("4.3.5", "mail system configuration error: not allowed to the mail system")
-_BUSY = Failed("4.3.2", "mail system agent: too much is under way for this user")
-_LATE = Failed("4.3.0", "mail system agent: it came too late to be done")
+_BUSY = Failed("4.3.2", "mail system agent: too much is under way for this user", unseen=True)
+_LATE = Failed("4.3.0", "mail system agent: it came too late to be done", unseen=True)
 
 
 class Desk:

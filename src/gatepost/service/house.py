@@ -14,6 +14,7 @@ from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry
 from gatepost.deliver.privileged import AgentClient
 from gatepost.events.records import Emit, Fault, Note, tell_fault
+from gatepost.lookup.blocking import BlockingCalls
 from gatepost.lookup.registry import Tables
 from gatepost.net.dns import AresResolver
 from gatepost.queue.notices import Notices, NoticeSettings
@@ -53,6 +54,7 @@ class House:
         self.routing = self._routing()
         self.resolver = AresResolver(time.monotonic)
         self.counters = counters
+        self.files = BlockingCalls(settings.FILE_THREADS, settings.FILE_TIME_LIMIT)
         self.agent = AgentClient(str(self.queue_directory / AGENT_SOCKET), settings.AGENT_TIME_LIMIT)
         self.partitions = Partitions(
             self.queue_directory,

@@ -27,6 +27,7 @@ def local_agent(house: "House", entry: ServiceEntry) -> Agent:
         agents=house.transports.agent,
         program=house.transports.program,
         environment=exported_environment(house.configuration, entry),
+        files=house.files,
         clock=house.clock,
         emit=emit,
     )

@@ -127,7 +127,7 @@ class Pickup:
         """Queue a submission. Raises QueueUnavailable (MailRefused among them), OSError, NotAllowed, LookupFailure."""
         if self._restricted:
             sender = waiting.submission.sender
-            await submission_rights.check(self._house.configuration, waiting.uid, sender, self._warn)
+            await submission_rights.check(self._house.configuration, waiting.uid, sender, self._house.tables("pickup"))
         queue_id = self._house.partitions.new_id()
         envelope = envelope_of(waiting.submission, content_filter=self._settings.content_filter)
         self._house.emit(PickedUp("pickup", str(queue_id), waiting.uid, envelope.sender))

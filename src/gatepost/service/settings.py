@@ -13,6 +13,10 @@ AGENT_TIME_LIMIT = 1100.0
 """Seconds for one request to the agent: more than `command_time_limit` (1000 s), after which the agent itself gives up."""
 
 
+FILE_THREADS, FILE_TIME_LIMIT = 8, 10.0
+"""Looks at folders that local(8) may have to wait for, at one time, and seconds for one."""
+
+
 class MasterSettings(Struct, frozen=True):
     """What master(8) needs."""
 

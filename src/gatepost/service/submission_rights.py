@@ -3,8 +3,6 @@
 sendmail asks, so that its user hears of a refusal; pickup asks again, for whoever can write a file can fill the maildrop.
 """
 
-import pwd
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gatepost.config.parameters import PARAMETERS
@@ -12,6 +10,7 @@ from gatepost.mail.address import domain_of, split
 
 if TYPE_CHECKING:
     from gatepost.config.configuration import Configuration
+    from gatepost.lookup.registry import Tables
 
 _SUBMIT, _SENDERS = "authorized_submit_users", "local_login_sender_maps"
 _NULL_KEY = "empty_address_local_login_sender_maps_lookup_key"
@@ -26,30 +25,25 @@ def everybody_may(configuration: "Configuration") -> bool:
     return _is_default(configuration, _SUBMIT) and _is_default(configuration, _SENDERS)
 
 
-async def check(configuration: "Configuration", uid: int, sender: str, warn: Callable[[str], None]) -> None:
-    """Whether a user may submit mail with this envelope sender (internal form). Raises NotAllowed; LookupFailure where a table
-    cannot answer; ConfigurationError."""
+async def check(configuration: "Configuration", uid: int, sender: str, tables: "Tables") -> None:
+    """Whether a user may submit mail with this envelope sender (internal form). Raises NotAllowed; LookupFailure where a table, or
+    the account database, cannot answer; ConfigurationError."""
     from gatepost.service.user_lists import user_listed, user_name
 
-    if not await user_listed(configuration, _SUBMIT, uid, warn):
-        raise NotAllowed(f"User {user_name(uid)}({uid}) is not allowed to submit mail")
+    if not await user_listed(configuration, _SUBMIT, uid, tables):
+        raise NotAllowed(f"User {await user_name(uid, tables)}({uid}) is not allowed to submit mail")
     if _is_default(configuration, _SENDERS):
         return
-    patterns = await _patterns(configuration, uid, warn)
+    patterns = await _patterns(configuration, uid, tables)
     delimiters, null = configuration.value("recipient_delimiter"), configuration.value(_NULL_KEY)
     if not any(_allows(pattern, sender, delimiters, null) for pattern in patterns):
         raise NotAllowed(f"not authorized to use sender='{sender}'")
 
 
-async def _patterns(configuration: "Configuration", uid: int, warn: Callable[[str], None]) -> list[str]:
+async def _patterns(configuration: "Configuration", uid: int, tables: "Tables") -> list[str]:
     """What local_login_sender_maps say of a user. Raises LookupFailure."""
-    from gatepost.lookup.registry import Tables
-
-    tables = Tables(warn)
-    try:
-        found = await tables.maps(configuration.value(_SENDERS), _SENDERS).find(_login(uid))
-    finally:
-        tables.close()
+    user = await tables.accounts.user_with_id(uid)
+    found = await tables.maps(configuration.value(_SENDERS), _SENDERS).find(user.name if user else f"uid:{uid}")
     return (found or "").replace(",", " ").split()
 
 
@@ -66,13 +60,6 @@ def _allows(pattern: str, sender: str, delimiters: str, null: str) -> bool:
     local, domain = split(sender)
     bare = split_extension(local, delimiters)[0] if delimiters else local
     return (f"{bare}@{domain}" if domain else bare).lower() == pattern.lower()
-
-
-def _login(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"uid:{uid}"
 
 
 def _is_default(configuration: "Configuration", name: str) -> bool:

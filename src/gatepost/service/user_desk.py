@@ -4,6 +4,7 @@ authorized_mailq_users and authorized_flush_users say who may; the mail system's
 raises OSError where the client is gone.
 """
 
+import asyncio
 import os
 import socket
 import sqlite3
@@ -12,11 +13,13 @@ from pathlib import Path
 
 from gatepost.config.configuration import Configuration
 from gatepost.events.records import Emit, Note
+from gatepost.lookup.port import LookupFailure
+from gatepost.lookup.registry import Tables
 from gatepost.proto.attributes import END, ProtocolError, Reader, record
 from gatepost.queue import actions, flushing, inspect
 from gatepost.queue.listing_attributes import as_attributes
 from gatepost.queue.user_requests import BAD, FLUSH_PROTOCOL, LONGEST_REQUEST, OK, Refused, refusal
-from gatepost.service.user_lists import is_user_listed, user_name
+from gatepost.service.user_lists import user_listed, user_name
 
 _FLUSH: Mapping[str, tuple[str, Callable[[Path, str], object]]] = {
     "purge": ("", lambda queue, _: actions.flush(queue)),
@@ -37,11 +40,20 @@ class Desk:
 
     def authorize(self, parameter: str, what: str) -> None:
         """Raises Refused where the user is not in the list that `parameter` is."""
-        if self._uid in (0, os.getuid()) or is_user_listed(self._configuration, parameter, self._uid, self.warn):
+        if self._uid in (0, os.getuid()):
             return
-        text = f"User {user_name(self._uid)}({self._uid}) is not allowed to {what} the mail queue"
-        self._emit(Note("postqueue", text, "fatal"))
-        raise Refused(text)
+        try:
+            asyncio.run(self._authorize(parameter, what))
+        except LookupFailure as failure:
+            self.warn(str(failure))
+            raise Refused("mail system configuration error") from None
+
+    async def _authorize(self, parameter: str, what: str) -> None:
+        tables = Tables(self.warn)
+        if not await user_listed(self._configuration, parameter, self._uid, tables):
+            text = f"User {await user_name(self._uid, tables)}({self._uid}) is not allowed to {what} the mail queue"
+            self._emit(Note("postqueue", text, "fatal"))
+            raise Refused(text)
 
     def warn(self, text: str) -> None:
         self._emit(Note("showq", text, "warning"))

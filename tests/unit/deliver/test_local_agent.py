@@ -8,16 +8,20 @@ import pytest
 from msgspec.structs import replace
 
 from gatepost.config.configuration import Configuration, load
-from gatepost.deliver import local_expansion
 from gatepost.deliver.local import LocalAgent
 from gatepost.deliver.local_names import Rights
 from gatepost.deliver.local_settings import House, LocalSettings
 from gatepost.deliver.port import Agent, DeliveryRequest, Report
 from gatepost.deliver.privileged import Answer, Done, Failed, ReadFile, Request, RunCommand, WriteMaildir, WriteMbox
 from gatepost.events.records import Event, Note
+from gatepost.lookup.account_database import User
+from gatepost.lookup.accounts import Accounts
+from gatepost.lookup.blocking import BlockingCalls, Hangs
+from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Tables
 from gatepost.mail.content import Content, MemoryContent
 from gatepost.mail.envelope import Envelope, Recipient, Trace
+from gatepost.mail.outcome import Class, deferred
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue.port import ActiveMessage, QueuedRecipient
 from gatepost.routing.port import AddressClass, Route
@@ -28,17 +32,31 @@ NOBODY = Rights(65534, 65534)
 REGULAR = 0o100644
 
 
+class Known(Accounts):
+    """The accounts of this world."""
+
+    async def user_named(self, name: str) -> User | None:
+        return next((_user(rights) for rights in USERS.values() if rights.name == name), None)
+
+    async def user_with_id(self, uid: int) -> User | None:
+        return next((_user(rights) for rights in USERS.values() if rights.uid == uid), None)
+
+
+def _user(rights: Rights) -> User:
+    return User(rights.name, "x", rights.uid, rights.gid, "", rights.home, rights.shell)
+
+
 class World:
     """A house around one local agent. `files`: what the agent process can read; `log`: warnings; `asked`: what it was asked."""
 
     def __init__(self, configuration: Configuration, **settings: Any) -> None:
-        self.files: dict[str, Done] = {}
+        self.files: dict[str, Answer] = {}
         self.asked: list[tuple[Request, bytes]] = []
         self.queued: list[tuple[Envelope, bytes]] = []
         self.log: list[str] = []
         self.ended: Done = Done()
         house = House(
-            tables=Tables(self.log.append),
+            tables=Tables(self.log.append, accounts=Known()),
             agent=self,  # type: ignore[arg-type]
             resolve=self.resolve,
             rewrite=self.rewrite,
@@ -46,6 +64,7 @@ class World:
             agents=dict[str, Agent]().__getitem__,
             program=str,
             environment={"LANG": "C"},
+            files=BlockingCalls(2, 10.0),
             clock=lambda: 1700000000.0,
             emit=self.emit,
         )
@@ -93,15 +112,7 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
 
 @pytest.fixture
 def world(configuration: Configuration, monkeypatch: pytest.MonkeyPatch) -> Any:
-    by_id = {user.uid: user for user in USERS.values()}
-    monkeypatch.setattr(local_expansion, "user_named", USERS.get)
-    monkeypatch.setattr(local_expansion, "user_with_id", by_id.get)
     here: list[World] = []
-
-    async def is_there(_: object, path: str, user: Rights) -> bool:
-        return path in here[0].files
-
-    monkeypatch.setattr(local_expansion.LocalExpansion, "_is_there", is_there)
 
     def make(aliases: str = "", **settings: Any) -> World:
         rows = " ".join(f"{{{row}}}," for row in aliases.split("; ") if row).removesuffix(",")
@@ -351,3 +362,52 @@ def test_mail_spool_mbox_and_its_text_when_full(world: Any) -> None:
     assert request.box.path == "/nowhere/mail/bob"
     assert written.startswith(b"From from@there.test  ")
     assert written.endswith(b"hi\n\n")
+
+
+UNSEEN = Failed("4.3.0", "mail system agent: TimeoutError", unseen=True)
+
+
+def test_a_home_that_hangs_defers_its_mail(world: Any) -> None:
+    """Whatever its .forward file may say: the mailbox is not what was asked for."""
+    here = world()
+    here.files["/home/alice/.forward"] = UNSEEN
+    report = here.deliver("alice@here.test")
+    assert texts(report) == ["alice@here.test: mail system agent: TimeoutError"]
+    assert report.outcome.cls is Class.TEMPORARY
+    assert here.asked == []
+
+
+def test_a_list_that_nobody_could_read_defers_its_mail(world: Any) -> None:
+    here = world(aliases='list=":include:/lists/all"')
+    here.files["/lists/all"] = UNSEEN
+    assert here.deliver("list@here.test").outcome.cls is Class.TEMPORARY
+
+
+@pytest.mark.parametrize("to", ["alice@here.test", "nobody@here.test"])
+def test_an_account_database_that_does_not_answer_defers_mail(world: Any, monkeypatch: pytest.MonkeyPatch, to: str) -> None:
+    async def hangs(self: object, name: str) -> None:
+        raise LookupFailure("unix:passwd.byname", "no answer within 10 seconds")
+
+    monkeypatch.setattr(Known, "user_named", hangs)
+    here = world()
+    assert here.deliver(to).outcome == deferred("table lookup failure", "4.3.0")
+    assert here.log == [f"error looking up passwd info for {to.partition('@')[0]}: no answer within 10 seconds"]
+
+
+@pytest.mark.parametrize("settings", [{"require_home_directory": True}, {"home_mailbox": "", "mail_spool_directory": "/var/mail"}])
+def test_a_folder_that_hangs_defers_mail(world: Any, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]) -> None:
+    async def hangs(self: object, key: object, call: object) -> None:
+        raise Hangs("no answer within 10 seconds")
+
+    monkeypatch.setattr(BlockingCalls, "run", hangs)
+    here = world(**settings)
+    assert here.deliver("alice@here.test").outcome == deferred("file system does not answer", "4.3.0")
+    assert here.log == ["alice: no answer within 10 seconds"]
+
+
+def test_the_first_file_of_forward_path_that_is_there_counts(world: Any) -> None:
+    here = world(forward_path="$home/.forward+$extension, $home/.forward", recipient_delimiter="+")
+    here.files["/home/alice/.forward"] = Done(b"x@far.test\n", mode=REGULAR, owner=2001)
+    assert here.deliver("alice+a@here.test").relayed
+    here.files["/home/alice/.forward+a"] = Done(b"", mode=REGULAR, owner=2001)
+    assert texts(here.deliver("alice+a@here.test")) == ["alice+a@here.test: delivered to maildir"]

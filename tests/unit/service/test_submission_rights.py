@@ -8,6 +8,7 @@ import pytest
 from tests.support.settings import CONFIGURATION
 
 from gatepost.lookup.port import LookupFailure
+from gatepost.lookup.registry import Tables
 from gatepost.service.submission_rights import NotAllowed, check, everybody_may
 
 WHO = pwd.getpwuid(os.getuid()).pw_name
@@ -18,7 +19,7 @@ def refusal(sender: str = "", uid: int | None = None, **parameters: str) -> str:
     configuration = CONFIGURATION.with_settings(parameters)
     assert not everybody_may(configuration)
     try:
-        asyncio.run(check(configuration, os.getuid() if uid is None else uid, sender, lambda text: None))
+        asyncio.run(check(configuration, os.getuid() if uid is None else uid, sender, Tables(lambda text: None)))
     except NotAllowed as refused:
         return str(refused)
     return ""
