@@ -72,6 +72,9 @@ def _tables(kind: str) -> Iterable[str]:
             groups = min(pattern.replace(r"\(", "").count("("), 9)
             if groups:
                 yield f"/{pattern}/{flags} {' '.join(f'{n}=<${{{n}}}>' for n in range(1, groups + 1))}\n"
+    patterns = _random_patterns(300)
+    for first in range(0, 300, 10):
+        yield "".join(f"/^{pattern}/ {number}\n" for number, pattern in enumerate(patterns[first : first + 10]))
     for lines in TABLES:
         yield "\n".join(lines) + "\n"
 

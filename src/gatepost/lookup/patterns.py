@@ -1,16 +1,17 @@
 """Tables of patterns, regexp and pcre: `/pattern/flags result`, `!/pattern/`, `if` … `endif` (regexp_table(5), pcre_table(5)).
 What a pattern means is the dialect's. Patterns, keys and results are octets."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
 
 from gatepost.lookup.matching import Expression, Unanswered
 from gatepost.lookup.opening import Opening
+from gatepost.lookup.pattern_net import FEWEST, MOST, Net
 from gatepost.lookup.pattern_table import Pattern, PatternTable
 from gatepost.lookup.port import Table
-from gatepost.lookup.rules import Program
+from gatepost.lookup.rules import Program, Result
 from gatepost.lookup.sparing import Sparing
 from gatepost.lookup.substitution import BadReplacement, Template, shown
 from gatepost.lookup.table_text import logical_lines, read_rules
@@ -22,12 +23,15 @@ class Dialect(Struct, frozen=True):
     """`flags`: the letters that it knows, and the options that each toggles (0: one that means nothing any more). `compile`:
     (pattern, options, whether a match has to tell its groups) to an expression; raises ValueError with what is wrong with the
     pattern. `options`: those of a pattern without flags. `unclosed`: what becomes of a rule whose pattern does not end.
-    `second_pattern`: `/one/!/other/` is known. `no_group`: what is wrong with `$0`."""
+    `second_pattern`: `/one/!/other/` is known. `no_group`: what is wrong with `$0`. `fits`: whether a pattern can be one of an
+    alternation that is put between `brackets` (pattern_net.py)."""
 
     name: str
     flags: Mapping[str, int]
     compile: Callable[[bytes, int, bool], Expression]
     options: int
+    brackets: tuple[bytes, bytes]
+    fits: Callable[[bytes, Expression], bool]
     unclosed: str = "skipping this rule"
     second_pattern: bool = False
     no_group: str = "out of range"
@@ -45,14 +49,26 @@ class _Written(Struct, frozen=True):
     negated: bool
 
 
+class _Rule(Struct, frozen=True):
+    """A rule with a result."""
+
+    written: _Written
+    pattern: Pattern
+    result: Result
+
+    def add_to(self, program: Program) -> None:
+        program.add(self.pattern.expression.search, self.written.negated, self.result, self.pattern)
+
+
 class _Reader:
-    """Compiles the lines of one table."""
+    """Compiles the lines of one table. `_run`: rules that follow each other and are not in the program yet."""
 
     def __init__(self, opening: Opening, dialect: Dialect) -> None:
         self.program = Program(self._tell)
         self._dialect = dialect
         self._opening = opening
         self._number = 0
+        self._run: list[_Rule] = []
         self.sparing = Sparing(opening.warn, opening.clock)
 
     def read(self, number: int, text: bytes) -> None:
@@ -64,6 +80,7 @@ class _Reader:
             self._warn(str(reason))
 
     def finish(self) -> None:
+        self._end_of_run()
         for number in self.program.finish():
             self._opening.warn(f"{self._line(number)}: IF has no matching ENDIF")
 
@@ -92,6 +109,7 @@ class _Reader:
             self._rule(text)
 
     def _end(self, rest: bytes) -> None:
+        self._end_of_run()
         if not self.program.close_if():
             raise _Skip("ignoring ENDIF without matching IF")
         if rest:
@@ -99,6 +117,7 @@ class _Reader:
 
     def _open_if(self, written: _Written) -> None:
         pattern = self._compile(written, captures=False)
+        self._end_of_run()
         self.program.open_if(self._number, pattern.expression.search, written.negated, pattern)
 
     def _rule(self, text: bytes) -> None:
@@ -112,12 +131,43 @@ class _Reader:
         pattern = self._compile(written, captures=template.greatest > 0)
         if template.greatest > pattern.expression.groups:
             raise _Skip(f'out of range replacement index "{template.greatest}": skipping this rule')
+        rule = _Rule(written, pattern, template.result())
+        if second is None:
+            self._run.append(rule)
+            return
         # `/one/!/other/` is a rule inside an `if`.
-        if second is not None:
-            self._open_if(second)
-        self.program.add(pattern.expression.search, written.negated, template.result(), pattern)
-        if second is not None:
-            self.program.close_if()
+        self._open_if(second)
+        rule.add_to(self.program)
+        self.program.close_if()
+
+    def _end_of_run(self) -> None:
+        """Put the rules of a run into the program, behind nets where there are enough of them."""
+        run, self._run = self._run, []
+        for first in range(0, len(run), MOST):
+            rules = run[first : first + MOST]
+            others = [rule for rule in rules if not self._fits(rule)]
+            net = self._net([rule for rule in rules if self._fits(rule)]) if len(rules) - len(others) >= FEWEST else None
+            if net is not None:
+                self.program.open_if(0, net.search, False, Pattern(net, 0))
+                for rule in rules:
+                    rule.add_to(self.program)
+                self.program.close_if()
+            for rule in rules if net is None else others:
+                rule.add_to(self.program)
+
+    def _fits(self, rule: _Rule) -> bool:
+        written = rule.written
+        plain = not written.negated and written.options == self._dialect.options
+        return plain and self._dialect.fits(written.text, rule.pattern.expression)
+
+    def _net(self, rules: Sequence[_Rule]) -> Net | None:
+        """None where the alternation is too large."""
+        before, after = self._dialect.brackets
+        text = b"|".join(before + rule.written.text + after for rule in rules)
+        try:
+            return Net(self._dialect.compile(text, self._dialect.options, False))
+        except ValueError:
+            return None
 
     def _template(self, text: bytes, written: _Written) -> Template:
         try:

@@ -4,6 +4,7 @@ from typing import Final
 
 from gatepost.lookup import pcre2
 from gatepost.lookup.opening import Opening
+from gatepost.lookup.pattern_net import pcre_fits
 from gatepost.lookup.patterns import Dialect, open_patterns
 from gatepost.lookup.port import Table, Unavailable
 
@@ -17,6 +18,8 @@ _DIALECT: Final = Dialect(
     _FLAGS,
     lambda pattern, options, captures: pcre2.Expression(pattern, options, captures=captures),
     options=pcre2.CASELESS | pcre2.DOTALL,
+    brackets=(b"(?:", b")"),
+    fits=lambda pattern, expression: not expression.starts and pcre_fits(pattern),
     unclosed="ignoring this rule",
 )
 

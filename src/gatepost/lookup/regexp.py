@@ -4,6 +4,7 @@ from typing import Final
 
 from gatepost.lookup import posix_regex
 from gatepost.lookup.opening import Opening
+from gatepost.lookup.pattern_net import posix_fits
 from gatepost.lookup.patterns import Dialect, open_patterns
 from gatepost.lookup.port import Table
 
@@ -15,6 +16,8 @@ _DIALECT: Final = Dialect(
     _FLAGS,
     lambda pattern, options, captures: posix_regex.Expression(pattern, options, captures=captures),
     options=posix_regex.EXTENDED | posix_regex.ICASE,
+    brackets=(b"(", b")"),
+    fits=lambda pattern, _: posix_fits(pattern),
     second_pattern=True,
     no_group="out-of-range",
 )
