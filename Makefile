@@ -3,8 +3,9 @@ PYTHON ?= $(shell command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 GOLDEN ?= tests/golden/cases
+RUNS ?= 20000
 
-.PHONY: run test unit lint docs golden bench integration faults abuse clean
+.PHONY: run test unit lint docs golden bench fuzz integration faults abuse clean
 
 run: $(VENV)/run
 	$(BIN)/gatepost demo
@@ -30,6 +31,9 @@ golden: $(VENV)/dev
 bench: $(VENV)/dev
 	scripts/bench $(BENCH)
 
+fuzz: $(VENV)/fuzz
+	nice $(BIN)/python -m tests.fuzz $(CORE) --runs $(RUNS)
+
 $(VENV)/run: pyproject.toml
 	scripts/venv $(PYTHON) $(VENV) .
 	@touch $@
@@ -37,6 +41,11 @@ $(VENV)/run: pyproject.toml
 $(VENV)/dev: pyproject.toml
 	scripts/venv $(PYTHON) $(VENV) '.[dev]'
 	@touch $@ $(VENV)/run
+
+# atheris has wheels for Linux only; without it Hypothesis chooses the inputs.
+$(VENV)/fuzz: pyproject.toml | $(VENV)/dev
+	scripts/venv $(PYTHON) $(VENV) '.[dev,fuzz]' || echo "no atheris here: Hypothesis it is"
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

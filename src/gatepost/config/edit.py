@@ -4,6 +4,7 @@ Everything here is text in, text out; `rewrite` alone touches a file.
 """
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -137,11 +138,14 @@ def rewrite(path: Path, text: str) -> None:
         raise
 
 
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+
+
 def _entries(text: str) -> Iterator[list[str]]:
     """Physical lines, those of one logical line together (with the comments between them), any others alone."""
     held: list[str] = []
     comments: list[str] = []
-    for line in text.splitlines(keepends=True):
+    for line in _LINE.findall(text):
         if is_comment(line):
             comments.append(line)
         elif line[0] in SPACE and held:

@@ -81,7 +81,7 @@ def _first_part(notice: Notice, boundary: str, encoding: Sequence[str]) -> Itera
     yield f"Content-Type: text/plain; charset={notice.charset}"
     yield from encoding
     yield ""
-    yield from notice.words.splitlines()
+    yield from notice.words.removesuffix("\n").split("\n") if notice.words else ()
     for failure in notice.failures:
         recipient = failure.recipient.recipient
         expanded = recipient.original and recipient.original != recipient.address

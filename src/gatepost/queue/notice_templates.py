@@ -101,7 +101,7 @@ def load(path: str, defaults: Mapping[str, Template], warn: Warn) -> Mapping[str
 def parse(text: str, origin: str, warn: Warn, defaults: Mapping[str, Template] = BUILT_IN) -> dict[str, Template]:
     """The templates of a template file, by kind. `origin`: its name; `defaults`: of headers that it leaves out."""
     found: dict[str, Template] = {}
-    lines = iter(enumerate(text.splitlines(), 1))
+    lines = iter(enumerate(text.split("\n"), 1))
     for number, line in lines:
         if not line.strip() or line.startswith("#"):
             continue

@@ -30,7 +30,7 @@ class Transcript:
             if isinstance(line, str):
                 out.append(f" In:  {line}")
             else:
-                out += [f" Out: {part}" for part in line.decode("utf-8", "surrogateescape").splitlines()]
+                out += [f" Out: {part}" for part in line.removesuffix(b"\r\n").decode("utf-8", "surrogateescape").split("\r\n")]
         out.append("")
         if aborted:
             out.append(f"Session aborted, reason: {aborted}")

@@ -51,7 +51,7 @@ class SessionNotices:
             f"Subject: {subject}",
             "",
         )
-        lines = "\r\n".join([*head, *text.splitlines()]) + "\r\n"
+        lines = "\r\n".join([*head, *text.removesuffix("\n").split("\n")]) + "\r\n"
         try:
             await house.notify(envelope, MemoryContent(lines.encode("utf-8", "surrogateescape")), origin="smtpd-notice")
         except QueueUnavailable as error:

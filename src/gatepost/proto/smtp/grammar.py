@@ -22,7 +22,7 @@ def words(text: str) -> list[str]:
     """The words of a command's argument. Blanks part them, and so does a colon (kept with the word before it); `<...>`, `[...]`
     and quoted strings hold together."""
     if match := _PLAIN_ARGUMENT.match(text):
-        return [match[1], match[2], *match[3].split()]
+        return [match[1], match[2], *match[3].split(" ")[1:]]
     out: list[str] = []
     position = 0
     while True:

@@ -4,6 +4,7 @@ The caller feeds what it reads and asks for one event at a time, so that it can 
 two commands that came in one packet. Any split of the octets gives the same commands and the same content.
 """
 
+import re
 from typing import Final
 
 from msgspec import Struct
@@ -36,6 +37,10 @@ class EndOfData(Struct, frozen=True):
 Event = Command | DataChunk | EndOfData
 
 _END: Final = EndOfData()
+
+_BLANK: Final = " \t\v\f\r"
+"""What parts words and is nothing at either end: white space of C, of which there is much more in Unicode."""
+_ODD_BLANK: Final = re.compile("[\t\v\f\r]")
 
 
 class ServerCore:
@@ -141,5 +146,8 @@ def _command(line: bytes, bare_newline: bool) -> Command:
         text, utf8 = line.decode(), True
     except UnicodeDecodeError:
         text, utf8 = line.decode("utf-8", "surrogateescape"), False
-    verb, *argument = text.split(None, 1) or ("",)
-    return Command(verb.upper(), argument[0].rstrip() if argument else "", text, utf8, bare_newline)
+    words = text.strip(_BLANK)
+    verb, _, argument = words.partition(" ")
+    if not verb.isprintable() and (odd := _ODD_BLANK.search(verb)):
+        verb, argument = words[: odd.start()], words[odd.end() :]
+    return Command(verb.upper(), argument.lstrip(_BLANK), text, utf8, bare_newline)

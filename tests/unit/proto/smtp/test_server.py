@@ -186,3 +186,24 @@ def test_command_lines(line: bytes, verb: str, argument: str, utf8: bool, bare: 
     event = core.next_event()
     assert isinstance(event, Command)
     assert (event.verb, event.argument, event.utf8, event.bare_newline) == (verb, argument, utf8, bare)
+
+
+@pytest.mark.parametrize(
+    ("line", "verb", "argument"),
+    [
+        (b" \tMAIL\t FROM:<a@b> \t", "MAIL", "FROM:<a@b>"),
+        (b"mail from:<a\tb>", "MAIL", "from:<a\tb>"),
+        (b"NOOP\x0bx\x0c", "NOOP", "x"),
+        ("MAIL\u00a0FROM:<a@b>".encode(), "MAIL\u00a0FROM:<A@B>", ""),
+        ("NOOP x\u0085y\u00a0".encode(), "NOOP", "x\u0085y\u00a0"),
+        (b"NOOP\x1cx", "NOOP\x1cX", ""),
+        (b"", "", ""),
+        (b" \t", "", ""),
+    ],
+)
+def test_words_are_parted_by_white_space_of_c_alone(line: bytes, verb: str, argument: str) -> None:
+    core = ServerCore()
+    core.feed(line + b"\r\n")
+    event = core.next_event()
+    assert isinstance(event, Command)
+    assert (event.verb, event.argument) == (verb, argument)

@@ -1,0 +1,48 @@
+"""The table of cores: a name, and what is run with octets. A new parser gets a line here and seeds in seeds/NAME/."""
+
+from collections.abc import Callable, Mapping
+
+from tests.fuzz import configuration, mail, stored, tables, wire
+
+CORES: Mapping[str, Callable[[bytes], None]] = {
+    # gatepost.proto
+    "bdat": wire.bdat,
+    "client": wire.client,
+    "commands": wire.commands,
+    "data": wire.data,
+    "dot_stuffing": wire.dot_stuffing,
+    "downgrade": wire.downgrade,
+    "paths": wire.paths,
+    "policy": wire.policy,
+    "postfix_attributes": wire.postfix_attributes,
+    "proxy": wire.proxy,
+    "reply_lines": wire.reply_lines,
+    "reply_reader": wire.reply_reader,
+    "server": wire.server,
+    # gatepost.mail
+    "addresses": mail.addresses,
+    "header_addresses": mail.header_addresses,
+    "headers": mail.headers,
+    "queue_ids": mail.queue_ids,
+    # gatepost.config
+    "expansions": configuration.expansions,
+    "main_cf": configuration.main_cf,
+    "master_cf": configuration.master_cf,
+    "typed_values": configuration.typed_values,
+    # gatepost.lookup
+    "alias_file": tables.alias_file,
+    "brace_lists": tables.brace_lists,
+    "cidr": tables.cidr,
+    "inline": tables.inline,
+    "match_lists": tables.match_lists,
+    "pcre": tables.pcre,
+    "regexp": tables.regexp,
+    "table_file": tables.table_file,
+    # gatepost.queue, gatepost.receive, gatepost.events
+    "log_text": stored.log_text,
+    "maildrop_file": stored.maildrop_file,
+    "notice_template": stored.notice_template,
+    "outcome_record": stored.outcome_record,
+    "queue_record": stored.queue_record,
+    "unix_lines": stored.unix_lines,
+}
