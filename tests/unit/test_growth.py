@@ -347,6 +347,7 @@ _AGENT = "compares what a worker asks for with the configuration, in the agent"
 
 ELSEWHERE = {
     "config.check": _ADMINISTRATOR,
+    "config.edit": _ADMINISTRATOR,
     "config.expand": "reads values of main.cf and templates of the administrator; what is put in is not read again",
     "config.master": _ADMINISTRATOR,
     "config.tables": _ADMINISTRATOR,
