@@ -23,6 +23,7 @@ CORES: Mapping[str, Callable[[bytes], None]] = {
     "addresses": mail.addresses,
     "header_addresses": mail.header_addresses,
     "headers": mail.headers,
+    "mime_walk": mail.mime_walk,
     "queue_ids": mail.queue_ids,
     # gatepost.config
     "expansions": configuration.expansions,

@@ -26,6 +26,7 @@ from gatepost.mail.address import external
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.content_type import content_type, transfer_encoding
 from gatepost.mail.envelope import Recipient
+from gatepost.mail.header_reader import HeaderReader
 from gatepost.net.server_names import _NAME as SERVER_NAME
 from gatepost.policy.access import _ENHANCED, _HEADER
 from gatepost.proto import attributes as postfix_attributes
@@ -287,6 +288,7 @@ def _nothing(_: str) -> str:
 PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "mail.header": (lambda text: header.split(text), MESSAGES),
     "mail.header.cut": (lambda text: header.cut(header.Header("a", text), len(text)), MESSAGES),
+    "mail.header_reader": (lambda text: list(HeaderReader(text[at : at + 1000] for at in range(0, len(text), 1000))), MESSAGES),
     "mail.header_address": (lambda text: header_address.external(header_address.parse(text)), TEXTS),
     "mail.address": (external.__wrapped__ if hasattr(external, "__wrapped__") else external, TEXTS),
     "mail.content_type": (lambda text: content_type(b"multipart/x;" + text), CONTENT_TYPES),

@@ -1,23 +1,25 @@
 """What becomes of a message on its way out: smtp_generic_maps over its envelope and headers."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from gatepost.deliver.port import DeliveryRequest
 from gatepost.lookup.registry import Tables
-from gatepost.mail.content import CHUNK, Content, FileContent, MemoryContent, SplicedContent
-from gatepost.mail.header import split
+from gatepost.mail.content import Content, FileContent, MemoryContent, SplicedContent
+from gatepost.mail.header_reader import HeaderReader
+from gatepost.net.turns import Turns
 from gatepost.queue.port import QueuedRecipient
 from gatepost.routing import generic
 from gatepost.routing.aliases import AddressMap
+from gatepost.service.aside import Aside
 
 if TYPE_CHECKING:
     from gatepost.service.house import House
 
 Rewriter = Callable[[DeliveryRequest], Awaitable[DeliveryRequest]]
-_LONGEST_HEADERS = 16 * CHUNK
 
 
 def outgoing_rewriter(house: "House", overrides: Mapping[str, str], program: str, tables: Tables) -> Rewriter | None:
@@ -31,7 +33,7 @@ def outgoing_rewriter(house: "House", overrides: Mapping[str, str], program: str
         message = request.message
         envelope = replace(message.envelope, sender=await generic.address(table, message.envelope.sender))
         recipients = tuple([await _outside(table, queued) for queued in request.recipients])
-        content = await _with_headers(table, message.content)
+        content = await _with_headers(table, message.content, house.partitions.staging)
         return replace(request, message=replace(message, envelope=envelope, content=content), recipients=recipients)
 
     return rewrite
@@ -56,14 +58,19 @@ async def _outside(table: AddressMap, queued: QueuedRecipient) -> QueuedRecipien
     return replace(queued, recipient=replace(queued.recipient, address=address))
 
 
-async def _with_headers(table: AddressMap, content: Content) -> Content:
-    """The content with the addresses of its headers replaced; headers longer than a megabyte stay as they are."""
-    head = content.head(_LONGEST_HEADERS)
-    section = split(head)
-    if not section.complete and content.size > len(head):
-        return content
-    headers = [await generic.header(table, header) for header in section.headers]
-    rest = head[section.end :]
-    if isinstance(content, FileContent) and content.size > len(head):
-        return SplicedContent(b"".join(headers), content.after(section.end))
-    return MemoryContent(b"".join([*headers, rest]))
+async def _with_headers(table: AddressMap, content: Content, staging: Callable[[], Path]) -> Content:
+    """The content with the addresses of its headers replaced; what follows stays where it is, unless the headers are many."""
+    reader = HeaderReader(content.chunks())
+    written = Aside(staging)
+    turns = Turns()
+    for headers in reader:
+        for header in headers:
+            if turns.over():
+                await turns.rest()
+            written.write(await generic.header(table, header))
+    head = written.content()
+    if isinstance(content, FileContent) and isinstance(head, MemoryContent):
+        return SplicedContent(head.data, content.after(reader.end))
+    for chunk in reader.rest:
+        written.write(chunk)
+    return written.content()

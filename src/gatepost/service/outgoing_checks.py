@@ -4,33 +4,31 @@ Only actions that change text or write to the log are there: at this point a mes
 Failure: LookupFailure where a table cannot answer, OSError where a long message cannot be put aside.
 """
 
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
 from gatepost.deliver.port import DeliveryRequest
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.registry import Tables
-from gatepost.mail.content import CHUNK, Content, FileContent, MemoryContent
-from gatepost.mail.header import Section, split
+from gatepost.mail.content import Content
+from gatepost.mail.header import Header
+from gatepost.mail.header_reader import HeaderReader
 from gatepost.mail.mime import Place
+from gatepost.net.turns import Turns
 from gatepost.receive.cleanup_body import BodyWalk
 from gatepost.receive.cleanup_checks import Checks, Effects, Story
 from gatepost.receive.cleanup_rules import CheckMaps, Rules
 from gatepost.receive.cleanup_settings import CleanupSettings
+from gatepost.service.aside import Aside
 
 if TYPE_CHECKING:
     from gatepost.service.house import House
 
-LONGEST_HEADERS: Final = 16 * CHUNK
-"""Octets of a header section that is looked at; a longer one stays as it is."""
-
 _ACTIONS: Final = frozenset(("DUNNO", "OK", "IGNORE", "INFO", "PREPEND", "REPLACE", "STRIP", "WARN"))
 _SHOWN: Final = 60
-_LARGE: Final = 16 * CHUNK
 
 
 class OutgoingChecks(Checks):
@@ -72,70 +70,37 @@ class OutgoingChecker:
     async def __call__(self, request: DeliveryRequest) -> DeliveryRequest:
         """The request with the message as the checks leave it. Raises LookupFailure and OSError."""
         message = request.message
-        head = message.content.head(LONGEST_HEADERS)
-        section = split(head)
-        if not section.complete and message.content.size > len(head):
-            return request
         checks = OutgoingChecks(self._maps, str(message.id), self._service, self._emit)
-        aside: IO[bytes] | None = None
-        if message.content.size > _LARGE:
-            aside = tempfile.TemporaryFile(dir=self._staging().parent)  # noqa: SIM115 (the content keeps it open)
-        written = _Written(aside)
-        async for piece in self._pieces(checks, section, message.content):
-            written.write(piece)
-        return replace(request, message=replace(message, content=written.content()))
+        aside = Aside(self._staging)
+        async for piece in self._pieces(checks, message.content):
+            aside.write(piece)
+        return replace(request, message=replace(message, content=aside.content()))
 
-    async def _pieces(self, checks: OutgoingChecks, section: Section, content: Content) -> AsyncIterator[bytes]:
+    async def _pieces(self, checks: OutgoingChecks, content: Content) -> AsyncIterator[bytes]:
         """The octets of a content after its checks."""
-        for header in section.headers:
-            replaced = await checks.header(self._maps.judging(Place.PRIMARY, header.key), header.raw[:-2].replace(b"\r\n", b"\n"))
-            if replaced is None:
-                yield header.raw
-            else:
-                yield b"".join(line.replace(b"\n", b"\r\n") + b"\r\n" for line in replaced)
-        rest = _from(content, section.end)
+        reader = HeaderReader(content.chunks())
+        about_mime: list[Header] = []
+        turns = Turns()
+        for headers in reader:
+            about_mime += [header for header in headers if header.key.startswith("content-")]
+            for header in headers:
+                if turns.over():
+                    await turns.rest()
+                yield await self._header(checks, header)
         if not self._walks:
-            for chunk in rest:
+            for chunk in reader.rest:
                 yield chunk
             return
-        walk = BodyWalk(self._rules, checks, section.headers)
-        for chunk in rest:
+        walk = BodyWalk(self._rules, checks, about_mime)
+        for chunk in reader.rest:
             yield b"".join(await walk.feed(chunk))
         yield b"".join(await walk.finish())
 
-
-class _Written:
-    """What was written: in memory, or in a file without a name, which is gone with the content that reads it."""
-
-    def __init__(self, file: IO[bytes] | None) -> None:
-        self._file = file
-        self._memory: list[bytes] = []
-        self.write = self._memory.append if file is None else file.write
-
-    def content(self) -> Content:
-        if self._file is None:
-            return MemoryContent(b"".join(self._memory))
-        self._file.flush()
-        return _UnnamedContent(self._file)
-
-
-class _UnnamedContent(FileContent):
-    """A content in an open file that has no name."""
-
-    __slots__ = ("_file",)
-
-    def __init__(self, file: IO[bytes]) -> None:
-        super().__init__(Path(f"/proc/self/fd/{file.fileno()}"), file.tell())
-        self._file = file
-
-
-def _from(content: Content, start: int) -> Iterator[bytes]:
-    """The octets of a content from `start` on."""
-    skip = start
-    for chunk in content.chunks():
-        if skip < len(chunk):
-            yield chunk[skip:] if skip else chunk
-        skip = max(skip - len(chunk), 0)
+    async def _header(self, checks: OutgoingChecks, header: Header) -> bytes:
+        replaced = await checks.header(self._maps.judging(Place.PRIMARY, header.key), header.raw[:-2].replace(b"\r\n", b"\n"))
+        if replaced is None:
+            return header.raw
+        return b"".join(line.replace(b"\n", b"\r\n") + b"\r\n" for line in replaced)
 
 
 def outgoing_checks(

@@ -5,6 +5,7 @@ import gc
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.settings import default
@@ -13,13 +14,15 @@ from gatepost.deliver.port import DeliveryRequest
 from gatepost.events.maillog import words
 from gatepost.events.records import Event
 from gatepost.lookup.registry import Tables
-from gatepost.mail.content import Content, MemoryContent
+from gatepost.mail.content import Content, FileContent, MemoryContent
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue.port import ActiveMessage, QueuedRecipient
 from gatepost.receive.cleanup_rules import CheckMaps
 from gatepost.receive.cleanup_settings import CleanupSettings
-from gatepost.service.outgoing_checks import OutgoingChecker, _UnnamedContent
+from gatepost.service.aside import UnnamedContent
+from gatepost.service.outgoing import _with_headers
+from gatepost.service.outgoing_checks import OutgoingChecker
 
 ID = QueueId(1_800_000_000_000_000, 1)
 MESSAGE = (
@@ -79,9 +82,36 @@ def test_long_messages_are_put_aside_and_leave_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_header_section_without_end_stays_as_it_is(tmp_path: Path) -> None:
-    endless = b"Subject: secret\r\n" + b"X: y\r\n" * 200_000
-    assert checked(tmp_path, endless, header="/./ IGNORE") == (endless, [])
+class _Public:
+    """A table with one address."""
+
+    async def lookup(self, address: str) -> list[str] | None:
+        return ["public@a.test"] if address == "secret@a.test" else None
+
+
+PUBLIC: Any = _Public()
+
+
+@pytest.mark.parametrize("count", [10, 300_000])
+def test_no_header_is_too_far_down(tmp_path: Path, count: int) -> None:
+    """A section of more than a megabyte is checked to its end, and what it says of the body holds."""
+    padding = b"X: y\r\n\tz\r\n" * count
+    content, told = checked(tmp_path, padding + MESSAGE, header="/^Subject:/ IGNORE", nested="/^Subject:/ REPLACE A: b")
+    assert content == padding + MESSAGE.replace(b"Subject: secret\r\n", b"").replace(b"Subject: nested", b"A: b")
+    assert told == [f"{ID}: replace: header Subject: nested: A: b"]
+    assert checked(tmp_path, padding + b"Subject: secret\r\n", header="/^Subject:/ IGNORE") == (padding, [])
+
+
+def test_a_header_section_of_a_file_is_rewritten_to_its_end(tmp_path: Path) -> None:
+    padding, body = b"X: y\r\n" * 300_000, b"\r\nFrom: secret@a.test\r\n"
+    for head in (b"", padding):
+        content = head + b"From: secret@a.test\r\nTo: b@b.test\r\n" + body
+        (tmp_path / "message").write_bytes(content)
+        file = FileContent(tmp_path / "message", len(content))
+        for one in (file, MemoryContent(content)):
+            found = asyncio.run(_with_headers(PUBLIC, one, lambda: tmp_path / "staged"))
+            assert found.read() == head + b"From: public@a.test\r\nTo: b@b.test\r\n" + body
+            assert found.size == len(found.read())
 
 
 def test_what_follows_the_headers_outlives_the_content_that_it_was_cut_from(tmp_path: Path) -> None:
@@ -89,7 +119,7 @@ def test_what_follows_the_headers_outlives_the_content_that_it_was_cut_from(tmp_
     aside = tempfile.TemporaryFile(dir=tmp_path)
     aside.write(b"Subject: x\r\n\r\nbody\r\n")
     aside.flush()
-    rest = _UnnamedContent(aside).after(14)
+    rest = UnnamedContent(aside).after(14)
     del aside
     gc.collect()
     with open(tmp_path / "other", "wb+") as other:  # would get the descriptor of a file that is closed
