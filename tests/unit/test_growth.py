@@ -14,6 +14,7 @@ from tests.support.growth import grows_linearly
 
 from gatepost.cli.message_keys import message_keys
 from gatepost.deliver.command import command_words, printable
+from gatepost.deliver.listed import words
 from gatepost.deliver.local_delivery import delivered_to
 from gatepost.deliver.pipe_arguments import expanded
 from gatepost.deliver.pipe_attributes import PipeAttributes
@@ -22,7 +23,7 @@ from gatepost.deliver.status_filter import _RESULT as STATUS
 from gatepost.events.maillog import printable as log_printable
 from gatepost.lookup import aliases_text, braces, table_text
 from gatepost.mail import as_json, header, header_address, mime
-from gatepost.mail.address import external
+from gatepost.mail.address import external, internal
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.content_type import content_type, transfer_encoding
 from gatepost.mail.envelope import Recipient
@@ -290,7 +291,8 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "mail.header.cut": (lambda text: header.cut(header.Header("a", text), len(text)), MESSAGES),
     "mail.header_reader": (lambda text: list(HeaderReader(text[at : at + 1000] for at in range(0, len(text), 1000))), MESSAGES),
     "mail.header_address": (lambda text: header_address.external(header_address.parse(text)), TEXTS),
-    "mail.address": (external.__wrapped__ if hasattr(external, "__wrapped__") else external, TEXTS),
+    "mail.address": (external, TEXTS),
+    "mail.address.internal": (lambda text: internal(f'"{text}'), TEXTS),
     "mail.content_type": (lambda text: content_type(b"multipart/x;" + text), CONTENT_TYPES),
     "mail.content_type.encoding": (transfer_encoding, CONTENT_TYPES),
     "mail.mime": (walk, MESSAGES),
@@ -330,6 +332,7 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "lookup.table_text": (lambda text: list(table_text.entries("x", text, _nothing)), TEXTS),
     "lookup.braces": (braces.split_list, TEXTS),
     "deliver.command": (lambda text: (command_words(text, ""), printable(text.encode("utf-8", "replace"))), TEXTS),
+    "deliver.listed": (lambda text: list(words(text.encode("utf-8", "replace"))), TEXTS),
     "deliver.local_delivery": (lambda text: delivered_to(MemoryContent(text)), MESSAGES),
     "deliver.pipe_arguments": (lambda text: expanded([text.replace("$", "$$")], {}, []), TEXTS),
     "deliver.pipe_form": (piped, MESSAGES),

@@ -50,11 +50,25 @@ class _Reference(Struct, frozen=True):
     if_false: str = ""
 
 
-def expand(text: str, lookup: Lookup, depth: int = 0) -> str:
-    """`text` with every reference replaced, recursively; undefined names give nothing. Raises ExpansionError."""
+def expand(text: str, lookup: Lookup) -> str:
+    """`text` with every reference replaced, and every one in the values of names: for parameters of main.cf, which refer to each
+    other. Undefined names give nothing. Raises ExpansionError."""
+    return _expand(text, lookup, 0, in_values=True)
+
+
+def fill(text: str, lookup: Lookup) -> str:
+    """The same for a template that others fill in, with an address or a reply, say: what is put in is never looked into, so that
+    nobody but who wrote the template says what is in the result. Raises ExpansionError."""
+    return _expand(text, lookup, 0, in_values=False)
+
+
+def _expand(text: str, lookup: Lookup, depth: int, *, in_values: bool) -> str:
     if "$" not in text:
         return text
-    return "".join(piece if isinstance(piece, str) else _evaluate(_read(piece.body), lookup, depth) for piece in _pieces(text))
+    return "".join(
+        piece if isinstance(piece, str) else _evaluate(_read(piece.body), lookup, depth, in_values=in_values)
+        for piece in _pieces(text)
+    )
 
 
 def references(text: str) -> Iterator[str]:
@@ -192,24 +206,24 @@ def _payload(text: str) -> tuple[str, str]:
     return text[1:end].strip(), text[end + 1 :].lstrip()
 
 
-def _evaluate(reference: _Reference, lookup: Lookup, depth: int) -> str:
+def _evaluate(reference: _Reference, lookup: Lookup, depth: int, *, in_values: bool) -> str:
     if depth > DEEPEST:
         raise EndlessExpansion(f'unreasonable macro call nesting: "{reference.name}"')
     if reference.relation:
-        holds, value = _holds(reference.relation, lookup, depth), ""
+        holds, value = _holds(reference.relation, lookup, depth, in_values=in_values), ""
     else:
         value = lookup(reference.name) or ""
         holds = bool(value)
     if reference.chooses:
-        return expand(reference.if_true if holds else reference.if_false, lookup, depth + 1)
+        return _expand(reference.if_true if holds else reference.if_false, lookup, depth + 1, in_values=in_values)
     if reference.relation:
         return "true" if holds else ""
-    return expand(value, lookup, depth + 1)
+    return _expand(value, lookup, depth + 1, in_values=True) if in_values else value
 
 
-def _holds(relation: tuple[str, str, str, str], lookup: Lookup, depth: int) -> bool:
+def _holds(relation: tuple[str, str, str, str], lookup: Lookup, depth: int, *, in_values: bool) -> bool:
     left, operator, level, right = relation
-    first, second = expand(left, lookup, depth + 1), expand(right, lookup, depth + 1)
+    first, second = (_expand(operand, lookup, depth + 1, in_values=in_values) for operand in (left, right))
     return _VERDICT[operator](_compare_levels(first, second) if level else _compare(first, second))
 
 

@@ -1,20 +1,40 @@
 """The text of lists of recipients: members of an alias, lines of a .forward file or an :include: list (aliases(5))."""
 
+import asyncio
+import re
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final
+
 from gatepost.mail.header_address import addresses, internal, parse
+
+_LINE: Final = re.compile(r"[^\n]+")
 
 ALIAS, FORWARD, INCLUDE = "alias", "forward", "include"
 """What listed a recipient: the words of allow_mail_to_commands and allow_mail_to_files."""
 
 
-def members(text: str) -> list[str]:
+def members(text: str) -> Iterator[str]:
     """The recipients that a text lists, in internal form."""
-    return [internal(token.parts) for token in addresses(parse(text))]
+    yield from (internal(token.parts) for token in addresses(parse(text)))
 
 
-def words(data: bytes) -> list[str]:
+def words(data: bytes) -> Iterator[str]:
     """The recipients that a file lists; a line that begins with `#` is a comment."""
-    lines = data.decode("utf-8", "surrogateescape").split("\n")
-    return [word for line in lines if line and not line.startswith("#") for word in members(line)]
+    for line in _LINE.finditer(data.decode("utf-8", "surrogateescape")):
+        if not line[0].startswith("#"):
+            yield from members(line[0])
+
+
+MOST: Final = 100_000
+"""Recipients of one list; with more, the mail waits."""
+_LONG: Final = 16384  # octets that are read in a few milliseconds
+
+
+async def all_of(listed: Iterator[str], size: int) -> list[str] | None:
+    """What is listed in `size` octets; None for more than MOST. A long list is read by a thread, so that the loop goes on."""
+    found = await asyncio.to_thread(list, islice(listed, MOST + 1)) if size > _LONG else list(listed)
+    return found if len(found) <= MOST else None
 
 
 def included(word: str) -> str | None:

@@ -3,13 +3,15 @@
 Every method says whether to go on with the rest of a list: False after a deferral, for then the whole recipient is tried again.
 """
 
+import errno
+import os
 import stat
 from collections.abc import Iterator
 
 from msgspec.structs import replace
 
 from gatepost.config.expand import ExpansionError
-from gatepost.deliver.listed import ALIAS, FORWARD, INCLUDE, included, members, words
+from gatepost.deliver.listed import ALIAS, FORWARD, INCLUDE, MOST, all_of, included, members, words
 from gatepost.deliver.local_delivery import LocalDelivery, Position, quiet, spliced
 from gatepost.deliver.local_mailbox import LocalMailbox
 from gatepost.deliver.local_names import (
@@ -30,11 +32,13 @@ from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
 from gatepost.mail.envelope import Notify
 from gatepost.mail.outcome import Class, Outcome, bounced, deferred, sent
+from gatepost.net.turns import Turns
 
 DEEPEST = 100
 """Levels of expansion after which an alias must be a loop."""
 
 _MISCONFIGURED = "mail system configuration error"
+_TOO_LARGE = os.strerror(errno.EFBIG)
 _RESERVED = frozenset(("mailer-daemon", "postmaster"))
 
 
@@ -142,7 +146,7 @@ class LocalExpansion:
         if delivery.was_done(*expansion):
             return True
         at = replace(await self._owned(at, key), listed_by=ALIAS, listed_at=key, rights=rights, forward="")
-        done = await self._members(delivery, quiet(at), members(text))
+        done = await self._listed(delivery, quiet(at), members(text), len(text), f"alias {key}")
         delivery.first_time(*expansion)
         return self._tell_expanded(delivery, at) if done else done
 
@@ -178,9 +182,16 @@ class LocalExpansion:
 
     # Lists of recipients
 
-    async def _members(self, delivery: LocalDelivery, at: Position, recipients: list[str]) -> bool:
-        """Deliver to each recipient of a list; the rest waits once one has to."""
+    async def _listed(self, delivery: LocalDelivery, at: Position, listed: Iterator[str], size: int, where: str) -> bool:
+        """Deliver to each recipient of a list of `size` octets; the rest waits once one has to."""
+        recipients = await all_of(listed, size)
+        if recipients is None:
+            self._warn(f"{where}: more than {MOST} recipients")
+            return delivery.report(at, deferred(_MISCONFIGURED, "4.3.5"))
+        turns = Turns()
         for word in recipients:
+            if turns.over():
+                await turns.rest()
             if not await self._member(delivery, at, word):
                 return False
         return True
@@ -237,7 +248,8 @@ class LocalExpansion:
         complaint = _include_complaint(path, file)
         if complaint or isinstance(file, Failed):
             self._warn(complaint)
-            return delivery.report(at, bounced(_MISCONFIGURED, "5.3.5"))
+            waits = isinstance(file, Failed) and file.text.endswith(_TOO_LARGE)
+            return delivery.report(at, deferred(_MISCONFIGURED, "4.3.5") if waits else bounced(_MISCONFIGURED, "5.3.5"))
         rights: Rights | None = at.rights
         if at.rights.uid == 0 and file.owner != 0:
             # A list that root's alias names, but a user owns, has that user's rights: it must not rule over the default account.
@@ -248,7 +260,7 @@ class LocalExpansion:
         unmatched = at.unmatched if INCLUDE in self._propagated else ""
         owner = at.owner or at.recipient.address
         at = replace(at, rights=rights, listed_by=INCLUDE, listed_at=at.name.local, owner=owner, unmatched=unmatched)
-        return await self._members(delivery, at, words(file.data))
+        return await self._listed(delivery, at, words(file.data), len(file.data), path)
 
     # .forward files
 
@@ -289,10 +301,9 @@ class LocalExpansion:
         if complaint or isinstance(file, Failed):
             self._warn(complaint)
             return None
-        recipients = words(file.data)
-        if not recipients:
+        if next(words(file.data), None) is None:
             return None
-        done = await self._members(delivery, quiet(at), recipients)
+        done = await self._listed(delivery, quiet(at), words(file.data), len(file.data), path)
         delivery.first_time("forward-done", path)
         return self._tell_expanded(delivery, at) if done else done
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gatepost.config.expand import expand
+from gatepost.config.expand import fill
 from gatepost.lookup.account_database import User
 from gatepost.lookup.address import split_extension
 from gatepost.mail.address import split
@@ -96,9 +96,9 @@ def expand_names(text: str, values: Callable[[str], str], allowed: str | None) -
             missing.add(name)
             return None
         used.add(name)
-        return censored(value, allowed).replace("$", "$$")
+        return censored(value, allowed)
 
-    return Expanded(expand(text, lookup), frozenset(used), bool(missing))
+    return Expanded(fill(text, lookup), frozenset(used), bool(missing))
 
 
 def censored(value: str, allowed: str | None) -> str:

@@ -29,9 +29,16 @@ def quote_local(local: str) -> str:
     return '"' + local.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-@lru_cache(1024)  # an address is written some seven times on its way: commands, headers, log lines
+_LONGEST_KEPT = 256
+
+
 def external(address: str) -> str:
     """The quoted form of an internal address, as on the wire and in headers; an empty address stays empty."""
+    # An address is written some seven times on its way: commands, headers, log lines. A cache of long ones would hold megabytes.
+    return _kept(address) if len(address) <= _LONGEST_KEPT else _external(address)
+
+
+def _external(address: str) -> str:
     if not address:
         return ""
     local, at, domain = address.rpartition("@")
@@ -40,7 +47,10 @@ def external(address: str) -> str:
     return f"{quote_local(local)}@{domain}"
 
 
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"(@.*)?\Z', re.DOTALL)
+_kept = lru_cache(1024)(_external)
+
+
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"(@.*)?\Z', re.DOTALL)
 
 
 def internal(text: str) -> str:

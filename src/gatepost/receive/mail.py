@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from gatepost.events.records import Accepted
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.address import domain_of
-from gatepost.mail.envelope import Notify, Recipient
+from gatepost.mail.envelope import Notify
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.policy.port import Stage
 from gatepost.proto.smtp import grammar
@@ -210,6 +210,7 @@ def _default_verp(session: "Session", value: str, values: _Values) -> str | None
 def _verp(session: "Session", value: str, values: _Values) -> str | None:
     allowed = session.settings.verp_delimiter_filter
     if len(value) != 2 or any(c not in allowed for c in value):
+        allowed = allowed.replace("{", "{{").replace("}", "}}")
         return f"501 5.5.4 Error: XVERP needs two characters from {allowed}"
     values["verp"] = value
     return None
@@ -260,7 +261,7 @@ async def rcpt(session: "Session", command: Command) -> bool:
     welcome = await session.judge(Stage.RECIPIENT)
     if welcome:
         notify, orcpt = asked
-        transaction.recipients.append(Recipient(address, address, orcpt or _as_given(argument[1]), notify))
+        transaction.add(address, orcpt or _as_given(argument[1]), notify)
         facts.recipient_count += 1
         if transaction.queue_id is None:
             open_queue_file(session, transaction)

@@ -53,6 +53,11 @@ class Transaction:
         self.overshoot = 0
         self.spoiled = False
 
+    def add(self, address: str, orcpt: str, notify: int) -> None:
+        """One more recipient. `orcpt`: its original recipient, `type;address`. Usually that is the address over again: then it is
+        made when the message is complete, for of a recipient a session keeps no more than came in."""
+        self.recipients.append(Recipient(address, "", "" if orcpt == _as_said(address) else orcpt, notify))
+
     @property
     def chunking(self) -> bool:
         """BDAT has begun: neither DATA nor RCPT may follow (RFC 3030 §2)."""
@@ -63,6 +68,10 @@ class Transaction:
         intake, self.intake = self.intake, None
         if intake is not None:
             intake.abort()
+
+
+def _as_said(address: str) -> str:
+    return f"rfc822;{address}"
 
 
 _INET, _INET6 = "2", "10"
@@ -107,13 +116,15 @@ def envelope(
     attrs: tuple[tuple[str, str], ...],
     content_filter: str = "",
 ) -> Envelope:
-    """The envelope, after what policy asked for (HOLD, FILTER, REDIRECT, BCC of access(5)); the last one of a kind counts.
+    """The envelope of `recipients`, as Transaction.add left them, after what policy asked for (HOLD, FILTER, REDIRECT, BCC of
+    access(5)); the last one of a kind counts.
     `content_filter`: the parameter, which FILTER overrides."""
     asked = {action.kind: action.value for action in actions}
-    bcc = [Recipient(a.value, a.value, f"rfc822;{a.value}") for a in actions if a.kind == "bcc"]
+    named = [Recipient(r.address, r.address, r.orcpt or _as_said(r.address), r.notify) for r in recipients]
+    bcc = [Recipient(a.value, a.value, _as_said(a.value)) for a in actions if a.kind == "bcc"]
     return Envelope(
         sender=sender.address,
-        recipients=(*recipients, *bcc),
+        recipients=(*named, *bcc),
         encoding=sender.encoding,
         ret=sender.ret,
         envid=sender.envid,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatepost.config.expand import ExpansionError, expand, references
+from gatepost.config.expand import ExpansionError, expand, fill, references
 
 NAMES = {"myhostname": "mail.example.test", "mydomain": "example.test", "relayhost": "", "alias": "$relayhost", "five": "5"}
 
@@ -82,6 +82,14 @@ def test_mistake_is_told_in_postfix_words(text: str, complaint: str) -> None:
     with pytest.raises(ExpansionError) as caught:
         expand(text, NAMES.get)
     assert str(caught.value) == complaint
+
+
+def test_what_is_filled_in_is_not_looked_into() -> None:
+    """A template that others fill in: what they give is text, whatever it looks like."""
+    given = {"a": "$b${b}$$", "b": "$a"}
+    assert fill("<$a> ${a?{$b}} ${{$b} == {$b}?{same}:{other}} $$", given.get) == "<$b${b}$$> $a same $"
+    with pytest.raises(ExpansionError):
+        expand("$a", given.get)
 
 
 def test_mistake_in_the_branch_not_taken_is_none() -> None:

@@ -8,8 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from gatepost.config.configuration import Configuration, load
+from gatepost.deliver.listed import MOST
 from gatepost.deliver.local import LocalAgent
-from gatepost.deliver.local_names import Rights
+from gatepost.deliver.local_names import Rights, expand_names
 from gatepost.deliver.local_settings import House, LocalSettings
 from gatepost.deliver.port import Agent, DeliveryRequest, Report
 from gatepost.deliver.privileged import Answer, Done, Failed, ReadFile, Request, RunCommand, WriteMaildir, WriteMbox
@@ -264,6 +265,29 @@ def test_an_include_list_that_anybody_may_write(world: Any, file: Done, why: str
     here.files["/l"] = file
     assert here.deliver("list@here.test").outcome.enhanced == "5.3.5"
     assert here.log == [why]
+
+
+def test_a_list_that_is_too_long_waits(world: Any) -> None:
+    """Somebody will shorten it; nothing is sent to a part of it, and nothing goes back."""
+    here = world("list=:include:/l")
+    here.files["/l"] = Done(b"x@far.test\n" * (MOST + 1), mode=REGULAR, owner=0)
+    assert here.deliver("list@here.test").outcome.enhanced == "4.3.5"
+    assert here.log == ["/l: more than 100000 recipients"]
+    assert not here.queued
+
+
+def test_a_list_that_is_too_large_waits(world: Any) -> None:
+    here = world("list=:include:/l")
+    here.files["/l"] = Failed("5.2.0", "/l: File too large")
+    assert here.deliver("list@here.test").outcome.enhanced == "4.3.5"
+    assert here.log == ["unable to lookup :include: file /l: File too large"]
+
+
+def test_what_an_address_brings_is_not_expanded_again() -> None:
+    """`$user` in an extension is text: once filled in, nobody looks for names in it."""
+    values = {"user": "alice", "extension": "$user${user}$$"}
+    expanded = expand_names("/f/$user/$extension", values.__getitem__, None)
+    assert expanded.text == "/f/alice/$user${user}$$"
 
 
 # (file, what is logged for alice, warnings)

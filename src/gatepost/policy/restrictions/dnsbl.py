@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from gatepost.config.expand import expand
+from gatepost.config.expand import fill
 from gatepost.lookup.port import LookupFailure
 from gatepost.net.port import DnsFailure, NotFound
 from gatepost.policy import subjects
@@ -109,7 +109,7 @@ async def _reply(e: Evaluation, query: str, dnslist: DnsList, what: str, kind: s
     }
     allowed = _characters(settings.smtpd_expansion_filter)
     safe = {name: "".join(c if c in allowed else "_" for c in value) for name, value in values.items()}
-    text = expand(template or settings.default_rbl_reply, safe.get)
+    text = fill(template or settings.default_rbl_reply, safe.get)
     if found := _CODE.match(text):
         code, text = int(found[1]), text[found.end() :]
     else:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Final
 
 from gatepost.mail.outcome import Class, Outcome
 
@@ -17,12 +18,24 @@ def text_of(outcome: Outcome) -> str:
     return f"{code} {outcome.enhanced} {outcome.text}" if outcome.enhanced else f"{code} {outcome.text}"
 
 
-@lru_cache(256)  # most replies are always the same ones
+LONGEST: Final = 4096
+"""Characters of a reply line that are sent; nobody reads more of one."""
+_LONGEST_KEPT: Final = 256
+
+
 def wire(reply: str) -> bytes:
     """A one-line reply as sent. Line ends inside become spaces, so that no text can forge a second reply."""
+    # Most replies are always the same ones; those that hold long texts of others are not.
+    return _kept(reply) if len(reply) <= _LONGEST_KEPT else _wire(reply[:LONGEST])
+
+
+def _wire(reply: str) -> bytes:
     if "\n" in reply or "\r" in reply:
         reply = reply.replace("\r", " ").replace("\n", " ")
     return reply.encode("utf-8", "surrogateescape") + b"\r\n"
+
+
+_kept = lru_cache(256)(_wire)
 
 
 def multiline(code: int, lines: Sequence[str]) -> bytes:
