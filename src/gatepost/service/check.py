@@ -11,6 +11,7 @@ from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
 from gatepost.deliver.tls_policy import BadTlsPolicy, Level, default_level
 from gatepost.service import directories
 from gatepost.service.check_lists import check_lists
+from gatepost.service.check_patterns import check_patterns
 from gatepost.service.cleanup_line import cleanup_line
 from gatepost.service.listeners import LISTENING_PROGRAMS
 from gatepost.service.settings import MasterSettings
@@ -21,7 +22,7 @@ def check(configuration: Configuration) -> tuple[Fault, ...]:
     """Everything that would go wrong later; what holds for several services is told once.
 
     Of restrictions Postfix tells when a client comes to them, and refuses its mail then."""
-    found = [*faults_of_names(configuration), *check_lists(configuration)]
+    found = [*faults_of_names(configuration), *check_lists(configuration), *check_patterns(configuration)]
     for entry in configuration.services:
         if entry.command in LISTENING_PROGRAMS:
             found += (placed(configuration, entry, one, one.remedy) for one in complaints(configuration, entry))

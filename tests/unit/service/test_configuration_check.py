@@ -6,6 +6,7 @@ import pytest
 
 from gatepost.config.configuration import load
 from gatepost.config.faults import Fault
+from gatepost.lookup import pcre2
 from gatepost.service.check import check
 
 MASTER = "smtp inet n - n - - smtpd\n25 inet n - n - - smtpd\nsmtp unix - - n - - smtp\n"
@@ -124,3 +125,36 @@ def test_lists(tmp_path: Path, name: str, value: str, text: str) -> None:
 
 def test_lists_without_a_mistake(tmp_path: Path) -> None:
     assert told(tmp_path, "mynetworks = 127.0.0.0/8 [::1]/128 [2001:db8::/64] .example.org !10.0.0.1 static:all\n") == []
+
+
+def test_a_rule_that_will_be_skipped(tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    rules.write_text("/ok/ OK\n/a(b/ REJECT\n")
+    networks = tmp_path / "networks"
+    networks.write_text("10.0.0.1/8 OK\n")
+    main = (
+        f"header_checks = pcre:{rules}, unionmap:{{regexp:{rules}, static:x}}\n"
+        f"smtpd_client_restrictions = check_client_access {{ cidr:{networks}, DEFER }}, check_helo_access pcre:{rules}\n"
+    )
+    fitting = "10.0.0.0/8"
+    assert told(tmp_path, main) == [
+        ("main.cf", 3, f"pcre map {rules}, line 2: error in regex at offset 3: missing closing parenthesis"),
+        ("main.cf", 3, f"regexp map {rules}, line 2: Unmatched ( or \\("),
+        (
+            "main.cf",
+            4,
+            f'cidr map {networks}, line 1: non-null host address bits in "10.0.0.1/8", perhaps you should use "{fitting}" instead: '
+            "skipping this rule",
+        ),
+    ]
+
+
+def test_a_library_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pcre2, "LIBRARY", "libpcre2-none.so.0")
+    pcre2.library.cache_clear()
+    try:
+        (found,) = faults(tmp_path, "header_checks = pcre:{{/a/ WARN}}\n")
+    finally:
+        pcre2.library.cache_clear()
+    assert found.text == "libpcre2-none.so.0 cannot be loaded: install PCRE2 (Debian: libpcre2-8-0)"
+    assert found.remedy == "until then, mail that needs the table waits"
