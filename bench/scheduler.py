@@ -77,9 +77,14 @@ def ignore(event: Event) -> None: ...
 
 
 async def measure(messages: int) -> None:
-    queue, agent, limits = NoQueue(), Yes(), TransportLimits()
+    agent = Yes()
+
+    async def agent_of(transport: str) -> Yes:
+        return agent
+
+    queue, limits = NoQueue(), TransportLimits()
     scheduler = Scheduler(
-        queue, resolve=resolve, agents=lambda name: agent, limits=lambda name: limits, notifier=NoNotices(),
+        queue, resolve=resolve, agents=agent_of, limits=lambda name: limits, notifier=NoNotices(),
         settings=QueueSettings(), emit=ignore, clock=time.time,
     )  # fmt: skip
     envelope = Envelope("a@client.test", (Recipient("someone@remote.test", "someone@remote.test"),))

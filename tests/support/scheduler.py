@@ -99,10 +99,13 @@ class House:
             directory, emit=self.events.append, on_change=lambda: self.scheduler.changed(), clock=lambda: self.now
         )
         self.scheduler = Scheduler(
-            self.queue, resolve=by_domain, agents=self.agents.__getitem__, limits=lambda name: limits,
+            self.queue, resolve=by_domain, agents=self._agent, limits=lambda name: limits,
             notifier=self.notices, settings=default(QueueSettings, **settings), emit=self._tell, clock=lambda: self.now,
         )  # fmt: skip
         self.runner: asyncio.Task[None] | None = None
+
+    async def _agent(self, transport: str) -> Agent:
+        return self.agents[transport]
 
     def _tell(self, event: Event) -> None:
         self.emit(event)

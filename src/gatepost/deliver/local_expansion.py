@@ -350,7 +350,7 @@ class LocalExpansion:
         """Have another transport deliver, `transport:nexthop`."""
         transport, _, nexthop = destination.partition(":")
         try:
-            agent = self._house.agents(transport)
+            agent = await self._house.agents(transport)
         except LookupError:
             self._warn(f"no transport {transport} for {at.recipient.address}")
             return delivery.report(at, deferred("mail transport unavailable", "4.3.0"))

@@ -63,7 +63,7 @@ class House(Struct, frozen=True):
     resolve: Callable[[str], Awaitable[Route]]
     rewrite: Callable[[str], Awaitable[str]]
     submit: Submit
-    agents: Callable[[str], Agent]
+    agents: Callable[[str], Awaitable[Agent]]
     program: Callable[[str], str]
     environment: Mapping[str, str]
     files: BlockingCalls

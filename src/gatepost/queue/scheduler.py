@@ -30,7 +30,7 @@ from gatepost.queue.transaction import Claim, Claimed
 from gatepost.routing.port import AddressClass, Route
 
 Resolve = Callable[[str, str], Awaitable[Route]]
-Agents = Callable[[str], Agent]
+Agents = Callable[[str], Awaitable[Agent]]
 
 ROUND = 1.0
 """Seconds between looks into the store."""
@@ -436,7 +436,7 @@ class Scheduler:
         """The agent's reports; an agent that is missing, raises or forgets a recipient costs a deferral."""
         began = self._clock()
         try:
-            agent = self._agents(request.transport)
+            agent = await self._agents(request.transport)
         except LookupError:
             self._emit(Note("qmgr", f"mail transport {request.transport} is not known", severity="warning"))
             return _not_tried(request.recipients, _TRANSPORT_UNAVAILABLE, began)

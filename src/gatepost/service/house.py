@@ -49,6 +49,7 @@ class House:
         self.emit = log.emit
         self.fault = fault or tell_fault("worker", log.emit)
         self._tables = Tables(self.teller("trivial-rewrite"), self.teller("trivial-rewrite", severity="error"))
+        self.accounts = self._tables.accounts
         self._cleanup_tables = self.tables("cleanup")
         self.own_addresses = settings.own_addresses(self.settings)
         self.routing = self._routing()

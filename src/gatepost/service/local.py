@@ -7,15 +7,18 @@ from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry
 from gatepost.deliver import local_settings
 from gatepost.deliver.local import LocalAgent
-from gatepost.deliver.local_names import Rights, user_named
+from gatepost.deliver.local_names import Rights
 from gatepost.deliver.port import Agent
+from gatepost.lookup.accounts import Accounts
+from gatepost.lookup.port import LookupFailure
 
 if TYPE_CHECKING:
     from gatepost.service.house import House
 
 
-def local_agent(house: "House", entry: ServiceEntry) -> Agent:
-    """The agent of a local service. Raises LookupError where default_privs names no user, or root."""
+async def local_agent(house: "House", entry: ServiceEntry) -> Agent:
+    """The agent of a local service. Raises LookupError where default_privs names no user, or root, or
+    cannot be looked up now."""
     settings = house.configuration.view(local_settings.LocalSettings, entry.overrides)
     emit = house.emitter(entry)
     surroundings = local_settings.House(
@@ -31,11 +34,14 @@ def local_agent(house: "House", entry: ServiceEntry) -> Agent:
         clock=house.clock,
         emit=emit,
     )
-    return LocalAgent(settings, surroundings, _default_rights(settings.default_privs))
+    return LocalAgent(settings, surroundings, await _default_rights(settings.default_privs, house.accounts))
 
 
-def _default_rights(name: str) -> Rights:
-    user = user_named(name)
+async def _default_rights(name: str, accounts: Accounts) -> Rights:
+    try:
+        user = await accounts.user_named(name)
+    except LookupFailure as failure:
+        raise LookupError(f"default_privs = {name}: {failure.why}") from None
     if user is None or user.uid == 0:
         raise LookupError(f"default_privs = {name}: name a user other than root")
     return Rights(user.uid, user.gid)

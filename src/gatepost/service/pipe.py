@@ -1,17 +1,18 @@
 """pipe(8) services of master.cf: their attributes, user and time limit."""
 
-import grp
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from gatepost.config.master import ServiceEntry
-from gatepost.deliver.local_names import user_named
 from gatepost.deliver.pipe import PipeAgent, PipeService
 from gatepost.deliver.pipe_arguments import Manner
 from gatepost.deliver.pipe_attributes import PipeAttributes, PipeFault, pipe_attributes, working_directory
 from gatepost.deliver.port import Agent
 from gatepost.events.records import Note
+from gatepost.lookup.account_database import User
+from gatepost.lookup.accounts import Accounts
+from gatepost.lookup.port import LookupFailure
 from gatepost.service.local import exported_environment
 
 if TYPE_CHECKING:
@@ -27,15 +28,19 @@ class _Settings(Struct, frozen=True):
     recipient_delimiter: str
 
 
-def pipe_agent(house: "House", entry: ServiceEntry) -> Agent:
-    """The agent of a pipe service. Raises PipeFault, after a line in the log, where its master.cf entry cannot work."""
+async def pipe_agent(house: "House", entry: ServiceEntry) -> Agent:
+    """The agent of a pipe service. Raises PipeFault, after a line in the log, where its master.cf entry cannot work;
+    LookupError where its user cannot be looked up now."""
     emit, settings = house.emitter(entry), house.configuration.view(_Settings, entry.overrides)
     try:
         attributes = pipe_attributes(entry.arguments)
-        uid, gid = _identity(attributes, settings)
+        uid, gid = await _identity(attributes, settings, house.accounts)
     except PipeFault as fault:
         emit(Note("pipe", str(fault), "fatal"))
         raise
+    except LookupFailure as failure:
+        emit(Note("pipe", f"service {entry.name}: {failure}", "warning"))
+        raise LookupError(str(failure)) from None
     for letter in attributes.ignored:
         emit(Note("pipe", f"unknown flag: {letter} (ignored)", "warning"))
     delimiters = attributes.recipient_delimiter
@@ -54,21 +59,22 @@ def pipe_agent(house: "House", entry: ServiceEntry) -> Agent:
     return PipeAgent(service, house.agent, house.clock, emit)
 
 
-def _identity(attributes: PipeAttributes, settings: _Settings) -> tuple[int, int]:
-    """uid and gid of a service: an existing user, neither root nor the mail system's own. Raises PipeFault."""
-    user = user_named(attributes.user)
+async def _identity(attributes: PipeAttributes, settings: _Settings, accounts: Accounts) -> tuple[int, int]:
+    """uid and gid of a service: an existing user, neither root nor the mail system's own. Raises PipeFault, LookupFailure."""
+    user = await accounts.user_named(attributes.user)
     if user is None:
         raise PipeFault(f"unknown username: {attributes.user}")
-    try:
-        gid = grp.getgrnam(attributes.group).gr_gid if attributes.group else user.gid
-    except KeyError:
-        raise PipeFault(f"unknown group: {attributes.group}") from None
-    _check_privileges(user.uid, gid, settings)
+    gid = user.gid
+    if attributes.group:
+        group = await accounts.group_named(attributes.group)
+        if group is None:
+            raise PipeFault(f"unknown group: {attributes.group}")
+        gid = group.gid
+    _check_privileges(user.uid, gid, settings, await accounts.user_named(settings.mail_owner))
     return user.uid, gid
 
 
-def _check_privileges(uid: int, gid: int, settings: _Settings) -> None:
-    owner = user_named(settings.mail_owner)
+def _check_privileges(uid: int, gid: int, settings: _Settings, owner: User | None) -> None:
     if uid == 0:
         raise PipeFault("user= command-line attribute specifies root privileges")
     if owner and uid == owner.uid:

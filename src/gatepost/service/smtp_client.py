@@ -24,7 +24,7 @@ _DISCARD_MAPS = {"smtp": "smtp_discard_ehlo_keyword_address_maps", "lmtp": "lmtp
 _UNAVAILABLE = deferred("mail transport unavailable", "4.3.0")
 
 
-def smtp_agent(house: "House", entry: ServiceEntry) -> Agent:
+async def smtp_agent(house: "House", entry: ServiceEntry) -> Agent:
     """The agent of an smtp or lmtp service."""
     view, overrides, emit = house.configuration.view, entry.overrides, house.emitter(entry)
     tables = house.tables(entry.command, emit)
@@ -67,7 +67,7 @@ def _best_mx(house: "House", entry: ServiceEntry, emit: Emit) -> PassOn | None:
 
     async def pass_on(request: DeliveryRequest) -> Sequence[Report]:
         try:
-            agent = house.transports.agent(transport)
+            agent = await house.transports.agent(transport)
         except LookupError:
             emit(Note(entry.command, f"best_mx_transport: mail transport {transport} is not known", "warning"))
             return [Report(recipient, _UNAVAILABLE) for recipient in request.recipients]

@@ -4,7 +4,7 @@ What master.cf does not name but Postfix's own master.cf does (smtp, relay, lmtp
 there all the same, so that a master.cf with only an smtpd line is a whole mail system.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from msgspec import convert
@@ -46,21 +46,21 @@ def delivering(configuration: Configuration) -> dict[str, ServiceEntry]:
     return {entry.name: entry for entry in (*_BUILT_IN, *named)}
 
 
-def _error(house: "House", entry: ServiceEntry) -> Agent:
+async def _error(house: "House", entry: ServiceEntry) -> Agent:
     return ErrorAgent(Class.TEMPORARY if entry.name == "retry" else Class.PERMANENT, house.clock)
 
 
-def _discard(house: "House", entry: ServiceEntry) -> Agent:
+async def _discard(house: "House", entry: ServiceEntry) -> Agent:
     return DiscardAgent(house.clock)
 
 
-def _virtual(house: "House", entry: ServiceEntry) -> Agent:
+async def _virtual(house: "House", entry: ServiceEntry) -> Agent:
     view = house.configuration.view(VirtualSettings, entry.overrides)
     emit = house.emitter(entry)
     return VirtualAgent(view, house.tables("virtual", emit), house.agent, house.clock, emit)
 
 
-_BUILDERS: dict[str, Callable[["House", ServiceEntry], Agent]] = {
+_BUILDERS: dict[str, Callable[["House", ServiceEntry], Awaitable[Agent]]] = {
     "smtp": smtp_agent,
     "lmtp": smtp_agent,
     "local": local_agent,
@@ -92,12 +92,13 @@ class Transports:
         self._entries = delivering(house.configuration)
         self._agents: dict[str, Agent] = {}
 
-    def agent(self, transport: str) -> Agent:
-        """The agent of a transport. Raises LookupError where master.cf has no such service or its program delivers nothing."""
+    async def agent(self, transport: str) -> Agent:
+        """The agent of a transport. Raises LookupError where master.cf has no such service, its program delivers nothing,
+        or its user cannot be looked up now."""
         agent = self._agents.get(transport)
         if agent is None:
             entry = self._entries[transport]
-            agent = self._agents[transport] = self._filtered(_BUILDERS[entry.command](self._house, entry), entry)
+            agent = self._agents[transport] = self._filtered(await _BUILDERS[entry.command](self._house, entry), entry)
         return agent
 
     def _filtered(self, agent: Agent, entry: ServiceEntry) -> Agent:

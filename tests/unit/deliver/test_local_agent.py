@@ -62,7 +62,7 @@ class World:
             resolve=self.resolve,
             rewrite=self.rewrite,
             submit=self.submit,
-            agents=dict[str, Agent]().__getitem__,
+            agents=self.transport,
             program=str,
             environment={"LANG": "C"},
             files=BlockingCalls(2, 10.0),
@@ -75,6 +75,9 @@ class World:
     def emit(self, event: Event) -> None:
         assert isinstance(event, Note)
         self.log.append(event.text)
+
+    async def transport(self, name: str) -> Agent:
+        raise LookupError(name)
 
     async def rewrite(self, address: str) -> str:
         return address if "@" in address else f"{address}@here.test"
