@@ -81,6 +81,8 @@ class PipeAgent:
         except UnknownMacro as unknown:
             self._note(f"file {self._service.file}: service {request.transport}: {unknown}", "warning")
             return _MISCONFIGURED
+        if any("\0" in word for word in argv):
+            return bounced("bad address syntax: an octet that no argument can hold", "5.1.3")
         if request.probe:
             return sent(f"delivers to command: {argv[0]}")
         form = pipe_form(

@@ -7,9 +7,10 @@ lists that it reads itself, have a use for (service/grants.py).
 """
 
 import asyncio
+import os
 import struct
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -114,6 +115,21 @@ class Asked(Struct, frozen=True):
     until: float
 
 
+def on_the_wire(request: RunCommand) -> RunCommand:
+    """A request whose words are any octets (surrogate escapes), as text of a record can hold them: a character an octet."""
+    return _with_words(request, lambda text: os.fsencode(text).decode("latin-1"))
+
+
+def off_the_wire(request: RunCommand) -> RunCommand:
+    """The contrary. Raises ValueError for what is no such text."""
+    return _with_words(request, lambda text: os.fsdecode(text.encode("latin-1")))
+
+
+def _with_words(request: RunCommand, changed: Callable[[str], str]) -> RunCommand:
+    told = {name: changed(value) for name, value in request.environment.items()}
+    return msgspec.structs.replace(request, argv=tuple(map(changed, request.argv)), environment=told)
+
+
 encode = msgspec.msgpack.Encoder().encode
 requests: msgspec.msgpack.Decoder[Asked] = msgspec.msgpack.Decoder(Asked)
 _answers: msgspec.msgpack.Decoder[Numbered] = msgspec.msgpack.Decoder(Numbered)
@@ -140,6 +156,7 @@ class AgentClient:
         limit = self._time_limit
         if isinstance(request, RunCommand):
             limit = max(limit, request.time_limit / _SHARE**2)
+            request = on_the_wire(request)
         elif isinstance(request, ReadFile):
             limit = min(limit, _READ_TIME)
         return (await self._ask(request, content, 1, limit))[0]
@@ -163,6 +180,8 @@ class AgentClient:
                 while len(answers) < wanted:
                     index, answer = await _answer(reader)
                     answers[index] = answer
+        except UnicodeEncodeError:
+            return [Failed("5.1.3", "a name that no file can have")] * wanted
         except (OSError, TimeoutError, asyncio.IncompleteReadError, msgspec.DecodeError) as error:
             missing = Failed("4.3.0", f"mail system agent: {error or type(error).__name__}", unseen=True)
             return [answers.get(index, missing) for index in range(wanted)]

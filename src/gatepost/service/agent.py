@@ -14,7 +14,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
-import msgspec
 from msgspec import Struct
 
 from gatepost.deliver.privileged import (
@@ -32,6 +31,7 @@ from gatepost.deliver.privileged import (
     WriteMaildirs,
     WriteMbox,
     encode,
+    off_the_wire,
     requests,
 )
 from gatepost.events.records import Note
@@ -114,7 +114,7 @@ def _welcome(connection: socket.socket, desk: "Desk", log: Log) -> None:
 def _serve(connection: socket.socket, serving: contextlib.ExitStack, desk: "Desk", log: Log) -> None:
     """Answer one worker's requests until it hangs up."""
     stream = Stream(connection)
-    with contextlib.suppress(OSError, EOFError, msgspec.DecodeError), serving:
+    with contextlib.suppress(OSError, EOFError, ValueError), serving:
         while True:
             asked, body = stream.request(), stream.body()
             for answers in desk.answers(asked, body, log):
@@ -173,7 +173,10 @@ class Stream:
         self._connection.settimeout(None)
         size = self._length()
         self._connection.settimeout(_SILENCE)
-        return requests.decode(self._exactly(size))
+        asked = requests.decode(self._exactly(size))
+        if isinstance(asked.request, RunCommand):
+            return Asked(off_the_wire(asked.request), asked.until)
+        return asked
 
     def body(self) -> Iterator[bytes]:
         """The content that follows, piece by piece."""
