@@ -165,3 +165,24 @@ def test_an_untrusted_proxy_header_is_no_command(system: System) -> None:
         client.say("EHLO x.example")
         client.say("MAIL FROM:<a@example.com>")
         assert client.say("RCPT TO:<victim@foreign.example>")[0] // 100 == 5
+
+
+ODD_LISTS = {
+    "port": ("[fe80::1]/10 [2001:db8::/64] 10.0.0.0/8", 554),
+    "second": ("10.0.0.0/8 # 127.0.0.1 was ours once", 554),
+    "third": ('"127.0.0.0/8" 127.0.0.* 127.0.0.0-127.0.0.9 [127.0.0.1', 554),
+    "fourth": ("! 127.0.0.0/8 127.0.0.1", 451),
+}
+
+
+def test_an_odd_member_of_mynetworks_lets_nobody_in_and_defers_nobody_else(sink: Sink) -> None:
+    line = "127.0.0.1:{{{}}} inet n - n - - smtpd -o {{ mynetworks = {} }}\n"
+    master = "".join(line.format(port, value) for port, (value, _) in ODD_LISTS.items())
+    with System(_MAIN, master, relay=sink.port) as system:
+        for port, (_, code) in ODD_LISTS.items():
+            with system.client(port=getattr(system, port)) as client:
+                client.say("EHLO stranger.example")
+                client.say("MAIL FROM:<a@example.com>")
+                assert client.say("RCPT TO:<victim@foreign.example>")[0] == code
+                assert client.say("RCPT TO:<known@local.example>")[0] == (250 if code == 554 else 451)
+    assert not sink.taken

@@ -20,6 +20,7 @@ from gatepost.config.master import MasterFile, Overrides, ServiceEntry, by_key, 
 from gatepost.config.parameters import PARAMETERS, Kind, Parameter
 from gatepost.config.syntax import MainFile, Setting, parse_main
 from gatepost.config.transports import service_parameters, transport_parameter
+from gatepost.config.words import unknown_words
 
 __all__ = ["Configuration", "ConfigurationError", "Fault", "load", "read"]
 
@@ -256,6 +257,7 @@ def _bad_values(configuration: Configuration) -> Iterator[Fault]:
                 if row is None:
                     configuration.value(name, overrides)
                 else:
-                    configuration.typed(row, overrides)
+                    text = str(configuration.typed(row, overrides))
+                    yield from (configuration.fault(name, told, remedy, overrides) for told, remedy in unknown_words(name, text))
             except ConfigurationError as error:
                 yield from error.faults
