@@ -351,6 +351,9 @@ _ADMINISTRATOR = "reads what the administrator writes, once"
 _AGENT = "compares what a worker asks for with the configuration, in the agent"
 
 ELSEWHERE = {
+    "config.layout": _ADMINISTRATOR,
+    "mail.ascii_text": "runs of one class of characters, which nothing can make try twice",
+    "receive.peer": "labels of at most 63 characters",
     "config.check": _ADMINISTRATOR,
     "config.edit": _ADMINISTRATOR,
     "config.expand": "reads values of main.cf and templates of the administrator; what is put in is not read again",

@@ -18,6 +18,7 @@ from gatepost.config.layout import fold, one_line
 from gatepost.config.parameters import Kind
 from gatepost.config.syntax import name_and_value
 from gatepost.config.usage import former_names, scopes, undefined, unused, user_names
+from gatepost.mail.ascii_text import SPACE
 
 _HOST = Host(process_name="postconf")
 
@@ -203,7 +204,7 @@ def _requests(options: Options) -> Mapping[str, str]:
     for argument in options.arguments:
         if "\n" in argument:
             raise Fatal("-e, -X, or -# accepts no multi-line input")
-        if argument.lstrip().startswith("#"):
+        if argument.lstrip(SPACE).startswith("#"):
             raise Fatal("-e, -X, or -# accepts no comment input")
         try:
             name, value = name_and_value(argument) if options.edit == "e" else (argument, "")

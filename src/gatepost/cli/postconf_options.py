@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from gatepost.cli.location import configuration_directory
 from gatepost.config.syntax import name_and_value
+from gatepost.mail.ascii_text import elements
 
 _LETTERS = "aAbc:C:deEfFhHlmMno:pPtT:vxX#"
 _MODES = "aAblmMFPtT"
@@ -113,7 +114,7 @@ def _place(letter: str) -> tuple[str, bool]:
 def _classes(values: Sequence[str]) -> frozenset[str]:
     found: set[str] = set()
     for value in values:
-        for name in value.replace(",", " ").split():
+        for name in elements(value):
             if name not in CLASSES:
                 raise Fatal(f'unknown -C option value "{name}" in "{value}"')
             found.add(name)

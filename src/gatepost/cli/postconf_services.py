@@ -11,6 +11,7 @@ from gatepost.config.configuration import Configuration
 from gatepost.config.layout import argument, service_line
 from gatepost.config.master import FIELDS, FaultyEntry, ServiceEntry, parse_entry
 from gatepost.config.syntax import LogicalLine, name_and_value
+from gatepost.mail.ascii_text import SPACE
 
 _PARTS = {"M": ("service_name", "type"), "F": ("service_name", "type", "field"), "P": ("service_name", "type", "parameter")}
 """What a request is made of, by mode."""
@@ -114,7 +115,7 @@ def _edit(options: Options) -> None:
     try:
         text = read_text(options, "master.cf")
         for asked in options.arguments:
-            if asked.lstrip().startswith("#"):
+            if asked.lstrip(SPACE).startswith("#"):
                 raise Fatal("-Me, -Fe, -Pe, -X, or -# accept no comment input")
             text = _EDITS[options.mode, options.edit](text, asked)
         edit.rewrite(path, text)
@@ -199,7 +200,7 @@ def _set_field(text: str, asked: str) -> str:
 def _set_parameter(text: str, asked: str) -> str:
     key, value = _asked(asked)
     parts = _split(key, "P")
-    if any(char.isspace() for char in value):
+    if any(char in SPACE for char in value):
         raise Fatal("-Pe does not accept whitespace in parameter value")
     return _changed(text, asked, _Tally(parts, lambda entry: edit.with_parameter(entry, parts[2], value)))
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from msgspec import UNSET, UnsetType
 
 from gatepost.cli.command import Command, Fatal
+from gatepost.mail.ascii_text import elements, upper
 from gatepost.mail.envelope import Notify
 
 _SHORT = frozenset("GIUcimntvx")
@@ -138,9 +139,9 @@ def _mode(command: Command, found: Asked, value: str) -> None:
 
 def _encoding(command: Command, found: Asked, value: str) -> None:
     encodings = {"8BITMIME": "8bit", "7BIT": "7bit"}
-    if value.upper() not in encodings:
+    if upper(value) not in encodings:
         raise Fatal("-B option needs 8BITMIME or 7BIT")
-    found.encoding = encodings[value.upper()]
+    found.encoding = encodings[upper(value)]
 
 
 def _sender(command: Command, found: Asked, value: str) -> None:
@@ -159,7 +160,7 @@ def _notify(command: Command, found: Asked, value: str) -> None:
     words = {"never": Notify.NEVER, "success": Notify.SUCCESS, "failure": Notify.FAILURE, "delay": Notify.DELAY}
     bits = Notify.DEFAULT
     good = True
-    for word in value.replace(",", " ").split():
+    for word in elements(value):
         if word.lower() not in words:
             command.warn(f'unknown DSN NOTIFY command value "{word}" in "{value}"')
             good = False
@@ -176,8 +177,8 @@ def _unsupported_n(command: Command, found: Asked, value: str) -> None:
 
 
 def _ret(command: Command, found: Asked, value: str) -> None:
-    if value.upper() in ("FULL", "HDRS"):
-        found.ret = value.upper()
+    if upper(value) in ("FULL", "HDRS"):
+        found.ret = upper(value)
     else:
         command.warn("bad -R option value -- ignored")
 

@@ -20,6 +20,7 @@ from gatepost.lookup.port import LookupFailure, Table, Unavailable
 from gatepost.lookup.proxy import NotApproved
 from gatepost.lookup.registry import Tables
 from gatepost.lookup.table_text import read_file
+from gatepost.mail.ascii_text import elements
 
 Parse = Callable[[str, str, Warn], Iterable[tuple[int, str, str]]]
 
@@ -255,7 +256,7 @@ def _contents(names: str) -> str:
     import base64
 
     parts = []
-    for name in names.replace(",", " ").split():
+    for name in elements(names):
         with open(name, "rb") as file:
             parts.append(file.read())
     return base64.b64encode(b"\n".join(parts)).decode("ascii")

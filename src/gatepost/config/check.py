@@ -207,7 +207,7 @@ TABLE_TYPES = frozenset(
      "socketmap", "static", "tcp", "unionmap", "unix"}
 )  # fmt: skip
 
-_FILE_TABLE = re.compile(rf"(?:^|[\s,{{:])({'|'.join(FILE_TABLES)}):(/[^\s,{{}}]+)")
+_FILE_TABLE = re.compile(rf"(?:^|[\s,{{:])({'|'.join(FILE_TABLES)}):(/[^\s,{{}}]+)", re.ASCII)
 _OWN_TABLES = ("_cache_database", "_cache_map", "address_verify_map")
 """Parameters that name tables which the mail system makes for itself."""
 

@@ -6,7 +6,8 @@ half of a restriction list, `-o smtpd_client_restrictions=permit_mynetworks, rej
 
 from collections.abc import Iterator
 
-from gatepost.config.syntax import SPACE, name_and_value
+from gatepost.config.syntax import name_and_value
+from gatepost.mail.ascii_text import SPACE
 
 _FLAGS = frozenset("cdluvVDz")
 _WITH_VALUE = frozenset("imnorst")

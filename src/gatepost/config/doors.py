@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gatepost.config.faults import Fault
 from gatepost.config.usage import scopes
+from gatepost.mail.ascii_text import SPACE
 
 if TYPE_CHECKING:
     from gatepost.config.configuration import Configuration
@@ -39,7 +40,7 @@ def open_doors(configuration: "Configuration") -> Iterator[tuple[str, Fault]]:
             yield entry.command, Fault(entry.file, entry.line, told, "remove the line, or write smtpd")
     for scope in scopes(configuration):
         for name, _, line in scope.settings:
-            if name in PARAMETERS and configuration.value(name, scope.overrides).strip() not in _NOTHING:
+            if name in PARAMETERS and configuration.value(name, scope.overrides).strip(SPACE) not in _NOTHING:
                 yield name, Fault(scope.file, line, f"parameter {name} is not implemented yet: {PARAMETERS[name]}", "remove it")
 
 

@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from gatepost.config.layout import service_line
 from gatepost.config.master import FIELDS, ServiceEntry, parse_entry, refuse_bad_field
-from gatepost.config.syntax import SPACE, LogicalLine, is_comment
+from gatepost.config.syntax import LogicalLine, is_comment
+from gatepost.mail.ascii_text import SPACE
 
 Change = Callable[[str, list[str]], list[str]]
 """From a parameter name and the physical lines of its setting to the lines that replace them."""

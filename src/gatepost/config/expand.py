@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
+from gatepost.mail.ascii_text import SPACE
+
 Lookup = Callable[[str], str | None]
 """The unexpanded value of a name; None where the name is not defined."""
 
@@ -18,7 +20,7 @@ _BARE = re.compile(r"\$(\$|[A-Za-z0-9_]*)")
 _NAME = re.compile(r"[A-Za-z0-9_]*")
 _LEVEL = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,9}))?(?:\.([0-9]{1,9}))?")
 _NUMBER = re.compile("[0-9]+")
-_OPERATOR = re.compile(r"(==|!=|<=|>=|<|>)(level)?(?=[\s{]|$)")
+_OPERATOR = re.compile(r"(==|!=|<=|>=|<|>)(level)?(?=[\s{]|$)", re.ASCII)
 _SIGN = re.compile(r"==|!=|<=|>=|<|>")
 _CLOSING = {"{": "}", "(": ")"}
 _VERDICT: dict[str, Callable[[int], bool]] = {
@@ -135,7 +137,7 @@ def _matching(text: str, start: int) -> int | None:
 
 
 def _read(body: str) -> _Reference:
-    rest = body.lstrip()
+    rest = body.lstrip(SPACE)
     if rest.startswith("{"):
         relation, rest = _read_relation(rest)
         name = ""
@@ -144,9 +146,9 @@ def _read(body: str) -> _Reference:
         assert match is not None
         relation, name = None, match[0]
         rest = rest[match.end() :]
-        if rest.strip() and rest.lstrip()[0] not in "?:":
+        if rest.strip(SPACE) and rest.lstrip(SPACE)[0] not in "?:":
             raise ExpansionError(f'attribute name syntax error at: "...{name}>>>{rest}"')
-    rest = rest.lstrip()
+    rest = rest.lstrip(SPACE)
     if not rest:
         return _Reference(name, relation)
     if_true, if_false = _read_choice(rest)
@@ -163,7 +165,7 @@ def _read_relation(text: str) -> tuple[tuple[str, str, str, str], str]:
             raise ExpansionError(f'bad operator suffix at: "...{sign[0]}>>>{suffix[0] if suffix else ""}"')
         signs = '"==" or "!="" or "<"" or "<="" or ">="" or ">"'
         raise ExpansionError(f'{signs} expected at: "...{left}}}>>>{rest}"')
-    after = rest[match.end() :].lstrip()
+    after = rest[match.end() :].lstrip(SPACE)
     if not after.startswith("{"):
         raise ExpansionError(f'"{{expression}}" expected at: "...{{{left}}} {match[0]}>>>{after}"')
     right, rest = _payload(after)
@@ -176,7 +178,7 @@ def _read_choice(text: str) -> tuple[str, str]:
     """The texts after `?` and after `:`. Without braces the first takes all that follows, colons too."""
     if text[0] == ":":
         return "", _read_last(text)
-    after = text[1:].lstrip()
+    after = text[1:].lstrip(SPACE)
     if not after.startswith("{"):
         return text[1:], ""
     if_true, rest = _payload(after)
@@ -189,7 +191,7 @@ def _read_choice(text: str) -> tuple[str, str]:
 
 def _read_last(text: str) -> str:
     """What stands after the colon at the start of `text`."""
-    after = text[1:].lstrip()
+    after = text[1:].lstrip(SPACE)
     if not after.startswith("{"):
         return after
     payload, rest = _payload(after)
@@ -203,7 +205,7 @@ def _payload(text: str) -> tuple[str, str]:
     end = _matching(text, 0)
     if end is None:
         raise ExpansionError(f"missing '}}' in \"{text}\"")
-    return text[1:end].strip(), text[end + 1 :].lstrip()
+    return text[1:end].strip(SPACE), text[end + 1 :].lstrip(SPACE)
 
 
 def _evaluate(reference: _Reference, lookup: Lookup, depth: int, *, in_values: bool) -> str:
@@ -242,7 +244,7 @@ def _compare_levels(first: str, second: str) -> int:
 
 
 def _level(text: str) -> tuple[int, ...]:
-    match = _LEVEL.fullmatch(text.strip())
+    match = _LEVEL.fullmatch(text.strip(SPACE))
     if match is None:
         raise ExpansionError(f'malformed compatibility level syntax: "{text}"')
     return tuple(int(part or 0) for part in match.groups())

@@ -3,25 +3,29 @@
 White space within a value counts as one space; `fold` breaks lines that are long for human eyes.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
+
+from gatepost.mail.ascii_text import BLANKS, SPACE
 
 WIDTH = 80
 """Columns that a folded line of main.cf may fill; of master.cf one less."""
 
 INDENT = "    "
 
+_WORD = re.compile(rf"[^{BLANKS}]+")
 _COLUMNS = (0, 11, 17, 25, 33, 41, 49, 57)
 """Where the eight fields of a service begin, where the ones before leave room."""
 
 
 def one_line(text: str) -> str:
     """The text with every run of white space as one space."""
-    return " ".join(text.split())
+    return " ".join(_WORD.findall(text))
 
 
 def fold(text: str) -> str:
     """The text in lines that fit, the second and following ones indented; long words stay whole."""
-    return _lines(([word] for word in text.split()), WIDTH)
+    return _lines(([word] for word in _WORD.findall(text)), WIDTH)
 
 
 def service_line(fields: Sequence[str], arguments: Iterable[str], *, folded: bool) -> str:
@@ -37,7 +41,7 @@ def service_line(fields: Sequence[str], arguments: Iterable[str], *, folded: boo
 
 def argument(text: str) -> str:
     """A command argument as master.cf wants it: in braces where it holds white space."""
-    return f"{{{text}}}" if any(char.isspace() for char in text) else text
+    return f"{{{text}}}" if any(char in SPACE for char in text) else text
 
 
 def _with_options(arguments: Iterable[str]) -> Iterator[list[str]]:

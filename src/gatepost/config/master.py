@@ -11,8 +11,9 @@ from msgspec import Struct
 
 from gatepost.config.command_line import options, options_end, refusals, settings
 from gatepost.config.faults import Fault
-from gatepost.config.syntax import SPACE, LogicalLine, logical_lines, name_and_value
+from gatepost.config.syntax import LogicalLine, logical_lines, name_and_value
 from gatepost.config.values import tokens
+from gatepost.mail.ascii_text import BLANKS, SPACE
 
 FIELDS = ("service", "type", "private", "unprivileged", "chroot", "wakeup", "process_limit", "command")
 """The fields of an entry, in order; the arguments of the command follow."""
@@ -182,7 +183,7 @@ class FaultyEntry(ValueError):
 
 def parse_entry(line: LogicalLine, file: str) -> ServiceEntry:
     """One entry. Raises FaultyEntry."""
-    words = tokens(line.text, SPACE)
+    words = tokens(line.text, BLANKS)
     if len(words) < len(FIELDS):
         remedy = "an entry has eight fields: " + " ".join(FIELDS)
         raise FaultyEntry(Fault(file, line.first, "bad field count", remedy))
@@ -220,14 +221,14 @@ def unbrace(word: str) -> str:
 
 def _unbalanced(text: str) -> Iterator[str]:
     """Arguments in braces that do not end where their braces do."""
-    for word in tokens(text, SPACE)[len(FIELDS) :]:
+    for word in tokens(text, BLANKS)[len(FIELDS) :]:
         if word.startswith("{") and not word.endswith("}"):
             yield f"syntax error after '}}' in \"{word}\"" if "}" in word else f"missing '}}' in \"{word}\""
 
 
 def _settings_of_nothing(text: str) -> Iterator[str]:
     """What postconf(1) complains of in settings that are written in braces."""
-    for before, word in pairwise(tokens(text, SPACE)[len(FIELDS) - 1 :]):
+    for before, word in pairwise(tokens(text, BLANKS)[len(FIELDS) - 1 :]):
         if word.startswith("{") and before == "-o":
             try:
                 name_and_value(unbrace(word))

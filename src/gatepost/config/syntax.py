@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 
 from gatepost.config.faults import Fault
-
-SPACE = " \t\r\n\v\f"
+from gatepost.mail.ascii_text import SPACE
 
 
 class LogicalLine(Struct, frozen=True):
@@ -22,7 +21,7 @@ class LogicalLine(Struct, frozen=True):
     @property
     def indented(self) -> bool:
         """The very first text of a file starts with white space: it continues nothing, and is no entry."""
-        return self.text[:1].isspace()
+        return bool(self.text) and self.text[0] in SPACE
 
 
 class Setting(Struct, frozen=True):
@@ -49,21 +48,26 @@ def is_comment(line: str) -> bool:
 
 
 def logical_lines(text: str) -> Iterator[LogicalLine]:
-    """The logical lines of a file, comments and empty lines left out, trailing white space removed."""
+    """The logical lines of a file, comments and empty lines left out, trailing white space removed. A NUL ends a logical line, as
+    it ends the texts of C."""
     parts: list[str] = []
     first = last = 0
     for number, line in enumerate(text.split("\n"), 1):
         if is_comment(line):
             continue
         if line[0] not in SPACE and parts:
-            yield LogicalLine("".join(parts).rstrip(SPACE), first, last)
+            yield _logical_line(parts, first, last)
             parts = []
         if not parts:
             first = number
         parts.append(line.rstrip("\r"))
         last = number
     if parts:
-        yield LogicalLine("".join(parts).rstrip(SPACE), first, last)
+        yield _logical_line(parts, first, last)
+
+
+def _logical_line(parts: list[str], first: int, last: int) -> LogicalLine:
+    return LogicalLine("".join(parts).partition("\0")[0].rstrip(SPACE), first, last)
 
 
 def name_and_value(text: str) -> tuple[str, str]:
@@ -82,7 +86,7 @@ def parse_main(text: str, file: str) -> MainFile:
     settings: dict[str, Setting] = {}
     warnings: list[Fault] = []
     faults: list[Fault] = []
-    for line in logical_lines(text.replace("\0", "")):
+    for line in logical_lines(text):
         if line.indented:
             remedy = "start the line at the left margin"
             warnings.append(Fault(file, line.first, f'logical line must not start with whitespace: "{line.text}"', remedy))

@@ -46,8 +46,8 @@ TABLE_PARAMETERS: Mapping[str, frozenset[str]] = {kind: frozenset(names.split())
 MISSING_TYPES = frozenset({*TABLE_PARAMETERS, "nis", "nisplus", "socketmap", "tcp"})
 """Table types that nothing here can open yet: whoever asks such a table gets no answer, and mail waits."""
 
-_MISSING = re.compile(rf"(?:^|[\s,{{:])({'|'.join(sorted(MISSING_TYPES))}):(?=[^\s,{{}}])")
-_TABLE = re.compile(rf"(?:^|[\s,{{:])({'|'.join(TABLE_PARAMETERS)}):([^\s,{{}}]+)")
+_MISSING = re.compile(rf"(?:^|[\s,{{:])({'|'.join(sorted(MISSING_TYPES))}):(?=[^\s,{{}}])", re.ASCII)
+_TABLE = re.compile(rf"(?:^|[\s,{{:])({'|'.join(TABLE_PARAMETERS)}):([^\s,{{}}]+)", re.ASCII)
 
 
 class TableSource(Struct, frozen=True):

@@ -2,14 +2,13 @@
 
 import re
 
+from gatepost.mail.ascii_text import SEPARATORS, elements
+
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 """Seconds in one unit of time."""
 
-SEPARATORS = ", \t\r\n\v\f"
-_WORD = re.compile(f"[^{SEPARATORS}]+")
-
 _INTEGER = re.compile(r"[+-]?[0-9]+")
-_TIME = re.compile(r"([0-9]+)[ \t\r\n\v\f]*([smhdwSMHDW]?)")
+_TIME = re.compile(r"([0-9]+)\s*([smhdwSMHDW]?)", re.ASCII)
 _GREATEST = 2**63 - 1
 _LONGEST_TIME = 2**31 - 1
 _LONG = 100
@@ -49,7 +48,7 @@ def _bounded(digits: str) -> int | None:
 def split(text: str) -> list[str]:
     """The elements of a list, which commas or white space separate; what stands in `{...}` stays together, braces and all."""
     if "{" not in text:
-        return _WORD.findall(text)
+        return elements(text)
     return tokens(text, SEPARATORS)
 
 

@@ -14,6 +14,7 @@ from gatepost.deliver.failures import status_of
 from gatepost.deliver.smtp_connection import Connection
 from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.lookup.registry import Maps
+from gatepost.mail.ascii_text import elements, upper
 from gatepost.mail.outcome import Class, Outcome
 
 Exchange = Generator[bytes, bytes, None]
@@ -69,7 +70,7 @@ class Authenticator:
         self._passwords = passwords
         self._by_sender = settings.smtp_sender_dependent_authentication
         self._soft = settings.smtp_sasl_auth_soft_bounce
-        self._allowed = frozenset(_words(settings.smtp_sasl_mechanism_filter.upper()))
+        self._allowed = frozenset(_words(upper(settings.smtp_sasl_mechanism_filter)))
         self._options = frozenset(_words(settings.smtp_sasl_security_options))
         self._tls_options = frozenset(_words(settings.smtp_sasl_tls_security_options))
         self._verified_options = frozenset(_words(settings.smtp_sasl_tls_verified_security_options))
@@ -133,7 +134,7 @@ class Authenticator:
 
     def _choose(self, offered: str, options: frozenset[str]) -> str | None:
         """The best mechanism that both sides know and the options allow."""
-        words = frozenset(_words(offered.upper()))
+        words = frozenset(_words(upper(offered)))
         if self._allowed:
             words &= self._allowed
         if "noplaintext" in options:
@@ -142,4 +143,4 @@ class Authenticator:
 
 
 def _words(text: str) -> list[str]:
-    return text.replace(",", " ").split()
+    return elements(text)

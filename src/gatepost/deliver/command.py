@@ -5,6 +5,7 @@ import re
 from msgspec import Struct
 
 from gatepost.deliver.privileged import Done, Failed, outcome_of
+from gatepost.mail.ascii_text import spaced_words
 from gatepost.mail.outcome import Class, Outcome
 
 
@@ -33,7 +34,7 @@ _EXITS = {
     78: _Exit("5.3.5", "local configuration error"),
 }
 
-_DSN_TEXT = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})(?:\s+(.*))?\Z", re.DOTALL)
+_DSN_TEXT = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})(?:\s+(.*))?\Z", re.DOTALL | re.ASCII)
 _SHELL_FREE = re.compile(r"[0-9!@%_=+:,./ A-Za-z-]*\Z")
 _CONTROL = re.compile(r"[^\x20-\x7e]")
 
@@ -42,8 +43,8 @@ def command_words(command: str, shell: str) -> tuple[str, ...]:
     """What to run for a command line of main.cf, an alias or a .forward file. `shell`: local_command_shell, which then runs all of
     them; without one a line in which a shell would find nothing to do is run without."""
     if shell:
-        return (*shell.split(), command)
-    words = tuple(command.split())
+        return (*spaced_words(shell), command)
+    words = tuple(spaced_words(command))
     if words and "/" in words[0] and _SHELL_FREE.match(command):
         return words
     return ("/bin/sh", "-c", command)

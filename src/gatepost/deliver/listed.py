@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
+from gatepost.mail.ascii_text import SPACE
 from gatepost.mail.header_address import addresses, internal, parse
 
 _LINE: Final = re.compile(r"[^\n]+")
@@ -39,4 +40,4 @@ async def all_of(listed: Iterator[str], size: int) -> list[str] | None:
 
 def included(word: str) -> str | None:
     """The path of `:include:path`; None for any other recipient."""
-    return word[9:].strip() if word[:9].lower() == ":include:" else None
+    return word[9:].strip(SPACE) if word[:9].lower() == ":include:" else None

@@ -30,6 +30,7 @@ from gatepost.events.records import Note
 from gatepost.lookup.blocking import Hangs
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
+from gatepost.mail.ascii_text import elements
 from gatepost.mail.envelope import Notify
 from gatepost.mail.outcome import Class, Outcome, bounced, deferred, sent
 from gatepost.net.turns import Turns
@@ -55,7 +56,7 @@ class LocalExpansion:
         self._transports = {
             name: tables.maps(getattr(settings, name), name) for name in ("mailbox_transport_maps", "fallback_transport_maps")
         }
-        self._propagated = frozenset(settings.propagate_unmatched_extensions.replace(",", " ").split())
+        self._propagated = frozenset(elements(settings.propagate_unmatched_extensions))
 
     def _warn(self, text: str) -> None:
         self._house.emit(Note("local", text, "warning"))
@@ -310,7 +311,7 @@ class LocalExpansion:
     def _forward_paths(self, request: DeliveryRequest, at: Position, user: Rights) -> Iterator[tuple[str, bool]]:
         """The files of forward_path, each with whether its name holds the address extension."""
         values = self._mailbox.values(request, at, user)
-        for template in self._settings.forward_path.replace(",", " ").split():
+        for template in elements(self._settings.forward_path):
             try:
                 expanded = expand_names(template, values, self._settings.forward_expansion_filter)
             except ExpansionError as error:

@@ -18,6 +18,7 @@ from gatepost.deliver.port import DeliveryRequest
 from gatepost.deliver.privileged import Failed, RunCommand, WriteMaildir, WriteMbox, outcome_of
 from gatepost.events.records import Note
 from gatepost.mail.address import external, to_bytes
+from gatepost.mail.ascii_text import elements
 from gatepost.mail.outcome import Outcome, bounced, deferred, sent
 
 _MISCONFIGURED = "mail system configuration error"
@@ -226,7 +227,7 @@ class LocalMailbox:
 
 
 def _words(text: str) -> list[str]:
-    return text.replace(",", " ").split()
+    return elements(text)
 
 
 def _in_spool(box: Mailbox, spool: os.stat_result | None) -> Mailbox:

@@ -68,7 +68,7 @@ def parse(text: str, default_port: str, ports: Mapping[str, int], *, exchangers:
 
 def parse_all(nexthop: str, default_port: str, ports: Mapping[str, int], *, exchangers: bool) -> list[Destination]:
     """All destinations of a next hop, in the order in which they are tried. Raises BadDestination."""
-    words = [nexthop] if nexthop.startswith("unix:") else [word for word in re.split(r"[,\s]+", nexthop) if word]
+    words = [nexthop] if nexthop.startswith("unix:") else [word for word in re.split(r"(?a)[,\s]+", nexthop) if word]
     if not words:
         raise BadDestination(f'null destination: "{nexthop}"')
     return [parse(word, default_port, ports, exchangers=exchangers) for word in words]

@@ -4,6 +4,8 @@ import re
 
 from msgspec import Struct
 
+from gatepost.mail.ascii_text import is_number
+
 _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
 _ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|(.))", re.DOTALL)
 FLAGS = "BDFORXhqu.>"
@@ -49,7 +51,7 @@ def pipe_attributes(arguments: tuple[str, ...]) -> PipeAttributes:
         raise PipeFault("missing argv= command-line attribute")
     user, _, group = found["user"].partition(":")
     size = found.get("size", "0")
-    if not size.isdecimal():
+    if not is_number(size):
         raise PipeFault(f"bad size= value: {size}")
     flags = found.get("flags", "")
     return PipeAttributes(

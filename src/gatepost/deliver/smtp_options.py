@@ -10,6 +10,7 @@ from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.lookup.at_once import find_at_once
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
+from gatepost.mail.ascii_text import elements
 from gatepost.proto.smtp.client import Dialect, Stage
 from gatepost.proto.smtp.reply_reader import MalformedReply
 
@@ -33,7 +34,7 @@ def _edited(maps: Maps, line: bytes) -> bytes:
 
 def discarded(keywords: str) -> frozenset[str]:
     """The EHLO keywords that smtp_discard_ehlo_keywords, or one of its tables, names; to be silent about it is our way anyhow."""
-    return frozenset(keywords.lower().replace(",", " ").split()) - {"silent-discard"}
+    return frozenset(elements(keywords.lower())) - {"silent-discard"}
 
 
 def limits_of(settings: SmtpSettings) -> tuple[float, ...]:
@@ -71,7 +72,7 @@ def manner_of(settings: SmtpSettings) -> Manner:
 
 def wishes_of(settings: SmtpSettings, own: frozenset[str]) -> Wishes:
     """Which hosts are tried."""
-    protocols = settings.inet_protocols.lower().replace(",", " ").split()
+    protocols = elements(settings.inet_protocols.lower())
     families = tuple(family for family in (4, 6) if f"ipv{family}" in protocols or "all" in protocols)
     return Wishes(
         myhostname=settings.myhostname,
@@ -91,7 +92,7 @@ def keeping_of(settings: SmtpSettings) -> Keeping:
     """Which connections are kept."""
     return Keeping(
         on_demand=settings.smtp_connection_cache_on_demand,
-        sites=frozenset(settings.smtp_connection_cache_destinations.replace(",", " ").split()),
+        sites=frozenset(elements(settings.smtp_connection_cache_destinations)),
         idle=min(settings.smtp_connection_cache_time_limit, settings.connection_cache_ttl_limit),
         uses=settings.smtp_connection_reuse_count_limit,
         age=settings.smtp_connection_reuse_time_limit,

@@ -13,7 +13,7 @@ from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
 from gatepost.mail.outcome import Class, Outcome
 
-_RESULT = re.compile(r"(?P<status>(?P<cls>[245])\.\d{1,3}\.\d{1,3})\s+(?P<text>\S.*)", re.S)
+_RESULT = re.compile(r"(?P<status>(?P<cls>[245])\.\d{1,3}\.\d{1,3})\s+(?P<text>\S.*)", re.S | re.ASCII)
 
 
 class FilteredAgent:

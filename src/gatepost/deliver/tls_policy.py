@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.lookup.registry import Maps
+from gatepost.mail.ascii_text import SPACE, upper
 
 
 class Level(enum.IntEnum):
@@ -72,7 +73,7 @@ class TlsPolicies:
             Level.SECURE: settings.smtp_tls_secure_cert_match,
             Level.FINGERPRINT: settings.smtp_tls_fingerprint_cert_match,
         }.get(level, "")
-        separators = r"[\s,|]+" if level is Level.FINGERPRINT else r"[\s,:|]+"
+        separators = r"(?a)[\s,|]+" if level is Level.FINGERPRINT else r"(?a)[\s,:|]+"
         wanted = [word for word in re.split(separators, attributes.get("match", match)) if word]
         domain = domain_of(nexthop)
         names = {"hostname": host, "nexthop": domain, "dot-nexthop": f".{domain}"}
@@ -102,7 +103,7 @@ def default_level(settings: SmtpSettings) -> Level:
 def parse_level(word: str) -> Level:
     """The level of that name. Raises BadTlsPolicy."""
     try:
-        return Level[word.strip().upper()]
+        return Level[upper(word.strip(SPACE))]
     except KeyError:
         raise BadTlsPolicy(f'invalid tls security level: "{word}"') from None
 
@@ -112,7 +113,7 @@ _ATTRIBUTES = frozenset(("protocols", "ciphers", "exclude", "match", "servername
 
 def parse_policy(value: str) -> tuple[Level, dict[str, str]]:
     """A right-hand side of smtp_tls_policy_maps: a level, and attributes `name=value`. Raises BadTlsPolicy."""
-    words = [word for word in re.split(r"[\s,]+", value) if word]
+    words = [word for word in re.split(r"(?a)[\s,]+", value) if word]
     if not words:
         raise BadTlsPolicy("invalid empty policy")
     attributes: dict[str, str] = {}

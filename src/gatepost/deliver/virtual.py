@@ -20,6 +20,7 @@ from gatepost.lookup.address import Keys, find_address
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps, Tables
 from gatepost.mail.address import external
+from gatepost.mail.ascii_text import elements, is_number
 from gatepost.mail.outcome import Outcome, bounced, deferred, sent
 from gatepost.queue.port import QueuedRecipient
 
@@ -44,7 +45,7 @@ class VirtualSettings(Struct, frozen=True):
 def lock_rules(settings: VirtualSettings) -> LockRules:
     """How an mbox is locked."""
     return LockRules(
-        tuple(settings.virtual_mailbox_lock.replace(",", " ").split()),
+        tuple(elements(settings.virtual_mailbox_lock)),
         settings.deliver_lock_attempts,
         settings.deliver_lock_delay,
         settings.stale_lock_time,
@@ -141,7 +142,7 @@ class VirtualAgent:
             value = await self._find(maps, address)
             if value is None:
                 return self._refuse(request, f"recipient {address}: not found in {title}")
-            if not value.isdigit() or int(value) < least:
+            if not is_number(value) or int(value) < least:
                 return self._refuse(request, f"recipient {address}: bad value {value!r} in {title} (at least {least} is wanted)")
             found.append(int(value))
         return found[0], found[1]

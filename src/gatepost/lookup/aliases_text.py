@@ -4,20 +4,22 @@ import re
 from collections.abc import Iterator
 
 from gatepost.lookup.opening import Warn
-from gatepost.lookup.table_text import logical_lines
+from gatepost.lookup.table_text import is_utf8, logical_lines
+from gatepost.mail.ascii_text import SPACE
 
 # RFC 5322 tokens, as postalias tells them apart; a quoted string or comment may lack its end.
 _TOKEN = re.compile(
-    r'(?P<space>\s++)|(?P<word>"(?:\\.|[^"\\])*+"?|\((?:\\.|[^()\\])*+\)?|(?:\\.|[^\s",:;<>@()\\])++)|(?P<special>.)', re.DOTALL
+    r'(?P<space>\s++)|(?P<word>"(?:\\.|[^"\\])*+"?|\((?:\\.|[^()\\])*+\)?|(?:\\.|[^\s",:;<>@()\\])++)|(?P<special>.)',
+    re.DOTALL | re.ASCII,
 )
-_NAME = re.compile(r'\s*+((?:"(?:\\.|[^"\\])*+"|[^":])++):', re.DOTALL)
+_NAME = re.compile(r'\s*+((?:"(?:\\.|[^"\\])*+"|[^":])++):', re.DOTALL | re.ASCII)
 _QUOTED = re.compile(r'"((?:\\.|[^"\\])*+)"', re.DOTALL)
 
 
 def looks_like_aliases(text: str) -> bool:
     """Whether every entry has the form `name: value`, so that the file is for postalias rather than postmap."""
     lines = [line for _, line in logical_lines(text)]
-    return bool(lines) and all((match := _NAME.match(line)) and line[match.end() : match.end() + 1] in " \t" for line in lines)
+    return bool(lines) and all((match := _NAME.match(line)) and line[match.end() : match.end() + 1] in SPACE for line in lines)
 
 
 def _unquote(name: str) -> str:
@@ -46,13 +48,15 @@ def _members(text: str) -> str:
 
 def alias_entries(path: str, text: str, warn: Warn) -> Iterator[tuple[int, str, str]]:
     """(line number, name, members) of each alias, the members separated by `, `. What is none is reported and left out."""
-    for number, line in logical_lines(text):
+    for number, line in logical_lines(text, path, warn):
+        if not line.isascii() and not is_utf8(path, number, line, warn):
+            continue
         match = _NAME.match(line)
         members = _members(line[match.end() :]) if match else ""
         if not match or not members:
             warn(f"{path}, line {number}: need name:value pair")
             continue
-        name = match[1].rstrip()
+        name = match[1].rstrip(SPACE)
         if "@" in _QUOTED.sub("", name):
             warn(f"{path}, line {number}: name must be local")
             continue

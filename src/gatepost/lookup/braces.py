@@ -1,5 +1,7 @@
 """Lists with braces, as main.cf parameters and in-line tables write them: `a, {b c} d:{e, f}`."""
 
+from gatepost.mail.ascii_text import SPACE
+
 _SEPARATORS = ", \t\r\n"
 
 
@@ -40,9 +42,9 @@ def unbrace(text: str) -> str:
         elif character == "}":
             depth -= 1
             if depth == 0:
-                if text[index + 1 :].strip():
+                if text[index + 1 :].strip(SPACE):
                     raise BraceError(f"syntax error after '}}' in \"{text}\"")
-                return text[1:index].strip()
+                return text[1:index].strip(SPACE)
     raise BraceError(f"missing '}}' in \"{text}\"")
 
 

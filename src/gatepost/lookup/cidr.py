@@ -9,6 +9,7 @@ from gatepost.lookup.opening import Opening
 from gatepost.lookup.port import Table
 from gatepost.lookup.rules import Program, constant
 from gatepost.lookup.table_text import logical_lines, read_rules
+from gatepost.mail.ascii_text import SPACE, first_word, is_number
 
 Address = tuple[int, int]
 """(bits of its family, 32 or 128; value)"""
@@ -53,7 +54,7 @@ def parse_network(text: str) -> Network:
 
     Raises ValueError, in Postfix's words."""
     pattern, slash, length = _without_brackets(text)
-    if slash and not (length.isascii() and length.isdigit()):
+    if slash and not is_number(length):
         raise ValueError(f'bad mask value in "{pattern}/{length}"')
     bits = 128 if ":" in pattern else 32
     size = _number(length) if slash else bits
@@ -106,7 +107,8 @@ class CidrTable:
 
 
 def _keyword(text: str, word: str) -> bool:
-    return text[: len(word)].lower() == word and not text[len(word) : len(word) + 1].isalnum()
+    following = text[len(word) : len(word) + 1]
+    return text[: len(word)].lower() == word and not (following.isascii() and following.isalnum())
 
 
 def _test(text: str) -> Callable[[Address], Network | None]:
@@ -114,7 +116,7 @@ def _test(text: str) -> Callable[[Address], Network | None]:
     negated = False
     while text.startswith("!"):
         negated = not negated
-        text = text[1:].lstrip()
+        text = text[1:].lstrip(SPACE)
     if not text:
         raise ValueError("no address pattern")
     network = parse_network(text)
@@ -124,28 +126,28 @@ def _test(text: str) -> Callable[[Address], Network | None]:
 def _add(program: Program, number: int, text: str) -> None:
     """Compile one line. Raises ValueError with what is wrong with it."""
     if _keyword(text, "endif"):
-        if text[5:].strip():
+        if text[5:].strip(SPACE):
             raise ValueError("garbage after ENDIF")
         if not program.close_if():
             raise ValueError("ENDIF without IF")
     elif _keyword(text, "if"):
-        program.open_if(number, _test(text[2:].strip()), negated=False)
+        program.open_if(number, _test(text[2:].strip(SPACE)), negated=False)
     else:
-        bangs = len(text) - len(text.lstrip("! \t"))
-        pattern, *result = text[bangs:].split(None, 1)
+        bangs = len(text) - len(text.lstrip("!" + SPACE))
+        pattern, result = first_word(text[bangs:])
         test = _test(text[:bangs] + pattern)
         if not result:
             raise ValueError("no lookup result")
-        program.add(test, negated=False, result=constant(result[0]))
+        program.add(test, negated=False, result=constant(result))
 
 
 def open_table(opening: Opening) -> Table:
     """Raises Unavailable where the file cannot be read; a line with a mistake is reported and skipped, as Postfix does."""
     program = Program()
     where = f"cidr map {opening.name}, line"
-    for number, text in logical_lines(read_rules(opening)):
+    for number, text in logical_lines(read_rules(opening), opening.name, opening.warn):
         try:
-            _add(program, number, text.strip())
+            _add(program, number, text.strip(SPACE))
         except ValueError as error:
             opening.warn(f"{where} {number}: {error}: skipping this rule")
     for number in program.finish():

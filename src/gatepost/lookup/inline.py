@@ -4,6 +4,7 @@ from gatepost.lookup import braces
 from gatepost.lookup.memory import MemoryTable, fold
 from gatepost.lookup.opening import Opening
 from gatepost.lookup.port import Unavailable
+from gatepost.mail.ascii_text import SPACE
 
 
 def parse(name: str) -> list[tuple[str, str]]:
@@ -23,7 +24,7 @@ def parse(name: str) -> list[tuple[str, str]]:
         key, equals, value = text.partition("=")
         if not equals:
             raise ValueError(f"missing '=' after attribute name: {remedy}")
-        pairs.append((key.strip(), value.strip()))
+        pairs.append((key.strip(SPACE), value.strip(SPACE)))
     return pairs
 
 

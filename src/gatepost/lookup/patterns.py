@@ -234,7 +234,7 @@ def open_patterns(opening: Opening, dialect: Dialect) -> Table:
     """A table of patterns in `dialect`. Raises Unavailable where its file cannot be read; a line with a mistake is reported and
     skipped, as Postfix does."""
     reader = _Reader(opening, dialect)
-    for number, text in logical_lines(read_rules(opening)):
+    for number, text in logical_lines(read_rules(opening), opening.name, opening.warn):
         reader.read(number, text.encode("utf-8", "surrogateescape").strip())
     reader.finish()
     return PatternTable(opening.spec, reader.program, reader.sparing)

@@ -6,32 +6,50 @@ from collections.abc import Iterator
 from gatepost.lookup import braces
 from gatepost.lookup.opening import Opening, Warn
 from gatepost.lookup.port import Unavailable
+from gatepost.mail.ascii_text import SPACE
 
-_BLANKS = " \t\r\f\v"
 # A key ends at the first white space that is neither quoted nor after a backslash.
-_KEY = re.compile(r'(?:\\.|"(?:\\.|[^"\\])*+"|[^\s"\\]++)*+', re.DOTALL)
+_KEY = re.compile(r'(?:\\.|"(?:\\.|[^"\\])*+"|[^\s"\\]++)*+', re.DOTALL | re.ASCII)
 
 
-def logical_lines(text: str) -> Iterator[tuple[int, str]]:
+def logical_lines(text: str, path: str = "", warn: Warn = lambda text: None) -> Iterator[tuple[int, str]]:
     """(number of its first line, from 1; text) of each logical line.
 
     Empty lines and lines whose first character that is not white space is `#` are left out, also between a line and its
-    continuation; a line that starts with white space continues the one before.
+    continuation; a line that starts with white space continues the one before, and where there is none is reported to `warn`.
+    A NUL ends a logical line, as it ends the texts of C.
     """
     first = 0
     parts: list[str] = []
     for number, line in enumerate(text.split("\n"), 1):
-        stripped = line.strip(_BLANKS)
+        stripped = line.strip(SPACE)
         if not stripped or stripped[0] == "#":
             continue
-        if parts and line[0] not in _BLANKS:
-            yield first, "".join(parts)
+        if parts and line[0] not in SPACE:
+            yield first, _ended("".join(parts))
             parts = []
         if not parts:
+            if line[0] in SPACE:
+                warn(f'{path}: logical line must not start with whitespace: "{line}"')
+                continue
             first = number
         parts.append(line)
     if parts:
-        yield first, "".join(parts)
+        yield first, _ended("".join(parts))
+
+
+def _ended(line: str) -> str:
+    return line.partition("\0")[0]
+
+
+def is_utf8(path: str, number: int, line: str, warn: Warn) -> bool:
+    """Whether a line is UTF-8; one that is not is reported (postmap(1), postalias(1))."""
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        warn(f'{path}, line {number}: non-UTF-8 input "{line}" -- ignoring this line')
+        return False
+    return True
 
 
 def entries(path: str, text: str, warn: Warn, refused: str = "") -> Iterator[tuple[int, str, str]]:
@@ -39,14 +57,16 @@ def entries(path: str, text: str, warn: Warn, refused: str = "") -> Iterator[tup
 
     Quotes stay part of the key, as they are part of an address in its external form.
     """
-    for number, line in logical_lines(text):
-        line = line.strip()
+    for number, line in logical_lines(text, path, warn):
+        line = line.strip(SPACE)
+        if not line.isascii() and not is_utf8(path, number, line, warn):
+            continue
         match = _KEY.match(line)
         end = match.end() if match else 0
         if end < len(line) and line[end] in '"\\':
             warn(f"{path}, line {number}: unbalanced '\"' in '{line}' -- ignoring this line")
             continue
-        key, value = line[:end], line[end:].strip()
+        key, value = line[:end], line[end:].strip(SPACE)
         if not key or not value:
             warn(f"{path}, line {number}: expected format: key whitespace value{refused}")
             continue

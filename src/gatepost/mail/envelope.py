@@ -4,6 +4,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from gatepost.mail.ascii_text import is_number
+
 
 class Notify:
     """When a recipient's sender wants to hear (RFC 3461 §4.1): bits, those that Postfix's queue files hold. Plain numbers, since
@@ -69,4 +71,4 @@ class Envelope(Struct, frozen=True):
     def trace(self) -> int:
         """Bits of Trace."""
         flags = self.attribute("trace_flags")
-        return int(flags) if flags.isdecimal() else 0
+        return int(flags) if is_number(flags) else 0

@@ -8,6 +8,8 @@ import re
 
 from msgspec import Struct
 
+from gatepost.mail.ascii_text import SPACE
+
 # RFC 5322 §3.6.8: printable, but no colon; then white space that old mailers put before the colon.
 _NAME = re.compile(rb"([!-9;-~]++)[ \t]*+\Z")
 
@@ -50,7 +52,7 @@ class Header(Struct, frozen=True, array_like=True, gc=False):
         """(name as written, what follows the colon) as text: lines end in LF, none at the end, octets that are not UTF-8 as
         surrogate escapes."""
         name, _, text = self.raw.removesuffix(b"\r\n").replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape").partition(":")
-        return name.rstrip(), text
+        return name.rstrip(SPACE), text
 
     @property
     def value(self) -> bytes:

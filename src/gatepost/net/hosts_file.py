@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from gatepost.mail.ascii_text import spaced_words
+
 PATH = Path("/etc/hosts")
 _LOOK = 1.0  # seconds between looks whether the file has changed: every connection asks
 
@@ -45,7 +47,7 @@ class HostsFile:
         self._read_at = changed
         self._addresses, self._names = {}, {}
         for line in text.splitlines():
-            address, *names = line.partition("#")[0].split() or ("",)
+            address, *names = spaced_words(line.partition("#")[0]) or ("",)
             for name in names:
                 self._addresses.setdefault(name.lower(), []).append(address)
                 self._names.setdefault(address, []).append(name)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from gatepost.mail.ascii_text import SPACE, elements, upper
 from gatepost.net import openssl
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class TlsSettings(Struct, frozen=True, kw_only=True):
         """OpenSSL's list for a grade such as `medium`, without what is `excluded`. Raises TlsFailure."""
         if grade.lower() not in _GRADES:
             raise TlsFailure(f"invalid TLS cipher grade: {grade}")
-        words = (word for word in re.split(r"[\s,:]+", excluded) if word)
+        words = (word for word in re.split(r"(?a)[\s,:]+", excluded) if word)
         return ":".join((getattr(self, f"tls_{grade.lower()}_cipherlist"), *(f"!{word}" for word in words)))
 
 
@@ -52,7 +53,7 @@ def versions(text: str) -> frozenset[int]:
     Raises TlsFailure."""
     everything = range(len(_VERSIONS))
     allowed, named = set(everything), set[int]()
-    for word in re.split(r"[\s,:]+", text.strip()):
+    for word in re.split(r"(?a)[\s,:]+", text.strip(SPACE)):
         name = word.lstrip("><=!")
         match word[: len(word) - len(name)]:
             case ">=":
@@ -94,13 +95,13 @@ def restrict(context: "ssl.SSLContext", *, protocols: str, ciphers: str, options
         context.maximum_version = ssl.TLSVersion[known[max(allowed)]]
         for number in known.keys() - allowed:
             context.options |= getattr(ssl, f"OP_NO_{known[number]}")
-    for word in re.split(r"[\s,:]+", options.strip()):
+    for word in re.split(r"(?a)[\s,:]+", options.strip(SPACE)):
         context.options |= _option(word)
     try:
         context.set_ciphers(ciphers)
     except ssl.SSLError:
         raise TlsFailure(f"no TLS cipher is left by: {ciphers}") from None
-    openssl.choose_groups(context, (word for word in re.split(r"[\s,:]+", curves) if word))
+    openssl.choose_groups(context, (word for word in re.split(r"(?a)[\s,:]+", curves) if word))
 
 
 def _option(word: str) -> int:
@@ -112,7 +113,7 @@ def _option(word: str) -> int:
             return int(word, 16)
         except ValueError:
             raise TlsFailure(f"bad number in tls_ssl_options: {word}") from None
-    found = getattr(ssl, f"OP_{word.upper()}", None) if word else 0
+    found = getattr(ssl, f"OP_{upper(word)}", None) if word else 0
     if found is None:
         raise TlsFailure(f"unknown word in tls_ssl_options: {word}")
     return int(found)
@@ -121,7 +122,7 @@ def _option(word: str) -> int:
 def identify(context: "ssl.SSLContext", chain_files: str, pairs: Iterable[tuple[str, str]]) -> None:
     """Give a context our certificates: those of `chain_files`, else of `pairs` of certificate and key file, empty ones left out.
     Raises TlsFailure."""
-    if files := chain_files.replace(",", " ").split():
+    if files := elements(chain_files):
         for pem in chains(files):
             _load_pem(context, pem, chain_files)
         return

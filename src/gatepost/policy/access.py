@@ -4,12 +4,13 @@ import re
 from collections.abc import Callable, Iterable
 
 from gatepost.lookup.port import LookupFailure, Table, Unavailable
+from gatepost.mail.ascii_text import SPACE, is_number, upper
 from gatepost.policy.evaluation import DUNNO, PERMIT, Decision, Evaluation, Subject
 from gatepost.policy.port import Stage, Step
 
 # RFC 3463 §2: class.subject.detail
-_ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)")
-_CODE = re.compile(r"([45]\d\d)(?=\s|$)")
+_ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)", re.ASCII)
+_CODE = re.compile(r"([45]\d\d)(?=\s|$)", re.ASCII)
 _HEADER = re.compile(r"[!-9;-~]+[ \t]*:")
 
 
@@ -19,11 +20,11 @@ class Hit:
     __slots__ = ("key", "subject", "table", "text", "verb")
 
     def __init__(self, table: str, key: str, value: str, subject: Subject) -> None:
-        verb, _, text = value.partition(" ") if "\t" not in value else re.sub(r"\s", " ", value, count=1).partition(" ")
+        verb, _, text = value.partition(" ") if "\t" not in value else re.sub("[ \t]", " ", value, count=1).partition(" ")
         self.table = table
         self.key = key
         self.verb = verb
-        self.text = text.strip()
+        self.text = text.strip(SPACE)
         self.subject = subject
 
 
@@ -59,15 +60,15 @@ def _unusable(e: Evaluation, table: Table, key: str, subject: Subject, why: str)
 
 async def obey(e: Evaluation, table: str, key: str, value: str, subject: Subject) -> Decision:
     """Carry out an access(5) right-hand side, also where a policy server said it (then `table` names that server)."""
-    value = value.strip()
+    value = value.strip(SPACE)
     if not value:
         e.warn(f"access table {table} entry {key} has empty value")
         return DUNNO
     hit = Hit(table, key, value, subject)
-    verb = _VERBS.get(hit.verb.upper())
+    verb = _VERBS.get(upper(hit.verb))
     if verb is not None:
         return verb(e, hit)
-    if value.isdigit() and value.isascii():
+    if is_number(value):
         return PERMIT  # what pop-before-smtp schemes leave behind
     if code := _CODE.match(value):
         return _reply(e, int(code[1]), "4.7.1" if value[0] == "4" else "5.7.1", hit)
@@ -76,8 +77,8 @@ async def obey(e: Evaluation, table: str, key: str, value: str, subject: Subject
 
 def is_action(value: str) -> bool:
     """Whether a right-hand side is an action or a reply; else it is a list of restrictions."""
-    word = value.strip().replace("\t", " ").partition(" ")[0]
-    return word.upper() in _VERBS or (word.isdigit() and word.isascii()) or not value.strip() or bool(_CODE.match(word))
+    word = value.strip(SPACE).replace("\t", " ").partition(" ")[0]
+    return upper(word) in _VERBS or is_number(word) or not value.strip(SPACE) or bool(_CODE.match(word))
 
 
 async def _restrictions(e: Evaluation, hit: Hit, value: str) -> Decision:
@@ -138,7 +139,7 @@ def _on_the_message(act: Callable[[Evaluation, Hit], Decision]) -> Callable[[Eva
 
     def guarded(e: Evaluation, hit: Hit) -> Decision:
         if hit.subject.kind == "Etrn command":
-            e.warn(f"access table {hit.table}: action {hit.verb.upper()} is unavailable in smtpd_etrn_restrictions")
+            e.warn(f"access table {hit.table}: action {upper(hit.verb)} is unavailable in smtpd_etrn_restrictions")
             return DUNNO
         return act(e, hit)
 

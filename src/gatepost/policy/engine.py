@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from gatepost.config.faults import ConfigurationError, Fault
+from gatepost.mail.ascii_text import elements
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.policy import subjects
 from gatepost.policy.compiler import Compiler
@@ -53,9 +54,8 @@ class RestrictionPolicy:
         both = (lists[RELAY], lists[RECIPIENT])
         in_order = both if settings.smtpd_relay_before_recipient_restrictions else both[::-1]
         self._recipient_lists = tuple(filter(None, in_order))
-        self._checks_recipients = (
-            settings.smtpd_reject_unlisted_recipient
-            and "no_unknown_recipient_checks" not in settings.receive_override_options.replace(",", " ").split()
+        self._checks_recipients = settings.smtpd_reject_unlisted_recipient and "no_unknown_recipient_checks" not in elements(
+            settings.receive_override_options
         )
         self._compile_result = lru_cache(_RESULT_CACHE)(compiler.compile)
         delayed = _EARLY if settings.smtpd_delay_reject else ()

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from gatepost.events.records import Note
+from gatepost.mail.ascii_text import SPACE
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.policy.port import Action, Facts, Step
 from gatepost.policy.sources import Sources
@@ -197,7 +198,7 @@ class Evaluation:
     def temporary(self, action: str, enhanced: str, subject: Subject, text: str) -> Decision:
         """A question that could not be answered now; `action` is a `*_tempfail_action`: defer_if_permit or defer."""
         words = f"{subject} rejected: {text}"
-        if action.strip().lower() == "defer":
+        if action.strip(SPACE).lower() == "defer":
             return self.refuse(450, enhanced, words)
         return self.postpone_permit(450, enhanced, words)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from gatepost.lookup.address import split_extension
 from gatepost.mail.address import external
+from gatepost.mail.ascii_text import is_number
 
 
 def domains(name: str, *, dotless_parents: bool) -> Iterator[str]:
@@ -43,4 +44,4 @@ def mail_addresses(address: str, delimiters: str, *, dotless_parents: bool) -> I
 
 
 def _is_address(name: str) -> bool:
-    return ":" in name or (name[-1:].isdigit() and name.replace(".", "").isdigit())
+    return ":" in name or (is_number(name[-1:]) and is_number(name.replace(".", "")))

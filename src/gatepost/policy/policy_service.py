@@ -9,6 +9,7 @@ from typing import cast
 from msgspec import Struct, structs
 
 from gatepost.config.values import seconds, split
+from gatepost.mail.ascii_text import SPACE
 from gatepost.net.connect import Connector, Endpoint
 from gatepost.policy.settings import PolicySettings
 from gatepost.proto.policy_delegation import ProtocolError, Reader, encode
@@ -43,7 +44,7 @@ def parse(text: str, defaults: ServiceOptions) -> tuple[str, ServiceOptions]:
     changes: dict[str, int | str] = {}
     for pair in pairs:
         name, equals, value = pair.strip("{}").partition("=")
-        name, value = name.strip(), value.strip()
+        name, value = name.strip(SPACE), value.strip(SPACE)
         if not equals or name not in ServiceOptions.__struct_fields__:
             raise ValueError(pair)
         known = getattr(defaults, name)

@@ -5,6 +5,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from gatepost.mail.ascii_text import is_number
+
 _SIGNATURE: Final = b"\r\n\r\n\x00\r\nQUIT\n"
 _V1_LONGEST: Final = 107
 _V2_HEAD: Final = 16
@@ -102,6 +104,6 @@ def _address(text: str, version: int) -> str:
 
 
 def _port(text: str) -> str:
-    if not (text.isascii() and text.isdigit() and int(text) < 65536):
+    if not (is_number(text) and int(text) < 65536):
         raise ProxyError("malformed port")
     return text

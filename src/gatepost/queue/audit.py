@@ -6,6 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from gatepost.mail.ascii_text import is_number
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue import schema
 from gatepost.queue.inspect import open_partition, read
@@ -94,7 +95,7 @@ def _partition(connection: sqlite3.Connection, number: int, directory: Path, tal
 
 
 def _files(connection: sqlite3.Connection, number: int, folder: Path) -> Iterator[Finding]:
-    present = {int(path.name) for path in folder.iterdir() if path.name.isdigit()} if folder.exists() else set()
+    present = {int(path.name) for path in folder.iterdir() if is_number(path.name)} if folder.exists() else set()
     needed = {
         key
         for (key,) in connection.execute(

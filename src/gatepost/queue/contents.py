@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from gatepost.mail.ascii_text import is_number
 from gatepost.mail.content import Content, FileContent, MemoryContent
 
 INLINE = 262_144
@@ -28,7 +29,7 @@ class ContentFiles:
         self._left = left
         for path in (directory, staging):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._present = {int(name) for name in os.listdir(directory) if name.isdigit()}
+        self._present = {int(name) for name in os.listdir(directory) if is_number(name)}
 
     def path(self, key: int) -> Path:
         return self.directory / str(key)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from gatepost.mail.address import external, from_bytes, to_bytes
+from gatepost.mail.ascii_text import SPACE
 from gatepost.mail.content import Content
 from gatepost.mail.date import mail_date
 from gatepost.queue.port import ActiveMessage, Failure
@@ -160,7 +161,7 @@ def _one_line(text: str) -> str:
 def wrap(text: str) -> Iterator[str]:
     """`text` folded between words into lines of less than LINE_LENGTH octets, as long as words allow; no line is empty.
     What is not printable becomes `?`, so that no reply writes a header of its own."""
-    words = re.findall(r"[ \t]*[^ \t]+", _one_line(text.strip()))
+    words = re.findall(r"[ \t]*[^ \t]+", _one_line(text.strip(SPACE)))
     line, size, indent = "", 0, ""
     for word in words:
         length = len(to_bytes(word))

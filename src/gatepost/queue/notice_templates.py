@@ -8,6 +8,8 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gatepost.mail.ascii_text import SPACE
+
 Expand = Callable[[str, Mapping[str, str]], str]
 """A text with its `$names` replaced; the mapping's names come before those of main.cf (Configuration.expand)."""
 
@@ -74,7 +76,7 @@ BUILT_IN: Final[Mapping[str, Template]] = {
     ),
 }
 
-_START = re.compile(r"\s*(\w+)_template\s*=\s*<<\s*(\S+)\s*\Z")
+_START = re.compile(r"\s*(\w+)_template\s*=\s*<<\s*(\S+)\s*\Z", re.ASCII)
 _HEADERS = {"charset": "charset", "from": "sender", "subject": "subject", "postmaster-subject": "postmaster_subject"}
 
 
@@ -103,7 +105,7 @@ def parse(text: str, origin: str, warn: Warn, defaults: Mapping[str, Template] =
     found: dict[str, Template] = {}
     lines = iter(enumerate(text.split("\n"), 1))
     for number, line in lines:
-        if not line.strip() or line.startswith("#"):
+        if not line.strip(SPACE) or line.startswith("#"):
             continue
         start = _START.match(line)
         if start is None or start[1] not in BUILT_IN:
@@ -111,7 +113,7 @@ def parse(text: str, origin: str, warn: Warn, defaults: Mapping[str, Template] =
             continue
         body: list[str] = []
         for _, inner in lines:
-            if inner.strip() == start[2]:
+            if inner.strip(SPACE) == start[2]:
                 break
             body.append(inner)
         else:
@@ -125,13 +127,13 @@ def _template(default: Template, lines: list[str], origin: str, warn: Warn) -> T
     """Header lines up to an empty one, then the text; headers that are not given keep their default."""
     given: dict[str, str] = {}
     at = 0
-    while at < len(lines) and lines[at].strip():
+    while at < len(lines) and lines[at].strip(SPACE):
         name, colon, value = lines[at].partition(":")
-        field = _HEADERS.get(name.strip().lower())
+        field = _HEADERS.get(name.strip(SPACE).lower())
         if not colon or field is None or not value.isascii() or "\0" in value:
             warn(f"{origin}: {default.kind} template: bad header: {lines[at]}")
         else:
-            given[field] = value.strip()
+            given[field] = value.strip(SPACE)
         at += 1
     text = "".join(f"{line}\n" for line in lines[at + 1 :])
     if not text.isascii() and given.get("charset", default.charset).lower() == "us-ascii":
@@ -141,7 +143,7 @@ def _template(default: Template, lines: list[str], origin: str, warn: Warn) -> T
 
 
 UNITS: Final = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400, "weeks": 604_800}
-_TIMES = re.compile(r"\$[({]?((delay_warning_time|maximal_queue_lifetime)_(seconds|minutes|hours|days|weeks))\b")
+_TIMES = re.compile(r"\$[({]?((delay_warning_time|maximal_queue_lifetime)_(seconds|minutes|hours|days|weeks))\b", re.ASCII)
 
 
 def expanded(template: Template, times: Mapping[str, int], names: Mapping[str, str], expand: Expand, warn: Warn) -> str:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gatepost.events.records import Clock, Emit, Note, Notified
+from gatepost.mail.ascii_text import elements
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.envelope import Envelope, Notify, Recipient
 from gatepost.queue.notice_message import MailSystem, Notice, compose
@@ -67,7 +68,7 @@ class Notices:
         self._emit = emit
         self._clock = clock
         self._expand = expand
-        self._classes = frozenset(settings.notify_classes.replace(",", " ").lower().split())
+        self._classes = frozenset(elements(settings.notify_classes.lower()))
         self._double_bounce = f"{settings.double_bounce_sender}@{settings.myhostname}"
         self._system = MailSystem(settings.myhostname, settings.mail_name, settings.maximal_queue_lifetime)
         self._templates = load(settings.bounce_template_file, built_in(settings.header_from_format), self._warn)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from gatepost.mail.address import split as split_address
+from gatepost.mail.ascii_text import SPACE
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.queue.port import QueuedRecipient
 from gatepost.queue.settings import QueueSettings, TransportLimits
@@ -64,7 +65,7 @@ def with_verp(envelope: Envelope, recipient: Recipient) -> Envelope:
 def feedback(text: str) -> Feedback:
     """The feedback function that `text` (`number` or `number/scale`) names. Raises ValueError."""
     number, _, scale = text.partition("/")
-    by_window = _SCALES.get(scale.strip())
+    by_window = _SCALES.get(scale.strip(SPACE))
     if by_window is None:
         raise ValueError(f"bad concurrency feedback: {text!r}")
     weight = float(number)

@@ -16,6 +16,7 @@ from gatepost.events.records import Activated, Emit, Fault, Note, tell_fault
 from gatepost.lookup import pattern_time
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.address import domain_of
+from gatepost.mail.ascii_text import elements
 from gatepost.mail.envelope import Envelope, Trace
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
@@ -101,7 +102,7 @@ class Scheduler:
         self._resolve = resolve
         self._agents = agents
         self._settings = settings
-        self._put_off = frozenset(settings.defer_transports.replace(",", " ").split())
+        self._put_off = frozenset(elements(settings.defer_transports))
         self._emit = emit
         self._fault = fault or tell_fault("qmgr", emit)
         self._clock = clock

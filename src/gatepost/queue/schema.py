@@ -12,6 +12,8 @@ import sqlite3
 from functools import lru_cache
 from pathlib import Path
 
+from gatepost.mail.ascii_text import is_number
+
 STORE = "store"
 DATABASE = "queue.sqlite"
 CONTENT = "content"
@@ -53,7 +55,7 @@ def directories(queue_directory: Path) -> list[tuple[int, Path]]:
         names = os.listdir(root)
     except FileNotFoundError:
         return []
-    return [(number, root / str(number)) for number in sorted(int(name) for name in names if name.isdigit())]
+    return [(number, root / str(number)) for number in sorted(int(name) for name in names if is_number(name))]
 
 
 def connect(directory: Path) -> sqlite3.Connection:

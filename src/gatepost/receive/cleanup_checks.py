@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from gatepost.events.records import Emit, Judged, Note
 from gatepost.lookup.registry import Maps
+from gatepost.mail.ascii_text import SPACE, is_number, upper
 from gatepost.mail.header import is_header
 
 if TYPE_CHECKING:
@@ -95,11 +96,11 @@ class Checks:
 
     def _act(self, kind: str, title: str, text: bytes, value: str) -> list[bytes] | None:
         command, _, rest = value.replace("\t", " ").partition(" ")
-        action = _ACTIONS.get(command.upper())
+        action = _ACTIONS.get(upper(command))
         if action is None:
             self._warn(f"unknown command in {title} map: {value}")
             return None
-        return action(self, kind, title, text, rest.strip())
+        return action(self, kind, title, text, rest.strip(SPACE))
 
     def _log(self, action: str, kind: str, text: bytes, argument: str) -> None:
         self._judged(action, kind, text, argument, self._story.context())
@@ -222,4 +223,4 @@ def _octets(text: str) -> bytes:
 def _begins_with_status(text: str) -> bool:
     """Whether a text begins with an enhanced status code of failure (RFC 3463 §2)."""
     parts = text.partition(" ")[0].split(".")
-    return len(parts) == 3 and parts[0] in ("4", "5") and all(part.isdigit() and len(part) <= 3 for part in parts)
+    return len(parts) == 3 and parts[0] in ("4", "5") and all(is_number(part) and len(part) <= 3 for part in parts)

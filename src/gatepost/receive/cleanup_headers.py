@@ -25,7 +25,7 @@ _HOST = r"(?:[A-Za-z0-9](?:-*+[A-Za-z0-9]++)*+\.)++[A-Za-z]{2,}+"
 _ADDRESS = rf"(?>{_ATOM}(?:\.{_ATOM})*+@{_HOST})"
 _PHRASE = r"""(?:"[^"\\]*+"[ ]*+|[^\x00-\x20()<>\[\]:;@\\,"][^\x00-\x1f()<>\[\]:;@\\,"]*+)"""
 _MAILBOX = rf"""(?:{_ADDRESS}|{_PHRASE}?<{_ADDRESS}>)"""
-_STANDARD = re.compile(rf"""\s*+{_MAILBOX}(?:,\s*+{_MAILBOX})*+\s*+\Z""")
+_STANDARD = re.compile(rf"""\s*+{_MAILBOX}(?:,\s*+{_MAILBOX})*+\s*+\Z""", re.ASCII)
 
 
 def log_message_id(headers: list[Header], missing: str, queue_id: str, emit: Emit) -> None:

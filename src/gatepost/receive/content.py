@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from gatepost.mail.ascii_text import is_number, spaced_words, upper
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.policy.port import Stage
@@ -75,7 +76,7 @@ async def bdat(session: "Session", command: Command) -> bool:
     """BDAT: a chunk of known size follows, at once (RFC 3030 §2). Where its size is not known the session is out of step."""
     if "CHUNKING" in session.ehlo_discard:
         return session.refuse("521 5.5.1 Error: command not implemented")
-    match command.argument.upper().split():
+    match spaced_words(upper(command.argument)):
         case [size] if _is_chunk_size(size):
             last = False
         case [size, "LAST"] if _is_chunk_size(size):
@@ -94,7 +95,7 @@ async def bdat(session: "Session", command: Command) -> bool:
 
 def _is_chunk_size(word: str) -> bool:
     """Digits that a file size can hold; nobody waits for a chunk of more."""
-    return word.isdigit() and word.isascii() and int(word) < 1 << 63
+    return is_number(word) and int(word) < 1 << 63
 
 
 async def _chunk_refused(session: "Session", size: int) -> str | None:

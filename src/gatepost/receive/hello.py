@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from gatepost.lookup.port import LookupFailure
+from gatepost.mail.ascii_text import elements, upper
 from gatepost.policy.port import Stage
 from gatepost.proto.smtp import replies
 from gatepost.proto.smtp.commands import LMTP
@@ -75,7 +76,7 @@ async def _learn_discarded(session: "Session") -> None:
         raise
     if text is None:
         text = session.settings.smtpd_discard_ehlo_keywords
-    session.ehlo_discard = frozenset(text.replace(",", " ").upper().split()) if text else frozenset()
+    session.ehlo_discard = frozenset(elements(upper(text))) if text else frozenset()
 
 
 async def _keywords(session: "Session") -> list[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from gatepost.events.records import Accepted
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.address import domain_of
+from gatepost.mail.ascii_text import is_number, upper
 from gatepost.mail.envelope import Notify
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.policy.port import Stage
@@ -32,7 +33,7 @@ async def mail(session: "Session", command: Command) -> bool:
     if session.transaction is not None:
         return session.refuse("503 5.5.1 Error: nested MAIL command")
     argument = grammar.words(command.argument)
-    if len(argument) < 2 or argument[0].upper() != "FROM:":
+    if len(argument) < 2 or upper(argument[0]) != "FROM:":
         return session.refuse("501 5.5.4 Syntax: MAIL FROM:<address>")
     address = await _address(session, argument[1], allow_empty=True)
     if address is None:
@@ -132,10 +133,10 @@ _Parameter = Callable[["Session", str, _Values], str | None]
 async def _with_parameters(session: "Session", address: str, parameters: list[str]) -> Sender | str:
     """MAIL's parameters as a Sender, or the reply that refuses them."""
     values: _Values = {}
-    verp_allowed = await session.client_is("verp_clients") if any(p[:5].upper() == "XVERP" for p in parameters) else False
+    verp_allowed = await session.client_is("verp_clients") if any(upper(p[:5]) == "XVERP" for p in parameters) else False
     for parameter in parameters:
         keyword, equals, value = parameter.partition("=")
-        take = _MAIL_PARAMETERS.get(keyword.upper() + equals)
+        take = _MAIL_PARAMETERS.get(upper(keyword) + equals)
         if take is None or (take in (_verp, _default_verp) and not verp_allowed):
             return f"555 5.5.4 Unsupported option: {parameter}"
         refusal = take(session, value, values)
@@ -150,7 +151,7 @@ _UNSUPPORTED: Final = "555 5.5.4 Unsupported option: {parameter}"
 
 
 def _size(session: "Session", value: str, values: _Values) -> str | None:
-    if not (value.isascii() and value.isdigit()):
+    if not is_number(value):
         return "501 5.5.4 Bad message size syntax"
     if int(value) > _LARGEST:
         return "552 5.3.4 Message size exceeds file system imposed limit"
@@ -162,7 +163,7 @@ def _body(session: "Session", value: str, values: _Values) -> str | None:
     encodings = {"7BIT": "7bit", "8BITMIME": "8bit"}
     if session.settings.smtpd_binarymime_enable:
         encodings["BINARYMIME"] = "binary"
-    if (encoding := encodings.get(value.upper())) is None:
+    if (encoding := encodings.get(upper(value))) is None:
         return _UNSUPPORTED
     values["encoding"] = encoding
     return None
@@ -178,9 +179,9 @@ def _smtputf8(session: "Session", value: str, values: _Values) -> str | None:
 def _ret(session: "Session", value: str, values: _Values) -> str | None:
     if "DSN" in session.ehlo_discard:
         return _NO_DSN
-    if "ret" in values or value.upper() not in ("FULL", "HDRS"):
+    if "ret" in values or upper(value) not in ("FULL", "HDRS"):
         return "501 5.5.4 Bad RET parameter syntax"
-    values["ret"] = value.upper()
+    values["ret"] = upper(value)
     return None
 
 
@@ -188,7 +189,7 @@ def _envid(session: "Session", value: str, values: _Values) -> str | None:
     if "DSN" in session.ehlo_discard:
         return _NO_DSN
     decoded = grammar.xtext(value)
-    if "envid" in values or not decoded or not decoded.isprintable():
+    if "envid" in values or not decoded or not (decoded.isascii() and decoded.isprintable()):
         return "501 5.5.4 Bad ENVID parameter syntax"
     values["envid"] = decoded
     return None
@@ -239,7 +240,7 @@ async def rcpt(session: "Session", command: Command) -> bool:
     if transaction.chunking:
         return session.refuse("503 5.5.1 Error: RCPT after BDAT")
     argument = grammar.words(command.argument)
-    if len(argument) < 2 or argument[0].upper() != "TO:":
+    if len(argument) < 2 or upper(argument[0]) != "TO:":
         return session.refuse("501 5.5.4 Syntax: RCPT TO:<address>")
     address = await _address(session, argument[1])
     if address is None:
@@ -292,7 +293,7 @@ def _notification(session: "Session", parameters: list[str]) -> tuple[int, str] 
     notify, orcpt = 0, ""
     for parameter in parameters:
         keyword, equals, value = parameter.partition("=")
-        match keyword.upper() + equals:
+        match upper(keyword) + equals:
             case "NOTIFY=" | "ORCPT=" if "DSN" in session.ehlo_discard:
                 return _NO_DSN
             case "NOTIFY=":
@@ -313,7 +314,7 @@ def _notification(session: "Session", parameters: list[str]) -> tuple[int, str] 
 def notify_bits(value: str) -> int:
     """The bits of a NOTIFY value, 0 where it is malformed (NEVER stands alone)."""
     bits = 0
-    for word in value.upper().split(","):
+    for word in upper(value).split(","):
         bit = _NOTIFY.get(word)
         if bit is None:
             return 0
@@ -327,7 +328,7 @@ async def vrfy(session: "Session", command: Command) -> bool:
     if settings.disable_vrfy_command:
         return session.refuse("502 5.5.1 VRFY command is disabled")
     argument = grammar.words(command.argument)
-    if settings.smtputf8_enable and len(argument) > 1 and argument[-1].upper() == "SMTPUTF8":
+    if settings.smtputf8_enable and len(argument) > 1 and upper(argument[-1]) == "SMTPUTF8":
         argument.pop()
     if not argument:
         return session.refuse("501 5.5.4 Syntax: VRFY address" + (" [SMTPUTF8]" if settings.smtputf8_enable else ""))

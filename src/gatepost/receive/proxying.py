@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from gatepost.mail.ascii_text import is_number, spaced_words, upper
 from gatepost.policy.port import Facts
 from gatepost.proto.smtp.grammar import printable, xtext
 from gatepost.proto.smtp.server import Command
@@ -57,7 +58,7 @@ async def _pairs(session: "Session", command: Command, hosts: str, names: object
     if not await session.client_is(hosts):
         return "550 5.7.0 Error: insufficient authorization"
     pairs = []
-    for word in command.argument.split():
+    for word in spaced_words(command.argument):
         name, equals, raw = word.partition("=")
         if not equals:
             return "501 5.5.4 Error: attribute=value expected"
@@ -66,18 +67,18 @@ async def _pairs(session: "Session", command: Command, hosts: str, names: object
         value = xtext(raw)
         if value is None:
             return f"501 5.5.4 Bad attribute value syntax: {printable(raw)[:100]}"
-        if name.upper() not in names:  # type: ignore[operator]
+        if upper(name) not in names:  # type: ignore[operator]
             return f"501 5.5.4 Bad {command.verb} attribute name: {printable(name)[:100]}"
-        pairs.append((name.upper(), value))
+        pairs.append((upper(name), value))
     return pairs
 
 
 def _missing(value: str) -> bool:
-    return value.upper() in (_UNAVAILABLE, _LATER)
+    return upper(value) in (_UNAVAILABLE, _LATER)
 
 
 def _code(value: str) -> int:
-    return 4 if value.upper() == _LATER else 5
+    return 4 if upper(value) == _LATER else 5
 
 
 def _name(facts: Facts, value: str) -> bool:
@@ -101,7 +102,7 @@ def _address(value: str) -> str | None:
     """A client address as told, `unknown` where it is not available, None where it is none."""
     if _missing(value):
         return UNKNOWN
-    plain = value[5:] if value[:5].upper() == "IPV6:" else value
+    plain = value[5:] if upper(value[:5]) == "IPV6:" else value
     return plain_address(plain) if valid_address(plain) else None
 
 
@@ -120,7 +121,7 @@ def _destaddr(facts: Facts, value: str) -> bool:
 def _port_value(value: str) -> str | None:
     if _missing(value):
         return ""
-    return value if value.isascii() and value.isdigit() and len(value) <= 5 else None
+    return value if is_number(value) and len(value) <= 5 else None
 
 
 def _port(facts: Facts, value: str) -> bool:
@@ -141,8 +142,8 @@ def _helo(facts: Facts, value: str) -> bool:
 
 
 def _proto(facts: Facts, value: str) -> bool:
-    facts.protocol_name, facts.esmtp = value.upper(), value.upper() == "ESMTP"
-    return value.upper() in ("SMTP", "ESMTP")
+    facts.protocol_name, facts.esmtp = upper(value), upper(value) == "ESMTP"
+    return upper(value) in ("SMTP", "ESMTP")
 
 
 def _login(facts: Facts, value: str) -> bool:
@@ -182,7 +183,7 @@ def _source(forwarded: Forwarded, value: str) -> bool:
     if _missing(value):
         return True
     forwarded.domain = value.lower()
-    return value.upper() in ("LOCAL", "REMOTE")
+    return upper(value) in ("LOCAL", "REMOTE")
 
 
 _XFORWARD: Final[dict[str, Callable[[Forwarded, str], bool]]] = {

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.port import LookupFailure
+from gatepost.mail.ascii_text import SPACE, elements, upper
 from gatepost.mail.queue_id import QueueId
 from gatepost.net.port import Resolver
 from gatepost.net.tls import ServerTls
@@ -95,7 +96,7 @@ class SmtpdService:
         self._has_limits = settings.smtpd_client_connection_count_limit > 0 or any(self.rate_limits.values())
         self.notify_classes: frozenset[str] = frozenset()
         if self.surroundings.report is not None:
-            self.notify_classes = frozenset(settings.notify_classes.replace(",", " ").split())
+            self.notify_classes = frozenset(elements(settings.notify_classes))
         self.new_transcript = Transcript if self.notify_classes else NoTranscript
         self._stressed = stressed or settings
         self._process_limit = process_limit
@@ -128,8 +129,8 @@ class SmtpdService:
         line = await self.surroundings.command_filter(command.line)
         if line is None:
             return command
-        verb, _, argument = line.strip().partition(" ")
-        return Command(verb.upper(), argument.strip(), line, command.utf8, command.bare_newline)
+        verb, _, argument = line.strip(SPACE).partition(" ")
+        return Command(upper(verb), argument.strip(SPACE), line, command.utf8, command.bare_newline)
 
     def report(self, subject: str, text: str) -> None:
         """Have the postmaster told of a session."""

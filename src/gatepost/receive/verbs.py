@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
+from gatepost.mail.ascii_text import spaced_words
 from gatepost.policy.port import Stage
 from gatepost.proto.smtp.grammar import printable
 from gatepost.proto.smtp.server import Command
@@ -50,7 +51,7 @@ async def etrn(session: "Session", command: Command) -> bool:
         return session.refuse("503 Error: send HELO/EHLO first")
     if session.transaction is not None:
         return session.refuse("503 Error: MAIL transaction in progress")
-    argument = command.argument.split()
+    argument = spaced_words(command.argument)
     if len(argument) != 1:
         return session.refuse("500 Syntax: ETRN domain")
     domain = argument[0][1:] if argument[0][0] in "@#" else argument[0]

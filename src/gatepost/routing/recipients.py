@@ -18,7 +18,7 @@ _LISTS = {
     AddressClass.RELAY: ("relay_recipient_maps", "relay recipient table", "unknown_relay_recipient_reject_code"),
 }
 
-_STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})\s+(.*)", re.DOTALL)
+_STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})\s+(.*)", re.DOTALL | re.ASCII)
 
 # RFC 3463 §3.2 has other details for senders than for recipients.
 _OF_SENDER = {"1.1": "1.0", "1.2": "1.8", "1.3": "1.7", "1.4": "1.0", "1.5": "1.0", "1.6": "1.0"}

@@ -13,6 +13,7 @@ from typing import Protocol
 from msgspec import Struct, structs
 
 from gatepost.lookup.port import LookupFailure
+from gatepost.mail.ascii_text import is_number, upper
 from gatepost.mail.header_address import Kind, Token, internal, requoted, scan
 from gatepost.routing.aliases import Find
 from gatepost.routing.port import AddressClass, Route
@@ -229,7 +230,7 @@ class Resolver:
         if route.cls is AddressClass.DEFAULT and tables.sender_dependent_default_transport_maps is not None:
             key = sender or settings.empty_address_default_transport_maps_lookup_key
             match = await tables.sender_dependent_default_transport_maps(key)
-            if match is not None and match.value.upper() != "DUNNO":
+            if match is not None and upper(match.value) != "DUNNO":
                 known = _split(match.value, settings.relayhost or domain, route.cls)
                 route = structs.replace(route, transport=known.transport, nexthop=known.nexthop)
         if route.cls in (AddressClass.RELAY, AddressClass.DEFAULT) and tables.sender_dependent_relayhost_maps is not None:
@@ -242,7 +243,7 @@ class Resolver:
         match = None if find is None else await find(key)
         if match is None or route.nexthop not in (self._settings.relayhost, domain):
             return route  # a next hop that the transport parameter gives counts more
-        return structs.replace(route, nexthop=domain if match.value.upper() == "DUNNO" else match.value)
+        return structs.replace(route, nexthop=domain if upper(match.value) == "DUNNO" else match.value)
 
     async def _transported(self, route: Route, domain: str) -> Route:
         """The transport table's word; it says nothing of virtual alias domains."""
@@ -303,7 +304,7 @@ def _valid_domain(domain: str, *, numeric: bool) -> bool:
     labels = domain.split(".")
     if len(domain) > 255 or not all(_LABEL.match(label) for label in labels):
         return False
-    return numeric or not all(label.isdigit() for label in labels)
+    return numeric or not all(is_number(label) for label in labels)
 
 
 def _complaint(domain: str) -> str | None:

@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from gatepost.mail.ascii_text import elements
+
 
 class RoutingSettings(Struct, frozen=True, kw_only=True):
     """What trivial-rewrite(8), cleanup(8) and smtpd(8) share about addresses. Lists and tables are values as configured."""
@@ -70,4 +72,4 @@ class RoutingSettings(Struct, frozen=True, kw_only=True):
 
 def words(value: str) -> tuple[str, ...]:
     """The words of a list of keywords, set apart by commas or white space."""
-    return tuple(value.replace(",", " ").split())
+    return tuple(elements(value))

@@ -32,7 +32,7 @@ Rows = list[tuple[str, str]]
 _COMPOSED = frozenset(("pipemap", "unionmap", "randmap"))
 _PATTERNS = frozenset(("pcre", "regexp", "cidr"))
 _LONGEST = 1 << 24  # octets of a file whose rows are looked at
-_GAP = re.compile(r"\s+")
+_GAP = re.compile(r"\s+", re.ASCII)
 _GAPS = 40  # places of a rule at which its result may begin
 
 

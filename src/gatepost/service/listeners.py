@@ -20,6 +20,7 @@ from msgspec import Struct
 from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry
 from gatepost.config.ports import known_ports, port_number
+from gatepost.mail.ascii_text import elements
 from gatepost.queue.user_requests import FLUSH, SHOWQ
 from gatepost.service.directories import OWN, own_folder
 from gatepost.service.privileges import acting_as
@@ -156,7 +157,7 @@ def wanted(configuration: Configuration) -> Iterator[tuple[ServiceEntry, Address
 def is_disabled(entry: ServiceEntry, patterns: str) -> bool:
     """Whether master_service_disable takes a service out: `type` or `name/type`, with `!` before it for the contrary; the first
     that fits decides."""
-    for pattern in patterns.replace(",", " ").split():
+    for pattern in elements(patterns):
         if pattern.lstrip("!") in (entry.type, entry.key):
             return not pattern.startswith("!")
     return False
@@ -184,7 +185,7 @@ def _hosts(entry: ServiceEntry, settings: MasterSettings) -> list[str]:
     if host:
         return _resolve(host, families, entry)
     hosts: list[str] = []
-    for interface in settings.inet_interfaces.replace(",", " ").split():
+    for interface in elements(settings.inet_interfaces):
         if interface == "all":
             hosts += [any_ for family, any_ in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")) if family in families]
         elif interface == "loopback-only":
@@ -195,7 +196,7 @@ def _hosts(entry: ServiceEntry, settings: MasterSettings) -> list[str]:
 
 
 def _families(inet_protocols: str) -> set[socket.AddressFamily]:
-    names = set(inet_protocols.replace(",", " ").lower().split())
+    names = set(elements(inet_protocols.lower()))
     families: set[socket.AddressFamily] = set()
     if names & {"ipv4", "all"}:
         families.add(socket.AF_INET)

@@ -11,6 +11,7 @@ from gatepost.deliver.local_names import Rights
 from gatepost.deliver.port import Agent
 from gatepost.lookup.accounts import Accounts
 from gatepost.lookup.port import LookupFailure
+from gatepost.mail.ascii_text import elements
 
 if TYPE_CHECKING:
     from gatepost.service.house import House
@@ -50,12 +51,12 @@ async def _default_rights(name: str, accounts: Accounts) -> Rights:
 def exported_environment(configuration: Configuration, entry: ServiceEntry) -> dict[str, str]:
     """The variables of export_environment, with the values that import_environment gives them or that we have ourselves."""
     own = {**os.environ, "MAIL_CONFIG": str(configuration.directory)}
-    for word in configuration.value("import_environment", entry.overrides).replace(",", " ").split():
+    for word in elements(configuration.value("import_environment", entry.overrides)):
         name, equals, value = word.partition("=")
         if equals:
             own[name] = value
     exported = {}
-    for word in configuration.value("export_environment", entry.overrides).replace(",", " ").split():
+    for word in elements(configuration.value("export_environment", entry.overrides)):
         name, equals, value = word.partition("=")
         if equals or name in own:
             exported[name] = value if equals else own[name]

@@ -20,6 +20,7 @@ import msgspec
 from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.events.maillog import Stamp, words
 from gatepost.events.records import Emit, Event, Note
+from gatepost.mail.ascii_text import SPACE, elements, upper
 from gatepost.service.directories import weakest
 from gatepost.service.privileges import acting_as
 
@@ -76,7 +77,7 @@ class Log:
         before, self._descriptor = self._descriptor, _open(settings.maillog_file)
         self._settings = settings
         self._stamp = Stamp(settings.myhostname.partition(".")[0])  # as postlogd(8) writes it, and not the kernel's name
-        self._facility: int = getattr(syslog, f"LOG_{settings.syslog_facility.upper()}")
+        self._facility: int = getattr(syslog, f"LOG_{upper(settings.syslog_facility)}")
         if before > 2:
             os.close(before)
         self._syslog = None if settings.maillog_file else _open_syslog()
@@ -120,7 +121,7 @@ class Log:
         assert self._syslog is not None
         try:
             self._syslog.send(
-                f"<{self._facility | _LEVELS.get(severity, syslog.LOG_INFO)}>{line.strip()}".encode("utf-8", "replace")
+                f"<{self._facility | _LEVELS.get(severity, syslog.LOG_INFO)}>{line.strip(SPACE)}".encode("utf-8", "replace")
             )
         except OSError:
             self._syslog.close()
@@ -142,7 +143,7 @@ def _check(configuration: Configuration, settings: LogSettings) -> None:
     if settings.syslog_facility.lower() not in _FACILITIES:
         told, remedy = f"unknown syslog_facility: {settings.syslog_facility}", "one of: " + " ".join(sorted(_FACILITIES))
         raise ConfigurationError([configuration.fault("syslog_facility", told, remedy)])
-    file, prefixes = settings.maillog_file, settings.maillog_file_prefixes.replace(",", " ").split()
+    file, prefixes = settings.maillog_file, elements(settings.maillog_file_prefixes)
     if not configuration.is_set("maillog_file_prefixes"):
         return  # Whoever may write main.cf may name any file; only a list that somebody has made is a wish to be kept to.
     if file and file != "/dev/stderr" and not file.startswith(tuple(prefixes)):

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from gatepost.deliver.port import DeliveryRequest
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.registry import Tables
+from gatepost.mail.ascii_text import upper
 from gatepost.mail.content import Content
 from gatepost.mail.header import Header
 from gatepost.mail.header_reader import HeaderReader
@@ -40,7 +41,7 @@ class OutgoingChecks(Checks):
         self._service = service
 
     def _act(self, kind: str, title: str, text: bytes, value: str) -> list[bytes] | None:
-        if value.replace("\t", " ").partition(" ")[0].upper() in _ACTIONS:
+        if upper(value.replace("\t", " ").partition(" ")[0]) in _ACTIONS:
             return super()._act(kind, title, text, value)
         self._warn(f"unsupported command in {title} map: {value}")
         return None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gatepost.events.records import Emit
 from gatepost.lookup.match_list import MatchList
 from gatepost.lookup.registry import Tables
+from gatepost.mail.ascii_text import elements
 from gatepost.net.connect import SocketConnector
 from gatepost.policy.engine import RestrictionPolicy
 from gatepost.policy.settings import PolicySettings
@@ -25,7 +26,7 @@ def restriction_policy(house: "House", overrides: Mapping[str, str], tables: Tab
     def value(name: str) -> str:
         return configuration.value(name, overrides)
 
-    classes = value("smtpd_restriction_classes").replace(",", " ").split()
+    classes = elements(value("smtpd_restriction_classes"))
     addresses = as_list(house.own_addresses)
     sources = Sources(
         settings=configuration.view(PolicySettings, overrides),
@@ -34,7 +35,7 @@ def restriction_policy(house: "House", overrides: Mapping[str, str], tables: Tab
         recipients=Recipients(house.routing, value("double_bounce_sender"), tables),
         resolver=house.resolver,
         networks=MatchList.hosts(value("mynetworks"), tables, "mynetworks", tables.warn),
-        dotless_parents="smtpd_access_maps" in value("parent_domain_matches_subdomains").replace(",", " ").split(),
+        dotless_parents="smtpd_access_maps" in elements(value("parent_domain_matches_subdomains")),
         addresses=MatchList.addresses(addresses, tables, "inet_interfaces", tables.warn),
         connector=SocketConnector(),
         clock=house.clock,

@@ -7,6 +7,7 @@ from msgspec import Struct, structs
 
 from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.config.interfaces import own_interfaces
+from gatepost.mail.ascii_text import SPACE, elements
 from gatepost.routing.settings import RoutingSettings
 
 AGENT_TIME_LIMIT = 1100.0
@@ -51,7 +52,7 @@ def own_addresses(settings: HouseSettings) -> frozenset[str]:
     """The IP addresses that are ours: those of inet_interfaces, and of proxy_interfaces in front of us."""
     found: set[str] = set()
     interfaces = own_interfaces()
-    for word in f"{settings.inet_interfaces} {settings.proxy_interfaces}".replace(",", " ").split():
+    for word in elements(f"{settings.inet_interfaces} {settings.proxy_interfaces}"):
         if word == "all":
             found |= {str(one.ip) for one in interfaces}
         elif word == "loopback-only":
@@ -69,7 +70,7 @@ def routing_settings(configuration: Configuration, overrides: Mapping[str, str] 
         return settings
     try:
         with open(settings.myorigin) as file:
-            return structs.replace(settings, myorigin=file.readline().strip())
+            return structs.replace(settings, myorigin=file.readline().strip(SPACE))
     except OSError as error:
         told = f"open {settings.myorigin}: {error.strerror}"
         fault = configuration.fault("myorigin", told, "write the domain there, or here", overrides)

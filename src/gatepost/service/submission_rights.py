@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gatepost.config.parameters import PARAMETERS
 from gatepost.mail.address import domain_of, split
+from gatepost.mail.ascii_text import elements
 
 if TYPE_CHECKING:
     from gatepost.config.configuration import Configuration
@@ -44,7 +45,7 @@ async def _patterns(configuration: "Configuration", uid: int, tables: "Tables") 
     """What local_login_sender_maps say of a user. Raises LookupFailure."""
     user = await tables.accounts.user_with_id(uid)
     found = await tables.maps(configuration.value(_SENDERS), _SENDERS).find(user.name if user else f"uid:{uid}")
-    return (found or "").replace(",", " ").split()
+    return elements(found or "")
 
 
 def _allows(pattern: str, sender: str, delimiters: str, null: str) -> bool:

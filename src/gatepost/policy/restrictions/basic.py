@@ -1,5 +1,6 @@
 """Restrictions that look at nothing: permit, reject, defer and their like (postconf(5), smtpd_recipient_restrictions, Generic)."""
 
+from gatepost.mail.ascii_text import is_number
 from gatepost.policy.evaluation import DUNNO, PERMIT, Decision, Evaluation
 from gatepost.policy.restrictions.rows import Argument, Row, Rows
 from gatepost.policy.sources import Materials
@@ -41,7 +42,7 @@ async def misconfigured(e: Evaluation, _: None) -> Decision:
 
 
 def _whole_number(_: Materials, text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
+    if not is_number(text):
         raise ValueError(text)
     return int(text)
 

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from gatepost.config.expand import fill
 from gatepost.lookup.port import LookupFailure
+from gatepost.mail.ascii_text import elements, spaced_words
 from gatepost.net.port import DnsFailure, NotFound
 from gatepost.policy import subjects
 from gatepost.policy.access import split_enhanced
@@ -21,10 +22,10 @@ from gatepost.policy.sources import Materials
 REPLIES_LIMIT = 100
 """Address records of one answer that are compared with a pattern."""
 
-_NUMBER = r"(?:0|[1-9]\d{0,2})"
+_NUMBER = r"(?:0|[1-9][0-9]{0,2})"
 _PART = rf"{_NUMBER}(?:\.\.{_NUMBER})?"
 _PATTERN = re.compile(rf"(?:{_NUMBER}|\[{_PART}(?:;{_PART})*\])(?:\.(?:{_NUMBER}|\[{_PART}(?:;{_PART})*\])){{3}}\Z")
-_CODE = re.compile(r"([45]\d\d) +")
+_CODE = re.compile(r"([45]\d\d) +", re.ASCII)
 
 
 class DnsList(Struct, frozen=True):
@@ -50,7 +51,7 @@ def parse(text: str) -> DnsList:
         raise ValueError(text)
     if not equals:
         return DnsList(text, domain)
-    parts = re.findall(r"\[[^\]]*\]|\d+", pattern)
+    parts = re.findall(r"\[[^\]]*\]|[0-9]+", pattern)
     return DnsList(text, domain, tuple(frozenset(_values(part)) for part in parts))
 
 
@@ -124,7 +125,7 @@ async def _reason(e: Evaluation, query: str) -> str:
         texts = await e.sources.resolver.txt(query)
     except DnsFailure:
         return ""
-    return " ".join(texts[0].split()) if texts else ""
+    return " ".join(spaced_words(texts[0])) if texts else ""
 
 
 def _characters(parameter: str) -> frozenset[str]:
@@ -153,7 +154,7 @@ async def reject_rbl_client(e: Evaluation, dnslist: DnsList) -> Decision:
 async def reject_maps_rbl(e: Evaluation, _: None) -> Decision:
     """The old form: every list of maps_rbl_domains."""
     e.warn('support for restriction "reject_maps_rbl" will be removed from Postfix; use "reject_rbl_client domain-name" instead')
-    for domain in e.settings.maps_rbl_domains.replace(",", " ").split():
+    for domain in elements(e.settings.maps_rbl_domains):
         if (decision := await reject_rbl_client(e, DnsList(domain, domain))) is not DUNNO:
             return decision
     return DUNNO

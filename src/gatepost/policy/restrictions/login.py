@@ -2,6 +2,7 @@
 
 from gatepost.lookup.address import Keys, find_address
 from gatepost.lookup.port import LookupFailure
+from gatepost.mail.ascii_text import elements
 from gatepost.policy import subjects
 from gatepost.policy.evaluation import DUNNO, Check, Decision, Evaluation, TemporaryLookupFailure
 from gatepost.policy.restrictions.rows import Row, Rows
@@ -46,7 +47,7 @@ async def _owners(e: Evaluation) -> list[str] | None:
         found = await find_address(maps, address, Keys.REWRITE, delimiters=e.settings.recipient_delimiter)
     except LookupFailure as failure:
         raise TemporaryLookupFailure(sender) from failure
-    return None if found is None else found.value.replace(",", " ").split()
+    return None if found is None else elements(found.value)
 
 
 def _not_owner(e: Evaluation) -> Decision:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 
 from gatepost.mail.address import to_bytes
+from gatepost.mail.ascii_text import SPACE, is_number, spaced_words, upper
 from gatepost.mail.envelope import Notify
 
 _NOT_XCHAR = re.compile(rb"[^\x21-\x2a\x2c-\x3c\x3e-\x7e]")
@@ -27,7 +28,7 @@ class Capabilities(Struct, frozen=True):
     def size_limit(self) -> int:
         """Octets the server takes (RFC 1870), 0 where it does not say."""
         argument = self.keywords.get("SIZE", "")
-        return int(argument) if argument.isascii() and argument.isdigit() else 0
+        return int(argument) if is_number(argument) else 0
 
 
 def capabilities(lines: tuple[bytes, ...], discard: frozenset[str] = frozenset()) -> Capabilities:
@@ -35,9 +36,9 @@ def capabilities(lines: tuple[bytes, ...], discard: frozenset[str] = frozenset()
     server's name. `AUTH=` of old servers counts as `AUTH`."""
     keywords: dict[str, str] = {}
     for line in lines[1:]:
-        word, _, argument = line.decode("ascii", "replace").strip().replace("AUTH=", "AUTH ", 1).partition(" ")
+        word, _, argument = line.decode("ascii", "replace").strip(SPACE).replace("AUTH=", "AUTH ", 1).partition(" ")
         if word and word.lower() not in discard:
-            keywords.setdefault(word.upper(), argument.strip())
+            keywords.setdefault(upper(word), argument.strip(SPACE))
     return Capabilities(keywords)
 
 
@@ -95,7 +96,7 @@ _XFORWARD = (("NAME", "ADDR", "PORT"), ("PROTO", "HELO", "IDENT", "SOURCE"))
 
 def xforward(values: Mapping[str, str], offered: Capabilities) -> Iterator[bytes]:
     """XFORWARD commands with those attributes that have a value and that the server listed."""
-    known = offered.keywords.get("XFORWARD", "").upper().split()
+    known = spaced_words(upper(offered.keywords.get("XFORWARD", "")))
     for names in _XFORWARD:
         words = [
             b"%b=%b" % (name.encode(), xtext(to_bytes(value))) for name in names if name in known and (value := values.get(name))

@@ -8,6 +8,8 @@ import re
 import sys
 from typing import Final
 
+from gatepost.mail.ascii_text import SPACE
+
 _PLAIN_ARGUMENT: Final = re.compile(r"([A-Za-z]+:) ?(<[^\x00-\x20\x7f\"\\<>()]*+>)((?: [^\x00-\x20\"\\<>:\[\]]++)*+)\Z")
 _PLAIN_PATH: Final = re.compile(r"<([^\x00-\x20\x7f\"\\<>()\[\]:;,@]+@[^\x00-\x20\x7f\"\\<>()\[\]:;,@]+)>\Z")
 _CLOSER: Final = {"<": ">", '"': '"', "[": "]"}
@@ -26,7 +28,7 @@ def words(text: str) -> list[str]:
     out: list[str] = []
     position = 0
     while True:
-        while position < len(text) and text[position] in " \t":
+        while position < len(text) and text[position] in SPACE:
             position += 1
         if position >= len(text):
             return out
@@ -37,7 +39,7 @@ def words(text: str) -> list[str]:
 def _word_end(text: str, position: int) -> int:
     while position < len(text):
         character = text[position]
-        if character in " \t":
+        if character in SPACE:
             return position
         if character == ":":
             return position + 1
@@ -104,7 +106,7 @@ def _items(text: str) -> list[_Item] | None:
             end = text.find("]", position)
             stop = text.find(">", position)
             end = end + 1 if end >= 0 else (stop if stop >= 0 else len(text))
-            literal = text[position:end].rstrip()
+            literal = text[position:end].rstrip(SPACE)
             items.append(("literal", literal if literal.endswith("]") else literal + "]"))
             position = end
         elif character == ")":

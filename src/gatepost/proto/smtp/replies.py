@@ -8,8 +8,8 @@ from typing import Final
 from gatepost.mail.outcome import Class, Outcome
 
 _DEFAULT_CODE = {Class.OK: 250, Class.TEMPORARY: 450, Class.PERMANENT: 550}
-_REPLY = re.compile(r"(\d{3})[ -](?:([245]\.\d{1,3}\.\d{1,3}) )?(.*)", re.S)
-_MACRO = re.compile(r"\$(?:\{(\w+)\}|\((\w+)\)|(\w+))")
+_REPLY = re.compile(r"(\d{3})[ -](?:([245]\.\d{1,3}\.\d{1,3}) )?(.*)", re.S | re.ASCII)
+_MACRO = re.compile(r"\$(?:\{(\w+)\}|\((\w+)\)|(\w+))", re.ASCII)
 
 
 def text_of(outcome: Outcome) -> str:

@@ -19,7 +19,7 @@ LINES_LIMIT = 10000
 _ODDITIES_LIMIT = 10  # of a kind that are told of
 _START = 100  # characters of a line that the log is told
 
-_ENHANCED = re.compile(r"\d{3}[ -] *([245]\.\d{1,3}\.\d{1,3})(?= |\Z)")
+_ENHANCED = re.compile(r"\d{3}[ -] *([245]\.\d{1,3}\.\d{1,3})(?= |\Z)", re.ASCII)
 
 
 Edit = Callable[[bytes], bytes]

@@ -4,11 +4,11 @@ The caller feeds what it reads and asks for one event at a time, so that it can 
 two commands that came in one packet. Any split of the octets gives the same commands and the same content.
 """
 
-import re
 from typing import Final
 
 from msgspec import Struct
 
+from gatepost.mail.ascii_text import SPACE, first_word, upper
 from gatepost.proto.smtp.data import BdatReader, DataReader
 
 
@@ -37,10 +37,6 @@ class EndOfData(Struct, frozen=True):
 Event = Command | DataChunk | EndOfData
 
 _END: Final = EndOfData()
-
-_BLANK: Final = " \t\v\f\r"
-"""What parts words and is nothing at either end: white space of C, of which there is much more in Unicode."""
-_ODD_BLANK: Final = re.compile("[\t\v\f\r]")
 
 
 class ServerCore:
@@ -142,12 +138,11 @@ class ServerCore:
 
 
 def _command(line: bytes, bare_newline: bool) -> Command:
+    if b"\0" in line:
+        line = line[: line.index(b"\0")]  # where a line ends for Postfix, too
     try:
         text, utf8 = line.decode(), True
     except UnicodeDecodeError:
         text, utf8 = line.decode("utf-8", "surrogateescape"), False
-    words = text.strip(_BLANK)
-    verb, _, argument = words.partition(" ")
-    if not verb.isprintable() and (odd := _ODD_BLANK.search(verb)):
-        verb, argument = words[: odd.start()], words[odd.end() :]
-    return Command(verb.upper(), argument.lstrip(_BLANK), text, utf8, bare_newline)
+    verb, argument = first_word(text)
+    return Command(upper(verb), argument.rstrip(SPACE), text, utf8, bare_newline)

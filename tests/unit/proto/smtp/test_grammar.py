@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatepost.mail.address import external, is_octets
+from gatepost.mail.ascii_text import spaced_words
 from gatepost.proto.smtp import grammar
 
 PATHS = [
@@ -41,6 +42,23 @@ PATHS = [
     ("<@client.test>", "@client.test", None),
     ("<user@client.test@>", "user@client.test@", "user@client.test@"),
     ("<jösé@client.test>", "jösé@client.test", "jösé@client.test"),
+    # What is white space to Python only is a character like any other.
+    ("<a\xa0@c.test>", "a\xa0@c.test", "a\xa0@c.test"),
+    ("<\x85a@c.test>", "\x85a@c.test", "\x85a@c.test"),
+    ("<a\u2003b@c.test>", "a\u2003b@c.test", "a\u2003b@c.test"),
+    ("<a@c.test>\xa0", None, None),
+    ('<"a\x0bb"@c.test>', "a\x0bb@c.test", "a\x0bb@c.test"),
+    ("<a\x1c@c.test>", "a\x1c@c.test", "a\x1c@c.test"),
+    # Source routes and phrases.
+    ("<@a,@b:c@d.test>", "c@d.test", "c@d.test"),
+    ("<@a, @b:c@d.test>", "c@d.test", "c@d.test"),
+    ("<@a@b:c@d.test>", "c@d.test", "c@d.test"),
+    ("<@a:@b:c@d.test>", "@b:c@d.test", None),
+    ("<@a,@b>", None, None),
+    ("<a b@c.test>", None, None),
+    ("<a\tb@c.test>", None, None),
+    ('<"a"b@c.test>', None, None),
+    ('<"a"."b"@c.test>', "a.b@c.test", "a.b@c.test"),
 ]
 
 
@@ -58,7 +76,7 @@ def test_what_we_write_we_read(local: str) -> None:
 @given(st.text(max_size=40))
 def test_no_argument_breaks_it(text: str) -> None:
     words = grammar.words(text)
-    assert "".join(words) == "".join(text.replace("\t", " ").split(" ")) or any(c in text for c in '<["\\')
+    assert "".join(words) == "".join(spaced_words(text)) or any(c in text for c in '<["\\')
     for word in words:
         grammar.path(word)
         for decoded in (grammar.xtext(word), grammar.original_recipient(word)):

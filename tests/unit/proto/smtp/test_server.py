@@ -177,7 +177,14 @@ def test_purge_forgets_what_came_before_tls() -> None:
         (b"\r\n", "", "", True, False),
         (b"EHLO caf\xc3\xa9\r\n", "EHLO", "café", True, False),
         (b"EHLO \xff\r\n", "EHLO", "\udcff", False, False),
-        (b"N\x00OP\r\n", "N\x00OP", "", True, False),
+        # What parts words, and what ends a line: ASCII's white space, and NUL.
+        (b"N\x00OP\r\n", "N", "", True, False),
+        (b"VRFY a\x00b\r\n", "VRFY", "a", True, False),
+        (b"\x0bNOOP\x0cx\x0b\r\n", "NOOP", "x", True, False),
+        (b"NOOP\x1cx\r\n", "NOOP\x1cX", "", True, False),
+        ("NOOP\xa0x\r\n".encode(), "NOOP\xa0X", "", True, False),
+        ("\xa0NOOP \x85\r\n".encode(), "\xa0NOOP", "\x85", True, False),
+        ("ma\u0131l \u2003\r\n".encode(), "MA\u0131L", "\u2003", True, False),
     ],
 )
 def test_command_lines(line: bytes, verb: str, argument: str, utf8: bool, bare: bool) -> None:
