@@ -127,6 +127,7 @@ class Place:
         self.home = home
         for name in ("conf", "queue", "data", "out", "bin"):
             (self.root / name).mkdir()
+        shutil.chown(self.root / "data", "postfix")
         (self.root / "out" / "mail").mkdir()
         for shared in ("out", "out/mail"):
             (self.root / shared).chmod(0o1777)
