@@ -15,6 +15,7 @@ _OF_MESSAGE = frozenset(
         "client_protocol", "sasl_method", "sasl_sender", "sasl_username",
     )
 )  # fmt: skip
+_LONGEST = 4096  # characters; no system call takes a longer path
 _MOST = 4  # such names in one path, each of which may have a value or none
 _MARK = re.compile("\0([a-z_]+)\0")
 
@@ -22,8 +23,10 @@ _MARK = re.compile("\0([a-z_]+)\0")
 def is_path_of(path: str, template: str, user: Rights, delimiters: str, allowed: str) -> bool:
     """Whether `template` may come to `path` for a message to `user`. `delimiters`: recipient_delimiter; `allowed`: characters of an
     expansion."""
-    return ".." not in path.split("/") and any(
-        pattern.fullmatch(path) for pattern in _patterns(template, user, delimiters, allowed)
+    return (
+        len(path) <= _LONGEST
+        and ".." not in path.split("/")
+        and any(pattern.fullmatch(path) for pattern in _patterns(template, user, delimiters, allowed))
     )
 
 
