@@ -90,6 +90,10 @@ class Arrival:
         with self._undone():
             os.fsync(self._file)
 
+    def device(self) -> int:
+        """The file system that it is on, once it is written."""
+        return os.fstat(self._file).st_dev
+
     def show(self) -> None:
         """Move to `new/` (Maildir's own protocol)."""
         with self._undone():

@@ -49,26 +49,29 @@ _Letters = list[tuple[int, Arrival]]
 
 def write_letters(letters: Iterable[tuple[int, Letter]], until: float) -> Iterator[list[Numbered]]:
     """Deliver letters, each as its own user; whatever befalls one is its own affair. All are written, then synced, so that they
-    wait for the disk together; then each Maildir shows and settles its own, which are answered at once: one that hangs leaves no
-    doubt about the others."""
+    wait for the disk together; then each file system shows its own, and each Maildir settles and is answered at once: a file
+    system that hangs leaves no doubt about letters on another. (Were each Maildir shown and settled by itself, each would wait
+    for a commit.)"""
     now = time.time()
     every = [(index, Arrival(letter.box, (letter.content,), now, until)) for index, letter in letters]
     try:
         written, failures = _take(Arrival.write, every)
         synced, more = _take(Arrival.sync, written)
         yield failures + more
-        for maildir in _by_maildir(synced):
-            shown, failures = _take(Arrival.show, maildir)
-            yield failures + _settle(shown)
+        for of_disk in _groups(synced, Arrival.device):
+            shown, failures = _take(Arrival.show, of_disk)
+            yield failures
+            for maildir in _groups(shown, lambda arrival: (arrival.box.path, _ids(arrival))):
+                yield _settle(maildir)
     finally:
         for _, arrival in every:
             arrival.close()
 
 
-def _by_maildir(letters: _Letters) -> Iterable[_Letters]:
-    groups: dict[tuple[str, Ids], _Letters] = {}
+def _groups(letters: _Letters, key: Callable[[Arrival], object]) -> Iterable[_Letters]:
+    groups: dict[object, _Letters] = {}
     for index, arrival in letters:
-        groups.setdefault((arrival.box.path, _ids(arrival)), []).append((index, arrival))
+        groups.setdefault(key(arrival), []).append((index, arrival))
     return groups.values()
 
 
