@@ -37,11 +37,13 @@ class TooMuch(Exception):
 
 
 class Recipe(Struct, frozen=True):
-    """What another process needs to search instead: a POSIX expression, its flags, and whether a match has to tell its groups."""
+    """What another process needs to search instead: a POSIX expression, its flags, and whether a match has to tell its groups.
+    `endless`: a search may never end; else it takes its time, but does."""
 
     pattern: bytes
     flags: int
     captures: bool
+    endless: bool
 
 
 class Expression(Protocol):

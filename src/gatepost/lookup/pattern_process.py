@@ -21,12 +21,15 @@ from gatepost.lookup.matching import Groups, Recipe, Subject, Unanswered, cut
 from gatepost.lookup.port import LookupFailure
 
 DEADLINE: Final = 0.5
-"""Seconds that one search may take."""
+"""Seconds of the processor's time that a search may take which might have no end."""
 _PATIENCE: Final = 10.0
 """Seconds to wait for the searches of others."""
 _AT_ONCE: Final = 2
 """Milliseconds that the whole worker waits for an answer: most need less than turning to something else would cost."""
-_GRACE: Final = 1.0
+_SENDING: Final = 1.0
+"""Seconds for it to take a question, which it waits for."""
+_GRACE: Final = 5.0
+"""Seconds that the process may have been without a processor."""
 _MEMORY: Final = 256 << 20
 """Octets that the process may take beyond what it has from its worker."""
 
@@ -47,8 +50,9 @@ class PatternProcess:
         self._child = 0
         self._parent = 0
 
-    async def search(self, recipe: Recipe, subject: Subject, deadline: float = DEADLINE) -> tuple[Groups | None, float]:
-        """The first match, and the seconds that it took. Raises Unanswered, LookupFailure where others take too long."""
+    async def search(self, recipe: Recipe, subject: Subject, deadline: float) -> tuple[Groups | None, float]:
+        """The first match, and the seconds that it took. `deadline`: of the processor's time. Raises Unanswered, which says what
+        counts for it (all of the time where the search would have ended); LookupFailure where others take too long."""
         await self._acquire()
         try:
             return await self._ask(recipe, subject, deadline)
@@ -72,7 +76,10 @@ class PatternProcess:
     async def _ask(self, recipe: Recipe, subject: Subject, deadline: float) -> tuple[Groups | None, float]:
         try:
             connection = self._connected()
-            connection.settimeout(_GRACE)
+        except OSError as error:
+            raise LookupFailure("regexp", f"no process for slow patterns: {error.strerror}") from None
+        try:
+            connection.settimeout(_SENDING)
             pattern, key = recipe.pattern, subject.octets
             connection.sendall(_REQUEST.pack(deadline, len(pattern), recipe.flags, recipe.captures, len(key)) + pattern + key)
             connection.setblocking(False)
@@ -81,7 +88,7 @@ class PatternProcess:
         except (OSError, EOFError, TimeoutError):
             raise Unanswered(TIME_LIMIT, deadline) from None
         if kind == _FAILED:
-            raise Unanswered(body.decode("ascii", "replace"), seconds)
+            raise Unanswered(body.decode("ascii", "replace"), seconds if recipe.endless else deadline)
         return None if kind == _NOTHING else cut(key, struct.unpack(f"={size // _OFFSET}i", body)), seconds
 
     def _connected(self) -> socket.socket:
@@ -131,7 +138,7 @@ def _serve(connection: socket.socket) -> NoReturn:
     try:
         gc.disable()  # nothing of the worker's is to be tidied up here
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGALRM, signal.SIGTERM):
+        for number in (signal.SIGPROF, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGUSR1):
             signal.signal(number, signal.SIG_IGN)
@@ -151,9 +158,9 @@ def _answer_all(connection: socket.socket) -> NoReturn:
             deadline, patterned, flags, captures, keyed = _REQUEST.unpack(_exactly(connection, _REQUEST.size))
             octets = _exactly(connection, patterned + keyed)
             began = time.thread_time()
-            signal.setitimer(signal.ITIMER_REAL, deadline)
+            signal.setitimer(signal.ITIMER_PROF, deadline)
             kind, body = _found(octets[:patterned], flags, bool(captures), octets[patterned:])
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
             connection.sendall(_ANSWER.pack(kind, len(body), time.thread_time() - began) + body)
     finally:
         os._exit(0)

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from gatepost.lookup import pattern_time
 from gatepost.lookup.matching import Expression, Groups, Subject, TooMuch, Unanswered
-from gatepost.lookup.pattern_process import process
+from gatepost.lookup.pattern_process import DEADLINE, process
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.rules import Program
 from gatepost.lookup.sparing import Sparing
@@ -89,6 +89,7 @@ class PatternTable:
                     found = await _search(pattern.expression, subject, turns)
                 except Unanswered as reason:
                     turns.spend(reason.seconds)
+                    turns.resume()
                     pattern = questions.throw(reason)
                 else:
                     pattern = questions.send(found)
@@ -98,20 +99,31 @@ class PatternTable:
 
 
 class _Turns:
-    """The processor's time of one patient lookup: what is not slow is `allowed`, in seconds."""
+    """The time of one patient lookup: what is not slow is `allowed`, in seconds. The clock on the wall is asked until it
+    says slow."""
 
     def __init__(self, allowed: float, table: str) -> None:
         self._time = pattern_time.current()
-        self._time.suspicious = True
         self._allowed = allowed
         self._table = table
-        self._began = self._since = pattern_time.cpu()
+        self.resume()
+
+    def resume(self) -> None:
+        """After others had their turn."""
+        self._clock = pattern_time.cpu if self._time.suspicious else pattern_time.wall
+        self._began = self._since = self._clock()
 
     def worked(self) -> float:
         """After a piece of work: the seconds that it took. Raises LookupFailure where the time is used up."""
-        before, self._since = self._since, pattern_time.cpu()
+        before, self._since = self._since, self._clock()
         took = self._since - before
-        self.spend(took)
+        if self._time.suspicious:
+            self.spend(took)
+        elif took <= self._allowed:
+            self._allowed -= took
+        else:
+            self._time.suspicious = True
+            self._allowed = 0.0
         return took
 
     def spend(self, seconds: float) -> None:
@@ -122,6 +134,11 @@ class _Turns:
             self._time.spend(slow, self._table)
 
     @property
+    def left(self) -> float:
+        """Seconds that this lookup may still take."""
+        return max(self._time.left + self._allowed, 0.0)
+
+    @property
     def due(self) -> bool:
         """Whether it is time for others."""
         return self._since - self._began > _TURN
@@ -129,15 +146,17 @@ class _Turns:
     async def next(self) -> None:
         """Let others have their turn."""
         await asyncio.sleep(0)
-        self._began = self._since = pattern_time.cpu()
+        self.resume()
 
 
 async def _search(expression: Expression, subject: Subject, turns: _Turns) -> Groups | None:
     """The first match, sought piece by piece. Raises Unanswered, LookupFailure."""
     recipe = expression.apart(subject)
     if recipe is not None:
-        found, seconds = await process.search(recipe, subject)
+        # One that would end is not given up while there is time: a long key must not lead past a rule.
+        found, seconds = await process.search(recipe, subject, DEADLINE if recipe.endless else turns.left + DEADLINE)
         turns.spend(seconds)
+        turns.resume()
         return found
     start, count = 0, _WORK // (subject.size + 1) if expression.starts else subject.size + 1
     while start <= subject.size:

@@ -94,14 +94,14 @@ library = functools.cache(_Library)
 class Expression:
     """A compiled pattern. `captures`: whether a match has to tell its groups."""
 
-    __slots__ = ("_buffer", "_given", "_left", "_library", "_refers_back", "_registers", "_search", "groups", "recipe", "starts")
+    __slots__ = ("_buffer", "_given", "_left", "_library", "_registers", "_search", "groups", "recipe", "starts")
 
     def __init__(self, pattern: bytes, flags: int, *, captures: bool) -> None:
         """Raises ValueError with what is wrong with the pattern."""
         self._library = library()
         self._search = self._library.search
-        self._refers_back = _BACK_REFERENCE.search(pattern) is not None
-        self.recipe = Recipe(pattern, flags if captures else flags | _NOSUB, captures)
+        refers_back = _BACK_REFERENCE.search(pattern) is not None
+        self.recipe = Recipe(pattern, flags if captures else flags | _NOSUB, captures, endless=refers_back)
         self.starts = True
         if _copies(pattern) > _FEW_COPIES and not _compiles_in_time(self.recipe):
             raise ValueError(_TOO_BIG)
@@ -149,7 +149,7 @@ class Expression:
         return [offset for number in range(self.groups + 1) for offset in (start[number], end[number])]
 
     def apart(self, subject: Subject) -> Recipe | None:
-        return self.recipe if self._refers_back or subject.size > LONGEST else None
+        return self.recipe if self.recipe.endless or subject.size > LONGEST else None
 
     def _free(self) -> None:
         self._library.free(byref(self._buffer))

@@ -144,6 +144,22 @@ def test_a_long_key_is_searched_elsewhere() -> None:
     assert asyncio.run(table.lookup("." * 100_000 + "xyz")) == "y"
 
 
+def test_a_long_key_leads_past_no_rule() -> None:
+    """Postfix would find this after a while; a search that is given up counts as all of the time."""
+    spec = "regexp:{{/x.*y[0-9]*w/ hit}}"
+    warnings: list[str] = []
+    table = opened(spec, warnings).open(spec)
+
+    async def ask() -> None:
+        pattern_time.begin()
+        pattern_time.current().left = 0.01
+        await table.lookup("x" * 100_000)
+
+    with pytest.raises(LookupFailure, match="slow patterns"):
+        asyncio.run(ask())
+    assert warnings == [f"{spec}: slow patterns have taken more than 2 s for one client or message"]
+
+
 def test_a_back_reference_that_takes_too_long_is_ended() -> None:
     process = pattern_process.PatternProcess()
     slow = posix_regex.Expression(rb"^(.*)(.*)(.*)(.*)(.*)\5\4\3\2\1x$", posix_regex.EXTENDED, captures=False)
@@ -160,10 +176,20 @@ def test_a_back_reference_that_takes_too_long_is_ended() -> None:
     process.stop()
 
 
+def test_where_no_process_can_be_made_nothing_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> int:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fork", refused)
+    expression = posix_regex.Expression(rb"(a)\1", posix_regex.EXTENDED, captures=False)
+    with pytest.raises(LookupFailure, match="no process for slow patterns: Operation not permitted"):
+        drive(pattern_process.PatternProcess().search(expression.recipe, Subject(b"aa"), 1.0))
+
+
 def test_the_process_ends_with_its_worker() -> None:
     process = pattern_process.PatternProcess()
     expression = posix_regex.Expression(rb"(a)\1", posix_regex.EXTENDED, captures=False)
-    asyncio.run(process.search(expression.recipe, Subject(b"aa")))
+    asyncio.run(process.search(expression.recipe, Subject(b"aa"), 5.0))
     connection = process._socket
     assert connection is not None
     connection.close()
@@ -174,7 +200,7 @@ def test_the_process_has_no_descriptor_of_its_worker(tmp_path: object) -> None:
     reader, writer = os.pipe()
     process = pattern_process.PatternProcess()
     expression = posix_regex.Expression(rb"(a)\1", posix_regex.EXTENDED, captures=False)
-    asyncio.run(process.search(expression.recipe, Subject(b"aa")))
+    asyncio.run(process.search(expression.recipe, Subject(b"aa"), 5.0))
     os.close(writer)
     assert os.read(reader, 1) == b""
     os.close(reader)
@@ -190,7 +216,7 @@ def test_a_search_that_is_given_up_leaves_no_answer_for_the_next() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.02):
                 await process.search(slow.recipe, Subject(b"ab" * 400), deadline=5.0)
-        assert (await process.search(quick.recipe, Subject(b"aa")))[0] == (b"aa", b"a")
+        assert (await process.search(quick.recipe, Subject(b"aa"), 5.0))[0] == (b"aa", b"a")
 
     asyncio.run(ask())
     process.stop()
