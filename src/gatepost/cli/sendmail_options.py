@@ -21,7 +21,8 @@ class Asked:
     """What the command line asks for. `mode`: a letter as after -b (`m` deliver, `p` list the queue, `i` rebuild aliases, `s`
     SMTP on standard input, `d` start the daemon, `q` flush, `h` ask for what is not there); `sender` is UNSET for the user's
     own address; `dot_ends`: a line with a dot alone ends the message; `flush`: what of the queue to flush (-qI and -qR), an
-    option of postqueue; `aliases`: the database to rebuild instead of those that are configured (-oA)."""
+    option of postqueue; `aliases`: the database to rebuild instead of those that are configured (-oA); `gateway`: leave the headers
+    as they are (-G)."""
 
     def __init__(self, mode: str) -> None:
         self.mode = mode
@@ -37,6 +38,7 @@ class Asked:
         self.verify = False
         self.verbose = 0
         self.dot_ends = True
+        self.gateway = False
         self.aliases = ""
         self.flush: tuple[str, ...] = ("-f",)
 
@@ -232,10 +234,15 @@ def _verbose(command: Command, found: Asked, value: str) -> None:
     found.verbose += 1
 
 
+def _gateway(command: Command, found: Asked, value: str) -> None:
+    found.gateway = True
+
+
 Effect = Callable[[Command, Asked, str], None]
 _EFFECTS: dict[str, Effect] = {
     "B": _encoding,
     "F": _fullname,
+    "G": _gateway,
     "I": _rebuild,
     "N": _notify,
     "R": _ret,

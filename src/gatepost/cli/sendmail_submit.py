@@ -51,7 +51,7 @@ def submit(command: Command, found: Asked, source: BinaryIO) -> int:
         ret=found.ret,
         verp=verp,
         trace="verify" if found.verify else "deliver" if found.verbose == 1 else "",
-        smtputf8=not all(one.isascii() for one in (sender, *recipients)),
+        gateway=found.gateway,
     )
     _leave(command, tag, submission, content)
     if submission.trace:

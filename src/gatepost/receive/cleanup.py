@@ -27,6 +27,7 @@ from gatepost.receive.cleanup_rules import Rules
 from gatepost.receive.cleanup_settings import CleanupSettings
 from gatepost.receive.cleanup_staging import SECTION_LIMIT, Staging
 from gatepost.receive.received import MailDates
+from gatepost.receive.smtputf8 import detecting, is_needed
 from gatepost.routing.aliases import AliasLoop
 from gatepost.routing.rewrite import LOCAL, REMOTE
 from gatepost.routing.routing import Routing
@@ -77,6 +78,7 @@ class Cleanup:
         self.clock = clock
         self.emit = emit
         self.dates = MailDates()
+        self.detects_utf8 = detecting(settings.smtputf8_autodetect_classes, enabled=settings.smtputf8_enable)
         self._rewriters = {LOCAL: self._rewriter(LOCAL), REMOTE: None}
         if settings.remote_header_rewrite_domain:
             self._rewriters[REMOTE] = self._rewriter(REMOTE)
@@ -187,6 +189,8 @@ class Intake:
             self._close_failed()
             return refused
         final = _envelope(envelope, sender, tuple(recipients.final), effects, eight_bit=headers.eight_bit)
+        if self._origin_service in self._cleanup.detects_utf8 and is_needed(sender, final.recipients, _head(content)):
+            final = structs.replace(final, smtputf8=True)
         return Cleaned(NewMessage(self._queue_id, final, content, size, tuple(recipients.expanded)))
 
     async def _content(self, effects: Effects, envelope: Envelope, sender: str) -> tuple[Headers, Content, int]:
@@ -239,6 +243,10 @@ class Intake:
     def _write_failed(self, error: OSError) -> None:
         self._failed = True
         self._cleanup.emit(Note("cleanup", f"write queue file: {error.strerror}", "warning", self._story.queue_id))
+
+
+def _head(content: Content) -> bytes:
+    return content.head(SECTION_LIMIT).partition(b"\r\n\r\n")[0]
 
 
 def _put(write: Callable[[bytes], object], pieces: list[bytes]) -> int:

@@ -25,6 +25,8 @@ class CleanupSettings(Struct, frozen=True, kw_only=True):
     message_strip_characters: str
     message_reject_characters: str
     detect_8bit_encoding_header: bool
+    smtputf8_enable: bool
+    smtputf8_autodetect_classes: str
 
     header_checks: str
     mime_header_checks: str

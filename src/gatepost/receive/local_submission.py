@@ -35,7 +35,7 @@ def header_recipients(headers: Iterable[Header]) -> list[str]:
 
 def envelope_of(submission: Submission, *, content_filter: str = "") -> Envelope:
     """The envelope of a submission, as pickup(8) hands it to cleanup."""
-    attributes = [("rewrite_context", "local")]
+    attributes = [("rewrite_context", "remote" if submission.gateway else "local")]
     if trace := _TRACES.get(submission.trace):
         attributes.append(("trace_flags", str(int(trace))))
     return Envelope(

@@ -36,7 +36,8 @@ _WORDS = {
 class Submission(Struct, frozen=True, omit_defaults=True):
     """What sendmail(1) was told. `sender` and `recipients`: internal form, not yet completed; `fullname`: for a From header
     that is to be made; `encoding`: body type, `7bit` or `8bit`; `ret`: `FULL` or `HDRS`;
-    `verp`: the two delimiters; `trace`: `deliver` or `verify` where a report of the delivery is wanted (-v, -bv)."""
+    `verp`: the two delimiters; `trace`: `deliver` or `verify` where a report of the delivery is wanted (-v, -bv); `gateway`: the
+    mail is others', and its headers are left as they are (-G)."""
 
     sender: str
     recipients: tuple[Recipient, ...] = ()
@@ -47,6 +48,7 @@ class Submission(Struct, frozen=True, omit_defaults=True):
     verp: str = ""
     trace: str = ""
     smtputf8: bool = False
+    gateway: bool = False
 
 
 class Damaged(Exception):
