@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ordinary_users import as_user
 from tests.support.running import System, wait_for
-from tests.support.users import as_user
 
 _MASTER = """\
 127.0.0.1:{port} inet n - n - - smtpd

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from tests.integration.system import System
-from tests.support import users
+from tests.support import ordinary_users
 from tests.support.running import wait_for
 
 _MESSAGE = "Subject: {}\n\nbody\n"
@@ -76,12 +76,12 @@ def test_files_that_nobody_can_take_hold_up_nothing() -> None:
         system.arrival(b"Subject: not held up")
 
 
-@pytest.mark.skipif(os.getuid() != 0 or not users.PYTHON.exists(), reason="needs root, and a Python that any user may run")
+@pytest.mark.skipif(os.getuid() != 0 or not ordinary_users.PYTHON.exists(), reason="needs root, and a Python that any user may run")
 def test_an_ordinary_user_submits_lists_and_flushes() -> None:
     with System() as system:
 
         def as_user(*words: str, text: str = "") -> "subprocess.CompletedProcess[str]":
-            return users.as_user(system, "games", *words, text=text)
+            return ordinary_users.as_user(system, "games", *words, text=text)
 
         done = as_user("sendmail", "box@example.test", text=_MESSAGE.format("from a user"))
         assert (done.returncode, done.stderr) == (0, "")
