@@ -44,7 +44,7 @@ from gatepost.receive import unix_lines
 from gatepost.receive.cleanup_headers import _STANDARD as STANDARD_HEADER
 from gatepost.receive.cleanup_staging import _STRAY
 from gatepost.routing.rewrite import is_standard
-from gatepost.service import watchdog
+from gatepost.service import walls, watchdog
 
 ROOT = Path(__file__).resolve().parents[2] / "src/gatepost"
 
@@ -300,6 +300,7 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
         lambda text: list(message_keys(text.decode("latin-1").split("\r\n"), headers=True, body=True, mime=True)),
         MESSAGES,
     ),
+    "service.walls": (walls._PATH.findall, TEXTS),
     "service.watchdog": (
         lambda text: watchdog.place(f"Thread 0x{1:016x}\n{text}", 1),
         [lambda n: '  File "' * n, lambda n: '  File "' + "/" * n, lambda n: '  File "a", line 1 in f\n' * n],

@@ -83,8 +83,18 @@ SERVICES: Mapping[str, tuple[Parameter, ...]] = {
         P("smtpd_binarymime_enable", BOOLEAN, "no", "Offer BINARYMIME to clients (RFC 3030).", DONE, since="gatepost"),
         P("smtpd_limits_enable", BOOLEAN, "no",
           "Tell clients the limits on recipients and messages in the EHLO reply (LIMITS, RFC 9422).", DONE, since="gatepost"),
+        P("worker_memory_limit", INTEGER, "2147483648",
+          "How much memory for data a worker, or showq, may have, in bytes; 0 for as much as there is. What goes beyond fails,"
+          " and is tried again.", DONE, since="gatepost", minimum=0),
         P("worker_processes", INTEGER, "0",
           "How many worker processes to run; 0 means one for each CPU core.", DONE, since="gatepost", minimum=0),
+        P("worker_readable_directories", STRING,
+          "/dev /etc /lib /lib64 /opt /proc /run /usr /var/db /var/lib/extrausers /var/lib/misc /var/lib/sss /var/run /nix/store",
+          "What workers may read besides the folders of files that main.cf and master.cf name (worker_walls).", DONE,
+          since="gatepost"),
+        P("worker_walls", BOOLEAN, "yes",
+          "Workers and showq read no files but those that they need, change none but the queue's, and run no programs (Landlock,"
+          " seccomp; where the kernel has them).", DONE, since="gatepost"),
         P("worker_watchdog_time", TIME, "60s",
           "How long a worker's event loop may be stuck before the worker is replaced; 0 for as long as it likes. Time in which it"
           " is stopped or waits for a disk does not count.", DONE, since="gatepost", minimum=0),

@@ -16,6 +16,7 @@ from gatepost.service.cleanup_line import cleanup_line
 from gatepost.service.listeners import LISTENING_PROGRAMS
 from gatepost.service.settings import MasterSettings
 from gatepost.service.unseen import complaints, placed
+from gatepost.service.walls import WallSettings, missing
 
 
 def check(configuration: Configuration) -> tuple[Fault, ...]:
@@ -31,6 +32,8 @@ def check(configuration: Configuration) -> tuple[Fault, ...]:
         for overrides in (None, *(entry.overrides for entry in configuration.services if entry.command == program)):
             found += _tls_level(configuration, program, overrides)
     found += _directories(configuration)
+    if configuration.view(WallSettings).worker_walls:
+        found += (configuration.fault("worker_walls", text, "set worker_walls = no to run without") for text in missing())
     return tuple(dict.fromkeys(found))
 
 

@@ -5,7 +5,6 @@ Two locks are held on it: one that belongs to the process (fcntl(2)), which no c
 one that Postfix's master(8) takes too (flock(2)), so that never both run on one queue.
 """
 
-import contextlib
 import errno
 import fcntl
 import os
@@ -64,9 +63,16 @@ def holder(queue_directory: Path) -> int | None:
         kind, _, _, _, pid = _FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))
         if kind == fcntl.F_UNLCK or pid <= 0:  # 0: in another container, and not to be reached from here
             return None
-        with contextlib.suppress(FileNotFoundError):  # it has just ended
-            if os.fstat(descriptor).st_uid == os.stat(f"/proc/{pid}").st_uid:  # a user's file names no process of others
-                return int(pid)
-        return None
+        return int(pid) if _may_name(os.fstat(descriptor).st_uid, pid) else None
     finally:
         os.close(descriptor)
+
+
+def _may_name(owner: int, pid: int) -> bool:
+    """Whether a pid file of user `owner` is to be believed: not where it would have us signal a process of others."""
+    if owner in (0, os.geteuid()):
+        return True
+    try:
+        return os.stat(f"/proc/{pid}").st_uid == owner
+    except FileNotFoundError:
+        return False  # it has just ended

@@ -33,6 +33,11 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
+def gain_no_privileges() -> None:
+    """From now on no program that this process starts gains any, set-id or not; walls can be put up only then."""
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
 def become(owner: str) -> None:
     """Run as user `owner` from now on, for good. Does nothing unless started by root. Raises KeyError for an unknown user."""
     if os.getuid() != 0:

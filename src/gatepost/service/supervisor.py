@@ -26,7 +26,7 @@ from gatepost.config.usage import missing
 from gatepost.events.records import Note
 from gatepost.net.openssl import TICKET_SECRET
 from gatepost.queue.user_requests import FLUSH, SHOWQ
-from gatepost.service import agent, pid_file, preload, showq, worker
+from gatepost.service import agent, pid_file, preload, showq, walls, worker
 from gatepost.service.anvil import Anvil
 from gatepost.service.children import Children, Role, how_it_ended
 from gatepost.service.directories import UnsafeDirectory, create_missing
@@ -166,6 +166,10 @@ class Supervisor:
 
     def _give_up_privileges(self) -> None:
         become(self._settings.mail_owner)
+        try:
+            walls.put_up(walls.planned(self._configuration))
+        except OSError as error:  # mail goes on, as where the kernel has none
+            self._say(f"no walls: {error}", "warning")
         die_with_parent(self._pid)  # only now: the kernel forgets it where the user changes
 
     def _handle(self, info: signal.struct_siginfo | None) -> None:
@@ -266,6 +270,8 @@ class Supervisor:
 
     def _say_what_is_missing(self) -> None:
         """Warn of what is asked for and not there: perhaps nobody has run `gatepost check`."""
+        for text in walls.missing() if walls.planned(self._configuration).files_and_calls else ():
+            self._say(text, "warning")
         for fault in missing(self._configuration):
             self._say(str(fault), "warning")
 

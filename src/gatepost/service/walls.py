@@ -1,0 +1,103 @@
+"""The walls around workers and showq: what somebody who has taken one over still cannot do, whatever the rights of mail_owner.
+
+Files (Landlock): read below the system's folders, the installation, and the folders of all files that the configuration names;
+change below the queue's and data_directory; nothing else. System calls (seccomp): no program is run, no other process looked
+into. Memory: a limit for data (not for address space, of which LMDB and SQLite map much). A kernel that lacks one of them has the
+others.
+"""
+
+import os
+import re
+import resource
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from msgspec import Struct
+
+from gatepost.config.configuration import Configuration, ConfigurationError
+from gatepost.service import landlock, seccomp
+from gatepost.service.privileges import gain_no_privileges
+
+_CHANGED = ("store", "corrupt", "maildrop", "private")
+_PATH = re.compile(r"(?:^|(?<=[\s,{:=!]))/[^\s,{}]+")
+
+
+class WallSettings(Struct, frozen=True):
+    """Parameters of the walls."""
+
+    queue_directory: str
+    data_directory: str
+    worker_walls: bool
+    worker_readable_directories: str
+    worker_memory_limit: int
+
+
+class Wall(Struct, frozen=True):
+    """What a process may still do. `read`, `change`: paths of folders; `memory`: octets of data, 0 for any."""
+
+    read: tuple[str, ...]
+    change: tuple[str, ...]
+    memory: int
+    files_and_calls: bool
+
+
+def planned(configuration: Configuration) -> Wall:
+    """The wall for this configuration, of what is there now. Raises ConfigurationError."""
+    settings = configuration.view(WallSettings)
+    queue = Path(settings.queue_directory)
+    change = (*(str(queue / name) for name in _CHANGED), settings.data_directory, os.devnull)
+    read = (
+        *settings.worker_readable_directories.replace(",", " ").split(),
+        *(path for path in (sys.prefix, sys.base_prefix, *sys.path) if path),
+        str(configuration.directory),
+        str(queue),
+        *named_folders(configuration),
+    )
+    return Wall(tuple(dict.fromkeys(read)), change, settings.worker_memory_limit, settings.worker_walls)
+
+
+def named_folders(configuration: Configuration) -> Iterator[str]:
+    """The folders of all files that main.cf and master.cf name: as written, and where links lead. A folder that is named itself,
+    such as that of mailboxes, is not to be read, unless it holds certificates."""
+    for name, value in _values(configuration):
+        for path in _PATH.findall(value):
+            if not os.path.isdir(path):
+                yield from dict.fromkeys((os.path.dirname(path), os.path.dirname(os.path.realpath(path))))
+            elif name.endswith("CApath"):
+                yield path
+
+
+def _values(configuration: Configuration) -> Iterator[tuple[str, str]]:
+    """Each name that is set, and its value."""
+    scopes = [(None, configuration.settings), *((entry.overrides, entry.overrides) for entry in configuration.services)]
+    for overrides, names in scopes:
+        for name in names:
+            try:
+                yield name, configuration.value(name, overrides)
+            except (ConfigurationError, KeyError):
+                continue  # whoever needs it tells
+
+
+def put_up(wall: Wall) -> None:
+    """Give up everything beyond the wall, in this process and all that it starts, for good. In a process that has given its
+    privileges up, before it reads anything of strangers. What the kernel lacks is passed over (`missing` tells). Raises OSError."""
+    if wall.memory:
+        resource.setrlimit(resource.RLIMIT_DATA, (wall.memory, wall.memory))
+    if not wall.files_and_calls:
+        return
+    gain_no_privileges()
+    if landlock.version():
+        landlock.restrict(wall.read, wall.change)
+    if seccomp.is_there():
+        seccomp.forbid()
+
+
+def missing(has_landlock: Callable[[], int] = landlock.version, has_seccomp: Callable[[], bool] = seccomp.is_there) -> list[str]:
+    """What this machine has not, each with its consequence."""
+    found = []
+    if not has_landlock():
+        found.append("the kernel has no Landlock: a worker that is taken over reads every file that mail_owner may read")
+    if not has_seccomp():
+        found.append(f"no {seccomp.LIBRARY}, or no seccomp in the kernel: a worker that is taken over may run programs")
+    return found

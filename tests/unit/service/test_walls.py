@@ -1,0 +1,217 @@
+"""What a process behind the wall cannot do any more, tried in a process of its own; and what it still can."""
+
+import ctypes
+import errno
+import fcntl
+import mmap
+import os
+import resource
+import signal
+import socket
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gatepost.config.configuration import Configuration, load
+from gatepost.service import landlock, seccomp, walls
+
+_NOT_DONE = "no exception"
+
+
+@pytest.fixture
+def configuration(tmp_path: Path) -> Configuration:
+    (conf := tmp_path / "conf").mkdir()
+    for name in ("tables", "elsewhere", "target", "vmail", "data", *(f"spool/{one}" for one in walls._CHANGED)):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "target" / "linked").write_text("x\n")
+    (tmp_path / "tables" / "link").symlink_to(tmp_path / "target" / "linked")
+    (tmp_path / "elsewhere" / "secret").write_text("x\n")
+    (tmp_path / "vmail" / "mail").write_text("x\n")
+    (conf / "main.cf").write_text(
+        f"compatibility_level = 3.6\nqueue_directory = {tmp_path}/spool\ndata_directory = {tmp_path}/data\n"
+        f"worker_readable_directories = /etc /usr /lib /lib64 /dev /proc\n"
+        f"virtual_mailbox_base = {tmp_path}/vmail\nvirtual_alias_maps = texthash:{tmp_path}/tables/link\n"
+    )
+    (conf / "master.cf").write_text("smtp inet n - n - - smtpd\n")
+    return load(conf)
+
+
+def _behind(wall: walls.Wall, work: Callable[[], object]) -> str:
+    """What came of doing it behind the wall: the name of the error, or `_NOT_DONE`."""
+    told, tell = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            walls.put_up(wall)
+            work()
+            os.write(tell, _NOT_DONE.encode())
+        except OSError as error:
+            os.write(tell, errno.errorcode[error.errno or 0].encode())
+        except BaseException as error:
+            os.write(tell, repr(error).encode())
+        finally:
+            os._exit(0)
+    os.close(tell)
+    with open(told) as answer:
+        text = answer.read()
+    os.waitpid(pid, 0)
+    return text
+
+
+def _call(number: int, *arguments: object) -> None:
+    """A system call by its number on x86-64 or, where they agree, elsewhere."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(number, *arguments) < 0:
+        raise OSError(ctypes.get_errno(), "syscall")
+
+
+def _make_user_namespace() -> None:
+    pid = ctypes.CDLL(None, use_errno=True).syscall(56, 0x10000000 | signal.SIGCHLD, 0, 0, 0, 0)  # clone(2)
+    if pid < 0:
+        raise OSError(ctypes.get_errno(), "clone")
+    os._exit(0)
+
+
+FORBIDDEN: dict[str, Callable[[Path], object]] = {
+    "read a file elsewhere": lambda path: open(path / "elsewhere" / "secret"),
+    "list a folder elsewhere": lambda path: os.listdir(path / "elsewhere"),
+    "list the root": lambda path: os.listdir("/"),
+    "read mail": lambda path: open(path / "vmail" / "mail"),
+    "write a configuration": lambda path: open(path / "conf" / "main.cf", "a"),
+    "write elsewhere": lambda path: open(path / "elsewhere" / "new", "w"),
+    "truncate elsewhere": lambda path: os.truncate(path / "elsewhere" / "secret", 0),
+    "write into a table": lambda path: open(path / "target" / "linked", "a"),
+    "a link in the store": lambda path: (path / "spool" / "store" / "link").symlink_to("/etc/passwd"),
+    "a named pipe in the store": lambda path: os.mkfifo(path / "spool" / "store" / "pipe"),
+    "a file beside the store": lambda path: open(path / "spool" / "new", "w"),
+    "move out of the store": lambda path: (path / "spool" / "store").rename(path / "elsewhere" / "store"),
+    "the supervisor's life": lambda path: os.kill(os.getppid(), 0) or os.kill(os.getppid(), signal.SIGCONT),
+    "run a program": lambda path: os.execv("/bin/true", ["true"]),
+    "run a program, by descriptor": lambda path: os.execve(os.open("/bin/true", os.O_RDONLY), ["true"], {}),
+    "a child that runs one": lambda path: subprocess.run(["/bin/true"], check=True),
+    "a packet socket": lambda path: socket.socket(socket.AF_PACKET, socket.SOCK_RAW),
+    "the kernel's ciphers": lambda path: socket.socket(socket.AF_ALG, socket.SOCK_SEQPACKET),
+}
+ON_X86: dict[str, Callable[[], object]] = {
+    "ptrace": lambda: _call(101, 16, os.getppid(), 0, 0),
+    "process_vm_readv": lambda: _call(310, os.getppid(), 0, 0, 0, 0, 0),
+    "io_uring_setup": lambda: _call(425, 1, ctypes.create_string_buffer(120)),
+    "bpf": lambda: _call(321, 0, 0, 0),
+    "unshare": lambda: _call(272, 0x10000000),
+    "keyctl": lambda: _call(250, 0, 0, 0, 0, 0),
+    "userfaultfd": lambda: _call(323, 1),
+    "perf_event_open": lambda: _call(298, 0, 0, -1, -1, 0),
+    "a user namespace": _make_user_namespace,
+}
+_SAYS_NO = {"EPERM", "EACCES", "EXDEV", "EAFNOSUPPORT"}
+
+
+@pytest.mark.parametrize("name", FORBIDDEN)
+def test_what_is_forbidden(configuration: Configuration, tmp_path: Path, name: str) -> None:
+    assert _behind(walls.planned(configuration), lambda: FORBIDDEN[name](tmp_path)) in _SAYS_NO
+
+
+@pytest.mark.parametrize("name", ON_X86)
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers of its system calls")
+def test_calls_that_are_forbidden(configuration: Configuration, name: str) -> None:
+    assert _behind(walls.planned(configuration), ON_X86[name]) == "EPERM"
+
+
+def _work_as_a_worker(path: Path) -> None:
+    """What workers do all day."""
+    store = path / "spool" / "store" / "1"
+    (store / "staging").mkdir(parents=True)
+    database = sqlite3.connect(store / "queue.sqlite")
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("CREATE TABLE t(x)")
+    database.commit()
+    (store / "staging" / "1").write_text("x")
+    (store / "staging" / "1").rename(store / "1")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
+        bell.bind(str(store / "bell"))
+    (path / "spool" / "maildrop" / "1.msg").write_text("x")
+    (path / "spool" / "maildrop" / "1.msg").rename(path / "spool" / "corrupt" / "1.msg")
+    with open(path / "spool" / "private" / "pickup.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    (path / "data" / "cache").write_text("x")
+    (path / "conf" / "main.cf").read_text()
+    (path / "tables" / "link").read_text()
+    Path("/etc/passwd").read_text()
+    with open(os.devnull, "w") as null:
+        null.write("x")
+    socket.getaddrinfo("localhost", 25)
+    threading.Thread(target=lambda: None).start()
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
+def test_what_is_allowed(configuration: Configuration, tmp_path: Path) -> None:
+    assert _behind(walls.planned(configuration), lambda: _work_as_a_worker(tmp_path)) == _NOT_DONE
+
+
+def test_a_table_that_is_renamed_into_its_place(configuration: Configuration, tmp_path: Path) -> None:
+    """postmap does so, after the wall was put up: folders are allowed, and not files."""
+
+    def look() -> None:
+        (signals := tmp_path / "data" / "ready").write_text("x")
+        while signals.exists():
+            pass
+        assert (tmp_path / "target" / "linked").read_text() == "new\n"
+
+    def replace() -> None:
+        while not (tmp_path / "data" / "ready").exists():
+            pass
+        (tmp_path / "elsewhere" / "new").write_text("new\n")
+        (tmp_path / "elsewhere" / "new").rename(tmp_path / "target" / "linked")
+        (tmp_path / "data" / "ready").unlink()
+
+    thread = threading.Thread(target=replace)
+    thread.start()
+    assert _behind(walls.planned(configuration), look) == _NOT_DONE
+    thread.join()
+
+
+def test_memory_ends(configuration: Configuration) -> None:
+    limit = 300 << 20
+    wall = walls.planned(configuration.with_settings({"worker_memory_limit": str(limit)}))
+    assert _behind(wall, lambda: resource.getrlimit(resource.RLIMIT_DATA) == (limit, limit) or 1 / 0) == _NOT_DONE
+    assert _behind(wall, lambda: bytearray(limit)) == "MemoryError()"
+    assert _behind(wall, lambda: mmap.mmap(-1, 2 * limit, prot=mmap.PROT_READ)) == _NOT_DONE  # as databases are mapped
+
+
+def test_which_folders_are_named(configuration: Configuration, tmp_path: Path) -> None:
+    """Those of files, where links lead too; of folders only those of certificates."""
+    more = configuration.with_settings({"smtp_tls_CApath": f"{tmp_path}/elsewhere", "relay_domains": f"a.test !{tmp_path}/none/x"})
+    named = set(walls.named_folders(more))
+    assert {f"{tmp_path}/tables", f"{tmp_path}/target", f"{tmp_path}/elsewhere", f"{tmp_path}/none"} <= named
+    assert not named & {f"{tmp_path}/vmail", f"{tmp_path}/spool", f"{tmp_path}/data"}
+
+
+def test_no_walls_where_none_are_wanted(configuration: Configuration, tmp_path: Path) -> None:
+    wall = walls.planned(configuration.with_settings({"worker_walls": "no"}))
+    assert _behind(wall, lambda: FORBIDDEN["read a file elsewhere"](tmp_path)) == _NOT_DONE
+
+
+def test_a_kernel_without_them(configuration: Configuration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landlock, "version", lambda: 0)
+    monkeypatch.setattr(seccomp, "is_there", lambda: False)
+    assert _behind(walls.planned(configuration), lambda: FORBIDDEN["read a file elsewhere"](tmp_path)) == _NOT_DONE
+    told = walls.missing(lambda: 0, lambda: False)
+    assert [text.partition(":")[0] for text in told] == [
+        "the kernel has no Landlock",
+        "no libseccomp.so.2, or no seccomp in the kernel",
+    ]
+
+
+@pytest.mark.parametrize("abi", [2, 3, 5, 6, 7])
+def test_older_kernels(configuration: Configuration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, abi: int) -> None:
+    """What they do not know is not asked of them; what they do know is."""
+    monkeypatch.setattr(landlock, "version", lambda: abi)
+    assert _behind(walls.planned(configuration), lambda: FORBIDDEN["read a file elsewhere"](tmp_path)) == "EACCES"
+    assert _behind(walls.planned(configuration), lambda: (tmp_path / "spool" / "store" / "x").write_text("x")) == _NOT_DONE
