@@ -165,8 +165,7 @@ async def _open_intake(session: "Session", transaction: Transaction) -> Intake:
     if transaction.queue_id is None:
         open_queue_file(session, transaction)
     assert transaction.queue_id is not None
-    context = "local" if await session.client_is("local_rewrite") or facts.sasl_username else "remote"
-    session.rewrite_context = context
+    context = session.rewrite_context = await _rewrite_context(session)
     if any(action.kind == "discard" for action in session.actions):
         transaction.intake = Discarding()
         return transaction.intake
@@ -191,6 +190,14 @@ async def _open_intake(session: "Session", transaction: Transaction) -> Intake:
     transaction.intake = intake
     intake.write(header)
     return intake
+
+
+async def _rewrite_context(session: "Session") -> str:
+    """Whose mail it is where headers are completed: as XFORWARD SOURCE told, else as the client is one of ours or not
+    (local_header_rewrite_clients)."""
+    if session.forwarded is not None and session.forwarded.domain:
+        return session.forwarded.domain
+    return "local" if await session.client_is("local_rewrite") or session.facts.sasl_username else "remote"
 
 
 class _Nothing(Struct, frozen=True):

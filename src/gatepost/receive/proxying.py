@@ -59,8 +59,8 @@ async def _pairs(session: "Session", command: Command, hosts: str, names: object
         return "550 5.7.0 Error: insufficient authorization"
     pairs = []
     for word in spaced_words(command.argument):
-        name, equals, raw = word.partition("=")
-        if not equals:
+        name, _, raw = word.partition("=")
+        if not raw:
             return "501 5.5.4 Error: attribute=value expected"
         if len(raw) > _LONGEST:
             return "501 5.5.4 Error: attribute value too long"
@@ -165,31 +165,49 @@ _XCLIENT: Final[dict[str, Callable[[Facts, str], bool]]] = {
 }
 
 
+def _untold(value: str) -> bool:
+    """XFORWARD knows nothing of a temporary lack."""
+    return upper(value) == _UNAVAILABLE
+
+
 def _text(field: str, unavailable: str) -> Callable[[Forwarded, str], bool]:
     def take(forwarded: Forwarded, value: str) -> bool:
-        setattr(forwarded, field, unavailable if _missing(value) else printable(value).translate(_NEUTERED))
+        setattr(forwarded, field, unavailable if _untold(value) else printable(value).translate(_NEUTERED))
         return True
 
     return take
 
 
+def _forwarded_name(forwarded: Forwarded, value: str) -> bool:
+    forwarded.name = UNKNOWN if _untold(value) else value
+    return _untold(value) or valid_hostname(value)
+
+
 def _forwarded_addr(forwarded: Forwarded, value: str) -> bool:
-    address = _address(value)
+    address = UNKNOWN if _untold(value) else _address(value)
     forwarded.address = address or UNKNOWN
-    return address is not None
+    return address is not None and (_untold(value) or address != UNKNOWN)
+
+
+def _forwarded_port(forwarded: Forwarded, value: str) -> bool:
+    port = "" if _untold(value) else _port_value(value)
+    forwarded.port = port or ""
+    return port is not None and (_untold(value) or port != "")
+
+
+_SOURCES: Final = {"LOCAL": "local", "REMOTE": "remote", _UNAVAILABLE: "local"}
+"""Whose mail it is (local_header_rewrite_clients); where nobody knows it is ours, as in Postfix."""
 
 
 def _source(forwarded: Forwarded, value: str) -> bool:
-    if _missing(value):
-        return True
-    forwarded.domain = value.lower()
-    return upper(value) in ("LOCAL", "REMOTE")
+    forwarded.domain = _SOURCES.get(upper(value), "")
+    return forwarded.domain != ""
 
 
 _XFORWARD: Final[dict[str, Callable[[Forwarded, str], bool]]] = {
-    "NAME": _text("name", UNKNOWN),
+    "NAME": _forwarded_name,
     "ADDR": _forwarded_addr,
-    "PORT": _text("port", ""),
+    "PORT": _forwarded_port,
     "PROTO": _text("proto", ""),
     "HELO": _text("helo", ""),
     "IDENT": _text("ident", ""),
