@@ -39,10 +39,11 @@ _MASTER_CF = (
 
 
 class Postfix:
-    """One Postfix that serves example.net into a Maildir. `main`, `master`: more lines of main.cf and master.cf. `port`: where it
-    listens."""
+    """One Postfix that serves example.net into a Maildir. `main`, `master`: more lines of main.cf and master.cf; `prefix`: a
+    command to run it under. `port`: where it listens."""
 
-    def __init__(self, main: str = "", master: str = "") -> None:
+    def __init__(self, main: str = "", master: str = "", prefix: tuple[str, ...] = ()) -> None:
+        self._prefix = prefix
         self.folder = Path(tempfile.mkdtemp(prefix="postfix-"))
         self.folder.chmod(0o755)
         self.port = free_port()
@@ -57,7 +58,9 @@ class Postfix:
         wait_for(lambda: listens(self.port), "a listening Postfix")
 
     def _run(self, word: str) -> None:
-        done = subprocess.run(["postfix", "-c", str(self._conf), word], capture_output=True, text=True, env=os.environ)
+        done = subprocess.run(
+            [*self._prefix, "postfix", "-c", str(self._conf), word], capture_output=True, text=True, env=os.environ
+        )
         assert done.returncode == 0 or word == "stop", done.stderr
 
     @property

@@ -12,7 +12,9 @@ from msgspec import Struct
 
 from gatepost.deliver.next_hop import Destination
 from gatepost.mail.outcome import Class, Outcome
-from gatepost.net.port import MX, DnsFailure, NotFound
+from gatepost.net.host_names import is_written_address, valid_hostname
+from gatepost.net.port import MX, BadName, DnsFailure, NotFound
+from gatepost.proto.smtp.reply_reader import printable
 
 Shuffle = Callable[[list["Host"]], None]
 
@@ -87,6 +89,8 @@ class Wishes(Struct, frozen=True):
 
 def dns_reason(failure: DnsFailure) -> str:
     """Postfix's words for a failed look-up."""
+    if isinstance(failure, BadName):
+        return f"Name service error for {failure.name}: invalid host or domain name"
     if isinstance(failure, NotFound):
         why = "Host found but no data record of requested type" if failure.exists else "Host not found"
     else:
@@ -177,7 +181,23 @@ class Plan:
             name = self._sites[self._site].host
             self._give_up(Outcome(Class.PERMANENT, "5.1.0", f"Domain {name} does not accept mail (nullMX)", code=556))
             return
-        self._exchangers = tuple(sorted(found))
+        usable = [mx for mx in found if self._is_usable(mx.host)]
+        if not usable:
+            name = self._sites[self._site].host
+            text = f"Name service error for name={name} type=MX: Malformed or unexpected name server reply"
+            self._give_up(Outcome(Class.PERMANENT, "5.4.4", text))
+            return
+        self._exchangers = tuple(sorted(usable))
+
+    def _is_usable(self, host: str) -> bool:
+        """Whether an exchanger's name is one, or an address: that is not allowed (RFC 5321 §5.1), but works with other mailers. The
+        log is told of either."""
+        numeric = is_written_address(host)
+        usable = numeric or valid_hostname(host.removeprefix("*."))
+        if numeric or not usable:
+            kind, shown = "numeric" if numeric else "malformed", printable(host.encode("utf-8", "surrogateescape"))[:100]
+            self.warnings.append(f"{kind} domain name in resource data of MX record for {self._sites[self._site].host}: {shown}")
+        return usable
 
     def no_exchangers(self, failure: DnsFailure) -> None:
         """There are none, or the name server did not tell."""

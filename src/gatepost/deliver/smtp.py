@@ -29,7 +29,8 @@ from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.net.connect import Connector, Endpoint
-from gatepost.net.port import MX, DnsFailure, Resolver
+from gatepost.net.host_names import numeric_address
+from gatepost.net.port import MX, BadName, DnsFailure, Resolver
 from gatepost.proto.smtp.client import Answer, Client, Dialect, Event, Stage
 
 # Exchangers of a domain whose addresses are looked up; more is nobody's good intention.
@@ -154,6 +155,12 @@ class SmtpAgent:
         if "dns" not in self._settings.smtp_host_lookup or self._settings.disable_dns_lookups:
             ways = [self._resolver.host]
         for mx in hosts[:_LOOKUPS]:
+            if (written := numeric_address(mx.host)) is not None:
+                if (6 if ":" in written else 4) in self._wishes.families:
+                    found.append(Host(mx.host, written, port, mx.preference))
+                else:
+                    failed.append(BadName(mx.host, "A", "an address of a family that is not used", exists=False))
+                continue
             answers = await asyncio.gather(*(way(mx.host) for way in ways), return_exceptions=True)
             for answer in answers:
                 if isinstance(answer, DnsFailure):

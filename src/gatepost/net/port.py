@@ -23,6 +23,10 @@ class NotFound(DnsFailure):
         self.exists = exists
 
 
+class BadName(NotFound):
+    """The name is none that could be asked for."""
+
+
 class TryAgain(DnsFailure):
     """SERVFAIL, time-out or no server: nothing is known; ask again later."""
 

@@ -1,16 +1,14 @@
 """Who the client is: its name, verified by looking it up both ways (smtpd(8), `smtpd_peername_lookup`)."""
 
 import ipaddress
-import re
 
 from msgspec import Struct
 
-from gatepost.mail.ascii_text import is_number
+from gatepost.net.host_names import valid_hostname as valid_hostname
 from gatepost.net.port import DnsFailure, NotFound, Resolver
 
 UNKNOWN = "unknown"
 _OK, _LATER, _NEVER = 2, 4, 5
-_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?\Z")
 
 
 class Peer(Struct, frozen=True):
@@ -51,14 +49,6 @@ async def identify(resolver: Resolver, address: str) -> Peer:
     if address in addresses:
         return Peer(name, _OK, name, _OK)
     return Peer(UNKNOWN, _NEVER, name, _OK, warning)
-
-
-def valid_hostname(name: str) -> bool:
-    """Whether `name` can be a host name (RFC 1123 §2.1, underscores allowed) and is no address."""
-    labels = name.removesuffix(".").split(".")
-    if len(name) > 255 or all(is_number(label) for label in labels):
-        return False
-    return all(len(label) < 64 and _LABEL.match(label) for label in labels)
 
 
 def valid_literal(text: str) -> bool:

@@ -70,6 +70,7 @@ class Reader(asyncio.Protocol):
     def _failed(self, error: OSError) -> None:
         if not self.secured.done():
             self.secured.set_exception(error)
+            self.secured.exception()  # asked for, though perhaps by nobody else
 
 
 async def _shake(certificate: Certificate, first: int, count: int, greeting: bytes = b"") -> tuple[Reader, bytes]:
