@@ -28,6 +28,7 @@ from gatepost.mail.content import MemoryContent
 from gatepost.mail.content_type import content_type, transfer_encoding
 from gatepost.mail.envelope import Recipient
 from gatepost.mail.header_reader import HeaderReader
+from gatepost.net.host_names import is_written_address, numeric_address, valid_hostname
 from gatepost.net.server_names import _NAME as SERVER_NAME
 from gatepost.policy.access import _ENHANCED, _HEADER
 from gatepost.proto import attributes as postfix_attributes
@@ -314,6 +315,7 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "proto.smtp.data": (lambda text: data(DataReader(), text), MESSAGES),
     "proto.smtp.data.bdat": (lambda text: data(BdatReader(), text), MESSAGES),
     "proto.smtp.dot_stuffing": (stuffed, MESSAGES),
+    "net.host_names": (lambda text: (numeric_address(text), is_written_address(text), valid_hostname(text)), TEXTS),
     "proto.smtp.reply_reader": (answer, WIRE),
     "proto.smtp.replies": (lambda text: replies.with_footer("550 5.1.1 x", text, {"a": "b"}), TEXTS),
     "proto.smtp.client_commands": (lambda text: client_commands.xtext(text.encode("utf-8", "replace")), TEXTS),

@@ -15,10 +15,7 @@ if TYPE_CHECKING:
 
 _WORD: Final = ctypes.sizeof(ctypes.c_void_p)
 _SET_GROUPS_LIST: Final = 92  # SSL_CTRL_SET_GROUPS_LIST of ssl.h
-_SET_TICKET_KEYS: Final = 59  # SSL_CTRL_SET_TLSEXT_TICKET_KEYS
-
-TICKET_SECRET: Final = 80
-"""Octets of the keys of session tickets: a name, and keys for HMAC and AES-256."""
+_SET_SESSION_CACHE: Final = 44  # SSL_CTRL_SET_SESS_CACHE_MODE
 
 
 @functools.cache
@@ -64,22 +61,24 @@ def choose_groups(context: "ssl.SSLContext", names: Iterable[str]) -> list[str]:
     return known
 
 
-def share_tickets(context: "ssl.SSLContext", secret: bytes) -> None:
-    """Have session tickets made and read with keys out of `secret` (TICKET_SECRET octets), so that a session that began in one
-    process can be resumed in another with the same secret. Where OpenSSL cannot be asked, each process has keys of its own."""
-    functions = library()
-    if functions is not None:
-        control = functions.SSL_CTX_ctrl
-        control.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_long, ctypes.c_char_p)
-        control.restype = ctypes.c_long
-        control(ctypes.c_void_p(context_pointer(context)), _SET_TICKET_KEYS, len(secret), secret)
-
-
 def limit_sessions(context: "ssl.SSLContext", seconds: int) -> None:
     """Let sessions be resumed for so long (smtpd_tls_session_cache_timeout). OpenSSL's own time holds where it cannot be asked."""
     functions = library()
     if functions is not None:
         functions.SSL_CTX_set_timeout(ctypes.c_void_p(context_pointer(context)), ctypes.c_long(seconds))
+
+
+def forget_sessions(context: "ssl.SSLContext") -> None:
+    """Let no session be resumed: without tickets, and without a cache where OpenSSL can be asked."""
+    import ssl
+
+    context.options |= ssl.OP_NO_TICKET
+    context.num_tickets = 0
+    functions = library()
+    if functions is not None:
+        control = functions.SSL_CTX_ctrl
+        control.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_long, ctypes.c_char_p)
+        control(ctypes.c_void_p(context_pointer(context)), _SET_SESSION_CACHE, 0, None)
 
 
 def connection_pointer(connected: "ssl.SSLObject") -> int | None:

@@ -6,6 +6,8 @@ from msgspec import structs
 
 from gatepost.net import client_certificates, handshake, openssl
 from gatepost.net.server_names import ServerNames
+from gatepost.net.ticket_callback import use_tickets
+from gatepost.net.tickets import TicketKeys, Tickets
 from gatepost.net.tls_parameters import TlsFailure, TlsSettings, identify, loaded, restrict
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ class TlsFacts(handshake.Handshake, frozen=True, kw_only=True):
     trusted: bool = False
 
 
+_SHORTEST: Final = 120  # seconds that a session can be resumed, at least (smtpd_tls_session_cache_timeout)
 _LEVELS: Final = frozenset(("", "none", "may", "encrypt"))
 
 
@@ -80,10 +83,15 @@ class ServerTls:
     __slots__ = ("_authorities", "_digest", "asks", "context", "required", "warnings")
 
     def __init__(
-        self, settings: TlsServerSettings, *, wrapper: bool = False, names: ServerNames | None = None, tickets: bytes = b""
+        self,
+        settings: TlsServerSettings,
+        *,
+        wrapper: bool = False,
+        names: ServerNames | None = None,
+        tickets: Tickets | None = None,
     ) -> None:
-        """`names`: other certificates for other names (tls_server_sni_maps); `tickets`: the secret of session tickets, which all
-        workers share (openssl.share_tickets). Raises TlsFailure."""
+        """`names`: other certificates for other names (tls_server_sni_maps); `tickets`: what keys of session tickets come from,
+        which all workers share. Raises TlsFailure."""
         self.required = settings.requires_tls or wrapper
         self._digest = settings.smtpd_tls_fingerprint_digest or "md5"
         insists = settings.smtpd_tls_req_ccert and self.required
@@ -94,8 +102,10 @@ class ServerTls:
         if settings.level not in _LEVELS:
             self.warnings += (f'unsupported smtpd TLS level "{settings.level}", using "encrypt"',)
         self.context = _context(settings, required=self.required, asks=self.asks)
-        if tickets:
-            openssl.share_tickets(self.context, tickets)
+        lifetime = settings.smtpd_tls_session_cache_timeout
+        if tickets is not None and lifetime > 0:
+            demand = "require" if insists else "ask" if self.asks else "none"
+            use_tickets(self.context, TicketKeys(tickets, demand, max(lifetime, _SHORTEST)))
         if names is not None:
             self.context.sni_callback = names.choose
         self._authorities = _authorities(settings.smtpd_tls_CAfile) if self.asks else []
@@ -131,7 +141,10 @@ def _context(settings: TlsServerSettings, *, required: bool, asks: bool) -> "ssl
         options=settings.tls_ssl_options,
         curves=settings.tls_eecdh_auto_curves,
     )
-    openssl.limit_sessions(context, settings.smtpd_tls_session_cache_timeout)
+    if settings.smtpd_tls_session_cache_timeout > 0:
+        openssl.limit_sessions(context, max(settings.smtpd_tls_session_cache_timeout, _SHORTEST))
+    else:
+        openssl.forget_sessions(context)
     if settings.tls_preempt_cipherlist:
         context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
     if (file := settings.smtpd_tls_dh1024_param_file) and file != "auto":

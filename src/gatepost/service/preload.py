@@ -18,6 +18,7 @@ _NOT_OURS = ("gatepost.cli",)
 # Ten megabytes that only certificates need.
 _FOR_TLS = (
     "cryptography.exceptions", "cryptography.hazmat.primitives.asymmetric.ec", "cryptography.hazmat.primitives.asymmetric.rsa",
+    "cryptography.hazmat.primitives.hashes", "cryptography.hazmat.primitives.kdf.hkdf",
     "cryptography.hazmat.primitives.serialization", "cryptography.x509", "cryptography.x509.oid",
 )  # fmt: skip
 

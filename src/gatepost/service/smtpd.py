@@ -1,5 +1,6 @@
 """smtpd services of master.cf: policy, cleanup, TLS and lists put together with the settings of that line."""
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from gatepost.events.records import Emit, Note
 from gatepost.lookup.match_list import MatchList
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Tables
+from gatepost.net.tickets import Tickets
 from gatepost.net.tls import ServerTls, TlsServerSettings
 from gatepost.net.tls_parameters import TlsFailure
 from gatepost.receive.port import Surroundings, WordList, no_word
@@ -69,7 +71,9 @@ def load_tls(configuration: Configuration, entry: ServiceEntry, emit: Emit, tick
         return None
     try:
         names = server_names(configuration, entry, lambda text: emit(Note("smtpd", text, "warning")))
-        return ServerTls(settings, wrapper=wrapper, names=names, tickets=tickets)
+        return ServerTls(
+            settings, wrapper=wrapper, names=names, tickets=Tickets(tickets, entry.key, time.time) if tickets else None
+        )
     except TlsFailure as failure:
         return failure
 

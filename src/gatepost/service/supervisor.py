@@ -24,7 +24,7 @@ from gatepost.config.accounts import accounts_that_are_refused
 from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.config.usage import missing
 from gatepost.events.records import Note
-from gatepost.net.openssl import TICKET_SECRET
+from gatepost.net.tickets import SECRET
 from gatepost.queue.user_requests import FLUSH, SHOWQ
 from gatepost.service import agent, pid_file, preload, showq, walls, worker
 from gatepost.service.anvil import Anvil
@@ -64,7 +64,7 @@ class Supervisor:
         self._generations = itertools.count(1)
         self._stopping = False
         self._anvil_wait = 0.0
-        self._tickets = os.urandom(TICKET_SECRET)  # a new one with each reload: what it protects is not kept longer than need be
+        self._tickets = os.urandom(SECRET)  # a new one with each reload: what it protects is not kept longer than need be
         self._pid = os.getpid()
         self._configuration = self._load()
         self._settings = self._configuration.view(MasterSettings)
@@ -214,7 +214,7 @@ class Supervisor:
         before = self._configuration, self._settings, self._listeners, self._generation
         self._configuration, self._settings, self._listeners = configuration, settings, listeners
         self._generation = next(self._generations)
-        self._tickets = os.urandom(TICKET_SECRET)
+        self._tickets = os.urandom(SECRET)
         preload.import_all(tls=preload.may_use_tls(configuration))
         if not self._new_workers_serve():
             self._children.signal(signal.SIGKILL, generation=self._generation)

@@ -154,28 +154,6 @@ def test_ends_without_a_curve_in_common(own: certificate.Certificate) -> None:
         handshake(server.context, ask(curves="X25519"))
 
 
-@pytest.mark.parametrize(("secrets", "resumed"), [((b"s" * 80, b"s" * 80), True), ((b"s" * 80, b"t" * 80), False)])
-def test_sessions_are_resumed_by_whoever_has_the_secret(
-    own: certificate.Certificate, secrets: tuple[bytes, bytes], resumed: bool
-) -> None:
-    settings = default(
-        TlsServerSettings, smtpd_tls_cert_file=str(own.chain), smtpd_tls_key_file=str(own.key), smtpd_tls_security_level="may",
-        smtpd_tls_protocols="TLSv1.2",
-    )  # fmt: skip
-    client, session = ask(), None
-    for secret in secrets:
-        there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
-        asking = client.wrap_bio(back, there, session=session)
-        serving = ServerTls(settings, tickets=secret).context.wrap_bio(there, back, server_side=True)
-        for end in (asking, serving) * 3:
-            try:
-                end.do_handshake()
-            except ssl.SSLWantReadError:
-                continue
-        session = asking.session
-    assert asking.session_reused is resumed
-
-
 def test_how_long_a_session_may_be_resumed(own: certificate.Certificate) -> None:
     functions = openssl.library()
     assert functions is not None
