@@ -24,6 +24,7 @@ def _endless_line(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
         for _ in range(200):
             connection.sendall(b"250-" + b"x" * 65536)
+    raise EOFError
 
 
 def _endless_lines(connection: socket.socket) -> None:
@@ -44,14 +45,24 @@ def _stall(connection: socket.socket) -> None:
     time.sleep(2.5)
 
 
+def _and_no_more(octets: bytes) -> Callable[[socket.socket], None]:
+    """What is no reply is read past (tests/odd_servers), so that it must not be followed by the next one."""
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(octets)
+        _stall(connection)
+        raise EOFError
+
+    return answer
+
+
 WAYS: dict[str, bytes | Callable[[socket.socket], object] | None] = {
     "hangs up": None,
     "refuses for now": b"451 4.3.0 not now\r\n",
     "closes with 421": b"421 4.3.2 closing\r\n",
-    "talks nonsense": b"\xff\xfe\x00nonsense\r\n",
-    "speaks another protocol": b"HTTP/1.1 400 Bad Request\r\n\r\n",
-    "has no code": b"\r\n",
-    "an impossible code": b"999 what\r\n",
+    "talks nonsense": _and_no_more(b"\xff\xfe\x00nonsense\r\n"),
+    "speaks another protocol": _and_no_more(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+    "has no code": _and_no_more(b"\r\n"),
     "never ends a line": _endless_line,
     "never ends a reply": _endless_lines,
     "drips": _drip,
