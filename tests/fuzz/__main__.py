@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 SEEDS = Path(__file__).parent / "seeds"
-LONGEST = 1024
+LONGEST = 256
 """Octets of an input."""
 
 

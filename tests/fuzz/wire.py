@@ -13,7 +13,7 @@ from gatepost.proto.smtp.dot_stuffing import Encoder, encoded
 from gatepost.proto.smtp.downgrade import downgraded
 from gatepost.proto.smtp.reply_reader import LINE_LIMIT, MalformedReply, ReplyReader
 from gatepost.proto.smtp.server import Command, DataChunk, ServerCore
-from tests.fuzz.pieces import fields, octets, same, text, without_blanks
+from tests.fuzz.pieces import fields, octets, packets, same, text, without_blanks
 
 _ENDS = tuple(LineEnds)
 
@@ -146,7 +146,7 @@ def client(data: bytes) -> None:
     """Whatever a server says, the client goes on, ends or calls it malformed; every recipient gets at most one answer."""
     manner, data = data[:1], data[1:]
     bits = sum(manner)
-    for pieces in ([data], [data[at : at + 1] for at in range(len(data))]):
+    for pieces in packets(data):
         core = Client(Dialect("client.example", lmtp=bool(bits & 1), ehlo=("always", "never", "offered")[bits // 2 % 3]))
         transaction = Transaction(b"MAIL FROM:<>\r\n", [b"RCPT TO:<a@b.c>\r\n"] * 3, probe=bool(bits & 8))
         try:

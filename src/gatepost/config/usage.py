@@ -66,9 +66,10 @@ def missing(configuration: "Configuration") -> Iterator[Fault]:
             told = f"parameter {row.name} is known but not implemented yet"
             remedy = CONSEQUENCES.get(row.name, "it has no effect; remove it to silence this")
             yield Fault(scope.file, line, told, remedy)
+    used = configuration.parameters.keys() | used_names(configuration)
     for scope in scopes(configuration):
         for name, value, line in scope.settings:
-            for kind in missing_types(value) if name in configuration.parameters else ():
+            for kind in missing_types(value) if name in used else ():
                 told = f"{name}: tables of type {kind} are known but not implemented yet"
                 yield Fault(scope.file, line, told, "mail that needs it is deferred")
 
