@@ -62,15 +62,17 @@ class Header(Struct, frozen=True, array_like=True, gc=False):
 
 class Section(Struct, frozen=True):
     """A header section. `end`: where what follows begins (the empty line, or the first line of a body without one).
-    `complete`: the end was seen; else the section might go on."""
+    `complete`: the end was seen; else the section might go on. `last`: where its last header begins."""
 
     headers: list[Header]
     end: int
     complete: bool
+    last: int
 
 
 def split(data: bytes, start: int = 0) -> Section:
-    """The header section that begins at `start` of `data`, whose lines end in CRLF."""
+    """The header section that begins at `start` of `data`, whose lines end in CRLF. To look again at one that was not complete,
+    when more of it has come, `start` may be its `last`."""
     stop = start if data.startswith(b"\r\n", start) else data.find(b"\r\n\r\n", start) + 2
     complete = stop >= start + 2 or stop == start
     lines = data[start : stop if complete else len(data)].split(b"\r\n")
@@ -82,13 +84,17 @@ def split(data: bytes, start: int = 0) -> Section:
             name, colon, _ = line.partition(b":")
             known = key(name) if colon else ""
             if not known:
-                return Section(_sliced(data, begun, position), position, True)
+                return _section(data, begun, position, start, complete=True)
             # As Postfix does it: `Name : text` goes on as `Name: text`, so that no check of it is passed by.
             begun.append((known, position, len(name) if len(name) > len(known) else 0))
         position += len(line) + 2
     if tail and tail[:1] not in _BLANK and not _may_be_header(tail):
         complete = True
-    return Section(_sliced(data, begun, position), position, complete)
+    return _section(data, begun, position, start, complete=complete)
+
+
+def _section(data: bytes, begun: list[tuple[str, int, int]], end: int, start: int, *, complete: bool) -> Section:
+    return Section(_sliced(data, begun, end), end, complete, begun[-1][1] if begun else start)
 
 
 def _sliced(data: bytes, begun: list[tuple[str, int, int]], end: int) -> list[Header]:

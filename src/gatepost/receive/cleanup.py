@@ -4,6 +4,7 @@ Envelope addresses go into standard form and through the tables, headers are che
 checked where something is to be checked. The usual message has nothing of that, and is not looked at line by line.
 """
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from gatepost.mail.content import Content, MemoryContent, line_feeds_only
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import Class, Outcome, sent
 from gatepost.mail.queue_id import QueueId
+from gatepost.net.turns import Turns
 from gatepost.queue.port import NewMessage
 from gatepost.receive.cleanup_body import BodyWalk
 from gatepost.receive.cleanup_checks import Checks, Effects, Story
@@ -39,6 +41,9 @@ TOO_BIG = Outcome(Class.PERMANENT, "5.3.4", "Error: message file too big", code=
 HEADERS_TOO_LONG = Outcome(Class.PERMANENT, "5.3.4", "Error: message header too long", code=552, origin="cleanup")
 NO_RECIPIENTS = Outcome(Class.PERMANENT, "5.1.0", "Error: no recipients specified", code=550, origin="cleanup")
 
+
+_LONG = 65536
+"""Octets of a header section that are split in some milliseconds; a longer one is split by a thread."""
 
 # Where mail comes in that others have written; what the mail system writes itself is not copied to anybody.
 _SUBMITTING = frozenset(("smtpd", "pickup", "qmqpd"))
@@ -172,8 +177,11 @@ class Intake:
             copying=self._cleanup.rules.mapping and self._origin_service in _SUBMITTING,
         )
         sender = await recipients.sender(envelope)
+        turns = Turns()
         for recipient in envelope.recipients:
             await recipients.add(recipient)
+            if turns.over():
+                await turns.rest()
         headers, content, lines = await self._content(effects, envelope, sender)
         if refusal := headers.refusal or effects.refusal:
             returned = self._returned(envelope, sender, recipients, content)
@@ -197,7 +205,7 @@ class Intake:
         """The headers as gone through, the content to queue, and how many lines it has."""
         cleanup, staging = self._cleanup, self._staging
         rules = cleanup.rules
-        section = header.split(staging.head)
+        section = await _section(staging.head)
         checks = Checks(rules.maps, self._story, effects, cleanup.emit) if rules.looks else None
         returning = self._origin_service in _RETURNING
         headers = Headers(rules, self._rewriter, checks, self._story, cleanup.emit, returning=returning)
@@ -247,6 +255,13 @@ class Intake:
 
 def _head(content: Content) -> bytes:
     return content.head(SECTION_LIMIT).partition(b"\r\n\r\n")[0]
+
+
+async def _section(head: bytes) -> header.Section:
+    """The header section at the beginning of `head`."""
+    if len(head) <= _LONG or head.find(b"\r\n\r\n", 0, _LONG) >= 0:
+        return header.split(head)
+    return await asyncio.to_thread(header.split, head)
 
 
 def _put(write: Callable[[bytes], object], pieces: list[bytes]) -> int:

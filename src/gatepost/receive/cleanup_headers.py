@@ -51,7 +51,10 @@ class HeaderRewriter:
             return header.raw
         tokens = parse(text, self._token_limit)
         changed = False
+        turns = Turns()
         for token in addresses(tokens):
+            if turns.over():
+                await turns.rest()
             before = external(token.parts)
             after = self._routing.rewriter.rewrite_external(before, self._context)
             if mapped:

@@ -19,6 +19,8 @@ SECTION_LIMIT = 1048576
 """Octets that a header section may have: it is kept in memory, and one that is longer is not looked into (`headers_too_long`)."""
 
 _GAP = 65536
+_ABORTED_LIMIT = 65536
+"""Octets of a message that was not completed in which its Message-Id is looked for."""
 _STRAY = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 
 
@@ -46,6 +48,7 @@ class Staging:
         self._path: Path | None = None
         self._room = 0
         self._next_look = THRESHOLD
+        self._looked = 0  # where a header begins up to which there is nothing but headers
         self._rewritten: list[bytes] = []
 
     def write(self, chunk: bytes) -> None:
@@ -79,8 +82,9 @@ class Staging:
         """Put what follows the header section into a file, as soon as its end is known."""
         data = b"".join(self._chunks)
         self._chunks = [data]
-        section = header.split(data)
+        section = header.split(data, self._looked)
         if not section.complete and len(data) < SECTION_LIMIT:
+            self._looked = section.last
             return
         self.headers_too_long = not section.complete
         self._path = self._new_path()
@@ -102,7 +106,7 @@ class Staging:
 
     def headers(self) -> list[header.Header] | None:
         """The headers so far, None while more may follow."""
-        section = header.split(b"".join(self._chunks))
+        section = header.split(b"".join(self._chunks)[:_ABORTED_LIMIT])
         return section.headers if section.complete or self._file is not None else None
 
     def body(self, rest: bytes) -> Iterator[bytes]:

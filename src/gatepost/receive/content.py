@@ -8,6 +8,7 @@ from msgspec import Struct
 from gatepost.mail.ascii_text import is_number, spaced_words, upper
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.outcome import Class, Outcome
+from gatepost.net.turns import Turns
 from gatepost.policy.port import Stage
 from gatepost.proto.smtp.commands import LMTP
 from gatepost.proto.smtp.data import BdatReader, DataReader, LineEnds, all_crlf
@@ -250,8 +251,11 @@ class _Sink:
 async def _receive(session: "Session", reader: Reader, sink: _Sink) -> None:
     """Content up to its end. Raises Gone, with the number of octets noted for the log."""
     try:
+        turns = Turns()
         while isinstance(event := await session.next_event(), DataChunk):
             sink.write(event.data)
+            if turns.over():
+                await turns.rest()
     except Gone:
         session.progress = reader.received if isinstance(reader, BdatReader) else reader.size
         raise

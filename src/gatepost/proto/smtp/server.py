@@ -37,6 +37,8 @@ class EndOfData(Struct, frozen=True):
 Event = Command | DataChunk | EndOfData
 
 _END: Final = EndOfData()
+_STEP: Final = 65536
+"""Octets of content that are made into one event: even the worst of them are looked at in some milliseconds."""
 
 
 class ServerCore:
@@ -91,28 +93,23 @@ class ServerCore:
             return self._next_data(self._data)
         return self._next_chunk(self._data)
 
-    def _take(self) -> bytes:
-        data = self._buffer if not self._start else self._buffer[self._start :]
-        self._buffer, self._start = b"", 0
-        return data
-
     def _next_data(self, reader: DataReader) -> Event | None:
-        if not reader.ended:
-            if self._start >= len(self._buffer):
+        while not reader.ended:
+            data = self.peek(_STEP)
+            if not data:
                 return None
-            content = reader.feed(self._take())
-            if reader.ended:
-                self._buffer = reader.rest
+            content = reader.feed(data)
+            self._start += len(data) - len(reader.rest)
+            if self._start >= len(self._buffer):
+                self._buffer, self._start = b"", 0
             if content:
                 return DataChunk(content)
-            if not reader.ended:
-                return None
         self._data = None
         return _END
 
     def _next_chunk(self, reader: BdatReader) -> Event | None:
         while self._chunk_left:
-            data = self.peek(self._chunk_left)
+            data = self.peek(min(self._chunk_left, _STEP))
             if not data:
                 return None
             self._start += len(data)
