@@ -86,6 +86,6 @@ def test_content_comes_in_small_steps(line: bytes) -> None:
         while not isinstance(event := core.next_event(), EndOfData):
             assert event is not None
             pieces.append(event)
-        assert len(pieces) > 10
+        assert len(pieces) > 5
         command = core.next_event()
         assert getattr(command, "verb", "") == "QUIT"
