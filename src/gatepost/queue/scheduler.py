@@ -20,6 +20,7 @@ from gatepost.mail.ascii_text import elements
 from gatepost.mail.envelope import Envelope, Trace
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
+from gatepost.net.turns import Turns
 from gatepost.queue.clogging import Clogging
 from gatepost.queue.contents import in_memory
 from gatepost.queue.destinations import Destinations, Job, Site, Transport
@@ -295,7 +296,10 @@ class Scheduler:
             await self._finished(active)
             return
         by_site: dict[Site, list[QueuedRecipient]] = {}
+        turns = Turns()
         for recipient in self._wanted(active):
+            if turns.over():
+                await turns.rest()
             route = await self._destination(active.message, recipient)
             if isinstance(route, Outcome):
                 self._results.record(active, [Report(recipient, route)], "error", "")

@@ -14,6 +14,7 @@ from gatepost.mail.content import Content
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.outcome import Outcome
 from gatepost.mail.queue_id import QueueId
+from gatepost.net.turns import Turns
 from gatepost.queue.port import NewMessage, QueueUnavailable
 from gatepost.receive.received import MailDates
 from gatepost.routing.rewrite import LOCAL, REMOTE
@@ -65,8 +66,11 @@ class InternalMail:
         intake = self._cleanup.open(queue_id, client="", origin_service=origin, context=context)
         try:
             intake.write(self._received(queue_id, comment))
+            turns = Turns()
             for chunk in chunks:
                 intake.write(chunk)
+                if turns.over():
+                    await turns.rest()
         except BaseException:
             intake.abort()
             raise
