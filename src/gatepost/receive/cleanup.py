@@ -164,7 +164,7 @@ class Intake:
         if self._failed:
             return Cleaned(outcome=WRITE_ERROR)
         self._staging.finish()
-        if self._staging.headers_too_long:
+        if self._staging.headers_too_long and self._cleanup.rules.looks:
             return self._refused(HEADERS_TOO_LONG, f"message header exceeds {SECTION_LIMIT} octets")
         self._story.protocol = envelope.attribute("log_protocol_name")
         self._story.helo = envelope.attribute("log_helo_name")

@@ -16,7 +16,7 @@ THRESHOLD = 262144
 """Octets that a message may have in memory."""
 
 SECTION_LIMIT = 1048576
-"""Octets that a header section may have: it is kept in memory, and one that is longer is not looked into (`headers_too_long`)."""
+"""Octets of a header section that are looked at, as it is kept in memory; what is beyond counts as body (`headers_too_long`)."""
 
 _GAP = 65536
 _ABORTED_LIMIT = 65536
