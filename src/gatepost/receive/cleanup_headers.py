@@ -1,7 +1,9 @@
 """The header section of a message on its way in: checked, rewritten, some dropped, the missing ones added (cleanup(8))."""
 
+import asyncio
 import re
 from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 from gatepost.events.records import Emit, MessageId, Note
 from gatepost.mail import mime
@@ -16,6 +18,10 @@ from gatepost.routing.routing import Routing
 
 HOPS = "5.4.0 Error: too many hops"
 MAIL_DAEMON = "MAILER-DAEMON"
+_LONG = 8192
+"""Characters of a header whose addresses are found in some milliseconds; a longer one is left to a thread."""
+P = ParamSpec("P")
+T = TypeVar("T")
 _ADDRESSED = Role.SENDER | Role.RECIPIENT
 
 # Addresses in standard form, as most headers write them: nothing that rewriting without tables would touch. Each part begins with
@@ -49,7 +55,8 @@ class HeaderRewriter:
         mapped = self._mapped[place]
         if not mapped and _STANDARD.match(text):
             return header.raw
-        tokens = parse(text, self._token_limit)
+        aside = asyncio.to_thread if len(text) > _LONG else _at_once
+        tokens = await aside(parse, text, self._token_limit)
         changed = False
         turns = Turns()
         for token in addresses(tokens):
@@ -64,7 +71,12 @@ class HeaderRewriter:
                 changed = True
         if not changed:
             return header.raw
-        return fold(name, tokens).replace("\n", "\r\n").encode("utf-8", "surrogateescape") + b"\r\n"
+        folded = await aside(fold, name, tokens)
+        return folded.replace("\n", "\r\n").encode("utf-8", "surrogateescape") + b"\r\n"
+
+
+async def _at_once(work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    return work(*arguments, **named)
 
 
 class Headers:
