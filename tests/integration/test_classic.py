@@ -22,6 +22,7 @@ _PLACES = (
     "maillog_file",
     "maillog_file_prefixes",
     "mail_owner",
+    "default_privs",
     "setgid_group",
     "queue_minfree",
     "inet_interfaces",
