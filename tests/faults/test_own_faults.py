@@ -17,8 +17,9 @@ from tests.support.running import System, environment, wait_for
 _FAULTY = """\
 import asyncio, os, pathlib, sys, threading
 import gatepost.queue.partitions as partitions, gatepost.queue.scheduler as scheduler
-import gatepost.service.agent as agent, gatepost.service.pickup as pickup, gatepost.service.worker as worker
-import gatepost.receive.smtpd as smtpd, gatepost.service.user_desk as user_desk, gatepost.service.supervisor as supervisor
+import gatepost.service.agent.agent as agent, gatepost.service.pickup as pickup, gatepost.service.worker as worker
+import gatepost.receive.smtpd as smtpd, gatepost.service.showq.user_desk as user_desk
+import gatepost.service.master.supervisor as supervisor
 from gatepost.cli import main
 
 ASKED = pathlib.Path(os.environ["ASKED"])

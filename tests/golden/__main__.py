@@ -72,7 +72,7 @@ def _hand_out(stream: Any, runner: Any, waiting: list[tuple[str, dict[str, Any]]
 def run(folder: Path) -> int:
     """A runner: plays the cases that come on standard input, one a line, and answers each with its differences."""
     # The whole mail system is imported once; a case's system is a fork of this process.
-    import gatepost.service.supervisor  # noqa: F401
+    import gatepost.service.master.supervisor  # noqa: F401
 
     base = folder / "base" if (folder / "base" / "main.cf").exists() else OWN / "base"
     home = Path(tempfile.mkdtemp(prefix="golden-home-"))

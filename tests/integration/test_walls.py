@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gatepost.service import landlock, seccomp
+from gatepost.service.walls import landlock, seccomp
 from tests.integration.system import System
 from tests.support.running import wait_for
 

@@ -45,7 +45,8 @@ from gatepost.receive import unix_lines
 from gatepost.receive.cleanup_headers import _STANDARD as STANDARD_HEADER
 from gatepost.receive.cleanup_staging import _STRAY
 from gatepost.routing.rewrite import is_standard
-from gatepost.service import walls, watchdog
+from gatepost.service.master import watchdog
+from gatepost.service.walls import walls
 
 ROOT = Path(__file__).resolve().parents[2] / "src/gatepost"
 
@@ -301,8 +302,8 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
         lambda text: list(message_keys(text.decode("latin-1").split("\r\n"), headers=True, body=True, mime=True)),
         MESSAGES,
     ),
-    "service.walls": (walls._PATH.findall, TEXTS),
-    "service.watchdog": (
+    "service.walls.walls": (walls._PATH.findall, TEXTS),
+    "service.master.watchdog": (
         lambda text: watchdog.place(f"Thread 0x{1:016x}\n{text}", 1),
         [lambda n: '  File "' * n, lambda n: '  File "' + "/" * n, lambda n: '  File "a", line 1 in f\n' * n],
     ),
@@ -384,9 +385,9 @@ ELSEWHERE = {
     "queue.notice_templates": _ADMINISTRATOR,
     "routing.recipients": "reads answers of the administrator's tables",
     "routing.resolve": "labels of at most 63 characters",
-    "service.granted_paths": _AGENT,
-    "service.granted_tables": _AGENT,
-    "service.pipe_grants": _AGENT,
+    "service.agent.granted_paths": _AGENT,
+    "service.agent.granted_tables": _AGENT,
+    "service.agent.pipe_grants": _AGENT,
 }
 """Modules that parse and are not in the table, and why."""
 

@@ -144,7 +144,7 @@ def _in_background(directory: Path) -> int:
 def run(directory: Path, on_serving: Callable[[], object] = lambda: None, *, demo: bool = False) -> int:
     """Be the supervisor of the mail system in `directory` until told to stop."""
     from gatepost.config.configuration import ConfigurationError
-    from gatepost.service.supervisor import StartFailure, Supervisor
+    from gatepost.service.master.supervisor import StartFailure, Supervisor
 
     try:
         return Supervisor(directory, demo=demo).run(on_serving)
@@ -166,7 +166,7 @@ def check(directory: Path, *, quiet: bool = False) -> int:
     _name("fatal", refused)
     if quiet:
         return 1 if refused else 0
-    from gatepost.service.check import check as faults_of
+    from gatepost.service.check.check import check as faults_of
 
     faults = faults_of(configuration)
     told = {(fault.place, fault.text) for fault in refused}
@@ -182,7 +182,7 @@ def _name(severity: str, faults: Iterable["Fault"]) -> None:
 def running_pid(directory: Path) -> int | None:
     """pid of the running supervisor, None where none runs. Raises ConfigurationError, OSError."""
     from gatepost.config.configuration import load
-    from gatepost.service.pid_file import holder
+    from gatepost.service.master.pid_file import holder
 
     return holder(Path(load(directory).value("queue_directory")))
 

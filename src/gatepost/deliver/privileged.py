@@ -3,7 +3,7 @@
 On the wire (a unix socket): a 4-octet length and a msgpack record; then the content in pieces, each after its length, a length of
 zero at the end; then the answers, each a record with the number of the letter that it answers, when it is known what became of
 that. Nothing in here interprets content. The agent believes nothing of what it is asked: it does what the configuration, and the
-lists that it reads itself, have a use for (service/grants.py).
+lists that it reads itself, have a use for (service/agent/grants.py).
 """
 
 import asyncio

@@ -3,7 +3,7 @@ not.
 
 A path with such links is walked name by name, each opened in the directory before it, so that nobody can exchange a part of it on
 the way; the kernel takes one without any in a single step. What the caller may not enter, it does not reach: the walk has the
-file rights of its thread (service/rights.py).
+file rights of its thread (service/agent/rights.py).
 """
 
 import contextlib

@@ -30,8 +30,8 @@ from gatepost.service import settings
 from gatepost.service.background import lasting
 from gatepost.service.cleanup_line import cleanup_line
 from gatepost.service.internal_mail import InternalMail
-from gatepost.service.listeners import AGENT_SOCKET
 from gatepost.service.log import Log
+from gatepost.service.master.listeners import AGENT_SOCKET
 from gatepost.service.transports import Transports
 from gatepost.state.port import Counters
 

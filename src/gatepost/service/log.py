@@ -21,7 +21,7 @@ from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.events.maillog import Stamp, words
 from gatepost.events.records import Emit, Event, Note
 from gatepost.mail.ascii_text import SPACE, elements, upper
-from gatepost.service.directories import weakest
+from gatepost.service.master.directories import weakest
 from gatepost.service.privileges import acting_as
 
 _LEVELS = {

@@ -15,7 +15,7 @@ from gatepost.config.values import split
 from gatepost.policy.compiler import Complaint
 from gatepost.policy.review import review
 from gatepost.policy.settings import PolicySettings
-from gatepost.service.listeners import LISTENING_PROGRAMS
+from gatepost.service.master.listeners import LISTENING_PROGRAMS
 
 
 def load_to_serve(directory: Path) -> Configuration:

@@ -27,12 +27,12 @@ from gatepost.receive.smtpd import SmtpdService
 from gatepost.service.background import lasting
 from gatepost.service.faults import Faults
 from gatepost.service.house import House
-from gatepost.service.listeners import Listener
 from gatepost.service.log import Log
+from gatepost.service.master.listeners import Listener
+from gatepost.service.master.watchdog import Heart, Pulse
 from gatepost.service.pickup import Pickup
 from gatepost.service.requeue import Requeue
 from gatepost.service.smtpd import open_service
-from gatepost.service.watchdog import Heart, Pulse
 from gatepost.state.port import Counters
 
 _LOG_LINGER = 0.005  # seconds that log lines wait for company

@@ -12,7 +12,7 @@ import pytest
 from gatepost.deliver import mailbox
 from gatepost.deliver.mailbox import Arrival, Mailbox, MailboxError
 from gatepost.deliver.privileged import Answer, Asked, Done, Failed, Letter, Request, WriteMaildir, WriteMaildirs
-from gatepost.service.agent import Desk, NoRoom, Slots
+from gatepost.service.agent.agent import Desk, NoRoom, Slots
 
 EVERYTHING: Any = SimpleNamespace(allow=lambda request: True)
 UNHEARD: Any = SimpleNamespace(emit=lambda event: None, flush=lambda: None)

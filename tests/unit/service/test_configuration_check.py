@@ -7,7 +7,7 @@ import pytest
 from gatepost.config.configuration import load
 from gatepost.config.faults import Fault
 from gatepost.lookup import pcre2
-from gatepost.service.check import check
+from gatepost.service.check.check import check
 
 MASTER = "smtp inet n - n - - smtpd\n25 inet n - n - - smtpd\nsmtp unix - - n - - smtp\n"
 DANE = 'invalid tls security level: "dane"'

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from gatepost.config.configuration import load
 from gatepost.deliver.mailbox import LockRules, Mailbox
 from gatepost.deliver.privileged import RunCommand, WriteMaildir, WriteMbox
-from gatepost.service import local_grants
-from gatepost.service.grants import Grants, grants_of
+from gatepost.service.agent import local_grants
+from gatepost.service.agent.grants import Grants, grants_of
 
 USERS = {
     "root": (0, 0, "/root"), "nobody": (65534, 65534, "/"), "postfix": (89, 89, "/"), "alice": (1000, 1000, "/home/alice"),

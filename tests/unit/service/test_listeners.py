@@ -3,7 +3,7 @@
 import pytest
 
 from gatepost.config.master import parse_master
-from gatepost.service.listeners import is_disabled
+from gatepost.service.master.listeners import is_disabled
 
 (SMTP,) = parse_master("smtp inet n - n - - smtpd\n", "master.cf").services
 

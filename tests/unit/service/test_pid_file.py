@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gatepost.service import pid_file
-from gatepost.service.directories import UnsafeDirectory
+from gatepost.service.master import pid_file
+from gatepost.service.master.directories import UnsafeDirectory
 
 Elsewhere = Callable[[Callable[[], object]], int]
 

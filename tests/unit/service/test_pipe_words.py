@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatepost.service.pipe_grants import Word
+from gatepost.service.agent.pipe_grants import Word
 
 
 @given(st.lists(st.text("ab", max_size=3), min_size=1, max_size=4), st.text("abc", max_size=12))

@@ -16,12 +16,12 @@ from gatepost.config.configuration import Configuration
 from gatepost.config.master import parse_master
 from gatepost.config.parameters import PARAMETERS
 from gatepost.config.syntax import MainFile
-from gatepost.service.preload import may_use_tls
+from gatepost.service.master.preload import may_use_tls
 
 SOURCE = Path(gatepost.__file__).parent
 LOADED = """
 import json, sys
-from gatepost.service.preload import import_all
+from gatepost.service.master.preload import import_all
 import_all(tls={tls})
 print(json.dumps(list(sys.modules)))
 """

@@ -11,7 +11,7 @@ import pytest
 from tests.support.running import lives, wait_for
 
 from gatepost.deliver.privileged import Done, RunCommand
-from gatepost.service.run_command import LONGEST_OUTPUT, NotStarted, run
+from gatepost.service.agent.run_command import LONGEST_OUTPUT, NotStarted, run
 
 LATER = time.monotonic() + 3600
 PYTHON = sys.executable

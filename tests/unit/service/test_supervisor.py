@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from tests.support.settings import CONFIGURATION
 
-from gatepost.service import supervisor
-from gatepost.service.children import Child, Children
-from gatepost.service.supervisor import Supervisor
+from gatepost.service.master import supervisor
+from gatepost.service.master.children import Child, Children
+from gatepost.service.master.supervisor import Supervisor
 
 
 def test_a_reload_for_which_there_are_no_processes_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

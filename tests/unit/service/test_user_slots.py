@@ -1,6 +1,6 @@
 """Slots by user: who is served, who waits, who is turned away."""
 
-from gatepost.service.user_slots import UserSlots
+from gatepost.service.showq.user_slots import UserSlots
 
 ALICE, BOB, CAROL = 1, 2, 3
 

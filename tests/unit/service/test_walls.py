@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from gatepost.config.configuration import Configuration, load
-from gatepost.service import landlock, seccomp, walls
+from gatepost.service.walls import landlock, seccomp, walls
 
 _NOT_DONE = "no exception"
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from gatepost.events.records import Note
-from gatepost.service.watchdog import BEAT, Heart, Pulse, Watchdog, place, process_state
+from gatepost.service.master.watchdog import BEAT, Heart, Pulse, Watchdog, place, process_state
 
 _PID = 4711
 _HEAD = "Thread 0x{main} (most recent call first):\n"

@@ -9,7 +9,7 @@ from gatepost.config.faults import Fault
 from gatepost.config.usage import scopes
 from gatepost.lookup.port import Unavailable
 from gatepost.lookup.registry import Tables
-from gatepost.service.granted_tables import leaves
+from gatepost.service.agent.granted_tables import leaves
 
 _TYPES: Final = frozenset(("cidr", "pcre", "regexp"))
 _RULE: Final = "correct the rule; until then the table is used without it"

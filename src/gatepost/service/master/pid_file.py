@@ -12,7 +12,7 @@ import stat
 import struct
 from pathlib import Path
 
-from gatepost.service.directories import PID, own_folder
+from gatepost.service.master.directories import PID, own_folder
 
 _NAME = "master.pid"
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

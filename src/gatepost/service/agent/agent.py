@@ -36,9 +36,10 @@ from gatepost.deliver.privileged import (
 )
 from gatepost.events.records import Note
 from gatepost.mail.content import CHUNK
-from gatepost.service import privileges, run_command
-from gatepost.service.agent_files import TROUBLE, failed, read_list, write, write_letters
-from gatepost.service.grants import Grants
+from gatepost.service import privileges
+from gatepost.service.agent import run_command
+from gatepost.service.agent.files import TROUBLE, failed, read_list, write, write_letters
+from gatepost.service.agent.grants import Grants
 from gatepost.service.log import Log
 
 _MOST_CONNECTIONS = 2000

@@ -26,19 +26,23 @@ from gatepost.config.usage import missing
 from gatepost.events.records import Note
 from gatepost.net.tickets import SECRET
 from gatepost.queue.user_requests import FLUSH, SHOWQ
-from gatepost.service import agent, pid_file, preload, showq, walls, worker
-from gatepost.service.anvil import Anvil
-from gatepost.service.children import Children, Role, how_it_ended
-from gatepost.service.directories import UnsafeDirectory, create_missing
+from gatepost.service import worker
+from gatepost.service.agent import agent
+from gatepost.service.agent.grants import grants_of
 from gatepost.service.faults import STARTED_AGAIN, Faults
-from gatepost.service.grants import grants_of
-from gatepost.service.listeners import BindFailure, Listeners
 from gatepost.service.log import Log
+from gatepost.service.master import pid_file, preload
+from gatepost.service.master.anvil import Anvil
+from gatepost.service.master.children import Children, Role, how_it_ended
+from gatepost.service.master.directories import UnsafeDirectory, create_missing
+from gatepost.service.master.listeners import BindFailure, Listeners
+from gatepost.service.master.watchdog import LOOK, Pulse, Watchdog
 from gatepost.service.privileges import become, die_with_parent
 from gatepost.service.settings import MasterSettings
+from gatepost.service.showq import showq
 from gatepost.service.smtpd import load_tls
 from gatepost.service.unseen import load_to_serve
-from gatepost.service.watchdog import LOOK, Pulse, Watchdog
+from gatepost.service.walls import walls
 
 _SIGNALS = {signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
 _STOP_PATIENCE = 10.0  # seconds for children to finish before they are killed; nothing acknowledged is lost by that

@@ -9,14 +9,14 @@ from gatepost.config.faults import Fault
 from gatepost.config.master import ServiceEntry
 from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
 from gatepost.deliver.tls_policy import BadTlsPolicy, Level, default_level
-from gatepost.service import directories
-from gatepost.service.check_lists import check_lists
-from gatepost.service.check_patterns import check_patterns
+from gatepost.service.check.lists import check_lists
+from gatepost.service.check.patterns import check_patterns
 from gatepost.service.cleanup_line import cleanup_line
-from gatepost.service.listeners import LISTENING_PROGRAMS
+from gatepost.service.master import directories
+from gatepost.service.master.listeners import LISTENING_PROGRAMS
 from gatepost.service.settings import MasterSettings
 from gatepost.service.unseen import complaints, placed
-from gatepost.service.walls import WallSettings, missing
+from gatepost.service.walls.walls import WallSettings, missing
 
 
 def check(configuration: Configuration) -> tuple[Fault, ...]:

@@ -13,8 +13,8 @@ from gatepost.deliver.pipe import command_environment
 from gatepost.deliver.pipe_arguments import PER_RECIPIENT, literals
 from gatepost.deliver.pipe_attributes import PipeFault, pipe_attributes, working_directory
 from gatepost.deliver.privileged import RunCommand
+from gatepost.service.agent.rights import Ids
 from gatepost.service.local import exported_environment
-from gatepost.service.rights import Ids
 
 
 class Word(Struct, frozen=True):

@@ -17,9 +17,9 @@ from gatepost.deliver.listed import ALIAS, FORWARD, INCLUDE, included, members, 
 from gatepost.deliver.local_names import UNCHOSEN, Rights, table_owner, user_with_id
 from gatepost.deliver.privileged import Answer, Done, Failed
 from gatepost.deliver.safe_path import first_not_of_root
-from gatepost.service.agent_files import TROUBLE, failed, read_file, read_list
-from gatepost.service.granted_tables import TableFiles, leaves
-from gatepost.service.rights import Ids, as_user
+from gatepost.service.agent.files import TROUBLE, failed, read_file, read_list
+from gatepost.service.agent.granted_tables import TableFiles, leaves
+from gatepost.service.agent.rights import Ids, as_user
 
 _MOST_LISTS = 1000  # lists that include each other
 _MOST_LINKS = 8

@@ -16,7 +16,7 @@ from gatepost.deliver.mailbox import Arrival, MailboxError, deliver_to_maildir
 from gatepost.deliver.mbox import deliver_to_mbox
 from gatepost.deliver.privileged import LONGEST_FILE, Answer, Done, Failed, Letter, Numbered, WriteMaildir, WriteMbox
 from gatepost.deliver.safe_path import open_directory
-from gatepost.service.rights import Ids, NotPossible, as_user
+from gatepost.service.agent.rights import Ids, NotPossible, as_user
 
 TROUBLE = (MailboxError, OSError, ValueError)
 """What a request may come to; ValueError: a path or a word that the system does not take, such as one with a NUL in it."""

@@ -19,10 +19,10 @@ from msgspec import Struct
 
 from gatepost.config.configuration import Configuration
 from gatepost.events.records import Note
-from gatepost.service import user_desk
 from gatepost.service.faults import Faults
 from gatepost.service.log import Log
-from gatepost.service.user_slots import UserSlots
+from gatepost.service.showq import user_desk
+from gatepost.service.showq.user_slots import UserSlots
 
 _AT_ONCE, _OF_ONE_USER = 40, 4  # requests that are served
 _IN_LINE, _WAITING = 20, 200  # requests of one user, and of all, that wait; others are turned away

@@ -23,8 +23,8 @@ from gatepost.lookup.opening import Opening
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Tables
 from gatepost.lookup.table_text import entries, logical_lines
-from gatepost.service.agent_files import read_file
-from gatepost.service.rights import as_user
+from gatepost.service.agent.files import read_file
+from gatepost.service.agent.rights import as_user
 
 Rows = list[tuple[str, str]]
 """Keys and values; the key of a value that a pattern leads to is empty."""

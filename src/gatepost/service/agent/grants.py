@@ -12,12 +12,12 @@ from msgspec import Struct
 from gatepost.config.configuration import Configuration
 from gatepost.deliver.local_names import user_named
 from gatepost.deliver.privileged import Answer, ReadFile, RunCommand, WriteMaildir, WriteMbox
-from gatepost.service.granted_lists import Lists
-from gatepost.service.granted_tables import TableFiles
-from gatepost.service.local_grants import LocalGrant, local_grants
-from gatepost.service.pipe_grants import PipeGrant, pipe_grants
+from gatepost.service.agent.granted_lists import Lists
+from gatepost.service.agent.granted_tables import TableFiles
+from gatepost.service.agent.local_grants import LocalGrant, local_grants
+from gatepost.service.agent.pipe_grants import PipeGrant, pipe_grants
+from gatepost.service.agent.virtual_grants import VirtualGrant, virtual_grants
 from gatepost.service.transports import delivering
-from gatepost.service.virtual_grants import VirtualGrant, virtual_grants
 
 
 class _Settings(Struct, frozen=True):

@@ -16,8 +16,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from gatepost.config.configuration import Configuration, ConfigurationError
-from gatepost.service import landlock, seccomp
 from gatepost.service.privileges import gain_no_privileges
+from gatepost.service.walls import landlock, seccomp
 
 _CHANGED = ("store", "corrupt", "maildrop", "private")
 _PATH = re.compile(r"(?:^|(?<=[\s,{:=!]))/[^\s,{}]+")

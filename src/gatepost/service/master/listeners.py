@@ -22,7 +22,7 @@ from gatepost.config.master import ServiceEntry
 from gatepost.config.ports import known_ports, port_number
 from gatepost.mail.ascii_text import elements
 from gatepost.queue.user_requests import FLUSH, SHOWQ
-from gatepost.service.directories import OWN, own_folder
+from gatepost.service.master.directories import OWN, own_folder
 from gatepost.service.privileges import acting_as
 from gatepost.service.settings import MasterSettings
 

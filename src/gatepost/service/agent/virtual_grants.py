@@ -11,7 +11,7 @@ from gatepost.config.master import ServiceEntry
 from gatepost.deliver.local_names import user_with_id
 from gatepost.deliver.privileged import WriteMaildir, WriteMbox
 from gatepost.deliver.virtual import VirtualSettings, lock_rules
-from gatepost.service.granted_tables import TableFiles
+from gatepost.service.agent.granted_tables import TableFiles
 
 
 class VirtualGrant(Struct, frozen=True):

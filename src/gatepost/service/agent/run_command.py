@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from gatepost.deliver.privileged import Done, RunCommand
-from gatepost.service.rights import as_user
+from gatepost.service.agent.rights import as_user
 
 LONGEST_OUTPUT = 4096
 """Octets of a command's output that are kept for the log."""

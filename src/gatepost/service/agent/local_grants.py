@@ -19,10 +19,10 @@ from gatepost.deliver.local_mailbox import COMMAND_PATH, OF_MESSAGE, lock_rules
 from gatepost.deliver.local_names import UNCHOSEN, Rights, censored, unprivileged, user_named, user_with_id
 from gatepost.deliver.local_settings import LocalSettings
 from gatepost.deliver.privileged import Answer, ReadFile, RunCommand, WriteMaildir, WriteMbox
-from gatepost.service.agent_files import read_list
-from gatepost.service.granted_lists import Listed, Lists
-from gatepost.service.granted_paths import is_path_of
-from gatepost.service.granted_tables import TableFiles, leaves
+from gatepost.service.agent.files import read_list
+from gatepost.service.agent.granted_lists import Listed, Lists
+from gatepost.service.agent.granted_paths import is_path_of
+from gatepost.service.agent.granted_tables import TableFiles, leaves
 from gatepost.service.local import exported_environment
 
 

@@ -1,0 +1,1 @@
+"""`gatepost check`: what is wrong with a configuration, before mail meets it."""
