@@ -7,10 +7,11 @@ T = TypeVar("T")
 
 
 def drive(coroutine: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that never suspends."""
+    """The result of a coroutine that waits for nothing; that it gives others their turn is nothing to wait for."""
     try:
-        coroutine.send(None)
+        while coroutine.send(None) is None:
+            pass
     except StopIteration as stop:
         result: T = stop.value
         return result
-    raise AssertionError("the coroutine suspended")
+    raise AssertionError("the coroutine waits")
