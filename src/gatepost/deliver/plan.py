@@ -233,7 +233,8 @@ class Plan:
         self._plainly = host
 
     def failed(self, outcome: Outcome, relay: str = "none", *, down: bool = False) -> None:
-        """The host just tried did not do; if no other does, that is how the attempt ends. `down`: it could not be reached."""
+        """The host just tried did not do; if no other does, that is how the attempt ends. `down`: it could not be reached, or
+        would not talk."""
         self._stop = Stop(outcome, relay, down=down)
 
     # Inside

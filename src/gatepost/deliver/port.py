@@ -27,7 +27,7 @@ class Reached(enum.Enum):
     mail: only who has tried in vain to reach it may say so. A fault of our own says nothing."""
 
     YES = "it was there, or there is nothing to be reached"
-    NO = "it could not be reached"
+    NO = "it could not be reached, would not talk, or fell silent"
     UNKNOWN = "it was not asked"
 
 

@@ -191,7 +191,7 @@ class SmtpAgent:
         connection = await self._connected(plan, host, final=step.final)
         if connection is None:
             return None
-        insecure = False
+        insecure, down = False, True
         try:
             outcome = await self._made_ready(connection, policy, attempt)
         except Broken as trouble:
@@ -201,7 +201,7 @@ class SmtpAgent:
             outcome = lack.outcome
             insecure = isinstance(lack, NoSecurity) and lack.handshake and policy.level is Level.MAY
         except LookupFailure as failure:
-            outcome = Outcome(Class.TEMPORARY, "4.3.0", "password table lookup failure", reason=str(failure))
+            outcome, down = Outcome(Class.TEMPORARY, "4.3.0", "password table lookup failure", reason=str(failure)), False
         except BaseException:
             connection.close()
             raise
@@ -214,7 +214,7 @@ class SmtpAgent:
         again = insecure and await self._may_be_plain(host, attempt)
         if again:
             plan.plainly(host)
-        self._given_up(plan, host, outcome, attempt, final=step.final and not again)
+        self._given_up(plan, host, outcome, attempt, final=step.final and not again, down=down)
         return None
 
     async def _made_ready(self, connection: Connection, policy: TlsPolicy, attempt: Attempt) -> Outcome | None:
@@ -282,12 +282,12 @@ class SmtpAgent:
         keywords = await self._discard_maps.find(host.address) if self._discard_maps else None
         return self._dialect if keywords is None else replace(self._dialect, discard=discarded(keywords))
 
-    def _given_up(self, plan: Plan, host: Host, outcome: Outcome, attempt: Attempt, *, final: bool) -> None:
-        """The server would not talk; a permanent refusal is for all its colleagues."""
+    def _given_up(self, plan: Plan, host: Host, outcome: Outcome, attempt: Attempt, *, final: bool, down: bool) -> None:
+        """The server would not talk; a permanent refusal is for all its colleagues. `down`: it is the server's doing."""
         if outcome.cls is Class.PERMANENT:
             attempt.finish(outcome, host.relay)
             return
-        plan.failed(outcome, host.relay)
+        plan.failed(outcome, host.relay, down=down)
         if not final:
             self._emit(Note(self._service, outcome.text, queue_id=attempt.queue_id))
 
@@ -355,6 +355,7 @@ class SmtpAgent:
             report = Report(
                 queued, outcome, host.relay, attempt.started, attempt.connected,
                 connection.uses if connection.uses > 1 else 0, relayed and outcome.ok,
+                reached=Reached.NO if outcome is lost else Reached.YES,
             )  # fmt: skip
             if outcome.cls is Class.TEMPORARY and not connection.final:
                 self._emit(Note(self._service, outcome.text, queue_id=attempt.queue_id))

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from tests.support.settings import default
 
-from gatepost.deliver.port import DeliveryRequest, Report
+from gatepost.deliver.port import DeliveryRequest, Reached, Report
 from gatepost.deliver.smtp import SmtpAgent
 from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
 from gatepost.events.records import Event, Note
@@ -233,6 +233,26 @@ def test_server_that_drops(step: str, doing: str, limit: str) -> None:
 @pytest.mark.parametrize(("step", "doing", "limit"), STEPS)
 def test_server_that_falls_silent(step: str, doing: str, limit: str) -> None:
     assert outcome(SLOWLY | {step: SILENCE}, **{limit: 0.02})[0] == [f"4 4.4.2 conversation with {WHO} timed out while {doing}"]
+
+
+# As observed at Debian's Postfix with a failed cohort limit of 1: "delivery temporarily suspended" for the next message, or not.
+COUNTS = [
+    *[({step: CLOSE}, Reached.NO) for step, _, _ in STEPS],
+    *[({step: reply}, Reached.NO) for step in ("CONNECT", "EHLO") for reply in ("421 4.3.2 busy", "450 4.3.2 busy")],
+    *[({step: reply}, Reached.YES) for step in ("MAIL", "RCPT") for reply in ("421 4.3.2 busy", "450 4.3.2 busy", "550 5.1.1 no")],
+    *[({step: "450 4.3.2 busy"}, Reached.YES) for step in ("DATA", ".")],
+    ({}, Reached.YES),
+]
+
+
+@pytest.mark.parametrize(("rules", "reached"), COUNTS)
+def test_what_counts_against_a_site(rules: Rules, reached: Reached) -> None:
+    async def scene() -> None:
+        bench = Bench(Net(mx=[Server({**rules, "HELO": rules["EHLO"]} if "EHLO" in rules else rules)]))
+        assert [report.reached for report in await bench.send()] == [reached]
+        await bench.agent.close()
+
+    run(scene)
 
 
 NONSENSE = ["HTTP/1.1 400 Bad Request", "\0\xff", "99", "", "DEBUG: queued"]
