@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 GOLDEN ?= tests/golden/cases
 RUNS ?= 20000
+TIME ?= 0
 
 .PHONY: run test unit lint docs golden bench fuzz integration faults abuse clean
 
@@ -32,7 +33,7 @@ bench: $(VENV)/dev
 	scripts/bench $(BENCH)
 
 fuzz: $(VENV)/fuzz
-	nice $(BIN)/python -m tests.fuzz $(CORE) --runs $(RUNS)
+	nice $(BIN)/python -m tests.fuzz $(CORE) --runs $(RUNS) --seconds $(TIME)
 
 $(VENV)/run: pyproject.toml
 	scripts/venv $(PYTHON) $(VENV) .

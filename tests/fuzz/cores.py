@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping
 
-from tests.fuzz import configuration, mail, stored, tables, wire
+from tests.fuzz import configuration, local, mail, sessions, stored, tables, wire
 
 CORES: Mapping[str, Callable[[bytes], None]] = {
     # gatepost.proto
     "bdat": wire.bdat,
     "client": wire.client,
     "commands": wire.commands,
+    "conversation": sessions.conversation,
     "data": wire.data,
     "dot_stuffing": wire.dot_stuffing,
     "downgrade": wire.downgrade,
@@ -26,9 +27,13 @@ CORES: Mapping[str, Callable[[bytes], None]] = {
     "mime_walk": mail.mime_walk,
     "queue_ids": mail.queue_ids,
     # gatepost.config
+    "command_words": configuration.command_words,
     "expansions": configuration.expansions,
     "main_cf": configuration.main_cf,
+    "main_edits": configuration.main_edits,
     "master_cf": configuration.master_cf,
+    "master_edits": configuration.master_edits,
+    "templates": configuration.templates,
     "typed_values": configuration.typed_values,
     # gatepost.lookup
     "alias_file": tables.alias_file,
@@ -39,11 +44,23 @@ CORES: Mapping[str, Callable[[bytes], None]] = {
     "pcre": tables.pcre,
     "regexp": tables.regexp,
     "table_file": tables.table_file,
-    # gatepost.queue, gatepost.receive, gatepost.events
+    # gatepost.cli, gatepost.deliver, gatepost.service
+    "agent_records": local.agent_records,
+    "agent_stream": local.agent_stream,
+    "command_lines": local.command_lines,
+    "forward_file": local.forward_file,
+    "pipe_service": local.pipe_service,
+    "sendmail_message": local.sendmail_message,
+    "sendmail_options": local.sendmail_words,
+    # gatepost.queue, gatepost.receive, gatepost.events, gatepost.net
+    "hosts_file": stored.hosts_file,
+    "log_lines": stored.log_lines,
     "log_text": stored.log_text,
     "maildrop_file": stored.maildrop_file,
     "notice_template": stored.notice_template,
+    "proxied_client": sessions.proxied_client,
     "outcome_record": stored.outcome_record,
     "queue_record": stored.queue_record,
+    "showq_listing": stored.showq_listing,
     "unix_lines": stored.unix_lines,
 }

@@ -1,4 +1,7 @@
-"""Usage: python -m tests.fuzz.engines ENGINE CORE RUNS: what chooses the inputs of one core. Status 0: it held."""
+"""Usage: python -m tests.fuzz.engines ENGINE CORE RUNS SECONDS: what chooses the inputs of one core. Status 0: it held.
+
+RUNS inputs; of atheris no more than SECONDS have time for (0: all).
+"""
 
 import shutil
 import sys
@@ -8,7 +11,7 @@ from pathlib import Path
 from tests.fuzz.__main__ import LONGEST, SEEDS
 
 
-def by_atheris(core: str, runs: int) -> None:
+def by_atheris(core: str, runs: int, seconds: int) -> None:
     """Inputs that reach new code breed (libFuzzer). Never returns."""
     import atheris
 
@@ -18,6 +21,8 @@ def by_atheris(core: str, runs: int) -> None:
     shutil.copytree(SEEDS / core, corpus / "corpus")
     options = [
         f"-runs={runs}",
+        f"-max_total_time={seconds}",
+        "-print_final_stats=1",
         f"-max_len={LONGEST}",
         "-timeout=60",
         "-verbosity=0",
@@ -28,7 +33,7 @@ def by_atheris(core: str, runs: int) -> None:
     atheris.Fuzz()
 
 
-def by_hypothesis(core: str, runs: int) -> None:
+def by_hypothesis(core: str, runs: int, _seconds: int) -> None:
     """Seeds, seeds with a part replaced, and octets of any kind."""
     from hypothesis import HealthCheck, given, settings
     from hypothesis import strategies as st
@@ -50,4 +55,4 @@ def by_hypothesis(core: str, runs: int) -> None:
 
 
 if __name__ == "__main__":
-    {"atheris": by_atheris, "hypothesis": by_hypothesis}[sys.argv[1]](sys.argv[2], int(sys.argv[3]))
+    {"atheris": by_atheris, "hypothesis": by_hypothesis}[sys.argv[1]](sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

@@ -1,16 +1,23 @@
 """What comes back from a disk, from users' files and from programs of this machine."""
 
 import io
+import ipaddress
 
 from msgspec.structs import astuple
 
-from gatepost.events.maillog import printable
+from gatepost.events import records
+from gatepost.events.maillog import printable, words
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import Outcome
+from gatepost.mail.queue_id import QueueId
+from gatepost.net.hosts_file import entries as hosts_entries
+from gatepost.proto.attributes import ProtocolError, Reader
 from gatepost.queue import notice_templates, record
+from gatepost.queue.inspect import ListedMessage, Run
+from gatepost.queue.listing_attributes import as_attributes, from_attributes
 from gatepost.receive import maildrop
 from gatepost.receive.unix_lines import LineEnds, SizeExceeded, wire_form
-from tests.fuzz.pieces import fields, octets, text
+from tests.fuzz.pieces import fields, octets, same, text, without_blanks
 
 
 def unix_lines(data: bytes) -> None:
@@ -74,3 +81,62 @@ def log_text(data: bytes) -> None:
     line = printable(text(data))
     assert line.isprintable()
     assert len(line) == len(text(data))
+
+
+def log_lines(data: bytes) -> None:
+    """Every record is one line, whatever strangers and programs have put into it."""
+    one, two, three = map(text, fields(data, 3))
+    for event in (
+        records.Connected("smtpd", one),
+        records.Disconnected("smtpd", one, ((two, 1, 2), (three, 0, 0))),
+        records.SessionLost("smtpd", one, two, three),
+        records.Accepted("smtpd", one, two, three, one, two, three, one),
+        records.Judged("smtpd", one, two, three, one, two, three),
+        records.Judged("cleanup", one, two, three, one, two, three),
+        records.MessageId("cleanup", one, two),
+        records.PickedUp("pickup", one, 0, two, three),
+        records.Activated("qmgr", one, two, 1, 1),
+        records.Delivered("smtp", one, two, three, one, 0.5, (0.1, 0.2, 0.3, 0.4), two, three, one),
+        records.Removed("qmgr", one),
+        records.Notified("bounce", one, two, three),
+        records.Note("postfix", one, two, three),
+    ):
+        line = words(event)
+        assert line.isprintable()
+        assert len(line) <= 6 * (len(one) + len(two) + len(three)) + 200
+        octets(line)
+
+
+def showq_listing(data: bytes) -> None:
+    """A listing reads as it was sent, in any pieces; anything else is told to be none."""
+
+    def run(pieces: list[bytes]) -> list[object]:
+        reader = Reader(1000)
+        found: list[object] = []
+        try:
+            for message in from_attributes(one for piece in pieces for one in reader.feed(piece)):
+                found.append(message)
+        except ProtocolError:
+            found.append("no listing")
+        return found
+
+    same(_HEAD + data, run)
+    run([data])
+    sender, address, reason = (one.replace("\0", "") for one in map(text, fields(data, 3)))
+    listed = ListedMessage(QueueId(1_700_000_000_000_000, 1), "", 5, "deferred", (Run(reason, ("a@b",)), Run(reason + "x", ("",))))
+    sent = b"".join(as_attributes([listed])) + b"\0"
+    assert run([sent]) == [listed] or len(sent) > 1000
+    for message in run([b"".join(as_attributes([ListedMessage(listed.id, sender, 0, address, ())])) + b"\0"]):
+        assert isinstance(message, ListedMessage)
+
+
+_HEAD = b"protocol\0mail_queue_list_protocol\0\0"
+
+
+def hosts_file(data: bytes) -> None:
+    """hosts(5): whatever is in it, names stand for addresses."""
+    for address, names in hosts_entries(data):
+        ipaddress.ip_address(address)
+        for name in names:
+            assert without_blanks(octets(name)) == name
+            assert name

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from msgspec import UNSET, UnsetType
 
 from gatepost.cli.command import Command, Fatal
-from gatepost.mail.ascii_text import elements, upper
+from gatepost.mail.ascii_text import elements, is_number, upper
 from gatepost.mail.envelope import Notify
 
 _SHORT = frozenset("GIUcimntvx")
@@ -128,15 +128,15 @@ def _ignored(command: Command, found: Asked, value: str) -> None:
 
 
 def _mode(command: Command, found: Asked, value: str) -> None:
-    letter = value[0]
-    if letter == "v":
-        found.mode, found.verify = "m", True
-    elif letter in "hH":
-        found.mode = "h"
-    elif letter in "mipsdla":
-        found.mode = {"l": "d", "a": "m"}.get(letter, letter)
-    else:
+    letter = value[:1]
+    if letter not in _MODES:
         raise Fatal(f"unsupported: -b{letter}")
+    found.mode = _MODES[letter]
+    found.verify |= letter == "v"
+
+
+_MODES = {"H": "h", "a": "m", "d": "d", "h": "h", "i": "i", "l": "d", "m": "m", "p": "p", "s": "s", "v": "m"}
+"""Modes by the letter of -b."""
 
 
 def _encoding(command: Command, found: Asked, value: str) -> None:
@@ -196,8 +196,8 @@ def _envid(command: Command, found: Asked, value: str) -> None:
 
 def _x(command: Command, found: Asked, value: str) -> None:
     """-XV: variable envelope return paths, with the default delimiters or those given."""
-    if value[0] != "V":
-        raise Fatal(f"unsupported: -X{value[0]}")
+    if value[:1] != "V":
+        raise Fatal(f"unsupported: -X{value[:1]}")
     found.verp = value[1:]
 
 
@@ -211,16 +211,17 @@ def _ignore_dots(command: Command, found: Asked, value: str = "") -> None:
 
 def _o(command: Command, found: Asked, value: str) -> None:
     """Old names of options, one letter each."""
-    if value[0] == "A":
+    letter = value[:1]
+    if letter == "A":
         found.aliases = value[1:]
-    if value[0] in "iv7e8":
-        {"i": _ignore_dots, "v": _verbose}.get(value[0], _ignored)(command, found, "")
+    else:
+        {"i": _ignore_dots, "v": _verbose}.get(letter, _ignored)(command, found, "")
 
 
 def _queue(command: Command, found: Asked, value: str) -> None:
     if not value:
         found.mode = "q"
-    elif value[0].isdigit():
+    elif is_number(value[0]):
         found.mode = "d"
     elif value[0] in "IR":
         if not value[1:]:

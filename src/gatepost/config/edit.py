@@ -106,6 +106,8 @@ def with_parameter(entry: ServiceEntry, name: str, value: str | None) -> Service
     out: list[str] = []
     placed = False
     options = entry.arguments[: len(entry.arguments) - len(entry.command_arguments)]
+    closing = options[-1:] if options[-1:] == ("--",) else ()
+    options = options[: len(options) - len(closing)]
     at = 0
     while at < len(options):
         word, following = options[at], options[at + 1 : at + 2]
@@ -118,7 +120,7 @@ def with_parameter(entry: ServiceEntry, name: str, value: str | None) -> Service
             placed = True
         at += taken
     out.extend([] if placed else wanted)
-    return ServiceEntry(entry.fields, (*out, *entry.command_arguments), entry.file, entry.line)
+    return ServiceEntry(entry.fields, (*out, *closing, *entry.command_arguments), entry.file, entry.line)
 
 
 def rewrite(path: Path, text: str) -> None:

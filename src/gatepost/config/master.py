@@ -20,13 +20,14 @@ FIELDS = ("service", "type", "private", "unprivileged", "chroot", "wakeup", "pro
 
 TYPES = ("inet", "unix", "unix-dgram", "fifo", "pass")
 
-_COUNT = re.compile(r"-|[0-9]+")
+_DIGITS = "[0-9]{1,18}"  # a number of 64 bits
+_COUNT = re.compile(f"-|{_DIGITS}")
 _VALID = {
     "type": re.compile("|".join(TYPES)),
     "private": re.compile("[-yn]"),
     "unprivileged": re.compile("[-yn]"),
     "chroot": re.compile("[-yn]"),
-    "wakeup": re.compile(r"-|[0-9]+\??"),
+    "wakeup": re.compile(rf"-|{_DIGITS}\??"),
     "process_limit": _COUNT,
 }
 _REMEDIES = {

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterator, Mapping
 
 from gatepost.config.values import split
+from gatepost.mail.ascii_text import is_number
 
 
 def known_ports(parameter: str) -> Mapping[str, int]:
@@ -28,7 +29,7 @@ def port_number(word: str, known: Mapping[str, int]) -> int:
 
 def is_port(word: str) -> bool:
     """Whether a text is the number of a port."""
-    return word.isascii() and word.isdecimal() and int(word) < 65536
+    return is_number(word) and int(word) < 65536
 
 
 def _elements(parameter: str) -> Iterator[tuple[list[str], str]]:

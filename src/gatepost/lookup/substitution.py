@@ -9,6 +9,7 @@ from gatepost.lookup.rules import Result, constant
 _REFERENCE = re.compile(
     rb"\$(?:(?P<dollar>\$)|\{(?P<curly>[^}]+)\}|\((?P<round>[^)]+)\)|(?P<bare>\w+)|(?P<open>[{(](?![)}]))|(?P<empty>[{(]?))"
 )
+_DIGITS = 9  # more than any pattern has groups
 _CLOSE = {"curly", "round", "bare"}
 
 
@@ -42,7 +43,7 @@ class Template:
         if not name.isdigit():
             warn(f'non-numeric replacement index "{shown(name)}"')
             raise BadReplacement
-        number = int(name)
+        number = int(name.lstrip(b"0")[:_DIGITS] or b"0")
         if number < 1:
             warn(f'{no_group} replacement index "{shown(name)}"')
             raise BadReplacement

@@ -40,9 +40,13 @@ def elements(text: str) -> list[str]:
     return _ELEMENT.findall(text)
 
 
+_MOST_DIGITS = 4300
+"""Digits that int() reads; of more it makes a ValueError (sys.int_info.default_max_str_digits)."""
+
+
 def is_number(text: str) -> bool:
-    """Whether `text` is decimal digits and nothing else."""
-    return text.isascii() and text.isdigit()
+    """Whether `text` is decimal digits and nothing else, and int() can read it."""
+    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
 
 
 def upper(text: str) -> str:

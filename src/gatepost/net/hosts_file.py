@@ -1,8 +1,9 @@
 """The system's hosts file (hosts(5)): names to addresses and back."""
 
 import os
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gatepost.mail.ascii_text import spaced_words
@@ -41,13 +42,30 @@ class HostsFile:
             changed = os.stat(self._path).st_mtime_ns
             if changed == self._read_at:
                 return
-            text = self._path.read_text("ascii", "replace")
+            text = self._path.read_bytes()
         except OSError:
-            changed, text = 0, ""
+            changed, text = 0, b""
         self._read_at = changed
         self._addresses, self._names = {}, {}
-        for line in text.splitlines():
-            address, *names = spaced_words(line.partition("#")[0]) or ("",)
+        for address, names in entries(text):
             for name in names:
-                self._addresses.setdefault(name.lower(), []).append(address)
+                self._addresses.setdefault(name.lower().rstrip("."), []).append(address)
                 self._names.setdefault(address, []).append(name)
+
+
+def entries(text: bytes) -> Iterator[tuple[str, list[str]]]:
+    """Addresses, in their usual form, and their names. As in the system's own reader, a line whose first word is no address says
+    nothing, and nothing but a line feed ends a line."""
+    for line in text.decode("ascii", "replace").split("\n"):
+        written, *names = spaced_words(line.partition("#")[0]) or ("",)
+        address = _address(written)
+        if address is not None:
+            yield address, names
+
+
+def _address(written: str) -> str | None:
+    family = socket.AF_INET6 if ":" in written else socket.AF_INET
+    try:
+        return socket.inet_ntop(family, socket.inet_pton(family, written))
+    except (OSError, ValueError):
+        return None

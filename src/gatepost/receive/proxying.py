@@ -73,6 +73,9 @@ async def _pairs(session: "Session", command: Command, hosts: str, names: object
     return pairs
 
 
+# What follows takes a value over, or returns False and leaves everything as it was: whoever was refused goes on in this session.
+
+
 def _missing(value: str) -> bool:
     return upper(value) in (_UNAVAILABLE, _LATER)
 
@@ -85,17 +88,21 @@ def _name(facts: Facts, value: str) -> bool:
     if _missing(value):
         facts.client_name, facts.client_name_code = UNKNOWN, _code(value)
         return True
+    if not valid_hostname(value):
+        return False
     facts.client_name = facts.reverse_client_name = value
     facts.client_name_code = facts.reverse_client_name_code = 2
-    return valid_hostname(value)
+    return True
 
 
 def _reverse_name(facts: Facts, value: str) -> bool:
     if _missing(value):
         facts.reverse_client_name, facts.reverse_client_name_code = UNKNOWN, _code(value)
         return True
+    if not valid_hostname(value):
+        return False
     facts.reverse_client_name, facts.reverse_client_name_code = value, 2
-    return valid_hostname(value)
+    return True
 
 
 def _address(value: str) -> str | None:
@@ -107,15 +114,17 @@ def _address(value: str) -> str | None:
 
 
 def _addr(facts: Facts, value: str) -> bool:
-    address = _address(value)
-    facts.client_address = address or UNKNOWN
-    return address is not None
+    if (address := _address(value)) is None:
+        return False
+    facts.client_address = address
+    return True
 
 
 def _destaddr(facts: Facts, value: str) -> bool:
-    address = _address(value)
-    facts.server_address = address or UNKNOWN
-    return address is not None
+    if (address := _address(value)) is None:
+        return False
+    facts.server_address = address
+    return True
 
 
 def _port_value(value: str) -> str | None:
@@ -125,15 +134,17 @@ def _port_value(value: str) -> str | None:
 
 
 def _port(facts: Facts, value: str) -> bool:
-    port = _port_value(value)
-    facts.client_port = port or ""
-    return port is not None
+    if (port := _port_value(value)) is None:
+        return False
+    facts.client_port = port
+    return True
 
 
 def _destport(facts: Facts, value: str) -> bool:
-    port = _port_value(value)
-    facts.server_port = port or ""
-    return port is not None
+    if (port := _port_value(value)) is None:
+        return False
+    facts.server_port = port
+    return True
 
 
 def _helo(facts: Facts, value: str) -> bool:
@@ -142,8 +153,10 @@ def _helo(facts: Facts, value: str) -> bool:
 
 
 def _proto(facts: Facts, value: str) -> bool:
+    if upper(value) not in ("SMTP", "ESMTP"):
+        return False
     facts.protocol_name, facts.esmtp = upper(value), upper(value) == "ESMTP"
-    return upper(value) in ("SMTP", "ESMTP")
+    return True
 
 
 def _login(facts: Facts, value: str) -> bool:
@@ -179,20 +192,26 @@ def _text(field: str, unavailable: str) -> Callable[[Forwarded, str], bool]:
 
 
 def _forwarded_name(forwarded: Forwarded, value: str) -> bool:
+    if not (_untold(value) or valid_hostname(value)):
+        return False
     forwarded.name = UNKNOWN if _untold(value) else value
-    return _untold(value) or valid_hostname(value)
+    return True
 
 
 def _forwarded_addr(forwarded: Forwarded, value: str) -> bool:
     address = UNKNOWN if _untold(value) else _address(value)
-    forwarded.address = address or UNKNOWN
-    return address is not None and (_untold(value) or address != UNKNOWN)
+    if address is None or (address == UNKNOWN and not _untold(value)):
+        return False
+    forwarded.address = address
+    return True
 
 
 def _forwarded_port(forwarded: Forwarded, value: str) -> bool:
     port = "" if _untold(value) else _port_value(value)
-    forwarded.port = port or ""
-    return port is not None and (_untold(value) or port != "")
+    if port is None or (not port and not _untold(value)):
+        return False
+    forwarded.port = port
+    return True
 
 
 _SOURCES: Final = {"LOCAL": "local", "REMOTE": "remote", _UNAVAILABLE: "local"}
@@ -200,8 +219,10 @@ _SOURCES: Final = {"LOCAL": "local", "REMOTE": "remote", _UNAVAILABLE: "local"}
 
 
 def _source(forwarded: Forwarded, value: str) -> bool:
-    forwarded.domain = _SOURCES.get(upper(value), "")
-    return forwarded.domain != ""
+    if upper(value) not in _SOURCES:
+        return False
+    forwarded.domain = _SOURCES[upper(value)]
+    return True
 
 
 _XFORWARD: Final[dict[str, Callable[[Forwarded, str], bool]]] = {

@@ -44,6 +44,7 @@ def left(command: Command, *words: str) -> dict[str, Any]:
         (("-XV-=",), {"envid": "", "verp": "-=", "trace": ""}),
         (("-V-=",), {"envid": "", "verp": "-=", "trace": ""}),
         (("-v",), {"envid": "", "verp": "", "trace": "deliver"}),
+        (("-o", "", "-N", "", "-R", "", "-B", "8bitmime"), {"envid": "", "verp": "", "trace": ""}),
         (("-v", "-v"), {"envid": "", "verp": "", "trace": ""}),
         (("-bv",), {"envid": "", "verp": "", "trace": "verify"}),
     ],
@@ -58,6 +59,8 @@ def test_what_a_submission_asks_for(command: Command, words: tuple[str, ...], fo
         (("-XV", "-f", "", "x@b.test"), "(0): -V option requires non-null sender address"),
         (("-XV+", "-f", "a", "x@b.test"), "-V requires two characters from -=+"),
         (("-f", "a@b.test"), "a@b.test(0): Recipient addresses must be specified on the command line or via the -t option"),
+        (("-b", "", "x@b.test"), "unsupported: -b"),
+        (("-X", "", "x@b.test"), "unsupported: -X"),
         (("-bv", "-v", "x@b.test"), "-v option cannot be used with -bv"),
     ],
 )

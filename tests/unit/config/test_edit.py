@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gatepost.config import edit
 from gatepost.config.layout import WIDTH, fold, service_line
+from gatepost.config.master import parse_master
 from gatepost.config.syntax import parse_main
 
 MAIN = "# head\nmyhostname = a.test\nmydestination = a\n# inner\n  b\n\n  c\nbiff=no\n# tail\n"
@@ -85,3 +86,10 @@ def test_folding_keeps_words_and_width(words: list[str]) -> None:
     folded = fold(" ".join(words))
     assert folded.split() == words
     assert all(len(line) <= WIDTH or len(line.split()) == 1 for line in folded.split("\n"))
+
+
+def test_a_parameter_of_a_service_stands_before_the_end_of_its_options() -> None:
+    (entry,) = parse_master("smtp inet n - y - - smtpd -v -- x\n", "master.cf").services
+    changed = edit.with_parameter(entry, "a", "b")
+    assert changed.arguments == ("-v", "-o", "a=b", "--", "x")
+    assert (dict(changed.settings), edit.with_parameter(changed, "a", None).arguments) == ({"a": "b"}, entry.arguments)

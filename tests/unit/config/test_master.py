@@ -6,6 +6,9 @@ from hypothesis import strategies as st
 
 from gatepost.config.master import ServiceEntry, parse_master
 
+LONG = "9" * 5000
+"""A number that Python does not read."""
+
 
 def only(text: str) -> ServiceEntry:
     read = parse_master(text, "master.cf")
@@ -76,6 +79,8 @@ def test_arguments_after_the_options() -> None:
         ("smtp inet n x n - - smtpd", 'invalid unprivileged field "x" in "smtp inet n x n - - smtpd"'),
         ("smtp inet n - x - - smtpd", 'invalid chroot field "x" in "smtp inet n - x - - smtpd"'),
         ("smtp inet n - n 60x - smtpd", 'invalid wakeup field "60x" in "smtp inet n - n 60x - smtpd"'),
+        (f"smtp inet n - n {LONG} - smtpd", f'invalid wakeup field "{LONG}" in "smtp inet n - n {LONG} - smtpd"'),
+        (f"smtp inet n - n - {LONG} smtpd", f'invalid process_limit field "{LONG}" in "smtp inet n - n - {LONG} smtpd"'),
         ("smtp inet n - n - -1 smtpd", 'invalid process_limit field "-1" in "smtp inet n - n - -1 smtpd"'),
     ],
 )

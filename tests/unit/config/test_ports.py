@@ -24,7 +24,7 @@ def test_a_number_or_a_name(word: str, port: int) -> None:
     assert port_number(word, {**known_ports(DEFAULT), "mine": 7}) == port
 
 
-@pytest.mark.parametrize("word", ["", "nosuchservice", "70000", "-1"])
+@pytest.mark.parametrize("word", ["", "nosuchservice", "70000", "-1", "1" * 5000])
 def test_neither(word: str) -> None:
     with pytest.raises(ValueError, match="unknown service"):
         port_number(word, {})

@@ -111,6 +111,7 @@ MISTAKES = [
     ("pcre", "/a(b/ u", "error in regex at offset 3: missing closing parenthesis"),
     ("pcre", "/[a/ u", "error in regex at offset 2: missing terminating ] for character class"),
     (r"pcre", r"/(b)\2/ u", "error in regex at offset 4: reference to non-existent subpattern"),
+    ("pcre", f"/(a)/ ${'1' * 5000}", 'out of range replacement index "111111111": skipping this rule'),
     ("pcre", "/(a)/ $2", 'out of range replacement index "2": skipping this rule'),
     ("pcre", "/a/!/b/ x", 'unknown regexp option "!": skipping this rule'),
     ("pcre", "/x/q flag", 'unknown regexp option "q": skipping this rule'),

@@ -24,9 +24,14 @@ def test_what_parts_words_and_elements(character: str) -> None:
     assert (elements(f"a{character}b") == ["a", "b"]) is (character in BLANKS)
 
 
-@pytest.mark.parametrize("text", ["", "\u0661", "\u00b2", "\uff11", "1_0", "+1", " 1", "1\n"])
+@pytest.mark.parametrize("text", ["", "\u0661", "\u00b2", "\uff11", "1_0", "+1", " 1", "1\n", "1" * 4301])
 def test_no_number(text: str) -> None:
     assert not is_number(text)
+
+
+def test_what_is_a_number_can_be_read() -> None:
+    assert int("9" * 4300) > 0
+    assert is_number("9" * 4300)
 
 
 @pytest.mark.parametrize(

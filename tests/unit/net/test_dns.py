@@ -127,3 +127,13 @@ def test_hosts_file_is_read_again_after_a_change(tmp_path: Path) -> None:
     assert file.addresses("x") == ()
     now[0] = 1.5
     assert file.addresses("x") == ("192.0.2.1",)
+
+
+def test_hosts_file_is_read_as_the_system_reads_it(tmp_path: Path) -> None:
+    """A word that is no address stands for nothing; an address is known however it is written; only a line feed ends a line."""
+    path = tmp_path / "hosts"
+    path.write_bytes(b"elsewhere.test a\n1.2.3 b\n0:0::1 one\x1ctwo.test\x0bthree One.Dot.\n192.0.2.1\x00 c\n\xff d")
+    file = HostsFile(path, lambda: 0.0)
+    assert {name: file.addresses(name) for name in "abcd"} == dict.fromkeys("abcd", ())
+    assert file.names("::1") == ("one\x1ctwo.test", "three", "One.Dot.")
+    assert file.addresses("one.dot") == file.addresses("THREE.") == ("::1",)

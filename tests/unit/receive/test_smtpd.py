@@ -11,6 +11,7 @@ from gatepost.lookup.port import LookupFailure
 from gatepost.mail.envelope import Recipient
 from gatepost.mail.queue_id import QueueId
 from gatepost.policy.port import PERMIT, Action, Facts, Stage, Verdict
+from gatepost.proto.smtp.client_commands import xtext
 from gatepost.queue.port import NewMessage, QueueUnavailable
 from gatepost.receive.port import Surroundings
 from gatepost.receive.seats import Seats
@@ -319,6 +320,23 @@ def test_xclient_makes_another_client_of_it() -> None:
     scene = stage(surroundings=Surroundings(xclient_hosts=everybody))
     said = asyncio.run(send(scene, b"XCLIENT NAME=a+2Db.test ADDR=192.0.2.77\r\nXCLIENT ADDR=nonsense\r\nQUIT\r\n"))
     assert said[-3:] == ["220 mail.example.test ESMTP Postfix", "501 5.5.4 Bad ADDR syntax: nonsense", "221 2.0.0 Bye"]
+
+
+@pytest.mark.parametrize("name", ["a+0Ab", "under score", "-x.test"])
+def test_what_is_refused_of_a_client_is_not_believed(name: str) -> None:
+    """The session goes on after the 501, and so do log, restrictions and next hop: with what was known before."""
+    refused = [f"NAME={xtext(name.encode()).decode()}", "ADDR=nonsense", "PORT=nonsense", "PROTO=X", "SOURCE=X"]
+    before = b"XFORWARD NAME=orig.test ADDR=192.0.2.9 PORT=25 PROTO=SMTP SOURCE=REMOTE\r\n"
+    scene = stage(surroundings=Surroundings(xforward_hosts=everybody))
+    asyncio.run(send(scene, before + b"".join(f"XFORWARD {one}\r\n".encode() for one in refused[:3] + refused[4:]) + MESSAGE))
+    told = dict(scene.messages[0].envelope.attributes)
+    assert (told["log_client_name"], told["log_client_address"], told["log_client_port"]) == ("orig.test", "192.0.2.9", "25")
+    scene = stage(surroundings=Surroundings(xclient_hosts=everybody))
+    taken = b"XCLIENT NAME=good.test ADDR=192.0.2.9\r\n"
+    refused += [f"REVERSE_{refused[0]}", "DESTADDR=nonsense", "DESTPORT=nonsense"]
+    asyncio.run(send(scene, taken + b"".join(f"XCLIENT {one}\r\n".encode() for one in refused) + MESSAGE))
+    assert scene.messages[0].envelope.attribute("client_name") == "good.test"
+    assert scene.messages[0].envelope.attribute("client_address") == "192.0.2.9"
 
 
 def test_xforward_is_for_the_log_only() -> None:
