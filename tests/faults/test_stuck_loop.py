@@ -132,3 +132,31 @@ def test_a_stopped_worker_is_left_alone(system: System) -> None:
     assert system.send()
     assert _worker(system) == worker
     assert "stuck" not in system.log()
+
+
+# Looks often: each tenth of a second in which the loop does not turn.
+_OFTEN = """\
+import sys
+import gatepost.service.watchdog as watchdog
+from gatepost.cli import main
+
+watchdog.BEAT, watchdog.LATE = 0.03, 0.06
+sys.exit(main())
+"""
+_RULES = "".join(f"/spam{number}.*word{number}/ REJECT\n" for number in range(100))
+
+
+def test_looking_costs_no_worker(sink: Sink) -> None:
+    """Frames come and go while they are written down: whoever looks must not follow one that is gone."""
+    main = {"worker_processes": "1", "header_checks": "regexp:{dir}/rules", "canonical_maps": "regexp:{dir}/rules"}
+    system = System({**main, "local_header_rewrite_clients": "static:all"}, relay=sink.port)
+    (system.folder / "rules").write_text(_RULES)
+    try:
+        subprocess.run([sys.executable, "-c", _OFTEN, "-c", str(system.conf), "start"], env=environment(), check=True, timeout=60)
+        for _ in range(5):
+            system.send(("To: " + "a " * 50000 + "\r\n") * 8 + "Subject: looked at\r\n\r\nx\r\n")
+        assert "the event loop was held" in system.log()
+        assert "killed by signal" not in system.log()
+    finally:
+        system.command("stop")
+        shutil.rmtree(system.folder)

@@ -1,8 +1,10 @@
 """Watching the workers' event loops: what holds one is told, and a worker that is stuck for good is replaced.
 
 A worker's loop beats twice a second: it writes the time into memory that the supervisor shares. Should the next beat be a second
-late, faulthandler writes down where the process is, from a thread that needs no interpreter lock, so that a regular expression or a
-table that keeps that lock is found as well. The worker tells of it when it goes on; the supervisor, where it does not.
+late, an alarm (setitimer(2)) interrupts it, and faulthandler writes down where it is: in the signal handler, which needs no
+interpreter lock, so that a regular expression or a table that keeps that lock is found as well. The worker tells of it when it goes
+on; the supervisor, where it does not. It has to be that thread itself: another one would follow frames that come and go meanwhile,
+into memory that is none any more.
 
 Time in which the process is stopped (a debugger) or waits for a disk does not count: ending it would mend nothing.
 """
@@ -12,8 +14,8 @@ import faulthandler
 import mmap
 import os
 import re
+import signal
 import struct
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,6 +29,7 @@ LOOK = 1.0
 
 _TIME = struct.Struct("d")
 _LONGEST_TRACE = 65536  # octets
+_HEAD = "Stack (most recent call first):\n"
 _FRAMES = 8  # innermost ones that are told
 _FRAME = re.compile(r'  File "(?:[^"]*/)?([^"/]*)", line (\d+) in ([^\n]*)')
 _NOT_RUNNING = "TtD"  # states of proc(5): stopped, traced, waiting for a disk
@@ -41,11 +44,14 @@ class Pulse:
         self._trace = os.memfd_create("gatepost-trace", os.MFD_CLOEXEC)
 
     def beat(self, now: float) -> None:
-        """The loop turns at `now` (monotonic clock, seconds); 0: it is not to be watched, now or any more."""
+        """The loop turns at `now` (monotonic clock, seconds); 0: it is not to be watched, now or any more. From the main thread."""
         _TIME.pack_into(self._time, 0, now)
-        faulthandler.cancel_dump_traceback_later()
         if now:
-            faulthandler.dump_traceback_later(BEAT + LATE, file=self._trace)
+            faulthandler.register(signal.SIGALRM, file=self._trace, all_threads=False)
+            signal.setitimer(signal.ITIMER_REAL, BEAT + LATE)
+        else:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            faulthandler.unregister(signal.SIGALRM)
 
     def last(self) -> float:
         """When the loop turned last; 0 where it is not watched."""
@@ -54,7 +60,7 @@ class Pulse:
 
     def place(self) -> str:
         """Where the main thread was when a beat was late."""
-        return place(os.pread(self._trace, _LONGEST_TRACE, 0).decode("utf-8", "replace"), threading.main_thread().ident or 0)
+        return place(os.pread(self._trace, _LONGEST_TRACE, 0).decode("utf-8", "replace"))
 
     def forget_place(self) -> None:
         os.ftruncate(self._trace, 0)
@@ -65,12 +71,9 @@ class Pulse:
         os.close(self._trace)
 
 
-def place(trace: str, thread: int) -> str:
-    """Where a thread is by faulthandler's words, innermost call first. Whoever wrote them may be anybody: no line ends."""
-    _, found, rest = trace.rpartition(f"Thread 0x{thread:016x}")
-    if not found:
-        return "a place unknown"
-    frames = _FRAME.findall(rest.partition("\n\n")[0])[:_FRAMES]
+def place(trace: str) -> str:
+    """Where a thread is by faulthandler's latest words, innermost call first. Whoever wrote them may be anybody: no line ends."""
+    frames = _FRAME.findall(trace.rpartition(_HEAD)[2])[:_FRAMES]
     told = " < ".join(f"{file}:{line} {function}" for file, line, function in frames)
     return "".join(one if one.isprintable() else "?" for one in told) or "a place unknown"
 
