@@ -80,17 +80,17 @@ class Authenticator:
         """Whether a connection is good for mail of one sender only."""
         return self._by_sender
 
-    async def knows(self, host: str, nexthop: str, sender: str) -> bool:
+    async def knows(self, connection: Connection, sender: str) -> bool:
         """Whether there is a password for this server. Raises LookupFailure."""
-        return await self._credentials(host, nexthop, sender) is not None
+        return await self._credentials(connection, sender) is not None
 
-    async def log_in(self, connection: Connection, nexthop: str, sender: str, *, verified: bool) -> None:
+    async def log_in(self, connection: Connection, sender: str, *, verified: bool) -> None:
         """AUTH, where the server offers it and there are credentials for it. `verified`: the server's certificate is the one that
         policy asked for. Raises NotAuthenticated, Broken, LookupFailure."""
         client = connection.client
         if "AUTH" not in client.offered.keywords:
             return
-        who = await self._credentials(connection.host.name, nexthop, sender)
+        who = await self._credentials(connection, sender)
         if who is None:
             return
         label = connection.host.label
@@ -123,9 +123,10 @@ class Authenticator:
                 text = f"SASL authentication failed; authentication protocol loop with server {label}"
                 raise NotAuthenticated(Outcome(Class.TEMPORARY, "4.7.0", text)) from None
 
-    async def _credentials(self, host: str, nexthop: str, sender: str) -> Credentials | None:
-        keys = (sender, host, nexthop) if self._by_sender and sender else (host, nexthop)
-        for key in keys:
+    async def _credentials(self, connection: Connection, sender: str) -> Credentials | None:
+        """Those for the sender, the host, or the destination that it was found for: no other server is told of them."""
+        own = (sender,) if self._by_sender and sender else ()
+        for key in (*own, connection.host.name, connection.site):
             value = await self._passwords.find(key)
             if value is not None:
                 user, _, password = value.partition(":")

@@ -51,10 +51,12 @@ class FindAddresses(Struct, frozen=True):
 
 
 class Try(Struct, frozen=True):
-    """Connect to `host`. `final`: there is none after it. `plain`: without TLS, which has failed there. Tell `session` when it has
-    said hello, `failed` when it would not, `plainly` where it is to be tried once more without TLS."""
+    """Connect to `host`. `site`: the destination that it was found for, as written, which its TLS policy and password are known by.
+    `final`: there is none after it. `plain`: without TLS, which has failed there. Tell `session` when it has said hello, `failed`
+    when it would not, `plainly` where it is to be tried once more without TLS."""
 
     host: Host
+    site: str
     final: bool
     plain: bool = False
 
@@ -140,12 +142,12 @@ class Plan:
                     return question
             if self._plainly is not None:
                 host, self._plainly = self._plainly, None
-                return Try(host, self._is_last(), plain=True)
+                return Try(host, site.text, self._is_last(), plain=True)
             if self._hosts and self._hosts[0].address in self._tried:
                 del self._hosts[0]
                 continue
             if self._hosts and self._sessions < self._wishes.session_limit:
-                return Try(self._hosts.pop(0), self._is_last())
+                return Try(self._hosts.pop(0), site.text, self._is_last())
             self._next_site()
         return self._stop
 

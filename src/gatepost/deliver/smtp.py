@@ -182,13 +182,13 @@ class SmtpAgent:
 
     async def _open(self, plan: Plan, step: Try, attempt: Attempt) -> Connection | None:
         """A connection that is ready for a transaction; else None, and the plan knows why."""
-        host, nexthop = step.host, attempt.request.nexthop
+        host, site = step.host, step.site
         try:
-            policy = NO_TLS if step.plain or self._tls.idle else await self._tls.find(nexthop, host.name)
+            policy = NO_TLS if step.plain or self._tls.idle else await self._tls.find(site, host.name)
         except (BadTlsPolicy, LookupFailure) as error:
-            plan.failed(Outcome(Class.TEMPORARY, "4.7.5", f"TLS policy lookup for {nexthop}/{host.name}: {error}"))
+            plan.failed(Outcome(Class.TEMPORARY, "4.7.5", f"TLS policy lookup for {site}/{host.name}: {error}"))
             return None
-        connection = await self._connected(plan, host, final=step.final)
+        connection = await self._connected(plan, step)
         if connection is None:
             return None
         insecure, down = False, True
@@ -211,7 +211,7 @@ class SmtpAgent:
             connection.client.usable &= not step.plain  # by others, for whom TLS may do
             return connection
         connection.leave()
-        again = insecure and await self._may_be_plain(host, attempt)
+        again = insecure and await self._may_be_plain(connection, attempt)
         if again:
             plan.plainly(host)
         self._given_up(plan, host, outcome, attempt, final=step.final and not again, down=down)
@@ -226,29 +226,28 @@ class SmtpAgent:
         event = await connection.greeted()
         if event is Event.READY and not wrapped:
             lack = await self._security.hello(connection, policy)
-            if lack and await self._has_password(host, attempt):
+            if lack and await self._has_password(connection, attempt):
                 raise NoSecurity(deferred("4.7.4", f"{lack}; the password for it is not sent in the clear"))
         if client.refusal is None and self._authenticator is not None:
-            nexthop, sender = attempt.request.nexthop, attempt.sender
-            await self._authenticator.log_in(connection, nexthop, sender, verified=policy.level > Level.ENCRYPT)
+            await self._authenticator.log_in(connection, attempt.sender, verified=policy.level > Level.ENCRYPT)
         if client.refusal is None:
             return None
         soften = self._settings.smtp_skip_5xx_greeting and not client.greeted and client.refusal.cls == 5
         return failures.refused(client.refusal, host.label, host.name, soften=soften)
 
-    async def _may_be_plain(self, host: Host, attempt: Attempt) -> bool:
+    async def _may_be_plain(self, connection: Connection, attempt: Attempt) -> bool:
         """Whether a host with which TLS failed, that is not required, may be tried without it: not before the message has waited,
         and never where a password could be said in the clear (TLS_README, "Opportunistic TLS")."""
         waited = attempt.request.probe or attempt.waited >= self._settings.minimal_backoff_time
         try:
-            return waited and not await self._has_password(host, attempt)
+            return waited and not await self._has_password(connection, attempt)
         except LookupFailure:
             return False
 
-    async def _has_password(self, host: Host, attempt: Attempt) -> bool:
+    async def _has_password(self, connection: Connection, attempt: Attempt) -> bool:
         """Whether there is a password for this server. Raises LookupFailure."""
         who = self._authenticator
-        return who is not None and await who.knows(host.name, attempt.request.nexthop, attempt.sender)
+        return who is not None and await who.knows(connection, attempt.sender)
 
     def _remark(self, connection: Connection, attempt: Attempt) -> None:
         """Tell of what was odd about the server's replies."""
@@ -257,8 +256,9 @@ class SmtpAgent:
                 self._emit(Note(self._service, text, "warning"))
             oddities.clear()
 
-    async def _connected(self, plan: Plan, host: Host, *, final: bool) -> Connection | None:
-        """A fresh connection to `host`."""
+    async def _connected(self, plan: Plan, step: Try) -> Connection | None:
+        """A fresh connection to the host of a `step`."""
+        host = step.host
         try:
             dialect = await self._dialect_with(host)
         except LookupFailure:  # the tables have said so in the log
@@ -267,7 +267,9 @@ class SmtpAgent:
         endpoint = Endpoint(host.address, host.port) if host.port else Endpoint(path=os.path.join(self._base, host.address))
         try:
             return await self._connector.connect(
-                lambda: Connection(Client(dialect), self._limits, self._loop, host, final=final, min_rate=self._min_rate),
+                lambda: Connection(
+                    Client(dialect), self._limits, self._loop, host, site=step.site, final=step.final, min_rate=self._min_rate
+                ),
                 endpoint,
                 self._settings.smtp_connect_timeout,
             )
@@ -320,7 +322,7 @@ class SmtpAgent:
             if trouble.fresh and connection.uses > 1:
                 return False
             lost = failures.broken(trouble, host.label, lmtp=self._settings.lmtp)
-            if plan is not None and connection.level is Level.MAY and await self._may_be_plain(host, attempt):
+            if plan is not None and connection.level is Level.MAY and await self._may_be_plain(connection, attempt):
                 plan.plainly(host)
                 connection.final = False
         except BaseException:

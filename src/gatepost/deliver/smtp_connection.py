@@ -44,14 +44,15 @@ class Broken(Exception):
 
 
 class Connection(asyncio.Protocol):
-    """`limits`: seconds to wait, by Stage. `host`: where it leads to; `final`: no other host was left to try when it was
-    opened. `min_rate`: a limit is for a whole reply, and content is to go out at so many octets a second
-    (smtp_per_request_deadline, smtp_min_data_rate); 0: it is for any octet, up to `_PATIENCE` times. `uses`: transactions so far;
-    `opened`: loop time of the connection; `level`: of the TLS that it has."""
+    """`limits`: seconds to wait, by Stage. `host`: where it leads to; `site`: the destination that it was found for, as written
+    (empty: its name); `final`: no other host was left to try when it was opened.
+    `min_rate`: a limit is for a whole reply, and content is to go out at so many octets a second (smtp_per_request_deadline,
+    smtp_min_data_rate); 0: it is for any octet, up to `_PATIENCE` times.
+    `uses`: transactions so far; `opened`: loop time of the connection; `level`: of the TLS that it has."""
 
     __slots__ = (
         "_armed", "_deadline", "_fresh", "_latest", "_limits", "_loop", "_min_rate", "_paused", "_pieces", "_timer", "_transport",
-        "_untold", "_waiter", "_written", "client", "closed", "final", "host", "level", "opened", "uses",
+        "_untold", "_waiter", "_written", "client", "closed", "final", "host", "level", "opened", "site", "uses",
     )  # fmt: skip
 
     def __init__(
@@ -62,10 +63,12 @@ class Connection(asyncio.Protocol):
         host: Host,
         *,
         final: bool,
+        site: str = "",
         min_rate: int = 0,
     ) -> None:
         self.client = client
         self.host = host
+        self.site = site or host.name
         self.final = final
         self.closed = False
         self.uses = 0

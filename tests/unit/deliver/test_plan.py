@@ -54,7 +54,7 @@ def walk(
                     else:
                         found += [Host(mx.host, str(address), plan.port, mx.preference) for address in answer]
                 plan.addresses(found, failed)
-            case Try(host, final):
+            case Try(host, _, final):
                 told.append(host.address + ("!" if final else ""))
                 if host.address in greets.split():
                     plan.session()

@@ -576,6 +576,51 @@ def test_authentication(offered: str, reply: Any, sent: list[str], told: str) ->
     run(scene)
 
 
+def _two_sites(agent_of: Callable[[Bench, Net], SmtpAgent], nexthop: str, offered: str) -> tuple[list[str], list[str]]:
+    """What is reported, and what the second host was sent, where the first one cannot be reached."""
+    told: list[str] = []
+    server = Server({"EHLO": f"250-mx\r\n250 {offered}"})
+
+    async def scene() -> None:
+        net = Net(one=errno.ECONNREFUSED, two=[server])
+        agent = agent_of(Bench(net, smtp_sasl_auth_enable=True, smtp_sasl_security_options="noanonymous"), net)
+        told.extend(f"{r.outcome.enhanced} {r.outcome.text}" for r in await agent.deliver(request(nexthop, ["x@y.test"])))
+
+    run(scene)
+    return told, [command for command in server.commands if command.startswith("AUTH")]
+
+
+@pytest.mark.parametrize(
+    ("nexthop", "fallback", "table", "sent"),
+    [
+        ("[one]:2526", "[two]:2526", "inline:{{[one]:2526 = me:pw}}", []),
+        ("[one]:2526", "[two]:2526", "inline:{{[two]:2526 = me:pw}}", ["AUTH PLAIN AG1lAHB3"]),
+        ("[one]:2526, [two]:2526", "", "inline:{{[one]:2526, [two]:2526 = me:pw}}", []),
+        ("[one]:2526, [two]:2526", "", "inline:{{[two]:2526 = me:pw}}", ["AUTH PLAIN AG1lAHB3"]),
+    ],
+)  # fmt: skip
+def test_a_password_is_for_its_destination_only(nexthop: str, fallback: str, table: str, sent: list[str]) -> None:
+    def agent_of(bench: Bench, net: Net) -> SmtpAgent:
+        return SmtpAgent(
+            msgspec.structs.replace(bench.agent._settings, smtp_fallback_relay=fallback), Names(), net, clock=lambda: 0.0,
+            shuffle=lambda hosts: None, emit=bench.events.append, passwords=Tables(print).maps(table, "smtp_sasl_password_maps"),
+        )  # fmt: skip
+
+    assert _two_sites(agent_of, nexthop, "AUTH PLAIN") == (["2.0.0 250 2.0.0 stored"], sent)
+
+
+@pytest.mark.parametrize(("nexthop", "fallback"), [("[one]:2526", "[two]:2526"), ("[one]:2526, [two]:2526", "")])
+def test_each_destination_has_its_own_tls_policy(nexthop: str, fallback: str) -> None:
+    def agent_of(bench: Bench, net: Net) -> SmtpAgent:
+        return SmtpAgent(
+            msgspec.structs.replace(bench.agent._settings, smtp_fallback_relay=fallback), Names(), net, clock=lambda: 0.0,
+            shuffle=lambda hosts: None, emit=bench.events.append,
+            tls_policies=Tables(print).maps("inline:{{[two]:2526 = encrypt}}", "smtp_tls_policy_maps"),
+        )  # fmt: skip
+
+    assert _two_sites(agent_of, nexthop, "HELP")[0] == ["4.7.4 TLS is required, but was not offered by host two[two]"]
+
+
 def test_lmtp_parameters_have_their_own_names() -> None:
     settings = as_smtp(default(LmtpSettings, lmtp_lhlo_name="lmtp.test", lmtp_tcp_port="2424", lmtp_data_done_timeout=7))
     assert settings.lmtp
