@@ -1,15 +1,13 @@
 """The header section of a message on its way in: checked, rewritten, some dropped, the missing ones added (cleanup(8))."""
 
-import asyncio
 import re
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
 
 from gatepost.events.records import Emit, MessageId, Note
 from gatepost.mail import mime
 from gatepost.mail.header import Header, cut, is_header, split
 from gatepost.mail.header_address import Kind, addresses, external, fold, internal, parse, requoted, scan
-from gatepost.net.turns import Turns
+from gatepost.net.turns import Turns, beside
 from gatepost.receive.cleanup_checks import Checks, Story
 from gatepost.receive.cleanup_rules import Rules
 from gatepost.receive.headers import Role
@@ -18,10 +16,6 @@ from gatepost.routing.routing import Routing
 
 HOPS = "5.4.0 Error: too many hops"
 MAIL_DAEMON = "MAILER-DAEMON"
-_LONG = 8192
-"""Characters of a header whose addresses are found in some milliseconds; a longer one is left to a thread."""
-P = ParamSpec("P")
-T = TypeVar("T")
 _ADDRESSED = Role.SENDER | Role.RECIPIENT
 
 # Addresses in standard form, as most headers write them: nothing that rewriting without tables would touch. Each part begins with
@@ -55,8 +49,7 @@ class HeaderRewriter:
         mapped = self._mapped[place]
         if not mapped and _STANDARD.match(text):
             return header.raw
-        aside = asyncio.to_thread if len(text) > _LONG else _at_once
-        tokens = await aside(parse, text, self._token_limit)
+        tokens = await beside(len(text), parse, text, self._token_limit)
         changed = False
         turns = Turns()
         for token in addresses(tokens):
@@ -71,12 +64,7 @@ class HeaderRewriter:
                 changed = True
         if not changed:
             return header.raw
-        folded = await aside(fold, name, tokens)
-        return folded.replace("\n", "\r\n").encode("utf-8", "surrogateescape") + b"\r\n"
-
-
-async def _at_once(work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-    return work(*arguments, **named)
+        return (await beside(len(text), fold, name, tokens)).replace("\n", "\r\n").encode("utf-8", "surrogateescape") + b"\r\n"
 
 
 class Headers:

@@ -250,8 +250,8 @@ class _Sink:
 
 async def _receive(session: "Session", reader: Reader, sink: _Sink) -> None:
     """Content up to its end. Raises Gone, with the number of octets noted for the log."""
+    turns = Turns()
     try:
-        turns = Turns()
         while isinstance(event := await session.next_event(), DataChunk):
             sink.write(event.data)
             if turns.over():

@@ -10,6 +10,7 @@ from gatepost.lookup import pattern_time
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.address import external
 from gatepost.mail.outcome import Outcome
+from gatepost.net.turns import Turns
 from gatepost.policy.port import PERMIT, Action, Facts, Stage
 from gatepost.proto.smtp import replies
 from gatepost.proto.smtp.commands import UNKNOWN, Verb
@@ -299,13 +300,17 @@ class Session:
         self.reply(f"421 4.3.2 {self.settings.myhostname} Error: server is shutting down")
 
     async def _converse(self) -> None:
-        limit = self.settings.smtpd_hard_error_limit
+        limit, turns = self.settings.smtpd_hard_error_limit, Turns()
         while not self.hangup:
             if self.errors >= limit:
                 self.reply(f"421 4.7.0 {self.settings.myhostname} Error: too many errors")
                 return self.log_end("too many errors")
             if self._to_go and self.idle:
                 return self.dismiss()
+            if not self.connection.unread:
+                turns.begin()
+            elif turns.over():  # thousands of commands may have come in one piece
+                await turns.rest()
             self.connection.new_request()
             try:
                 event = await self.next_event()

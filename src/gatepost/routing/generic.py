@@ -2,6 +2,7 @@
 
 from gatepost.mail.header import Header
 from gatepost.mail.header_address import addresses, external, fold, internal, parse, requoted, scan
+from gatepost.net.turns import Turns, beside
 from gatepost.routing.aliases import AddressMap
 
 # Headers whose addresses are replaced: those of senders and of recipients.
@@ -25,9 +26,12 @@ async def header(table: AddressMap, original: Header) -> bytes:
     if original.key not in HEADERS:
         return original.raw
     name, text = original.text
-    tokens = parse(text)
+    tokens = await beside(len(text), parse, text)
     changed = False
+    turns = Turns()
     for token in addresses(tokens):
+        if turns.over():
+            await turns.rest()
         before = external(token.parts)
         after = requoted(await address(table, internal(token.parts)))
         if after != before:
@@ -35,4 +39,4 @@ async def header(table: AddressMap, original: Header) -> bytes:
             changed = True
     if not changed:
         return original.raw
-    return fold(name, tokens).replace("\n", "\r\n").encode("utf-8", "surrogateescape") + b"\r\n"
+    return (await beside(len(text), fold, name, tokens)).replace("\n", "\r\n").encode("utf-8", "surrogateescape") + b"\r\n"
