@@ -137,7 +137,7 @@ def test_a_stopped_worker_is_left_alone(system: System) -> None:
 # Looks often: each tenth of a second in which the loop does not turn.
 _OFTEN = """\
 import sys
-import gatepost.service.watchdog as watchdog
+import gatepost.service.master.watchdog as watchdog
 from gatepost.cli import main
 
 watchdog.BEAT, watchdog.LATE = 0.03, 0.06

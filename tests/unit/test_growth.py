@@ -304,7 +304,7 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     ),
     "service.walls.walls": (walls._PATH.findall, TEXTS),
     "service.master.watchdog": (
-        lambda text: watchdog.place(f"Thread 0x{1:016x}\n{text}", 1),
+        lambda text: watchdog.place(f"Stack (most recent call first):\n{text}"),
         [lambda n: '  File "' * n, lambda n: '  File "' + "/" * n, lambda n: '  File "a", line 1 in f\n' * n],
     ),
     "proto.smtp.downgrade": (lambda text: [*downgraded([text])], MESSAGES),
