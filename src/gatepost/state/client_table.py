@@ -12,10 +12,9 @@ connections that it holds in each worker. Clients fall into buckets of a few slo
 
 import fcntl
 import hashlib
-import mmap
-import os
 from typing import Final
 
+from gatepost.state.memory import shared
 from gatepost.state.port import Deed
 
 _KEY: Final = 16  # octets of a digest; two clients with one digest are not to be expected
@@ -31,10 +30,8 @@ class ClientTable:
         self.seats = seats
         self._buckets = buckets
         self._slots = slots = buckets * _WAYS
-        self._file = os.memfd_create("anvil", os.MFD_CLOEXEC)
         widths = (_KEY, 8, 4 * len(DEEDS), 2 * seats)
-        os.ftruncate(self._file, slots * sum(widths))
-        self._memory = mmap.mmap(self._file, slots * sum(widths))
+        self._file, self._memory = shared("anvil", slots * sum(widths))
         ends = [slots * sum(widths[:column]) for column in range(len(widths) + 1)]
         view = memoryview(self._memory)
         self._starts = view[ends[1] : ends[2]].cast("d")

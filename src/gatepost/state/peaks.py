@@ -1,8 +1,6 @@
 """The highest counts and rates since they were last told (anvil(8), `anvil_status_update_time`): shared memory, too."""
 
 import fcntl
-import mmap
-import os
 import struct
 import time
 from collections.abc import Iterable
@@ -10,6 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from gatepost.state.memory import shared
 from gatepost.state.port import Deed
 
 Kind = Deed | str
@@ -42,9 +41,7 @@ class Peaks:
     """To be made before the fork of those who share it. A peak that another process is just writing is not waited for."""
 
     def __init__(self) -> None:
-        self._file = os.memfd_create("anvil-peaks", os.MFD_CLOEXEC)
-        os.ftruncate(self._file, _ROW.size * len(_AT))
-        self._memory = mmap.mmap(self._file, _ROW.size * len(_AT))
+        self._file, self._memory = shared("anvil-peaks", _ROW.size * len(_AT))
 
     def see(self, kind: Kind, number: int, client: str, now: float) -> None:
         """Note a number if it is the highest so far."""

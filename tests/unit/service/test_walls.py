@@ -10,6 +10,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import termios
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -106,6 +107,8 @@ ON_X86: dict[str, Callable[[], object]] = {
     "userfaultfd": lambda: _call(323, 1),
     "perf_event_open": lambda: _call(298, 0, 0, -1, -1, 0),
     "a user namespace": _make_user_namespace,
+    "typing on somebody's terminal": lambda: fcntl.ioctl(os.pipe()[0], termios.TIOCSTI, b"x"),
+    "typing on the console": lambda: fcntl.ioctl(os.pipe()[0], termios.TIOCLINUX, b"\2"),
 }
 _SAYS_NO = {"EPERM", "EACCES", "EXDEV", "EAFNOSUPPORT"}
 
@@ -119,6 +122,20 @@ def test_what_is_forbidden(configuration: Configuration, tmp_path: Path, name: s
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers of its system calls")
 def test_calls_that_are_forbidden(configuration: Configuration, name: str) -> None:
     assert _behind(walls.planned(configuration), ON_X86[name]) == "EPERM"
+
+
+def test_no_socket_without_a_file(configuration: Configuration) -> None:
+    """Whoever listens there believes in uids; the file rights of folders that hold sockets do not hold for these."""
+    name = f"\0gatepost-test-{os.getpid()}"
+
+    def connect() -> None:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(name)
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(name)
+        listener.listen()
+        assert _behind(walls.planned(configuration), connect) == "EPERM"
 
 
 def _work_as_a_worker(path: Path) -> None:
@@ -191,6 +208,14 @@ def test_which_folders_are_named(configuration: Configuration, tmp_path: Path) -
     named = set(walls.named_folders(more))
     assert {f"{tmp_path}/tables", f"{tmp_path}/target", f"{tmp_path}/elsewhere", f"{tmp_path}/none"} <= named
     assert not named & {f"{tmp_path}/vmail", f"{tmp_path}/spool", f"{tmp_path}/data"}
+
+
+@pytest.mark.parametrize("value", ["regexp:{{/^Subject: x/ REJECT}}", "texthash:/aliases", "pcre:{{!/^To:/ OK}}"])
+def test_a_file_in_no_folder_does_not_open_all_folders(configuration: Configuration, tmp_path: Path, value: str) -> None:
+    """Nor does a pattern, which begins with a stroke as well."""
+    wall = walls.planned(configuration.with_settings({"header_checks": value}))
+    assert "/" not in wall.read
+    assert _behind(wall, lambda: FORBIDDEN["read a file elsewhere"](tmp_path)) in _SAYS_NO
 
 
 def test_no_walls_where_none_are_wanted(configuration: Configuration, tmp_path: Path) -> None:

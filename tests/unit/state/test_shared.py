@@ -214,3 +214,13 @@ def test_statistics_are_postfix_lines() -> None:
         "statistics: max cache size 4",
     ]
     assert all(len(line.rpartition(" at ")[2]) == len("Oct 27 18:13:50") for line in lines)
+
+
+def test_nobody_cuts_it_short() -> None:
+    """A worker that is taken over: whoever looks at memory whose file has ended is killed, and the supervisor looks."""
+    place = Place()
+    for file in (place.table._file, place.peaks._file):
+        for size in (0, 1 << 30):
+            with pytest.raises(PermissionError):
+                os.ftruncate(file, size)
+    assert place.table.clients(0.0) == 0

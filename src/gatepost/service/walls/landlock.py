@@ -20,7 +20,7 @@ _REMOVE_DIR, _REMOVE_FILE, _MAKE_DIR, _MAKE_FILE, _MAKE_SOCKET = 1 << 4, 1 << 5,
 _REFER, _TRUNCATE = 1 << 13, 1 << 14
 _FIRST = (1 << 14) - 1  # all rights of the second ABI
 _SINCE = {3: _TRUNCATE}
-_SCOPE_SIGNAL = 1 << 1
+_SCOPES = 1 << 0 | 1 << 1  # sockets without a file (abstract ones, unix(7)), signals
 _SCOPES_SINCE = 6
 
 _READ = _READ_FILE | _READ_DIR
@@ -41,13 +41,13 @@ def version() -> int:
 
 def restrict(read: Iterable[str], change: Iterable[str]) -> None:
     """Allow this process, and all that it starts, to read below `read`, to change files below `change`, and no other file; nor to
-    signal processes outside. What is not there, or out of reach already, is passed over. Needs no_new_privs. Raises OSError, also
-    where the kernel has no Landlock."""
+    signal processes outside, or to connect to sockets of theirs that have no file. What is not there, or out of reach already, is
+    passed over. Needs no_new_privs. Raises OSError, also where the kernel has no Landlock."""
     abi = version()
     handled = _FIRST
     for since, right in _SINCE.items():
         handled |= right if abi >= since else 0
-    rules = _RULESET.pack(handled, 0, _SCOPE_SIGNAL if abi >= _SCOPES_SINCE else 0)
+    rules = _RULESET.pack(handled, 0, _SCOPES if abi >= _SCOPES_SINCE else 0)
     ruleset = _call(_CREATE_RULESET, rules, ctypes.c_size_t(len(rules)), 0)
     try:
         for paths, rights in ((read, _READ), (change, _CHANGE)):

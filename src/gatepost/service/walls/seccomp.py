@@ -9,6 +9,7 @@ import ctypes
 import errno
 import functools
 import os
+import termios
 from ctypes import c_int, c_uint, c_uint32, c_uint64, c_void_p
 
 LIBRARY = "libseccomp.so.2"
@@ -27,7 +28,9 @@ FORBIDDEN = (
     "quotactl", "syslog", "ioperm", "iopl", "settimeofday", "clock_settime", "clock_adjtime", "adjtimex", "sethostname",
     "setdomainname", "vhangup",
 )  # fmt: skip
+"""Besides these, what types on a terminal (ioctl_tty(2)): that of an administrator, from which `start --foreground` came."""
 _FAMILIES = frozenset((1, 2, 10, 16))  # AF_UNIX, AF_INET, AF_INET6, AF_NETLINK: getaddrinfo(3) asks for addresses by the last
+_INT = 0xFFFFFFFF  # what the kernel looks at of an ioctl's number
 _FAMILY_LIMIT = 46  # the highest family that there is
 _NEW_NAMESPACES = 0x7E020000  # the CLONE_NEW... flags of clone(2)
 
@@ -73,6 +76,8 @@ def forbid() -> None:
         for bit in range(32):
             if _NEW_NAMESPACES >> bit & 1:
                 _add(library, rules, "clone", errno.EPERM, _Compare(0, _MASKED_EQUAL, 1 << bit, 1 << bit))
+        for request in (termios.TIOCSTI, termios.TIOCLINUX):
+            _add(library, rules, "ioctl", errno.EPERM, _Compare(1, _MASKED_EQUAL, _INT, request))
         for family in set(range(_FAMILY_LIMIT + 1)) - _FAMILIES:
             _add(library, rules, "socket", errno.EAFNOSUPPORT, _Compare(0, _EQUAL, family, 0))
         _add(library, rules, "socket", errno.EAFNOSUPPORT, _Compare(0, _GREATER, _FAMILY_LIMIT, 0))

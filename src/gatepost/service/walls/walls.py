@@ -59,13 +59,20 @@ def planned(configuration: Configuration) -> Wall:
 
 def named_folders(configuration: Configuration) -> Iterator[str]:
     """The folders of all files that main.cf and master.cf name: as written, and where links lead. A folder that is named itself,
-    such as that of mailboxes, is not to be read, unless it holds certificates."""
+    such as that of mailboxes, is not to be read, unless it holds certificates; nor are all folders that there are, for the sake of
+    a file beside them or of what only looks like one (a pattern)."""
     for name, value in _values(configuration):
         for path in _PATH.findall(value):
             if not os.path.isdir(path):
-                yield from dict.fromkeys((os.path.dirname(path), os.path.dirname(os.path.realpath(path))))
+                yield from dict.fromkeys((_folder(path), _folder(os.path.realpath(path))))
             elif name.endswith("CApath"):
                 yield path
+
+
+def _folder(file: str) -> str:
+    """Where a file lies; of one that lies in no folder, itself."""
+    folder = os.path.dirname(file)
+    return file if folder.strip("/") == "" else folder
 
 
 def _values(configuration: Configuration) -> Iterator[tuple[str, str]]:
