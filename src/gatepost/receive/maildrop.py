@@ -7,10 +7,12 @@ the kernel vouches for. All else that a file says is its owner's word: whoever r
 
 import contextlib
 import errno
+import heapq
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +25,9 @@ from gatepost.mail.envelope import Notify, Recipient
 COMPLETE = ".msg"
 LONGEST_ENVELOPE = 1 << 24
 """Octets of the first line of a file."""
+
+AT_ONCE = 100
+"""Files of one user that are taken in before the maildrop is looked at again."""
 
 _NOT_THE_FILE = frozenset({errno.ENOENT, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 _ALL_NOTIFY = Notify.NEVER | Notify.SUCCESS | Notify.FAILURE | Notify.DELAY
@@ -85,15 +90,23 @@ def _write(folder: int, name: str, submission: Submission, content: Iterable[byt
     return final
 
 
-def waiting(maildrop: Path) -> list[Path]:
-    """Complete submissions, oldest first. Raises OSError."""
-    found: list[tuple[int, str]] = []
+def waiting(maildrop: Path, passed_over: Container[str] = ()) -> list[Path]:
+    """Complete submissions, in turn. `passed_over`: paths to leave out. Raises OSError."""
+    files: dict[int, list[tuple[int, str]]] = defaultdict(list)
     with os.scandir(maildrop) as entries:
         for entry in entries:
-            if entry.name.endswith(COMPLETE):
+            if entry.name.endswith(COMPLETE) and entry.path not in passed_over:
                 with contextlib.suppress(FileNotFoundError):
-                    found.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.path))
-    return [Path(path) for _, path in sorted(found)]
+                    status = entry.stat(follow_symlinks=False)
+                    files[status.st_uid].append((status.st_mtime_ns, entry.path))
+    return [Path(path) for path in in_turn(files)]
+
+
+def in_turn(files: Mapping[int, Iterable[tuple[int, str]]]) -> list[str]:
+    """Whose files come next: `files` are (time, path) by owner. Owners take turns, each with the oldest first and with no more than
+    `AT_ONCE` at a time, so that nobody's thousands, however old they claim to be, hold up the mail of others."""
+    turns = (enumerate(heapq.nsmallest(AT_ONCE, of_one)) for of_one in files.values())
+    return [path for _, _, path in sorted((turn, when, path) for of_one in turns for turn, (when, path) in of_one)]
 
 
 class Waiting:

@@ -6,6 +6,7 @@ A file goes when its message is durable in the queue, and not before: a crash in
 import asyncio
 import fcntl
 import os
+import secrets
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -60,7 +61,7 @@ class Pickup:
         self._submit = InternalMail(house, overrides)
         self._restricted = not submission_rights.everybody_may(house.configuration)
         self._lock: int | None = None
-        self._stuck: set[Path] = set()
+        self._stuck: set[str] = set()
         self._again: dict[Path, float] = {}  # when to look again at what was refused for now, in seconds of the monotonic clock
 
     async def run(self) -> None:
@@ -87,9 +88,14 @@ class Pickup:
         return True
 
     async def _look(self) -> None:
-        for path in maildrop.waiting(self._maildrop):
-            if path not in self._stuck and time.monotonic() >= self._again.get(path, 0.0):
-                await self._one(path)
+        """Take in what waits. Anybody may put any number of files there: they are looked for in a thread, and between two of them
+        others have their turn."""
+        now = time.monotonic()
+        self._again = {path: when for path, when in self._again.items() if when > now}
+        passed_over = self._stuck | {str(path) for path in self._again}
+        for path in await asyncio.to_thread(maildrop.waiting, self._maildrop, passed_over):
+            await self._one(path)
+            await asyncio.sleep(0)
 
     async def _one(self, path: Path) -> None:
         """Take in a file, put it off, or set it aside: whatever is wrong with it, the next one has its turn. Raises OSError and
@@ -144,14 +150,18 @@ class Pickup:
         self._warn(f"{path.name}: {why}: tried again later")
 
     def _set_aside(self, path: Path, why: str) -> None:
-        """Out of the way, and kept; what its owner made unmovable is not looked at again, so that it holds up nobody's mail."""
-        try:
-            path.rename(self._house.queue_directory / "corrupt" / path.name)
-        except OSError as error:
-            self._stuck.add(path)
-            self._warn(f"{path.name}: {why}: cannot be set aside: {error.strerror}")
-        else:
-            self._warn(f"{path.name}: {why}: set aside as corrupt/{path.name}")
+        """Out of the way, and kept. A folder of others cannot leave the maildrop, but its name there is ours to change; what stays
+        is not looked at again, so that it holds up nobody's mail."""
+        for aside in (f"corrupt/{path.name}", f"maildrop/{path.name}.{secrets.token_hex(8)}"):
+            try:
+                path.rename(self._house.queue_directory / aside)
+            except OSError as error:
+                failure = error
+            else:
+                self._warn(f"{path.name}: {why}: set aside as {aside}")
+                return
+        self._stuck.add(str(path))
+        self._warn(f"{path.name}: {why}: cannot be set aside: {failure.strerror}")
 
     def _warn(self, text: str) -> None:
         self._house.emit(Note("pickup", text, "warning"))

@@ -148,3 +148,19 @@ def test_a_content_that_cannot_be_read_is_damaged(tmp_path: Path) -> None:
 
     with maildrop.opened(path) as waiting, pytest.raises(maildrop.Damaged, match="Input/output error"):
         list(maildrop.Waiting(Broken(), waiting.submission, 0, 0.0).chunks())
+
+
+def test_users_take_turns() -> None:
+    """However many files one has, and however old they claim to be; each user's own come oldest first."""
+    flood = [(0, f"flood{number:04}") for number in range(5000)]
+    order = maildrop.in_turn({1: flood, 2: [(9, "late"), (8, "early")], 3: []})
+    assert order[:5] == ["flood0000", "early", "flood0001", "late", "flood0002"]
+    assert len(order) == maildrop.AT_ONCE + 2
+
+
+def test_what_is_put_off_holds_up_nothing_of_the_same_user(tmp_path: Path) -> None:
+    for number in range(maildrop.AT_ONCE + 1):
+        (path := tmp_path / f"{number}.msg").touch()
+        os.utime(path, (number, number))
+    put_off = {str(tmp_path / f"{number}.msg") for number in range(maildrop.AT_ONCE)}
+    assert maildrop.waiting(tmp_path, put_off) == [path]

@@ -153,3 +153,42 @@ def test_what_cannot_be_removed_is_taken_in_once(tmp_path: Path, monkeypatch: py
     assert len(house.returned) == 1
     assert any("taken in, but not removed" in event.text for event in house.events if isinstance(event, Note))
     assert len(maildrop.waiting(tmp_path / "maildrop")) == 1
+
+
+def test_many_files_that_are_none_leave_others_their_turn(tmp_path: Path) -> None:
+    """Anybody may make thousands of folders there: no file moves them all before anything else is done."""
+    house = House(tmp_path, NO, soft_bounce=False)
+    for number in range(200):
+        (tmp_path / "maildrop" / f"{number}.msg").mkdir()
+    turns = 0
+
+    async def scenario() -> None:
+        nonlocal turns
+        runner = asyncio.create_task(Pickup(house).run())  # type: ignore[arg-type]
+        async with asyncio.timeout(20):
+            await house.told.wait()
+            while len(house.events) < 200:
+                turns += 1
+                await asyncio.sleep(0)
+        runner.cancel()
+
+    asyncio.run(scenario())
+    assert turns > 90  # in one look there are 100
+
+
+def test_a_folder_that_cannot_leave_is_not_looked_at_again(tmp_path: Path) -> None:
+    """As that of another user, where only its name is ours to change."""
+    house = House(tmp_path, NO, soft_bounce=False)
+    (tmp_path / "corrupt").rmdir()
+    (tmp_path / "maildrop" / "1.msg").mkdir()
+
+    async def scenario() -> None:
+        runner = asyncio.create_task(Pickup(house).run())  # type: ignore[arg-type]
+        async with asyncio.timeout(5):
+            await house.told.wait()
+        runner.cancel()
+
+    asyncio.run(scenario())
+    assert maildrop.waiting(tmp_path / "maildrop") == []
+    [left] = (tmp_path / "maildrop").iterdir()
+    assert f"set aside as maildrop/{left.name}" in str(house.events)
