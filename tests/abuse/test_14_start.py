@@ -261,3 +261,16 @@ def test_a_log_in_a_folder_of_mail_owner_is_opened_as_mail_owner(make: Make, vic
     answer = system.command("start")
     assert answer.returncode == 1
     assert "Permission denied" in answer.stderr
+
+
+def test_a_log_in_a_folder_of_mail_owner_is_rotated_as_mail_owner(make: Make) -> None:
+    """Renamed and compressed: root would follow the links that stand there by then."""
+    system = make({"maillog_file": "{dir}/log/mail.log", "maillog_file_compressor": "{dir}/compress"})
+    (system.folder / "log").mkdir()
+    os.chown(system.folder / "log", _OWNER.pw_uid, _OWNER.pw_gid)
+    (system.folder / "compress").write_text('#!/bin/sh\nid -u > "$1.by"; id -G >> "$1.by"\n')
+    (system.folder / "compress").chmod(0o755)
+    with system:
+        assert system.command("postfix", "logrotate").returncode == 0
+        [told] = (system.folder / "log").glob("*.by")
+        assert told.read_text().split() == [str(_OWNER.pw_uid), str(_OWNER.pw_gid)]

@@ -1,4 +1,5 @@
-"""`gatepost logrotate`, also `postfix logrotate`: the log begins anew, and what was is kept beside it, compressed (MAILLOG_README).
+"""`gatepost logrotate`, also `postfix logrotate`: the log begins anew, and what was is kept beside it, compressed
+(MAILLOG_README). In a folder that is not root's alone this is done as whoever could change it.
 
 Nothing is lost on the way: the old file is compressed only when no process writes to it any more. Workers whose clients stay on
 after the reload write to it until they leave.
@@ -7,12 +8,15 @@ after the reload write to it until they leave.
 import os
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
 from gatepost.config.configuration import Configuration
+from gatepost.service.directories import weakest
+from gatepost.service.privileges import acting_as
 
 _PATIENCE = 400.0  # seconds for retired workers to end
 _LOOK = 0.1
@@ -40,19 +44,27 @@ def rotate(configuration: Configuration, reopen: Callable[[], object], patience:
     log = Path(settings.maillog_file)
     if log.is_relative_to("/dev"):
         raise RotationFailed(f"not rotating '{log}'")
+    uid, gid = weakest(log) if log.parent.is_dir() else (0, 0)
     old = Path(f"{log}.{time.strftime(settings.maillog_file_rotate_suffix)}")
     if old.exists():
         raise RotationFailed(f"logfile '{log}' rotation failed: {old} is there already")
     try:
-        log.rename(old)
+        with acting_as(uid, gid):
+            log.rename(old)
         reopen()
         _wait_until_closed(old, patience)
-        done = subprocess.run([settings.maillog_file_compressor, old], capture_output=True, text=True, check=False)
+        done = _run_as(uid, gid, [settings.maillog_file_compressor, str(old)])
     except OSError as error:
         raise RotationFailed(f"logfile '{log}' rotation failed: {error}") from None
     if done.returncode != 0:
         raise RotationFailed(f"logfile '{log}' rotation failed: {settings.maillog_file_compressor}: {done.stderr.strip()}")
     return old
+
+
+def _run_as(uid: int, gid: int, command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    """Run it as that user where we are root. In a folder of mail_owner, say, root would go wherever links lead."""
+    ids: dict[str, Any] = {"user": uid, "group": gid, "extra_groups": []} if os.geteuid() == 0 and uid else {}
+    return subprocess.run(command, capture_output=True, text=True, check=False, **ids)
 
 
 def _wait_until_closed(file: Path, patience: float) -> None:

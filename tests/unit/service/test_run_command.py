@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 from tests.support.running import lives, wait_for
 
 from gatepost.deliver.privileged import Done, RunCommand
+from gatepost.service.agent import run_command
 from gatepost.service.agent.run_command import LONGEST_OUTPUT, NotStarted, run
 
 LATER = time.monotonic() + 3600
@@ -107,3 +109,14 @@ def test_a_file_may_grow_to_its_limit(tmp_path: Path) -> None:
 def test_what_cannot_be_started(request_: RunCommand, text: str) -> None:
     with pytest.raises(NotStarted, match=text):
         run(request_, iter(()), LATER)
+
+
+def test_a_number_that_is_anothers_by_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look at a session and the kill, a process may end and its number be given to one of somebody else."""
+    sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with subprocess.Popen(sleep, start_new_session=True) as leader, subprocess.Popen(sleep, start_new_session=True) as other:
+        monkeypatch.setattr(run_command, "_members", lambda session: [other.pid])
+        run_command.kill_session(leader.pid)
+        assert leader.wait() == -signal.SIGKILL
+        assert other.poll() is None
+        other.kill()

@@ -124,10 +124,20 @@ def kill_session(leader: int) -> None:
     for _ in range(10):
         members = _members(leader)
         for member in members:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(member, signal.SIGKILL)
+            _kill(member, leader)
         if not members:
             return
+
+
+def _kill(pid: int, session: int) -> None:
+    """Kill a process if it is in that session. Its number may be another's by now: users could make us end what is not theirs."""
+    with contextlib.suppress(ProcessLookupError):
+        process = os.pidfd_open(pid)
+        try:
+            if os.getsid(pid) == session:
+                signal.pidfd_send_signal(process, signal.SIGKILL)
+        finally:
+            os.close(process)
 
 
 def _members(session: int) -> list[int]:
