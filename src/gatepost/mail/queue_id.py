@@ -19,7 +19,7 @@ _PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
 
 def _encode(number: int, base: int, width: int) -> str:
     digits = []
-    while number:
+    while number > 0:  # a damaged record may have any
         number, digit = divmod(number, base)
         digits.append(_ALPHABET[digit])
     return "".join(reversed(digits)).rjust(width, "0")

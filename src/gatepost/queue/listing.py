@@ -1,10 +1,14 @@
-"""The queue as postqueue(1) lists it: for people, and as JSON lines. Row by row: a million queued recipients cost no memory."""
+"""The queue as postqueue(1) lists it: for people, and as JSON lines. Row by row: a million queued recipients cost no memory.
+
+People have terminals, and strangers chose the addresses: what is not printable becomes `?`, as in Postfix.
+"""
 
 import json
 import re
 import time
 from collections.abc import Iterable, Iterator
 
+from gatepost.events.maillog import printable
 from gatepost.mail.address import external
 from gatepost.queue.inspect import ListedMessage
 
@@ -49,14 +53,14 @@ class _Stamps:
 
 def _message(message: ListedMessage, stamps: _Stamps) -> str:
     mark = _MARKS.get(message.queue, "") + ("#" if message.expire else "")
-    sender = external(message.sender) or _EMPTY_SENDER
+    sender = printable(external(message.sender)) or _EMPTY_SENDER
     lines = [f"{str(message.id) + mark:<17} {message.size:>8} {stamps.of(message.id.key)} {sender}\n"]
     for run in message.runs:
         if run.reason:
-            lines.append(f"{'(' + run.reason + ')':>78}\n")
+            lines.append(f"{'(' + printable(run.reason) + ')':>78}\n")
         addresses = "\n".join(run.addresses)
         if not _PLAIN.match(addresses):
-            addresses = "\n".join(map(external, run.addresses))
+            addresses = "\n".join(printable(external(address)) for address in run.addresses)
         lines.append(f"{_INDENT}{addresses.replace(_LINE, _LINE + _INDENT)}\n")
     return "".join(lines)
 

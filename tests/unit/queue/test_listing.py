@@ -45,6 +45,21 @@ def test_a_reason_is_told_once_for_neighbours() -> None:
     assert [line.strip() for line in found[2:7]] == [f"({_REASON})", "a", "b", "(other)", "c"]
 
 
+def test_what_strangers_wrote_does_nothing_to_a_terminal() -> None:
+    """Any client may have chosen an address with control characters, and any server the words of a reason."""
+    runs = (Run("no\x1b]0;t\x07\n", ("\x9b1m@y.test", "ok@y.test", "\u202e@z.test")),)
+    told = "".join(listing.for_people([ListedMessage(_ID, "\x1b[2J@x.test", 1, "deferred", runs)]))
+    assert all(line.isprintable() for line in told.split("\n"))
+    assert '"?[2J"@x.test' in told
+    assert "(no?]0;t??)" in told
+    assert " ok@y.test\n" in told
+
+
+def test_a_damaged_key_has_an_id() -> None:
+    """Whatever stands in a database: to write it down comes to an end."""
+    assert [str(QueueId(key, partition)) for key, partition in ((-5, 1), (5, -1))]
+
+
 def test_json() -> None:
     [line] = listing.as_json([ListedMessage(QueueId(1_000_000, 0), "", 7, "hold", (Run(_REASON, ("q r@d",)), Run("", ("ü",))))])
     assert json.loads(line) == {
