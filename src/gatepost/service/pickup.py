@@ -69,8 +69,8 @@ class Pickup:
         while True:
             pause = _ROUND
             try:
-                if self._lock is not None or self._take_lock():
-                    await self._look()
+                if (self._lock is not None or self._take_lock()) and await self._look() >= maildrop.AT_ONCE:
+                    pause = 0.0  # there is more
             except (OSError, QueueUnavailable) as error:
                 self._warn(f"{self._maildrop}: {error}")
                 pause = _RETRY
@@ -87,15 +87,17 @@ class Pickup:
         self._lock = descriptor
         return True
 
-    async def _look(self) -> None:
-        """Take in what waits. Anybody may put any number of files there: they are looked for in a thread, and between two of them
-        others have their turn."""
+    async def _look(self) -> int:
+        """Take in what waits; how many files. Anybody may put any number there: they are looked for in a thread, and between two of
+        them others have their turn."""
         now = time.monotonic()
         self._again = {path: when for path, when in self._again.items() if when > now}
         passed_over = self._stuck | {str(path) for path in self._again}
-        for path in await asyncio.to_thread(maildrop.waiting, self._maildrop, passed_over):
+        found = await asyncio.to_thread(maildrop.waiting, self._maildrop, passed_over)
+        for path in found:
             await self._one(path)
             await asyncio.sleep(0)
+        return len(found)
 
     async def _one(self, path: Path) -> None:
         """Take in a file, put it off, or set it aside: whatever is wrong with it, the next one has its turn. Raises OSError and
