@@ -17,10 +17,12 @@ DATA = Path(os.environ.get("GATEPOST_DATA", Path(__file__).parents[3] / "shared"
 SAMPLES = DATA / "vectors" / "postfix-config"
 DIRECTORIES = sorted({file.parent for file in SAMPLES.rglob("main.cf")})
 
-# Folder -> why Postfix refuses it, too: templates that a deployment fills in, and a file that is encrypted.
+# Folder -> why Postfix refuses it, too: templates that a deployment fills in, a file that is encrypted, and a list of restrictions
+# with spaces after -o, on which smtpd(8) does not start.
 REFUSED = {
     "Bun+mail/postfix": "missing '=' after attribute name",
     "bloodhunterd+Froxlor-Mail/src/etc/postfix": "bad numerical configuration: message_size_limit = ",
+    "dotink+inKSpot/etc/postfix": "unexpected command-line argument: permit_sasl_authenticated,",
     "foxel+simpleone-mailserver/etc/postfix": "bad numerical configuration: default_process_limit = ",
     "st01tkh+loom-etc/postfix": "missing '=' after attribute name",
 }

@@ -14,6 +14,9 @@ _WITH_VALUE = frozenset("imnorst")
 _TAKE_ARGUMENTS = frozenset({"pipe", "spawn"})
 """Daemons for which the words after the options mean something."""
 
+_CLIENTS = frozenset({"smtp", "lmtp"})
+"""Those that know one argument, `flags=`."""
+
 _BRACES = "write -o { name = value } where there is white space in a value"
 
 
@@ -63,5 +66,9 @@ def refusals(daemon: str, arguments: tuple[str, ...]) -> Iterator[tuple[str, str
         elif option not in _FLAGS | _WITH_VALUE:
             yield f"invalid option -- '{option}'", "remove it"
     end = options_end(arguments)
-    if end < len(arguments) and daemon not in _TAKE_ARGUMENTS:
-        yield f"unexpected command-line argument: {arguments[end]}", _BRACES if end else "remove it"
+    left = [] if daemon in _TAKE_ARGUMENTS else list(arguments[end:])
+    what = "unexpected command-line argument"
+    if daemon in _CLIENTS:
+        what, left = "unknown attribute name", [word for word in left if not word.startswith("flags=")]
+    if left:
+        yield f"{what}: {left[0]}", _BRACES if end else "remove it"

@@ -356,7 +356,7 @@ class SmtpAgent:
                 outcome = UNANSWERED
             report = Report(
                 queued, outcome, host.relay, attempt.started, attempt.connected,
-                connection.uses if connection.uses > 1 else 0, relayed and outcome.ok,
+                connection.uses if connection.uses > 1 else 0, relayed and outcome.ok, relayed=True,
                 reached=Reached.NO if outcome is lost else Reached.YES,
             )  # fmt: skip
             if outcome.cls is Class.TEMPORARY and not connection.final:

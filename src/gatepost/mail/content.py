@@ -97,12 +97,27 @@ class SplicedContent:
         """The first `at_most` octets."""
         return (self.head_octets + self._rest.head(max(at_most - len(self.head_octets), 0)))[:at_most]
 
+    def below(self, head: bytes) -> "SplicedContent":
+        """The same with `head` on top."""
+        return SplicedContent(head + self.head_octets, self._rest)
+
     def read(self) -> bytes:
         """All of it; for contents known to be small."""
         return b"".join(self.chunks())
 
 
 Content = MemoryContent | FileContent | SplicedContent
+
+
+def prepended(head: bytes, content: Content) -> Content:
+    """`content` with `head`, whole lines, on top."""
+    match content:
+        case MemoryContent():
+            return MemoryContent(head + content.data)
+        case FileContent():
+            return SplicedContent(head, content)
+        case SplicedContent():
+            return content.below(head)
 
 
 def line_feeds_only(content_size: int, lines: int) -> int:

@@ -253,7 +253,7 @@ def _action(report: Report) -> str:
         return "delayed"
     if report.expanded:
         return "expanded"
-    return "relayed" if report.relayed or report.relay.endswith("]") or "]:" in report.relay else "delivered"
+    return "relayed" if report.relayed else "delivered"
 
 
 def _delivered(service: str, active: Pass, report: Report, status: str, now: float) -> Delivered:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from gatepost.config.master import ServiceEntry
+from gatepost.deliver.client_flags import FlaggedAgent, client_flags
 from gatepost.deliver.port import Agent, DeliveryRequest, Report
 from gatepost.deliver.smtp import PassOn, SmtpAgent
 from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
@@ -33,7 +34,7 @@ async def smtp_agent(house: "House", entry: ServiceEntry) -> Agent:
     def maps(parameter: str) -> Maps:
         return tables.maps(house.configuration.value(parameter, overrides), parameter)
 
-    return SmtpAgent(
+    agent = SmtpAgent(
         settings,
         house.resolver,
         SocketConnector(
@@ -57,6 +58,8 @@ async def smtp_agent(house: "House", entry: ServiceEntry) -> Agent:
         reply_filter=maps(f"{entry.command}_reply_filter"),
         discard_maps=maps(_DISCARD_MAPS[entry.command]),
     )
+    flags = client_flags(entry.arguments)
+    return FlaggedAgent(agent, flags, entry.command, house.clock, emit) if flags else agent
 
 
 def _best_mx(house: "House", entry: ServiceEntry, emit: Emit) -> PassOn | None:

@@ -75,6 +75,12 @@ def test_what_pipe_is_given_is_its_own(tmp_path: Path) -> None:
     assert refused(tmp_path, "user=nobody argv=/bin/cat", "local") == ["unexpected command-line argument: user=nobody"]
 
 
+@pytest.mark.parametrize("client", ["smtp", "lmtp"])
+def test_what_a_client_is_given(tmp_path: Path, client: str) -> None:
+    assert refused(tmp_path, "-o smtp_tls_loglevel=1 flags=DORX", client) == []
+    assert refused(tmp_path, "flags=O user=nobody", client) == ["unknown attribute name: user=nobody"]
+
+
 def test_the_remedy_for_a_list_with_spaces() -> None:
     assert list(refusals("smtpd", ("-o", "a=b,", "reject"))) == [("unexpected command-line argument: reject", BRACES)]
 

@@ -54,7 +54,7 @@ def by_name(request: DeliveryRequest) -> Sequence[Report]:
     """Answers that the recipients' names ask for."""
     outcomes = {"no": UNKNOWN, "slow": GREYLISTED}
     return [
-        Report(r, outcomes.get(r.recipient.address.partition("@")[0], sent("ok")), "mx.test[192.0.2.1]:25")
+        Report(r, outcomes.get(r.recipient.address.partition("@")[0], sent("ok")), "mx.test[192.0.2.1]:25", relayed=True)
         for r in request.recipients
     ]
 
