@@ -10,7 +10,7 @@ from gatepost.config.faults import Fault
 OWNERS = ("mail_owner", "default_privs")
 _REMEDIES: Mapping[str, str] = {
     "mail_owner": "name a user that owns nothing but the queue; only `gatepost demo` runs as root",
-    "default_privs": "name a user that owns nothing, such as nobody",
+    "default_privs": "give one of them another user, and default_privs one that owns nothing",
 }
 
 
