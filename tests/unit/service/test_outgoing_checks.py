@@ -92,7 +92,7 @@ class _Public:
 PUBLIC: Any = _Public()
 
 
-@pytest.mark.parametrize("count", [10, 300_000])
+@pytest.mark.parametrize("count", [10, 150_000])
 def test_no_header_is_too_far_down(tmp_path: Path, count: int) -> None:
     """A section of more than a megabyte is checked to its end, and what it says of the body holds."""
     padding = b"X: y\r\n\tz\r\n" * count
@@ -103,7 +103,7 @@ def test_no_header_is_too_far_down(tmp_path: Path, count: int) -> None:
 
 
 def test_a_header_section_of_a_file_is_rewritten_to_its_end(tmp_path: Path) -> None:
-    padding, body = b"X: y\r\n" * 300_000, b"\r\nFrom: secret@a.test\r\n"
+    padding, body = b"X: y\r\n" * 180_000, b"\r\nFrom: secret@a.test\r\n"
     for head in (b"", padding):
         content = head + b"From: secret@a.test\r\nTo: b@b.test\r\n" + body
         (tmp_path / "message").write_bytes(content)
