@@ -50,7 +50,7 @@ def test_what_is_known_to_be_missing_is_served_with_a_warning() -> None:
         assert system.greets()
 
 
-@pytest.mark.parametrize("kind", ["ldap", "mysql", "pgsql", "sqlite", "memcache", "socketmap", "tcp", "nis"])
+@pytest.mark.parametrize("kind", ["ldap", "mysql", "pgsql", "sqlite", "memcache", "socketmap", "tcp"])
 def test_mail_that_needs_a_table_of_a_missing_type_waits(kind: str) -> None:
     main = {"virtual_alias_maps": f"{kind}:nowhere", "virtual_alias_domains": "alias.example"}
     with System(main) as system:

@@ -43,7 +43,7 @@ _WRITTEN = {
 TABLE_PARAMETERS: Mapping[str, frozenset[str]] = {kind: frozenset(names.split()) for kind, names in _WRITTEN.items()}
 """Table type to the names that its configuration may set."""
 
-MISSING_TYPES = frozenset({*TABLE_PARAMETERS, "nis", "nisplus", "socketmap", "tcp"})
+MISSING_TYPES = frozenset({*TABLE_PARAMETERS, "nisplus", "socketmap", "tcp"})
 """Table types that nothing here can open yet: whoever asks such a table gets no answer, and mail waits."""
 
 _MISSING = re.compile(rf"(?:^|[\s,{{:])({'|'.join(sorted(MISSING_TYPES))}):(?=[^\s,{{}}])", re.ASCII)

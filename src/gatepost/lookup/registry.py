@@ -35,6 +35,7 @@ TABLE_TYPES: Mapping[str, Opener] = {
     "inline": _lazy("inline"),
     "internal": _lazy("internal"),
     "lmdb": _lazy("indexed"),
+    "nis": _lazy("nis"),
     "pcre": _lazy("pcre"),
     "pipemap": _lazy("pipemap"),
     "proxy": _lazy("proxy"),

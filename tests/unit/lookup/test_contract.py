@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support.drive import drive
 
-from gatepost.lookup import indexed
+from gatepost.lookup import indexed, nis
 from gatepost.lookup.port import LookupFailure, Table, Unavailable
 from gatepost.lookup.registry import TABLE_TYPES, Tables
 
@@ -44,7 +44,7 @@ CASES: dict[str, tuple[Callable[[Path], str], bool]] = {
 }
 KEYS = {"cidr": "192.0.2.1"}
 # Types without a table of ours to ask: the system's, an empty one, one that fails.
-ELSEWHERE = {"environ", "fail", "internal", "unix"}
+ELSEWHERE = {"environ", "fail", "internal", "nis", "unix"}
 
 
 def _open(kind: str, directory: Path) -> Table:
@@ -111,6 +111,25 @@ def test_the_system() -> None:
     assert asyncio.run(ask("unix:group.byname", "root")).startswith("root:x:0:")
     assert asyncio.run(ask("unix:passwd.byname", "no such user")) == ""
     assert asyncio.run(ask("internal:x", "key")) == ""
+
+
+def test_a_host_in_no_nis_domain_finds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default of alias_maps has such a table, in Postfix too: mail to local names must not wait for it."""
+    monkeypatch.setattr(nis, "domain", lambda: "")
+    warnings: list[str] = []
+    assert drive(Tables(warnings.append, strict=True).open("nis:mail.aliases").lookup("root")) is None
+    assert warnings == ["dict_nis_init: NIS domain name not set - NIS lookups disabled"]
+
+
+def test_a_nis_domain_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nis, "domain", lambda: "example")
+    with pytest.raises(Unavailable, match=r"unsupported dictionary type: nis \(domain example\)"):
+        Tables(pytest.fail, strict=True).open("nis:mail.aliases")
+
+
+def test_the_nis_domain_is_the_kernels() -> None:
+    said = Path("/proc/sys/kernel/domainname").read_text().strip()
+    assert nis.domain() == ("" if said == "(none)" else said)
 
 
 def test_types_that_are_missing_are_known_to_be() -> None:
