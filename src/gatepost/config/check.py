@@ -24,7 +24,7 @@ from gatepost.config.values import split
 def _has_port(name: str) -> bool:
     try:
         return bool(socket.getservbyname(name, "tcp"))
-    except OSError:
+    except (OSError, ValueError):  # ValueError: an octet that is not UTF-8
         return False
 
 

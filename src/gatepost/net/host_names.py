@@ -25,7 +25,7 @@ def numeric_address(name: str) -> str | None:
         if ":" in name:
             return socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, name))
         return socket.inet_ntoa(socket.inet_aton(name)) if _OF_NUMBERS.fullmatch(name) else None
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL, or an octet that is not UTF-8
         return None
 
 

@@ -80,3 +80,8 @@ def test_service_written_twice(tmp_path: Path) -> None:
 def test_domain_of_two_classes(tmp_path: Path) -> None:
     main = "mydestination = a.test\nvirtual_mailbox_domains = b.test, a.test\n"
     assert told(tmp_path, main) == [("main.cf", 4, "do not list domain a.test in BOTH mydestination and virtual_mailbox_domains")]
+
+
+def test_no_name_of_a_port_is_too_odd_to_be_looked_up() -> None:
+    assert System().has_port("smtp")
+    assert not System().has_port("no\udcff")

@@ -30,6 +30,8 @@ from gatepost.net.host_names import is_written_address, numeric_address, valid_h
         ("::", "::", True),
         ("١.٢.٣.٤", None, False),
         ("1.2.3.4\0", None, False),
+        ("::1\0", None, False),
+        ("::\udcff", None, False),
     ],
 )
 def test_addresses(name: str, address: str | None, written: bool) -> None:
