@@ -1,6 +1,5 @@
 """The text of lists of recipients: members of an alias, lines of a .forward file or an :include: list (aliases(5))."""
 
-import asyncio
 import re
 from collections.abc import Iterator
 from itertools import islice
@@ -8,6 +7,7 @@ from typing import Final
 
 from gatepost.mail.ascii_text import SPACE
 from gatepost.mail.header_address import addresses, internal, parse
+from gatepost.net.turns import beside
 
 _LINE: Final = re.compile(r"[^\n]+")
 
@@ -29,12 +29,11 @@ def words(data: bytes) -> Iterator[str]:
 
 MOST: Final = 100_000
 """Recipients of one list; with more, the mail waits."""
-_LONG: Final = 16384  # octets that are read in a few milliseconds
 
 
 async def all_of(listed: Iterator[str], size: int) -> list[str] | None:
     """What is listed in `size` octets; None for more than MOST. A long list is read by a thread, so that the loop goes on."""
-    found = await asyncio.to_thread(list, islice(listed, MOST + 1)) if size > _LONG else list(listed)
+    found = await beside(size, list, islice(listed, MOST + 1))
     return found if len(found) <= MOST else None
 
 

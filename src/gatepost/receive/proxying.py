@@ -1,6 +1,6 @@
 """XCLIENT and XFORWARD: what a trusted neighbour tells of the client before it (XCLIENT_README, XFORWARD_README)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import TYPE_CHECKING, Final
 
 from gatepost.mail.ascii_text import is_number, spaced_words, upper
@@ -49,7 +49,7 @@ async def xforward(session: "Session", command: Command) -> bool:
     return True
 
 
-async def _pairs(session: "Session", command: Command, hosts: str, names: object) -> list[tuple[str, str]] | str:
+async def _pairs(session: "Session", command: Command, hosts: str, names: Container[str]) -> list[tuple[str, str]] | str:
     """The decoded attributes, or the reply that refuses them."""
     if session.transaction is not None:
         return "503 5.5.1 Error: MAIL transaction in progress"
@@ -67,7 +67,7 @@ async def _pairs(session: "Session", command: Command, hosts: str, names: object
         value = xtext(raw)
         if value is None:
             return f"501 5.5.4 Bad attribute value syntax: {printable(raw)[:100]}"
-        if upper(name) not in names:  # type: ignore[operator]
+        if upper(name) not in names:
             return f"501 5.5.4 Bad {command.verb} attribute name: {printable(name)[:100]}"
         pairs.append((upper(name), value))
     return pairs

@@ -16,10 +16,11 @@ _PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS = 38
 _LINUX_CAPABILITY_VERSION_3 = 0x20080522  # capget(2)
 
+_libc = ctypes.CDLL(None, use_errno=True)
+
 
 def _prctl(option: int, value: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(option, value, 0, 0, 0):
+    if _libc.prctl(option, value, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl")
 
 
@@ -34,7 +35,7 @@ def die_with_parent(parent: int) -> None:
 
 
 def gain_no_privileges() -> None:
-    """From now on no program that this process starts gains any, set-id or not; walls can be put up only then."""
+    """From now on no program that this process or a child of it starts gains any, set-id or not; walls can be put up only then."""
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
@@ -49,7 +50,7 @@ def become(owner: str) -> None:
     os.initgroups(user.pw_name, user.pw_gid)
     os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
     os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    gain_no_privileges()
 
 
 @contextlib.contextmanager
@@ -77,13 +78,8 @@ class _CapabilityHeader(ctypes.Structure):
 
 def _give_up_capabilities() -> None:
     """Empty all capability sets of this process (capabilities(7)): what is left of root is the ownership of its files."""
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    gain_no_privileges()
     _set_capabilities(0)
-
-
-def gain_nothing() -> None:
-    """Have no program that this process or a child of it runs gain privileges by set-user-id or the like, for good."""
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
 # Capabilities by number (linux/capability.h).
@@ -104,9 +100,8 @@ def keep_capabilities(own: Iterable[int], of_programs: Iterable[int]) -> None:
 
 def _set_capabilities(mask: int) -> None:
     """Make `mask` the effective and permitted set of this process, and nothing inheritable."""
-    libc = ctypes.CDLL(None, use_errno=True)
     header = _CapabilityHeader(_LINUX_CAPABILITY_VERSION_3, 0)
     low, high = mask & 0xFFFFFFFF, mask >> 32
     sets = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)
-    if libc.capset(ctypes.byref(header), sets):
+    if _libc.capset(ctypes.byref(header), sets):
         raise OSError(ctypes.get_errno(), "capset")

@@ -1,7 +1,7 @@
 """The agent: the only process with privileges at run time. It writes mailboxes, reads lists of recipients and runs commands, each
 as the user whose they are, as far as its allow-list grants that (grants.py), and does nothing else: no message is interpreted here.
 
-One thread a connection, plain blocking calls (agent_files.py, run_command.py). Threads are bounded, and so is what is done at one
+One thread a connection, plain blocking calls (files.py, run_command.py). Threads are bounded, and so is what is done at one
 time for one user: whoever comes when there is no room is told to try later, and the agent lives on.
 """
 
@@ -48,13 +48,12 @@ _PAUSE = 0.1  # seconds after a failure to accept
 _SILENCE = 60.0  # seconds that a worker may take between two pieces of a content
 
 
-# What the agent needs of root's powers: to become others, to give them the mailboxes that it makes in a spool of root's, to end
-# and to
-# lock up their commands. It reads and writes no file that its user of the moment may not.
+# What the agent needs of root's powers: to become others, to give them the mailboxes that it makes in a spool of root's, to end and
+# to lock up their commands. It reads and writes no file that its user of the moment may not.
 _NEEDED = frozenset((privileges.CHOWN, privileges.KILL, privileges.SETGID, privileges.SETUID, privileges.SYS_CHROOT))
 
-# What set-user-id programs get that commands run (maildrop, procmail, sudo): what delivery may need, nothing that changes the
-# system.
+# What set-user-id programs get that commands run (maildrop, procmail, sudo): what delivery may need, and nothing that
+# changes the system.
 _FOR_COMMANDS = _NEEDED | {
     privileges.AUDIT_WRITE, privileges.DAC_OVERRIDE, privileges.DAC_READ_SEARCH, privileges.FOWNER, privileges.FSETID,
     privileges.NET_BIND_SERVICE, privileges.SYS_RESOURCE,
@@ -81,7 +80,7 @@ def run(inheritance: Inheritance) -> None:
     if os.getuid() == 0:
         os.setgroups([])
         if inheritance.grants.no_new_privileges:
-            privileges.gain_nothing()
+            privileges.gain_no_privileges()
         privileges.keep_capabilities(_NEEDED, _FOR_COMMANDS)
     room = min(run_command.raise_limits() // _DESCRIPTORS, _MOST_CONNECTIONS)
     desk = Desk(inheritance.grants, Slots(room, max(room // 2, 1)))
