@@ -10,7 +10,7 @@ from gatepost.policy.port import Stage, Step
 
 # RFC 3463 §2: class.subject.detail
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)", re.ASCII)
-_CODE = re.compile(r"([45]\d\d)(?=\s|$)", re.ASCII)
+_CODE = re.compile(r"([45]\d\d)(?=\s+\S)", re.ASCII)
 _HEADER = re.compile(r"[!-9;-~]+[ \t]*:")
 
 
@@ -60,16 +60,16 @@ def _unusable(e: Evaluation, table: Table, key: str, subject: Subject, why: str)
 
 async def obey(e: Evaluation, table: str, key: str, value: str, subject: Subject) -> Decision:
     """Carry out an access(5) right-hand side, also where a policy server said it (then `table` names that server)."""
-    value = value.strip(SPACE)
+    if is_number(value):
+        return PERMIT  # what pop-before-smtp schemes leave behind
+    said, value = value, value.strip(SPACE)
     if not value:
-        e.warn(f"access table {table} entry {key} has empty value")
+        e.warn(f"access table {table} entry {said} has empty value")  # sic: Postfix names what is empty
         return DUNNO
     hit = Hit(table, key, value, subject)
     verb = _VERBS.get(upper(hit.verb))
     if verb is not None:
         return verb(e, hit)
-    if is_number(value):
-        return PERMIT  # what pop-before-smtp schemes leave behind
     if code := _CODE.match(value):
         return _reply(e, int(code[1]), "4.7.1" if value[0] == "4" else "5.7.1", hit)
     return await _restrictions(e, hit, value)

@@ -143,7 +143,7 @@ class PolicyService:
             except (OSError, ProtocolError) as problem:
                 self._report(problem, last=attempt == tries)
             else:
-                if action := reply.get("action"):
+                if (action := reply.get("action")) is not None:
                     return action
                 self._warn(f"missing attribute action in input from {self._name}")
                 if attempt == tries:

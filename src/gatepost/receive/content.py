@@ -44,10 +44,10 @@ class Ending:
 async def data(session: "Session", command: Command) -> bool:
     """DATA: the content follows."""
     transaction = session.transaction
+    if session.chunking:
+        return session.refuse("503 5.5.1 Error: DATA after BDAT")
     if transaction is None:
         return session.refuse("503 5.5.1 Error: need RCPT command")
-    if transaction.chunking:
-        return session.refuse("503 5.5.1 Error: DATA after BDAT")
     if not transaction.recipients:
         return session.refuse(_no_recipients(session))
     if command.argument:
@@ -55,7 +55,8 @@ async def data(session: "Session", command: Command) -> bool:
     if not await _data_allowed(session, transaction):
         return False
     session.reply("354 End data with <CR><LF>.<CR><LF>")
-    reader = DataReader(session.line_ends, blank_cr=session.settings.cleanup_replace_stray_cr_lf)
+    settings = session.settings
+    reader = DataReader(session.line_ends, blank_cr=settings.cleanup_replace_stray_cr_lf, line_limit=settings.line_length_limit)
     session.connection.core.read_data(reader)
     sink = _Sink(session, await _open_intake(session, transaction))
     await _receive(session, reader, sink)
@@ -83,11 +84,12 @@ async def bdat(session: "Session", command: Command) -> bool:
         case [size, "LAST"] if _is_chunk_size(size):
             last = True
         case _:
-            session.note(f"malformed BDAT command syntax from {session.facts.client}: {printable(command.line)[:100]}", "warning")
+            said = f"{session.facts.client}: {printable(command.line)[:100]}"
+            session.note(f"{_queue_id(session)}: malformed BDAT command syntax from {said}", "warning")
             return session.refuse("521 5.5.4 Syntax: BDAT count [LAST]")
     if last:
         _answer_for_each_recipient(session)
-    refusal = await _chunk_refused(session, int(size))
+    refusal = await _chunk_refused(session, int(size), last)
     if refusal is not None:
         return await _skip_chunk(session, int(size), last, refusal)
     assert session.transaction is not None
@@ -99,13 +101,20 @@ def _is_chunk_size(word: str) -> bool:
     return is_number(word) and int(word) < 1 << 63
 
 
-async def _chunk_refused(session: "Session", size: int) -> str | None:
+def _queue_id(session: "Session") -> str:
+    return session.facts.queue_id or "NOQUEUE"
+
+
+async def _chunk_refused(session: "Session", size: int, last: bool) -> str | None:
     """The reply that refuses the chunk; empty where the client has been told already."""
     transaction, limit = session.transaction, session.settings.message_size_limit
+    if not size and not last:  # says nothing; whoever sends one after the other would be answered for ever
+        session.note(f"{_queue_id(session)}: null BDAT request from {session.facts.client}", "warning")
+        return "551 5.7.1 Null BDAT request"
+    if session.spoiled:
+        return f"551 5.0.0 Discarded {size} bytes after earlier error"
     if transaction is None:
         return "503 5.5.1 Error: need RCPT command"
-    if transaction.spoiled:
-        return f"551 5.0.0 Discarded {size} bytes after earlier error"
     if not transaction.recipients:
         return _no_recipients(session)
     if transaction.bdat is None and not await _data_allowed(session, transaction):
@@ -123,8 +132,8 @@ async def _skip_chunk(session: "Session", size: int, last: bool, refusal: str) -
         pass
     if refusal:
         session.reply(refusal)
-    if session.transaction is not None and (session.transaction.recipients or session.transaction.spoiled):
-        session.transaction.spoiled = True
+    session.spoiled = True
+    if session.transaction is not None:
         session.transaction.abort()
     if last:
         session.repeats = 1
@@ -136,7 +145,13 @@ async def _take_chunk(session: "Session", transaction: Transaction, size: int, l
     reader = transaction.bdat
     if reader is None:
         binary = transaction.sender.encoding == "binary"
-        reader = BdatReader(session.line_ends, blank_cr=session.settings.cleanup_replace_stray_cr_lf, binary=binary)
+        settings = session.settings
+        reader = BdatReader(
+            session.line_ends,
+            blank_cr=settings.cleanup_replace_stray_cr_lf,
+            binary=binary,
+            line_limit=settings.line_length_limit,
+        )
         transaction.bdat = reader
         await _open_intake(session, transaction)
     assert transaction.intake is not None
@@ -196,9 +211,9 @@ async def _open_intake(session: "Session", transaction: Transaction) -> Intake:
 async def _rewrite_context(session: "Session") -> str:
     """Whose mail it is where headers are completed: as XFORWARD SOURCE told, else as the client is one of ours or not
     (local_header_rewrite_clients)."""
-    if session.forwarded is not None and session.forwarded.domain:
-        return session.forwarded.domain
-    return "local" if await session.client_is("local_rewrite") or session.facts.sasl_username else "remote"
+    if session.forwarded is not None and session.forwarded.context:
+        return session.forwarded.context
+    return "local" if await session.client_is("local_rewrite") else "remote"
 
 
 class _Nothing(Struct, frozen=True):

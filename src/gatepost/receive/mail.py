@@ -32,6 +32,8 @@ async def mail(session: "Session", command: Command) -> bool:
         return session.refuse("503 5.5.1 Error: send HELO/EHLO first")
     if session.transaction is not None:
         return session.refuse("503 5.5.1 Error: nested MAIL command")
+    if session.chunking:
+        return session.refuse("503 5.5.1 Error: MAIL after BDAT")
     argument = grammar.words(command.argument)
     if len(argument) < 2 or upper(argument[0]) != "FROM:":
         return session.refuse("501 5.5.4 Syntax: MAIL FROM:<address>")
@@ -88,12 +90,13 @@ def open_queue_file(session: "Session", transaction: Transaction) -> None:
     """The message gets its queue id, and the log says whose it is."""
     transaction.queue_id = session.service.new_id()
     facts, forwarded = session.facts, session.forwarded
+    of_client = forwarded is not None and forwarded.of_client
     facts.queue_id = str(transaction.queue_id)
     session.emit(
         Accepted(
             service="smtpd", queue_id=facts.queue_id, client=facts.client, sasl_method=facts.sasl_method,
             sasl_username=facts.sasl_username, sasl_sender=facts.sasl_sender,
-            orig_queue_id=forwarded.ident if forwarded else "", orig_client=forwarded.client if forwarded else "",
+            orig_queue_id=forwarded.ident if forwarded else "", orig_client=forwarded.client if forwarded and of_client else "",
         )
     )  # fmt: skip
 
@@ -169,8 +172,12 @@ def _body(session: "Session", value: str, values: _Values) -> str | None:
     return None
 
 
+def _smtputf8_offered(session: "Session") -> bool:
+    return session.settings.smtputf8_enable and "SMTPUTF8" not in session.ehlo_discard
+
+
 def _smtputf8(session: "Session", value: str, values: _Values) -> str | None:
-    if not session.settings.smtputf8_enable:
+    if not _smtputf8_offered(session):
         return _UNSUPPORTED
     values["smtputf8"] = True
     return None
@@ -237,7 +244,7 @@ async def rcpt(session: "Session", command: Command) -> bool:
     transaction, settings, facts = session.transaction, session.settings, session.facts
     if transaction is None:
         return session.refuse("503 5.5.1 Error: need MAIL command")
-    if transaction.chunking:
+    if session.chunking:
         return session.refuse("503 5.5.1 Error: RCPT after BDAT")
     argument = grammar.words(command.argument)
     if len(argument) < 2 or upper(argument[0]) != "TO:":
@@ -312,10 +319,10 @@ def _notification(session: "Session", parameters: list[str]) -> tuple[int, str] 
 
 
 def notify_bits(value: str) -> int:
-    """The bits of a NOTIFY value, 0 where it is malformed (NEVER stands alone)."""
+    """The bits of a NOTIFY value, 0 where it is malformed (NEVER stands alone). Empty members count for nothing, as in Postfix."""
     bits = 0
     for word in upper(value).split(","):
-        bit = _NOTIFY.get(word)
+        bit = _NOTIFY.get(word) if word else 0
         if bit is None:
             return 0
         bits |= bit
@@ -328,7 +335,7 @@ async def vrfy(session: "Session", command: Command) -> bool:
     if settings.disable_vrfy_command:
         return session.refuse("502 5.5.1 VRFY command is disabled")
     argument = grammar.words(command.argument)
-    if settings.smtputf8_enable and len(argument) > 1 and upper(argument[-1]) == "SMTPUTF8":
+    if _smtputf8_offered(session) and len(argument) > 1 and upper(argument[-1]) == "SMTPUTF8":
         argument.pop()
     if not argument:
         return session.refuse("501 5.5.4 Syntax: VRFY address" + (" [SMTPUTF8]" if settings.smtputf8_enable else ""))

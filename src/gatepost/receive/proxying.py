@@ -1,18 +1,22 @@
 """XCLIENT and XFORWARD: what a trusted neighbour tells of the client before it (XCLIENT_README, XFORWARD_README)."""
 
-from collections.abc import Callable, Container
-from typing import TYPE_CHECKING, Final
+import ipaddress
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from msgspec import structs
 
 from gatepost.mail.ascii_text import is_number, spaced_words, upper
 from gatepost.policy.port import Facts
 from gatepost.proto.smtp.grammar import printable, xtext
 from gatepost.proto.smtp.server import Command
-from gatepost.receive.peer import UNKNOWN, plain_address, valid_address, valid_hostname
+from gatepost.receive.peer import UNKNOWN, plain_address, valid_hostname
 from gatepost.receive.transaction import Forwarded
 
 if TYPE_CHECKING:
     from gatepost.receive.session import Session
 
+_Told = TypeVar("_Told")
 _UNAVAILABLE: Final = "[UNAVAILABLE]"
 _LATER: Final = "[TEMPUNAVAIL]"
 _LONGEST: Final = 255
@@ -21,15 +25,19 @@ _NEUTERED: Final = str.maketrans(dict.fromkeys(' <>()\\";:@\t', "?"))
 
 async def xclient(session: "Session", command: Command) -> bool | None:
     """XCLIENT: this session becomes that of another client, and begins anew; so it is not counted as a success."""
-    pairs = await _pairs(session, command, "xclient_hosts", _XCLIENT.keys())
-    if isinstance(pairs, str):
-        return session.refuse(pairs)
-    facts = session.facts
-    facts.helo_name = None
-    facts.protocol_name, facts.esmtp = "SMTP", False
-    for name, value in pairs:
-        if not _XCLIENT[name](facts, value):
-            return session.refuse(f"501 5.5.4 Bad {name} syntax: {printable(value)[:100]}")
+    refusal = await _not_now(session, command, "xclient_hosts")
+    if refusal is not None:
+        return session.refuse(refusal)
+    facts, given = session.facts, set[str]()
+    for word in spaced_words(command.argument):  # each counts, also where a later one is wrong
+        name, refusal = _taken(word, "XCLIENT", _XCLIENT, facts)
+        if refusal is not None:
+            return session.refuse(refusal)
+        given.add(name)
+    if "HELO" not in given:
+        facts.helo_name = None
+    if "PROTO" not in given:
+        facts.protocol_name, facts.esmtp = "SMTP", False
     session.client_lists.clear()
     await session.greet()
     return None
@@ -37,46 +45,53 @@ async def xclient(session: "Session", command: Command) -> bool | None:
 
 async def xforward(session: "Session", command: Command) -> bool:
     """XFORWARD: what to log of the client before our client; for the next message only."""
-    pairs = await _pairs(session, command, "xforward_hosts", _XFORWARD.keys())
-    if isinstance(pairs, str):
-        return session.refuse(pairs)
-    forwarded = session.forwarded or Forwarded()
-    for name, value in pairs:
-        if not _XFORWARD[name](forwarded, value):
-            return session.refuse(f"501 5.5.4 Bad {name} syntax: {printable(value)[:100]}")
+    refusal = await _not_now(session, command, "xforward_hosts")
+    if refusal is not None:
+        return session.refuse(refusal)
+    forwarded = structs.replace(session.forwarded) if session.forwarded else Forwarded()
+    for word in spaced_words(command.argument):
+        name, refusal = _taken(word, "XFORWARD", _XFORWARD, forwarded)
+        if refusal is not None:
+            return session.refuse(refusal)
+        forwarded.of_client |= name not in ("IDENT", "SOURCE")
     session.forwarded = forwarded
     session.reply("250 2.0.0 Ok")
     return True
 
 
-async def _pairs(session: "Session", command: Command, hosts: str, names: Container[str]) -> list[tuple[str, str]] | str:
-    """The decoded attributes, or the reply that refuses them."""
+async def _not_now(session: "Session", command: Command, hosts: str) -> str | None:
+    """The reply that refuses the whole command, None where its attributes may be read. Raises LookupFailure."""
     if session.transaction is not None:
         return "503 5.5.1 Error: MAIL transaction in progress"
     if not command.argument:
         return f"501 5.5.4 Syntax: {command.verb} attribute=value..."
-    if not await session.client_is(hosts):
-        return "550 5.7.0 Error: insufficient authorization"
-    pairs = []
-    for word in spaced_words(command.argument):
-        name, _, raw = word.partition("=")
-        if not raw:
-            return "501 5.5.4 Error: attribute=value expected"
-        if len(raw) > _LONGEST:
-            return "501 5.5.4 Error: attribute value too long"
-        value = xtext(raw)
-        if value is None:
-            return f"501 5.5.4 Bad attribute value syntax: {printable(raw)[:100]}"
-        if upper(name) not in names:
-            return f"501 5.5.4 Bad {command.verb} attribute name: {printable(name)[:100]}"
-        pairs.append((upper(name), value))
-    return pairs
+    return None if await session.client_is(hosts) else "550 5.7.0 Error: insufficient authorization"
 
 
-# What follows takes a value over, or returns False and leaves everything as it was: whoever was refused goes on in this session.
+def _taken(word: str, verb: str, known: dict[str, Callable[[_Told, str], bool]], told: _Told) -> tuple[str, str | None]:
+    """(name, None) where `word` is an attribute with its value, which `told` has now; else the reply that refuses it. A value that
+    is no xtext counts as it stands, as in Postfix."""
+    name, _, raw = word.partition("=")
+    if not raw:
+        return name, "501 5.5.4 Error: attribute=value expected"
+    if len(raw) > _LONGEST:
+        return name, "501 5.5.4 Error: attribute value too long"
+    take, value = known.get(upper(name)), xtext(raw)
+    if value is None:
+        value = raw
+    if take is None:
+        return name, f"501 5.5.4 Bad {verb} attribute name: {printable(name)[:100]}"
+    if not take(told, value):
+        return name, f"501 5.5.4 Bad {upper(name)} syntax: {printable(value)}"
+    return upper(name), None
 
 
 def _missing(value: str) -> bool:
+    return upper(value) == _UNAVAILABLE
+
+
+def _unnamed(value: str) -> bool:
+    """A client whose name is not known, or not yet."""
     return upper(value) in (_UNAVAILABLE, _LATER)
 
 
@@ -85,46 +100,48 @@ def _code(value: str) -> int:
 
 
 def _name(facts: Facts, value: str) -> bool:
-    if _missing(value):
+    if _unnamed(value):
         facts.client_name, facts.client_name_code = UNKNOWN, _code(value)
-        return True
-    if not valid_hostname(value):
+    elif valid_hostname(value):
+        facts.client_name = facts.reverse_client_name = value
+        facts.client_name_code = facts.reverse_client_name_code = 2
+    else:
         return False
-    facts.client_name = facts.reverse_client_name = value
-    facts.client_name_code = facts.reverse_client_name_code = 2
     return True
 
 
 def _reverse_name(facts: Facts, value: str) -> bool:
-    if _missing(value):
+    if _unnamed(value):
         facts.reverse_client_name, facts.reverse_client_name_code = UNKNOWN, _code(value)
-        return True
-    if not valid_hostname(value):
+    elif valid_hostname(value):
+        facts.reverse_client_name, facts.reverse_client_name_code = value, 2
+    else:
         return False
-    facts.reverse_client_name, facts.reverse_client_name_code = value, 2
     return True
 
 
 def _address(value: str) -> str | None:
-    """A client address as told, `unknown` where it is not available, None where it is none."""
+    """A client address as told, `unknown` where it is not available, None where it is none: IPv6 has its prefix, IPv4 has none."""
     if _missing(value):
         return UNKNOWN
     plain = value[5:] if upper(value[:5]) == "IPV6:" else value
-    return plain_address(plain) if valid_address(plain) else None
+    try:
+        address = ipaddress.ip_address(plain)
+    except ValueError:
+        return None
+    return plain_address(str(address)) if (address.version == 6) == (plain is not value) else None
 
 
 def _addr(facts: Facts, value: str) -> bool:
-    if (address := _address(value)) is None:
-        return False
-    facts.client_address = address
-    return True
+    address = _address(value)
+    facts.client_address = address or facts.client_address
+    return address is not None
 
 
 def _destaddr(facts: Facts, value: str) -> bool:
-    if (address := _address(value)) is None:
-        return False
-    facts.server_address = address
-    return True
+    address = _address(value)
+    facts.server_address = address or facts.server_address
+    return address is not None
 
 
 def _port_value(value: str) -> str | None:
@@ -134,17 +151,15 @@ def _port_value(value: str) -> str | None:
 
 
 def _port(facts: Facts, value: str) -> bool:
-    if (port := _port_value(value)) is None:
-        return False
-    facts.client_port = port
-    return True
+    port = _port_value(value)
+    facts.client_port = facts.client_port if port is None else port
+    return port is not None
 
 
 def _destport(facts: Facts, value: str) -> bool:
-    if (port := _port_value(value)) is None:
-        return False
-    facts.server_port = port
-    return True
+    port = _port_value(value)
+    facts.server_port = facts.server_port if port is None else port or UNKNOWN
+    return port is not None
 
 
 def _helo(facts: Facts, value: str) -> bool:
@@ -178,58 +193,41 @@ _XCLIENT: Final[dict[str, Callable[[Facts, str], bool]]] = {
 }
 
 
-def _untold(value: str) -> bool:
-    """XFORWARD knows nothing of a temporary lack."""
-    return upper(value) == _UNAVAILABLE
-
-
 def _text(field: str, unavailable: str) -> Callable[[Forwarded, str], bool]:
     def take(forwarded: Forwarded, value: str) -> bool:
-        setattr(forwarded, field, unavailable if _untold(value) else printable(value).translate(_NEUTERED))
+        setattr(forwarded, field, unavailable if _missing(value) else printable(value).translate(_NEUTERED))
         return True
 
     return take
 
 
 def _forwarded_name(forwarded: Forwarded, value: str) -> bool:
-    if not (_untold(value) or valid_hostname(value)):
-        return False
-    forwarded.name = UNKNOWN if _untold(value) else value
-    return True
+    forwarded.name = UNKNOWN if _missing(value) else value
+    return forwarded.name == UNKNOWN or valid_hostname(value)
 
 
 def _forwarded_addr(forwarded: Forwarded, value: str) -> bool:
-    address = UNKNOWN if _untold(value) else _address(value)
-    if address is None or (address == UNKNOWN and not _untold(value)):
-        return False
-    forwarded.address = address
-    return True
+    address = _address(value)
+    forwarded.address = address or UNKNOWN
+    return address is not None
 
 
 def _forwarded_port(forwarded: Forwarded, value: str) -> bool:
-    port = "" if _untold(value) else _port_value(value)
-    if port is None or (not port and not _untold(value)):
-        return False
-    forwarded.port = port
-    return True
-
-
-_SOURCES: Final = {"LOCAL": "local", "REMOTE": "remote", _UNAVAILABLE: "local"}
-"""Whose mail it is (local_header_rewrite_clients); where nobody knows it is ours, as in Postfix."""
+    port = _port_value(value)
+    forwarded.port = port or ""
+    return port is not None
 
 
 def _source(forwarded: Forwarded, value: str) -> bool:
-    if upper(value) not in _SOURCES:
-        return False
-    forwarded.domain = _SOURCES[upper(value)]
-    return True
+    forwarded.context = "local" if _missing(value) else value.lower()
+    return forwarded.context in ("local", "remote")
 
 
 _XFORWARD: Final[dict[str, Callable[[Forwarded, str], bool]]] = {
     "NAME": _forwarded_name,
     "ADDR": _forwarded_addr,
     "PORT": _forwarded_port,
-    "PROTO": _text("proto", ""),
+    "PROTO": _text("proto", UNKNOWN),
     "HELO": _text("helo", ""),
     "IDENT": _text("ident", ""),
     "SOURCE": _source,

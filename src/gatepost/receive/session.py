@@ -44,12 +44,14 @@ RATE_NAMES: Final = {
 
 class Session:
     """One client's conversation. `facts` is what policy sees; `transaction` exists from MAIL to the end of the message.
-    `repeats`: how often a reply is said; more than once at the end of a message in LMTP."""
+    `repeats`: how often a reply is said; more than once at the end of a message in LMTP. `spoiled`: a chunk was refused, with a
+    transaction or without; all up to the last one will be thrown away."""
 
     __slots__ = (
         "_aborted", "_counted", "_ended", "_junk", "_known", "_refused", "_to_go", "_waiting", "actions", "client_lists",
         "connection", "counts", "ehlo_discard", "errors", "facts", "forwarded", "handlers", "hangup", "line_ends",
-        "progress", "repeats", "rewrite_context", "service", "settings", "transaction", "transcript", "troubles", "where",
+        "progress", "repeats", "rewrite_context", "service", "settings", "spoiled", "transaction", "transcript", "troubles",
+        "where",
     )  # fmt: skip
 
     def __init__(self, service: "SmtpdService", connection: Connection, settings: SmtpdSettings) -> None:
@@ -70,6 +72,7 @@ class Session:
         self.where = "CONNECT"
         self.progress: int | None = None
         self.repeats = 1
+        self.spoiled = False
         self.transcript: Transcript = service.new_transcript()
         self.troubles: set[str] = set()
         self.errors = 0
@@ -87,6 +90,11 @@ class Session:
     def idle(self) -> bool:
         """Between transactions, so that the session can be ended without harm."""
         return self.transaction is None
+
+    @property
+    def chunking(self) -> bool:
+        """BDAT has begun: neither MAIL nor RCPT nor DATA may follow (RFC 3030 §2)."""
+        return self.spoiled or (self.transaction is not None and self.transaction.bdat is not None)
 
     # --- saying things ---
 
@@ -325,8 +333,11 @@ class Session:
     async def _answer(self, command: Command) -> None:
         settings, errors = self.settings, self.errors
         self.transcript.heard(command.line)
+        if command.overlong:
+            said = _beginning(printable(command.line), 30)
+            self.note(f"{self.facts.client}: request longer than {settings.line_length_limit}: {said}...", "warning")
         if self.service.filters_commands:
-            command = await self.service.filtered(command)
+            command = await self._filtered(command)
         verb, noop = self.service.verbs.get(command.verb), self.service.surroundings.noop
         if not self._well_said(command):
             self.errors += not self.hangup
@@ -339,6 +350,14 @@ class Session:
             await self._unknown(command)
         if errors >= settings.smtpd_soft_error_limit and not self.hangup:
             await asyncio.sleep(settings.smtpd_error_sleep_time)
+
+    async def _filtered(self, command: Command) -> Command:
+        """What smtpd_command_filter makes of `command`."""
+        replaced = await self.service.filtered(command)
+        if replaced is not command:
+            before, after = _beginning(command.line, _LOGGED_OCTETS), _beginning(replaced.line, _LOGGED_OCTETS)
+            self.note(f'{self.facts.client}: replacing command "{before}" with "{after}"')
+        return replaced
 
     def _well_said(self, command: Command) -> bool:
         """What is wrong with the line as a line."""
@@ -424,6 +443,7 @@ class Session:
             facts.queue_id = facts.instance = facts.body_type = ""
             facts.smtputf8 = False
             facts.sasl_sender = ""
+        self.spoiled = False
         self.forwarded = None
         self.actions.clear()
 
@@ -448,6 +468,11 @@ def _action_text(action: Action) -> str | None:
     if word and action.value:
         return f"{action.what} {action.value}"
     return f"{action.what} triggers {action.kind.upper()} {action.value or word}"
+
+
+def _beginning(text: str, octets: int) -> str:
+    """As much of a text as a log line takes."""
+    return text.encode("utf-8", "surrogateescape")[:octets].decode("utf-8", "ignore")
 
 
 def _escaped(octets: bytes) -> str:

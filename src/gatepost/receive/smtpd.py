@@ -129,7 +129,8 @@ class SmtpdService:
         line = await self.surroundings.command_filter(command.line)
         if line is None:
             return command
-        verb, _, argument = line.strip(SPACE).partition(" ")
+        line = line.strip(SPACE)
+        verb, _, argument = line.partition(" ")
         return Command(upper(verb), argument.strip(SPACE), line, command.utf8, command.bare_newline)
 
     def report(self, subject: str, text: str) -> None:

@@ -22,27 +22,32 @@ class Sender(Struct, frozen=True):
 
 
 class Forwarded(Struct):
-    """What XFORWARD told of the client before us (XFORWARD_README). Empty: not told."""
+    """What XFORWARD told of the client before us (XFORWARD_README). Empty: not told.
+
+    `of_client`: more than IDENT and SOURCE was told, so that all of this goes for the real client's.
+    `context`: `local` or `remote`, whose headers these are to be rewritten as.
+    """
 
     name: str = "unknown"
     address: str = "unknown"
     port: str = ""
-    proto: str = ""
+    proto: str = "unknown"
     helo: str = ""
     ident: str = ""
-    domain: str = ""
+    context: str = ""
+    of_client: bool = False
 
     @property
     def client(self) -> str:
-        """`name[address]`."""
-        return f"{self.name}[{self.address}]"
+        """`name[address]`, the name alone where the address is not known."""
+        return self.name if self.address == "unknown" else f"{self.name}[{self.address}]"
 
 
 class Transaction:
     """From MAIL until RSET or the end of the message. `queue_id` comes with the first recipient, `intake` with the content;
-    `bdat` is there between the first chunk and the last. `spoiled`: a chunk was refused, the rest will be thrown away."""
+    `bdat` is there between the first chunk and the last."""
 
-    __slots__ = ("bdat", "intake", "overshoot", "queue_id", "recipients", "sender", "spoiled")
+    __slots__ = ("bdat", "intake", "overshoot", "queue_id", "recipients", "sender")
 
     def __init__(self, sender: Sender) -> None:
         self.sender = sender
@@ -51,17 +56,11 @@ class Transaction:
         self.intake: Intake | None = None
         self.bdat: BdatReader | None = None
         self.overshoot = 0
-        self.spoiled = False
 
     def add(self, address: str, orcpt: str, notify: int) -> None:
         """One more recipient. `orcpt`: its original recipient, `type;address`. Usually that is the address over again: then it is
         made when the message is complete, for of a recipient a session keeps no more than came in."""
         self.recipients.append(Recipient(address, "", "" if orcpt == _as_said(address) else orcpt, notify))
-
-    @property
-    def chunking(self) -> bool:
-        """BDAT has begun: neither DATA nor RCPT may follow (RFC 3030 §2)."""
-        return self.bdat is not None or self.spoiled
 
     def abort(self) -> None:
         """Forget the content."""
@@ -79,9 +78,11 @@ _INET, _INET6 = "2", "10"
 
 def attributes(facts: Facts, forwarded: Forwarded | None, context: str, encoding: str) -> tuple[tuple[str, str], ...]:
     """The named attributes of Postfix's queue file, in its order. `context`: `local` or `remote` header rewriting."""
-    logged = forwarded or Forwarded(
-        facts.client_name, facts.client_address, facts.client_port, facts.protocol_name, facts.helo_name or ""
-    )
+    if forwarded is not None and forwarded.of_client:
+        logged, origin = forwarded, forwarded.client
+    else:
+        ident = forwarded.ident if forwarded else ""
+        logged, origin = _as_forwarded(facts, ident), facts.client
     family = _INET6 if ":" in facts.client_address else _INET
     pairs = (
         ("rewrite_context", context),
@@ -91,9 +92,9 @@ def attributes(facts: Facts, forwarded: Forwarded | None, context: str, encoding
         ("encoding", encoding),
         ("log_ident", logged.ident),
         ("log_client_name", logged.name),
-        ("log_client_address", logged.address),
+        ("log_client_address", f"IPv6:{logged.address}" if ":" in logged.address else logged.address),
         ("log_client_port", logged.port),
-        ("log_message_origin", logged.client),
+        ("log_message_origin", origin),
         ("log_helo_name", logged.helo),
         ("log_protocol_name", logged.proto),
         ("client_name", facts.client_name),
@@ -107,6 +108,10 @@ def attributes(facts: Facts, forwarded: Forwarded | None, context: str, encoding
         ("client_address_type", family),
     )
     return tuple(pair for pair in pairs if pair[1])
+
+
+def _as_forwarded(facts: Facts, ident: str) -> Forwarded:
+    return Forwarded(facts.client_name, facts.client_address, facts.client_port, facts.protocol_name, facts.helo_name or "", ident)
 
 
 def envelope(

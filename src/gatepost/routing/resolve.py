@@ -28,6 +28,8 @@ CACHE_SECONDS = 5.0
 
 UNRESOLVED = "4.3.0 address resolver failure"
 BAD_SYNTAX = "5.1.3 bad address syntax"
+UNDELIVERABLE = "Address is undeliverable"
+"""What the error and retry transports say where a transport table gives no reason."""
 
 
 class Domains(Protocol):
@@ -126,6 +128,8 @@ class Resolver:
             return known.cls is AddressClass.LOCAL
         if domain.startswith("["):
             return _literal(domain) in self._tables.own_addresses
+        if self._settings.resolve_numeric_domain and (address := _ipv4(domain)):
+            return address in self._tables.own_addresses
         name = domain[:-1] if domain.endswith(".") else domain
         listed = self._tables.mydestination
         return listed is not None and bool(name) and not name.endswith(".") and await listed.matches(name)
@@ -198,6 +202,8 @@ class Resolver:
             return _Class(cls, "error", f"5.1.1 User unknown{where}")
         transport = getattr(settings, _TRANSPORTS[cls])
         remote = cls in (AddressClass.RELAY, AddressClass.DEFAULT)
+        if settings.resolve_numeric_domain and _ipv4(domain):
+            domain = f"[{domain}]"
         return _split(transport, settings.relayhost if remote and settings.relayhost else domain, cls)
 
     async def _claims(self, domain: str, *, local: bool) -> list[AddressClass]:
@@ -254,7 +260,8 @@ class Resolver:
             return route
         transport, _, nexthop = match.value.partition(":")
         if transport:
-            return structs.replace(route, transport=transport, nexthop=nexthop or domain)
+            default = UNDELIVERABLE if transport in ("error", "retry") else domain
+            return structs.replace(route, transport=transport, nexthop=nexthop or default)
         return structs.replace(route, nexthop=nexthop) if nexthop else route
 
     async def _relocated(self, route: Route) -> Route:
@@ -304,7 +311,7 @@ def _valid_domain(domain: str, *, numeric: bool) -> bool:
     labels = domain.split(".")
     if len(domain) > 255 or not all(_LABEL.match(label) for label in labels):
         return False
-    return numeric or not all(is_number(label) for label in labels)
+    return not all(is_number(label) for label in labels) or (numeric and bool(_ipv4(domain)))
 
 
 def _complaint(domain: str) -> str | None:
@@ -326,6 +333,14 @@ def _literal(domain: str) -> str:
     try:
         if inside[:5].lower() == "ipv6:":
             return str(ipaddress.IPv6Address(inside[5:]))
-        return str(ipaddress.IPv4Address(inside))
     except ValueError:
         return ""
+    return _ipv4(inside)
+
+
+def _ipv4(text: str) -> str:
+    """The IPv4 address that `text` is, its octets without leading zeros, of which Postfix takes some; empty where it is none."""
+    octets = text.split(".")
+    if len(octets) != 4 or not all(is_number(octet) and len(octet) <= 3 and int(octet) <= 255 for octet in octets):
+        return ""
+    return ".".join(str(int(octet)) for octet in octets)

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from gatepost.config.expand import fill
 from gatepost.lookup.port import LookupFailure
-from gatepost.mail.ascii_text import elements, spaced_words
+from gatepost.mail.ascii_text import SPACE, elements, spaced_words
 from gatepost.net.port import DnsFailure, NotFound
 from gatepost.policy import subjects
 from gatepost.policy.access import split_enhanced
@@ -25,7 +25,8 @@ REPLIES_LIMIT = 100
 _NUMBER = r"(?:0|[1-9][0-9]{0,2})"
 _PART = rf"{_NUMBER}(?:\.\.{_NUMBER})?"
 _PATTERN = re.compile(rf"(?:{_NUMBER}|\[{_PART}(?:;{_PART})*\])(?:\.(?:{_NUMBER}|\[{_PART}(?:;{_PART})*\])){{3}}\Z")
-_CODE = re.compile(r"([45]\d\d) +", re.ASCII)
+_REPLY = re.compile(r"([45]\d\d) +(\S.*)", re.ASCII | re.DOTALL)
+_MACRO = re.compile(r"\$(?:\$|(\w+)|[({](\w+)[)}]|[({](\w+)[?:])", re.ASCII)
 
 
 class DnsList(Struct, frozen=True):
@@ -94,7 +95,8 @@ async def _refuse_listed(e: Evaluation, query: str, dnslist: DnsList, what: str,
 
 
 async def _reply(e: Evaluation, query: str, dnslist: DnsList, what: str, kind: str) -> tuple[int, str, str]:
-    """(code, enhanced code, text) by rbl_reply_maps or default_rbl_reply."""
+    """(code, enhanced code, text) by rbl_reply_maps or default_rbl_reply. What is no `4xx text` or `5xx text` is not said to a
+    client: it is put off, and the log has the text."""
     settings = e.settings
     try:
         template = await e.sources.tables.maps(settings.rbl_reply_maps, "rbl_reply_maps").find(dnslist.text)
@@ -110,13 +112,27 @@ async def _reply(e: Evaluation, query: str, dnslist: DnsList, what: str, kind: s
     }
     allowed = _characters(settings.smtpd_expansion_filter)
     safe = {name: "".join(c if c in allowed else "_" for c in value) for name, value in values.items()}
+    if template is not None and not _all_known(e, template, safe):
+        e.warn(f"rbl_reject_reply: bad rbl reply template for domain {dnslist.text}: {template}")
+        template = None
     text = fill(template or settings.default_rbl_reply, safe.get)
-    if found := _CODE.match(text):
-        code, text = int(found[1]), text[found.end() :]
-    else:
-        code = settings.maps_rbl_reject_code
-    enhanced, text = split_enhanced("4.7.1" if code < 500 else "5.7.1", text)
-    return code, enhanced, text
+    found = _REPLY.match(text)
+    if found is None:
+        e.warn(f"rbl response code configuration error: {text.strip(SPACE)}")
+        return 450, "4.7.1", "Service unavailable"
+    enhanced, text = split_enhanced(f"{text[0]}.7.1", found[2])
+    return int(found[1]), enhanced, text
+
+
+def _all_known(e: Evaluation, template: str, macros: dict[str, str]) -> bool:
+    """Whether every macro whose value `template` wants is one of ours; others may only be asked whether they are set."""
+    known = True
+    for bare, enclosed, asked_for in _MACRO.findall(template):
+        name = bare or enclosed or asked_for
+        if name and name not in macros:
+            e.warn(f'unknown macro name "{name}" in expansion request')
+            known = known and bool(asked_for)
+    return known
 
 
 async def _reason(e: Evaluation, query: str) -> str:

@@ -33,7 +33,7 @@ async def reject_unknown_helo_hostname(e: Evaluation, _: None) -> Decision:
         return _literal(e, name)
     subject = subjects.helo(e.facts)
     try:
-        known = await has_records(e, without_final_dot(name))
+        known = await has_records(e, name)
     except TryAgain:
         return e.temporary(e.settings.unknown_helo_hostname_tempfail_action, "4.7.1", subject, "Host not found")
     if known:
@@ -48,7 +48,10 @@ def _literal(e: Evaluation, name: str) -> Decision:
 
 
 async def has_records(e: Evaluation, name: str) -> bool:
-    """Does `name` have an address or a mail exchanger? Raises TryAgain where that is not known and none was found."""
+    """Does `name` have an address or a mail exchanger? Raises TryAgain where that is not known and none was found. What is no host
+    name, as one with a final dot, is not asked for."""
+    if not is_hostname(name):
+        return False
     resolver = e.sources.resolver
     failure: TryAgain | None = None
     for ask in (resolver.a, resolver.aaaa, resolver.mx):

@@ -8,6 +8,7 @@ import enum
 from typing import Final
 
 _HELD_LINE: Final = 65536
+_WHOLE_LINE: Final = 2048
 
 
 class LineEnds(enum.Enum):
@@ -24,11 +25,20 @@ class LineEnds(enum.Enum):
 
 
 class _Lines:
-    """Lines of content, made canonical. `size`: octets of canonical content so far; `bare_newline`: LF alone was seen."""
+    """Lines of content, made canonical.
 
-    __slots__ = ("_blank_cr", "_carry", "_crlf", "_inside_line", "_refused", "_rejects", "_strict", "bare_newline", "size")
+    `size`: octets of canonical content so far, as Postfix counts them: each whole `line_limit` octets of a long line are a record
+    of their own, of two octets more. `bare_newline`: LF alone was seen.
+    """
 
-    def __init__(self, line_ends: LineEnds, blank_cr: bool) -> None:
+    __slots__ = (
+        "_blank_cr", "_carry", "_crlf", "_inside_line", "_line_limit", "_partial_line", "_refused", "_rejects", "_strict",
+        "bare_newline", "size",
+    )  # fmt: skip
+
+    def __init__(self, line_ends: LineEnds, blank_cr: bool, line_limit: int) -> None:
+        self._line_limit = line_limit
+        self._partial_line = 0
         self._strict = line_ends is not LineEnds.LENIENT
         self._rejects = line_ends is LineEnds.REJECT
         self._refused = False
@@ -46,7 +56,19 @@ class _Lines:
         end = data.rfind(b"\n") + 1
         if not end and len(data) > _HELD_LINE:
             end = len(data) - data.endswith(b"\r")
-        return data[:end], data[end:]
+        block = data[:end]
+        if self._partial_line or not _all_short(block, self._line_limit):
+            self._count_records(block)
+        return block, data[end:]
+
+    def _count_records(self, block: bytes) -> None:
+        """Long lines take more than one record. `block` is whole lines, or a part of one."""
+        *whole, part = block.split(b"\n")
+        for line in whole:
+            length = self._partial_line + len(line) - line.endswith(b"\r")
+            self.size += 2 * (length // self._line_limit)
+            self._partial_line = 0
+        self._partial_line += len(part)
 
     def _emit(self, out: bytes) -> bytes:
         self.size += len(out)
@@ -67,6 +89,13 @@ class _Lines:
         return line + b"\r\n" if complete else line
 
 
+def _all_short(block: bytes, limit: int) -> bool:
+    """Whether it is sure that no line of `block` has `limit` octets: then each window of half that size has a line end. A few
+    searches in C for a message, where a look at each line would be dear."""
+    window = limit // 2
+    return all(block.find(b"\n", start, start + window) >= 0 for start in range(0, len(block) - window + 1, window))
+
+
 def all_crlf(block: bytes) -> bool:
     """Whether every CR and LF of `block`, which ends in a line end, is part of a CRLF: what is lost at its line ends is two octets
     each. Half as dear as counting the three, and a twentieth of a regular expression."""
@@ -79,8 +108,8 @@ class DataReader(_Lines):
 
     __slots__ = ("_ended", "rest")
 
-    def __init__(self, line_ends: LineEnds = LineEnds.STRICT, *, blank_cr: bool = True) -> None:
-        super().__init__(line_ends, blank_cr)
+    def __init__(self, line_ends: LineEnds = LineEnds.STRICT, *, blank_cr: bool = True, line_limit: int = _WHOLE_LINE) -> None:
+        super().__init__(line_ends, blank_cr, line_limit)
         self._ended = False
         self.rest = b""
 
@@ -171,8 +200,15 @@ class BdatReader(_Lines):
 
     __slots__ = ("_binary", "received")
 
-    def __init__(self, line_ends: LineEnds = LineEnds.STRICT, *, blank_cr: bool = True, binary: bool = False) -> None:
-        super().__init__(line_ends, blank_cr)
+    def __init__(
+        self,
+        line_ends: LineEnds = LineEnds.STRICT,
+        *,
+        blank_cr: bool = True,
+        binary: bool = False,
+        line_limit: int = _WHOLE_LINE,
+    ) -> None:
+        super().__init__(line_ends, blank_cr, line_limit)
         self._binary = binary
         self.received = 0
 
@@ -196,4 +232,5 @@ class BdatReader(_Lines):
         if not line and not self._inside_line:
             return b""
         self._inside_line = False
+        self.size += 2 * ((self._partial_line + len(line) - line.endswith(b"\r") - 1) // self._line_limit)
         return self._emit(self._canonical(line if line.endswith(b"\r") else line + b"\r"))

@@ -15,13 +15,14 @@ from gatepost.proto.smtp.data import BdatReader, DataReader
 class Command(Struct, frozen=True):
     """A command line. `verb` in upper case, empty for a blank line; `argument` the text after it, stripped; `line` the whole
     as sent, less its end. Octets that are not UTF-8 are surrogate escapes; `utf8` tells that there were none.
-    `bare_newline`: the line ended in LF alone."""
+    `bare_newline`: the line ended in LF alone. `overlong`: it was cut."""
 
     verb: str
     argument: str
     line: str
     utf8: bool = True
     bare_newline: bool = False
+    overlong: bool = False
 
 
 class DataChunk(Struct, frozen=True):
@@ -129,12 +130,13 @@ class ServerCore:
         line = self._buffer[self._start : end]
         self._start = end + 1
         bare = not line.endswith(b"\r")
+        overlong = self._overlong is not None or len(line) - (not bare) >= self._limit
         if self._overlong is not None:
             line, self._overlong = self._overlong, None
-        return _command(line[: self._limit].rstrip(b"\r"), bare)
+        return _command(line[: self._limit].rstrip(b"\r"), bare, overlong)
 
 
-def _command(line: bytes, bare_newline: bool) -> Command:
+def _command(line: bytes, bare_newline: bool, overlong: bool) -> Command:
     if b"\0" in line:
         line = line[: line.index(b"\0")]  # where a line ends for Postfix, too
     try:
@@ -142,4 +144,4 @@ def _command(line: bytes, bare_newline: bool) -> Command:
     except UnicodeDecodeError:
         text, utf8 = line.decode("utf-8", "surrogateescape"), False
     verb, argument = first_word(text)
-    return Command(upper(verb), argument.rstrip(SPACE), text, utf8, bare_newline)
+    return Command(upper(verb), argument.rstrip(SPACE), text, utf8, bare_newline, overlong)
