@@ -78,6 +78,8 @@ def _entry(listed: Any, stored: Any, place: Place) -> dict[str, Any]:
         asked = [["attr", f"envelope_id={envelope.envid}"], ["attr", f"ret_flags={_RET_FLAGS.get(envelope.ret, 0)}"]]
         records[1:1] = [entry for entry in asked if not entry[1].endswith("=")]
     content = stored.content.read().replace(b"\r\n", b"\n").decode("utf-8", "backslashreplace")  # as recorded
+    if envelope.verp:
+        records.append(["verp_delimiters", envelope.verp])
     left = {index for index, status in stored.states.items() if status in (*LIVE, Status.REQUEUED)}
     done = [r for index, r in enumerate(envelope.recipients) if index not in left]
     records += [["done_recipient", r.address] for r in done]

@@ -128,7 +128,11 @@ def _command(stage: Stage, command: list[str], expected: dict[str, Any]) -> list
     encoding = "latin-1" if expected.get("latin1") else "utf-8"
     text = expected.get("content", expected.get("stdin", "")).encode(encoding).decode("utf-8", "surrogateescape")
     done = run_tool(
-        stage.place, [stage.place.fill(_with_ids(word, stage.ids)) for word in command], stdin=text, uid=expected.get("uid")
+        stage.place,
+        [stage.place.fill(_with_ids(word, stage.ids)) for word in command],
+        stdin=_with_ids(text, stage.ids),
+        uid=expected.get("uid"),
+        given=expected.get("env"),
     )
     result = []
     if done.returncode != expected.get("exit", 0):

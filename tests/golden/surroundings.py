@@ -221,17 +221,20 @@ def master_cf(base: Path, case: dict[str, Any]) -> str:
     return "\n".join([*kept, *entries]) + "\n"
 
 
-def run_tool(place: Place, command: list[str], *, stdin: str = "", uid: int | None = None) -> subprocess.CompletedProcess[bytes]:
-    """Run one of our commands under its Postfix name."""
+def run_tool(
+    place: Place, command: list[str], *, stdin: str = "", uid: int | None = None, given: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run one of our commands under its Postfix name. `given`: more environment."""
     environment = {
         **os.environ,
         "MAIL_CONFIG": place.names["{CONF}"],
         "PATH": f"{tools()}:{os.environ['PATH']}",
         "TZ": "UTC",
         "LANG": "C",
+        **(given or {}),
     }
-    given = stdin.encode("utf-8", "surrogateescape")
-    return subprocess.run(command, input=given, capture_output=True, env=environment, timeout=30, user=uid, group=uid, check=False)
+    text = stdin.encode("utf-8", "surrogateescape")
+    return subprocess.run(command, input=text, capture_output=True, env=environment, timeout=30, user=uid, group=uid, check=False)
 
 
 def tools() -> Path:

@@ -153,6 +153,6 @@ def _content(message: StoredMessage, parts: set[str]) -> Iterator[bytes]:
         return
     data = b"".join(message.content.chunks())
     end = header.split(data).end
-    start = 0 if "h" in parts else end + 2 if data[end : end + 2] == b"\r\n" else end
+    start = 0 if "h" in parts else end  # the empty line between the two is the body's
     stop = len(data) if "b" in parts else end
     yield data[start:stop].replace(b"\r\n", b"\n")

@@ -30,6 +30,7 @@ from gatepost.events.records import Note
 from gatepost.lookup.blocking import Hangs
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
+from gatepost.mail.address import external
 from gatepost.mail.ascii_text import elements
 from gatepost.mail.envelope import Notify
 from gatepost.mail.outcome import Class, Outcome, bounced, deferred, sent
@@ -350,6 +351,8 @@ class LocalExpansion:
     async def _pass(self, delivery: LocalDelivery, at: Position, destination: str) -> bool:
         """Have another transport deliver, `transport:nexthop`."""
         transport, _, nexthop = destination.partition(":")
+        text = f"passing <{external(at.recipient.address)}> to transport={transport}"
+        self._house.emit(Note("local", text, queue_id=str(delivery.request.message.id)))
         try:
             agent = await self._house.agents(transport)
         except LookupError:

@@ -275,7 +275,8 @@ class SmtpAgent:
             )
         except OSError as error:
             outcome = failures.unreachable(error, host.relay)
-            self._emit(Note(self._service, outcome.text))
+            if host.port:  # of a UNIX-domain socket there is no other to try, and the recipient's line says it all
+                self._emit(Note(self._service, outcome.text))
             plan.failed(outcome, down=True)
             return None
 

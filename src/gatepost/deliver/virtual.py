@@ -135,18 +135,18 @@ class VirtualAgent:
     async def _owner(self, request: DeliveryRequest, address: str) -> tuple[int, int] | Outcome:
         """(uid, gid) of a mailbox, or why there is none: then the message waits until the tables are right."""
         found = []
-        for maps, title, least in (
-            (self._uids, "virtual_uid_maps", self._settings.virtual_minimum_uid),
-            (self._gids, "virtual_gid_maps", 0),
+        for maps, title, kind, least in (
+            (self._uids, "virtual_uid_maps", "uid", self._settings.virtual_minimum_uid),
+            (self._gids, "virtual_gid_maps", "gid", 0),
         ):
             value = await self._find(maps, address)
             if value is None:
                 return self._refuse(request, f"recipient {address}: not found in {title}")
             if not is_number(value) or int(value) < least:
-                return self._refuse(request, f"recipient {address}: bad value {value!r} in {title} (at least {least} is wanted)")
+                return self._refuse(request, f"recipient {address}: bad {kind} {value} in {title}")
             found.append(int(value))
         return found[0], found[1]
 
     def _refuse(self, request: DeliveryRequest, why: str) -> Outcome:
-        self._emit(Note("virtual", why, "warning", str(request.message.id)))
+        self._emit(Note("virtual", why, "warning"))
         return deferred("mail system configuration error", "4.3.5", reason=why)

@@ -403,8 +403,9 @@ class Session:
         self._junk += 1
 
     def delivered(self) -> None:
-        """A message was accepted: earlier junk and errors are forgiven."""
+        """A message was accepted: earlier junk and errors are forgiven, and nobody is told of them (notify_classes)."""
         self._junk = self.errors = 0
+        self.troubles.clear()
 
     def _out_of_step(self, verb: Verb) -> bool:
         """A client that talks before it can know the answer (RFC 2920 §3.1). True where that ends the session."""
