@@ -1,6 +1,8 @@
 """The text that tables are written in: logical lines (postmap(1), INPUT FILE FORMAT) and `key whitespace value` entries."""
 
+import os
 import re
+import stat
 from collections.abc import Iterator
 
 from gatepost.lookup import braces
@@ -76,9 +78,12 @@ def entries(path: str, text: str, warn: Warn, refused: str = "") -> Iterator[tup
 
 
 def read_file(path: str, spec: str, what: str = "open") -> str:
-    """The text of a file: UTF-8, other octets as surrogate escapes. Raises Unavailable, in Postfix's words, for table `spec`."""
+    """The text of a file: UTF-8, other octets as surrogate escapes. Raises Unavailable, in Postfix's words, for table `spec`, also
+    where the file is a pipe or a device, for which everybody would wait."""
     try:
-        with open(path, "rb") as file:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise Unavailable(spec, f"{what} {path}: not a regular file")
             return file.read().decode("utf-8", "surrogateescape")
     except OSError as error:
         raise Unavailable(spec, f"{what} {path}: {error.strerror}") from None

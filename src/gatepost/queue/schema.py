@@ -29,6 +29,9 @@ BUSY_TIMEOUT = 5.0
 CHECKPOINT_PAGES = 1000
 """Pages of write-ahead log after which they are copied into the database; more saves nothing that was measured."""
 
+# SECURE_DELETE is on in Debian's build: it would overwrite every content with zeros.
+_PRAGMAS = ("trusted_schema = OFF", "secure_delete = OFF", "journal_mode = WAL", "synchronous = FULL", "temp_store = MEMORY")
+
 _VERSION = 2
 _REQUEUED = "CREATE INDEX requeued ON recipient(key) WHERE status = 8"
 _UPGRADES = {1: f"ALTER TABLE recipient ADD COLUMN outcome TEXT;{_REQUEUED}"}
@@ -59,21 +62,30 @@ def directories(queue_directory: Path) -> list[tuple[int, Path]]:
 
 
 def connect(directory: Path) -> sqlite3.Connection:
-    """A connection to the database in `directory`, which is made where there is none. Every commit is synced to disk.
-    Raises sqlite3.Error."""
+    """A connection to the database in `directory`, which is made where there is none. Every commit is synced to disk. What runs
+    by itself in a database, views, triggers and virtual tables, is none of ours: tools of root open what a worker could have
+    written. Raises sqlite3.Error."""
     connection = sqlite3.connect(
         directory / DATABASE, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False, cached_statements=256
     )
     try:
-        # SECURE_DELETE is on in Debian's build: it would overwrite every content with zeros.
-        for pragma in ("secure_delete = OFF", "journal_mode = WAL", "synchronous = FULL", "temp_store = MEMORY"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").fetchall()
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}").fetchall()
+        _refuse_programs(connection)
         _create(connection)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _refuse_programs(connection: sqlite3.Connection) -> None:
+    found = connection.execute(
+        "SELECT type, name FROM sqlite_schema WHERE type NOT IN ('table', 'index') OR sql LIKE 'CREATE VIRTUAL%'"
+    )
+    for kind, name in found:
+        raise sqlite3.DatabaseError(f"the {kind} {name!a} in the database is none of Gatepost's")
 
 
 def _create(connection: sqlite3.Connection) -> None:

@@ -157,7 +157,7 @@ def _open(maillog_file: str) -> int:
     if maillog_file == "/dev/stdout":
         return 1
     path = Path(maillog_file)
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe that nobody reads must hold up nobody
     if os.geteuid() == 0 and path.parent.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         flags |= os.O_NOFOLLOW  # others may have put a link there
     with acting_as(*weakest(path)):  # in a folder of mail_owner, say, root is to write what mail_owner could write, and no more

@@ -1,12 +1,16 @@
 """Key-and-value text: files, in-line tables, alias files."""
 
+import os
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gatepost.lookup import braces, inline
 from gatepost.lookup.aliases_text import alias_entries, looks_like_aliases
-from gatepost.lookup.table_text import entries, logical_lines
+from gatepost.lookup.port import Unavailable
+from gatepost.lookup.table_text import entries, logical_lines, read_file
 
 
 def parse(text: str) -> tuple[list[tuple[int, str, str]], list[str]]:
@@ -118,3 +122,10 @@ def test_any_text_parses(text: str) -> None:
         assert value
     for _, _, value in alias_entries("al", text, lambda _: None):
         assert value
+
+
+def test_a_pipe_is_no_table(tmp_path: Path) -> None:
+    """Nobody may write to it for ever, and everybody would wait."""
+    os.mkfifo(tmp_path / "table")
+    with pytest.raises(Unavailable, match="not a regular file"):
+        read_file(str(tmp_path / "table"), "pcre:table")

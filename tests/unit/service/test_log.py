@@ -1,5 +1,6 @@
 """Where the log may go, and as what."""
 
+import os
 import socket
 import syslog
 from pathlib import Path
@@ -75,3 +76,17 @@ def test_what_was_said_before_lines_are_gathered_holds_up_none_of_those_after_it
     for text in ("the first", "the second"):
         told.emit(Note("smtpd", text))
     assert begun == [True]
+
+
+def test_a_pipe_that_nobody_reads_holds_up_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "log")
+    piped = CONFIGURATION.with_settings({"maillog_file": f"{tmp_path}/log"})
+    with pytest.raises(OSError, match="No such device or address"):
+        Log(piped)
+    reader = os.open(tmp_path / "log", os.O_RDONLY | os.O_NONBLOCK)
+    told = Log(piped)
+    for _ in range(3):
+        told.emit(Note("master", "x" * 40_000))
+        told.flush()
+    os.close(reader)
+    assert "log lines lost" in capsys.readouterr().err
