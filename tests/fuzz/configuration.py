@@ -112,7 +112,7 @@ def master_edits(data: bytes) -> None:
             assert found.get(name) == (None if wanted is None else wanted.strip(_C_SPACE))
             assert {n: v for n, v in found.items() if n != name} == {n: v for n, v in entry.settings if n != name}
             octets(written(changed))
-        for field in ("chroot", "wakeup", "maxproc", "command"):
+        for field in ("chroot", "wakeup", "process_limit", "command"):
             try:
                 octets(written(edit.with_field(entry, field, value)))
             except FaultyEntry as fault:

@@ -122,7 +122,7 @@ def showq_listing(data: bytes) -> None:
 
     same(_HEAD + data, run)
     run([data])
-    sender, address, reason = (one.replace("\0", "") for one in map(text, fields(data, 3)))
+    sender, address, reason = map(text, (*data.replace(b"\0", b"").split(b"\n", 2), b"", b"")[:3])
     listed = ListedMessage(QueueId(1_700_000_000_000_000, 1), "", 5, "deferred", (Run(reason, ("a@b",)), Run(reason + "x", ("",))))
     sent = b"".join(as_attributes([listed])) + b"\0"
     assert run([sent]) == [listed] or len(sent) > 1000

@@ -5,6 +5,7 @@ half of a restriction list, `-o smtpd_client_restrictions=permit_mynetworks, rej
 """
 
 from collections.abc import Iterator
+from itertools import islice
 
 from gatepost.config.syntax import name_and_value
 from gatepost.mail.ascii_text import SPACE
@@ -30,6 +31,22 @@ def options(arguments: tuple[str, ...]) -> Iterator[tuple[str, str | None]]:
                 break
             if word != "--":
                 yield letter, ""
+
+
+def option_words(options: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The words of options, those of one option together, and the name that it sets where it is an `-o`. `-vo` and its value are
+    told as `-v` and `-o value`."""
+    waiting = iter(options)
+    for word in waiting:
+        at = next((place for place, letter in enumerate(word) if place and letter in _WITH_VALUE), len(word))
+        values = tuple(islice(waiting, 1)) if at == len(word) - 1 else ()
+        if word[at : at + 1] != "o":
+            yield (word, *values), ""
+            continue
+        if at > 1:
+            yield (word[:at],), ""
+        setting = word[at + 1 :] or "".join(values)
+        yield (f"-{word[at:]}", *values), setting.partition("=")[0].strip(SPACE)
 
 
 def options_end(arguments: tuple[str, ...]) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from gatepost.config.command_line import option_words
 from gatepost.config.layout import service_line
 from gatepost.config.master import FIELDS, ServiceEntry, parse_entry, refuse_bad_field
 from gatepost.config.syntax import LogicalLine, is_comment
@@ -105,20 +106,14 @@ def with_parameter(entry: ServiceEntry, name: str, value: str | None) -> Service
     wanted = [] if value is None else ["-o", f"{name}={value}"]
     out: list[str] = []
     placed = False
-    options = entry.arguments[: len(entry.arguments) - len(entry.command_arguments)]
-    closing = options[-1:] if options[-1:] == ("--",) else ()
-    options = options[: len(options) - len(closing)]
-    at = 0
-    while at < len(options):
-        word, following = options[at], options[at + 1 : at + 2]
-        taken = 2 if word == "-o" and following else 1
-        setting = following[0] if taken == 2 else word.removeprefix("-o") if word.startswith("-o") else ""
-        if setting.partition("=")[0].strip(SPACE) != name:
-            out.extend(options[at : at + taken])
+    options = list(option_words(entry.arguments[: len(entry.arguments) - len(entry.command_arguments)]))
+    closing = options.pop()[0] if options and options[-1][0] == ("--",) else ()
+    for words, setting in options:
+        if setting != name:
+            out.extend(words)
         elif not placed:
             out.extend(wanted)
             placed = True
-        at += taken
     out.extend([] if placed else wanted)
     return ServiceEntry(entry.fields, (*out, *closing, *entry.command_arguments), entry.file, entry.line)
 

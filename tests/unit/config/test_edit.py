@@ -92,4 +92,13 @@ def test_a_parameter_of_a_service_stands_before_the_end_of_its_options() -> None
     (entry,) = parse_master("smtp inet n - y - - smtpd -v -- x\n", "master.cf").services
     changed = edit.with_parameter(entry, "a", "b")
     assert changed.arguments == ("-v", "-o", "a=b", "--", "x")
+    (other,) = parse_master("smtp inet n - y - - smtpd -s --\n", "master.cf").services
+    assert edit.with_parameter(other, "a", "b").arguments == ("-s", "--", "-o", "a=b")
     assert (dict(changed.settings), edit.with_parameter(changed, "a", None).arguments) == ({"a": "b"}, entry.arguments)
+
+
+def test_an_option_among_flags_is_found() -> None:
+    (entry,) = parse_master("smtp inet n - y - - smtpd -vo a=b -n -o -oc=d\n", "master.cf").services
+    assert edit.with_parameter(entry, "a", None).arguments == ("-v", "-n", "-o", "-oc=d")
+    assert edit.with_parameter(entry, "a", "z").arguments == ("-v", "-o", "a=z", "-n", "-o", "-oc=d")
+    assert edit.with_parameter(entry, "c", None).arguments == ("-v", "-o", "a=b", "-n", "-o")
