@@ -1,5 +1,6 @@
 """What the integration tests run against; each is stopped and removed when the test (or, where it says so, the file) ends."""
 
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -48,10 +49,9 @@ def dovecot() -> Iterator[Dovecot]:
 
 
 @pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """A certificate for mail.example.test, by an authority of the tests' own."""
-    folder: Path = tmp_path_factory.mktemp("tls")
-    folder.chmod(0o755)
-    for parent in list(folder.parents)[:2]:
-        parent.chmod(0o755)
-    return certificates.make(folder, "mail.example.test")
+def certificate() -> Iterator[Certificate]:
+    """A certificate for mail.example.test, by an authority of the tests' own. Workers read it too, so it is not in pytest's folder,
+    which every pytest that starts closes to other users."""
+    with tempfile.TemporaryDirectory(prefix="certificate-") as folder:
+        Path(folder).chmod(0o755)
+        yield certificates.make(Path(folder), "mail.example.test")
