@@ -1,7 +1,9 @@
 """A private Postfix: its own configuration, queue, ports and log; never the host's."""
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -37,6 +39,8 @@ _MASTER_CF = (
     + SERVICES
 )
 
+_PATIENCE = 60.0  # seconds that a command of Postfix may take
+
 
 class Postfix:
     """One Postfix that serves example.net into a Maildir. `main`, `master`: more lines of main.cf and master.cf; `prefix`: a
@@ -58,9 +62,8 @@ class Postfix:
         wait_for(lambda: listens(self.port), "a listening Postfix")
 
     def _run(self, word: str) -> None:
-        done = subprocess.run(
-            [*self._prefix, "postfix", "-c", str(self._conf), word], capture_output=True, text=True, env=os.environ
-        )
+        command = [*self._prefix, "postfix", "-c", str(self._conf), word]
+        done = subprocess.run(command, capture_output=True, text=True, env=os.environ, timeout=_PATIENCE)
         assert done.returncode == 0 or word == "stop", done.stderr
 
     @property
@@ -87,6 +90,16 @@ class Postfix:
         subprocess.run(command, input=message, text=True, check=True, env={**os.environ, "MAIL_CONFIG": str(self._conf)})
 
     def clean(self) -> None:
-        self._run("stop")
+        try:
+            self._run("stop")
+        except subprocess.TimeoutExpired:  # seen once: its own log service had stopped reading, and everybody waited for that
+            self._kill()
         time.sleep(0.1)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _kill(self) -> None:
+        """End every process that works in this Postfix's queue directory."""
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if Path(os.readlink(process / "cwd")).is_relative_to(self.folder):
+                    os.kill(int(process.name), signal.SIGKILL)
