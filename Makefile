@@ -15,7 +15,7 @@ test: $(VENV)/dev
 	scripts/test $(TESTS)
 
 unit: $(VENV)/dev
-	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest -n auto tests/unit
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check src tests scripts bench
