@@ -32,9 +32,12 @@ def _still_works(client: Client) -> None:
 
 
 def test_empty_chunks(client: Client) -> None:
+    """One that is not the last is refused, and all chunks after it up to the last, as by Postfix."""
     client.envelope()
-    assert client.say("BDAT 0")[0] == 250
-    assert client.say("BDAT 0")[0] == 250
+    assert client.say("BDAT 0")[0] == 551
+    assert client.say("BDAT 0")[0] == 551
+    assert client.say("BDAT 0 LAST")[0] == 551
+    client.envelope()
     assert client.say("BDAT 0 LAST")[0] == 250
     _still_works(client)
 

@@ -11,9 +11,9 @@ import pytest
 from tests.support.running import Client, System
 from tests.support.sink import Sink
 
-_RULES = "".join(f"/spam{number}.*word{number}/ REJECT\n" for number in range(100))
+_RULES = "".join(f"/spam{number}.*word{number}/ REJECT\n" for number in range(1000))
 _TURNS = 8
-"""As many as somebody else has at least: work of a second, held up for 5 ms at a time, has some hundreds."""
+"""As many as somebody else has at least: work of a second that is held up for 5 ms at a time, has some hundreds."""
 
 
 @pytest.fixture(scope="module")
