@@ -5,9 +5,7 @@ them, and hold up everybody: so there is an end to it, and beyond it the answer 
 counted, since adding them up would refuse a long session.
 """
 
-import contextlib
 import time
-from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Final
 
@@ -49,11 +47,13 @@ def begin() -> None:
     _current.set(PatternTime())
 
 
-@contextlib.contextmanager
-def apart() -> Iterator[None]:
-    """What is done inside has its own time."""
-    token = _current.set(PatternTime())
-    try:
-        yield
-    finally:
-        _current.reset(token)
+class apart:
+    """What is done inside has its own time. A generator would cost each message twice as much."""
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> None:
+        self._token = _current.set(PatternTime())
+
+    def __exit__(self, *exception: object) -> None:
+        _current.reset(self._token)

@@ -77,34 +77,38 @@ def split(data: bytes, start: int = 0) -> Section:
     complete = stop >= start + 2 or stop == start
     lines = data[start : stop if complete else len(data)].split(b"\r\n")
     tail = lines.pop()
-    begun: list[tuple[str, int, int]] = []
+    begun: list[tuple[str, int]] = []
+    spaced: dict[int, int] = {}
     position = start
     for line in lines:
         if line[:1] not in _BLANK or not begun:
             name, colon, _ = line.partition(b":")
             known = key(name) if colon else ""
             if not known:
-                return _section(data, begun, position, start, complete=True)
-            # As Postfix does it: `Name : text` goes on as `Name: text`, so that no check of it is passed by.
-            begun.append((known, position, len(name) if len(name) > len(known) else 0))
+                complete, tail = True, b""
+                break
+            if len(name) > len(known):
+                spaced[position] = len(name)
+            begun.append((known, position))
         position += len(line) + 2
     if tail and tail[:1] not in _BLANK and not _may_be_header(tail):
         complete = True
-    return _section(data, begun, position, start, complete=complete)
+    headers = _sliced(data, begun, position)
+    if spaced:
+        headers = [_tight(one, spaced.get(at)) for one, (_, at) in zip(headers, begun, strict=True)]
+    return Section(headers, position, complete, begun[-1][1] if begun else start)
 
 
-def _section(data: bytes, begun: list[tuple[str, int, int]], end: int, start: int, *, complete: bool) -> Section:
-    return Section(_sliced(data, begun, end), end, complete, begun[-1][1] if begun else start)
-
-
-def _sliced(data: bytes, begun: list[tuple[str, int, int]], end: int) -> list[Header]:
-    """The headers that begin there: key, position, and octets before the colon where they are more than the name."""
-    ends = [start for _, start, _ in begun[1:]]
+def _sliced(data: bytes, begun: list[tuple[str, int]], end: int) -> list[Header]:
+    ends = [start for _, start in begun[1:]]
     ends.append(end)
-    return [
-        Header(key, data[start : start + len(key)] + data[start + colon : stop] if colon else data[start:stop])
-        for (key, start, colon), stop in zip(begun, ends, strict=False)
-    ]
+    return [Header(key, data[start:stop]) for (key, start), stop in zip(begun, ends, strict=False)]
+
+
+def _tight(header: Header, colon: int | None) -> Header:
+    """As Postfix does it: `Name : text` goes on as `Name: text`, so that no check of it is passed by. `colon`: where it stands, if
+    not behind the name."""
+    return header if colon is None else Header(header.key, header.raw[: len(header.key)] + header.raw[colon:])
 
 
 def cut(header: Header, limit: int) -> Header:

@@ -90,10 +90,14 @@ class _Lines:
 
 
 def _all_short(block: bytes, limit: int) -> bool:
-    """Whether it is sure that no line of `block` has `limit` octets: then each window of half that size has a line end. A few
+    """Whether it is sure that no line of `block` has `limit` octets: half as many after a line end, there is another. A few
     searches in C for a message, where a look at each line would be dear."""
-    window = limit // 2
-    return all(block.find(b"\n", start, start + window) >= 0 for start in range(0, len(block) - window + 1, window))
+    window, start = limit // 2, 0
+    while start + window <= len(block):
+        start = block.rfind(b"\n", start, start + window) + 1
+        if not start:
+            return False
+    return True
 
 
 def all_crlf(block: bytes) -> bool:
