@@ -1,8 +1,8 @@
 """A process that searches where a search may take too long for the worker: it can be killed at a deadline.
 
-Each worker has one, forked when it is first needed: nothing is executed, and the child keeps no descriptor but its socket. Its own
-alarm ends it when a search takes too long; it ends with its worker, too. A request is a pattern and a key, an answer where the
-groups are; the next request finds another process where one was ended.
+Each worker has one, forked when it is first needed; clients take turns at it. Nothing is executed, and the child keeps no
+descriptor but its socket. Its own alarm ends it when a search takes too long; it ends with its worker, too. A request is a
+pattern and a key, an answer where the groups are; the next request finds another process where one was ended.
 """
 
 import asyncio
@@ -16,7 +16,8 @@ import struct
 import time
 from typing import Final, NoReturn
 
-from gatepost.lookup import posix_regex
+from gatepost.lookup import pattern_time, posix_regex
+from gatepost.lookup.fair_turn import FairTurn
 from gatepost.lookup.matching import Groups, Recipe, Subject, Unanswered, cut
 from gatepost.lookup.port import LookupFailure
 
@@ -45,7 +46,7 @@ class PatternProcess:
     """The worker's end."""
 
     def __init__(self) -> None:
-        self._lock = asyncio.Lock()
+        self._turn = FairTurn()
         self._socket: socket.socket | None = None
         self._child = 0
         self._parent = 0
@@ -53,7 +54,10 @@ class PatternProcess:
     async def search(self, recipe: Recipe, subject: Subject, deadline: float) -> tuple[Groups | None, float]:
         """The first match, and the seconds that it took. `deadline`: of the processor's time. Raises Unanswered, which says what
         counts for it (all of the time where the search would have ended); LookupFailure where others take too long."""
-        await self._acquire()
+        try:
+            await self._turn.acquire(pattern_time.current().client, _PATIENCE)
+        except TimeoutError:
+            raise LookupFailure("regexp", "too many slow searches at a time") from None
         try:
             return await self._ask(recipe, subject, deadline)
         except BaseException:
@@ -61,17 +65,7 @@ class PatternProcess:
             self.stop()
             raise
         finally:
-            self._lock.release()
-
-    async def _acquire(self) -> None:
-        if not self._lock.locked():
-            await self._lock.acquire()  # at once
-            return
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                await self._lock.acquire()
-        except TimeoutError:
-            raise LookupFailure("regexp", "too many slow searches at a time") from None
+            self._turn.release()
 
     async def _ask(self, recipe: Recipe, subject: Subject, deadline: float) -> tuple[Groups | None, float]:
         try:

@@ -18,12 +18,16 @@ wall: Final = time.perf_counter
 
 
 class PatternTime:
-    """What is left, in seconds. `suspicious`: something took long by the clock on the wall, which is quicker to ask. From then on
-    the processor's is asked, since others may have had the processor meanwhile."""
+    """What is left, in seconds, of the time of a `client` (its address; empty: of the mail system).
 
-    __slots__ = ("left", "suspicious")
+    `suspicious`: something took long by the clock on the wall, which is quicker to ask. From then on the processor's is asked,
+    since others may have had the processor meanwhile.
+    """
 
-    def __init__(self, seconds: float = SECONDS) -> None:
+    __slots__ = ("client", "left", "suspicious")
+
+    def __init__(self, client: str = "", seconds: float = SECONDS) -> None:
+        self.client = client
         self.left = seconds
         self.suspicious = False
 
@@ -48,12 +52,13 @@ def begin() -> None:
 
 
 class apart:
-    """What is done inside has its own time. A generator would cost each message twice as much."""
+    """What is done inside has its own time, as the same client's. A generator would cost each message twice as much."""
 
     __slots__ = ("_token",)
 
     def __enter__(self) -> None:
-        self._token = _current.set(PatternTime())
+        outer = _current.get()
+        self._token = _current.set(PatternTime(outer.client if outer else ""))
 
     def __exit__(self, *exception: object) -> None:
         _current.reset(self._token)

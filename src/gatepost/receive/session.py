@@ -287,6 +287,7 @@ class Session:
     def connected(self, counted: str) -> None:
         """The client is known: say so. `counted`: its key with the connection counters, empty where it is not counted."""
         self._counted, self._known = counted, True
+        pattern_time.current().client = self.facts.client_address
         self.emit(Connected(service="smtpd", client=self.facts.client))
 
     async def greet(self) -> None:
