@@ -274,3 +274,18 @@ def test_a_log_in_a_folder_of_mail_owner_is_rotated_as_mail_owner(make: Make) ->
         assert system.command("postfix", "logrotate").returncode == 0
         [told] = (system.folder / "log").glob("*.by")
         assert told.read_text().split() == [str(_OWNER.pw_uid), str(_OWNER.pw_gid)]
+
+
+def test_folders_on_the_way_through_a_folder_of_mail_owner_are_made_as_mail_owner(make: Make, victim: Path) -> None:
+    """A link there leads root to make folders elsewhere."""
+    system = make()
+    theirs = system.folder / "theirs"
+    theirs.mkdir()
+    shutil.chown(theirs, OWNER)
+    _done_by_owner(lambda: (theirs / "link").symlink_to(victim))
+    system.configure({"data_directory": f"{theirs}/link/deeper/data"})
+    system.command("start")
+    assert not (victim / "deeper").exists()
+    system.configure({"data_directory": f"{theirs}/way/data"})
+    _stopped_once(system)
+    assert (theirs / "way").stat().st_uid == _OWNER.pw_uid

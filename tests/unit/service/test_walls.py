@@ -218,6 +218,12 @@ def test_a_file_in_no_folder_does_not_open_all_folders(configuration: Configurat
     assert _behind(wall, lambda: FORBIDDEN["read a file elsewhere"](tmp_path)) in _SAYS_NO
 
 
+@pytest.mark.parametrize("name", ["virtual_mailbox_base", "mail_spool_directory"])
+def test_a_missing_folder_of_mailboxes_does_not_open_the_one_above(configuration: Configuration, tmp_path: Path, name: str) -> None:
+    wall = walls.planned(configuration.with_settings({name: f"{tmp_path}/elsewhere/missing"}))
+    assert _behind(wall, lambda: FORBIDDEN["read a file elsewhere"](tmp_path)) in _SAYS_NO
+
+
 def test_no_walls_where_none_are_wanted(configuration: Configuration, tmp_path: Path) -> None:
     wall = walls.planned(configuration.with_settings({"worker_walls": "no"}))
     assert _behind(wall, lambda: FORBIDDEN["read a file elsewhere"](tmp_path)) == _NOT_DONE

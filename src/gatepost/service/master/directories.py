@@ -185,9 +185,9 @@ def _folder(path: Path, flags: int = 0) -> Iterator[int]:
 
 
 def _make_way(path: Path) -> None:
-    """Make `path` and the folders on the way to it, for whoever starts the mail system. With a umask of 0."""
+    """Make `path` and the folders on the way to it, as whoever could change where they come to stand. With a umask of 0."""
     for folder in (*reversed(path.parents), path):
-        with contextlib.suppress(FileExistsError):
+        with contextlib.suppress(FileExistsError), acting_as(*weakest(folder)):
             folder.mkdir(0o755)
 
 

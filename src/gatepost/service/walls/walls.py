@@ -20,6 +20,8 @@ from gatepost.service.privileges import gain_no_privileges
 from gatepost.service.walls import landlock, seccomp
 
 _CHANGED = ("store", "corrupt", "maildrop", "private")
+_OF_FOLDERS = ("_directory", "_base")
+"""How names of parameters end whose values are folders, whether there are such folders yet or not."""
 _PATH = re.compile(r"(?:^|(?<=[\s,{:=!]))/[^\s,{}]+")
 
 
@@ -63,7 +65,7 @@ def named_folders(configuration: Configuration) -> Iterator[str]:
     a file beside them or of what only looks like one (a pattern)."""
     for name, value in _values(configuration):
         for path in _PATH.findall(value):
-            if not os.path.isdir(path):
+            if not (os.path.isdir(path) or name.endswith(_OF_FOLDERS)):
                 yield from dict.fromkeys((_folder(path), _folder(os.path.realpath(path))))
             elif name.endswith("CApath"):
                 yield path
