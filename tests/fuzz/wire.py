@@ -2,6 +2,7 @@
 
 import re
 
+from gatepost.content.downgrade import downgraded
 from gatepost.mail.address import external
 from gatepost.proto import attributes, policy_delegation
 from gatepost.proto.proxy import ProxyError, ProxyReader
@@ -10,7 +11,6 @@ from gatepost.proto.smtp.client import Client, Dialect, Event, Stage, Transactio
 from gatepost.proto.smtp.client_commands import MailParameters, mail_from, rcpt_to, xtext
 from gatepost.proto.smtp.data import BdatReader, DataReader, LineEnds
 from gatepost.proto.smtp.dot_stuffing import Encoder, encoded
-from gatepost.proto.smtp.downgrade import downgraded
 from gatepost.proto.smtp.reply_reader import LINE_LIMIT, MalformedReply, ReplyReader
 from gatepost.proto.smtp.server import Command, DataChunk, ServerCore
 from tests.fuzz.pieces import fields, octets, packets, same, text, without_blanks

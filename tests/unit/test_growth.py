@@ -13,6 +13,8 @@ import pytest
 from tests.support.growth import grows_linearly
 
 from gatepost.cli.message_keys import message_keys
+from gatepost.content.downgrade import downgraded
+from gatepost.content.headers import _STANDARD as STANDARD_HEADER
 from gatepost.deliver.command import command_words, printable
 from gatepost.deliver.listed import words
 from gatepost.deliver.local_delivery import delivered_to
@@ -36,13 +38,11 @@ from gatepost.proto import policy_delegation
 from gatepost.proto.proxy import ProxyError, ProxyReader
 from gatepost.proto.smtp import client_commands, dot_stuffing, grammar, replies
 from gatepost.proto.smtp.data import BdatReader, DataReader
-from gatepost.proto.smtp.downgrade import downgraded
 from gatepost.proto.smtp.reply_reader import MalformedReply, ReplyReader
 from gatepost.proto.smtp.server import ServerCore
 from gatepost.queue.listing import _PLAIN as LISTED
 from gatepost.queue.notice_message import header_of, wrap
 from gatepost.receive import unix_lines
-from gatepost.receive.cleanup_headers import _STANDARD as STANDARD_HEADER
 from gatepost.receive.cleanup_staging import _STRAY
 from gatepost.routing.rewrite import is_standard
 from gatepost.service.master import watchdog
@@ -307,7 +307,7 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
         lambda text: watchdog.place(f"Stack (most recent call first):\n{text}"),
         [lambda n: '  File "' * n, lambda n: '  File "' + "/" * n, lambda n: '  File "a", line 1 in f\n' * n],
     ),
-    "proto.smtp.downgrade": (lambda text: [*downgraded([text])], MESSAGES),
+    "content.downgrade": (lambda text: [*downgraded([text])], MESSAGES),
     "proto.smtp.grammar.words": (grammar.words, TEXTS),
     "proto.smtp.grammar.path": (grammar.path, TEXTS),
     "proto.smtp.grammar.xtext": (grammar.xtext, TEXTS),
@@ -328,7 +328,7 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "proto.proxy": (proxied, WIRE),
     "proto.policy_delegation": (delegated, WIRE),
     "receive.unix_lines": (submitted, MESSAGES),
-    "receive.cleanup_headers": (STANDARD_HEADER.match, TEXTS),
+    "content.headers": (STANDARD_HEADER.match, TEXTS),
     "receive.cleanup_staging": (lambda text: _STRAY.sub(b" ", text), MESSAGES),
     "routing.rewrite": (is_standard, TEXTS),
     "lookup.aliases_text": (lambda text: list(aliases_text.alias_entries("x", text, _nothing)), TEXTS),

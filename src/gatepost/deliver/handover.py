@@ -94,7 +94,7 @@ def unnameable(recipients: Sequence[QueuedRecipient]) -> dict[int, Outcome]:
 def _pieces(request: DeliveryRequest, encoder: Encoder, *, convert: bool) -> Iterable[bytes]:
     content = request.message.content
     if convert:
-        from gatepost.proto.smtp.downgrade import downgraded
+        from gatepost.content.downgrade import downgraded
 
         return encoded(downgraded(content.chunks()), encoder)
     if isinstance(content, MemoryContent):

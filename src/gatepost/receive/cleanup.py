@@ -10,6 +10,10 @@ from pathlib import Path
 
 from msgspec import Struct, structs
 
+from gatepost.content.body import BodyWalk
+from gatepost.content.checks import Checks, Effects, LogContext
+from gatepost.content.headers import HOPS, HeaderRewriter, Headers, log_message_id
+from gatepost.content.rules import Rules
 from gatepost.events.records import Emit, Note
 from gatepost.lookup import pattern_time
 from gatepost.lookup.port import LookupFailure
@@ -21,11 +25,7 @@ from gatepost.mail.outcome import Class, Outcome, sent
 from gatepost.mail.queue_id import QueueId
 from gatepost.net.turns import Turns
 from gatepost.queue.port import NewMessage
-from gatepost.receive.cleanup_body import BodyWalk
-from gatepost.receive.cleanup_checks import Checks, Effects, Story
 from gatepost.receive.cleanup_envelope import Recipients
-from gatepost.receive.cleanup_headers import HOPS, HeaderRewriter, Headers, log_message_id
-from gatepost.receive.cleanup_rules import Rules
 from gatepost.receive.cleanup_settings import CleanupSettings
 from gatepost.receive.cleanup_staging import SECTION_LIMIT, Staging
 from gatepost.receive.received import MailDates
@@ -117,7 +117,7 @@ class Intake:
         self._queue_id = queue_id
         self._origin_service = origin_service
         self._rewriter = rewriter
-        self._story = Story(str(queue_id), client or "local")
+        self._story = LogContext(str(queue_id), client or "local")
         self._staging = staging
         self._failed = False
 

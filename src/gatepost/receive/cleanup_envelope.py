@@ -2,9 +2,9 @@
 
 from msgspec import structs
 
+from gatepost.content.checks import LogContext
 from gatepost.mail.address import external
 from gatepost.mail.envelope import Envelope, Notify, Recipient
-from gatepost.receive.cleanup_checks import Story
 from gatepost.receive.cleanup_settings import CleanupSettings
 from gatepost.routing.aliases import Place
 from gatepost.routing.routing import Routing
@@ -15,7 +15,7 @@ class Recipients:
     whether the *_bcc parameters count. `final`: who gets the message; `expanded`: those whose sender is to be told that they
     were expanded."""
 
-    def __init__(self, routing: Routing, settings: CleanupSettings, story: Story, *, mapping: bool, copying: bool) -> None:
+    def __init__(self, routing: Routing, settings: CleanupSettings, story: LogContext, *, mapping: bool, copying: bool) -> None:
         self.final: list[Recipient] = []
         self.expanded: list[Recipient] = []
         self._routing = routing

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from gatepost.content import generic
+from gatepost.content.aside import Aside
 from gatepost.deliver.port import DeliveryRequest
 from gatepost.lookup.registry import Tables
 from gatepost.mail.content import Content, FileContent, MemoryContent, SplicedContent
 from gatepost.mail.header_reader import HeaderReader
 from gatepost.net.turns import Turns
 from gatepost.queue.port import QueuedRecipient
-from gatepost.routing import generic
 from gatepost.routing.aliases import AddressMap
-from gatepost.service.aside import Aside
 
 if TYPE_CHECKING:
     from gatepost.service.house import House

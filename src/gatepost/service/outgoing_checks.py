@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from gatepost.content.aside import Aside
+from gatepost.content.body import BodyWalk
+from gatepost.content.checks import Checks, Effects, LogContext
+from gatepost.content.rules import CheckMaps, Rules
 from gatepost.deliver.port import DeliveryRequest
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.registry import Tables
@@ -19,11 +23,7 @@ from gatepost.mail.header import Header
 from gatepost.mail.header_reader import HeaderReader
 from gatepost.mail.mime import Place
 from gatepost.net.turns import Turns
-from gatepost.receive.cleanup_body import BodyWalk
-from gatepost.receive.cleanup_checks import Checks, Effects, Story
-from gatepost.receive.cleanup_rules import CheckMaps, Rules
 from gatepost.receive.cleanup_settings import CleanupSettings
-from gatepost.service.aside import Aside
 
 if TYPE_CHECKING:
     from gatepost.service.house import House
@@ -36,7 +36,7 @@ class OutgoingChecks(Checks):
     """The checks of one message on its way out."""
 
     def __init__(self, maps: CheckMaps, queue_id: str, service: str, emit: Emit) -> None:
-        super().__init__(maps, Story(queue_id, ""), Effects(checking=True), emit)
+        super().__init__(maps, LogContext(queue_id, ""), Effects(checking=True), emit)
         self._queue_id = queue_id
         self._service = service
 

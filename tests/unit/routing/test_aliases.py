@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from gatepost.content import generic
 from gatepost.lookup.registry import Tables
 from gatepost.mail.header import Header
-from gatepost.routing import generic
 from gatepost.routing.aliases import AliasLoop, Place
 
 from .conftest import MakeRouting

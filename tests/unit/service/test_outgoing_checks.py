@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from tests.support.settings import default
 
+from gatepost.content.aside import UnnamedContent
+from gatepost.content.rules import CheckMaps
 from gatepost.deliver.port import DeliveryRequest
 from gatepost.events.maillog import words
 from gatepost.events.records import Event
@@ -18,9 +20,7 @@ from gatepost.mail.content import Content, FileContent, MemoryContent
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue.port import ActiveMessage, QueuedRecipient
-from gatepost.receive.cleanup_rules import CheckMaps
 from gatepost.receive.cleanup_settings import CleanupSettings
-from gatepost.service.aside import UnnamedContent
 from gatepost.service.outgoing import _with_headers
 from gatepost.service.outgoing_checks import OutgoingChecker
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gatepost.content.downgrade import downgraded
 from gatepost.proto.smtp.client_commands import Capabilities, MailParameters, mail_from, rcpt_to, xforward, xtext
 from gatepost.proto.smtp.dot_stuffing import Encoder, encoded
-from gatepost.proto.smtp.downgrade import downgraded
 
 
 def wire(*pieces: bytes, limit: int = 998) -> bytes:

@@ -1,15 +1,12 @@
 """What header_checks and body_checks ask for (header_checks(5)): an answer of a table becomes an effect on the message."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from gatepost.content.rules import CheckMaps
 from gatepost.events.records import Emit, Judged, Note
 from gatepost.lookup.registry import Maps
 from gatepost.mail.ascii_text import SPACE, is_number, upper
 from gatepost.mail.header import is_header
-
-if TYPE_CHECKING:
-    from gatepost.receive.cleanup_rules import CheckMaps
 
 SHOWN = 200
 """Octets of a matched text that are logged."""
@@ -17,7 +14,7 @@ SHOWN = 200
 REJECTED = "5.7.1 message content rejected"
 
 
-class Story:
+class LogContext:
     """What is known of a message for its log lines: who sent it, and how it came. `context` is the tail of the lines."""
 
     __slots__ = ("client", "helo", "protocol", "queue_id", "recipient", "sender")
@@ -66,7 +63,7 @@ class Checks:
     """The checks of one message. Each `check` gives the lines (octets, no line end) to put in the place of what was checked;
     None leaves it as it is."""
 
-    def __init__(self, maps: "CheckMaps", story: Story, effects: Effects, emit: Emit) -> None:
+    def __init__(self, maps: CheckMaps, story: LogContext, effects: Effects, emit: Emit) -> None:
         self.maps = maps
         self.effects = effects
         self._story = story

@@ -2,10 +2,10 @@
 
 from msgspec import Struct
 
+from gatepost.content.header_names import MIME, ROLES, Role
+from gatepost.content.settings import ContentSettings
 from gatepost.lookup.registry import Maps, Tables
 from gatepost.mail.mime import Place
-from gatepost.receive.cleanup_settings import CleanupSettings
-from gatepost.receive.headers import MIME, ROLES, Role
 from gatepost.routing.settings import words
 
 
@@ -32,7 +32,7 @@ class CheckMaps(Struct, frozen=True):
 class Rules:
     """What does not change from message to message."""
 
-    def __init__(self, settings: CleanupSettings, tables: Tables) -> None:
+    def __init__(self, settings: ContentSettings, tables: Tables) -> None:
         self.settings = settings
         overrides = words(settings.receive_override_options)
         self.mapping = "no_address_mappings" not in overrides
@@ -64,7 +64,7 @@ class Rules:
 _COUNTED = frozenset(("received", "message-id", "date", "content-transfer-encoding"))
 
 
-def _check_maps(settings: CleanupSettings, tables: Tables) -> CheckMaps:
+def _check_maps(settings: ContentSettings, tables: Tables) -> CheckMaps:
     names = ("header_checks", "mime_header_checks", "nested_header_checks", "body_checks")
     return CheckMaps(*(tables.maps(getattr(settings, name), name) for name in names))
 

@@ -7,11 +7,11 @@ allow.
 
 from collections.abc import Iterable, Iterator
 
+from gatepost.content.checks import Checks
+from gatepost.content.rules import Rules
 from gatepost.mail.header import LINE_LIMIT, Header
 from gatepost.mail.mime import BodyFound, Entity, Found, HeaderFound, HeadersEnd, Limits, Walk
 from gatepost.net.turns import Turns
-from gatepost.receive.cleanup_checks import Checks
-from gatepost.receive.cleanup_rules import Rules
 
 BODY_8BIT = "improper use of 8-bit data in message body"
 HEADER_8BIT = "improper use of 8-bit data in message header"

@@ -3,14 +3,14 @@
 import re
 from collections.abc import Callable
 
+from gatepost.content.checks import Checks, LogContext
+from gatepost.content.header_names import Role
+from gatepost.content.rules import Rules
 from gatepost.events.records import Emit, MessageId, Note
 from gatepost.mail import mime
 from gatepost.mail.header import Header, cut, is_header, split
 from gatepost.mail.header_address import Kind, addresses, external, fold, internal, parse, requoted, scan
 from gatepost.net.turns import Turns, beside
-from gatepost.receive.cleanup_checks import Checks, Story
-from gatepost.receive.cleanup_rules import Rules
-from gatepost.receive.headers import Role
 from gatepost.routing.aliases import Place
 from gatepost.routing.routing import Routing
 
@@ -76,7 +76,7 @@ class Headers:
         rules: Rules,
         rewriter: HeaderRewriter | None,
         checks: Checks | None,
-        story: Story,
+        story: LogContext,
         emit: Emit,
         *,
         returning: bool = False,
