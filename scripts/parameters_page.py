@@ -20,7 +20,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "parameters.md"
 INTRODUCTION = """\
 # Parameters
 
-<!-- Made by `make docs` from src/gatepost/config/parameters.py: change it there. -->
+<!-- Made by `make docs` from src/gatepost/config/parameters: change it there. -->
 
 Every parameter of Postfix 3.7, and Gatepost's own, in the language of main.cf. `gatepost postconf -d NAME` shows a default in full.
 

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from gatepost.cli.postconf_options import Fatal, Options, parse
-from gatepost.config import edit
 from gatepost.config.check import table_configurations, text_of
 from gatepost.config.computed import Host
 from gatepost.config.configuration import Configuration, read
@@ -183,6 +182,8 @@ _CLASSES: Mapping[str, Callable[[Configuration], Iterable[str]]] = {
 
 
 def _edit_main(options: Options) -> None:
+    from gatepost.config import edit  # with its temporary files, which showing needs not
+
     wanted = _requests(options)
     path = options.directory / "main.cf"
     change = {"e": edit.set_parameters, "X": edit.remove_parameters, "#": edit.comment_parameters}[options.edit]

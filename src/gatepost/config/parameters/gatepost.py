@@ -1,0 +1,44 @@
+"""Parameters of Gatepost's own parameters."""
+
+from gatepost.config.parameters.row import BOOLEAN, DONE, INTEGER, NOT_YET, STRING, TIME, P, Parameter
+
+# fmt: off
+ROWS: tuple[Parameter, ...] = (
+    P("command_no_new_privileges", BOOLEAN, "no",
+      "Let commands of users and of pipe services gain no privileges by set-user-id programs (prctl(2), PR_SET_NO_NEW_PRIVS).",
+      DONE, since="gatepost"),
+    P("filter_before_queue", BOOLEAN, "yes",
+      "Judge content while the client waits for the reply to its end-of-data, so that bad mail is refused instead of bounced.",
+      NOT_YET, since="gatepost"),
+    P("gatepost_accept_missing", STRING, "",
+      "Parameters, programs of master.cf and restrictions that are not there, and that mail may pass unseen all the same.",
+      DONE, since="gatepost"),
+    P("maillog_format", STRING, "postfix",
+      "Form of the mail log: \"postfix\" (Postfix's lines) or \"json\" (one object a line).", DONE, since="gatepost"),
+    P("nullmx_reject_code", INTEGER, "556",
+      "Reply code when a sender's or recipient's domain says by a null MX that it takes no mail (RFC 7505).",
+      DONE, since="gatepost"),
+    P("queue_deliver", BOOLEAN, "yes",
+      'Deliver queued mail; with "no", mail is accepted and kept in the queue, and nothing leaves it.', DONE, since="gatepost"),
+    P("queue_ledger_lifetime", TIME, "5d",
+      "How long the ledger remembers how each finished recipient ended (unit: days).",
+      DONE, unit="d", since="gatepost", minimum=1),
+    P("smtpd_binarymime_enable", BOOLEAN, "no", "Offer BINARYMIME to clients (RFC 3030).", DONE, since="gatepost"),
+    P("smtpd_limits_enable", BOOLEAN, "no",
+      "Tell clients the limits on recipients and messages in the EHLO reply (LIMITS, RFC 9422).", DONE, since="gatepost"),
+    P("worker_memory_limit", INTEGER, "2147483648",
+      "How much memory for data a worker, or showq, may have, in bytes; 0 for as much as there is. What goes beyond fails,"
+      " and is tried again.", DONE, since="gatepost", minimum=0),
+    P("worker_processes", INTEGER, "0",
+      "How many worker processes to run; 0 means one for each CPU core.", DONE, since="gatepost", minimum=0),
+    P("worker_readable_directories", STRING,
+      "/dev /etc /lib /lib64 /opt /proc /run /usr /var/db /var/lib/extrausers /var/lib/misc /var/lib/sss /var/run /nix/store",
+      "What workers may read besides the folders of files that main.cf and master.cf name (worker_walls).", DONE,
+      since="gatepost"),
+    P("worker_walls", BOOLEAN, "yes",
+      "Workers and showq read no files but those that they need, change none but the queue's, and run no programs (Landlock,"
+      " seccomp; where the kernel has them).", DONE, since="gatepost"),
+    P("worker_watchdog_time", TIME, "60s",
+      "How long a worker's event loop may be stuck before the worker is replaced; 0 for as long as it likes. Time in which it"
+      " is stopped or waits for a disk does not count.", DONE, since="gatepost", minimum=0),
+)

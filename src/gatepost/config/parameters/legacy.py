@@ -1,0 +1,43 @@
+"""Names that postconf(5) still documents but no longer prints; unset unless main.cf sets them, as some defaults refer to them."""
+
+from gatepost.config.parameters.row import BOOLEAN, DONE, INTEGER, NO_MEANING, NOT_YET, STRING, TIME, P, Parameter
+
+# fmt: off
+ROWS: tuple[Parameter, ...] = (
+    P("authorized_verp_clients", STRING, "", "Older name of smtpd_authorized_verp_clients.", NOT_YET),
+    P("enable_errors_to", BOOLEAN, "",
+      "Once sent notices to the Errors-To address.", NO_MEANING, "Removed from Postfix long ago."),
+    P("extract_recipient_limit", INTEGER, "",
+      "Once limited the recipients that sendmail takes from headers.", NO_MEANING, "Removed from Postfix long ago."),
+    P("fallback_relay", STRING, "", "Older name of smtp_fallback_relay.", DONE),
+    P("lmtp_cache_connection", BOOLEAN, "",
+      "Once kept LMTP connections open.", NO_MEANING, "Replaced in Postfix by the lmtp_connection_cache parameters."),
+    P("lmtp_per_record_deadline", BOOLEAN, "", "Older name of lmtp_per_request_deadline.", DONE),
+    P("postscreen_blacklist_action", STRING, "", "Older name of postscreen_denylist_action.", NOT_YET),
+    P("postscreen_dnsbl_ttl", TIME, "", "Older name of postscreen_dnsbl_max_ttl.", NOT_YET, unit="h"),
+    P("postscreen_dnsbl_whitelist_threshold", INTEGER, "", "Older name of postscreen_dnsbl_allowlist_threshold.", NOT_YET),
+    P("postscreen_whitelist_interfaces", STRING, "", "Older name of postscreen_allowlist_interfaces.", NOT_YET),
+    P("sender_based_routing", BOOLEAN, "",
+      "Once routed mail by its sender.", NO_MEANING, "Replaced in Postfix by sender_dependent_relayhost_maps."),
+    P("smtp_per_record_deadline", BOOLEAN, "", "Older name of smtp_per_request_deadline.", DONE),
+    P("smtp_skip_4xx_greeting", BOOLEAN, "",
+      "Once tried the next host after a 4xx greeting.", NO_MEANING, "Postfix always does so now, and so do we."),
+    P("smtp_tls_cipherlist", STRING, "",
+      "Once an OpenSSL cipher list.", NO_MEANING, "Replaced in Postfix by smtp_tls_mandatory_ciphers."),
+    P("smtpd_client_connection_limit_exceptions", STRING, "", "Older name of smtpd_client_event_limit_exceptions.", DONE),
+    P("smtpd_per_record_deadline", BOOLEAN, "", "Older name of smtpd_per_request_deadline.", DONE),
+    P("smtpd_sasl_application_name", STRING, "", "Older name of smtpd_sasl_path.", NOT_YET),
+    P("smtpd_tls_cipherlist", STRING, "",
+      "Once an OpenSSL cipher list.", NO_MEANING, "Replaced in Postfix by smtpd_tls_mandatory_ciphers."),
+    P("tls_dane_digest_agility", STRING, "",
+      "Once governed the choice among DANE digests.", NO_MEANING, "Removed from Postfix."),
+    P("tls_dane_trust_anchor_digest_enable", BOOLEAN, "",
+      "Once allowed digests of DANE trust anchors.", NO_MEANING, "Removed from Postfix; they are always allowed."),
+    P("tlsproxy_client_level", STRING, "",
+      "Older name of tlsproxy_client_security_level.", NO_MEANING, "TLS is done by the worker itself."),
+    P("tlsproxy_client_policy", STRING, "",
+      "Older name of tlsproxy_client_policy_maps.", NO_MEANING, "TLS is done by the worker itself."),
+    P("tlsproxy_tls_session_cache_timeout", TIME, "",
+      "Once limited the life of TLS sessions of the proxy.", NO_MEANING, "TLS is done by the worker itself."),
+    P("virtual_maps", STRING, "", "Older name of virtual_alias_maps.", DONE),
+)

@@ -1,0 +1,132 @@
+"""Parameters of processes and services: how many, how they are called, how long they live."""
+
+from gatepost.config.parameters.row import BOOLEAN, DONE, INTEGER, NO_MEANING, NOT_YET, STRING, TIME, P, Parameter
+
+# fmt: off
+ROWS: tuple[Parameter, ...] = (
+    P("application_event_drain_time", TIME, "100s",
+      "How long Postfix's tools wait for events to settle.",
+      NO_MEANING, "Nothing here waits for other processes' events.", minimum=1),
+    P("bounce_service_name", STRING, "bounce",
+      "Name of Postfix's bounce service.", NO_MEANING, "It is a function of the worker and not a service to connect to."),
+    P("cleanup_service_name", STRING, "cleanup",
+      "Name of the cleanup service that a receiver hands its mail to; names the options to take from master.cf.", DONE),
+    P("connection_cache_protocol_timeout", TIME, "5s",
+      "Time limit for requests to the connection cache service.",
+      NO_MEANING, "Open connections stay in the worker that made them.", minimum=1),
+    P("connection_cache_service_name", STRING, "scache",
+      "Name of Postfix's connection cache service.", NO_MEANING, "Open connections stay in the worker that made them."),
+    P("connection_cache_status_update_time", TIME, "600s",
+      "How often use of the connection cache is logged.",
+      NO_MEANING, "Open connections stay in the worker that made them.", minimum=1),
+    P("connection_cache_ttl_limit", TIME, "2s", "Longest time that an idle connection is kept for reuse.", DONE, minimum=1),
+    P("daemon_timeout", TIME, "18000s",
+      "Longest time that one request may occupy a process before its watchdog ends it.",
+      NO_MEANING, "No daemon waits unwatched: whatever may wait has a time limit of its own.", minimum=1),
+    P("debugger_command", STRING, "",
+      "Debugger to start on a daemon that runs with -D.", NO_MEANING, "There are no daemon programs to debug so."),
+    P("default_process_limit", INTEGER, "100",
+      "Most processes of a service, unless master.cf sets one for it: the most sessions served at a time.", DONE, minimum=1),
+    P("defer_service_name", STRING, "defer",
+      "Name of Postfix's deferral log service.", NO_MEANING, "It is a function of the worker and not a service to connect to."),
+    P("deliver_lock_attempts", INTEGER, "20", "How many times to try for exclusive access to a mailbox.", DONE, minimum=1),
+    P("deliver_lock_delay", TIME, "1s", "Pause between tries to lock a mailbox.", DONE, minimum=1),
+    P("error_service_name", STRING, "error",
+      "Name of the pseudo delivery service that fails recipients.",
+      NO_MEANING, "The error transport is found by its command name in master.cf."),
+    P("flush_service_name", STRING, "flush",
+      "Name of Postfix's fast flush service.", NO_MEANING, "It is a function of the worker and not a service to connect to."),
+    P("fork_attempts", INTEGER, "5",
+      "How often to try to create a process.",
+      NO_MEANING, "Workers are created at start; a lost one is replaced with growing pauses.", minimum=1),
+    P("fork_delay", TIME, "1s",
+      "Pause between tries to create a process.",
+      NO_MEANING, "Workers are created at start; a lost one is replaced with growing pauses.", minimum=1),
+    P("in_flow_delay", TIME, "1s",
+      "Pause before accepting more when mail arrives faster than it leaves.",
+      NO_MEANING, "The queue store takes messages in groups; receiving and delivering share its pace.", maximum=10),
+    P("ipc_idle", TIME, "5s",
+      "How long an idle connection between Postfix processes stays open.",
+      NO_MEANING, "A message stays in one process; there is no such connection.", minimum=1),
+    P("ipc_timeout", TIME, "3600s",
+      "Time limit for exchanges between Postfix processes.",
+      NO_MEANING, "A message stays in one process; there is no such exchange.", minimum=1),
+    P("ipc_ttl", TIME, "1000s",
+      "Longest life of a connection between Postfix processes.",
+      NO_MEANING, "A message stays in one process; there is no such connection.", minimum=1),
+    P("master_service_disable", STRING, "", "Services of master.cf not to be started, as name/type patterns.", DONE),
+    P("max_idle", TIME, "100s",
+      "How long an idle Postfix process waits for work before it ends.",
+      NO_MEANING, "Workers do not end when idle.", minimum=1),
+    P("max_use", INTEGER, "100",
+      "How many requests a Postfix process serves before it ends.",
+      NO_MEANING, "Workers are not recycled by count.", minimum=1),
+    P("multi_instance_directories", STRING, "", "Configuration directories of further instances.", NOT_YET),
+    P("multi_instance_enable", BOOLEAN, "no",
+      "Whether this instance is started and stopped together with the others.", NOT_YET),
+    P("multi_instance_group", STRING, "", "Group of this instance, for acting on several at once.", NOT_YET),
+    P("multi_instance_name", STRING, "", "Name of this instance, which appears in its log records.", DONE),
+    P("multi_instance_wrapper", STRING, "", "Command that acts on all instances.", NOT_YET),
+    P("pickup_service_name", STRING, "pickup",
+      "Name of Postfix's local pickup service.", NO_MEANING, "It is a function of the worker and not a service to connect to."),
+    P("postlog_service_name", STRING, "postlog",
+      "Name of Postfix's logging service.", NO_MEANING, "The log is written directly; there is no such service."),
+    P("postlogd_watchdog_timeout", TIME, "10s",
+      "Time limit of the logging service.", NO_MEANING, "The log is written directly; there is no such service.", minimum=10),
+    P("postmulti_control_commands", STRING, "reload flush",
+      "Commands that the instance tool passes to running instances.", NOT_YET),
+    P("postmulti_start_commands", STRING, "start", "Commands that the instance tool treats as starting.", NOT_YET),
+    P("postmulti_stop_commands", STRING, "stop abort drain quick-stop",
+      "Commands that the instance tool treats as stopping.", NOT_YET),
+    P("proxy_read_maps", STRING,
+      "$local_recipient_maps $mydestination $virtual_alias_maps $virtual_alias_domains $virtual_mailbox_maps "
+      "$virtual_mailbox_domains $relay_recipient_maps $relay_domains $canonical_maps $sender_canonical_maps "
+      "$recipient_canonical_maps $relocated_maps $transport_maps $mynetworks $smtpd_sender_login_maps $sender_bcc_maps "
+      "$recipient_bcc_maps $smtp_generic_maps $lmtp_generic_maps $alias_maps $smtpd_client_restrictions "
+      "$smtpd_helo_restrictions $smtpd_sender_restrictions $smtpd_relay_restrictions $smtpd_recipient_restrictions "
+      "$address_verify_sender_dependent_default_transport_maps $address_verify_sender_dependent_relayhost_maps "
+      "$address_verify_transport_maps $fallback_transport_maps $lmtp_discard_lhlo_keyword_address_maps "
+      "$lmtp_pix_workaround_maps $lmtp_sasl_password_maps $lmtp_tls_policy_maps $mailbox_command_maps "
+      "$mailbox_transport_maps $postscreen_discard_ehlo_keyword_address_maps $rbl_reply_maps "
+      "$sender_dependent_default_transport_maps $sender_dependent_relayhost_maps $smtp_discard_ehlo_keyword_address_maps "
+      "$smtp_pix_workaround_maps $smtp_sasl_password_maps $smtp_tls_policy_maps $smtpd_discard_ehlo_keyword_address_maps "
+      "$smtpd_milter_maps $virtual_gid_maps $virtual_uid_maps $local_login_sender_maps $postscreen_reject_footer_maps "
+      "$smtpd_reject_footer_maps $tls_server_sni_maps $tlsproxy_client_policy_maps $default_delivery_status_filter "
+      "$lmtp_delivery_status_filter $lmtp_dns_reply_filter $lmtp_reply_filter $local_delivery_status_filter "
+      "$pipe_delivery_status_filter $postscreen_command_filter $smtp_delivery_status_filter $smtp_dns_reply_filter "
+      "$smtp_reply_filter $smtpd_command_filter $smtpd_dns_reply_filter $virtual_delivery_status_filter $body_checks "
+      "$header_checks $lmtp_body_checks $lmtp_header_checks $lmtp_mime_header_checks $lmtp_nested_header_checks "
+      "$milter_header_checks $mime_header_checks $nested_header_checks $smtp_body_checks $smtp_header_checks "
+      "$smtp_mime_header_checks $smtp_nested_header_checks",
+      'Tables that may be opened through "proxy:" for reading.',
+      NO_MEANING, "Every worker opens tables itself and needs no such list."),
+    P("proxy_write_maps", STRING,
+      "$smtp_sasl_auth_cache_name $lmtp_sasl_auth_cache_name $address_verify_map $postscreen_cache_map",
+      'Tables that may be opened through "proxy:" for writing.', NO_MEANING, "The mail system writes its own state itself."),
+    P("proxymap_service_name", STRING, "proxymap",
+      "Name of Postfix's shared table reader.",
+      NO_MEANING, 'Every worker opens tables itself; "proxy:" reads the table it names.'),
+    P("proxywrite_service_name", STRING, "proxywrite",
+      "Name of Postfix's shared table writer.", NO_MEANING, "The mail system writes its own state itself."),
+    P("queue_service_name", STRING, "qmgr",
+      "Name of Postfix's queue manager.", NO_MEANING, "It is a function of the worker and not a service to connect to."),
+    P("rewrite_service_name", STRING, "rewrite",
+      "Name of Postfix's address rewriting service.",
+      NO_MEANING, "It is a function of the worker and not a service to connect to."),
+    P("service_throttle_time", TIME, "60s",
+      "Pause before a service that failed at once is started again.", DONE, minimum=1),
+    P("showq_service_name", STRING, "showq",
+      "Name of Postfix's queue listing service.", NO_MEANING, "Listings read the queue store."),
+    P("smtpd_service_name", STRING, "smtpd", "Service to which postscreen hands accepted clients.", NOT_YET),
+    P("stale_lock_time", TIME, "500s",
+      "Age after which a mailbox lock file is taken for abandoned and removed.", DONE, minimum=1),
+    P("tcp_windowsize", INTEGER, "0", "TCP window size for connections, in bytes; 0 leaves it to the system.", NOT_YET),
+    P("tlsmgr_service_name", STRING, "tlsmgr",
+      "Name of Postfix's TLS cache and random number service.", NO_MEANING, "Every worker does this itself."),
+    P("trace_service_name", STRING, "trace",
+      "Name of Postfix's delivery report service.",
+      NO_MEANING, "It is a function of the worker and not a service to connect to."),
+    P("trigger_timeout", TIME, "10s",
+      "Time limit for waking up a Postfix service.",
+      NO_MEANING, "Services in one process need no wake-up messages.", minimum=1),
+)
