@@ -6,6 +6,7 @@ Failure: a disk that is full, slow or broken makes `put` raise QueueUnavailable 
 
 import asyncio
 import functools
+import itertools
 import os
 import sqlite3
 import time
@@ -67,6 +68,7 @@ class SqliteStore:
         self._timeout = commit_timeout
         self._loop = loop or asyncio.get_running_loop()
         self._files = ContentFiles(directory / schema.CONTENT, directory / schema.STAGING, self._left)
+        self._staged = itertools.count(int(clock() * _MICROSECONDS))  # no queue ids: one given out tells that a message is coming
         self._pending: dict[Put, float] = {}
         self._purged = 0
         self._watch: asyncio.TimerHandle | None = None
@@ -155,7 +157,7 @@ class SqliteStore:
 
     def staging(self) -> Path:
         """A fresh path in this partition's file system: a content written there is moved, not copied, by `put`."""
-        return self._files.staging / f"{os.getpid()}-{self.new_id().key}"
+        return self._files.staging / f"{os.getpid()}-{next(self._staged)}"
 
     def free_space(self) -> int:
         """Octets free for the unprivileged in the file system of the queue (`queue_minfree`), as of a second ago at most: every

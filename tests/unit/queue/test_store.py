@@ -216,6 +216,19 @@ def test_ids_are_unique_and_increase_even_when_the_clock_does_not(tmp_path: Path
     asyncio.run(scenario())
 
 
+def test_a_staged_content_takes_no_queue_id(tmp_path: Path) -> None:
+    """An id that was given out tells of a message that is coming, for which commits wait a little."""
+
+    async def scenario() -> None:
+        store = open_store(tmp_path, clock=lambda: 1000.0)
+        before = store.new_id()
+        assert store.staging() != store.staging()
+        assert store.new_id().key == before.key + 1
+        store.close()
+
+    asyncio.run(scenario())
+
+
 def test_a_put_that_fails_says_so_and_the_store_goes_on(tmp_path: Path) -> None:
     async def scenario() -> None:
         store = open_store(tmp_path)
