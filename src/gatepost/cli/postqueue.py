@@ -60,7 +60,10 @@ def _show(command: Command, form: Callable[[Iterable["ListedMessage"]], Iterator
 
     if _may_read_queue(command):
         command.become_owner()
-        messages = inspect.messages(command.queue_directory, lambda path, error: command.warn(f"{path}: {error}"))
+        try:
+            messages = inspect.messages(command.queue_directory, lambda path, error: command.warn(f"{path}: {error}"))
+        except OSError as error:
+            raise Fatal(f"{error.filename}: {error.strerror}") from None
     else:
         messages = _told(command)
     sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]

@@ -115,13 +115,12 @@ _WORDS: dict[type[records.Event], Callable[[Any], str]] = {
 
 def words(event: records.Event) -> str:
     """What the log says of `event`, after the process name: always one line of printable characters."""
-    text = _WORDS[type(event)](event)
-    return text if text.isprintable() else printable(text)
+    return printable(_WORDS[type(event)](event))
 
 
 def printable(text: str) -> str:
     """`text` with everything that is not printable replaced by `?`."""
-    return "".join(c if c.isprintable() else "?" for c in text)
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 class Stamp:

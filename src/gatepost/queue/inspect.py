@@ -5,7 +5,8 @@ Nothing here loads the whole queue: listings come row by row, in the order of ar
 
 import itertools
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter, itemgetter
 from pathlib import Path
 
 from msgspec import Struct
@@ -63,17 +64,13 @@ class StoredMessage(Struct, frozen=True):
     queue: str = ""
 
 
-# One row a message, since a listing of a million recipients spends its time on rows. Numbers are made numbers: a damaged row may
-# hold anything, and is to be listed all the same. `even`: all recipients are told in the same words, and nothing is odd.
+# Numbers are made numbers: a damaged row may hold anything, and is to be listed all the same.
 _LISTING = """
-SELECT r.key, m.sender, ifnull(m.size + 0, 0), ifnull(m.flags + 0, 0),
-    max(CASE r.status WHEN 0 THEN 1 WHEN 6 THEN 2 WHEN 8 THEN 3 ELSE 4 END), max(ifnull(r.attempts + 0, 0)) > 0,
-    min(typeof(r.reason) = 'text' AND typeof(r.address) = 'text' AND NOT instr(r.address, char(10)))
-        AND min(r.reason) IS max(r.reason) AS even,
-    min(r.reason), group_concat(CASE typeof(r.address) WHEN 'text' THEN r.address END, char(10))
-FROM recipient AS r CROSS JOIN message AS m ON m.key = r.key GROUP BY r.key ORDER BY r.key"""
-_BY_RANK = (Status.QUEUED, Status.QUEUED, Status.ACTIVE, Status.REQUEUED, Status.HELD)
-_QUEUE_OF: dict[tuple[int, bool], str] = {
+SELECT r.key, m.sender, ifnull(m.size + 0, 0), ifnull(m.flags + 0, 0), r.status, ifnull(r.attempts + 0, 0) > 0, r.reason, r.address
+FROM recipient AS r CROSS JOIN message AS m ON m.key = r.key ORDER BY r.key, r.number"""
+_KEY, _STATE, _REASON, _ADDRESS = itemgetter(0), itemgetter(4, 5), itemgetter(6), itemgetter(7)
+_PARAMOUNT = (Status.HELD, Status.REQUEUED, Status.ACTIVE)
+_QUEUE_OF: dict[tuple[Status, bool], str] = {
     (Status.HELD, False): "hold",
     (Status.HELD, True): "hold",
     (Status.ACTIVE, False): "active",
@@ -111,7 +108,7 @@ def messages(queue_directory: Path, trouble: Trouble = ignore) -> Iterator[Liste
         return listings[0]
     import heapq
 
-    return heapq.merge(*listings, key=lambda message: message.id.key)
+    return heapq.merge(*listings, key=attrgetter("id.key"))
 
 
 def _listing(partition: int, directory: Path, trouble: Trouble) -> Iterator[ListedMessage]:
@@ -126,27 +123,28 @@ def _listing(partition: int, directory: Path, trouble: Trouble) -> Iterator[List
 
 
 def _listed(partition: int, connection: sqlite3.Connection) -> Iterator[ListedMessage]:
-    for key, sender, size, flags, rank, tried, even, reason, addresses in connection.execute(_LISTING):
-        runs = (Run(reason, tuple(addresses.split("\n"))),) if even else _runs(connection, key)
-        queue = _QUEUE_OF[_BY_RANK[rank], bool(tried)]
+    """Row by row: a listing of a million messages spends its time here, and then where it is written down."""
+    for key, group in itertools.groupby(connection.execute(_LISTING), _KEY):
+        rows = list(group)
+        _, sender, size, flags, status, tried, reason, address = rows[0]
+        runs: tuple[Run, ...]
+        if len(rows) == 1:
+            queue, runs = _QUEUE_OF[_status(status), tried != 0], (Run(as_text(reason), (as_text(address),)),)
+        else:
+            queue, runs = _queue_of(set(map(_STATE, rows))), _runs(rows)
         yield ListedMessage(QueueId(key, partition), as_text(sender), size, queue, runs, flags & EXPIRE != 0)
 
 
-def _runs(connection: sqlite3.Connection, key: int) -> tuple[Run, ...]:
-    """The recipients of a message with more than one reason, or with something odd in it."""
-    rows = connection.execute("SELECT reason, address FROM recipient WHERE key = ? ORDER BY number", (key,))
-    told = [(as_text(reason), as_text(address)) for reason, address in rows]
-    return tuple(Run(reason, tuple(a for _, a in run)) for reason, run in itertools.groupby(told, lambda one: one[0]))
+def _runs(rows: Iterable[tuple[object, ...]]) -> tuple[Run, ...]:
+    grouped = itertools.groupby(rows, _REASON)
+    return tuple(Run(as_text(reason), tuple(map(as_text, map(_ADDRESS, run)))) for reason, run in grouped)
 
 
-def queue_of(recipients: list[ListedRecipient]) -> str:
-    """The queue of Postfix that a message with these recipients would be in."""
-    if len(recipients) == 1:
-        [recipient] = recipients
-        return _QUEUE_OF[recipient.status, recipient.attempts > 0]
-    statuses = {recipient.status for recipient in recipients}
-    status = next((s for s in (Status.HELD, Status.REQUEUED, Status.ACTIVE) if s in statuses), Status.QUEUED)
-    return _QUEUE_OF[status, any(recipient.attempts for recipient in recipients)]
+def _queue_of(states: Iterable[tuple[object, int]]) -> str:
+    """The queue of Postfix that a message would be in whose recipients have these (status, whether it was tried)."""
+    statuses = {_status(status) for status, _ in states}
+    status = next((status for status in _PARAMOUNT if status in statuses), Status.QUEUED)
+    return _QUEUE_OF[status, any(tried for _, tried in states)]
 
 
 def read(queue_directory: Path, identity: QueueId) -> StoredMessage | None:
@@ -178,4 +176,5 @@ def _stored(connection: sqlite3.Connection, directory: Path, identity: QueueId) 
     content = load_content(connection, lambda k: directory / schema.CONTENT / str(k), key, (*known,)) if recipients else None
     envelope = checked_envelope(key, packed, crc)
     statuses = {number: _status(status) for number, status in states.items()}
-    return StoredMessage(identity, envelope, content, size, statuses, queue_of(recipients) if recipients else "")
+    queue = _queue_of({(r.status, r.attempts) for r in recipients}) if recipients else ""
+    return StoredMessage(identity, envelope, content, size, statuses, queue)

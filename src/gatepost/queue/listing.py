@@ -17,9 +17,11 @@ _MARKS = {"active": "*", "hold": "!"}
 _EMPTY_SENDER = "MAILER-DAEMON"
 _INDENT = " " * 47
 _LINE = "\n"
+_SEPARATOR = _LINE + _INDENT
 
 # Addresses that need no quotes, which one look at all of them tells: a listing of a million spends its time here.
-_PLAIN = re.compile(r"(?:[A-Za-z0-9_+=/-]+(?:\.[A-Za-z0-9_+=/-]+)*@[A-Za-z0-9.-]+(?:\n|\Z))+\Z")
+_ATOMS = r"[A-Za-z0-9_+=/-]++(?:\.[A-Za-z0-9_+=/-]++)*+@[A-Za-z0-9.-]++"
+_PLAIN = re.compile(rf"{_ATOMS}(?:\n{_ATOMS})*+\Z")
 
 
 def for_people(messages: Iterable[ListedMessage]) -> Iterator[str]:
@@ -52,17 +54,20 @@ class _Stamps:
 
 
 def _message(message: ListedMessage, stamps: _Stamps) -> str:
-    mark = _MARKS.get(message.queue, "") + ("#" if message.expire else "")
-    sender = printable(external(message.sender)) or _EMPTY_SENDER
-    lines = [f"{str(message.id) + mark:<17} {message.size:>8} {stamps.of(message.id.key)} {sender}\n"]
+    identity = message.id
+    name = str(identity) + _MARKS.get(message.queue, "") + ("#" if message.expire else "")
+    text = f"{name:<17} {message.size:>8} {stamps.of(identity.key)} {printable(external(message.sender)) or _EMPTY_SENDER}\n"
     for run in message.runs:
         if run.reason:
-            lines.append(f"{'(' + printable(run.reason) + ')':>78}\n")
-        addresses = "\n".join(run.addresses)
-        if not _PLAIN.match(addresses):
-            addresses = "\n".join(printable(external(address)) for address in run.addresses)
-        lines.append(f"{_INDENT}{addresses.replace(_LINE, _LINE + _INDENT)}\n")
-    return "".join(lines)
+            text += f"{'(' + printable(run.reason) + ')':>78}\n"
+        text += (
+            f"{_INDENT}{_SEPARATOR.join(run.addresses) if _PLAIN.match(_LINE.join(run.addresses)) else _quoted(run.addresses)}\n"
+        )
+    return text
+
+
+def _quoted(addresses: Iterable[str]) -> str:
+    return _SEPARATOR.join(printable(external(address)) for address in addresses)
 
 
 def as_json(messages: Iterable[ListedMessage]) -> Iterator[str]:
