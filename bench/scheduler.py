@@ -8,13 +8,14 @@ import sys
 import time
 from collections.abc import Sequence
 
-from gatepost.deliver.port import DeliveryRequest, Report
 from gatepost.events.records import Event
 from gatepost.mail.content import MemoryContent
+from gatepost.mail.delivery import DeliveryRequest, Report
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import sent
 from gatepost.mail.queue_id import QueueId
-from gatepost.queue.port import ActiveMessage, Failure, NewMessage, Settlement
+from gatepost.mail.queued import ActiveMessage
+from gatepost.queue.port import Failure, NewMessage, Settlement
 from gatepost.queue.scheduler import ClaimingStore, Scheduler
 from gatepost.queue.settings import QueueSettings, TransportLimits
 from gatepost.routing.port import AddressClass, Route

@@ -11,7 +11,8 @@ import pytest
 
 from gatepost.cli.postconf import main
 from gatepost.config.check import check
-from gatepost.config.configuration import ConfigurationError, load, read
+from gatepost.config.configuration import ConfigurationError
+from gatepost.config.loading import load, read
 
 DATA = Path(os.environ.get("GATEPOST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 SAMPLES = DATA / "vectors" / "postfix-config"

@@ -4,7 +4,8 @@ import itertools
 from collections.abc import Sequence
 
 from gatepost.mail.queue_id import QueueId
-from gatepost.queue.port import NewMessage, QueueUnavailable, Settlement, Status
+from gatepost.mail.submission import QueueUnavailable
+from gatepost.queue.port import NewMessage, Settlement, Status
 
 
 class MemoryStore:

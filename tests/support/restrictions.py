@@ -19,7 +19,8 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
-from gatepost.config.configuration import Configuration, read
+from gatepost.config.configuration import Configuration
+from gatepost.config.loading import read
 from gatepost.events.records import Event, Note
 from gatepost.lookup.match_list import MatchList
 from gatepost.lookup.registry import Tables

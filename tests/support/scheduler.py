@@ -5,14 +5,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gatepost.deliver.port import DeliveryRequest, Reached, Report
 from gatepost.events.records import Delivered, Event
 from gatepost.mail.content import MemoryContent
+from gatepost.mail.delivery import DeliveryRequest, Reached, Report
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
+from gatepost.mail.queued import ActiveMessage
 from gatepost.queue.partitions import Partitions
-from gatepost.queue.port import ActiveMessage, Failure, NewMessage
+from gatepost.queue.port import Failure, NewMessage
 from gatepost.queue.scheduler import Scheduler
 from gatepost.queue.settings import QueueSettings
 from gatepost.routing.port import AddressClass, Route

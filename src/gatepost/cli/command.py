@@ -43,7 +43,7 @@ class Command:
     @cached_property
     def configuration(self) -> "Configuration":
         """main.cf and master.cf as they are. Raises Fatal where main.cf cannot be read."""
-        from gatepost.config.configuration import read
+        from gatepost.config.loading import read
 
         if not os.access(self.directory / "main.cf", os.R_OK):
             try:

@@ -5,7 +5,8 @@ import sys
 
 from gatepost.cli import postalias
 from gatepost.cli.location import configuration_directory
-from gatepost.config.configuration import ConfigurationError, read
+from gatepost.config.configuration import ConfigurationError
+from gatepost.config.loading import read
 from gatepost.lookup.braces import split_list
 
 

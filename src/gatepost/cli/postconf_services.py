@@ -4,8 +4,8 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from gatepost.cli.postconf import configuration_for, expanded, read_text, show, tell_unused, warn
 from gatepost.cli.postconf_options import Fatal, Options
+from gatepost.cli.postconf_reading import configuration_for, expanded, read_text, show, tell_unused, warn
 from gatepost.config import edit
 from gatepost.config.configuration import Configuration
 from gatepost.config.layout import argument, service_line

@@ -4,9 +4,10 @@ import os
 import sys
 from collections.abc import Iterator
 
-from gatepost.cli.postconf import warn
 from gatepost.cli.postconf_options import Fatal, Options
-from gatepost.config.configuration import Configuration, ConfigurationError, read
+from gatepost.cli.postconf_reading import warn
+from gatepost.config.configuration import Configuration, ConfigurationError
+from gatepost.config.loading import read
 from gatepost.queue.notice_templates import Template, built_in, expanded, load
 from gatepost.queue.notices import NoticeSettings, unicode_domain
 

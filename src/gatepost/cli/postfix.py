@@ -41,7 +41,7 @@ def _as_script(argv: Sequence[str]) -> int:
 
 
 def _to_log(directory: Path, said: str) -> None:
-    from gatepost.config.configuration import load
+    from gatepost.config.loading import load
     from gatepost.events.records import Note
     from gatepost.service.log import Log
 
@@ -154,7 +154,8 @@ def run(directory: Path, on_serving: Callable[[], object] = lambda: None, *, dem
 
 def check(directory: Path, *, quiet: bool = False) -> int:
     """Name what is wrong with the configuration on stderr; 0 where nothing is but settings that are not used or not obeyed."""
-    from gatepost.config.configuration import ConfigurationError, load
+    from gatepost.config.configuration import ConfigurationError
+    from gatepost.config.loading import load
     from gatepost.service.unseen import unseen
 
     try:
@@ -181,7 +182,7 @@ def _name(severity: str, faults: Iterable["Fault"]) -> None:
 
 def running_pid(directory: Path) -> int | None:
     """pid of the running supervisor, None where none runs. Raises ConfigurationError, OSError."""
-    from gatepost.config.configuration import load
+    from gatepost.config.loading import load
     from gatepost.service.master.pid_file import holder
 
     return holder(Path(load(directory).value("queue_directory")))
@@ -254,7 +255,7 @@ def flush(directory: Path) -> int:
 def logrotate(directory: Path) -> int:
     """Have the log begin anew."""
     from gatepost.cli.logrotate import RotationFailed, rotate
-    from gatepost.config.configuration import load
+    from gatepost.config.loading import load
 
     if (status := check(directory, quiet=True)) != 0:  # the mail system would not reload such a configuration, and so not the log
         return status

@@ -79,7 +79,8 @@ class Command:
 
     def _parameter(self, name: str) -> str:
         """A parameter's value; the configuration is read only where one is needed."""
-        from gatepost.config.configuration import ConfigurationError, read
+        from gatepost.config.configuration import ConfigurationError
+        from gatepost.config.loading import read
 
         try:
             return read(configuration_directory(self.directory)).value(name)

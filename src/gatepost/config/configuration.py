@@ -1,11 +1,10 @@
-"""A configuration: main.cf and master.cf of one directory, read once and never changed.
+"""A configuration: main.cf and master.cf of one directory, read once (loading.py) and never changed.
 
-`load` reads and refuses what is wrong as a whole; `read` only reads, for tools that must show or mend what is wrong.
 Each service gets its settings as a frozen struct from `Configuration.view`.
 """
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,13 +15,12 @@ from gatepost.config import values
 from gatepost.config.computed import COMPUTED, Host
 from gatepost.config.expand import ExpansionError, expand
 from gatepost.config.faults import ConfigurationError, Fault
-from gatepost.config.master import MasterFile, Overrides, ServiceEntry, by_key, parse_master
-from gatepost.config.parameters import PARAMETERS, Kind, Parameter
-from gatepost.config.syntax import MainFile, Setting, parse_main
+from gatepost.config.master import MasterFile, Overrides, ServiceEntry, by_key
+from gatepost.config.parameters import Kind, Parameter
+from gatepost.config.syntax import MainFile, Setting
 from gatepost.config.transports import service_parameters, transport_parameter
-from gatepost.config.words import unknown_words
 
-__all__ = ["Configuration", "ConfigurationError", "Fault", "load", "read"]
+__all__ = ["Configuration", "ConfigurationError", "Fault"]
 
 View = TypeVar("View", bound=Struct)
 
@@ -198,36 +196,6 @@ class Configuration:
         return name in overrides or name in self.settings
 
 
-def read(directory: Path, *, host: Host | None = None, parameters: Known = PARAMETERS) -> Configuration:
-    """Read main.cf and master.cf; what is wrong becomes `faults` of the configuration and raises nothing."""
-    main_file, master_file = str(directory / "main.cf"), str(directory / "master.cf")
-    main_text, main_fault = _text(main_file)
-    master_text, master_fault = _text(master_file)
-    main = MainFile({}, faults=(main_fault,)) if main_fault else parse_main(main_text, main_file)
-    master = MasterFile((), faults=(master_fault,)) if master_fault else parse_master(master_text, master_file)
-    return Configuration(directory, main, master, parameters, host or Host())
-
-
-def load(directory: Path, *, host: Host | None = None, parameters: Known = PARAMETERS) -> Configuration:
-    """Read and check the configuration in `directory`. Raises ConfigurationError with everything that is wrong."""
-    from gatepost.config.usage import warnings_about
-
-    configuration = read(directory, host=host, parameters=parameters)
-    faults = [*configuration.faults, *configuration.refusals, *_bad_values(configuration)]
-    if faults:
-        raise ConfigurationError(faults)
-    return configuration.with_warnings(warnings_about(configuration))
-
-
-def _text(file: str) -> tuple[str, Fault | None]:
-    """The text of a file, bytes that are not UTF-8 kept as surrogates; or why there is none."""
-    try:
-        with open(file, encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            return stream.read(), None
-    except OSError as error:
-        return "", Fault(file, 0, f"open {file}: {error.strerror}", "create the file or name another directory with -c")
-
-
 def _typed(row: Parameter, text: str) -> str | int | bool:
     if row.kind is Kind.BOOLEAN:
         return values.boolean(text)
@@ -244,20 +212,3 @@ def _within(row: Parameter, number: int) -> int:
     if row.maximum is not None and number > row.maximum:
         raise ValueError(f"value above {row.maximum}")
     return number
-
-
-def _bad_values(configuration: Configuration) -> Iterator[Fault]:
-    """Everything that is set and cannot be read as what it should be."""
-    everywhere: list[tuple[Mapping[str, str] | None, Iterator[str]]] = [(None, iter(configuration.settings))]
-    everywhere += [(entry.overrides, (name for name, _ in entry.settings)) for entry in configuration.services]
-    for overrides, names in everywhere:
-        for name in names:
-            row = configuration.parameters.get(name)
-            try:
-                if row is None:
-                    configuration.value(name, overrides)
-                else:
-                    text = str(configuration.typed(row, overrides))
-                    yield from (configuration.fault(name, told, remedy, overrides) for told, remedy in unknown_words(name, text))
-            except ConfigurationError as error:
-                yield from error.faults

@@ -5,14 +5,11 @@ is not there yet is a convenience, or fails closed by itself, and the log only w
 """
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
+from gatepost.config.configuration import Configuration
 from gatepost.config.faults import Fault
 from gatepost.config.usage import scopes
 from gatepost.mail.ascii_text import SPACE
-
-if TYPE_CHECKING:
-    from gatepost.config.configuration import Configuration
 
 PARAMETERS: Mapping[str, str] = {
     "filter_before_queue": "mail would pass without being scanned",
@@ -32,7 +29,7 @@ PROGRAMS: Mapping[str, str] = {"postscreen": "its clients would reach smtpd with
 """Programs of master.cf that are not there, and what would pass them."""
 
 
-def open_doors(configuration: "Configuration") -> Iterator[tuple[str, Fault]]:
+def open_doors(configuration: Configuration) -> Iterator[tuple[str, Fault]]:
     """(name, what would pass) of every door that main.cf and master.cf ask for. Raises ConfigurationError."""
     for entry in configuration.services:
         if entry.command in PROGRAMS:

@@ -6,15 +6,12 @@ With a plain name the table's parameters stand in main.cf as `name_parameter`; w
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from gatepost.config.configuration import Configuration
 from gatepost.config.expand import ExpansionError
 from gatepost.config.syntax import parse_main
-
-if TYPE_CHECKING:
-    from gatepost.config.configuration import Configuration
 
 _SQL = """
     query domain result_format result_filter expansion_limit
@@ -62,7 +59,7 @@ class TableSource(Struct, frozen=True):
         return self.name[0] in "/."
 
 
-def sources(configuration: "Configuration", value: str, overrides: Mapping[str, str] | None = None) -> Iterator[TableSource]:
+def sources(configuration: Configuration, value: str, overrides: Mapping[str, str] | None = None) -> Iterator[TableSource]:
     """The tables with a configuration of their own that a value names, wrapped ones (`proxy:`, `pipemap:`) too."""
     if ":" not in value and "$" not in value:
         return
@@ -79,7 +76,7 @@ def missing_types(value: str) -> list[str]:
     return list(dict.fromkeys(_MISSING.findall(value))) if ":" in value else []
 
 
-def parameter_names(configuration: "Configuration", value: str, overrides: Mapping[str, str] | None = None) -> Iterator[str]:
+def parameter_names(configuration: Configuration, value: str, overrides: Mapping[str, str] | None = None) -> Iterator[str]:
     """The main.cf names that the tables in a value would read."""
     for source in sources(configuration, value, overrides):
         if not source.in_file:

@@ -6,19 +6,16 @@ configures a table: with `ldap:name` in use, `name_server_host` and so on (ldap_
 """
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from gatepost.config.configuration import Configuration
 from gatepost.config.expand import ExpansionError, references
 from gatepost.config.faults import Fault
+from gatepost.config.master import Overrides
 from gatepost.config.parameters import Kind, Parameter, Support
 from gatepost.config.tables import missing_types, parameter_names
 from gatepost.config.values import split
-
-if TYPE_CHECKING:
-    from gatepost.config.configuration import Configuration
-    from gatepost.config.master import Overrides
 
 _CLASSES = "smtpd_restriction_classes"
 
@@ -40,14 +37,14 @@ class Scope(Struct, frozen=True):
 
     file: str
     settings: tuple[tuple[str, str, int], ...]
-    overrides: "Overrides | None" = None
+    overrides: Overrides | None = None
 
     @property
     def names(self) -> frozenset[str]:
         return frozenset(name for name, _, _ in self.settings)
 
 
-def warnings_about(configuration: "Configuration") -> Iterator[Fault]:
+def warnings_about(configuration: Configuration) -> Iterator[Fault]:
     """What is missing or has no effect here, then undefined names, then unused settings."""
     yield from missing(configuration)
     yield from idle(configuration)
@@ -55,7 +52,7 @@ def warnings_about(configuration: "Configuration") -> Iterator[Fault]:
     yield from unused(configuration)
 
 
-def missing(configuration: "Configuration") -> Iterator[Fault]:
+def missing(configuration: Configuration) -> Iterator[Fault]:
     """What is asked for and not there yet: daemons of master.cf, settings that change a parameter which nothing obeys, and tables
     of types that nobody can open."""
     for entry in configuration.services:
@@ -74,14 +71,14 @@ def missing(configuration: "Configuration") -> Iterator[Fault]:
                 yield Fault(scope.file, line, told, "mail that needs it is deferred")
 
 
-def idle(configuration: "Configuration") -> Iterator[Fault]:
+def idle(configuration: Configuration) -> Iterator[Fault]:
     """Settings that change a parameter which has no meaning here, and why not."""
     for scope, row, line in _changed(configuration):
         if row.support is Support.NO_MEANING:
             yield Fault(scope.file, line, f"parameter {row.name} has no effect here", row.why)
 
 
-def _changed(configuration: "Configuration") -> Iterator[tuple[Scope, Parameter, int]]:
+def _changed(configuration: Configuration) -> Iterator[tuple[Scope, Parameter, int]]:
     """Every setting of a parameter that differs from its default, and its line."""
     for scope in scopes(configuration):
         for name, value, line in scope.settings:
@@ -91,11 +88,11 @@ def _changed(configuration: "Configuration") -> Iterator[tuple[Scope, Parameter,
 
 
 def _declines(row: Parameter, value: str) -> bool:
-    """`biff = no`: who wants nothing of what is not here misses nothing."""
+    """Whether a setting says no to a feature (`biff = no`): nothing is missing then, where we have no such feature."""
     return row.kind is Kind.BOOLEAN and value == "no"
 
 
-def undefined(configuration: "Configuration") -> Iterator[Fault]:
+def undefined(configuration: Configuration) -> Iterator[Fault]:
     """Every `$name` in a value, and every restriction class, that nothing defines; once for each place that uses it."""
     everywhere = scopes(configuration)
     known = configuration.settings.keys() | configuration.parameters.keys()
@@ -108,7 +105,7 @@ def undefined(configuration: "Configuration") -> Iterator[Fault]:
                     yield Fault(scope.file, line, f"undefined parameter: {name}", f"set {name} or correct its name")
 
 
-def unused(configuration: "Configuration") -> Iterator[Fault]:
+def unused(configuration: Configuration) -> Iterator[Fault]:
     """Every setting of a name that is no parameter and that nothing uses, by name within each file."""
     used = used_names(configuration)
     found = {
@@ -121,7 +118,7 @@ def unused(configuration: "Configuration") -> Iterator[Fault]:
         yield Fault(file, line, f"unused parameter: {told}", "correct the name or remove the setting")
 
 
-def used_names(configuration: "Configuration") -> frozenset[str]:
+def used_names(configuration: Configuration) -> frozenset[str]:
     """Every name that some value, class list or table makes use of."""
     everywhere = scopes(configuration)
     used = set(former_names(configuration))
@@ -135,7 +132,7 @@ def used_names(configuration: "Configuration") -> frozenset[str]:
     return frozenset(used)
 
 
-def scopes(configuration: "Configuration") -> list[Scope]:
+def scopes(configuration: Configuration) -> list[Scope]:
     """main.cf, then every service with its overrides."""
     main = tuple((one.name, one.value, one.line) for one in configuration.settings.values())
     found = [Scope(str(configuration.directory / "main.cf"), main)]
@@ -145,7 +142,7 @@ def scopes(configuration: "Configuration") -> list[Scope]:
     return found
 
 
-def former_names(configuration: "Configuration") -> frozenset[str]:
+def former_names(configuration: Configuration) -> frozenset[str]:
     """What defaults refer to and is no parameter: parameters of former versions, such as `virtual_maps`."""
     rows = configuration.parameters
     return frozenset(
@@ -157,13 +154,13 @@ def former_names(configuration: "Configuration") -> frozenset[str]:
     )
 
 
-def user_names(configuration: "Configuration") -> list[str]:
+def user_names(configuration: Configuration) -> list[str]:
     """The names of one's own that main.cf sets and something uses, sorted."""
     used = used_names(configuration)
     return sorted(name for name in configuration.settings if name in used and name not in configuration.parameters)
 
 
-def _used_by(configuration: "Configuration", setting: str, value: str) -> list[str]:
+def _used_by(configuration: Configuration, setting: str, value: str) -> list[str]:
     """The names that a setting uses: none where its `$` names are of another moment, or where it is faulty (told elsewhere)."""
     row = configuration.parameters.get(setting)
     if row and row.kind is Kind.RAW:

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
-from gatepost.deliver.port import DeliveryRequest, Reached, Report
+from gatepost.mail.delivery import DeliveryRequest, Reached, Report
 from gatepost.mail.outcome import Class, Outcome
-from gatepost.queue.port import QueuedRecipient
+from gatepost.mail.queued import QueuedRecipient
 
 UNANSWERED = Outcome(Class.TEMPORARY, "4.3.0", "server unavailable or unable to receive mail")
 

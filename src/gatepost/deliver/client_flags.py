@@ -10,12 +10,12 @@ from typing import Final
 from msgspec.structs import replace
 
 from gatepost.deliver.local_delivery import delivered_to
-from gatepost.deliver.port import Agent, DeliveryRequest, Report
 from gatepost.events.records import Clock, Emit, Note
 from gatepost.mail.address import external, to_bytes
 from gatepost.mail.content import prepended
+from gatepost.mail.delivery import Agent, DeliveryRequest, Report
 from gatepost.mail.outcome import Outcome, bounced, deferred
-from gatepost.queue.port import QueuedRecipient
+from gatepost.mail.queued import QueuedRecipient
 
 _FLAGS: Final = "flags="
 _MISCONFIGURED: Final = deferred("mail system configuration error", "4.3.5")
@@ -27,7 +27,7 @@ def client_flags(arguments: tuple[str, ...]) -> frozenset[str]:
 
 
 class FlaggedAgent:
-    """Agent (deliver/port.py) that does what `flags` say around another one. `service`: its program, for the log."""
+    """Agent (mail/delivery.py) that does what `flags` say around another one. `service`: its program, for the log."""
 
     def __init__(self, agent: Agent, flags: frozenset[str], service: str, clock: Clock, emit: Emit) -> None:
         self._agent = agent

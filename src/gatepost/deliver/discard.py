@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from gatepost.deliver.port import DeliveryRequest, Report
 from gatepost.events.records import Clock
+from gatepost.mail.delivery import DeliveryRequest, Report
 from gatepost.mail.outcome import sent
 
 

@@ -4,8 +4,8 @@
 import re
 from collections.abc import Sequence
 
-from gatepost.deliver.port import DeliveryRequest, Report
 from gatepost.events.records import Clock
+from gatepost.mail.delivery import DeliveryRequest, Report
 from gatepost.mail.outcome import Class, Outcome
 
 _DSN_TEXT = re.compile(r"([245]\.\d{1,3}\.\d{1,3})\s+(.*)", re.DOTALL | re.ASCII)

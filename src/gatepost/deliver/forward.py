@@ -5,12 +5,12 @@ The new message begins with a Delivered-To header, by which a loop is found when
 
 from collections.abc import Iterator
 
-from gatepost.deliver.port import DeliveryRequest
 from gatepost.mail.address import external, to_bytes
 from gatepost.mail.content import Content
+from gatepost.mail.delivery import DeliveryRequest
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import Outcome, deferred, sent
-from gatepost.queue.port import QueueUnavailable, Submit
+from gatepost.mail.submission import QueueUnavailable, Submit
 
 # What a forwarded message keeps of where the original came from.
 _KEPT = frozenset(

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
-from gatepost.deliver.port import DeliveryRequest
 from gatepost.mail.address import external, is_octets, to_bytes
 from gatepost.mail.content import MemoryContent
+from gatepost.mail.delivery import DeliveryRequest
 from gatepost.mail.outcome import Class, Outcome
+from gatepost.mail.queued import QueuedRecipient
 from gatepost.proto.smtp.client import Transaction
 from gatepost.proto.smtp.client_commands import Capabilities, MailParameters, mail_from, rcpt_to, xforward
 from gatepost.proto.smtp.dot_stuffing import Encoder, encoded
-from gatepost.queue.port import QueuedRecipient
 
 HEADER_LIMIT = 102400
 """Octets searched for the end of the header (header_size_limit)."""

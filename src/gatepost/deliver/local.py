@@ -8,8 +8,8 @@ from gatepost.deliver.local_expansion import LocalExpansion
 from gatepost.deliver.local_mailbox import LocalMailbox
 from gatepost.deliver.local_names import Rights
 from gatepost.deliver.local_settings import House, LocalSettings
-from gatepost.deliver.port import DeliveryRequest, Report
-from gatepost.queue.port import QueuedRecipient
+from gatepost.mail.delivery import DeliveryRequest, Report
+from gatepost.mail.queued import QueuedRecipient
 
 
 class LocalAgent:

@@ -7,12 +7,12 @@ from msgspec.structs import replace
 
 from gatepost.deliver.forward import Forwards
 from gatepost.deliver.local_names import UNCHOSEN, LocalName, Rights
-from gatepost.deliver.port import DeliveryRequest, Report
 from gatepost.mail.address import from_bytes, split
 from gatepost.mail.content import Content
+from gatepost.mail.delivery import DeliveryRequest, Report
 from gatepost.mail.envelope import Notify, Recipient
 from gatepost.mail.outcome import Class, Outcome
-from gatepost.queue.port import QueuedRecipient
+from gatepost.mail.queued import QueuedRecipient
 
 _HEADER_LIMIT = 102400
 _DELIVERED_TO = re.compile(rb"^Delivered-To:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)

@@ -24,7 +24,6 @@ from gatepost.deliver.local_names import (
     table_owner,
 )
 from gatepost.deliver.local_settings import House, LocalSettings
-from gatepost.deliver.port import DeliveryRequest
 from gatepost.deliver.privileged import Answer, Failed, ReadFile, outcome_of
 from gatepost.events.records import Note
 from gatepost.lookup.blocking import Hangs
@@ -32,6 +31,7 @@ from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
 from gatepost.mail.address import external
 from gatepost.mail.ascii_text import elements
+from gatepost.mail.delivery import DeliveryRequest
 from gatepost.mail.envelope import Notify
 from gatepost.mail.outcome import Class, Outcome, bounced, deferred, sent
 from gatepost.net.turns import Turns

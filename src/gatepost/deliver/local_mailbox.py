@@ -14,11 +14,11 @@ from gatepost.deliver.local_form import line_feeds, quote_from_lines
 from gatepost.deliver.local_names import Rights, censored, expand_names, unprivileged
 from gatepost.deliver.local_settings import House, LocalSettings
 from gatepost.deliver.mailbox import LockRules, Mailbox
-from gatepost.deliver.port import DeliveryRequest
 from gatepost.deliver.privileged import Failed, RunCommand, WriteMaildir, WriteMbox, outcome_of
 from gatepost.events.records import Note
 from gatepost.mail.address import external, to_bytes
 from gatepost.mail.ascii_text import elements
+from gatepost.mail.delivery import DeliveryRequest
 from gatepost.mail.outcome import Outcome, bounced, deferred, sent
 
 _MISCONFIGURED = "mail system configuration error"

@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from msgspec import Struct
 
-from gatepost.deliver.port import Agent
 from gatepost.deliver.privileged import AgentClient
 from gatepost.events.records import Clock, Emit
 from gatepost.lookup.blocking import BlockingCalls
 from gatepost.lookup.registry import Tables
-from gatepost.queue.port import Submit
+from gatepost.mail.delivery import Agent
+from gatepost.mail.submission import Submit
 from gatepost.routing.port import Route
 
 

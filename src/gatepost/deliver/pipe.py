@@ -10,11 +10,11 @@ from gatepost.deliver.local_delivery import delivered_to
 from gatepost.deliver.pipe_arguments import Manner, UnknownMacro, expanded, recipient_values, written
 from gatepost.deliver.pipe_attributes import PipeAttributes
 from gatepost.deliver.pipe_form import pipe_form
-from gatepost.deliver.port import DeliveryRequest, Report
 from gatepost.deliver.privileged import AgentClient, Done, Failed, RunCommand
 from gatepost.events.records import Clock, Emit, Note
+from gatepost.mail.delivery import DeliveryRequest, Report
 from gatepost.mail.outcome import Outcome, bounced, deferred, sent
-from gatepost.queue.port import QueuedRecipient
+from gatepost.mail.queued import QueuedRecipient
 
 _MISCONFIGURED = deferred("mail system configuration error", "4.3.5")
 _PATH = "/usr/bin:/bin"

@@ -18,7 +18,6 @@ from gatepost.deliver.handover import Unsendable, prepare, unnameable
 from gatepost.deliver.next_hop import BadDestination, parse_all
 from gatepost.deliver.plan import FindAddresses, FindExchangers, Host, Plan, Shuffle, Stop, Try
 from gatepost.deliver.pool import Pool
-from gatepost.deliver.port import DeliveryRequest, Reached, Report
 from gatepost.deliver.smtp_connection import Broken, Connection
 from gatepost.deliver.smtp_options import dialect_of, discarded, keeping_of, limits_of, manner_of, wishes_of
 from gatepost.deliver.smtp_settings import SmtpSettings
@@ -27,6 +26,7 @@ from gatepost.deliver.tls_policy import NO_TLS, BadTlsPolicy, Level, TlsPolicies
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
+from gatepost.mail.delivery import DeliveryRequest, Reached, Report
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.net.connect import Connector, Endpoint
 from gatepost.net.host_names import numeric_address
@@ -42,7 +42,7 @@ PassOn = Callable[[DeliveryRequest], Awaitable[Sequence[Report]]]
 
 
 class SmtpAgent:
-    """Agent (deliver/port.py) for one service. `service`: its name in the log (`smtp`, `lmtp`, `relay`); `shuffle` orders hosts
+    """Agent (mail/delivery.py) for one service. `service`: its name in the log (`smtp`, `lmtp`, `relay`); `shuffle` orders hosts
     of one preference; `own`: addresses of this host (inet_interfaces, proxy_interfaces); `base`: directory that paths of
     UNIX-domain sockets are relative to (queue_directory); `clock`: seconds since 1970; `tls_policies`: smtp_tls_policy_maps;
     `passwords`: smtp_sasl_password_maps; `rewrite`: what becomes of a message on its way out (smtp_generic_maps,

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from gatepost.deliver.port import Agent, DeliveryRequest, Report
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
+from gatepost.mail.delivery import Agent, DeliveryRequest, Report
 from gatepost.mail.outcome import Class, Outcome
 
 _RESULT = re.compile(r"(?P<status>(?P<cls>[245])\.\d{1,3}\.\d{1,3})\s+(?P<text>\S.*)", re.S | re.ASCII)

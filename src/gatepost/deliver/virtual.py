@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from gatepost.deliver.letters import SMALL, Letters
 from gatepost.deliver.local_form import delivery_headers, maildir_form, mbox_form
 from gatepost.deliver.mailbox import LockRules, Mailbox
-from gatepost.deliver.port import DeliveryRequest, Report
 from gatepost.deliver.privileged import AgentClient, Answer, Failed, WriteMaildir, WriteMbox, outcome_of
 from gatepost.events.records import Clock, Emit, Note
 from gatepost.lookup.address import Keys, find_address
@@ -21,8 +20,9 @@ from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps, Tables
 from gatepost.mail.address import external
 from gatepost.mail.ascii_text import elements, is_number
+from gatepost.mail.delivery import DeliveryRequest, Report
 from gatepost.mail.outcome import Outcome, bounced, deferred, sent
-from gatepost.queue.port import QueuedRecipient
+from gatepost.mail.queued import QueuedRecipient
 
 
 class VirtualSettings(Struct, frozen=True):

@@ -1,14 +1,30 @@
 """What a table type is given to open a table."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection
+from typing import Protocol
 
 from msgspec import Struct
 
-if TYPE_CHECKING:
-    from gatepost.lookup.registry import Tables
+from gatepost.lookup.accounts import Accounts
+from gatepost.lookup.port import Table
 
 Warn = Callable[[str], None]
+
+
+class Parts(Protocol):
+    """Where a table finds what it is composed of (registry.py, `Tables`)."""
+
+    @property
+    def proxied(self) -> Collection[str] | None:
+        """The tables that `proxy:` may name (proxy_read_maps); None: all."""
+
+    @property
+    def accounts(self) -> Accounts:
+        """The system's users and groups."""
+
+    def open(self, spec: str) -> Table:
+        """The table `type:name`. Raises Unavailable."""
+        ...
 
 
 class Opening(Struct, frozen=True):
@@ -22,7 +38,7 @@ class Opening(Struct, frozen=True):
 
     type: str
     name: str
-    tables: "Tables"
+    tables: Parts
     warn: Warn
     clock: Callable[[], float]
     fold: bool = True

@@ -15,9 +15,10 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from gatepost.mail.submission import QueueUnavailable, Unstorable
 from gatepost.queue import steps
 from gatepost.queue.contents import ContentFiles
-from gatepost.queue.port import NewMessage, QueueUnavailable, Settlement, Unstorable
+from gatepost.queue.port import NewMessage, Settlement
 from gatepost.queue.transaction import forget, put, shelve, unneeded_files
 
 IDLE = 1.0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gatepost.lookup.address import split_extension
 from gatepost.mail.outcome import Outcome
-from gatepost.queue.port import QueuedRecipient
+from gatepost.mail.queued import QueuedRecipient
 from gatepost.queue.schedule import Window
 from gatepost.queue.settings import Limits, QueueSettings, TransportLimits
 

@@ -12,7 +12,8 @@ from gatepost.mail.address import external, from_bytes, to_bytes
 from gatepost.mail.ascii_text import SPACE
 from gatepost.mail.content import Content
 from gatepost.mail.date import mail_date
-from gatepost.queue.port import ActiveMessage, Failure
+from gatepost.mail.queued import ActiveMessage
+from gatepost.queue.port import Failure
 
 LINE_LENGTH = 79
 """Octets to a folded line; what follows the first is indented by four."""

@@ -14,9 +14,11 @@ from gatepost.events.records import Clock, Emit, Note, Notified
 from gatepost.mail.ascii_text import elements
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.envelope import Envelope, Notify, Recipient
+from gatepost.mail.queued import ActiveMessage
+from gatepost.mail.submission import Submit
 from gatepost.queue.notice_message import MailSystem, Notice, compose
 from gatepost.queue.notice_templates import Expand, Template, built_in, expanded, load
-from gatepost.queue.port import ActiveMessage, Failure, Submit
+from gatepost.queue.port import Failure
 
 
 class NoticeSettings(Struct, frozen=True, kw_only=True):

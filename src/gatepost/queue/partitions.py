@@ -16,9 +16,10 @@ from pathlib import Path
 
 from gatepost.events.records import Emit, Note
 from gatepost.mail.queue_id import QueueId
+from gatepost.mail.submission import QueueUnavailable
 from gatepost.queue import schema
 from gatepost.queue.doorbell import Doorbell
-from gatepost.queue.port import QueueUnavailable, Settlement
+from gatepost.queue.port import Settlement
 from gatepost.queue.schema import directories
 from gatepost.queue.store import SqliteStore
 

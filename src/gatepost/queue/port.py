@@ -14,6 +14,7 @@ from gatepost.mail.content import Content
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import Outcome
 from gatepost.mail.queue_id import QueueId
+from gatepost.mail.queued import ActiveMessage, QueuedRecipient
 
 
 class Status(enum.IntEnum):
@@ -43,34 +44,6 @@ class NewMessage(Struct, frozen=True):
     expanded: tuple[Recipient, ...] = ()
 
 
-class QueuedRecipient(Struct, frozen=True):
-    """`index`: the recipient's number in its message, from 0; with the queue id the key of its record. `last`: how the
-    last of `attempts` ended, where there was one."""
-
-    index: int
-    recipient: Recipient
-    attempts: int = 0
-    last: Outcome | None = None
-
-
-class ActiveMessage(Struct, frozen=True):
-    """A message and those of its recipients that are due: what the scheduler works on. `envelope.recipients` is empty.
-    `entered`: when it became active (clock seconds), for `delays=`. `warned`: a delay warning was sent; `traced`: so was the
-    report that the submitter asked for. `expire`: an administrator wants it returned at the next failure (`postsuper -e`).
-    `flushed`: somebody wants it tried now, whatever `defer_transports` says (`postqueue -f`)."""
-
-    id: QueueId
-    envelope: Envelope
-    content: Content
-    size: int
-    recipients: tuple[QueuedRecipient, ...]
-    entered: float = 0.0
-    warned: bool = False
-    traced: bool = False
-    expire: bool = False
-    flushed: bool = False
-
-
 class Settlement(Struct, frozen=True):
     """How a delivery attempt left one recipient. `outcome`: for the ledger, or while it waits for `mailq`. `due`: next attempt,
     seconds since 1970, for QUEUED. `by`: who did it, where a person did. `site`: the transport and next hop that it waits for, by
@@ -83,23 +56,6 @@ class Settlement(Struct, frozen=True):
     due: float = 0.0
     by: str = ""
     site: str = ""
-
-
-class Submit(Protocol):
-    """How a part that makes a message itself (bounce, forwarding, sendmail) sends it the same way in as any other."""
-
-    async def __call__(self, envelope: Envelope, content: Content, *, origin: str) -> QueueId:
-        """Clean up and queue a message; returns its id once durable. `origin`: the service it comes from, e.g. `bounce`.
-        Raises QueueFull or QueueUnavailable where it cannot be stored."""
-        ...
-
-
-class QueueUnavailable(Exception):
-    """The message could not be made durable (disk full, database damaged, time-out); nothing was acknowledged."""
-
-
-class Unstorable(QueueUnavailable):
-    """This message cannot be written down, however sound the disk is: a fault of ours, which is not tried again."""
 
 
 class Store(Protocol):

@@ -10,12 +10,14 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gatepost.deliver.port import Report
 from gatepost.events.records import Delivered, Emit, Fault, Note, Removed
+from gatepost.mail.delivery import Report
 from gatepost.mail.envelope import Notify, Trace
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
-from gatepost.queue.port import ActiveMessage, Failure, Notifier, QueueUnavailable, Settlement, Status
+from gatepost.mail.queued import ActiveMessage
+from gatepost.mail.submission import QueueUnavailable
+from gatepost.queue.port import Failure, Notifier, Settlement, Status
 from gatepost.queue.schedule import delivery_order, is_expired, is_late, next_attempt
 from gatepost.queue.settings import QueueSettings
 from gatepost.queue.transaction import TRACED, WARNED

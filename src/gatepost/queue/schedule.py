@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from gatepost.mail.address import split as split_address
 from gatepost.mail.ascii_text import SPACE
 from gatepost.mail.envelope import Envelope, Recipient
-from gatepost.queue.port import QueuedRecipient
+from gatepost.mail.queued import QueuedRecipient
 from gatepost.queue.settings import QueueSettings, TransportLimits
 
 Feedback = Callable[[float], float]

@@ -11,20 +11,22 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from gatepost.deliver.port import Agent, DeliveryRequest, Reached, Report
 from gatepost.events.records import Activated, Emit, Fault, Note, tell_fault
 from gatepost.lookup import pattern_time
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.address import domain_of
 from gatepost.mail.ascii_text import elements
+from gatepost.mail.delivery import Agent, DeliveryRequest, Reached, Report
 from gatepost.mail.envelope import Envelope, Trace
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
+from gatepost.mail.queued import ActiveMessage, QueuedRecipient
+from gatepost.mail.submission import QueueUnavailable
 from gatepost.net.turns import Turns
 from gatepost.queue.clogging import Clogging
 from gatepost.queue.contents import in_memory
 from gatepost.queue.destinations import Destinations, Job, Site, Transport
-from gatepost.queue.port import ActiveMessage, NewMessage, Notifier, QueuedRecipient, QueueUnavailable, Settlement, Status
+from gatepost.queue.port import NewMessage, Notifier, Settlement, Status
 from gatepost.queue.results import BROKEN, Ledger, Pass, Results
 from gatepost.queue.schedule import delivery_order, split, with_verp
 from gatepost.queue.settings import Limits, QueueSettings

@@ -16,12 +16,13 @@ from typing import Any, TypeVar
 
 from gatepost.events.records import Emit, Event, Note
 from gatepost.mail.queue_id import QueueId
+from gatepost.mail.submission import QueueUnavailable
 from gatepost.queue import schema, steps
 from gatepost.queue.committer import Batch, Committer, Job, Put, forgetting, shelving
 from gatepost.queue.contents import ContentFiles
 from gatepost.queue.gathering import Gathering
 from gatepost.queue.ledger import purge
-from gatepost.queue.port import NewMessage, QueueUnavailable, Settlement
+from gatepost.queue.port import NewMessage, Settlement
 from gatepost.queue.salvage import heal
 from gatepost.queue.transaction import (
     Claim,

@@ -15,9 +15,10 @@ from gatepost.mail.content import Content, FileContent, MemoryContent
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.outcome import Outcome
 from gatepost.mail.queue_id import QueueId
+from gatepost.mail.queued import ActiveMessage, QueuedRecipient
 from gatepost.queue import steps
 from gatepost.queue.contents import ContentFiles, checksum, is_inline, is_whole, offset_of
-from gatepost.queue.port import ActiveMessage, NewMessage, QueuedRecipient
+from gatepost.queue.port import NewMessage
 from gatepost.queue.record import text_of, unpack, unpack_outcome
 from gatepost.queue.schema import FLUSHED, run_for_rows
 from gatepost.queue.steps import Step

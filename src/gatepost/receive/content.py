@@ -8,6 +8,7 @@ from msgspec import Struct
 from gatepost.mail.ascii_text import is_number, spaced_words, upper
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.outcome import Class, Outcome
+from gatepost.mail.submission import QueueUnavailable
 from gatepost.net.turns import Turns
 from gatepost.policy.port import Stage
 from gatepost.proto.smtp.commands import LMTP
@@ -15,7 +16,7 @@ from gatepost.proto.smtp.data import BdatReader, DataReader, LineEnds, all_crlf
 from gatepost.proto.smtp.grammar import printable
 from gatepost.proto.smtp.replies import text_of
 from gatepost.proto.smtp.server import Command, DataChunk
-from gatepost.queue.port import NewMessage, QueueUnavailable
+from gatepost.queue.port import NewMessage
 from gatepost.receive.connection import Gone
 from gatepost.receive.mail import open_queue_file
 from gatepost.receive.port import Cleaned, Intake

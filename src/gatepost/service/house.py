@@ -16,10 +16,12 @@ from gatepost.deliver.privileged import AgentClient
 from gatepost.events.records import Emit, Fault, Note, tell_fault
 from gatepost.lookup.blocking import BlockingCalls
 from gatepost.lookup.registry import Tables
+from gatepost.mail.queued import ActiveMessage, QueuedRecipient
+from gatepost.mail.submission import QueueUnavailable
 from gatepost.net.dns import AresResolver
 from gatepost.queue.notices import Notices, NoticeSettings
 from gatepost.queue.partitions import Partitions
-from gatepost.queue.port import ActiveMessage, Failure, NewMessage, QueuedRecipient, QueueUnavailable
+from gatepost.queue.port import Failure, NewMessage
 from gatepost.queue.scheduler import Scheduler
 from gatepost.queue.settings import QueueSettings
 from gatepost.receive.cleanup import ALIAS_EXPANDED, Cleanup

@@ -14,8 +14,9 @@ from gatepost.mail.content import Content
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.outcome import Outcome
 from gatepost.mail.queue_id import QueueId
+from gatepost.mail.submission import QueueUnavailable
 from gatepost.net.turns import Turns
-from gatepost.queue.port import NewMessage, QueueUnavailable
+from gatepost.queue.port import NewMessage
 from gatepost.receive.received import MailDates
 from gatepost.routing.rewrite import LOCAL, REMOTE
 

@@ -8,10 +8,10 @@ from gatepost.config.master import ServiceEntry
 from gatepost.deliver import local_settings
 from gatepost.deliver.local import LocalAgent
 from gatepost.deliver.local_names import Rights
-from gatepost.deliver.port import Agent
 from gatepost.lookup.accounts import Accounts
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.ascii_text import elements
+from gatepost.mail.delivery import Agent
 
 if TYPE_CHECKING:
     from gatepost.service.house import House

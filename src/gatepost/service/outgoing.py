@@ -8,12 +8,12 @@ from msgspec.structs import replace
 
 from gatepost.content import generic
 from gatepost.content.aside import Aside
-from gatepost.deliver.port import DeliveryRequest
 from gatepost.lookup.registry import Tables
 from gatepost.mail.content import Content, FileContent, MemoryContent, SplicedContent
+from gatepost.mail.delivery import DeliveryRequest
 from gatepost.mail.header_reader import HeaderReader
+from gatepost.mail.queued import QueuedRecipient
 from gatepost.net.turns import Turns
-from gatepost.queue.port import QueuedRecipient
 from gatepost.routing.aliases import AddressMap
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from gatepost.content.aside import Aside
 from gatepost.content.body import BodyWalk
 from gatepost.content.checks import Checks, Effects, LogContext
 from gatepost.content.rules import CheckMaps, Rules
-from gatepost.deliver.port import DeliveryRequest
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.registry import Tables
 from gatepost.mail.ascii_text import upper
 from gatepost.mail.content import Content
+from gatepost.mail.delivery import DeliveryRequest
 from gatepost.mail.header import Header
 from gatepost.mail.header_reader import HeaderReader
 from gatepost.mail.mime import Place

@@ -18,7 +18,7 @@ from gatepost.config.master import ServiceEntry
 from gatepost.events.records import Note, PickedUp
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.outcome import Class
-from gatepost.queue.port import QueueUnavailable, Unstorable
+from gatepost.mail.submission import QueueUnavailable, Unstorable
 from gatepost.receive import maildrop
 from gatepost.receive.local_submission import envelope_of
 from gatepost.service import submission_rights

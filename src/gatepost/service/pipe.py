@@ -8,11 +8,11 @@ from gatepost.config.master import ServiceEntry
 from gatepost.deliver.pipe import PipeAgent, PipeService
 from gatepost.deliver.pipe_arguments import Manner
 from gatepost.deliver.pipe_attributes import PipeAttributes, PipeFault, pipe_attributes, working_directory
-from gatepost.deliver.port import Agent
 from gatepost.events.records import Note
 from gatepost.lookup.account_database import User
 from gatepost.lookup.accounts import Accounts
 from gatepost.lookup.port import LookupFailure
+from gatepost.mail.delivery import Agent
 from gatepost.service.local import exported_environment
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from gatepost.events.records import Delivered
 from gatepost.mail.outcome import Outcome
-from gatepost.queue.port import ActiveMessage, Failure, NewMessage, QueuedRecipient
+from gatepost.mail.queued import ActiveMessage, QueuedRecipient
+from gatepost.queue.port import Failure, NewMessage
 
 if TYPE_CHECKING:
     from gatepost.service.house import House

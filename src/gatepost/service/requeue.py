@@ -16,7 +16,9 @@ from gatepost.events.records import Note, PickedUp
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.outcome import sent
 from gatepost.mail.queue_id import QueueId
-from gatepost.queue.port import ActiveMessage, QueueUnavailable, Settlement, Status, Unstorable
+from gatepost.mail.queued import ActiveMessage
+from gatepost.mail.submission import QueueUnavailable, Unstorable
+from gatepost.queue.port import Settlement, Status
 from gatepost.queue.store import SqliteStore
 from gatepost.service.internal_mail import InternalMail, MailRefused
 from gatepost.service.pickup import PickupSettings, is_for_now, pickup_service

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from gatepost.events.records import Emit, Note
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.envelope import Envelope, Recipient
-from gatepost.queue.port import QueueUnavailable
+from gatepost.mail.submission import QueueUnavailable
 from gatepost.receive.received import MailDates
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from msgspec.structs import replace
 
 from gatepost.config.master import ServiceEntry
 from gatepost.deliver.client_flags import FlaggedAgent, client_flags
-from gatepost.deliver.port import Agent, DeliveryRequest, Report
 from gatepost.deliver.smtp import PassOn, SmtpAgent
 from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.registry import Maps
+from gatepost.mail.delivery import Agent, DeliveryRequest, Report
 from gatepost.mail.outcome import deferred
 from gatepost.net.connect import SocketConnector
 from gatepost.service.outgoing import in_turn, outgoing_rewriter

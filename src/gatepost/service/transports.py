@@ -13,9 +13,9 @@ from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry, parse_master
 from gatepost.deliver.discard import DiscardAgent
 from gatepost.deliver.error import ErrorAgent
-from gatepost.deliver.port import Agent
 from gatepost.deliver.status_filter import FilteredAgent
 from gatepost.deliver.virtual import VirtualAgent, VirtualSettings
+from gatepost.mail.delivery import Agent
 from gatepost.mail.outcome import Class
 from gatepost.queue.settings import TransportLimits
 from gatepost.service.local import local_agent

@@ -7,9 +7,10 @@ knows in tables that main.cf itself spells out, are found here. With `gatepost_a
 from collections.abc import Iterator
 from pathlib import Path
 
-from gatepost.config.configuration import Configuration, ConfigurationError, load
+from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.config.doors import open_doors
 from gatepost.config.faults import Fault
+from gatepost.config.loading import load
 from gatepost.config.master import ServiceEntry
 from gatepost.config.values import split
 from gatepost.policy.compiler import Complaint

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gatepost.config.check import System, check
-from gatepost.config.configuration import load
+from gatepost.config.loading import load
 
 MASTER = """\
 smtp inet n - n - - smtpd

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatepost.config.command_line import options, options_end, refusals, settings
-from gatepost.config.configuration import ConfigurationError, load
+from gatepost.config.configuration import ConfigurationError
+from gatepost.config.loading import load
 
 BRACES = "write -o { name = value } where there is white space in a value"
 

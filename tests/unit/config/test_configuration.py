@@ -7,7 +7,8 @@ import pytest
 from msgspec import Struct
 
 from gatepost.config.computed import Host
-from gatepost.config.configuration import Configuration, ConfigurationError, load, read
+from gatepost.config.configuration import Configuration, ConfigurationError
+from gatepost.config.loading import load, read
 from gatepost.config.parameters import PARAMETERS, Kind, Support
 
 INTERFACES = tuple(map(ipaddress.ip_interface, ("127.0.0.1/8", "192.0.2.2/24", "::1/128", "2001:db8::2/64")))

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gatepost.config.configuration import ConfigurationError, load
+from gatepost.config.configuration import ConfigurationError
+from gatepost.config.loading import load
 from gatepost.config.parameters import PARAMETERS, Kind
 from gatepost.config.values import split
 from gatepost.config.words import WORDS, unknown_words

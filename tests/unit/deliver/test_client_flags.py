@@ -7,13 +7,13 @@ import pytest
 from tests.support.drive import drive
 
 from gatepost.deliver.client_flags import FlaggedAgent, client_flags
-from gatepost.deliver.port import DeliveryRequest, Report
 from gatepost.events.records import Event, Note
 from gatepost.mail.content import Content, FileContent, MemoryContent, prepended
+from gatepost.mail.delivery import DeliveryRequest, Report
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import sent
 from gatepost.mail.queue_id import QueueId
-from gatepost.queue.port import ActiveMessage, QueuedRecipient
+from gatepost.mail.queued import ActiveMessage, QueuedRecipient
 
 BODY = b"Subject: x\r\nDelivered-To: Been@There.test\r\n\r\nhello\r\n"
 

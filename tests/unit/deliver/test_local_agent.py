@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gatepost.config.configuration import Configuration, load
+from gatepost.config.configuration import Configuration
+from gatepost.config.loading import load
 from gatepost.deliver.listed import MOST
 from gatepost.deliver.local import LocalAgent
 from gatepost.deliver.local_names import Rights, expand_names
 from gatepost.deliver.local_settings import House, LocalSettings
-from gatepost.deliver.port import Agent, DeliveryRequest, Report
 from gatepost.deliver.privileged import Answer, Done, Failed, ReadFile, Request, RunCommand, WriteMaildir, WriteMbox
 from gatepost.events.records import Event, Note
 from gatepost.lookup.account_database import User
@@ -21,10 +21,11 @@ from gatepost.lookup.blocking import BlockingCalls, Hangs
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Tables
 from gatepost.mail.content import Content, MemoryContent
+from gatepost.mail.delivery import Agent, DeliveryRequest, Report
 from gatepost.mail.envelope import Envelope, Recipient, Trace
 from gatepost.mail.outcome import Class, deferred
 from gatepost.mail.queue_id import QueueId
-from gatepost.queue.port import ActiveMessage, QueuedRecipient
+from gatepost.mail.queued import ActiveMessage, QueuedRecipient
 from gatepost.routing.port import AddressClass, Route
 
 USERS = {name: Rights(2000 + n, 2000 + n, name, f"/home/{name}", "/bin/sh") for n, name in enumerate(("alice", "bob"), 1)}

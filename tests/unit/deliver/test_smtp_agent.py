@@ -9,18 +9,18 @@ import msgspec
 import pytest
 from tests.support.settings import default
 
-from gatepost.deliver.port import DeliveryRequest, Reached, Report
 from gatepost.deliver.smtp import SmtpAgent
 from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
 from gatepost.events.records import Event, Note
 from gatepost.lookup.registry import Tables
 from gatepost.mail.content import FileContent, MemoryContent
+from gatepost.mail.delivery import DeliveryRequest, Reached, Report
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import sent
 from gatepost.mail.queue_id import QueueId
+from gatepost.mail.queued import ActiveMessage, QueuedRecipient
 from gatepost.net.connect import Endpoint
 from gatepost.net.port import MX, NotFound
-from gatepost.queue.port import ActiveMessage, QueuedRecipient
 
 EHLO = "250-mx.test\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n250-8BITMIME\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES"
 CLOSE = "!close"

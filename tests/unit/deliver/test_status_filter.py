@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
-from gatepost.deliver.port import DeliveryRequest, Report
 from gatepost.deliver.status_filter import FilteredAgent
 from gatepost.lookup.registry import Tables
 from gatepost.mail.content import MemoryContent
+from gatepost.mail.delivery import DeliveryRequest, Report
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import Class, Outcome, bounced, deferred, sent
 from gatepost.mail.queue_id import QueueId
-from gatepost.queue.port import ActiveMessage, QueuedRecipient
+from gatepost.mail.queued import ActiveMessage, QueuedRecipient
 
 TO = QueuedRecipient(0, Recipient("a@b.test"))
 REQUEST = DeliveryRequest(

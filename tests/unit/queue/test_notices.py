@@ -17,10 +17,11 @@ from gatepost.mail.content import Content, FileContent, MemoryContent
 from gatepost.mail.envelope import Envelope, Notify, Recipient
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
+from gatepost.mail.queued import ActiveMessage, QueuedRecipient
 from gatepost.queue.notice_message import LINE_LENGTH, header_of, wrap
 from gatepost.queue.notice_templates import BUILT_IN, expanded, parse
 from gatepost.queue.notices import Notices, NoticeSettings, unicode_domain
-from gatepost.queue.port import ActiveMessage, Failure, QueuedRecipient
+from gatepost.queue.port import Failure
 
 NOW = 1_795_555_754.0
 ORIGINAL = b"From: Bob <bob@example.test>\r\nSubject: the original\r\nMessage-Id: <m1@b.test>\r\n\r\nbody\r\n"

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.support.scheduler import GREYLISTED, UNKNOWN, House, answer
 from tests.support.settings import transport_limits
 
-from gatepost.deliver.port import DeliveryRequest, Report
 from gatepost.events.records import Activated, Delivered, Event, Note, Removed
+from gatepost.mail.delivery import DeliveryRequest, Report
 from gatepost.mail.outcome import sent
 
 ONE_FAILURE_IS_ENOUGH = transport_limits(initial_destination_concurrency=1, destination_concurrency_failed_cohort_limit=1)

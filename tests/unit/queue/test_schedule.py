@@ -4,7 +4,7 @@ import pytest
 from tests.support.settings import default, transport_limits
 
 from gatepost.mail.envelope import Envelope, Recipient
-from gatepost.queue.port import QueuedRecipient
+from gatepost.mail.queued import QueuedRecipient
 from gatepost.queue.schedule import Window, feedback, is_expired, is_late, next_attempt, split, with_verp
 from gatepost.queue.settings import QueueSettings
 

@@ -9,9 +9,9 @@ import pytest
 from tests.support.scheduler import GREYLISTED, REFUSED, UNKNOWN, UNREACHABLE, House, answer
 from tests.support.settings import transport_limits
 
-from gatepost.deliver.port import DeliveryRequest, Report
 from gatepost.events.records import Activated, Delivered, Note, Removed
 from gatepost.mail.content import MemoryContent
+from gatepost.mail.delivery import DeliveryRequest, Report
 from gatepost.mail.envelope import Envelope, Notify, Recipient, Trace
 from gatepost.mail.outcome import sent
 from gatepost.mail.queue_id import QueueId

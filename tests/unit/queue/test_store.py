@@ -21,12 +21,13 @@ from gatepost.mail.content import Content, FileContent, MemoryContent
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import bounced, deferred, sent
 from gatepost.mail.queue_id import QueueId
+from gatepost.mail.submission import QueueUnavailable
 from gatepost.queue import actions, committer, inspect, salvage, schema
 from gatepost.queue.audit import Tally, audit
 from gatepost.queue.committer import Batch
 from gatepost.queue.contents import INLINE
 from gatepost.queue.partitions import Partitions
-from gatepost.queue.port import NewMessage, QueueUnavailable, Settlement, Status
+from gatepost.queue.port import NewMessage, Settlement, Status
 from gatepost.queue.record import unpack
 from gatepost.queue.store import SqliteStore
 from gatepost.queue.transaction import Claim

@@ -10,9 +10,10 @@ from tests.unit.receive.dialogue import Client, FakeCleanup, FakeIntake, Stage_,
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.envelope import Recipient
 from gatepost.mail.queue_id import QueueId
+from gatepost.mail.submission import QueueUnavailable
 from gatepost.policy.port import PERMIT, Action, Facts, Stage, Verdict
 from gatepost.proto.smtp.client_commands import xtext
-from gatepost.queue.port import NewMessage, QueueUnavailable
+from gatepost.queue.port import NewMessage
 from gatepost.receive.port import Surroundings
 from gatepost.receive.seats import Seats
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gatepost.config.configuration import Configuration, ConfigurationError, read
+from gatepost.config.configuration import Configuration, ConfigurationError
+from gatepost.config.loading import read
 from gatepost.service.cleanup_line import cleanup_line
 
 MASTER = """\

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gatepost.config.configuration import load
 from gatepost.config.faults import Fault
+from gatepost.config.loading import load
 from gatepost.lookup import pcre2
 from gatepost.service.check.check import check
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from gatepost.config.configuration import load
+from gatepost.config.loading import load
 from gatepost.deliver.mailbox import LockRules, Mailbox
 from gatepost.deliver.privileged import RunCommand, WriteMaildir, WriteMbox
 from gatepost.service.agent import local_grants

@@ -12,14 +12,14 @@ from tests.support.settings import default
 
 from gatepost.content.aside import UnnamedContent
 from gatepost.content.rules import CheckMaps
-from gatepost.deliver.port import DeliveryRequest
 from gatepost.events.maillog import words
 from gatepost.events.records import Event
 from gatepost.lookup.registry import Tables
 from gatepost.mail.content import Content, FileContent, MemoryContent
+from gatepost.mail.delivery import DeliveryRequest
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.queue_id import QueueId
-from gatepost.queue.port import ActiveMessage, QueuedRecipient
+from gatepost.mail.queued import ActiveMessage, QueuedRecipient
 from gatepost.receive.cleanup_settings import CleanupSettings
 from gatepost.service.outgoing import _with_headers
 from gatepost.service.outgoing_checks import OutgoingChecker

@@ -14,7 +14,9 @@ from gatepost.mail.content import MemoryContent
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
-from gatepost.queue.port import ActiveMessage, Failure, NewMessage, Unstorable
+from gatepost.mail.queued import ActiveMessage
+from gatepost.mail.submission import Unstorable
+from gatepost.queue.port import Failure, NewMessage
 from gatepost.receive import maildrop
 from gatepost.receive.cleanup import Cleaned
 from gatepost.service.pickup import Pickup

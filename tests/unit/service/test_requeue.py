@@ -14,9 +14,10 @@ from gatepost.mail.content import MemoryContent
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
+from gatepost.mail.queued import ActiveMessage, QueuedRecipient
 from gatepost.queue import actions, inspect
 from gatepost.queue.partitions import Partitions
-from gatepost.queue.port import ActiveMessage, Failure, NewMessage, QueuedRecipient
+from gatepost.queue.port import Failure, NewMessage
 from gatepost.receive.cleanup import Cleaned
 from gatepost.service.requeue import Requeue, anew
 

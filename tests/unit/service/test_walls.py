@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from gatepost.config.configuration import Configuration, load
+from gatepost.config.configuration import Configuration
+from gatepost.config.loading import load
 from gatepost.service.walls import landlock, seccomp, walls
 
 _NOT_DONE = "no exception"

@@ -1,4 +1,6 @@
-"""The port of a delivery agent: one file of this room per transport. An agent answers for every recipient it was given."""
+"""The port of delivery agents: what the scheduler asks of them and what they answer.
+
+An agent (a file of deliver/ for each transport) answers for every recipient that it was given."""
 
 import enum
 from collections.abc import Sequence
@@ -7,7 +9,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from gatepost.mail.outcome import Outcome
-from gatepost.queue.port import ActiveMessage, QueuedRecipient
+from gatepost.mail.queued import ActiveMessage, QueuedRecipient
 
 
 class DeliveryRequest(Struct, frozen=True):
