@@ -25,23 +25,23 @@ _SELECTING = ("sender", "recipient", "age", "status", "next-hop")
 _QUEUES = ("maildrop", "incoming", "active", "deferred", "hold")
 
 
-class Deed(Struct, frozen=True):
-    """Something that an option does. `done`: told of each message that was named; `count`: the summary that counts it."""
+class Operation(Struct, frozen=True):
+    """What an option does. `done`: told of each message that was named; `count`: the summary that counts it."""
 
     action: actions.Action
     done: str
     count: str
 
 
-_EXPIRE = Deed(actions.EXPIRE, "expired", "Force-expired")
-_RELEASE = Deed(actions.RELEASE, "released from hold", "Released from hold")
-_DEEDS = {
-    "-d": (Deed(actions.DELETE, "removed", "Deleted"),),
+_EXPIRE = Operation(actions.EXPIRE, "expired", "Force-expired")
+_RELEASE = Operation(actions.RELEASE, "released from hold", "Released from hold")
+_OPERATIONS = {
+    "-d": (Operation(actions.DELETE, "removed", "Deleted"),),
     "-e": (_EXPIRE,),
     "-f": (_EXPIRE, _RELEASE),
-    "-h": (Deed(actions.HOLD, "placed on hold", "Placed on hold"),),
+    "-h": (Operation(actions.HOLD, "placed on hold", "Placed on hold"),),
     "-H": (_RELEASE,),
-    "-r": (Deed(actions.REQUEUE, "requeued", "Requeued"),),
+    "-r": (Operation(actions.REQUEUE, "requeued", "Requeued"),),
 }
 _SUMMARIES = ("Requeued", "Deleted", "Force-expired", "Placed on hold", "Released from hold")
 
@@ -72,10 +72,10 @@ def _run(command: Command, options: list[tuple[str, str]], operands: list[str]) 
             raise Fatal(f"invalid directory name: {name}")
     super_ = _Super(command, _selection(options, operands), _person())
     command.become_owner()
-    asked = [(_DEEDS[name], value) for name, value in options if name in _DEEDS]
-    for deeds, value in asked:
-        super_.do(deeds, value)
-    super_.summarize({deed.count for deeds, _ in asked for deed in deeds})
+    asked = [(_OPERATIONS[name], value) for name, value in options if name in _OPERATIONS]
+    for operations, value in asked:
+        super_.do(operations, value)
+    super_.summarize({operation.count for operations, _ in asked for operation in operations})
     return 0
 
 
@@ -106,7 +106,7 @@ def _selection(options: list[tuple[str, str]], queues: list[str]) -> actions.Sel
 
 
 class _Super:
-    """Does deeds in the name of `person`, and counts them."""
+    """Operates in the name of `person`, and counts them."""
 
     def __init__(self, command: Command, selection: actions.Selection, person: str) -> None:
         self._command = command
@@ -114,33 +114,33 @@ class _Super:
         self._person = person
         self._counts = dict.fromkeys(_SUMMARIES, 0)
 
-    def do(self, deeds: Sequence[Deed], value: str) -> None:
+    def do(self, operations: Sequence[Operation], value: str) -> None:
         """`value`: a queue id, `ALL` (of what is selected), or `-` for ids on standard input."""
         if value == "ALL":
-            for deed in deeds:
-                self._counts[deed.count] += self._in_database(functools.partial(self._do_all, deed.action))
+            for operation in operations:
+                self._counts[operation.count] += self._in_database(functools.partial(self._do_all, operation.action))
         else:
             for identity in self._ids(value):
-                for deed in deeds:
-                    self._do_one(deed, identity)
+                for operation in operations:
+                    self._do_one(operation, identity)
 
     def _do_all(self, action: actions.Action) -> int:
         now = time.time()
         queue = self._command.queue_directory
         return actions.by_selection(queue, action, self._selection, by=self._person, now=now, due=self._next_run(now))
 
-    def _do_one(self, deed: Deed, identity: QueueId) -> None:
+    def _do_one(self, operation: Operation, identity: QueueId) -> None:
         def change() -> int:
             now, queues = time.time(), self._selection.queues
             queue = self._command.queue_directory
             done, _ = actions.by_ids(
-                queue, deed.action, [identity], queues=queues, by=self._person, now=now, due=self._next_run(now)
+                queue, operation.action, [identity], queues=queues, by=self._person, now=now, due=self._next_run(now)
             )
             return len(done)
 
         if self._in_database(change):
-            self._counts[deed.count] += 1
-            self._command.say(f"{identity}: {deed.done}")
+            self._counts[operation.count] += 1
+            self._command.say(f"{identity}: {operation.done}")
 
     def _next_run(self, now: float) -> float:
         return next_run(now, seconds(self._command.value("queue_run_delay")))

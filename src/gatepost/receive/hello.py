@@ -11,7 +11,7 @@ from gatepost.proto.smtp.commands import LMTP
 from gatepost.proto.smtp.grammar import printable, words
 from gatepost.proto.smtp.server import Command
 from gatepost.receive.connection import Gone
-from gatepost.state.port import Deed
+from gatepost.state.port import Rate
 
 if TYPE_CHECKING:
     from gatepost.receive.session import Session
@@ -135,7 +135,7 @@ async def starttls(session: "Session", command: Command) -> bool:
         return session.refuse("554 5.5.1 Error: TLS already active")
     if tls is None or "STARTTLS" in session.ehlo_discard:
         return session.refuse("502 5.5.1 Error: command not implemented")
-    if not await session.within_rate(Deed.TLS_SESSION):
+    if not await session.within_rate(Rate.TLS_SESSION):
         return session.refuse(f"454 4.7.0 Error: too many new TLS sessions from {session.facts.client_address}")
     session.reply("220 2.0.0 Ready to start TLS")
     await secure(session)

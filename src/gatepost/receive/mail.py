@@ -13,7 +13,7 @@ from gatepost.policy.port import Stage
 from gatepost.proto.smtp import grammar
 from gatepost.proto.smtp.server import Command
 from gatepost.receive.transaction import Sender, Transaction
-from gatepost.state.port import Deed
+from gatepost.state.port import Rate
 
 if TYPE_CHECKING:
     from gatepost.receive.session import Session
@@ -49,7 +49,7 @@ async def mail(session: "Session", command: Command) -> bool:
         if _needs_smtputf8(sender, address):
             _illegal(session, argument[1])
             return session.refuse(_BAD_SENDER)
-    if not await session.within_rate(Deed.MESSAGE):
+    if not await session.within_rate(Rate.MESSAGE):
         return session.refuse(f"450 4.7.1 Error: too much mail from {facts.client_address}")
     return await _begin(session, sender)
 
@@ -261,7 +261,7 @@ async def rcpt(session: "Session", command: Command) -> bool:
         if _needs_smtputf8(transaction.sender, address):
             _illegal(session, argument[1])
             return session.refuse(_BAD_RECIPIENT)
-    if not await session.within_rate(Deed.RECIPIENT):
+    if not await session.within_rate(Rate.RECIPIENT):
         return session.refuse(f"450 4.7.1 Error: too many recipients from {facts.client_address}")
     if settings.smtpd_recipient_limit and len(transaction.recipients) >= settings.smtpd_recipient_limit:
         return _too_many(session, transaction)

@@ -22,7 +22,7 @@ from gatepost.receive.connection import Connection, Gone
 from gatepost.receive.footers import Waiting, footed, footer_macros
 from gatepost.receive.settings import SmtpdSettings
 from gatepost.receive.transcript import Transcript
-from gatepost.state.port import Deed
+from gatepost.state.port import Rate
 
 if TYPE_CHECKING:
     from gatepost.receive.smtpd import SmtpdService
@@ -34,11 +34,11 @@ Handler = Callable[["Session", Command], Awaitable[bool | None]]
 END_OF_MESSAGE: Final = "END-OF-MESSAGE"
 _LOGGED_OCTETS: Final = 100
 RATE_NAMES: Final = {
-    Deed.CONNECTION: "Connection",
-    Deed.MESSAGE: "Message delivery request",
-    Deed.RECIPIENT: "Recipient address",
-    Deed.TLS_SESSION: "New TLS session",
-    Deed.AUTH: "AUTH command",
+    Rate.CONNECTION: "Connection",
+    Rate.MESSAGE: "Message delivery request",
+    Rate.RECIPIENT: "Recipient address",
+    Rate.TLS_SESSION: "New TLS session",
+    Rate.AUTH: "AUTH command",
 }
 
 
@@ -186,14 +186,14 @@ class Session:
             self.client_lists[name] = known
         return known
 
-    async def within_rate(self, deed: Deed) -> bool:
-        """Count a deed; whether its limit (`smtpd_client_*_rate_limit`) still allows it."""
-        limit = self.service.rate_limits.get(deed, 0)
+    async def within_rate(self, kind: Rate) -> bool:
+        """Count one more of these; whether the limit (`smtpd_client_*_rate_limit`) still allows it."""
+        limit = self.service.rate_limits.get(kind, 0)
         if not limit or not self._counted or await self.client_is("event_exceptions"):
             return True
-        rate = await self.service.counters.count(deed, self.service.name, self._counted)
+        rate = await self.service.counters.count(kind, self.service.name, self._counted)
         if rate > limit:
-            text = f"{RATE_NAMES[deed]} rate limit exceeded: {rate} from {self.facts.client} for service {self.service.name}"
+            text = f"{RATE_NAMES[kind]} rate limit exceeded: {rate} from {self.facts.client} for service {self.service.name}"
             self.note(text, "warning")
         return rate <= limit
 

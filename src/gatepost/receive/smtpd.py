@@ -27,7 +27,7 @@ from gatepost.receive.session import Session
 from gatepost.receive.settings import SmtpdSettings
 from gatepost.receive.transcript import NoTranscript, Transcript
 from gatepost.receive.verbs import HANDLERS
-from gatepost.state.port import Counters, Deed
+from gatepost.state.port import Counters, Rate
 
 _BUSY: Final = b"421 4.3.2 %b All server ports are busy\r\n"
 _LINE_ENDS: Final = {
@@ -88,10 +88,10 @@ class SmtpdService:
         self.mail_date = MailDates()
         self.filters_commands = self.surroundings.command_filter is not None
         self.rate_limits = {
-            Deed.CONNECTION: settings.smtpd_client_connection_rate_limit,
-            Deed.MESSAGE: settings.smtpd_client_message_rate_limit,
-            Deed.RECIPIENT: settings.smtpd_client_recipient_rate_limit,
-            Deed.TLS_SESSION: settings.smtpd_client_new_tls_session_rate_limit,
+            Rate.CONNECTION: settings.smtpd_client_connection_rate_limit,
+            Rate.MESSAGE: settings.smtpd_client_message_rate_limit,
+            Rate.RECIPIENT: settings.smtpd_client_recipient_rate_limit,
+            Rate.TLS_SESSION: settings.smtpd_client_new_tls_session_rate_limit,
         }
         self._has_limits = settings.smtpd_client_connection_count_limit > 0 or any(self.rate_limits.values())
         self.notify_classes: frozenset[str] = frozenset()

@@ -15,11 +15,11 @@ import hashlib
 from typing import Final
 
 from gatepost.state.memory import shared
-from gatepost.state.port import Deed
+from gatepost.state.port import Rate
 
 _KEY: Final = 16  # octets of a digest; two clients with one digest are not to be expected
 _WAYS: Final = 16  # slots in a bucket
-DEEDS: Final = tuple(Deed)
+RATES: Final = tuple(Rate)
 
 
 class ClientTable:
@@ -30,12 +30,12 @@ class ClientTable:
         self.seats = seats
         self._buckets = buckets
         self._slots = slots = buckets * _WAYS
-        widths = (_KEY, 8, 4 * len(DEEDS), 2 * seats)
+        widths = (_KEY, 8, 4 * len(RATES), 2 * seats)
         self._file, self._memory = shared("anvil", slots * sum(widths))
         ends = [slots * sum(widths[:column]) for column in range(len(widths) + 1)]
         view = memoryview(self._memory)
         self._starts = view[ends[1] : ends[2]].cast("d")
-        self._deeds = view[ends[2] : ends[3]].cast("I")
+        self._counts = view[ends[2] : ends[3]].cast("I")
         self._held = view[ends[3] : ends[4]].cast("H")
 
     def place(self, client: str) -> tuple[bytes, int]:
@@ -67,14 +67,14 @@ class ClientTable:
                 return slot
         return None
 
-    def count(self, slot: int, deed: Deed, now: float, time_unit: float) -> int:
-        """One more deed of a client: how many in this time unit, which begins anew once its start lies `time_unit` seconds back."""
-        first = slot * len(DEEDS)
+    def count(self, slot: int, rate: Rate, now: float, time_unit: float) -> int:
+        """One more of a rate: how many in this time unit, which begins anew once its start lies `time_unit` seconds back."""
+        first = slot * len(RATES)
         if not 0.0 <= now - self._starts[slot] < time_unit:
             self._starts[slot] = now
-            self._deeds[first : first + len(DEEDS)] = _NOTHING
-        at = first + _COLUMN[deed]
-        self._deeds[at] = number = self._deeds[at] + 1
+            self._counts[first : first + len(RATES)] = _NOTHING
+        at = first + _COLUMN[rate]
+        self._counts[at] = number = self._counts[at] + 1
         return number
 
     def held(self, slot: int) -> int:
@@ -94,5 +94,5 @@ class ClientTable:
         return sum(start > since or (start > 0.0 and self.held(slot) > 0) for slot, start in enumerate(self._starts.tolist()))
 
 
-_COLUMN: Final = {deed: column for column, deed in enumerate(DEEDS)}
-_NOTHING: Final = memoryview(bytes(4 * len(DEEDS))).cast("I")
+_COLUMN: Final = {rate: column for column, rate in enumerate(RATES)}
+_NOTHING: Final = memoryview(bytes(4 * len(RATES))).cast("I")

@@ -9,29 +9,29 @@ from typing import Final
 from msgspec import Struct
 
 from gatepost.state.memory import shared
-from gatepost.state.port import Deed
+from gatepost.state.port import Rate
 
-Kind = Deed | str
+Counted = Rate | str
 CONNECTIONS: Final = "connections"
 CACHE: Final = "cache"
 
-_WORDS: Final[dict[Kind, str]] = {
-    Deed.CONNECTION: "max connection rate {number}/{unit}s for ({client}) at {when}",
+_WORDS: Final[dict[Counted, str]] = {
+    Rate.CONNECTION: "max connection rate {number}/{unit}s for ({client}) at {when}",
     CONNECTIONS: "max connection count {number} for ({client}) at {when}",
-    Deed.MESSAGE: "max message rate {number}/{unit}s for ({client}) at {when}",
-    Deed.RECIPIENT: "max recipient rate {number}/{unit}s for ({client}) at {when}",
-    Deed.TLS_SESSION: "max newtls rate {number}/{unit}s for ({client}) at {when}",
-    Deed.AUTH: "max auth rate {number}/{unit}s for ({client}) at {when}",
+    Rate.MESSAGE: "max message rate {number}/{unit}s for ({client}) at {when}",
+    Rate.RECIPIENT: "max recipient rate {number}/{unit}s for ({client}) at {when}",
+    Rate.TLS_SESSION: "max newtls rate {number}/{unit}s for ({client}) at {when}",
+    Rate.AUTH: "max auth rate {number}/{unit}s for ({client}) at {when}",
     CACHE: "max cache size {number} at {when}",
 }
 _ROW: Final = struct.Struct("I4xd112s")
-_AT: Final = {kind: row * _ROW.size for row, kind in enumerate(_WORDS)}
+_AT: Final = {what: row * _ROW.size for row, what in enumerate(_WORDS)}
 
 
 class Peak(Struct, frozen=True):
     """`number` was the highest, of `client` (service and address), at `when` (seconds since 1970)."""
 
-    kind: Kind
+    what: Counted
     number: int
     client: str
     when: float
@@ -43,9 +43,9 @@ class Peaks:
     def __init__(self) -> None:
         self._file, self._memory = shared("anvil-peaks", _ROW.size * len(_AT))
 
-    def see(self, kind: Kind, number: int, client: str, now: float) -> None:
+    def see(self, what: Counted, number: int, client: str, now: float) -> None:
         """Note a number if it is the highest so far."""
-        at = _AT[kind]
+        at = _AT[what]
         if number > _ROW.unpack_from(self._memory, at)[0] and self._lock():
             if number > _ROW.unpack_from(self._memory, at)[0]:
                 _ROW.pack_into(self._memory, at, number, now, client.encode())
@@ -55,10 +55,10 @@ class Peaks:
         """What was seen, and begin anew."""
         if not self._lock():
             return ()
-        rows = [(kind, *_ROW.unpack_from(self._memory, at)) for kind, at in _AT.items()]
+        rows = [(what, *_ROW.unpack_from(self._memory, at)) for what, at in _AT.items()]
         self._memory[:] = bytes(len(self._memory))
         fcntl.lockf(self._file, fcntl.LOCK_UN, 1)
-        return tuple(Peak(kind, number, client.rstrip(b"\0").decode(), when) for kind, number, when, client in rows if number)
+        return tuple(Peak(what, number, client.rstrip(b"\0").decode(), when) for what, number, when, client in rows if number)
 
     def _lock(self) -> bool:
         try:
@@ -72,6 +72,6 @@ def statistics(peaks: Iterable[Peak], time_unit: int) -> list[str]:
     """Peaks in the words of anvil(8)'s log. `time_unit`: `anvil_rate_time_unit` in seconds."""
     return [
         "statistics: "
-        + _WORDS[peak.kind].format(number=peak.number, unit=time_unit, client=peak.client, when=time.ctime(peak.when)[4:19])
+        + _WORDS[peak.what].format(number=peak.number, unit=time_unit, client=peak.client, when=time.ctime(peak.when)[4:19])
         for peak in peaks
     ]

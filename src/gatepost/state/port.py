@@ -1,10 +1,14 @@
-"""What all workers must know of a client: how many connections it holds, and how often it does what (anvil(8))."""
+"""What all workers share: client counts and rates (anvil(8)), and keys with values that last."""
 
 import enum
-from typing import Protocol
+import math
+from collections.abc import AsyncIterator
+from typing import Final, Protocol
+
+from msgspec import Struct
 
 
-class Deed(enum.StrEnum):
+class Rate(enum.StrEnum):
     """What is counted per `anvil_rate_time_unit`."""
 
     CONNECTION = "connection"
@@ -25,6 +29,77 @@ class Counters(Protocol):
         """One connection less."""
         ...
 
-    async def count(self, deed: Deed, service: str, client: str) -> int:
-        """One more deed: how many in this time unit."""
+    async def count(self, rate: Rate, service: str, client: str) -> int:
+        """One more of these: how many in this time unit."""
         ...
+
+
+NEVER: Final = math.inf
+"""`expires` of what stays until it is deleted."""
+
+ABSENT: Final = 0
+"""The revision of a key that is not there."""
+
+LONGEST_VALUE: Final = 65536
+"""Octets of a value, at most."""
+
+
+class MayLose(enum.Enum):
+    """What a power cut may take of what was stored. A process that is killed takes nothing either way."""
+
+    NOTHING = "nothing"
+    LAST_SECOND = "the last second"
+
+
+class Space(Struct, frozen=True):
+    """Keys of one purpose. `name`: lower-case letters, digits and underscores."""
+
+    name: str
+    may_lose: MayLose = MayLose.LAST_SECOND
+
+
+class Entry(Struct, frozen=True):
+    """What a key has. `revision`: grows with each change of any key; `expires`: seconds since 1970."""
+
+    value: bytes
+    revision: int
+    expires: float = NEVER
+
+
+class StateUnavailable(Exception):
+    """The store cannot answer or take this now, for the reason in the text, which the log has, too. Whether a change was made is
+    then unknown. Who asked has a failure action of its own."""
+
+
+class StateStore(Protocol):
+    """Keys with values and expiry, the same for all workers, lasting over restarts.
+
+    Keys are octets of any length. What has expired is not there. Each change is one of its own: there is none of several keys
+    together. All of them may raise StateUnavailable, and ValueError for a value that is too long or what is no name of a space."""
+
+    async def get(self, space: Space, key: bytes) -> Entry | None:
+        """What the key has now."""
+        ...
+
+    async def put(self, space: Space, key: bytes, value: bytes, expires: float = NEVER) -> int:
+        """Give the key a value, whatever it had: its revision. When this returns, all workers see it, and a power cut takes no more
+        than the space may lose."""
+        ...
+
+    async def compare_and_set(self, space: Space, key: bytes, value: bytes, revision: int, expires: float = NEVER) -> int | None:
+        """The same, if the key still has that revision (ABSENT: if it is not there); None where it has not."""
+        ...
+
+    async def delete(self, space: Space, key: bytes, revision: int | None = None) -> bool:
+        """Take the key away, if it has that revision or none was named; whether it was there and is gone."""
+        ...
+
+    def iterate(self, space: Space, prefix: bytes = b"") -> AsyncIterator[tuple[bytes, Entry]]:
+        """The keys that begin with `prefix`, in order. What changes meanwhile is seen or not."""
+        ...
+
+
+def check(value: bytes) -> None:
+    """Raise ValueError where a value is too long to be stored."""
+    if len(value) > LONGEST_VALUE:
+        raise ValueError(f"a value of {len(value)} octets; {LONGEST_VALUE} at most")

@@ -6,7 +6,7 @@ from typing import Final
 
 from gatepost.state.client_table import ClientTable
 from gatepost.state.peaks import CONNECTIONS, Peaks
-from gatepost.state.port import Deed
+from gatepost.state.port import Rate
 
 _PATIENCE: Final = (0.0005, 0.002, 0.01, 0.04)
 """Seconds between tries to lock: whoever has the lock needs microseconds, unless it was stopped."""
@@ -53,11 +53,11 @@ class SharedCounters:
             self._held[ident] = slot, own
             self._table.hold(slot, self._seat, own)
             held = self._table.held(slot)
-            rate = self._table.count(slot, Deed.CONNECTION, now, self._unit)
+            rate = self._table.count(slot, Rate.CONNECTION, now, self._unit)
         finally:
             self._table.unlock(bucket)
         self._peaks.see(CONNECTIONS, held, ident, now)
-        self._peaks.see(Deed.CONNECTION, rate, ident, now)
+        self._peaks.see(Rate.CONNECTION, rate, ident, now)
         return held, rate
 
     def disconnect(self, service: str, client: str) -> None:
@@ -72,7 +72,7 @@ class SharedCounters:
         if own:
             self._table.hold(slot, self._seat, own - 1)
 
-    async def count(self, deed: Deed, service: str, client: str) -> int:
+    async def count(self, rate: Rate, service: str, client: str) -> int:
         ident = f"{service}:{client}"
         locked = await self._lock(ident)
         if locked is None:
@@ -80,11 +80,11 @@ class SharedCounters:
         slot, bucket = locked
         now = self._clock()
         try:
-            rate = self._table.count(slot, deed, now, self._unit)
+            number = self._table.count(slot, rate, now, self._unit)
         finally:
             self._table.unlock(bucket)
-        self._peaks.see(deed, rate, ident, now)
-        return rate
+        self._peaks.see(rate, number, ident, now)
+        return number
 
     async def _lock(self, ident: str) -> tuple[int, int] | None:
         """The client's slot and its bucket, which is locked then; None where that cannot be."""

@@ -10,7 +10,7 @@ import pytest
 
 from gatepost.state.client_table import ClientTable
 from gatepost.state.peaks import CACHE, CONNECTIONS, Peak, Peaks, statistics
-from gatepost.state.port import Deed
+from gatepost.state.port import Rate
 from gatepost.state.shared import SharedCounters
 
 
@@ -40,13 +40,13 @@ def test_two_workers_count_together() -> None:
         assert await one.connect("smtp", "a") == (1, 1)
         assert await two.connect("smtp", "a") == (2, 2)
         assert await two.connect("25", "a") == (1, 1)
-        assert await one.count(Deed.MESSAGE, "smtp", "a") == 1
-        assert await two.count(Deed.MESSAGE, "smtp", "a") == 2
+        assert await one.count(Rate.MESSAGE, "smtp", "a") == 1
+        assert await two.count(Rate.MESSAGE, "smtp", "a") == 2
         one.disconnect("smtp", "a")
         assert await two.connect("smtp", "a") == (2, 3)
         place.now += 60.0
         assert await one.connect("smtp", "a") == (3, 1)
-        assert await two.count(Deed.MESSAGE, "smtp", "a") == 1
+        assert await two.count(Rate.MESSAGE, "smtp", "a") == 1
 
     _run(play)
     assert place.warnings == []
@@ -120,9 +120,9 @@ def test_memory_is_bounded_and_the_oldest_goes_first() -> None:
         await one.connect("smtp", "held")
         for number in range(16):
             place.now += 1
-            await one.count(Deed.MESSAGE, "smtp", str(number))
-        assert await one.count(Deed.MESSAGE, "smtp", "15") == 2
-        assert await one.count(Deed.MESSAGE, "smtp", "0") == 1  # had to go
+            await one.count(Rate.MESSAGE, "smtp", str(number))
+        assert await one.count(Rate.MESSAGE, "smtp", "15") == 2
+        assert await one.count(Rate.MESSAGE, "smtp", "0") == 1  # had to go
         assert await one.connect("smtp", "held") == (2, 2)  # must not go
 
     _run(play)
@@ -138,7 +138,7 @@ def test_a_bucket_full_of_connections_fails_open_with_one_warning() -> None:
             await one.connect("smtp", str(number))
         assert await one.connect("smtp", "more") == (0, 0)
         one.disconnect("smtp", "more")
-        assert await one.count(Deed.MESSAGE, "smtp", "more") == 0
+        assert await one.count(Rate.MESSAGE, "smtp", "more") == 0
         one.disconnect("smtp", "7")
         assert await one.connect("smtp", "more") == (1, 1)
 
@@ -183,14 +183,14 @@ def test_peaks_are_the_highest_since_they_were_last_taken() -> None:
         await two.connect("smtp", "a")
         two.disconnect("smtp", "a")
         await two.connect("smtp", "b")
-        await two.count(Deed.TLS_SESSION, "smtp", "b")
+        await two.count(Rate.TLS_SESSION, "smtp", "b")
 
     _run(play)
     place.peaks.see(CACHE, place.table.clients(place.now - 60), "", place.now)
     assert place.peaks.take() == (
-        Peak(Deed.CONNECTION, 2, "smtp:a", 1000.0),
+        Peak(Rate.CONNECTION, 2, "smtp:a", 1000.0),
         Peak(CONNECTIONS, 2, "smtp:a", 1000.0),
-        Peak(Deed.TLS_SESSION, 1, "smtp:b", 1000.0),
+        Peak(Rate.TLS_SESSION, 1, "smtp:b", 1000.0),
         Peak(CACHE, 2, "", 1000.0),
     )
     assert place.peaks.take() == ()
@@ -200,9 +200,9 @@ def test_statistics_are_postfix_lines() -> None:
     when = 1793127230.0
     lines = statistics(
         [
-            Peak(Deed.CONNECTION, 3, "smtp:127.0.0.2", when),
+            Peak(Rate.CONNECTION, 3, "smtp:127.0.0.2", when),
             Peak(CONNECTIONS, 2, "smtp:127.0.0.2", when),
-            Peak(Deed.TLS_SESSION, 1, "submission:::1", when),
+            Peak(Rate.TLS_SESSION, 1, "submission:::1", when),
             Peak(CACHE, 4, "", when),
         ],
         60,

@@ -1,0 +1,249 @@
+"""The StateStore (state.port) of one machine, in SQLite: what the event loop sees of it (decision 0021).
+
+Reads are made in the loop, from this process's view of the file, and wait for nobody. Changes gather for the thread of writer.py;
+all that come while it is busy go together. Nothing is opened before the first use.
+
+Failure: StateUnavailable, within TIME_LIMIT, with one line in the log a minute.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from gatepost.state import state_file
+from gatepost.state.changes import Change
+from gatepost.state.port import NEVER, Entry, Space, StateUnavailable, check
+from gatepost.state.state_file import after, checked, own_key, stored_key
+from gatepost.state.writer import PATIENCE, Told, Writer
+
+TIME_LIMIT: Final = 8.0
+"""Seconds that a change, or the opening of the file, may take."""
+
+_MOST_WAITING: Final = 10_000  # changes that wait for the thread
+_MOST_AT_ONCE: Final = 1000  # changes of one transaction
+_LINGER: Final = 0.001  # seconds to wait for company: a transaction costs as much as five changes
+_WARNING_PAUSE: Final = 60.0  # seconds
+_RETRY_PAUSE: Final = 1.0  # seconds after which a file that could not be opened is tried again
+_LOOK_PAUSE: Final = 1.0  # seconds between two looks whether the file is still the same
+_PIECE: Final = 256  # keys that are read at a time
+
+_GET = "SELECT value, revision, expires FROM entry WHERE key = ? AND expires > ?"
+_LIST = "SELECT key, value, revision, expires FROM entry WHERE key >= ? AND key < ? ORDER BY key LIMIT ?"
+
+
+class SqliteStateStore:
+    """The store in `folder`, for one process with a running event loop. `size_limit`: octets of the file, 0 for any; what goes
+    beyond is not stored. `clock`: seconds since 1970; `warn`: called in the loop. `patience`: seconds to wait for other writers."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        clock: Callable[[], float],
+        warn: Callable[[str], object],
+        size_limit: int = 0,
+        patience: float = PATIENCE,
+        time_limit: float = TIME_LIMIT,
+    ) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._warn = warn
+        self._size_limit = size_limit
+        self._patience = patience
+        self._time_limit = time_limit
+        self._loop = asyncio.get_running_loop()
+        self._writer: Writer | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._gathered: list[Change] = []
+        self._underway: Sequence[Change] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._limit: asyncio.TimerHandle | None = None
+        self._opening: asyncio.Future[None] | None = None
+        self._refusal: tuple[float, StateUnavailable] | None = None
+        self._warned: float | None = None
+        self._look_at = 0.0
+        self._identity = 0
+        self._closed = False
+
+    async def get(self, space: Space, key: bytes) -> Entry | None:
+        rows = await self._read(_GET, (stored_key(space, key), self._clock()))
+        return Entry(*rows[0]) if rows else None
+
+    async def put(self, space: Space, key: bytes, value: bytes, expires: float = NEVER) -> int:
+        check(value)
+        return int(await self._change(space, key, value, None, expires))
+
+    async def compare_and_set(self, space: Space, key: bytes, value: bytes, revision: int, expires: float = NEVER) -> int | None:
+        check(value)
+        result: int | None = await self._change(space, key, value, revision, expires)
+        return result
+
+    async def delete(self, space: Space, key: bytes, revision: int | None = None) -> bool:
+        return bool(await self._change(space, key, None, revision, NEVER))
+
+    async def iterate(self, space: Space, prefix: bytes = b"") -> AsyncIterator[tuple[bytes, Entry]]:
+        first = stored_key(space, prefix)
+        end = after(first)
+        while True:
+            rows = await self._read(_LIST, (first, end, _PIECE))
+            for key, *columns in rows:
+                entry = Entry(*columns)
+                if entry.expires > self._clock():
+                    yield own_key(key), entry
+            if len(rows) < _PIECE:
+                return
+            first = rows[-1][0] + b"\0"
+            await asyncio.sleep(0)
+
+    async def close(self) -> None:
+        """Make what was asked for, and let go of the file."""
+        self._closed = True
+        while self._gathered:
+            self._thread().submit(self._taken())
+        if self._writer is not None:
+            await asyncio.to_thread(self._writer.stop)
+        for timer in (self._timer, self._limit):
+            if timer is not None:
+                timer.cancel()
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    async def _read(self, statement: str, values: tuple[object, ...]) -> list[Any]:
+        """The rows of a question. A file that is found damaged is set aside first, and then there are none."""
+        for _ in range(2):
+            reader = self._current() or await self._open()
+            try:
+                rows = reader.execute(statement, values).fetchall()
+                for row in rows:
+                    checked(*row[-3:])
+                return rows
+            except sqlite3.Error as error:
+                if not state_file.is_damage(error):
+                    raise self._unavailable(StateUnavailable(f"{self._folder / state_file.NAME}: {error}")) from error
+                self._reader = None
+                await self._open(error)
+        raise self._unavailable(StateUnavailable(f"{self._folder / state_file.NAME} is damaged again and again"))
+
+    def _current(self) -> sqlite3.Connection | None:
+        """The connection to read by; None where the file is another one by now, which is looked at once in a while."""
+        if self._reader is not None and (now := self._loop.time()) >= self._look_at:
+            self._look_at = now + _LOOK_PAUSE
+            if state_file.identity(self._folder) != self._identity:
+                self._reader.close()
+                self._reader = None
+        return self._reader
+
+    async def _open(self, damage: Exception | None = None) -> sqlite3.Connection:
+        """Have the file opened, or set aside; the connection to read by."""
+        self._refuse_if_closed()
+        if self._refusal is not None and self._loop.time() < self._refusal[0]:
+            raise self._refusal[1]
+        if self._opening is None or damage is not None:
+            self._opening = self._opening or self._loop.create_future()
+            self._opening.add_done_callback(lambda done: done.cancelled() or done.exception())  # perhaps nobody waits any more
+            self._thread().look(damage)
+        try:
+            await asyncio.wait_for(asyncio.shield(self._opening), self._time_limit)
+        except TimeoutError:
+            raise self._unavailable(self._late()) from None
+        self._refuse_if_closed()
+        assert self._reader is not None
+        return self._reader
+
+    async def _change(self, space: Space, key: bytes, value: bytes | None, revision: int | None, expires: float) -> Any:
+        if not (space.name.isascii() and space.name.isidentifier() and space.name.islower()):
+            raise ValueError(f"{space.name!r} is no name of a space")
+        self._refuse_if_closed()
+        if len(self._gathered) >= _MOST_WAITING:
+            raise self._unavailable(StateUnavailable(f"{self._folder}: too many changes wait"))
+        change = Change(stored_key(space, key), value, revision, expires, space.may_lose, self._loop.create_future())
+        self._gathered.append(change)
+        if self._underway is None and self._timer is None:
+            self._timer = self._loop.call_later(_LINGER, self._submit)
+        return await change.future
+
+    def _submit(self) -> None:
+        self._timer = None
+        if self._underway is None and self._gathered:
+            self._underway = self._taken()
+            self._limit = self._loop.call_later(self._time_limit, self._overdue)
+            self._thread().submit(self._underway)
+
+    def _taken(self) -> list[Change]:
+        taken, self._gathered = self._gathered[:_MOST_AT_ONCE], self._gathered[_MOST_AT_ONCE:]
+        return taken
+
+    def _thread(self) -> Writer:
+        if self._writer is None:
+            self._writer = Writer(
+                self._folder,
+                size_limit=self._size_limit,
+                clock=self._clock,
+                tell=lambda told: self._in_loop(self._told, told),
+                warn=lambda text: self._in_loop(self._warn, text),
+                patience=self._patience,
+            )
+            self._writer.start()
+        return self._writer
+
+    def _in_loop(self, call: Callable[[Any], object], value: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            self._loop.call_soon_threadsafe(call, value)
+
+    def _told(self, told: Told) -> None:
+        """The thread is through with a batch."""
+        if told.reader is not None:
+            if self._reader is not None:
+                self._reader.close()
+            self._reader = told.reader
+            self._identity = state_file.identity(self._folder)
+        if told.error is not None:
+            self._refusal = (self._loop.time() + _RETRY_PAUSE, told.error)
+            self._unavailable(told.error)
+        if self._opening is not None and (told.reader is not None or not told.changes):
+            opening, self._opening = self._opening, None
+            _settle(opening, None, told.error)
+        for change in told.changes:
+            _settle(change.future, change.result, told.error)
+        if told.changes:
+            self._underway = None
+            if self._limit is not None:
+                self._limit.cancel()
+            if self._timer is None:
+                self._submit()
+
+    def _overdue(self) -> None:
+        """The thread hangs: nobody is to wait for it any more."""
+        late = self._unavailable(self._late())
+        for change in (*(self._underway or ()), *self._gathered):
+            _settle(change.future, None, late)
+        self._gathered.clear()
+        self._limit = self._loop.call_later(self._time_limit, self._overdue)
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise StateUnavailable(f"{self._folder}: closed")
+
+    def _late(self) -> StateUnavailable:
+        return StateUnavailable(f"{self._folder / state_file.NAME}: nothing came of it within {self._time_limit:g} s")
+
+    def _unavailable(self, error: StateUnavailable) -> StateUnavailable:
+        """Tell of it, once in a while."""
+        now = self._loop.time()
+        if self._warned is None or now - self._warned >= _WARNING_PAUSE:
+            self._warned = now
+            self._warn(str(error))
+        return error
+
+
+def _settle(future: "asyncio.Future[Any]", result: Any, error: Exception | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
