@@ -1,53 +1,57 @@
 """Whole conversations: what a trusted neighbour tells of its client, and our client against a server that answers at random."""
 
+from types import SimpleNamespace
 from typing import Any, cast
 
-from gatepost.policy.port import Facts
+from gatepost.policy.port import PERMIT, Facts, Verdict
 from gatepost.proto.smtp.client import Answer, Client, Dialect, Event, Stage, Transaction
-from gatepost.proto.smtp.server import Command
-from gatepost.receive import proxying
+from gatepost.proto.smtp.server import CommandLine
+from gatepost.receive import answer, proxying
+from gatepost.receive.port import Lookups
+from gatepost.receive.session_state import SessionState
+from gatepost.receive.settings import SmtpdSettings
 from gatepost.receive.transaction import Forwarded
 from tests.fuzz.pieces import fields, octets, text
 from tests.support.drive import drive
+from tests.support.settings import default
 
 
-class _Session:
-    """As much of a session as XCLIENT and XFORWARD touch."""
+def _state() -> SessionState:
+    """A session whose client is a neighbour, with as many rooms around it as XCLIENT and XFORWARD ask."""
+    lookups = Lookups(xclient_hosts=_everybody, xforward_hosts=_everybody)
+    ports = cast(Any, SimpleNamespace(lookups=lookups, policy=_Permitting()))
+    return SessionState(ports, default(SmtpdSettings), cast(Any, None))
 
-    def __init__(self) -> None:
-        self.facts = Facts()
-        self.forwarded: Forwarded | None = None
-        self.transaction = None
-        self.client_lists: dict[str, bool] = {}
-        self.refused = ""
 
-    def refuse(self, reply: str) -> bool:
-        self.refused = octets(reply)
-        assert reply.isprintable()
-        assert len(reply) < 200
-        return False
+async def _everybody(name: str, address: str) -> bool:
+    return True
 
-    def reply(self, reply: str) -> None:
-        octets(reply)
 
-    async def client_is(self, parameter: str) -> bool:
-        return True
+class _Permitting:
+    async def check(self, stage: object, facts: Facts) -> Verdict:
+        return PERMIT
 
-    async def greet(self) -> None: ...
+
+def _refused(said: answer.Answer) -> bool:
+    """Whether the client was refused; by a reply fit for any log."""
+    assert said.reply is not None
+    assert octets(said.reply.line).isprintable()
+    assert len(said.reply.line) < 200
+    return said.tally is answer.Tally.ERROR
 
 
 def proxied_client(data: bytes) -> None:
     """XCLIENT and XFORWARD: what is taken is fit for a log and for restrictions; what is refused leaves nothing behind."""
     for argument in map(text, fields(data.replace(b"\n", b"").replace(b"\r", b""), 2)):
-        session = _Session()
-        drive(proxying.xforward(cast(Any, session), Command("XFORWARD", argument, argument)))
-        assert (session.forwarded is None) == bool(session.refused)
+        session = _state()
+        refused = _refused(drive(proxying.xforward(session, CommandLine("XFORWARD", argument, argument))))
+        assert (session.forwarded is None) == refused
         session.forwarded = session.forwarded or Forwarded()
-        drive(proxying.xforward(cast(Any, session), Command("XFORWARD", argument, argument)))
+        drive(proxying.xforward(session, CommandLine("XFORWARD", argument, argument)))
         for name in Forwarded.__struct_fields__:
             value = getattr(session.forwarded, name)
             assert not isinstance(value, str) or octets(value).isprintable()
-        drive(proxying.xclient(cast(Any, session), Command("XCLIENT", argument, argument)))
+        _refused(drive(proxying.xclient(session, CommandLine("XCLIENT", argument, argument))))
         for name in Facts.__slots__:
             value = getattr(session.facts, name)
             assert not isinstance(value, str) or octets(value).isprintable()

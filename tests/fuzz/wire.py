@@ -11,8 +11,9 @@ from gatepost.proto.smtp.client import Client, Dialect, Event, Stage, Transactio
 from gatepost.proto.smtp.client_commands import MailParameters, mail_from, rcpt_to, xtext
 from gatepost.proto.smtp.data import BdatReader, DataReader, LineEnds
 from gatepost.proto.smtp.dot_stuffing import Encoder, encoded
+from gatepost.proto.smtp.replies import ServerReply
 from gatepost.proto.smtp.reply_reader import LINE_LIMIT, MalformedReply, ReplyReader
-from gatepost.proto.smtp.server import Command, DataChunk, ServerCore
+from gatepost.proto.smtp.server import CommandLine, DataChunk, ServerCore
 from tests.fuzz.pieces import fields, octets, packets, same, text, without_blanks
 
 _ENDS = tuple(LineEnds)
@@ -33,19 +34,19 @@ def server(data: bytes) -> None:
                     found[-1] += event.data
                 else:
                     found.append(event.data if isinstance(event, DataChunk) else event)
-                if isinstance(event, Command):
+                if isinstance(event, CommandLine):
                     _obey(core, event, ends)
         return found, core.pending > 64
 
     for event in same(data, run)[0]:
-        if isinstance(event, Command):
+        if isinstance(event, CommandLine):
             assert len(octets(event.line)) <= 64
             assert "\n" not in event.line
             assert " " not in event.verb
             octets(event.argument)
 
 
-def _obey(core: ServerCore, command: Command, ends: LineEnds) -> None:
+def _obey(core: ServerCore, command: CommandLine, ends: LineEnds) -> None:
     if command.verb == "DATA":
         core.read_data(DataReader(ends))
     elif command.verb == "BDAT" and command.argument.isascii() and command.argument[:4].isdigit():
@@ -221,7 +222,10 @@ def paths(data: bytes) -> None:
 def reply_lines(data: bytes) -> None:
     """No text forges a line of a reply."""
     reply, footer, value = map(text, fields(data, 3))
-    for wire in (replies.wire(f"550 {reply}"), replies.with_footer(f"550 5.7.1 {reply}", footer, {"x": value})):
+    for wire in (
+        replies.wire(ServerReply(550, "", reply)),
+        replies.with_footer(ServerReply(550, "5.7.1", reply), footer, {"x": value}),
+    ):
         assert wire.endswith(b"\r\n")
         for line in wire[:-2].split(b"\r\n"):
             assert re.match(rb"550[ -]", line)

@@ -318,7 +318,7 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "proto.smtp.dot_stuffing": (stuffed, MESSAGES),
     "net.host_names": (lambda text: (numeric_address(text), is_written_address(text), valid_hostname(text)), TEXTS),
     "proto.smtp.reply_reader": (answer, WIRE),
-    "proto.smtp.replies": (lambda text: replies.with_footer("550 5.1.1 x", text, {"a": "b"}), TEXTS),
+    "proto.smtp.replies": (lambda text: replies.with_footer(replies.ServerReply(550, "5.1.1", "x"), text, {"a": "b"}), TEXTS),
     "proto.smtp.client_commands": (lambda text: client_commands.xtext(text.encode("utf-8", "replace")), TEXTS),
     "proto.attributes": (attributes, (*WIRE, octets(b"\0"), octets(b"a\0b\0"), octets(b"a\0b\0\0"))),
     "mail.as_json": (
@@ -372,6 +372,7 @@ ELSEWHERE = {
     "lookup.pattern_net": _ADMINISTRATOR,
     "lookup.posix_regex": _ADMINISTRATOR,
     "lookup.substitution": _ADMINISTRATOR,
+    "proto.smtp.server_replies": "makes replies, reads none",
     "mail.content": "passes octets on",
     "mail.date": "writes only",
     "mail.envelope": "holds values",

@@ -6,17 +6,19 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, cast
 
 from gatepost.net.start_tls import start_server_tls
-from gatepost.proto.smtp.server import ServerCore
+from gatepost.proto.smtp.server import ServerCore, ServerEvent
 
 _HIGH_WATER: Final = 262144
 
 
 class Gone(Exception):
-    """The conversation is over. `what`: `lost connection` or `timeout`, as logged."""
+    """The conversation is over. `what`: `lost connection` or `timeout`, as logged; `octets`: of the content, where it was being
+    read."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, octets: int | None = None) -> None:
         super().__init__(what)
         self.what = what
+        self.octets = octets
 
 
 class _End(enum.Enum):
@@ -157,6 +159,12 @@ class Connection(asyncio.Protocol):
         if not self._ready and self._end is not None:
             raise Gone(self._end.value)
         self._ready = False
+
+    async def next_event(self) -> ServerEvent:
+        """The next event of the protocol. Raises Gone."""
+        while (event := self.core.next_event()) is None:
+            await self.more()
+        return event
 
     @property
     def waits(self) -> bool:

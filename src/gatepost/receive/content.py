@@ -1,100 +1,85 @@
-"""DATA, BDAT and the end of a message (RFC 5321 §4.1.1.4, RFC 3030): the end is a list of stages, each may refuse."""
+"""DATA and BDAT: the content, up to its end (RFC 5321 §4.1.1.4, RFC 3030). What follows: end_of_message.py."""
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gatepost.mail.ascii_text import is_number, spaced_words, upper
 from gatepost.mail.envelope import Envelope
-from gatepost.mail.outcome import Class, Outcome
-from gatepost.mail.submission import QueueUnavailable
+from gatepost.mail.outcome import Outcome
 from gatepost.net.turns import Turns
 from gatepost.policy.port import Stage
-from gatepost.proto.smtp.commands import LMTP
-from gatepost.proto.smtp.data import BdatReader, DataReader, LineEnds, all_crlf
+from gatepost.proto.smtp import server_replies as say
+from gatepost.proto.smtp.data import BdatReader, DataReader, all_crlf
 from gatepost.proto.smtp.grammar import printable
-from gatepost.proto.smtp.replies import text_of
-from gatepost.proto.smtp.server import Command, DataChunk
+from gatepost.proto.smtp.server import CommandLine, DataChunk
 from gatepost.queue.port import NewMessage
+from gatepost.receive.answer import Answer, refused, rejected
 from gatepost.receive.connection import Gone
+from gatepost.receive.end_of_message import ContentReader, Ending, end_message
 from gatepost.receive.mail import open_queue_file
 from gatepost.receive.port import Cleaned, Intake
 from gatepost.receive.received import received
-from gatepost.receive.session import END_OF_MESSAGE
-from gatepost.receive.transaction import Transaction, attributes, envelope
-
-if TYPE_CHECKING:
-    from gatepost.receive.session import Session
-
-Reader = DataReader | BdatReader
+from gatepost.receive.session_state import SessionState
+from gatepost.receive.transaction import END, MailTransaction
 
 
-class Ending:
-    """A message whose content is complete, on its way through the stages; each leaves what the next one needs."""
-
-    __slots__ = ("intake", "message", "reader", "transaction")
-
-    def __init__(self, transaction: Transaction, reader: Reader, intake: Intake) -> None:
-        self.transaction = transaction
-        self.reader = reader
-        self.intake = intake
-        self.message: NewMessage | None = None
-
-
-async def data(session: "Session", command: Command) -> bool:
+async def data(state: SessionState, command: CommandLine) -> Answer:
     """DATA: the content follows."""
-    transaction = session.transaction
-    if session.chunking:
-        return session.refuse("503 5.5.1 Error: DATA after BDAT")
+    transaction = state.transaction
+    if state.chunking:
+        return refused(say.DATA_AFTER_BDAT)
     if transaction is None:
-        return session.refuse("503 5.5.1 Error: need RCPT command")
+        return refused(say.NEED_RCPT)
     if not transaction.recipients:
-        return session.refuse(_no_recipients(session))
+        return refused(say.no_valid_recipients(state.ports.dialect.no_valid_recipients))
     if command.argument:
-        return session.refuse("501 5.5.4 Syntax: DATA")
-    if not await _data_allowed(session, transaction):
-        return False
-    session.reply("354 End data with <CR><LF>.<CR><LF>")
-    settings = session.settings
-    reader = DataReader(session.line_ends, blank_cr=settings.cleanup_replace_stray_cr_lf, line_limit=settings.line_length_limit)
-    session.connection.core.read_data(reader)
-    sink = _Sink(session, await _open_intake(session, transaction))
-    await _receive(session, reader, sink)
-    return await _end(session, Ending(transaction, reader, sink.intake), "Ok: queued as {id}")
+        return refused(say.DATA_SYNTAX)
+    refusal = await _data_refused(state, transaction)
+    if refusal is not None:
+        return rejected(refusal)
+    return Answer(say.GO_AHEAD, then=partial(_take_data, state, transaction))
 
 
-def _no_recipients(session: "Session") -> str:
-    """No RCPT was successful, which LMTP has a code of its own for (RFC 2033 §4.2, §4.3)."""
-    return f"{503 if session.service.verbs is LMTP else 554} 5.5.1 Error: no valid recipients"
+async def _take_data(state: SessionState, transaction: MailTransaction) -> Answer:
+    settings = state.settings
+    reader = DataReader(state.line_ends, blank_cr=settings.cleanup_replace_stray_cr_lf, line_limit=settings.line_length_limit)
+    state.wire.core.read_data(reader)
+    sink = _Sink(state, await _open_intake(state, transaction))
+    await _receive(state, reader, sink)
+    return await end_message(state, Ending(transaction, reader, sink.intake), say.queued(state.facts.queue_id))
 
 
-def _answer_for_each_recipient(session: "Session") -> None:
-    """LMTP: the end of a message has an answer for each successful RCPT (RFC 2033 §4.2, §4.3), all alike: they share a queue id."""
-    if session.service.verbs is LMTP and session.transaction is not None:
-        session.repeats = max(len(session.transaction.recipients), 1)
+# --- BDAT ---
 
 
-async def bdat(session: "Session", command: Command) -> bool:
+class _Chunk(Struct, frozen=True):
+    """What BDAT announces: octets, and whether they are the last of the message."""
+
+    size: int
+    last: bool
+
+
+async def bdat(state: SessionState, command: CommandLine) -> Answer:
     """BDAT: a chunk of known size follows, at once (RFC 3030 §2). Where its size is not known the session is out of step."""
-    if "CHUNKING" in session.ehlo_discard:
-        return session.refuse("521 5.5.1 Error: command not implemented")
+    if "CHUNKING" in state.ehlo_discard:
+        return refused(say.NO_BDAT)
     match spaced_words(upper(command.argument)):
         case [size] if _is_chunk_size(size):
-            last = False
+            chunk = _Chunk(int(size), last=False)
         case [size, "LAST"] if _is_chunk_size(size):
-            last = True
+            chunk = _Chunk(int(size), last=True)
         case _:
-            said = f"{session.facts.client}: {printable(command.line)[:100]}"
-            session.note(f"{_queue_id(session)}: malformed BDAT command syntax from {said}", "warning")
-            return session.refuse("521 5.5.4 Syntax: BDAT count [LAST]")
-    if last:
-        _answer_for_each_recipient(session)
-    refusal = await _chunk_refused(session, int(size), last)
-    if refusal is not None:
-        return await _skip_chunk(session, int(size), last, refusal)
-    assert session.transaction is not None
-    return await _take_chunk(session, session.transaction, int(size), last)
+            said = f"{state.facts.client}: {printable(command.line)[:100]}"
+            state.note(f"{_queue_id(state)}: malformed BDAT command syntax from {said}", "warning")
+            return refused(say.BDAT_SYNTAX)
+    refusal = await _chunk_refused(state, chunk)
+    if refusal is not None:  # it is logged at once, but the client hears of it when it has sent the chunk
+        told = structs.replace(refusal, rejects=False)
+        return structs.replace(refusal, reply=None, then=partial(_skip_chunk, state, chunk, told))
+    assert state.transaction is not None
+    return await _take_chunk(state, state.transaction, chunk)
 
 
 def _is_chunk_size(word: str) -> bool:
@@ -102,106 +87,103 @@ def _is_chunk_size(word: str) -> bool:
     return is_number(word) and int(word) < 1 << 63
 
 
-def _queue_id(session: "Session") -> str:
-    return session.facts.queue_id or "NOQUEUE"
+def _queue_id(state: SessionState) -> str:
+    return state.facts.queue_id or "NOQUEUE"
 
 
-async def _chunk_refused(session: "Session", size: int, last: bool) -> str | None:
-    """The reply that refuses the chunk; empty where the client has been told already."""
-    transaction, limit = session.transaction, session.settings.message_size_limit
-    if not size and not last:  # says nothing; whoever sends one after the other would be answered for ever
-        session.note(f"{_queue_id(session)}: null BDAT request from {session.facts.client}", "warning")
-        return "551 5.7.1 Null BDAT request"
-    if session.spoiled:
-        return f"551 5.0.0 Discarded {size} bytes after earlier error"
+async def _chunk_refused(state: SessionState, chunk: _Chunk) -> Answer | None:
+    """The refusal of a chunk."""
+    transaction, limit, client = state.transaction, state.settings.message_size_limit, state.facts.client
+    if not chunk.size and not chunk.last:  # says nothing; whoever sends one after the other would be answered for ever
+        state.note(f"{_queue_id(state)}: null BDAT request from {client}", "warning")
+        return refused(say.NULL_BDAT)
+    if state.spoiled:
+        return refused(say.chunk_discarded(chunk.size))
     if transaction is None:
-        return "503 5.5.1 Error: need RCPT command"
+        return refused(say.NEED_RCPT)
     if not transaction.recipients:
-        return _no_recipients(session)
-    if transaction.bdat is None and not await _data_allowed(session, transaction):
-        return ""
-    if limit and (transaction.bdat.size if transaction.bdat else 0) + size > limit:
-        session.note(f"{session.facts.queue_id}: BDAT request from {session.facts.client} exceeds message size limit", "warning")
-        return "552 5.3.4 Chunk exceeds message size limit"
+        return refused(say.no_valid_recipients(state.ports.dialect.no_valid_recipients))
+    if transaction.bdat is None and (refusal := await _data_refused(state, transaction)) is not None:
+        return rejected(refusal)
+    if limit and (transaction.bdat.size if transaction.bdat else 0) + chunk.size > limit:
+        state.note(f"{state.facts.queue_id}: BDAT request from {client} exceeds message size limit", "warning")
+        return refused(say.CHUNK_TOO_LARGE)
     return None
 
 
-async def _skip_chunk(session: "Session", size: int, last: bool, refusal: str) -> bool:
+async def _skip_chunk(state: SessionState, chunk: _Chunk, refusal: Answer) -> Answer:
     """Throw a chunk away, and with it the rest of the message."""
-    session.connection.core.read_chunk(BdatReader(binary=True), size)
-    while isinstance(await session.next_event(), DataChunk):
+    state.wire.core.read_chunk(BdatReader(binary=True), chunk.size)
+    while isinstance(await state.wire.next_event(), DataChunk):
         pass
-    if refusal:
-        session.reply(refusal)
-    session.spoiled = True
-    if session.transaction is not None:
-        session.transaction.abort()
-    if last:
-        session.repeats = 1
-        session.end_transaction()
-    return False
+    state.spoiled = True
+    if state.transaction is not None:
+        state.transaction.abort()
+    return structs.replace(refusal, effect=END, ends_message=True) if chunk.last else refusal
 
 
-async def _take_chunk(session: "Session", transaction: Transaction, size: int, last: bool) -> bool:
+async def _take_chunk(state: SessionState, transaction: MailTransaction, chunk: _Chunk) -> Answer:
     reader = transaction.bdat
     if reader is None:
-        binary = transaction.sender.encoding == "binary"
-        settings = session.settings
+        settings = state.settings
         reader = BdatReader(
-            session.line_ends,
+            state.line_ends,
             blank_cr=settings.cleanup_replace_stray_cr_lf,
-            binary=binary,
+            binary=transaction.sender.encoding == "binary",
             line_limit=settings.line_length_limit,
         )
         transaction.bdat = reader
-        await _open_intake(session, transaction)
+        await _open_intake(state, transaction)
     assert transaction.intake is not None
-    sink = _Sink(session, transaction.intake, started=reader.size > 0)
-    session.connection.core.read_chunk(reader, size)
-    await _receive(session, reader, sink)
-    if not last:
-        session.progress = None
-        session.reply(f"250 2.0.0 Ok: {size} bytes")
-        return True
+    sink = _Sink(state, transaction.intake, started=reader.size > 0)
+    state.wire.core.read_chunk(reader, chunk.size)
+    await _receive(state, reader, sink)
+    if not chunk.last:
+        return Answer(say.chunk_taken(chunk.size))
     sink.write(reader.finish())
-    return await _end(session, Ending(transaction, reader, sink.intake), f"Ok: {reader.size} bytes queued as {{id}}")
+    success = say.chunks_queued(state.facts.queue_id, reader.size)
+    return await end_message(state, Ending(transaction, reader, sink.intake), success)
 
 
-async def _data_allowed(session: "Session", transaction: Transaction) -> bool:
-    facts = session.facts
-    if len(transaction.recipients) == 1:
-        facts.recipient = transaction.recipients[0].address
-    allowed = await session.judge(Stage.DATA)
-    facts.recipient = None
-    return allowed
+# --- the content ---
 
 
-async def _open_intake(session: "Session", transaction: Transaction) -> Intake:
+async def _data_refused(state: SessionState, transaction: MailTransaction) -> Outcome | None:
+    """Why policy does not want the content of this message."""
+    facts = state.facts
+    facts.recipient = transaction.only_recipient()
+    refusal = await state.judge(Stage.DATA)
+    if refusal is None:
+        facts.recipient = None
+    return refusal
+
+
+async def _open_intake(state: SessionState, transaction: MailTransaction) -> Intake:
     """Cleanup begins, and gets the headers that are ours: those of PREPEND actions, then Received."""
-    facts, settings, service = session.facts, session.settings, session.service
+    facts, settings, ports = state.facts, state.settings, state.ports
     if transaction.queue_id is None:
-        open_queue_file(session, transaction)
+        open_queue_file(state, transaction)
     assert transaction.queue_id is not None
-    context = session.rewrite_context = await _rewrite_context(session)
-    if any(action.kind == "discard" for action in session.actions):
+    context = state.rewrite_context = await _rewrite_context(state)
+    if state.discards:
         transaction.intake = Discarding()
         return transaction.intake
-    prepended = "".join(f"{action.value}\r\n" for action in session.actions if action.kind == "prepend")
+    prepended = "".join(f"{action.value}\r\n" for action in state.actions if action.kind == "prepend")
     trace = received(
         facts,
         myhostname=settings.myhostname,
         mail_name=settings.mail_name,
         queue_id=facts.queue_id,
-        date=service.mail_date(service.clock()),
-        recipient=transaction.recipients[0].address if len(transaction.recipients) == 1 else None,
+        date=ports.mail_date(ports.clock()),
+        recipient=transaction.only_recipient(),
         show_tls=settings.smtpd_tls_received_header,
-        asked_for_certificate=service.tls is not None and service.tls.asks,
+        asked_for_certificate=ports.tls is not None and ports.tls.asks,
         show_login=settings.smtpd_sasl_authenticated_header,
     )
     header = prepended.encode("utf-8", "surrogateescape") + trace
     # The readers have made it so, but what an address or a table brings into our own headers may be anything.
     in_lines = settings.cleanup_replace_stray_cr_lf and transaction.sender.encoding != "binary" and all_crlf(header)
-    intake = service.cleanup.open(
+    intake = ports.cleanup.open(
         transaction.queue_id, client=facts.client, origin_service="smtpd", context=context, in_lines=in_lines
     )
     transaction.intake = intake
@@ -209,12 +191,12 @@ async def _open_intake(session: "Session", transaction: Transaction) -> Intake:
     return intake
 
 
-async def _rewrite_context(session: "Session") -> str:
+async def _rewrite_context(state: SessionState) -> str:
     """Whose mail it is where headers are completed: as XFORWARD SOURCE told, else as the client is one of ours or not
     (local_header_rewrite_clients)."""
-    if session.forwarded is not None and session.forwarded.context:
-        return session.forwarded.context
-    return "local" if await session.client_is("local_rewrite") else "remote"
+    if state.forwarded is not None and state.forwarded.context:
+        return state.forwarded.context
+    return "local" if await state.client_is("local_rewrite") else "remote"
 
 
 class _Nothing(Struct, frozen=True):
@@ -237,14 +219,16 @@ class Discarding:
     def abort(self) -> None: ...
 
 
+_MBOX: Final = b"X-Mailbox-Line: "
+
+
 class _Sink:
     """Where content goes: on to cleanup, up to the last line with which it is no more than `message_size_limit`."""
 
-    __slots__ = ("_limit", "_session", "_size", "_started", "intake")
+    __slots__ = ("_limit", "_size", "_started", "intake")
 
-    def __init__(self, session: "Session", intake: Intake, *, started: bool = False) -> None:
-        self._session = session
-        self._limit = session.settings.message_size_limit
+    def __init__(self, state: SessionState, intake: Intake, *, started: bool = False) -> None:
+        self._limit = state.settings.message_size_limit
         self._size = 0
         self._started = started
         self.intake = intake
@@ -260,96 +244,18 @@ class _Sink:
             if chunk[0] in b" \t":
                 chunk = b"\r\n" + chunk
             elif chunk[:5] == b"From " or (chunk[:1] == b">" and chunk.lstrip(b">").startswith(b"From ")):
-                chunk = b"X-Mailbox-Line: " + chunk
+                chunk = _MBOX + chunk
         self.intake.write(chunk)
 
 
-async def _receive(session: "Session", reader: Reader, sink: _Sink) -> None:
-    """Content up to its end. Raises Gone, with the number of octets noted for the log."""
+async def _receive(state: SessionState, reader: ContentReader, sink: _Sink) -> None:
+    """Content up to its end. Raises Gone, with the number of octets for the log."""
     turns = Turns()
     try:
-        while isinstance(event := await session.next_event(), DataChunk):
+        while isinstance(event := await state.wire.next_event(), DataChunk):
             sink.write(event.data)
             if turns.over():
                 await turns.rest()
-    except Gone:
-        session.progress = reader.received if isinstance(reader, BdatReader) else reader.size
+    except Gone as gone:
+        gone.octets = reader.received if isinstance(reader, BdatReader) else reader.size
         raise
-
-
-# --- the end of a message ---
-
-
-async def _within_limits(session: "Session", ending: Ending) -> str | None:
-    limit = session.settings.message_size_limit
-    if limit and ending.reader.size > limit:
-        session.note(f"{session.facts.queue_id}: queue file size limit exceeded", "warning")
-        return "552 5.3.4 Error: message file too big"
-    return None
-
-
-async def _line_ends_proper(session: "Session", ending: Ending) -> str | None:
-    if session.line_ends is not LineEnds.REJECT or not ending.reader.bare_newline:
-        return None
-    session.log_judged("reject", "bare <LF> received")
-    settings = session.settings
-    return f"{settings.smtpd_forbid_bare_newline_reject_code} 5.5.2 {settings.myhostname} Error: bare <LF> received"
-
-
-async def _policy_consents(session: "Session", ending: Ending) -> str | None:
-    session.facts.message_size = ending.reader.size
-    return None if await session.judge(Stage.END_OF_DATA) else ""
-
-
-async def _cleaned(session: "Session", ending: Ending) -> str | None:
-    transaction = ending.transaction
-    attrs = attributes(session.facts, session.forwarded, session.rewrite_context, transaction.sender.encoding)
-    transaction.intake = None
-    wanted = envelope(transaction.sender, transaction.recipients, session.actions, attrs, session.settings.content_filter)
-    cleaned = await ending.intake.finish(wanted)
-    if cleaned.outcome is not None and not cleaned.outcome.ok:
-        session.troubles.add(cleaned.outcome.origin)
-        return text_of(cleaned.outcome)
-    ending.message = cleaned.message
-    return None
-
-
-async def _stored(session: "Session", ending: Ending) -> str | None:
-    if ending.message is None or any(action.kind == "discard" for action in session.actions):
-        return None
-    try:
-        await session.service.enqueue(ending.message)
-    except QueueUnavailable as failure:
-        session.note(f"{session.facts.queue_id}: queue file write error: {failure}", "warning")
-        session.troubles.add("resource")
-        return text_of(Outcome(Class.TEMPORARY, "4.3.0", "Error: queue file write error", 451))
-    return None
-
-
-Stages = tuple[Callable[["Session", Ending], Awaitable[str | None]], ...]
-_STAGES: Final[Stages] = (_within_limits, _line_ends_proper, _policy_consents, _cleaned, _stored)
-"""In order. A stage returns None to go on, else the reply that ends it (empty where the client has been told)."""
-
-
-async def _end(session: "Session", ending: Ending, said: str) -> bool:
-    """Through the stages, and what the client hears. `said`: the text of success; `{id}` is the queue id."""
-    facts, transaction = session.facts, ending.transaction
-    session.where = facts.protocol_state = END_OF_MESSAGE
-    session.progress = None
-    _answer_for_each_recipient(session)
-    if len(transaction.recipients) == 1:
-        facts.recipient = transaction.recipients[0].address
-    queue_id, accepted = facts.queue_id, True
-    for stage in _STAGES:
-        refusal = await stage(session, ending)
-        if refusal is not None:
-            accepted = False
-            if refusal:
-                session.reply(refusal)
-            break
-    if accepted:
-        session.delivered()
-        session.reply("250 2.0.0 " + said.format(id=queue_id))
-    session.repeats = 1
-    session.end_transaction()
-    return accepted

@@ -1,20 +1,20 @@
 """HELO, EHLO, LHLO and STARTTLS (RFC 5321 §4.1.1.1, RFC 2033, RFC 3207)."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import Final
 
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.ascii_text import elements, upper
 from gatepost.policy.port import Stage
-from gatepost.proto.smtp import replies
-from gatepost.proto.smtp.commands import LMTP
+from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.grammar import printable, words
-from gatepost.proto.smtp.server import Command
+from gatepost.proto.smtp.server import CommandLine
+from gatepost.receive.answer import Answer, refused, rejected
 from gatepost.receive.connection import Gone
+from gatepost.receive.session_state import SessionState
+from gatepost.receive.transaction import END, GoBy
 from gatepost.state.port import Rate
-
-if TYPE_CHECKING:
-    from gatepost.receive.session import Session
 
 _NEUTERED: Final = str.maketrans(dict.fromkeys(' <>()\\";@', "?"))
 XCLIENT_NAMES: Final = "NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT"
@@ -30,72 +30,67 @@ _UNLOGGED: Final = frozenset({"SILENT-DISCARD", "ENHANCEDSTATUSCODES"})
 """Words in smtpd_discard_ehlo_keywords that keep the log quiet; the second does so in Postfix 3.7 too."""
 
 
-async def helo(session: "Session", command: Command) -> bool:
+async def helo(state: SessionState, command: CommandLine) -> Answer:
     """HELO: no extensions. A client that said EHLO before stays an ESMTP client, as in Postfix."""
     if not command.argument:
-        return session.refuse("501 Syntax: HELO hostname")
-    if not await _accepted(session, command):
-        return False
-    session.reply(f"250 {session.settings.myhostname}")
-    return True
+        return refused(say.hello_syntax("HELO"))
+    refusal = await _refusal(state, command)
+    return refusal if refusal is not None else Answer(say.hello(state.settings.myhostname), effect=END)
 
 
-async def ehlo(session: "Session", command: Command) -> bool:
+async def ehlo(state: SessionState, command: CommandLine) -> Answer:
     """EHLO (for LMTP: LHLO): the extensions on offer."""
     if not command.argument:
-        return session.refuse(f"501 Syntax: {session.where} hostname")
-    await _learn_discarded(session)
-    if not await _accepted(session, command):
-        return False
-    session.facts.protocol_name = "LMTP" if session.service.verbs is LMTP else "ESMTP"
-    session.facts.esmtp = True
-    if session.ehlo_discard and not session.ehlo_discard & _UNLOGGED:
-        dropped = " ".join(logged for word, logged in _DISCARDABLE.items() if word in session.ehlo_discard)
-        session.note(f"discarding EHLO keywords: {dropped}")
-    session.say(replies.multiline(250, [session.settings.myhostname, *await _keywords(session)]))
-    return True
+        return refused(say.hello_syntax(command.verb))
+    await _learn_discarded(state)
+    refusal = await _refusal(state, command)
+    if refusal is not None:
+        return refusal
+    state.facts.protocol_name = state.ports.dialect.extended
+    state.facts.esmtp = True
+    if state.ehlo_discard and not state.ehlo_discard & _UNLOGGED:
+        dropped = " ".join(logged for word, logged in _DISCARDABLE.items() if word in state.ehlo_discard)
+        state.note(f"discarding EHLO keywords: {dropped}")
+    return Answer(say.hello(state.settings.myhostname, await _keywords(state)), effect=END)
 
 
-async def _accepted(session: "Session", command: Command) -> bool:
-    """Policy's say; on success the session begins anew."""
-    facts, before = session.facts, session.facts.helo_name
+async def _refusal(state: SessionState, command: CommandLine) -> Answer | None:
+    """What policy has against a name; the client goes by its former one then."""
+    facts, before = state.facts, state.facts.helo_name
     facts.helo_name = printable(" ".join(words(command.argument))).translate(_NEUTERED)
-    if not await session.judge(Stage.HELO):
-        facts.helo_name = before
-        return False
-    session.end_transaction()
-    return True
+    refusal = await state.judge(Stage.HELO)
+    return None if refusal is None else rejected(refusal, GoBy(before))
 
 
-async def _learn_discarded(session: "Session") -> None:
+async def _learn_discarded(state: SessionState) -> None:
     """`smtpd_discard_ehlo_keyword_address_maps`, else `smtpd_discard_ehlo_keywords`."""
     try:
-        text = await session.service.surroundings.discard_keywords(session.facts.client_address)
+        text = await state.ports.lookups.discard_keywords(state.facts.client_address)
     except LookupFailure:
-        session.note(f"don't know what EHLO features to announce to {session.facts.client}", "warning")
+        state.note(f"don't know what EHLO features to announce to {state.facts.client}", "warning")
         raise
     if text is None:
-        text = session.settings.smtpd_discard_ehlo_keywords
-    session.ehlo_discard = frozenset(elements(upper(text))) if text else frozenset()
+        text = state.settings.smtpd_discard_ehlo_keywords
+    state.ehlo_discard = frozenset(elements(upper(text))) if text else frozenset()
 
 
-async def _keywords(session: "Session") -> list[str]:
+async def _keywords(state: SessionState) -> list[str]:
     """EHLO keywords, in Postfix's order, less those to be discarded."""
-    rows = [*_before_authorised(session), *await _authorised(session), *_after(session)]
-    return [keyword for offered, keyword in rows if offered and keyword.partition(" ")[0] not in session.ehlo_discard]
+    rows = [*_before_authorised(state), *await _authorised(state), *_after(state)]
+    return [keyword for offered, keyword in rows if offered and keyword.partition(" ")[0] not in state.ehlo_discard]
 
 
-def _before_authorised(session: "Session") -> Iterator[tuple[bool, str]]:
-    settings = session.settings
+def _before_authorised(state: SessionState) -> Iterator[tuple[bool, str]]:
+    settings, verbs = state.settings, state.ports.dialect.verbs
     yield True, "PIPELINING"
     yield True, f"SIZE {settings.message_size_limit}" if settings.message_size_limit else "SIZE"
-    yield not settings.disable_vrfy_command and "VRFY" in session.service.verbs, "VRFY"
-    yield "ETRN" in session.service.verbs, "ETRN"
-    yield session.service.tls is not None and not session.facts.tls_protocol, "STARTTLS"
+    yield not settings.disable_vrfy_command and "VRFY" in verbs, "VRFY"
+    yield "ETRN" in verbs, "ETRN"
+    yield state.ports.tls is not None and not state.facts.tls_protocol, "STARTTLS"
 
 
-async def _authorised(session: "Session") -> list[tuple[bool, str]]:
-    return [(await _may(session, hosts, keyword), keyword) for hosts, keyword in _FOR_SOME]
+async def _authorised(state: SessionState) -> list[tuple[bool, str]]:
+    return [(await _may(state, hosts, keyword), keyword) for hosts, keyword in _FOR_SOME]
 
 
 _FOR_SOME: Final = (
@@ -105,18 +100,18 @@ _FOR_SOME: Final = (
 )
 
 
-async def _may(session: "Session", hosts: str, keyword: str) -> bool:
+async def _may(state: SessionState, hosts: str, keyword: str) -> bool:
     """Whether the client is among those to whom a keyword is announced. Raises LookupFailure."""
     try:
-        return await session.client_is(hosts)
+        return await state.client_is(hosts)
     except LookupFailure:
-        verb, client = keyword.partition(" ")[0], session.facts.client
-        session.note(f"don't know if EHLO feature {verb} should be announced to {client}", "warning")
+        verb, client = keyword.partition(" ")[0], state.facts.client
+        state.note(f"don't know if EHLO feature {verb} should be announced to {client}", "warning")
         raise
 
 
-def _after(session: "Session") -> Iterator[tuple[bool, str]]:
-    settings = session.settings
+def _after(state: SessionState) -> Iterator[tuple[bool, str]]:
+    settings = state.settings
     yield True, "ENHANCEDSTATUSCODES"
     yield True, "8BITMIME"
     yield True, "DSN"
@@ -126,41 +121,42 @@ def _after(session: "Session") -> Iterator[tuple[bool, str]]:
     yield settings.smtpd_limits_enable, f"LIMITS RCPTMAX={settings.smtpd_recipient_limit}"
 
 
-async def starttls(session: "Session", command: Command) -> bool:
+async def starttls(state: SessionState, command: CommandLine) -> Answer:
     """STARTTLS (RFC 3207 §4): what came in the clear after it is dropped, what was learned before it is forgotten."""
-    tls = session.service.tls
     if command.argument:
-        return session.refuse("501 5.5.4 Syntax: STARTTLS")
-    if session.facts.tls_protocol:
-        return session.refuse("554 5.5.1 Error: TLS already active")
-    if tls is None or "STARTTLS" in session.ehlo_discard:
-        return session.refuse("502 5.5.1 Error: command not implemented")
-    if not await session.within_rate(Rate.TLS_SESSION):
-        return session.refuse(f"454 4.7.0 Error: too many new TLS sessions from {session.facts.client_address}")
-    session.reply("220 2.0.0 Ready to start TLS")
-    await secure(session)
-    session.end_transaction()
-    session.facts.helo_name = None
-    session.facts.unauth_pipelining = False
-    return True
+        return refused(say.STARTTLS_SYNTAX)
+    if state.facts.tls_protocol:
+        return refused(say.TLS_ACTIVE)
+    if state.ports.tls is None or "STARTTLS" in state.ehlo_discard:
+        return refused(say.NOT_IMPLEMENTED)
+    if not await state.within_rate(Rate.TLS_SESSION):
+        return refused(say.too_many_tls_sessions(state.facts.client_address))
+    return Answer(say.START_TLS, then=partial(_begin_anew, state))
 
 
-async def secure(session: "Session", *, at_once: bool = False) -> None:
+async def _begin_anew(state: SessionState) -> Answer:
+    await secure(state)
+    state.facts.helo_name = None
+    state.facts.unauth_pipelining = False
+    return Answer(effect=END)
+
+
+async def secure(state: SessionState, *, at_once: bool = False) -> None:
     """The TLS handshake, with which the client began where it is `at_once` (smtpd_tls_wrappermode). Raises Gone where it fails:
     there is nothing left to talk over."""
-    tls, facts = session.service.tls, session.facts
+    tls, facts = state.ports.tls, state.facts
     assert tls is not None
     try:
-        connected = await session.connection.start_tls(tls.context, session.settings.smtpd_starttls_timeout, at_once=at_once)
+        connected = await state.wire.start_tls(tls.context, state.settings.smtpd_starttls_timeout, at_once=at_once)
     except OSError as error:
         reason = str(error) if type(error).__name__ == "SSLError" else "lost connection"
-        session.note(f"SSL_accept error from {facts.client}: {reason}")
+        state.note(f"SSL_accept error from {facts.client}: {reason}")
         raise Gone("lost connection") from error
     told = tls.describe(connected)
     facts.tls_protocol, facts.tls_cipher, facts.tls_keysize, facts.tls_details = told.protocol, told.cipher, told.bits, told.details
     facts.ccert_subject, facts.ccert_issuer = told.subject, told.issuer
     facts.ccert_fingerprint, facts.ccert_pubkey_fingerprint = told.fingerprint, told.pubkey_fingerprint
     facts.ccert_trusted = told.trusted
-    if session.settings.smtpd_tls_loglevel:
+    if state.settings.smtpd_tls_loglevel:
         trust = "Trusted" if told.trusted else "Untrusted" if told.fingerprint else "Anonymous"
-        session.note(f"{trust} TLS connection established from {facts.client}: {told}")
+        state.note(f"{trust} TLS connection established from {facts.client}: {told}")

@@ -1,14 +1,23 @@
 """What a session needs from the rooms around it. The composition root hands these in; tests hand in fakes."""
 
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
 
 from msgspec import Struct
 
+from gatepost.events.records import Emit
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.outcome import Outcome
 from gatepost.mail.queue_id import QueueId
+from gatepost.net.port import Resolver
+from gatepost.net.tls import ServerTls
+from gatepost.policy.port import Policy
+from gatepost.proto.smtp.commands import ServerDialect
+from gatepost.proto.smtp.server import ServerCore, ServerEvent
 from gatepost.queue.port import NewMessage
+from gatepost.receive.received import MailDates
+from gatepost.state.port import Counters, Rate
 
 
 class Cleaned(Protocol):
@@ -76,17 +85,22 @@ async def no_keywords(address: str) -> str | None:
     return None
 
 
-class Surroundings(Struct, frozen=True):
+class Lookups(Struct, frozen=True):
     """Lists and questions that a session asks, each already bound to its parameter.
 
-    `xclient_hosts`, `xforward_hosts`: smtpd_authorized_*_hosts. `event_exceptions`: smtpd_client_event_limit_exceptions.
-    `bare_newline_exclusions`: smtpd_forbid_bare_newline_exclusions. `verp_clients`: smtpd_authorized_verp_clients.
-    `local_rewrite`: local_header_rewrite_clients. `noop`, `forbidden`: smtpd_noop_commands, smtpd_forbidden_commands.
-    `well_formed`: whether an address can be resolved at all (else 501), for mail from a sender. `flush`: start delivery to a domain
-    (True), queue not able to (False), not a domain of fast_flush_domains (None). `discard_keywords`: value of
-    smtpd_discard_ehlo_keyword_address_maps for a client address. `command_filter`: smtpd_command_filter for a line. `footer`:
-    smtpd_reject_footer_maps for a refusal. `room_for`: whether the queue has room for a message of so many octets
-    (queue_minfree). `report`: takes subject and text of a notice to the postmaster about a session (notify_classes).
+    - `xclient_hosts`, `xforward_hosts`: smtpd_authorized_xclient_hosts, smtpd_authorized_xforward_hosts.
+    - `event_exceptions`: smtpd_client_event_limit_exceptions.
+    - `bare_newline_exclusions`: smtpd_forbid_bare_newline_exclusions.
+    - `verp_clients`: smtpd_authorized_verp_clients.
+    - `local_rewrite`: local_header_rewrite_clients.
+    - `noop`, `forbidden`: smtpd_noop_commands, smtpd_forbidden_commands.
+    - `well_formed`: whether an address can be resolved at all (else 501), for mail from a sender.
+    - `flush`: start delivery to a domain: True, queue not able to: False, not a domain of fast_flush_domains: None.
+    - `discard_keywords`: value of smtpd_discard_ehlo_keyword_address_maps for a client address.
+    - `command_filter`: smtpd_command_filter for a line.
+    - `footer`: smtpd_reject_footer_maps for a refusal.
+    - `room_for`: whether the queue has room for a message of so many octets (queue_minfree).
+    - `report`: takes subject and text of a notice to the postmaster about a session (notify_classes).
 
     Raise LookupFailure where a table cannot answer, after a line in the log: `xclient_hosts`, `xforward_hosts`, `verp_clients`,
     `local_rewrite`, `discard_keywords`, `command_filter`, `footer`.
@@ -107,3 +121,57 @@ class Surroundings(Struct, frozen=True):
     footer: Callable[[str], Awaitable[str | None]] | None = None
     room_for: Callable[[int], bool] = lambda size: True
     report: Callable[[str, str], None] | None = None
+
+
+class Wire(Protocol):
+    """A client's connection as far as a verb may use it: to read what follows a command, and for TLS. Replies are for the loop."""
+
+    @property
+    def core(self) -> ServerCore: ...
+
+    @property
+    def transport(self) -> asyncio.Transport: ...
+
+    async def next_event(self) -> ServerEvent:
+        """The next event of the protocol. Raises Gone."""
+        ...
+
+    async def more(self) -> None:
+        """Send what was gathered and wait until more came in. Raises Gone."""
+        ...
+
+    async def start_tls(self, context: Any, time_limit: float, *, at_once: bool = False) -> Any:
+        """Become the server side of TLS; see Connection.start_tls. Raises OSError."""
+        ...
+
+
+class SmtpdPorts(Struct, frozen=True):
+    """The rooms around the sessions of one smtpd service.
+
+    - `name`: the service name as logged (`smtp`, `2525`).
+    - `dialect`: SMTP or LMTP.
+    - `enqueue`: returns once the message is durable, raises QueueUnavailable otherwise.
+    - `clock`: seconds since 1970.
+    - `requires_tls`: smtpd_tls_security_level is `encrypt`.
+    - `rate_limits`: by what is counted; none, or 0: no limit.
+    - `next_instance`: a fresh `instance` attribute (SMTPD_POLICY_README), the same for all requests about one message.
+    - `notify_classes`: of which troubles the postmaster is told.
+    """
+
+    name: str
+    dialect: ServerDialect
+    policy: Policy
+    cleanup: Cleanup
+    new_id: Callable[[], QueueId]
+    enqueue: Callable[[NewMessage], Awaitable[None]]
+    resolver: Resolver
+    counters: Counters
+    emit: Emit
+    clock: Callable[[], float]
+    lookups: Lookups
+    tls: ServerTls | None
+    requires_tls: bool
+    rate_limits: Mapping[Rate, int]
+    mail_date: MailDates
+    next_instance: Callable[[], str]
+    notify_classes: frozenset[str]

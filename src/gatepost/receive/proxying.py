@@ -2,19 +2,21 @@
 
 import ipaddress
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from msgspec import structs
 
 from gatepost.mail.ascii_text import is_number, spaced_words, upper
 from gatepost.policy.port import Facts
+from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.grammar import printable, xtext
-from gatepost.proto.smtp.server import Command
+from gatepost.proto.smtp.replies import ServerReply
+from gatepost.proto.smtp.server import CommandLine
+from gatepost.receive.answer import Answer, Tally, refused
+from gatepost.receive.opening import greet
 from gatepost.receive.peer import UNKNOWN, plain_address, valid_hostname
+from gatepost.receive.session_state import SessionState
 from gatepost.receive.transaction import Forwarded
-
-if TYPE_CHECKING:
-    from gatepost.receive.session import Session
 
 _Told = TypeVar("_Told")
 _UNAVAILABLE: Final = "[UNAVAILABLE]"
@@ -23,67 +25,66 @@ _LONGEST: Final = 255
 _NEUTERED: Final = str.maketrans(dict.fromkeys(' <>()\\";:@\t', "?"))
 
 
-async def xclient(session: "Session", command: Command) -> bool | None:
+async def xclient(state: SessionState, command: CommandLine) -> Answer:
     """XCLIENT: this session becomes that of another client, and begins anew; so it is not counted as a success."""
-    refusal = await _not_now(session, command, "xclient_hosts")
+    refusal = await _not_now(state, command, "xclient_hosts")
     if refusal is not None:
-        return session.refuse(refusal)
-    facts, given = session.facts, set[str]()
+        return refused(refusal)
+    facts, given = state.facts, set[str]()
     for word in spaced_words(command.argument):  # each counts, also where a later one is wrong
-        name, refusal = _taken(word, "XCLIENT", _XCLIENT, facts)
-        if refusal is not None:
-            return session.refuse(refusal)
-        given.add(name)
+        taken = _taken(word, "XCLIENT", _XCLIENT, facts)
+        if isinstance(taken, ServerReply):
+            return refused(taken)
+        given.add(taken)
     if "HELO" not in given:
         facts.helo_name = None
     if "PROTO" not in given:
         facts.protocol_name, facts.esmtp = "SMTP", False
-    session.client_lists.clear()
-    await session.greet()
-    return None
+    state.is_another_client()
+    greeting = await greet(state)
+    return greeting if state.refused else structs.replace(greeting, tally=Tally.NEITHER)
 
 
-async def xforward(session: "Session", command: Command) -> bool:
+async def xforward(state: SessionState, command: CommandLine) -> Answer:
     """XFORWARD: what to log of the client before our client; for the next message only."""
-    refusal = await _not_now(session, command, "xforward_hosts")
+    refusal = await _not_now(state, command, "xforward_hosts")
     if refusal is not None:
-        return session.refuse(refusal)
-    forwarded = structs.replace(session.forwarded) if session.forwarded else Forwarded()
+        return refused(refusal)
+    forwarded = structs.replace(state.forwarded) if state.forwarded else Forwarded()
     for word in spaced_words(command.argument):
-        name, refusal = _taken(word, "XFORWARD", _XFORWARD, forwarded)
-        if refusal is not None:
-            return session.refuse(refusal)
-        forwarded.of_client |= name not in ("IDENT", "SOURCE")
-    session.forwarded = forwarded
-    session.reply("250 2.0.0 Ok")
-    return True
+        taken = _taken(word, "XFORWARD", _XFORWARD, forwarded)
+        if isinstance(taken, ServerReply):
+            return refused(taken)
+        forwarded.of_client |= taken not in ("IDENT", "SOURCE")
+    state.forwarded = forwarded
+    return Answer(say.OK)
 
 
-async def _not_now(session: "Session", command: Command, hosts: str) -> str | None:
+async def _not_now(state: SessionState, command: CommandLine, hosts: str) -> ServerReply | None:
     """The reply that refuses the whole command, None where its attributes may be read. Raises LookupFailure."""
-    if session.transaction is not None:
-        return "503 5.5.1 Error: MAIL transaction in progress"
+    if state.transaction is not None:
+        return say.IN_TRANSACTION
     if not command.argument:
-        return f"501 5.5.4 Syntax: {command.verb} attribute=value..."
-    return None if await session.client_is(hosts) else "550 5.7.0 Error: insufficient authorization"
+        return say.attributes_syntax(command.verb)
+    return None if await state.client_is(hosts) else say.NOT_AUTHORIZED
 
 
-def _taken(word: str, verb: str, known: dict[str, Callable[[_Told, str], bool]], told: _Told) -> tuple[str, str | None]:
-    """(name, None) where `word` is an attribute with its value, which `told` has now; else the reply that refuses it. A value that
-    is no xtext counts as it stands, as in Postfix."""
+def _taken(word: str, verb: str, known: dict[str, Callable[[_Told, str], bool]], told: _Told) -> str | ServerReply:
+    """The name of an attribute whose value `told` has now, else the reply that refuses `word`. A value that is no xtext counts as
+    it stands, as in Postfix."""
     name, _, raw = word.partition("=")
     if not raw:
-        return name, "501 5.5.4 Error: attribute=value expected"
+        return say.NO_VALUE
     if len(raw) > _LONGEST:
-        return name, "501 5.5.4 Error: attribute value too long"
+        return say.VALUE_TOO_LONG
     take, value = known.get(upper(name)), xtext(raw)
     if value is None:
         value = raw
     if take is None:
-        return name, f"501 5.5.4 Bad {verb} attribute name: {printable(name)[:100]}"
+        return say.bad_attribute_name(verb, printable(name)[:100])
     if not take(told, value):
-        return name, f"501 5.5.4 Bad {upper(name)} syntax: {printable(value)}"
-    return upper(name), None
+        return say.bad_attribute_value(upper(name), printable(value))
+    return upper(name)
 
 
 def _missing(value: str) -> bool:

@@ -1,5 +1,7 @@
 """A mail transaction: what MAIL, RCPT and the content gathered, and the envelope that it makes (RFC 5321 §3.3)."""
 
+from typing import Final
+
 from msgspec import Struct
 
 from gatepost.mail.envelope import Envelope, Recipient
@@ -10,7 +12,14 @@ from gatepost.receive.port import Intake
 
 
 class Sender(Struct, frozen=True):
-    """MAIL and its parameters. `size` as declared (0: not); `encoding` as in `Envelope`; `verp`: delimiters or empty."""
+    """MAIL and its parameters.
+
+    - `size`: octets as declared, 0 where they were not (RFC 1870).
+    - `encoding`: as in `Envelope`.
+    - `ret`, `envid`: RFC 3461 §4.3-4.
+    - `verp`: delimiters, empty where VERP was not asked for (VERP_README).
+    - `sasl_sender`: AUTH=, who submitted it first (RFC 4954 §5).
+    """
 
     address: str
     size: int = 0
@@ -19,6 +28,7 @@ class Sender(Struct, frozen=True):
     envid: str = ""
     smtputf8: bool = False
     verp: str = ""
+    sasl_sender: str = ""
 
 
 class Forwarded(Struct):
@@ -43,7 +53,7 @@ class Forwarded(Struct):
         return self.name if self.address == "unknown" else f"{self.name}[{self.address}]"
 
 
-class Transaction:
+class MailTransaction:
     """From MAIL until RSET or the end of the message. `queue_id` comes with the first recipient, `intake` with the content;
     `bdat` is there between the first chunk and the last."""
 
@@ -57,16 +67,48 @@ class Transaction:
         self.bdat: BdatReader | None = None
         self.overshoot = 0
 
-    def add(self, address: str, orcpt: str, notify: int) -> None:
-        """One more recipient. `orcpt`: its original recipient, `type;address`. Usually that is the address over again: then it is
-        made when the message is complete, for of a recipient a session keeps no more than came in."""
-        self.recipients.append(Recipient(address, "", "" if orcpt == _as_said(address) else orcpt, notify))
+    def only_recipient(self) -> str | None:
+        """The address of the recipient where there is a single one."""
+        return self.recipients[0].address if len(self.recipients) == 1 else None
 
     def abort(self) -> None:
         """Forget the content."""
         intake, self.intake = self.intake, None
         if intake is not None:
             intake.abort()
+
+
+class Begin(Struct, frozen=True):
+    """MAIL was taken: there is a transaction."""
+
+    transaction: MailTransaction
+
+
+class AddRecipient(Struct, frozen=True):
+    """RCPT was taken: the transaction has one recipient more."""
+
+    recipient: Recipient
+
+
+class GoBy(Struct, frozen=True):
+    """The client goes by `name` again: HELO was refused. None: it has told no name."""
+
+    name: str | None
+
+
+class End(Struct, frozen=True):
+    """Sender, recipients and content are forgotten."""
+
+
+END: Final = End()
+Effect = Begin | AddRecipient | GoBy | End
+"""What an answer does to the transaction."""
+
+
+def recipient(address: str, orcpt: str, notify: int) -> Recipient:
+    """A recipient as a transaction keeps it. `orcpt`: its original recipient, `type;address`. Usually that is the address over
+    again: then it is made when the message is complete, for of a recipient a session keeps no more than came in."""
+    return Recipient(address, "", "" if orcpt == _as_said(address) else orcpt, notify)
 
 
 def _as_said(address: str) -> str:
@@ -121,7 +163,7 @@ def envelope(
     attrs: tuple[tuple[str, str], ...],
     content_filter: str = "",
 ) -> Envelope:
-    """The envelope of `recipients`, as Transaction.add left them, after what policy asked for (HOLD, FILTER, REDIRECT, BCC of
+    """The envelope of `recipients`, as recipient() made them, after what policy asked for (HOLD, FILTER, REDIRECT, BCC of
     access(5)); the last one of a kind counts.
     `content_filter`: the parameter, which FILTER overrides."""
     asked = {action.kind: action.value for action in actions}

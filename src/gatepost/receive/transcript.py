@@ -2,7 +2,17 @@
 
 from typing import Final
 
+from gatepost.mail.ascii_text import spaced_words
+
 _MOST_LINES: Final = 200
+MASKED: Final = "********"
+"""In place of what only the client and we may know."""
+
+
+def masked(line: str, shown_words: int) -> str:
+    """A line of which others may read so many words: `AUTH PLAIN ********`."""
+    shown = spaced_words(line)
+    return " ".join([*shown[:shown_words], MASKED]) if len(shown) > shown_words else line
 
 
 class Transcript:

@@ -1,74 +1,80 @@
 """Which function answers which verb, and the verbs that need but a few lines (RFC 5321 §4.1.1, RFC 1985 ETRN)."""
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 from gatepost.mail.ascii_text import spaced_words
 from gatepost.policy.port import Stage
+from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.grammar import printable
-from gatepost.proto.smtp.server import Command
+from gatepost.proto.smtp.server import CommandLine
+from gatepost.receive.answer import Answer, Tally, refused, rejected
 from gatepost.receive.content import bdat, data
 from gatepost.receive.hello import ehlo, helo, starttls
 from gatepost.receive.mail import mail, rcpt, vrfy
 from gatepost.receive.peer import valid_hostname, valid_literal
 from gatepost.receive.proxying import xclient, xforward
+from gatepost.receive.session_state import SessionState
+from gatepost.receive.transaction import END
 
-if TYPE_CHECKING:
-    from gatepost.receive.session import Handler, Session
+Handler = Callable[[SessionState, CommandLine], Awaitable[Answer]]
+"""Answers one verb."""
+
+_OK: Final = Answer(say.OK)
+_RESET: Final = Answer(say.OK, effect=END)
+_BYE: Final = Answer(say.BYE, hangs_up=True)
 
 
-async def rset(session: "Session", command: Command) -> bool:
+async def rset(state: SessionState, command: CommandLine) -> Answer:
     """RSET: the transaction is forgotten."""
-    if command.argument:
-        return session.refuse("501 5.5.4 Syntax: RSET")
-    session.end_transaction()
-    session.reply("250 2.0.0 Ok")
-    return True
+    return refused(say.RSET_SYNTAX) if command.argument else _RESET
 
 
-async def noop(session: "Session", command: Command) -> bool:
+async def noop(state: SessionState, command: CommandLine) -> Answer:
     """NOOP."""
-    session.reply("250 2.0.0 Ok")
-    return True
+    return _OK
 
 
-async def quit_(session: "Session", command: Command) -> bool:
+async def quit_(state: SessionState, command: CommandLine) -> Answer:
     """QUIT."""
-    session.reply("221 2.0.0 Bye")
-    session.hangup = True
-    return True
+    return _BYE
 
 
-async def auth(session: "Session", command: Command) -> bool:
+async def auth(state: SessionState, command: CommandLine) -> Answer:
     """AUTH where authentication is not enabled."""
-    if session.settings.smtpd_helo_required and session.facts.helo_name is None:
-        return session.refuse("503 5.5.1 Error: send HELO/EHLO first")
-    return session.refuse("503 5.5.1 Error: authentication not enabled")
+    return refused(say.HELLO_FIRST if _wants_hello(state) else say.NO_AUTH)
 
 
-async def etrn(session: "Session", command: Command) -> bool:
+async def etrn(state: SessionState, command: CommandLine) -> Answer:
     """ETRN: start delivery of what waits for a domain (RFC 1985; ETRN_README)."""
-    if session.settings.smtpd_helo_required and session.facts.helo_name is None:
-        return session.refuse("503 Error: send HELO/EHLO first")
-    if session.transaction is not None:
-        return session.refuse("503 Error: MAIL transaction in progress")
+    if _wants_hello(state):
+        return refused(say.ETRN_HELLO_FIRST)
+    if state.transaction is not None:
+        return refused(say.ETRN_IN_TRANSACTION)
     argument = spaced_words(command.argument)
     if len(argument) != 1:
-        return session.refuse("500 Syntax: ETRN domain")
+        return refused(say.ETRN_SYNTAX)
     domain = argument[0][1:] if argument[0][0] in "@#" else argument[0]
     if not (valid_hostname(domain) or valid_literal(domain)):
-        return session.refuse("501 Error: invalid parameter syntax")
-    session.facts.etrn_domain = domain
-    if not await session.judge(Stage.ETRN):
-        return False
-    started = await session.service.surroundings.flush(domain)
+        return refused(say.ETRN_BAD_DOMAIN)
+    state.facts.etrn_domain = domain
+    refusal = await state.judge(Stage.ETRN)
+    return rejected(refusal) if refusal is not None else await _flush(state, domain)
+
+
+async def _flush(state: SessionState, domain: str) -> Answer:
+    started = await state.ports.lookups.flush(domain)
     if started is None:
-        session.note(f"reject: ETRN {printable(domain)[:100]}... from {session.facts.client}", "warning")
-        return session.refuse(f"459 <{domain}>: service unavailable")
-    session.reply("250 Queuing started" if started else "458 Unable to queue messages")
-    return started
+        state.note(f"reject: ETRN {printable(domain)[:100]}... from {state.facts.client}", "warning")
+        return refused(say.no_flush_for(domain))
+    return Answer(say.QUEUING_STARTED) if started else Answer(say.CANNOT_QUEUE, Tally.ERROR)
 
 
-HANDLERS: Final[dict[str, "Handler"]] = {
+def _wants_hello(state: SessionState) -> bool:
+    return state.settings.smtpd_helo_required and state.facts.helo_name is None
+
+
+HANDLERS: Final[dict[str, Handler]] = {
     "helo": helo,
     "ehlo": ehlo,
     "starttls": starttls,

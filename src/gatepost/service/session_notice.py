@@ -17,7 +17,7 @@ _NOTICES_AT_ONCE = 100
 
 
 class SessionNotices:
-    """The `report` of a service's Surroundings. `recipient`: error_notice_recipient."""
+    """The `report` of a service's Lookups. `recipient`: error_notice_recipient."""
 
     def __init__(self, house: "House", emit: Emit, recipient: str) -> None:
         self._house = house

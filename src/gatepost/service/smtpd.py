@@ -13,8 +13,9 @@ from gatepost.lookup.registry import Tables
 from gatepost.net.tickets import Tickets
 from gatepost.net.tls import ServerTls, TlsServerSettings
 from gatepost.net.tls_parameters import TlsFailure
-from gatepost.receive.port import Surroundings, WordList, no_word
-from gatepost.receive.seats import Seats
+from gatepost.proto.smtp.commands import LMTP, SMTP
+from gatepost.receive.port import Lookups, WordList, no_word
+from gatepost.receive.session_limit import SessionLimit
 from gatepost.receive.settings import SmtpdSettings
 from gatepost.receive.smtpd import SmtpdService
 from gatepost.service.policy import restriction_policy
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from gatepost.service.house import House
 
 
-def open_service(house: "House", entry: ServiceEntry, tls: "ServerTls | TlsFailure | None", seats: Seats) -> SmtpdService:
+def open_service(house: "House", entry: ServiceEntry, tls: "ServerTls | TlsFailure | None", limit: SessionLimit) -> SmtpdService:
     """The service of one smtpd line, with what load_tls() gave for it and its share of the room. Raises ConfigurationError.
 
     Without a usable certificate there is no TLS, and the log says why; where TLS is required, nothing is taken then."""
@@ -35,7 +36,7 @@ def open_service(house: "House", entry: ServiceEntry, tls: "ServerTls | TlsFailu
     emit = house.emitter(entry)
     settings = configuration.view(SmtpdSettings, overrides)
     tables = house.tables("smtpd", emit)
-    limit = house.settings.default_process_limit if entry.process_limit is None else entry.process_limit
+    process_limit = house.settings.default_process_limit if entry.process_limit is None else entry.process_limit
     if isinstance(tls, TlsFailure):
         emit(Note("smtpd", f"{tls}: TLS is disabled for {entry.name}", "warning"))
     elif tls is not None:
@@ -52,13 +53,13 @@ def open_service(house: "House", entry: ServiceEntry, tls: "ServerTls | TlsFailu
         counters=house.counters,
         emit=emit,
         clock=house.clock,
-        surroundings=_Lists(house, entry, tables, emit).surroundings(),
+        lookups=_Lists(house, entry, tables, emit).lookups(),
         tls=tls if isinstance(tls, ServerTls) else None,
         tls_required=configuration.view(TlsServerSettings, overrides).requires_tls,
-        lmtp=entry.command == "lmtpd",
+        dialect=LMTP if entry.command == "lmtpd" else SMTP,
         stressed=configuration.view(SmtpdSettings, {**overrides, "stress": "yes"}),
-        process_limit=limit or 1 << 30,
-        seats=seats,
+        process_limit=process_limit or 1 << 30,
+        limit=limit,
     )
 
 
@@ -89,8 +90,8 @@ class _Lists:
         self._warn = tables.warn
         self._least_free = max(int(self._value("queue_minfree")), int(self._value("message_size_limit")) * 3 // 2)
 
-    def surroundings(self) -> Surroundings:
-        return Surroundings(
+    def lookups(self) -> Lookups:
+        return Lookups(
             xclient_hosts=self._clients("smtpd_authorized_xclient_hosts"),
             xforward_hosts=self._clients("smtpd_authorized_xforward_hosts"),
             event_exceptions=_or_none(self._clients("smtpd_client_event_limit_exceptions")),

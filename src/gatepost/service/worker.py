@@ -22,7 +22,7 @@ from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.events.records import Note
 from gatepost.net.tls import ServerTls
 from gatepost.net.tls_parameters import TlsFailure
-from gatepost.receive.seats import Seats
+from gatepost.receive.session_limit import SessionLimit
 from gatepost.receive.smtpd import SmtpdService
 from gatepost.service.background import lasting
 from gatepost.service.faults import Faults
@@ -155,12 +155,12 @@ async def _serve(house: House, inheritance: Inheritance) -> _Serving:
     """Accept connections on every listener."""
     loop = asyncio.get_running_loop()
     serving = _Serving(house)
-    seats = Seats(_descriptors() // 2)  # the other half is for deliveries, tables and the queue
+    limit = SessionLimit(_descriptors() // 2)  # the other half is for deliveries, tables and the queue
     for listener in inheritance.listeners:
         entry = listener.entry
         service = serving.services.get(entry.key)
         if service is None:
-            service = serving.services[entry.key] = open_service(house, entry, inheritance.tls.get(entry.key), seats)
+            service = serving.services[entry.key] = open_service(house, entry, inheritance.tls.get(entry.key), limit)
         accept = loop.create_unix_server if listener.address.path else loop.create_server
         serving.servers.append(await accept(service.protocol, sock=listener.socket))
     return serving

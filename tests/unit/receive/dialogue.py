@@ -22,7 +22,7 @@ from gatepost.mail.queue_id import QueueId
 from gatepost.net.port import NotFound, TryAgain
 from gatepost.policy.port import PERMIT, Facts, Stage, Verdict
 from gatepost.queue.port import NewMessage
-from gatepost.receive.port import Surroundings
+from gatepost.receive.port import Lookups
 from gatepost.receive.settings import SmtpdSettings
 from gatepost.receive.smtpd import SmtpdService
 from gatepost.state.anvil import LocalCounters
@@ -165,7 +165,7 @@ async def header_like(word: str) -> bool:
     return word in ("CONNECT", "GET", "POST") or not ("A" <= word[:1].upper() <= "Z")
 
 
-def stage(parameters: dict[str, Any] | None = None, surroundings: Surroundings | None = None, **parts: Any) -> Stage_:
+def stage(parameters: dict[str, Any] | None = None, lookups: Lookups | None = None, **parts: Any) -> Stage_:
     """A service over fakes. `parameters`: by name, text as in main.cf."""
     defaults = {
         "myhostname": "mail.example.test", "smtpd_banner": "mail.example.test ESMTP Postfix", "smtpd_error_sleep_time": 0,
@@ -182,7 +182,7 @@ def stage(parameters: dict[str, Any] | None = None, surroundings: Surroundings |
     arguments: dict[str, Any] = {
         "name": "2525", "policy": FakePolicy(), "cleanup": FakeCleanup(), "new_id": lambda: QueueId(next(ids), 0),
         "enqueue": enqueue, "resolver": FakeResolver(), "counters": LocalCounters(lambda: 0.0), "emit": events.append,
-        "clock": lambda: 1_700_000_000.0, "surroundings": surroundings or Surroundings(forbidden=header_like),
+        "clock": lambda: 1_700_000_000.0, "lookups": lookups or Lookups(forbidden=header_like),
     }  # fmt: skip
     return Stage_(SmtpdService(settings, **(arguments | parts)), messages, events)
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from tests.unit.receive.dialogue import Client, stage
 
-from gatepost.receive.port import Surroundings
+from gatepost.receive.port import Lookups
 
 _UNKNOWN = {
     "log_client_name": "unknown", "log_client_address": "unknown", "log_message_origin": "unknown", "log_helo_name": None,
@@ -23,8 +23,8 @@ async def _nobody(name: str, address: str) -> bool:
 
 async def _told(command: str) -> tuple[str, dict[str, str]]:
     """The reply to `command`, and the attributes of a message after it."""
-    around = Surroundings(xforward_hosts=_everybody, xclient_hosts=_everybody, local_rewrite=_nobody)
-    scene = stage(surroundings=around)
+    around = Lookups(xforward_hosts=_everybody, xclient_hosts=_everybody, local_rewrite=_nobody)
+    scene = stage(lookups=around)
     client = Client(scene.service)
     await client.settle()
     await client.say(b"EHLO client2.client.test\r\n")

@@ -3,7 +3,7 @@
 import pytest
 
 from gatepost.mail.envelope import Notify
-from gatepost.receive.mail import notify_bits
+from gatepost.receive.envelope_parameters import notify_bits
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ from gatepost.mail.queue_id import QueueId
 from gatepost.mail.submission import QueueUnavailable
 from gatepost.policy.port import PERMIT, Action, Facts, Stage, Verdict
 from gatepost.proto.smtp.client_commands import xtext
+from gatepost.proto.smtp.commands import LMTP
 from gatepost.queue.port import NewMessage
-from gatepost.receive.port import Surroundings
-from gatepost.receive.seats import Seats
+from gatepost.receive.port import Lookups
+from gatepost.receive.session_limit import SessionLimit
 
 MESSAGE = b"MAIL FROM:<sender@client.test>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\nSubject: x\r\n\r\nhello\r\n.\r\n"
 
@@ -114,8 +115,8 @@ def test_a_fault_ends_one_session_and_says_nothing_of_the_inside() -> None:
             raise RuntimeError("secret")
 
     told: list[tuple[str, str]] = []
-    surroundings = Surroundings(report=lambda subject, text: told.append((subject, text)))
-    scene = stage(surroundings=surroundings, cleanup=Broken())
+    lookups = Lookups(report=lambda subject, text: told.append((subject, text)))
+    scene = stage(lookups=lookups, cleanup=Broken())
     said = asyncio.run(send(scene, MESSAGE))
     assert said[-1] == "421 4.3.0 mail.example.test Server local error"
     assert told[0][0] == "Postfix SMTP server: errors from client2.client.test[127.0.0.2]"
@@ -158,7 +159,7 @@ def test_footers_by_reply_come_in_order() -> None:
             raise LookupFailure("fail:x", "Application error")
         return {"500 5.5.2 Error: command not recognized": "\\c: ${client_address}"}.get(reply)
 
-    scene = stage({"smtpd_reject_footer": "at $localtime"}, Surroundings(footer=footer), clock=lambda: 0.0)
+    scene = stage({"smtpd_reject_footer": "at $localtime"}, Lookups(footer=footer), clock=lambda: 0.0)
     assert asyncio.run(send(scene, b"EHLO x\r\nBOGUS\r\nNOOP\r\nMAIL FROM:<>\r\nDATA\r\nBOGUS\r\nQUIT\r\n"))[-7:] == [
         "500 5.5.2 Error: command not recognized: 127.0.0.2",
         "250 2.0.0 Ok",
@@ -182,16 +183,16 @@ LOST = "421 4.3.0 mail.example.test Server local data error"
 
 
 @pytest.mark.parametrize(
-    ("surroundings", "where", "noted"),
+    ("lookups", "where", "noted"),
     [
-        (Surroundings(xclient_hosts=unanswered), "EHLO", "don't know if EHLO feature XCLIENT should be announced to {}"),
-        (Surroundings(xforward_hosts=unanswered), "EHLO", "don't know if EHLO feature XFORWARD should be announced to {}"),
-        (Surroundings(discard_keywords=no_answer), "EHLO", "don't know what EHLO features to announce to {}"),
-        (Surroundings(command_filter=no_answer), "CONNECT", ""),
+        (Lookups(xclient_hosts=unanswered), "EHLO", "don't know if EHLO feature XCLIENT should be announced to {}"),
+        (Lookups(xforward_hosts=unanswered), "EHLO", "don't know if EHLO feature XFORWARD should be announced to {}"),
+        (Lookups(discard_keywords=no_answer), "EHLO", "don't know what EHLO features to announce to {}"),
+        (Lookups(command_filter=no_answer), "CONNECT", ""),
     ],
 )
-def test_tables_that_a_session_cannot_go_on_without(surroundings: Surroundings, where: str, noted: str) -> None:
-    scene = stage({"smtpd_client_connection_count_limit": 50}, surroundings)
+def test_tables_that_a_session_cannot_go_on_without(lookups: Lookups, where: str, noted: str) -> None:
+    scene = stage({"smtpd_client_connection_count_limit": 50}, lookups)
     assert asyncio.run(send(scene, b"EHLO x\r\nNOOP\r\n"))[1:] == [LOST]
     client = "client2.client.test[127.0.0.2]"
     counts = "ehlo=0/1 commands=0/1" if where == "EHLO" else "commands=0/0"
@@ -204,13 +205,13 @@ def test_a_command_that_does_nothing_may_be_one_that_we_know() -> None:
     async def noop(word: str) -> bool:
         return word in ("EHLO", "XYZZY")
 
-    scene = stage(surroundings=Surroundings(noop=noop))
+    scene = stage(lookups=Lookups(noop=noop))
     assert asyncio.run(send(scene, b"ehlo x\r\nXyzzy 1\r\nHELO x\r\n"))[1:] == ["250 2.0.0 Ok"] * 2 + ["250 mail.example.test"]
     assert scene.log[-1].endswith("helo=1 commands=1")
 
 
 def test_who_does_not_know_how_to_rewrite_headers_takes_no_mail() -> None:
-    scene = stage(surroundings=Surroundings(local_rewrite=unanswered))
+    scene = stage(lookups=Lookups(local_rewrite=unanswered))
     said = asyncio.run(send(scene, b"EHLO x\r\nMAIL FROM:<a@b.test>\r\nNOOP\r\n"))
     assert said[-2:] == ["451 4.3.0 Temporary lookup error", "250 2.0.0 Ok"]
     assert "NOQUEUE: reject: MAIL from client2.client.test[127.0.0.2]: 451 4.3.0 Temporary lookup error" in scene.log[-3]
@@ -220,7 +221,7 @@ def test_a_session_that_ends_with_a_refusal_still_looks_up_its_footer() -> None:
     async def footer(reply: str) -> str | None:
         return "call us"
 
-    scene = stage({"smtpd_hard_error_limit": 1}, Surroundings(footer=footer))
+    scene = stage({"smtpd_hard_error_limit": 1}, Lookups(footer=footer))
     assert asyncio.run(send(scene, b"BOGUS\r\nNOOP\r\n"))[-2:] == [
         "421-4.7.0 mail.example.test Error: too many errors",
         "421 4.7.0 call us",
@@ -318,7 +319,7 @@ def test_drain_lets_a_transaction_finish_and_ends_the_idle() -> None:
 
 
 def test_xclient_makes_another_client_of_it() -> None:
-    scene = stage(surroundings=Surroundings(xclient_hosts=everybody))
+    scene = stage(lookups=Lookups(xclient_hosts=everybody))
     said = asyncio.run(send(scene, b"XCLIENT NAME=a+2Db.test ADDR=192.0.2.77\r\nXCLIENT ADDR=nonsense\r\nQUIT\r\n"))
     assert said[-3:] == ["220 mail.example.test ESMTP Postfix", "501 5.5.4 Bad ADDR syntax: nonsense", "221 2.0.0 Bye"]
 
@@ -328,11 +329,11 @@ def test_what_is_refused_of_a_client_is_not_believed(name: str) -> None:
     """The session goes on after the 501, and so do log, restrictions and next hop: with what was known before."""
     refused = [f"NAME={xtext(name.encode()).decode()}", "ADDR=nonsense", "PORT=nonsense", "PROTO=X", "SOURCE=X"]
     before = b"XFORWARD NAME=orig.test ADDR=192.0.2.9 PORT=25 PROTO=SMTP SOURCE=REMOTE\r\n"
-    scene = stage(surroundings=Surroundings(xforward_hosts=everybody))
+    scene = stage(lookups=Lookups(xforward_hosts=everybody))
     asyncio.run(send(scene, before + b"".join(f"XFORWARD {one}\r\n".encode() for one in refused[:3] + refused[4:]) + MESSAGE))
     told = dict(scene.messages[0].envelope.attributes)
     assert (told["log_client_name"], told["log_client_address"], told["log_client_port"]) == ("orig.test", "192.0.2.9", "25")
-    scene = stage(surroundings=Surroundings(xclient_hosts=everybody))
+    scene = stage(lookups=Lookups(xclient_hosts=everybody))
     taken = b"XCLIENT NAME=good.test ADDR=192.0.2.9\r\n"
     refused += [f"REVERSE_{refused[0]}", "DESTADDR=nonsense", "DESTPORT=nonsense"]
     asyncio.run(send(scene, taken + b"".join(f"XCLIENT {one}\r\n".encode() for one in refused) + MESSAGE))
@@ -341,7 +342,7 @@ def test_what_is_refused_of_a_client_is_not_believed(name: str) -> None:
 
 
 def test_xforward_is_for_the_log_only() -> None:
-    scene = stage(surroundings=Surroundings(xforward_hosts=everybody))
+    scene = stage(lookups=Lookups(xforward_hosts=everybody))
     asyncio.run(send(scene, b"XFORWARD NAME=orig.test ADDR=192.0.2.9 IDENT=ABC PROTO=ESMTP HELO=o\r\n" + MESSAGE))
     envelope = scene.messages[0].envelope
     assert (envelope.attribute("log_message_origin"), envelope.attribute("client_name")) == (
@@ -360,7 +361,7 @@ def test_proxy_protocol() -> None:
 
 
 def test_lmtp() -> None:
-    said = asyncio.run(send(stage(lmtp=True), b"EHLO x\r\nLHLO x\r\n"))
+    said = asyncio.run(send(stage(dialect=LMTP), b"EHLO x\r\nLHLO x\r\n"))
     assert said[1] == "500 5.5.2 Error: command not recognized"
     assert said[2] == "250-mail.example.test"
     assert not any("VRFY" in line or "ETRN" in line for line in said)
@@ -385,7 +386,7 @@ def final(said: list[str], count: int) -> list[str]:
     ],
 )  # fmt: skip
 def test_lmtp_answers_the_end_of_data_for_each_successful_rcpt(content: bytes, answers: list[str]) -> None:
-    said = asyncio.run(send(stage(lmtp=True), TWO_OF_THREE + content))
+    said = asyncio.run(send(stage(dialect=LMTP), TWO_OF_THREE + content))
     assert final(said, len(answers) + 1)[1:] == answers
     assert final(said, len(answers) + 1)[0] == "250 2.1.5 Ok"
 
@@ -394,15 +395,14 @@ def test_lmtp_refuses_for_each_recipient_and_only_there() -> None:
     async def nowhere(message: NewMessage) -> None:
         raise QueueUnavailable("disk full")
 
-    scene = stage(lmtp=True)
-    scene.service.enqueue = nowhere
+    scene = stage(dialect=LMTP, enqueue=nowhere)
     said = asyncio.run(send(scene, TWO_OF_THREE + b"DATA\r\n.\r\nNOOP\r\n"))
     assert said[-3:] == ["451 4.3.0 Error: queue file write error"] * 2 + ["250 2.0.0 Ok"]
 
 
 @pytest.mark.parametrize("command", [b"DATA\r\n", b"BDAT 0 LAST\r\n"])
 def test_lmtp_content_without_a_recipient(command: bytes) -> None:
-    said = asyncio.run(send(stage(lmtp=True), ENVELOPE + b"RCPT TO:<nobody@example.test>\r\n" + command))
+    said = asyncio.run(send(stage(dialect=LMTP), ENVELOPE + b"RCPT TO:<nobody@example.test>\r\n" + command))
     assert said[-1] == "503 5.5.1 Error: no valid recipients"
 
 
@@ -410,12 +410,12 @@ def test_lmtp_content_without_a_recipient(command: bytes) -> None:
     ("parameters", "farewell"),
     [({}, ["421 4.3.2 mail.example.test All server ports are busy"]), ({"smtpd_tls_wrappermode": True}, [])],
 )
-def test_who_finds_no_seat_is_told_to_come_again(parameters: dict[str, bool], farewell: list[str]) -> None:
+def test_who_finds_no_room_is_told_to_come_again(parameters: dict[str, bool], farewell: list[str]) -> None:
     async def come_and_go() -> None:
-        seats = Seats(2)
-        scene, other = stage(seats=seats), stage(seats=seats)
+        limit = SessionLimit(2)
+        scene, other = stage(limit=limit), stage(limit=limit)
         sitting = [Client(scene.service), Client(other.service)]
-        crowded = stage(parameters, seats=seats)
+        crowded = stage(parameters, limit=limit)
         turned_away = Client(crowded.service, "192.0.2.1")
         assert turned_away.transport.closed
         assert await turned_away.settle() == farewell
@@ -433,15 +433,15 @@ def test_a_client_that_is_gone_before_the_reply_is_no_fault_of_ours() -> None:
     """RFC 1047: the message stays; nobody hears of it."""
 
     async def vanish() -> None:
-        scene = stage()
         stored, waiting = asyncio.Event(), asyncio.Event()
+        durable: list[NewMessage] = []
 
         async def enqueue(message: NewMessage) -> None:
             waiting.set()
             await stored.wait()
-            scene.messages.append(message)
+            durable.append(message)
 
-        scene.service.enqueue = enqueue
+        scene = stage(enqueue=enqueue)
         client = Client(scene.service)
         await client.say(MESSAGE)
         await waiting.wait()
@@ -449,7 +449,7 @@ def test_a_client_that_is_gone_before_the_reply_is_no_fault_of_ours() -> None:
         client.protocol.connection_lost(ConnectionResetError())
         stored.set()
         await client.settle()
-        assert len(scene.messages) == 1
+        assert len(durable) == 1
         assert not [event for event in scene.events if getattr(event, "severity", "") in ("error", "panic")]
 
     asyncio.run(vanish())
@@ -464,7 +464,7 @@ def test_an_orderly_end_waits_for_the_answer_to_a_command() -> None:
             await answered.wait()
             return False
 
-        scene = stage(surroundings=Surroundings(noop=slow))
+        scene = stage(lookups=Lookups(noop=slow))
         client = Client(scene.service)
         answered.set()
         await client.settle()
@@ -493,7 +493,7 @@ def test_an_interrupted_lookup_of_a_footer_takes_no_reply_from_its_place() -> No
                 await asyncio.Event().wait()
             return None
 
-        scene = stage(surroundings=Surroundings(footer=footer))
+        scene = stage(lookups=Lookups(footer=footer))
         client = Client(scene.service)
         await client.settle()
         await client.say(b"BOGUS\r\n")

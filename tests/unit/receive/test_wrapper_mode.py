@@ -103,7 +103,7 @@ def _run(loop: str, scene: Callable[[], Any]) -> None:
 
 async def _heard(service: Stage_, octets: int) -> None:
     """Return when the service has read so many octets of its one client (and kept them)."""
-    await turns(lambda: any(session.connection.core.pending >= octets for session in service.service._sessions))
+    await turns(lambda: any(session._connection.core.pending >= octets for session in service.service._sessions))
 
 
 async def _connected(service: Stage_, piece: int) -> Client:
@@ -163,7 +163,7 @@ def test_what_is_no_handshake_ends_it(certificate: Certificate, loop: str, early
         client._writer.write(early)
         await _heard(service, min(len(early), 100_000))
         await turns(at_most=100)
-        held = max(session.connection.core.pending for session in service.service._sessions)
+        held = max(session._connection.core.pending for session in service.service._sessions)
         assert held < 700_000
         resolver.told.set()
         client._writer.write_eof()
@@ -176,7 +176,7 @@ def test_what_is_no_handshake_ends_it(certificate: Certificate, loop: str, early
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_a_client_that_hangs_up_meanwhile_holds_no_seat(certificate: Certificate, loop: str) -> None:
+def test_a_client_that_hangs_up_meanwhile_takes_no_room(certificate: Certificate, loop: str) -> None:
     async def scene() -> None:
         resolver = SlowResolver()
         service = _service(certificate, resolver, "no header")

@@ -1,21 +1,58 @@
-"""Reply lines (RFC 5321 §4.2, RFC 2034): the only place that formats them."""
+"""Replies of our server (RFC 5321 §4.2, RFC 2034), and the only place that formats them. Their texts: server_replies.py."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
+from msgspec import Struct
+
 from gatepost.mail.outcome import Class, Outcome
 
-_DEFAULT_CODE = {Class.OK: 250, Class.TEMPORARY: 450, Class.PERMANENT: 550}
-_REPLY = re.compile(r"(\d{3})[ -](?:([245]\.\d{1,3}\.\d{1,3}) )?(.*)", re.S | re.ASCII)
-_MACRO = re.compile(r"\$(?:\{(\w+)\}|\((\w+)\)|(\w+))", re.ASCII)
+_DEFAULT_CODE: Final = {Class.OK: 250, Class.TEMPORARY: 450, Class.PERMANENT: 550}
+_MACRO: Final = re.compile(r"\$(?:\{(\w+)\}|\((\w+)\)|(\w+))", re.ASCII)
 
 
-def text_of(outcome: Outcome) -> str:
-    """The reply of an outcome as one line: code, enhanced status code where there is one, text."""
-    code = outcome.code or _DEFAULT_CODE[outcome.cls]
-    return f"{code} {outcome.enhanced} {outcome.text}" if outcome.enhanced else f"{code} {outcome.text}"
+class ServerReply(Struct, frozen=True):
+    """What the server says.
+
+    - `code`: three digits (RFC 5321 §4.2.1).
+    - `enhanced`: enhanced status code (RFC 3463), empty where the reply has none.
+    - `text`: the rest of its first line.
+    - `more`: texts of further lines, such as the keywords of EHLO.
+    """
+
+    code: int
+    enhanced: str = ""
+    text: str = ""
+    more: tuple[str, ...] = ()
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the client does not get what it asked for."""
+        return self.code >= 400
+
+    @property
+    def line(self) -> str:
+        """The first line as the log has it."""
+        return f"{self.code} {self._prefix}{self.text}"
+
+    @property
+    def _prefix(self) -> str:
+        return f"{self.enhanced} " if self.enhanced else ""
+
+
+def reply_of(outcome: Outcome) -> ServerReply:
+    """How an outcome is told to a client."""
+    return ServerReply(outcome.code or _DEFAULT_CODE[outcome.cls], outcome.enhanced, outcome.text)
+
+
+def softened(reply: ServerReply) -> ServerReply:
+    """A refusal for good as one for now (`soft_bounce`)."""
+    if reply.code < 500:
+        return reply
+    enhanced = f"4{reply.enhanced[1:]}" if reply.enhanced.startswith("5") else reply.enhanced
+    return ServerReply(reply.code - 100, enhanced, reply.text, reply.more)
 
 
 LONGEST: Final = 4096
@@ -23,35 +60,37 @@ LONGEST: Final = 4096
 _LONGEST_KEPT: Final = 256
 
 
-def wire(reply: str) -> bytes:
-    """A one-line reply as sent. Line ends inside become spaces, so that no text can forge a second reply."""
+def wire(reply: ServerReply) -> bytes:
+    """A reply as sent, one line or several (RFC 5321 §4.2.1). Line ends inside become spaces, so that no text can forge a second
+    reply."""
+    if reply.more:
+        return _lines(reply.code, [reply._prefix + text for text in (reply.text, *reply.more)])
     # Most replies are always the same ones; those that hold long texts of others are not.
-    return _kept(reply) if len(reply) <= _LONGEST_KEPT else _wire(reply[:LONGEST])
+    return _kept(reply) if len(reply.text) <= _LONGEST_KEPT else _octets(reply.line)
 
 
-def _wire(reply: str) -> bytes:
-    if "\n" in reply or "\r" in reply:
-        reply = reply.replace("\r", " ").replace("\n", " ")
-    return reply.encode("utf-8", "surrogateescape") + b"\r\n"
+@lru_cache(256)
+def _kept(reply: ServerReply) -> bytes:
+    return _octets(reply.line)
 
 
-_kept = lru_cache(256)(_wire)
+def _octets(line: str) -> bytes:
+    line = line[:LONGEST]
+    if "\n" in line or "\r" in line:
+        line = line.replace("\r", " ").replace("\n", " ")
+    return line.encode("utf-8", "surrogateescape") + b"\r\n"
 
 
-def multiline(code: int, lines: Sequence[str]) -> bytes:
-    """Several lines of one reply (RFC 5321 §4.2.1), such as the answer to EHLO."""
+def _lines(code: int, lines: list[str]) -> bytes:
     last = len(lines) - 1
-    return b"".join(wire(f"{code}{' ' if i == last else '-'}{line}") for i, line in enumerate(lines))
+    return b"".join(_octets(f"{code}{' ' if i == last else '-'}{line}") for i, line in enumerate(lines))
 
 
-def with_footer(reply: str, footer: str, macros: Mapping[str, str]) -> bytes:
-    r"""A 4xx or 5xx reply with `smtpd_reject_footer` after it: `\n` in it begins a line, a leading `\c` continues the reply's
-    own line; `$name` is looked up in `macros`."""
-    match = _REPLY.match(reply)
-    if not footer or not match:
+def with_footer(reply: ServerReply, footer: str, macros: Mapping[str, str]) -> bytes:
+    r"""A refusal as sent, with `smtpd_reject_footer` after it: `\n` in it begins a line, a leading `\c` continues the reply's
+    own line; `$name` is looked up in `macros`. Each line has the enhanced status code (RFC 2034 §4)."""
+    if not footer:
         return wire(reply)
-    code, enhanced, text = match.groups()
     footer = _MACRO.sub(lambda m: macros.get(m[1] or m[2] or m[3], ""), footer)
-    joined = text + footer.removeprefix("\\c") if footer.startswith("\\c") else f"{text}\\n{footer}"
-    prefix = f"{enhanced} " if enhanced else ""
-    return multiline(int(code), [prefix + line for line in joined.replace("\n", "\\n").split("\\n")])
+    joined = reply.text + footer.removeprefix("\\c") if footer.startswith("\\c") else f"{reply.text}\\n{footer}"
+    return _lines(reply.code, [reply._prefix + line for line in joined.replace("\n", "\\n").split("\\n")])

@@ -12,10 +12,16 @@ from gatepost.mail.ascii_text import SPACE, first_word, upper
 from gatepost.proto.smtp.data import BdatReader, DataReader
 
 
-class Command(Struct, frozen=True):
-    """A command line. `verb` in upper case, empty for a blank line; `argument` the text after it, stripped; `line` the whole
-    as sent, less its end. Octets that are not UTF-8 are surrogate escapes; `utf8` tells that there were none.
-    `bare_newline`: the line ended in LF alone. `overlong`: it was cut."""
+class CommandLine(Struct, frozen=True):
+    """What a client sent in place of a command. Octets that are not UTF-8 are surrogate escapes.
+
+    - `verb`: in upper case, empty for a blank line.
+    - `argument`: the text after it, stripped.
+    - `line`: the whole as sent, less its end.
+    - `utf8`: all of it was UTF-8.
+    - `bare_newline`: the line ended in LF alone.
+    - `overlong`: it was cut.
+    """
 
     verb: str
     argument: str
@@ -35,7 +41,7 @@ class EndOfData(Struct, frozen=True):
     """The content is complete (DATA), or this chunk of it is (BDAT)."""
 
 
-Event = Command | DataChunk | EndOfData
+ServerEvent = CommandLine | DataChunk | EndOfData
 
 _END: Final = EndOfData()
 _STEP: Final = 65536
@@ -86,7 +92,7 @@ class ServerCore:
         self._data = reader
         self._chunk_left = size
 
-    def next_event(self) -> Event | None:
+    def next_event(self) -> ServerEvent | None:
         """The next event, or None until more is fed."""
         if self._data is None:
             return self._next_command()
@@ -94,7 +100,7 @@ class ServerCore:
             return self._next_data(self._data)
         return self._next_chunk(self._data)
 
-    def _next_data(self, reader: DataReader) -> Event | None:
+    def _next_data(self, reader: DataReader) -> ServerEvent | None:
         while not reader.ended:
             data = self.peek(_STEP)
             if not data:
@@ -108,7 +114,7 @@ class ServerCore:
         self._data = None
         return _END
 
-    def _next_chunk(self, reader: BdatReader) -> Event | None:
+    def _next_chunk(self, reader: BdatReader) -> ServerEvent | None:
         while self._chunk_left:
             data = self.peek(min(self._chunk_left, _STEP))
             if not data:
@@ -120,7 +126,7 @@ class ServerCore:
         self._data = None
         return _END
 
-    def _next_command(self) -> Command | None:
+    def _next_command(self) -> CommandLine | None:
         end = self._buffer.find(b"\n", self._start)
         if end < 0:
             if len(self._buffer) - self._start > self._limit:
@@ -136,7 +142,7 @@ class ServerCore:
         return _command(line[: self._limit].rstrip(b"\r"), bare, overlong)
 
 
-def _command(line: bytes, bare_newline: bool, overlong: bool) -> Command:
+def _command(line: bytes, bare_newline: bool, overlong: bool) -> CommandLine:
     if b"\0" in line:
         line = line[: line.index(b"\0")]  # where a line ends for Postfix, too
     try:
@@ -144,4 +150,4 @@ def _command(line: bytes, bare_newline: bool, overlong: bool) -> Command:
     except UnicodeDecodeError:
         text, utf8 = line.decode("utf-8", "surrogateescape"), False
     verb, argument = first_word(text)
-    return Command(upper(verb), argument.rstrip(SPACE), text, utf8, bare_newline, overlong)
+    return CommandLine(upper(verb), argument.rstrip(SPACE), text, utf8, bare_newline, overlong)

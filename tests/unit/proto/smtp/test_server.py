@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gatepost.proto.smtp.data import BdatReader, DataReader, LineEnds
-from gatepost.proto.smtp.server import Command, DataChunk, EndOfData, ServerCore
+from gatepost.proto.smtp.server import CommandLine, DataChunk, EndOfData, ServerCore
 
 PIECES = st.sampled_from(
     [b"\r\n", b"\n", b"\r", b".", b"..", b"a", b"bc", b"\r\n.\r\n", b"\r\n..\r\n", b"\n.\n", b"\r.\r", b"\x00", b" "]
@@ -30,11 +30,11 @@ def transact(parts: list[bytes], line_ends: LineEnds) -> tuple[list[str], bytes,
         core.feed(part)
         while (event := core.next_event()) is not None:
             match event:
-                case Command(verb="DATA"):
+                case CommandLine(verb="DATA"):
                     verbs.append("DATA")
                     reader = DataReader(line_ends)
                     core.read_data(reader)
-                case Command():
+                case CommandLine():
                     verbs.append(event.verb)
                 case DataChunk():
                     content += event.data
@@ -139,12 +139,12 @@ def test_nothing_of_a_refused_message_is_passed_on_from_its_bare_newline(content
 def test_a_chunk_is_counted_not_searched() -> None:
     core, reader = ServerCore(), BdatReader()
     core.feed(b"BDAT 8\r\n.\r\nabc\r\nNOOP\r\n")
-    assert core.next_event() == Command("BDAT", "8", "BDAT 8")
+    assert core.next_event() == CommandLine("BDAT", "8", "BDAT 8")
     core.read_chunk(reader, 8)
     assert [core.next_event(), core.next_event(), core.next_event()] == [
         DataChunk(b".\r\nabc\r\n"),
         EndOfData(),
-        Command("NOOP", "", "NOOP"),
+        CommandLine("NOOP", "", "NOOP"),
     ]
 
 
@@ -156,9 +156,9 @@ def test_an_overlong_command_is_cut() -> None:
         assert core.pending <= 20
     core.feed(b"\r\nQUIT\r\n")
     event = core.next_event()
-    assert isinstance(event, Command)
+    assert isinstance(event, CommandLine)
     assert (event.verb, len(event.line)) == ("NOOP", 20)
-    assert core.next_event() == Command("QUIT", "", "QUIT")
+    assert core.next_event() == CommandLine("QUIT", "", "QUIT")
 
 
 def test_purge_forgets_what_came_before_tls() -> None:
@@ -191,7 +191,7 @@ def test_command_lines(line: bytes, verb: str, argument: str, utf8: bool, bare: 
     core = ServerCore()
     core.feed(line)
     event = core.next_event()
-    assert isinstance(event, Command)
+    assert isinstance(event, CommandLine)
     assert (event.verb, event.argument, event.utf8, event.bare_newline) == (verb, argument, utf8, bare)
 
 
@@ -212,5 +212,5 @@ def test_words_are_parted_by_white_space_of_c_alone(line: bytes, verb: str, argu
     core = ServerCore()
     core.feed(line + b"\r\n")
     event = core.next_event()
-    assert isinstance(event, Command)
+    assert isinstance(event, CommandLine)
     assert (event.verb, event.argument) == (verb, argument)

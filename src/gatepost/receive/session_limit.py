@@ -9,31 +9,31 @@ from collections.abc import Callable
 from typing import cast
 
 
-class Seats:
+class SessionLimit:
     """`limit`: sessions that all services of a worker may have together."""
 
-    __slots__ = ("_limit", "_taken")
+    __slots__ = ("_limit", "_open")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._taken = 0
+        self._open = 0
 
     @property
     def free(self) -> bool:
         """Whether there is room for another session."""
-        return self._taken < self._limit
+        return self._open < self._limit
 
-    def take(self) -> None:
+    def begin(self) -> None:
         """A session begins."""
-        self._taken += 1
+        self._open += 1
 
-    def give(self) -> None:
+    def end(self) -> None:
         """A session has ended."""
-        self._taken -= 1
+        self._open -= 1
 
 
 class TurnedAway(asyncio.Protocol):
-    """A client for whom there is no seat. `farewell`: what it is told; `tell`: is given its address, for the log."""
+    """A client for whom there is no room. `farewell`: what it is told; `tell`: is given its address, for the log."""
 
     def __init__(self, farewell: bytes, tell: Callable[[str], None]) -> None:
         self._farewell = farewell

@@ -1,0 +1,90 @@
+"""A command as a line: what is wrong with it before anybody asks what it means (smtpd(8), postconf(5))."""
+
+from typing import Final
+
+from gatepost.mail.ascii_text import SPACE, upper
+from gatepost.proto.smtp import server_replies as say
+from gatepost.proto.smtp.commands import Verb
+from gatepost.proto.smtp.data import LineEnds
+from gatepost.proto.smtp.grammar import is_header, printable, words
+from gatepost.proto.smtp.server import CommandLine
+from gatepost.receive.answer import Answer, Tally, refused
+from gatepost.receive.session_state import SessionState
+
+_LOGGED_OCTETS: Final = 100
+
+
+def warn_of_length(state: SessionState, command: CommandLine) -> None:
+    """Tell the log of a line that was cut (line_length_limit)."""
+    if command.overlong:
+        said = _beginning(printable(command.line), 30)
+        state.note(f"{state.facts.client}: request longer than {state.settings.line_length_limit}: {said}...", "warning")
+
+
+async def filtered(state: SessionState, command: CommandLine) -> CommandLine:
+    """What smtpd_command_filter makes of `command`. Raises LookupFailure."""
+    replace = state.ports.lookups.command_filter
+    line = None if replace is None else await replace(command.line)
+    if line is None:
+        return command
+    line = line.strip(SPACE)
+    before, after = _beginning(command.line, _LOGGED_OCTETS), _beginning(line, _LOGGED_OCTETS)
+    state.note(f'{state.facts.client}: replacing command "{before}" with "{after}"')
+    verb, _, argument = line.partition(" ")
+    return CommandLine(upper(verb), argument.strip(SPACE), line, command.utf8, command.bare_newline)
+
+
+def badly_said(state: SessionState, command: CommandLine) -> Answer | None:
+    """The refusal of what is no proper line."""
+    settings = state.settings
+    if command.bare_newline and state.line_ends is LineEnds.REJECT:
+        reply = say.bare_newline(settings.smtpd_forbid_bare_newline_reject_code, settings.myhostname)
+        return Answer(reply, Tally.ERROR, log=(state.judged("reject", "bare <LF> received"),), hangs_up=True)
+    if not command.utf8 and settings.smtputf8_enable:
+        return refused(say.BAD_UTF8)
+    return None if command.verb else refused(say.BAD_SYNTAX)
+
+
+async def unknown(state: SessionState, command: CommandLine) -> Answer:
+    """What is in no verb table: the client may be no SMTP client at all (smtpd_forbidden_commands)."""
+    word = (words(command.line) or [""])[0]
+    if is_header(word) or await state.ports.lookups.forbidden(word):
+        state.note(f"non-SMTP command from {state.facts.client}: {printable(command.line)[:100]}", "warning")
+        return Answer(say.NOT_SMTP, Tally.NEITHER, hangs_up=True)
+    return Answer(say.access_denied(state.facts.client) if state.refused else say.NOT_RECOGNIZED, Tally.ERROR)
+
+
+def not_now(state: SessionState, verb: Verb) -> Answer | None:
+    """The refusal of a verb for which the session is not ready."""
+    if state.refused and not verb.open_door:
+        return Answer(say.access_denied(state.facts.client), Tally.ERROR)
+    if state.ports.requires_tls and not verb.before_tls and not state.facts.tls_protocol:
+        return Answer(say.STARTTLS_FIRST, Tally.ERROR)
+    return None
+
+
+def out_of_step(state: SessionState, verb: Verb) -> Answer | None:
+    """A client that talks before it can know the answer (RFC 2920 §3.1), whose session ends where that is forbidden."""
+    facts = state.facts
+    if facts.unauth_pipelining or (facts.protocol_name == "ESMTP" and not verb.last):
+        return None
+    facts.unauth_pipelining = True
+    sample = _escaped(state.wire.core.peek(_LOGGED_OCTETS))
+    state.note(f"improper command pipelining after {verb.name} from {facts.client}: {sample}")
+    if not state.settings.smtpd_forbid_unauth_pipelining:
+        return None
+    return Answer(say.OUT_OF_STEP, Tally.NEITHER, hangs_up=True)
+
+
+def _beginning(text: str, octets: int) -> str:
+    """As much of a text as a log line takes."""
+    return text.encode("utf-8", "surrogateescape")[:octets].decode("utf-8", "ignore")
+
+
+def _escaped(octets: bytes) -> str:
+    """Octets as Postfix logs them: C escapes, printable text as it is."""
+    text = octets.decode("utf-8", "replace")
+    return "".join(_C_ESCAPES.get(c) or (c if c.isprintable() else f"\\{ord(c):03o}") for c in text)
+
+
+_C_ESCAPES: Final = {"\r": "\\r", "\n": "\\n", "\t": "\\t", "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\v": "\\v", "\a": "\\a"}

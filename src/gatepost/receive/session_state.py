@@ -1,0 +1,178 @@
+"""What a verb sees of its session: who the client is, the transaction, and the rooms that it may ask."""
+
+from typing import Final
+
+from gatepost.events.records import Judged, Note
+from gatepost.mail.address import external
+from gatepost.mail.outcome import Outcome
+from gatepost.policy.port import PERMIT, Action, Facts, Stage
+from gatepost.proto.smtp.data import LineEnds
+from gatepost.receive.port import SmtpdPorts, Wire
+from gatepost.receive.settings import SmtpdSettings
+from gatepost.receive.transaction import AddRecipient, Begin, Effect, Forwarded, GoBy, MailTransaction
+from gatepost.state.port import Rate
+
+END_OF_MESSAGE: Final = "END-OF-MESSAGE"
+RATE_NAMES: Final = {
+    Rate.CONNECTION: "Connection",
+    Rate.MESSAGE: "Message delivery request",
+    Rate.RECIPIENT: "Recipient address",
+    Rate.TLS_SESSION: "New TLS session",
+    Rate.AUTH: "AUTH command",
+}
+
+
+class SessionState:
+    """One client's session, less its replies and counts, which are the loop's.
+
+    - `facts`: what policy sees. `facts.protocol_state` is the verb being answered, as in the log; `facts.recipient` whom it is
+      about, forgotten with the answer.
+    - `wire`: the connection, to read content from and for TLS.
+    - `transaction`: there from MAIL to the end of the message.
+    - `forwarded`: what XFORWARD told, for the next message.
+    - `actions`: what policy asked for, for this message.
+    - `ehlo_discard`: EHLO keywords that this client is not offered.
+    - `rewrite_context`: whose headers these are, `local` or `remote`.
+    - `spoiled`: a chunk was refused, with a transaction or without; all up to the last one will be thrown away.
+    - `refused`: the client was refused when it came; it may only QUIT.
+    - `counted`: its key with the counters of connections, empty where it is not counted; None: it is not known yet who it is.
+    """
+
+    __slots__ = (
+        "_client_lists", "actions", "counted", "ehlo_discard", "facts", "forwarded", "line_ends", "ports", "refused",
+        "rewrite_context", "settings", "spoiled", "transaction", "wire",
+    )  # fmt: skip
+
+    def __init__(self, ports: SmtpdPorts, settings: SmtpdSettings, wire: Wire) -> None:
+        self.ports = ports
+        self.settings = settings
+        self.wire = wire
+        self.facts = Facts()
+        self.facts.shows_port = settings.smtpd_client_port_logging
+        self.transaction: MailTransaction | None = None
+        self.forwarded: Forwarded | None = None
+        self.actions: list[Action] = []
+        self.ehlo_discard: frozenset[str] = frozenset()
+        self.line_ends = LineEnds.STRICT
+        self.rewrite_context = "remote"
+        self.spoiled = False
+        self.refused = False
+        self.counted: str | None = None
+        self._client_lists: dict[str, bool] = {}
+
+    @property
+    def chunking(self) -> bool:
+        """BDAT has begun: neither MAIL nor RCPT nor DATA may follow (RFC 3030 §2)."""
+        return self.spoiled or (self.transaction is not None and self.transaction.bdat is not None)
+
+    @property
+    def discards(self) -> bool:
+        """Policy wants the message accepted and dropped (DISCARD of access(5))."""
+        return any(action.kind == "discard" for action in self.actions)
+
+    # --- asking ---
+
+    async def judge(self, stage: Stage) -> Outcome | None:
+        """Why policy does not let the client go on, None where it does. What else it asks for is noted and logged."""
+        if self.actions and self.discards:
+            return None
+        verdict = await self.ports.policy.check(stage, self.facts)
+        if verdict is PERMIT:
+            return None
+        for action in verdict.actions:
+            self._note_action(action)
+        return verdict.outcome
+
+    def _note_action(self, action: Action) -> None:
+        held = action.kind == "hold" and any(earlier.kind == "hold" for earlier in self.actions)
+        self.actions.append(action)
+        if not held and (text := _action_text(action)) is not None:
+            self.ports.emit(self.judged(action.kind, text, action.where))
+
+    async def client_is(self, name: str) -> bool:
+        """Whether the client is in one of the lists of `Lookups`; asked once for each client address. Raises LookupFailure."""
+        known = self._client_lists.get(name)
+        if known is None:
+            known = await getattr(self.ports.lookups, name)(self.facts.client_name, self.facts.client_address)
+            self._client_lists[name] = known
+        return known
+
+    def is_another_client(self) -> None:
+        """XCLIENT told of another one: its lists are asked anew."""
+        self._client_lists.clear()
+
+    async def within_rate(self, kind: Rate) -> bool:
+        """Count one more of these; whether the limit (`smtpd_client_*_rate_limit`) still allows it."""
+        limit = self.ports.rate_limits.get(kind, 0)
+        if not limit or not self.counted or await self.client_is("event_exceptions"):
+            return True
+        rate = await self.ports.counters.count(kind, self.ports.name, self.counted)
+        if rate > limit:
+            text = f"{RATE_NAMES[kind]} rate limit exceeded: {rate} from {self.facts.client} for service {self.ports.name}"
+            self.note(text, "warning")
+        return rate <= limit
+
+    # --- telling ---
+
+    def note(self, text: str, severity: str = "") -> None:
+        """A line for the log, now."""
+        self.ports.emit(Note(service="smtpd", text=text, severity=severity))
+
+    def judged(self, action: str, text: str, where: str = "") -> Judged:
+        """`QID: reject: RCPT from client: text; from=<> to=<> proto= helo=<>`."""
+        facts = self.facts
+        context = [f"from=<{external(facts.sender)}>"] if facts.sender is not None else []
+        if facts.recipient is not None:
+            context.append(f"to=<{external(facts.recipient)}>")
+        context.append(f"proto={facts.protocol_name}")
+        if facts.helo_name is not None:
+            context.append(f"helo=<{facts.helo_name}>")
+        return Judged(
+            service="smtpd", queue_id=facts.queue_id, action=action, where=where or facts.protocol_state, client=facts.client,
+            text=text, context=" ".join(context),
+        )  # fmt: skip
+
+    # --- the transaction ---
+
+    def apply(self, effect: Effect) -> None:
+        """What an answer does to the transaction."""
+        match effect:
+            case AddRecipient(added):
+                assert self.transaction is not None
+                self.transaction.recipients.append(added)
+                self.facts.recipient_count += 1
+            case Begin(transaction):
+                self.transaction = transaction
+            case GoBy(name):
+                self.facts.helo_name = name
+            case _:
+                self.end_transaction()
+
+    def end_transaction(self) -> None:
+        """Forget sender, recipients and content."""
+        transaction, self.transaction = self.transaction, None
+        if transaction is not None:
+            transaction.abort()
+        facts = self.facts
+        facts.sender = facts.recipient = None
+        facts.recipient_count = facts.message_size = 0
+        facts.queue_id = facts.instance = facts.body_type = facts.sasl_sender = ""
+        facts.smtputf8 = False
+        self.spoiled = False
+        self.forwarded = None
+        self.actions.clear()
+
+
+_TRIGGERS: Final = {"hold": "action", "discard": "action", "filter": "", "redirect": "", "bcc": ""}
+_AS_TOLD: Final = frozenset({"warn", "info", "reject_warning"})
+
+
+def _action_text(action: Action) -> str | None:
+    """What the log says of an action, None where it says nothing."""
+    if action.kind in _AS_TOLD:
+        return action.value
+    if (word := _TRIGGERS.get(action.kind)) is None:
+        return None
+    if word and action.value:
+        return f"{action.what} {action.value}"
+    return f"{action.what} triggers {action.kind.upper()} {action.value or word}"
