@@ -1,14 +1,19 @@
 """TLS sessions across services: a session that began where no certificate was asked for opens no door where one is demanded, and is
 resumed by whichever worker hears of it next where it began."""
 
+import os
+import pwd
+import shutil
 import socket
 import ssl
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.certificate import Certificate, issue, make
-from tests.support.running import System
+from tests.support.running import OWNER, System, wait_for
 
 _NAME = "mail.example.test"
 _MASTER = """\
@@ -86,3 +91,59 @@ def test_sessions_stay_where_they_began(system: System, version: str, client_cer
         for second in ports:
             again = [_visit(context, second, session)[1] for _ in range(20 if first == second else 4)]
             assert all(again) if first == second else not any(again)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_sessions_outlive_reloads_and_restarts(certificate: Certificate, version: str) -> None:
+    main = {"smtpd_tls_security_level": "may", "smtpd_tls_chain_files": f"{certificate.key}, {certificate.chain}"}
+    with System(main, _MASTER) as one:
+        context = _context(version)
+        session, _ = _visit(context, one.second)
+        before = one.workers()
+        one.reload()
+        wait_for(lambda: not {*before} & {*one.workers()}, "new workers", 60)
+        assert all(_visit(context, one.second, session)[1] for _ in range(8))
+        one.stop()
+        one.start()
+        assert all(_visit(context, one.second, session)[1] for _ in range(8))
+
+
+def test_what_protects_sessions_is_nobody_elses(system: System) -> None:
+    """The file is root's (or whose the mail system is), and no worker has it open."""
+    file = system.spool / "gatepost" / "ticket_secrets"
+    status = file.stat()
+    assert (status.st_uid, status.st_mode & 0o777, status.st_nlink) == (os.getuid(), 0o600, 1)
+    for pid in system.workers():
+        assert str(file) not in {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if link.exists()}
+    if os.getuid() == 0:
+        user = pwd.getpwnam(OWNER)
+        as_owner = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        assert subprocess.run(["cat", str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **as_owner).returncode != 0
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_whoever_is_trusted_no_more_does_not_come_back_by_a_session(
+    certificate: Certificate, client_certificate: Certificate, version: str, tmp_path: Path
+) -> None:
+    with System({}, _MASTER) as one:
+        authorities = one.folder / "authorities.pem"
+        shutil.copy(certificate.authority, authorities)
+        one.configure(
+            {
+                "smtpd_tls_security_level": "may",
+                "smtpd_tls_chain_files": f"{certificate.key}, {certificate.chain}",
+                "smtpd_tls_CAfile": str(authorities),
+            }
+        )
+        one.stop()
+        one.start()
+        context = _context(version, client_certificate)
+        session, _ = _visit(context, one.third)
+        assert _visit(context, one.third, session)[1]
+        authorities.write_bytes(make(tmp_path, "another.test").authority.read_bytes())
+        before = one.workers()
+        one.reload()
+        wait_for(lambda: not {*before} & {*one.workers()}, "new workers", 60)
+        for _ in range(8):
+            with pytest.raises(OSError):
+                _visit(context, one.third, session)

@@ -1,11 +1,14 @@
 """OpenSSL as Python's ssl module uses it, for the few things that the module has no way to ask of it.
 
-The library is the one that the module itself is linked to, and its objects are found where CPython keeps them. Where either is
-not as expected there is None, and whoever asks does without.
+For verify depth, groups, session times and ticket keys the module has no interface (Python 3.11 to 3.13), so that OpenSSL is asked
+itself: the library is the one that the module is linked to, and its objects are found where CPython keeps them. Both are proved
+before first use, by reading back what the module was told. Where the proof fails there is no library, whoever asks does without,
+and `why_not` says so.
 """
 
 import ctypes
 import functools
+import os
 import platform
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
@@ -14,22 +17,56 @@ if TYPE_CHECKING:
     import ssl
 
 _WORD: Final = ctypes.sizeof(ctypes.c_void_p)
+_LOOKED_AT: Final = 512  # octets of OpenSSL's objects that the proof may look at, at least
+_MASK: Final = (1 << 64) - 1
 _SET_GROUPS_LIST: Final = 92  # SSL_CTRL_SET_GROUPS_LIST of ssl.h
 _SET_SESSION_CACHE: Final = 44  # SSL_CTRL_SET_SESS_CACHE_MODE
 
 
-@functools.cache
 def library() -> ctypes.CDLL | None:
-    """The functions of OpenSSL; one that this OpenSSL has not is an AttributeError when it is named."""
+    """The functions of OpenSSL, None where `why_not`; one that this OpenSSL has not is an AttributeError when it is named."""
+    return _proved()[0]
+
+
+def why_not() -> str:
+    """Why OpenSSL cannot be asked; empty where it can."""
+    return _proved()[1]
+
+
+@functools.cache
+def _proved() -> tuple[ctypes.CDLL | None, str]:
     import _ssl
 
     file = getattr(_ssl, "__file__", None)
     if platform.python_implementation() != "CPython" or file is None:
-        return None
+        return None, "this Python's ssl module is none that Gatepost knows"
     try:
-        return ctypes.CDLL(file)
-    except OSError:
-        return None
+        functions = ctypes.CDLL(file)
+        wrong = misplaced(functions)
+    except (OSError, AttributeError) as error:
+        return None, f"the OpenSSL of Python's ssl module cannot be asked ({error})"
+    return (None, wrong) if wrong else (functions, "")
+
+
+def misplaced(functions: ctypes.CDLL) -> str:
+    """What is not where CPython keeps it, as of 3.11; empty where all is. Raises AttributeError where OpenSSL lacks a
+    function."""
+    import ssl
+
+    options, of_connection = functions.SSL_CTX_get_options, functions.SSL_get_SSL_CTX
+    options.argtypes, options.restype = (ctypes.c_void_p,), ctypes.c_uint64
+    of_connection.argtypes, of_connection.restype = (ctypes.c_void_p,), ctypes.c_void_p
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for told in (ssl.OP_NO_TICKET, ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE):
+        context.options = told
+        pointer = context_pointer(context)
+        if not _readable(pointer) or options(pointer) & _MASK != context.options & _MASK:
+            return "this Python keeps TLS contexts elsewhere"
+    connected = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO())
+    connection = connection_pointer(connected)
+    if not _readable(connection) or of_connection(connection) != pointer:
+        return "this Python keeps TLS connections elsewhere"
+    return ""
 
 
 def context_pointer(context: "ssl.SSLContext") -> int | None:
@@ -98,6 +135,18 @@ def is_verified(connected: "ssl.SSLObject") -> bool:
     result = functions.SSL_get_verify_result
     result.argtypes, result.restype = (ctypes.c_void_p,), ctypes.c_long
     return bool(result(pointer) == 0)
+
+
+def _readable(pointer: int | None) -> bool:
+    """Whether there is memory: the kernel is asked, whom a wrong address does not end."""
+    if not pointer or pointer % _WORD:
+        return False
+    reading, writing = os.pipe()
+    try:
+        return bool(ctypes.CDLL(None).write(writing, ctypes.c_void_p(pointer), ctypes.c_size_t(_LOOKED_AT)) == _LOOKED_AT)
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 def _word(value: object, index: int) -> int | None:

@@ -1,7 +1,12 @@
 """The server side of TLS: contexts out of the smtpd_tls_* parameters, and what a handshake told (TLS_README)."""
 
+import contextlib
+import hashlib
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from msgspec import structs
 
 from gatepost.net import client_certificates, handshake, openssl
@@ -105,7 +110,9 @@ class ServerTls:
         lifetime = settings.smtpd_tls_session_cache_timeout
         if tickets is not None and lifetime > 0:
             demand = "require" if insists else "ask" if self.asks else "none"
-            use_tickets(self.context, TicketKeys(tickets, demand, max(lifetime, _SHORTEST)))
+            keys = TicketKeys(tickets, f"{demand} {_judgement(settings) if self.asks else ''}", max(lifetime, _SHORTEST))
+            if not use_tickets(self.context, keys):
+                self.warnings += (f"each worker keeps session ticket keys of its own: {openssl.why_not() or 'OpenSSL is too old'}",)
         if names is not None:
             self.context.sni_callback = names.choose
         self._authorities = _authorities(settings.smtpd_tls_CAfile) if self.asks else []
@@ -164,6 +171,25 @@ def _ciphers(settings: TlsServerSettings, *, required: bool, asks: bool) -> str:
     if required:
         grade, excluded = settings.smtpd_tls_mandatory_ciphers, f"{excluded} {settings.smtpd_tls_mandatory_exclude_ciphers}"
     return settings.cipher_list(grade, f"{excluded} aNULL" if asks else excluded)
+
+
+def _judgement(settings: TlsServerSettings) -> str:
+    """All by which clients are judged: the parameters, and who may vouch for them. What is resumed is not judged again, so that a
+    session must not outlive a change of this."""
+    digest = hashlib.sha256(msgspec.json.encode(settings))
+    for file in _files(settings.smtpd_tls_CAfile, settings.smtpd_tls_CApath):
+        with contextlib.suppress(OSError):  # whoever needs it tells
+            digest.update(f"\0{file}\0".encode("utf-8", "surrogateescape") + Path(file).read_bytes())
+    return digest.hexdigest()
+
+
+def _files(file: str, folder: str) -> list[str]:
+    """The files of authorities."""
+    try:
+        inside = sorted(os.path.join(folder, name) for name in os.listdir(folder)) if folder else []
+    except OSError:
+        inside = []
+    return [one for one in (file, *inside) if os.path.isfile(one)]
 
 
 def _authorities(file: str) -> list["x509.Certificate"]:

@@ -34,8 +34,9 @@ from gatepost.service.cleanup_line import cleanup_line
 from gatepost.service.internal_mail import InternalMail
 from gatepost.service.log import Log
 from gatepost.service.master.listeners import AGENT_SOCKET
+from gatepost.service.state_store import open_state
 from gatepost.service.transports import Transports
-from gatepost.state.port import Counters
+from gatepost.state.port import Counters, StateStore
 
 
 class House:
@@ -57,6 +58,7 @@ class House:
         self.routing = self._routing()
         self.resolver = AresResolver(time.monotonic)
         self.counters = counters
+        self.state: StateStore = open_state(configuration, self.settings, self.teller("state"))
         self.files = BlockingCalls(settings.FILE_THREADS, settings.FILE_TIME_LIMIT)
         self.agent = AgentClient(str(self.queue_directory / AGENT_SOCKET), settings.AGENT_TIME_LIMIT)
         self.partitions = Partitions(
@@ -143,6 +145,7 @@ class House:
         """Let deliveries under way finish, and start no more."""
         await self.scheduler.stop()
         await self.transports.close()
+        await self.state.close()
 
     def close(self) -> None:
         """Commit what is pending, and give up what is held."""

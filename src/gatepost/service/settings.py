@@ -31,6 +31,7 @@ class MasterSettings(Struct, frozen=True):
     worker_processes: int
     worker_watchdog_time: int
     service_throttle_time: int
+    tls_session_ticket_key_max_age: int
     master_service_disable: str
 
 
@@ -38,6 +39,7 @@ class HouseSettings(Struct, frozen=True):
     """What all services of a worker share."""
 
     queue_directory: str
+    data_directory: str
     myhostname: str
     mail_name: str
     inet_interfaces: str
@@ -45,6 +47,8 @@ class HouseSettings(Struct, frozen=True):
     default_process_limit: int
     queue_ledger_lifetime: int
     queue_deliver: bool
+    state_store: str
+    state_store_size_limit: int
     internal_mail_filter_classes: str
 
 

@@ -1,7 +1,7 @@
 """smtpd services of master.cf: policy, cleanup, TLS and lists put together with the settings of that line."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from gatepost.config.configuration import Configuration
@@ -10,7 +10,7 @@ from gatepost.events.records import Emit, Note
 from gatepost.lookup.match_list import MatchList
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Tables
-from gatepost.net.tickets import Tickets
+from gatepost.net.tickets import Secret, Tickets
 from gatepost.net.tls import ServerTls, TlsServerSettings
 from gatepost.net.tls_parameters import TlsFailure
 from gatepost.proto.smtp.commands import LMTP, SMTP
@@ -63,18 +63,19 @@ def open_service(house: "House", entry: ServiceEntry, tls: "ServerTls | TlsFailu
     )
 
 
-def load_tls(configuration: Configuration, entry: ServiceEntry, emit: Emit, tickets: bytes = b"") -> ServerTls | TlsFailure | None:
-    """The TLS of a service, None where it has none. To be called while we are still root, whose alone private keys are. `tickets`:
-    the workers' common secret for session tickets."""
+def load_tls(
+    configuration: Configuration, entry: ServiceEntry, emit: Emit, secrets: Callable[[], Sequence[Secret]] | None = None
+) -> ServerTls | TlsFailure | None:
+    """The TLS of a service, None where it has none. To be called while we are still root, whose alone private keys are. `secrets`:
+    those of session tickets, which all workers share."""
     settings = configuration.view(TlsServerSettings, entry.overrides)
     wrapper = configuration.view(SmtpdSettings, entry.overrides).smtpd_tls_wrappermode
     if not wrapper and not settings.offers_tls:
         return None
     try:
         names = server_names(configuration, entry, lambda text: emit(Note("smtpd", text, "warning")))
-        return ServerTls(
-            settings, wrapper=wrapper, names=names, tickets=Tickets(tickets, entry.key, time.time) if tickets else None
-        )
+        tickets = Tickets(secrets, entry.key, time.time) if secrets else None
+        return ServerTls(settings, wrapper=wrapper, names=names, tickets=tickets)
     except TlsFailure as failure:
         return failure
 

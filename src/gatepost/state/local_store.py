@@ -61,6 +61,9 @@ class LocalStateStore:
                 yield name[1], entry
             at = bisect.bisect_right(self._names, name)
 
+    async def close(self) -> None:
+        """There is nothing to be made."""
+
     def __len__(self) -> int:
         return len(self._entries)
 

@@ -94,6 +94,10 @@ class StateStore(Protocol):
         """Take the key away, if it has that revision or none was named; whether it was there and is gone."""
         ...
 
+    async def close(self) -> None:
+        """Make what was asked for, and answer no more."""
+        ...
+
     def iterate(self, space: Space, prefix: bytes = b"") -> AsyncIterator[tuple[bytes, Entry]]:
         """The keys that begin with `prefix`, in order. What changes meanwhile is seen or not."""
         ...

@@ -1,7 +1,9 @@
 """TLS sessions are resumed where they began, in any worker, for a while, and on no service that demands more of clients."""
 
+import shutil
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from tests.support.certificate import Certificate, issue, make
 from tests.support.settings import default
 
 from gatepost.net import ticket_callback
-from gatepost.net.tickets import SECRET, TicketKeys, Tickets
+from gatepost.net.tickets import LEAD, MOST, SECRET, Secret, TicketKeys, Tickets, rotated
 from gatepost.net.tls import ServerTls, TlsServerSettings
 
 PERIOD = 3600
@@ -58,7 +60,7 @@ def server(certificate: Certificate, clock: Clock) -> Callable[..., ServerTls]:
             "smtpd_tls_CAfile": str(certificate.authority),
         }
         settings = default(TlsServerSettings, **parameters | DEMANDS[demand] | more)
-        return ServerTls(settings, tickets=Tickets(secret, service, clock))
+        return ServerTls(settings, tickets=Tickets(lambda: (Secret(0.0, secret),), service, clock))
 
     return opened
 
@@ -134,7 +136,7 @@ def test_whoever_shows_no_certificate_is_not_let_in_by_a_session(server: Any) ->
         _shake(client, server("private/inet", "require"), session)
 
 
-def test_not_after_a_reload(server: Any, resumed: Any) -> None:
+def test_not_with_another_secret(server: Any, resumed: Any) -> None:
     assert not resumed(server(secret=b"a" * SECRET), server(secret=b"b" * SECRET))
 
 
@@ -169,7 +171,7 @@ def test_where_openssl_cannot_be_asked_each_process_has_its_own(server: Any, res
 
 def test_keys() -> None:
     clock = Clock()
-    keys = TicketKeys(Tickets(b"s" * SECRET, "smtp/inet", clock), "none", PERIOD)
+    keys = TicketKeys(Tickets(lambda: (Secret(0.0, b"s" * SECRET),), "smtp/inet", clock), "none", PERIOD)
     first = keys.current()
     assert (len(first.name), len(first.mac), len(first.cipher)) == (16, 32, 32)
     assert len({first.name, first.mac[:16], first.mac[16:], first.cipher[:16], first.cipher[16:]}) == 5
@@ -179,4 +181,58 @@ def test_keys() -> None:
     assert keys.current().name != first.name
     clock.now += PERIOD
     assert keys.find(first.name) == (None, False)
-    assert "s" * 8 not in repr(Tickets(b"s" * SECRET, "x", clock)) and repr(first) == "TicketKey()"
+    assert "s" * 8 not in repr(Tickets(lambda: (), "x", clock)) and repr(first) == "TicketKey()"
+    assert repr(Secret(1.0, b"s" * SECRET)) == "Secret(1.0)"
+
+
+def test_keys_of_the_secret_before_are_read_and_their_tickets_made_anew() -> None:
+    clock = Clock()
+    secrets = (Secret(clock.now - 50, b"a" * SECRET), Secret(clock.now + 50, b"b" * SECRET))
+    keys = TicketKeys(Tickets(lambda: secrets, "smtp/inet", clock), "none", PERIOD)
+    first = keys.current()
+    assert keys.find(first.name) == (first, False)
+    clock.now += 50
+    second = keys.current()
+    assert second.name != first.name
+    assert keys.find(first.name) == (first, True)
+    assert keys.find(second.name) == (second, False)
+    secrets = secrets[1:]
+    assert keys.find(first.name) == (None, False)
+
+
+def test_a_worker_knows_the_next_secret_before_it_begins() -> None:
+    """Whatever worker looks: a ticket is read by one that has looked no later than the moment before."""
+    secrets: tuple[Secret, ...] = ()
+    made = iter(range(256))
+    now, age = 1_000_000.0, 600.0
+    for _ in range(1000):
+        before, now = secrets, now + 7
+        secrets = rotated(secrets, now, age, lambda size: bytes((next(made),)) * size)
+        assert 1 <= len(secrets) <= MOST
+        assert all(now - 2 * age < one.begins <= now + LEAD for one in secrets)
+        making = [one for one in secrets if one.begins <= now][-1]
+        assert now - making.begins < age
+        assert not before or making in before
+    assert next(made) <= 14  # one in ten minutes
+
+
+@pytest.mark.parametrize("known", [(), (Secret(5.0, b"old"),), (Secret(2e9, b"future"),)])
+def test_secrets_that_are_too_old_or_of_another_clock_are_forgotten(known: tuple[Secret, ...]) -> None:
+    assert rotated(known, 1e6, 3600.0, bytes) == (Secret(1e6, bytes(SECRET)),)
+
+
+def test_after_a_long_rest_there_is_a_new_secret_at_once() -> None:
+    old = Secret(1e6, b"old")
+    assert rotated((old,), 1e6 + 5000.0, 3600.0, bytes) == (old, Secret(1e6 + 5000.0, bytes(SECRET)))
+
+
+def test_a_change_of_who_is_trusted_ends_sessions(server: Any, resumed: Any, tmp_path: Path, certificate: Certificate) -> None:
+    """What is resumed is not judged again: an authority that is trusted no more must not let anybody in."""
+    authorities = tmp_path / "authorities.pem"
+    shutil.copy(certificate.authority, authorities)
+    asked = {"demand": "ask", "smtpd_tls_CAfile": str(authorities)}
+    assert resumed(server(**asked), server(**asked))
+    first = server(**asked)
+    authorities.write_bytes(make(tmp_path, "another.test").authority.read_bytes())
+    assert not resumed(first, server(**asked))
+    assert not resumed(server(**asked), server(**asked, smtpd_tls_ccert_verifydepth=1))

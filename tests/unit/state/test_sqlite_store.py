@@ -238,14 +238,21 @@ def _foreign(file: Path) -> None:
     other.close()
 
 
-DAMAGE = {one.__name__.strip("_"): one for one in (_garbage, _cut_short, _emptied, _trampled, _foreign)}
+def _emptied_with_its_log(file: Path) -> None:
+    for suffix in ("", "-wal"):
+        with contextlib.suppress(FileNotFoundError):
+            os.truncate(f"{file}{suffix}", 0)
+
+
+_DAMAGES = (_garbage, _cut_short, _emptied, _emptied_with_its_log, _trampled, _foreign)
+DAMAGE = {one.__name__.strip("_"): one for one in _DAMAGES}
 
 
 async def _fill(store: SqliteStateStore) -> None:
     await asyncio.gather(*(store.put(SPACE, b"%d" % number, b"v" * 100) for number in range(2000)))
 
 
-@pytest.mark.parametrize("how", [name for name in DAMAGE if name != "emptied"])
+@pytest.mark.parametrize("how", [name for name in DAMAGE if not name.startswith("emptied")])
 def test_a_file_that_was_damaged_is_set_aside_and_named(tmp_path: Path, how: str) -> None:
     _play(tmp_path, _fill)
     DAMAGE[how](tmp_path / FILE)

@@ -10,6 +10,7 @@ Contract
 Failure: what cannot be bound or created at the start is one `fatal:` line and exit status 1.
 """
 
+import contextlib
 import gc
 import itertools
 import os
@@ -24,7 +25,7 @@ from gatepost.config.accounts import accounts_that_are_refused
 from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.config.usage import missing
 from gatepost.events.records import Note
-from gatepost.net.tickets import SECRET
+from gatepost.net import openssl
 from gatepost.queue.user_requests import FLUSH, SHOWQ
 from gatepost.service import worker
 from gatepost.service.agent import agent
@@ -36,6 +37,8 @@ from gatepost.service.master.anvil import Anvil
 from gatepost.service.master.children import Children, Role, how_it_ended
 from gatepost.service.master.directories import UnsafeDirectory, create_missing
 from gatepost.service.master.listeners import BindFailure, Listeners
+from gatepost.service.master.state_watch import StateWatch
+from gatepost.service.master.ticket_secrets import TicketSecrets
 from gatepost.service.master.watchdog import LOOK, Pulse, Watchdog
 from gatepost.service.privileges import become, die_with_parent
 from gatepost.service.settings import MasterSettings
@@ -68,12 +71,13 @@ class Supervisor:
         self._generations = itertools.count(1)
         self._stopping = False
         self._anvil_wait = 0.0
-        self._tickets = os.urandom(SECRET)  # a new one with each reload: what it protects is not kept longer than need be
+        self._tickets = TicketSecrets()
         self._pid = os.getpid()
         self._configuration = self._load()
         self._settings = self._configuration.view(MasterSettings)
         self._children.longest_pause = self._settings.service_throttle_time
         self._watchdog = Watchdog(self._settings.worker_watchdog_time)
+        self._state_watch = StateWatch(self._settings)
 
     def run(self, on_serving: Callable[[], object] = lambda: None) -> int:
         """Run until told to stop; returns the exit status. `on_serving` is called once every port is served.
@@ -83,6 +87,7 @@ class Supervisor:
             create_missing(self._settings)
             self._lock = pid_file.take(Path(self._settings.queue_directory))
             self._log = Log(self._configuration)
+            self._tickets.open(Path(self._settings.queue_directory), self._settings.tls_session_ticket_key_max_age, self._warn)
             self._anvil = Anvil(worker_count(self._settings))
             self._listeners.bind(self._configuration)
         except pid_file.AlreadyRunning:
@@ -151,7 +156,7 @@ class Supervisor:
             self._listeners.close_but()
             listeners = self._listeners.sockets()
             tls = {
-                listener.entry.key: load_tls(self._configuration, listener.entry, self._log.emit, self._tickets)
+                listener.entry.key: load_tls(self._configuration, listener.entry, self._log.emit, self._tickets.read)
                 for listener in listeners
             }
             counters = self._anvil.counters(self._configuration, self._log.emit)
@@ -186,6 +191,8 @@ class Supervisor:
         for pid, place in self._watchdog.stuck(time.monotonic()):
             self._say(f"process worker pid {pid}: its event loop is stuck, killed and started again: at {place}", "error")
             os.kill(pid, signal.SIGKILL)
+        self._end_stopped_writer()
+        self._tickets.look()
         for role in self._children.due():
             self._fork(role)
         self._anvil_wait = self._anvil.look(self._configuration, self._log.emit)
@@ -218,7 +225,6 @@ class Supervisor:
         before = self._configuration, self._settings, self._listeners, self._generation
         self._configuration, self._settings, self._listeners = configuration, settings, listeners
         self._generation = next(self._generations)
-        self._tickets = os.urandom(SECRET)
         preload.import_all(tls=preload.may_use_tls(configuration))
         if not self._new_workers_serve():
             self._children.signal(signal.SIGKILL, generation=self._generation)
@@ -229,6 +235,7 @@ class Supervisor:
             return
         self._children.longest_pause = settings.service_throttle_time
         self._watchdog.limit = settings.worker_watchdog_time
+        self._tickets.renew(settings.tls_session_ticket_key_max_age)
         self._say(f"reload -- version {settings.mail_version}, configuration {self._directory}")
         self._say_what_is_missing()
         self._children.signal(signal.SIGUSR1, role="worker", generation=before[-1])
@@ -275,9 +282,23 @@ class Supervisor:
     def _say_what_is_missing(self) -> None:
         """Warn of what is asked for and not there: perhaps nobody has run `gatepost check`."""
         for text in walls.missing() if walls.planned(self._configuration).files_and_calls else ():
-            self._say(text, "warning")
+            self._warn(text)
+        if preload.may_use_tls(self._configuration) and (why := openssl.why_not()):
+            self._warn(
+                f"{why}: TLS sessions are resumed in the worker where they began only, and some TLS parameters have no effect"
+            )
         for fault in missing(self._configuration):
             self._say(str(fault), "warning")
+
+    def _end_stopped_writer(self) -> None:
+        """Whoever is stopped while it writes to the shared state stops all others from doing so."""
+        if pid := self._state_watch.look():
+            self._say(f"process {pid} is stopped, and keeps others from writing to the shared state: killed", "error")
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _warn(self, text: str) -> None:
+        self._say(text, "warning")
 
     def _say(self, text: str, severity: str = "") -> None:
         self._log.emit(Note("master", text, severity))
