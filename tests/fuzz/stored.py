@@ -5,11 +5,12 @@ import ipaddress
 
 from msgspec.structs import astuple
 
-from gatepost.events import records
+from gatepost.events import json_lines, records
 from gatepost.events.maillog import printable, words
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import Outcome
 from gatepost.mail.queue_id import QueueId
+from gatepost.mail.reason import Reason
 from gatepost.net.hosts_file import entries as hosts_entries
 from gatepost.proto.attributes import ProtocolError, Reader
 from gatepost.queue import notice_templates, record
@@ -91,7 +92,7 @@ def log_lines(data: bytes) -> None:
         records.Disconnected("smtpd", one, ((two, 1, 2), (three, 0, 0))),
         records.SessionLost("smtpd", one, two, three),
         records.Accepted("smtpd", one, two, three, one, two, three, one),
-        records.Judged("smtpd", one, two, three, one, two, three),
+        records.Judged("smtpd", one, two, three, one, two, three, Reason(one, two, three, one)),
         records.Judged("cleanup", one, two, three, one, two, three),
         records.MessageId("cleanup", one, two),
         records.PickedUp("pickup", one, 0, two, three),
@@ -103,6 +104,7 @@ def log_lines(data: bytes) -> None:
     ):
         line = words(event)
         assert line.isprintable()
+        assert json_lines.line(event, time=0.0, process="postfix/smtpd", pid=1).count("\n") == 1
         assert len(line) <= 6 * (len(one) + len(two) + len(three)) + 200
         octets(line)
 

@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from gatepost.deliver.plan import Host
 from gatepost.deliver.smtp_connection import Broken, Trouble
 from gatepost.mail.outcome import Class, Outcome
+from gatepost.mail.reason import UNSAID, Reason, because
 from gatepost.proto.smtp.client import Answer, Stage
 from gatepost.proto.smtp.reply_reader import LINE_LIMIT, Odd, Oddity, Reply
 
@@ -26,6 +28,13 @@ _DOING = {
     Stage.QUIT: "sending QUIT",
     Stage.IDLE: "sending MAIL FROM",
 }
+RULES: Final = {
+    Stage.GREETING: "greeting", Stage.HELLO: "EHLO", Stage.HELO: "HELO", Stage.STARTTLS: "STARTTLS", Stage.AUTH: "AUTH",
+    Stage.XFORWARD_NAME: "XFORWARD", Stage.XFORWARD_HELO: "XFORWARD", Stage.MAIL: "MAIL FROM", Stage.RCPT: "RCPT TO",
+    Stage.DATA: "DATA", Stage.CONTENT: "message body", Stage.DOT: "end of data", Stage.RSET: "RSET", Stage.QUIT: "QUIT",
+    Stage.IDLE: "MAIL FROM",
+}  # fmt: skip
+"""What a reason names as the rule: the stage of the conversation at which the host refused or fell silent."""
 _COMMAND = {
     Stage.MAIL: "MAIL FROM command",
     Stage.RCPT: "RCPT TO command",
@@ -57,26 +66,28 @@ def said(answer: Answer, label: str, name: str) -> Outcome:
     """The outcome of an answer: accepted, or `host ... said`. `label`: `name[address]`; `name` for Remote-MTA."""
     reply = answer.reply
     if reply.cls == 2 and answer.stage in (Stage.DOT, Stage.RCPT):
-        return Outcome(Class.OK, status_of(reply, Class.OK), reply.text, reply.code, "", f"dns; {name}", f"smtp; {reply.text}")
+        return Outcome(Class.OK, status_of(reply, Class.OK), reply.text, reply.code, UNSAID, f"dns; {name}", f"smtp; {reply.text}")
     text = f"host {label} said: {reply.text} (in reply to {_COMMAND[answer.stage]})"
     if reply.cls == 2:
         text = f"Protocol error: {text}"
-    return _told(reply, _class_of(reply), text, name)
+    return _told(reply, _class_of(reply), text, name, because(RULES[answer.stage], label, reason=reply.text))
 
 
 def refused(reply: Reply, label: str, name: str, *, soften: bool) -> Outcome:
     """The server would not talk. `soften`: take a 5xx greeting for a temporary failure (smtp_skip_5xx_greeting)."""
     cls = Class.TEMPORARY if soften else _class_of(reply)
-    return _told(reply, cls, f"host {label} refused to talk to me: {reply.text}", name)
+    why = because(RULES[Stage.GREETING], label, reason=reply.text)
+    return _told(reply, cls, f"host {label} refused to talk to me: {reply.text}", name, why)
 
 
 def refused_tls(reply: Reply, label: str, name: str) -> Outcome:
     """The server offers STARTTLS, which we must use, and refuses it."""
-    return _told(reply, _class_of(reply), f"TLS is required, but host {label} refused to start TLS: {reply.text}", name)
+    text = f"TLS is required, but host {label} refused to start TLS: {reply.text}"
+    return _told(reply, _class_of(reply), text, name, because(RULES[Stage.STARTTLS], label, reason=reply.text))
 
 
-def _told(reply: Reply, cls: Class, text: str, name: str) -> Outcome:
-    return Outcome(cls, status_of(reply, cls), text, reply.code, "", f"dns; {name}", f"smtp; {reply.text}")
+def _told(reply: Reply, cls: Class, text: str, name: str, why: Reason) -> Outcome:
+    return Outcome(cls, status_of(reply, cls), text, reply.code, why, f"dns; {name}", f"smtp; {reply.text}")
 
 
 def broken(trouble: Broken, label: str, *, lmtp: bool = False) -> Outcome:
@@ -84,15 +95,21 @@ def broken(trouble: Broken, label: str, *, lmtp: bool = False) -> Outcome:
     doing = _DOING[trouble.stage]
     if lmtp and trouble.stage is Stage.HELLO:
         doing = "performing the LHLO handshake"
+    enhanced, text, reason = _broken_words(trouble, label, doing)
+    return Outcome(Class.TEMPORARY, enhanced, text, why=because(RULES[trouble.stage], label, reason=reason))
+
+
+def _broken_words(trouble: Broken, label: str, doing: str) -> tuple[str, str, str]:
+    """(enhanced status code, text, reason)."""
     match trouble.trouble:
         case Trouble.LOST:
-            return Outcome(Class.TEMPORARY, "4.4.2", f"lost connection with {label} while {doing}")
+            return "4.4.2", f"lost connection with {label} while {doing}", "lost connection"
         case Trouble.TIMEOUT:
-            return Outcome(Class.TEMPORARY, "4.4.2", f"conversation with {label} timed out while {doing}")
+            return "4.4.2", f"conversation with {label} timed out while {doing}", "timed out"
         case Trouble.LOCAL:
-            return Outcome(Class.TEMPORARY, "4.3.0", f"local data error while talking to {label}", reason=trouble.words)
+            return "4.3.0", f"local data error while talking to {label}", trouble.words
         case Trouble.GARBAGE:
-            return Outcome(Class.TEMPORARY, "4.5.0", f"malformed reply from {label} while {doing}: {trouble.words}")
+            return "4.5.0", f"malformed reply from {label} while {doing}: {trouble.words}", f"malformed reply: {trouble.words}"
 
 
 def unreachable(error: OSError, relay: str) -> Outcome:
@@ -101,7 +118,7 @@ def unreachable(error: OSError, relay: str) -> Outcome:
         why = "Connection timed out"
     else:
         why = os.strerror(error.errno) if error.errno else str(error)
-    return Outcome(Class.TEMPORARY, "4.4.1", f"connect to {relay}: {why}")
+    return Outcome(Class.TEMPORARY, "4.4.1", f"connect to {relay}: {why}", why=because("connect", relay, reason=why))
 
 
 def remarks(oddities: Iterable[Oddity], host: Host, queue_id: str, *, lmtp: bool = False) -> Iterator[str]:

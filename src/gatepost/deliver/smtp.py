@@ -28,6 +28,7 @@ from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
 from gatepost.mail.delivery import DeliveryRequest, Reached, Report
 from gatepost.mail.outcome import Class, Outcome
+from gatepost.mail.reason import because
 from gatepost.net.connect import Connector, Endpoint
 from gatepost.net.host_names import numeric_address
 from gatepost.net.port import MX, BadName, DnsFailure, Resolver
@@ -201,7 +202,8 @@ class SmtpAgent:
             outcome = lack.outcome
             insecure = isinstance(lack, NoSecurity) and lack.handshake and policy.level is Level.MAY
         except LookupFailure as failure:
-            outcome, down = Outcome(Class.TEMPORARY, "4.3.0", "password table lookup failure", reason=str(failure)), False
+            why = failure.because("smtp_sasl_password_maps", host.name)
+            outcome, down = Outcome(Class.TEMPORARY, "4.3.0", "password table lookup failure", why=why), False
         except BaseException:
             connection.close()
             raise
@@ -312,7 +314,8 @@ class SmtpAgent:
             self._release(attempt, connection)
             return True
         except (LookupFailure, OSError) as error:
-            attempt.finish(Outcome(Class.TEMPORARY, "4.3.0", "mail system configuration error", reason=str(error)), host.relay)
+            why = error.because() if isinstance(error, LookupFailure) else because("", reason=str(error))
+            attempt.finish(Outcome(Class.TEMPORARY, "4.3.0", "mail system configuration error", why=why), host.relay)
             self._release(attempt, connection)
             return True
         transaction = handover.transaction

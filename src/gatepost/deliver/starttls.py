@@ -9,6 +9,7 @@ from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.deliver.tls_policy import Level, TlsPolicy
 from gatepost.events.records import Emit, Note
 from gatepost.mail.outcome import Class, Outcome
+from gatepost.mail.reason import because
 from gatepost.net import handshake, openssl
 from gatepost.net.client_tls import (
     ContextSpec,
@@ -191,4 +192,4 @@ def _no_engine(failure: TlsFailure) -> NoSecurity:
 
 def deferred(enhanced: str, text: str, reason: str = "") -> Outcome:
     """The outcome of a connection that is not secure enough."""
-    return Outcome(Class.TEMPORARY, enhanced, text, reason=reason)
+    return Outcome(Class.TEMPORARY, enhanced, text, why=because("STARTTLS", reason=reason or text))

@@ -23,6 +23,7 @@ from gatepost.mail.ascii_text import elements, is_number
 from gatepost.mail.delivery import DeliveryRequest, Report
 from gatepost.mail.outcome import Outcome, bounced, deferred, sent
 from gatepost.mail.queued import QueuedRecipient
+from gatepost.mail.reason import because
 
 
 class VirtualSettings(Struct, frozen=True):
@@ -82,7 +83,7 @@ class VirtualAgent:
             outcome = await self._attempt(request, recipient)
         except LookupFailure as failure:
             self._emit(Note("virtual", f"table {failure.table}: {failure.why}", "warning", str(request.message.id)))
-            outcome = deferred("mail system configuration error", "4.3.5")
+            outcome = deferred("mail system configuration error", "4.3.5", failure.because(key=recipient.recipient.address))
         return Report(recipient, outcome, "virtual", started, started)
 
     async def _attempt(self, request: DeliveryRequest, recipient: QueuedRecipient) -> Outcome:
@@ -149,4 +150,4 @@ class VirtualAgent:
 
     def _refuse(self, request: DeliveryRequest, why: str) -> Outcome:
         self._emit(Note("virtual", why, "warning"))
-        return deferred("mail system configuration error", "4.3.5", reason=why)
+        return deferred("mail system configuration error", "4.3.5", because("virtual", reason=why))

@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from gatepost.mail.reason import UNSAID, Reason
+
 
 class Event(Struct, frozen=True, tag=True):
     """Base of all records."""
@@ -49,9 +51,14 @@ class Accepted(Event, frozen=True):
 
 
 class Judged(Event, frozen=True):
-    """A restriction or content check decided something worth a line: `action` is `reject`, `warn`, `hold`, `filter`, `info`,
-    `discard`, `redirect` ...; `where` the command or header (`RCPT`), `text` reply or rule text; `context` the rest of
-    the line after `;` (from, to, proto, helo)."""
+    """A restriction or content check decided something worth a line.
+
+    - `action`: `reject`, `warn`, `hold`, `filter`, `info`, `discard`, `redirect` ...
+    - `where`: the command (`RCPT`), or the header or body line.
+    - `text`: the reply, or the rule's text.
+    - `context`: the rest of the line after `;` (from, to, proto, helo).
+    - `why`: what decided.
+    """
 
     queue_id: str
     action: str
@@ -59,7 +66,7 @@ class Judged(Event, frozen=True):
     client: str
     text: str
     context: str = ""
-    rule: str = ""
+    why: Reason = UNSAID
 
 
 class MessageId(Event, frozen=True):
@@ -89,8 +96,12 @@ class Activated(Event, frozen=True):
 
 
 class Delivered(Event, frozen=True):
-    """An attempt ended for one recipient; `status` is `sent`, `deferred`, `bounced`, `expired`, `deliverable`,
-    `undeliverable` or `SOFTBOUNCE`. `delays`: seconds before the queue manager, in it, connecting, transmitting."""
+    """An attempt ended for one recipient.
+
+    - `status`: `sent`, `deferred`, `bounced`, `expired`, `deliverable`, `undeliverable` or `SOFTBOUNCE`.
+    - `delays`: seconds before the queue manager, in it, connecting, transmitting.
+    - `why`: what decided, unless all went well.
+    """
 
     queue_id: str
     recipient: str
@@ -102,6 +113,7 @@ class Delivered(Event, frozen=True):
     status: str
     text: str
     conn_use: int = 0
+    why: Reason = UNSAID
 
 
 class Removed(Event, frozen=True):

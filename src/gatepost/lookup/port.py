@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from gatepost.mail.reason import Reason, because
+
 Key = str
 
 
@@ -16,6 +18,10 @@ class LookupFailure(Exception):
         self.why = why
         self.parameter = ""
         self.address = ""
+
+    def because(self, rule: str = "", key: str = "") -> Reason:
+        """The reason of what `rule` decides for want of an answer; `key`: what was asked about, where the failure does not know."""
+        return because(rule or self.parameter, self.table, key or self.address, self.why)
 
 
 class Unavailable(LookupFailure):

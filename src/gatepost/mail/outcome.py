@@ -4,6 +4,8 @@ import enum
 
 from msgspec import Struct
 
+from gatepost.mail.reason import UNSAID, Reason
+
 
 class Class(enum.IntEnum):
     """The three ways it can end; the first digit of a reply code and of an enhanced status code (RFC 3463 §2)."""
@@ -13,18 +15,23 @@ class Class(enum.IntEnum):
     PERMANENT = 5
 
 
-class Outcome(Struct, frozen=True):
-    """`code` and `enhanced` as in a reply line; `text` may be shown to anybody, `reason` only in our own log.
+class Outcome(Struct, frozen=True, omit_defaults=True):
+    """How it ended.
 
-    `remote_mta` and `diagnostic` are what a delivery status report quotes (RFC 3464 §2.3): the host that said it
-    (`dns; mx.example`, empty where nobody else was asked) and its words (`smtp; 550 5.1.1 ...`).
+    - `cls`, `code`, `enhanced`: as in a reply line; `code` is 0 where nobody says one.
+    - `text`: may be shown to anybody.
+    - `why`: rule, table, key and reason; only for our own log.
+    - `remote_mta`: the host that said it, for a delivery status report (RFC 3464 §2.3.5): `dns; mx.example`, empty where nobody
+      else was asked.
+    - `diagnostic`: its words there (§2.3.6): `smtp; 550 5.1.1 ...`.
+    - `origin`: the class of error in the words of `notify_classes`, or who decided.
     """
 
     cls: Class
     enhanced: str
     text: str
     code: int = 0
-    reason: str = ""
+    why: Reason = UNSAID
     remote_mta: str = ""
     diagnostic: str = ""
     origin: str = ""
@@ -38,9 +45,9 @@ def sent(text: str, enhanced: str = "2.0.0") -> Outcome:
     return Outcome(Class.OK, enhanced, text)
 
 
-def deferred(text: str, enhanced: str = "4.3.0", reason: str = "") -> Outcome:
-    return Outcome(Class.TEMPORARY, enhanced, text, reason=reason)
+def deferred(text: str, enhanced: str = "4.3.0", why: Reason = UNSAID) -> Outcome:
+    return Outcome(Class.TEMPORARY, enhanced, text, why=why)
 
 
-def bounced(text: str, enhanced: str = "5.0.0", reason: str = "") -> Outcome:
-    return Outcome(Class.PERMANENT, enhanced, text, reason=reason)
+def bounced(text: str, enhanced: str = "5.0.0", why: Reason = UNSAID) -> Outcome:
+    return Outcome(Class.PERMANENT, enhanced, text, why=why)

@@ -64,8 +64,16 @@ def pack_outcome(outcome: Outcome) -> str:
     try:
         return msgspec.json.encode(outcome).decode()
     except UnicodeEncodeError:
-        plain: dict[str, Any] = msgspec.to_builtins(outcome)
-        return json.dumps({k: _printable(v) if isinstance(v, str) else v for k, v in plain.items()})
+        return json.dumps(_printed(msgspec.to_builtins(outcome)))
+
+
+def _printed(value: Any) -> Any:
+    """`value` with `_printable` texts, however deep they lie."""
+    if isinstance(value, str):
+        return _printable(value)
+    if isinstance(value, dict):
+        return {name: _printed(each) for name, each in value.items()}
+    return [_printed(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _printable(text: str) -> str:

@@ -16,6 +16,7 @@ from gatepost.mail.envelope import Notify, Trace
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
 from gatepost.mail.queued import ActiveMessage
+from gatepost.mail.reason import Reason, shown
 from gatepost.mail.submission import QueueUnavailable
 from gatepost.queue.port import Failure, Notifier, Settlement, Status
 from gatepost.queue.schedule import delivery_order, is_expired, is_late, next_attempt
@@ -266,5 +267,10 @@ def _delivered(service: str, active: Pass, report: Report, status: str, now: flo
     delays = (max(entered - arrival, 0.0), max(started - entered, 0.0), max(connected - started, 0.0), max(now - connected, 0.0))
     return Delivered(
         service, active.identity, recipient.address, recipient.original, report.relay, max(now - arrival, 0.0), delays,
-        outcome.enhanced, status, outcome.text, report.conn_use,
+        outcome.enhanced, status, outcome.text, report.conn_use, _about(outcome.why, recipient.address),
     )  # fmt: skip
+
+
+def _about(why: Reason, address: str) -> Reason:
+    """`why`, about the recipient where it does not say what was looked up."""
+    return replace(why, key=shown(address)) if why and not why.key else why

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from gatepost.config.configuration import Configuration, ConfigurationError
+from gatepost.events import json_lines
 from gatepost.events.maillog import Stamp, words
 from gatepost.events.records import Emit, Event, Note
 from gatepost.mail.ascii_text import SPACE, elements, upper
@@ -94,11 +95,9 @@ class Log:
         """How a service tells what happens; `syslog_name` as configured for that service (`postfix`, `postfix/submission`)."""
         add = self._add
         if self._settings.maillog_format == "json":
-            encode = msgspec.json.Encoder().encode
 
             def emit_json(event: Event) -> None:
-                line = {"time": self._now(), "process": f"{syslog_name}/{event.service}", "pid": _process()}
-                add(f"{encode(line)[:-1].decode()},{encode(event)[1:].decode()}\n", "")
+                add(json_lines.line(event, time=self._now(), process=f"{syslog_name}/{event.service}", pid=_process()), "")
 
             return emit_json
 

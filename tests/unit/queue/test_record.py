@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from gatepost.mail.address import is_octets
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import Class, Outcome
+from gatepost.mail.reason import Reason, Step
 from gatepost.queue import record
 
 _ANY = st.text(st.characters())  # surrogates of every kind among them
@@ -36,6 +37,14 @@ def test_a_record_that_says_what_no_octet_stands_for_is_damaged(text: str) -> No
 
 @given(_ANY)
 def test_whatever_an_outcome_says_it_can_be_stored(text: str) -> None:
-    outcome = record.unpack_outcome(record.pack_outcome(Outcome(Class.TEMPORARY, "4.0.0", text, reason=text)))
+    said = Outcome(Class.TEMPORARY, "4.0.0", text, why=Reason(text, trace=(Step(text, text),)))
+    outcome = record.unpack_outcome(record.pack_outcome(said))
     assert outcome.cls is Class.TEMPORARY
     assert is_octets(record.as_text(record.text_of(text)))
+
+
+def test_an_outcome_comes_back_with_its_reason_and_one_of_a_former_release_without() -> None:
+    outcome = Outcome(Class.PERMANENT, "5.1.1", "no", 550, Reason("r", "t", "k", "because", (Step("a", "dunno"),)))
+    assert record.unpack_outcome(record.pack_outcome(outcome)) == outcome
+    before = '{"cls":4,"enhanced":"4.1.1","text":"later","code":450,"reason":"private","remote_mta":"","diagnostic":"","origin":""}'
+    assert record.unpack_outcome(before) == Outcome(Class.TEMPORARY, "4.1.1", "later", 450)

@@ -1,0 +1,49 @@
+"""Events as JSON, one object a line: for programs that want fields where the Postfix-format log has words.
+
+Beside what the record holds, each line says `time` (seconds since 1970), `process` (as in the Postfix-format log), `pid` and
+`type` (the record's name). What decided stands in it as `rule`, `table`, `key` and `reason` (mail/reason.py), on every line that
+tells of a decision, empty where nothing is to be said; `trace` only where there is one.
+"""
+
+from typing import Any
+
+import msgspec
+from msgspec import structs
+
+from gatepost.events.records import Event
+from gatepost.mail.reason import Reason
+
+_encode = msgspec.json.Encoder().encode
+
+
+def line(event: Event, *, time: float, process: str, pid: int) -> str:
+    """The line, its end included. What is no character (a lone surrogate, as octets that are not UTF-8 are carried) becomes `?`."""
+    told: dict[str, Any] = {"time": time, "process": process, "pid": pid, "type": type(event).__name__}
+    for name in event.__struct_fields__:
+        value = getattr(event, name)
+        if type(value) is Reason:
+            told |= _spread(value)
+        else:
+            told[name] = value
+    try:
+        return f"{_encode(told).decode()}\n"
+    except UnicodeEncodeError:
+        return f"{_encode(_sound(told)).decode()}\n"
+
+
+def _spread(why: Reason) -> dict[str, Any]:
+    fields = structs.asdict(why)
+    if not why.trace:
+        del fields["trace"]
+    return fields
+
+
+def _sound(value: Any) -> Any:
+    """`value` without lone surrogates, however deep they lie."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {name: _sound(each) for name, each in value.items()}
+    if isinstance(value, tuple | list):
+        return [_sound(each) for each in value]
+    return _sound(structs.asdict(value)) if isinstance(value, msgspec.Struct) else value
