@@ -16,6 +16,7 @@ A case is a paragraph; its first line, `## name`, tells it from the next. Lines:
 """
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +26,9 @@ from gatepost.events.records import Event, Note
 from gatepost.lookup.match_list import MatchList
 from gatepost.lookup.registry import Tables
 from gatepost.net.connect import SocketConnector
+from gatepost.net.stream_client import Network
 from gatepost.policy.engine import RestrictionPolicy
+from gatepost.policy.policy_servers import PolicyServers
 from gatepost.policy.port import Facts, Stage, Verdict
 from gatepost.policy.settings import PolicySettings
 from gatepost.policy.sources import Sources
@@ -66,6 +69,7 @@ class World:
         tables = Tables(self.log.append)
         addresses = self.configuration.value("inet_interfaces").replace(",", " ").split()
         parents = self.configuration.value("parent_domain_matches_subdomains").replace(",", " ").split()
+        network = Network(SocketConnector(), self.dns, time.monotonic, self.sleep, lambda: 0.0)
         routing = Routing(self.configuration.view(RoutingSettings), tables, frozenset(addresses), mapping=tables)
         return Sources(
             settings=settings,
@@ -76,8 +80,7 @@ class World:
             networks=MatchList.hosts(self.configuration.value("mynetworks"), tables, "mynetworks", self.log.append),
             addresses=MatchList.addresses(" ".join(addresses), tables, "inet_interfaces", self.log.append),
             dotless_parents="smtpd_access_maps" in parents,
-            connector=SocketConnector(),
-            clock=lambda: 1700000000.0,
+            policy_servers=PolicyServers(settings, network, self.log.append),
             sleep=self.sleep,
             emit=self.emit,
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import time
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -9,10 +10,13 @@ from gatepost.lookup import braces, inline
 from gatepost.lookup.fail import FailTable, unavailable
 from gatepost.lookup.port import Table
 from gatepost.net.connect import SocketConnector
+from gatepost.net.dns import AresResolver
+from gatepost.net.stream_client import Network
 from gatepost.policy.access import is_action
 from gatepost.policy.compiler import Compiler, Complaint, run_class
 from gatepost.policy.evaluation import Rule
 from gatepost.policy.lists import GUARDS, RELAY, Lists, are_guarded, compile_lists
+from gatepost.policy.policy_servers import PolicyServers
 from gatepost.policy.settings import PolicySettings
 from gatepost.policy.sources import Materials
 
@@ -64,12 +68,16 @@ class _Unopened:
         return unavailable(spec, "it is not opened")
 
 
+def _nobody() -> Network:
+    """Policy servers are opened as well, and not asked."""
+    return Network(SocketConnector(), AresResolver(time.monotonic), time.monotonic, asyncio.sleep, random.random)
+
+
 def _dry(settings: PolicySettings) -> Materials:
     return Materials(
         settings=settings,
         tables=_Unopened(),
-        connector=SocketConnector(),
-        clock=time.time,
+        policy_servers=PolicyServers(settings, _nobody(), lambda line: None),
         sleep=asyncio.sleep,
         emit=lambda event: None,
     )

@@ -52,6 +52,10 @@ class PolicySettings(Struct, frozen=True, kw_only=True):
     maps_rbl_domains: str
     permit_mx_backup_networks: str
     queue_directory: str
+    known_tcp_ports: str
+    helper_connection_limit: int
+    helper_failure_limit: int
+    helper_probe_interval: int
 
     smtpd_policy_service_default_action: str
     smtpd_policy_service_policy_context: str

@@ -10,8 +10,8 @@ from gatepost.lookup.match_list import MatchList
 from gatepost.lookup.port import Table
 from gatepost.lookup.registry import Tables
 from gatepost.mail.outcome import Outcome
-from gatepost.net.connect import Connector
 from gatepost.net.port import Resolver
+from gatepost.policy.policy_servers import PolicyServers
 from gatepost.policy.settings import PolicySettings
 from gatepost.routing.port import Route
 
@@ -37,12 +37,11 @@ class Opener(Protocol):
 
 
 class Materials(Struct, frozen=True, kw_only=True):
-    """What a list is compiled from. `clock`: seconds since 1970; `sleep`: waits that many seconds."""
+    """What a list is compiled from. `policy_servers`: for check_policy_service; `sleep`: waits that many seconds."""
 
     settings: PolicySettings
     tables: Opener
-    connector: Connector
-    clock: Callable[[], float]
+    policy_servers: PolicyServers
     sleep: Callable[[float], Awaitable[None]]
     emit: Emit
 

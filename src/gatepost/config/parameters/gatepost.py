@@ -13,6 +13,14 @@ ROWS: tuple[Parameter, ...] = (
     P("gatepost_accept_missing", STRING, "",
       "Parameters, programs of master.cf and restrictions that are not there, and that mail may pass unseen all the same.",
       DONE, since="gatepost"),
+    P("helper_connection_limit", INTEGER, "100",
+      "Most connections that a worker has at one time to one server that it asks (a policy server); one client has half of them at"
+      " most.", DONE, since="gatepost", minimum=1),
+    P("helper_failure_limit", INTEGER, "5",
+      "After how many failures in a row a server that is asked (a policy server) counts as away, and its failure action is taken at"
+      " once; 0 for never.", DONE, since="gatepost", minimum=0),
+    P("helper_probe_interval", TIME, "10s",
+      "How often a server that counts as away is asked whether it is back.", DONE, since="gatepost", minimum=1),
     P("maillog_format", STRING, "postfix",
       "Form of the mail log: \"postfix\" (Postfix's lines) or \"json\" (one object a line).", DONE, since="gatepost"),
     P("nullmx_reject_code", INTEGER, "556",

@@ -1,9 +1,8 @@
 """check_policy_service: ask another program (SMTPD_POLICY_README)."""
 
-from gatepost.events.records import Note
 from gatepost.policy.access import obey
 from gatepost.policy.evaluation import Decision, Evaluation
-from gatepost.policy.policy_service import PolicyService, endpoint, options_of, parse
+from gatepost.policy.policy_service import PolicyService
 from gatepost.policy.port import Facts, Step
 from gatepost.policy.restrictions.rows import Argument, Row, Rows
 from gatepost.policy.sources import Materials
@@ -51,19 +50,13 @@ def attributes(facts: Facts, context: str) -> dict[str, str]:
 
 async def check_policy_service(e: Evaluation, service: PolicyService) -> Decision:
     """Obey the action that the server, or for want of an answer its default, gives."""
-    action = await service.action(attributes(e.facts, service.options.policy_context))
+    action = await service.action(attributes(e.facts, service.context), e.facts.client_address)
     e.trace.append(Step("check_policy_service", action, service.server))
     return await obey(e, service.server, "policy query", action, e.subject)
 
 
 def _service(materials: Materials, text: str) -> PolicyService:
-    server, options = parse(text, options_of(materials.settings))
-    where = endpoint(server, materials.settings.queue_directory)
-
-    def warn(line: str) -> None:
-        materials.emit(Note("smtpd", line, "warning"))
-
-    return PolicyService(server, where, options, materials.connector, materials.clock, materials.sleep, warn)
+    return materials.policy_servers.open(text)
 
 
 ROWS: Rows = {
