@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from tests.support.growth import grows_linearly
 
+from gatepost.admission.draft import _FOLD as FOLD_OF_EDITS
+from gatepost.admission.draft import _STRAY as STRAY_OF_EDITS
 from gatepost.cli.message_keys import message_keys
 from gatepost.content.downgrade import downgraded
 from gatepost.content.headers import _STANDARD as STANDARD_HEADER
@@ -329,6 +331,7 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "proto.policy_delegation": (delegated, WIRE),
     "receive.unix_lines": (submitted, MESSAGES),
     "content.headers": (STANDARD_HEADER.match, TEXTS),
+    "admission.draft": (lambda text: STRAY_OF_EDITS.search(FOLD_OF_EDITS.sub(b"\r\n", text)), MESSAGES),
     "receive.cleanup_staging": (lambda text: _STRAY.sub(b" ", text), MESSAGES),
     "routing.rewrite": (is_standard, TEXTS),
     "lookup.aliases_text": (lambda text: list(aliases_text.alias_entries("x", text, _nothing)), TEXTS),

@@ -4,6 +4,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
+from gatepost.admission.policy_gate import GatedPolicy
 from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry
 from gatepost.events.records import Emit, Note
@@ -45,7 +46,7 @@ def open_service(house: "House", entry: ServiceEntry, tls: "ServerTls | TlsFailu
     return SmtpdService(
         settings,
         name=entry.name,
-        policy=restriction_policy(house, entry.overrides, tables, emit),
+        policy=GatedPolicy(restriction_policy(house, entry.overrides, tables, emit), house.fault),
         cleanup=house.cleanup(overrides),
         new_id=house.partitions.new_id,
         enqueue=house.enqueue,

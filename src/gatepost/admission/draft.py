@@ -1,0 +1,349 @@
+"""A message on its way into the queue, and all that may be done to it.
+
+Its headers are a list that is made when somebody asks for it; its body is a source, which is not read unless somebody does.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+from msgspec import Struct, structs
+
+from gatepost.admission.edits import (
+    AddHeader,
+    AddRecipient,
+    ChangeHeader,
+    ChangeSender,
+    DeleteHeader,
+    DeleteRecipient,
+    Edit,
+    InsertHeader,
+    ReplaceBody,
+)
+from gatepost.admission.port import Finding, Origin, Severity
+from gatepost.mail import header
+from gatepost.mail.address import is_octets
+from gatepost.mail.envelope import Envelope, Recipient
+from gatepost.mail.header import Header
+from gatepost.mail.outcome import Outcome
+from gatepost.mail.queue_id import QueueId
+
+LONGEST_ADDRESS = 2048
+"""Octets of an address that a gate may add; RFC 5321 §4.5.3.1 asks for 320."""
+
+_FOLD = re.compile(rb"\r?\n")
+_STRAY = re.compile(rb"\r(?!\n)|(?<!\r)\n|\0")
+_CONTROL = re.compile(r"[\0\r\n]")
+
+
+class EditImpossible(Exception):
+    """An edit that no message can bear: what is wrong with it. The draft is as it was before."""
+
+
+class Limits(Struct, frozen=True):
+    """How far edits may go. `header`, `section`, `message`: octets of a header, of all headers, of the message (0: any number);
+    `recipients`: that a message may have."""
+
+    header: int = 102_400
+    section: int = 1_048_576
+    message: int = 0
+    recipients: int = 50_000
+
+
+USUAL = Limits()
+
+
+class Body(Protocol):
+    """Where the octets after the headers come from."""
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        ...
+
+    @property
+    def lines(self) -> int:
+        """How many lines end in them."""
+        ...
+
+    def chunks(self) -> Iterator[bytes]:
+        """The octets, in order. Raises OSError."""
+        ...
+
+    def replace(self, chunks: Iterable[bytes]) -> None:
+        """Take others in their place, after all of which these are gone; where giving them raises, they stay. Raises OSError."""
+        ...
+
+
+class Addressees(Protocol):
+    """Who gets the message: recipients go in as given, and come out expanded. `final`: those."""
+
+    final: list[Recipient]
+
+    async def add(self, recipient: Recipient) -> None:
+        """One more. Raises LookupFailure, AliasLoop."""
+        ...
+
+    def keep(self, recipients: Sequence[Recipient]) -> None:
+        """These, and no others."""
+        ...
+
+    async def rewritten(self, sender: str) -> str:
+        """A sender in standard form. Raises LookupFailure, AliasLoop."""
+        ...
+
+
+class Draft:
+    """One message. `given`: the envelope as handed in; `head`: its headers as octets, each whole lines.
+
+    `sender`: as it is now. `held`, `discarded`, `refusal`, `quarantine` (why): what is to become of the message.
+    `findings`: what gates have said of it."""
+
+    __slots__ = (
+        "_headers", "_lines", "addressees", "content_filter", "discarded", "findings", "given", "held", "limits", "origin",
+        "quarantine", "queue_id", "redirect", "refusal", "sender", "source",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        queue_id: QueueId,
+        origin: Origin,
+        given: Envelope,
+        addressees: Addressees,
+        source: Body,
+        *,
+        head: Sequence[bytes] = (),
+        limits: Limits = USUAL,
+    ) -> None:
+        self.queue_id = queue_id
+        self.origin = origin
+        self.given = given
+        self.sender = given.sender
+        self.addressees = addressees
+        self.source = source
+        self.limits = limits
+        self.held = given.hold
+        self.discarded = False
+        self.refusal: Outcome | None = None
+        self.quarantine = ""
+        self.content_filter = given.content_filter
+        self.redirect = given.redirect
+        self.findings: list[Finding] = []
+        self._lines: Sequence[bytes] = head
+        self._headers: list[Header] | None = None
+
+    # --- what it is ---
+
+    @property
+    def headers(self) -> Sequence[Header]:
+        """The headers, in order."""
+        return self._listed()
+
+    @property
+    def head(self) -> bytes:
+        """The headers as octets, without the empty line."""
+        return b"".join(self._lines if self._headers is None else [one.raw for one in self._headers])
+
+    def set_head(self, lines: Sequence[bytes]) -> None:
+        """Other headers in their place: octets, each whole lines."""
+        self._lines, self._headers = lines, None
+
+    def body(self) -> Iterator[bytes]:
+        """The octets after the empty line. Raises OSError."""
+        return self.source.chunks()
+
+    @property
+    def envelope(self) -> Envelope:
+        """The envelope as it is now."""
+        return structs.replace(
+            self.given,
+            sender=self.sender,
+            recipients=tuple(self.addressees.final),
+            hold=self.held,
+            content_filter=self.content_filter,
+            redirect=self.redirect,
+        )
+
+    @property
+    def settled(self) -> bool:
+        """Whether nobody will get the message: it is refused, or discarded."""
+        return self.discarded or self.refusal is not None
+
+    # --- headers ---
+
+    def add_header(self, name: bytes, value: bytes) -> None:
+        """A header at the end. Raises EditImpossible, as all of these do."""
+        self.insert_header(len(self._listed()), name, value)
+
+    def insert_header(self, position: int, name: bytes, value: bytes) -> None:
+        """A header before the one at `position`, from 0."""
+        headers, new = self._listed(), self._made(name, value)
+        self._has_room(len(new.raw))
+        headers.insert(max(position, 0), new)
+
+    def change_header(self, name: bytes, number: int, value: bytes) -> None:
+        """Another value for the `number`th header of that name, from 1; added where there is none."""
+        place = self._place(name, number)
+        if place is None:
+            return self.add_header(name, value)
+        new = self._made(name, value)
+        headers = self._listed()
+        self._has_room(len(new.raw) - len(headers[place].raw))
+        headers[place] = new
+        return None
+
+    def delete_header(self, name: bytes, number: int) -> None:
+        """The `number`th header of that name, from 1, goes, if there is one."""
+        if (place := self._place(name, number)) is not None:
+            del self._listed()[place]
+
+    # --- body ---
+
+    def replace_body(self, chunks: Iterable[bytes]) -> None:
+        """Another body, in wire form. Raises OSError, too, and what `chunks` raises."""
+        self.source.replace(self._checked(chunks))
+
+    # --- envelope ---
+
+    async def add_recipient(self, recipient: Recipient) -> None:
+        """One more recipient, through the tables. Raises LookupFailure and AliasLoop, too."""
+        if not recipient.address:
+            raise EditImpossible("an empty recipient")
+        for text in (recipient.address, recipient.original, recipient.orcpt):
+            _check_address(text)
+        if len(self.addressees.final) >= self.limits.recipients:
+            raise EditImpossible(f"more than {self.limits.recipients} recipients")
+        await self.addressees.add(recipient)
+
+    def delete_recipient(self, address: str) -> None:
+        """Whoever gets the message as `address`, or because of it, does not get it."""
+        _check_address(address)
+        lower = address.lower()
+        left = [one for one in self.addressees.final if lower not in (one.address.lower(), one.original.lower())]
+        self.addressees.keep(left)
+
+    async def change_sender(self, address: str) -> None:
+        """Another sender; empty: nobody. Raises LookupFailure and AliasLoop, too."""
+        _check_address(address)
+        self.sender = await self.addressees.rewritten(address) if address else ""
+
+    # --- what becomes of it ---
+
+    def hold(self) -> None:
+        """It waits in the queue for a person (postsuper -H)."""
+        self.held = True
+
+    def set_aside(self, reason: str) -> None:
+        """It is quarantined: held, with the reason."""
+        self.held, self.quarantine = True, reason
+
+    def discard(self) -> None:
+        """It is taken and thrown away."""
+        self.discarded = True
+
+    def refuse(self, outcome: Outcome) -> None:
+        """It is not taken; the first refusal counts, unless it was for now and this one is for good."""
+        if self.refusal is None or outcome.cls > self.refusal.cls:
+            self.refusal = outcome
+
+    def obey(self, finding: Finding) -> None:
+        """Do what gates have found, whose edits were made already."""
+        self.findings.append(finding)
+        match finding.severity:
+            case Severity.HOLD:
+                self.hold()
+            case Severity.QUARANTINE:
+                self.set_aside(finding.reason)
+            case Severity.DISCARD:
+                self.discard()
+            case Severity.DEFER | Severity.REFUSE:
+                assert finding.outcome is not None
+                self.refuse(finding.outcome)
+
+    async def edit(self, edits: Sequence[Edit]) -> None:
+        """Carry out what a gate asks for, all of it or nothing. Raises EditImpossible, LookupFailure, AliasLoop, OSError."""
+        headers, sender = list(self._listed()), self.sender
+        recipients = list(self.addressees.final)
+        try:
+            for edit in edits:
+                if not isinstance(edit, ReplaceBody):
+                    await self._apply(edit)
+            for edit in edits:  # last, as it cannot be taken back
+                if isinstance(edit, ReplaceBody):
+                    self.replace_body(edit.chunks())
+        except BaseException:
+            self._headers, self.sender = headers, sender
+            self.addressees.keep(recipients)
+            raise
+
+    async def _apply(self, edit: Edit) -> None:
+        match edit:
+            case AddHeader():
+                self.add_header(edit.name, edit.value)
+            case InsertHeader():
+                self.insert_header(edit.position, edit.name, edit.value)
+            case ChangeHeader():
+                self.change_header(edit.name, edit.number, edit.value)
+            case DeleteHeader():
+                self.delete_header(edit.name, edit.number)
+            case AddRecipient():
+                await self.add_recipient(edit.recipient)
+            case DeleteRecipient():
+                self.delete_recipient(edit.address)
+            case ChangeSender():
+                await self.change_sender(edit.address)
+
+    # --- the border ---
+
+    def _listed(self) -> list[Header]:
+        if self._headers is None:
+            self._headers = header.split(b"".join(self._lines)).headers
+        return self._headers
+
+    def _place(self, name: bytes, number: int) -> int | None:
+        wanted = header.key(name)
+        places = [place for place, one in enumerate(self._listed()) if one.key == wanted and wanted]
+        return places[number - 1] if 0 < number <= len(places) else None
+
+    def _made(self, name: bytes, value: bytes) -> Header:
+        key = header.key(name)
+        if not key or len(key) != len(name):
+            raise EditImpossible(f"{name[:100]!r} is no name of a header")
+        text = _FOLD.sub(b"\r\n", value)
+        lines = text.split(b"\r\n")
+        if _STRAY.search(text) or any(not line.strip(b" \t") or line[:1] not in (b" ", b"\t") for line in lines[1:]):
+            raise EditImpossible(f"header {key}: a value with a NUL, a CR alone, or a line that does not go on with a blank")
+        blank = b"" if text[:1] in (b" ", b"\t") else b" "
+        raw = name + b":" + blank + text + b"\r\n"
+        if len(raw) > self.limits.header:
+            raise EditImpossible(f"header {key}: more than {self.limits.header} octets")
+        return Header(key, raw)
+
+    def _has_room(self, octets: int) -> None:
+        if octets > 0 and sum(len(one.raw) for one in self._listed()) + octets > self.limits.section:
+            raise EditImpossible(f"more than {self.limits.section} octets of headers")
+
+    def _checked(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """A body in wire form, within the limit of a message; its last line ends."""
+        room, carry, last = self.limits.message, b"", b"\r\n"
+        for chunk in chunks:
+            piece, carry = carry + chunk, b""
+            if piece.endswith(b"\r"):
+                piece, carry = piece[:-1], b"\r"
+            room -= len(chunk)
+            if self.limits.message and room < 0:
+                raise EditImpossible(f"a body of more than {self.limits.message} octets")
+            if not piece.count(b"\r\n") == piece.count(b"\r") == piece.count(b"\n"):
+                raise EditImpossible("a body with a CR or LF alone")
+            if piece:
+                last = piece[-2:]
+                yield piece
+        if carry:
+            raise EditImpossible("a body with a CR or LF alone")
+        if last != b"\r\n":
+            yield b"\r\n"
+
+
+def _check_address(text: str) -> None:
+    if len(text) > LONGEST_ADDRESS or _CONTROL.search(text) or not is_octets(text):
+        raise EditImpossible(f"{text[:100]!r} is no address")

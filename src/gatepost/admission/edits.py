@@ -1,0 +1,64 @@
+"""What a gate may want changed in a message: each edit is a value, which `draft.Draft` carries out."""
+
+from collections.abc import Callable, Iterator
+
+from msgspec import Struct
+
+from gatepost.mail.envelope import Recipient
+
+
+class AddHeader(Struct, frozen=True):
+    """A header at the end of the section. `value`: octets after the colon; lines may end in LF or CRLF, and go on with a blank."""
+
+    name: bytes
+    value: bytes
+
+
+class InsertHeader(Struct, frozen=True):
+    """A header before the one at `position`, counted from 0; at the end where there are no more than that."""
+
+    position: int
+    name: bytes
+    value: bytes
+
+
+class ChangeHeader(Struct, frozen=True):
+    """Another value for the header of that name that is the `number`th of it, from 1; where there is none it is added."""
+
+    name: bytes
+    number: int
+    value: bytes
+
+
+class DeleteHeader(Struct, frozen=True):
+    """The header of that name that is the `number`th of it, from 1, goes; where there is none nothing does."""
+
+    name: bytes
+    number: int
+
+
+class ReplaceBody(Struct, frozen=True):
+    """Another body. `chunks`: gives its octets in wire form (lines end in CRLF), cut anywhere."""
+
+    chunks: Callable[[], Iterator[bytes]]
+
+
+class AddRecipient(Struct, frozen=True):
+    """One more recipient, which goes through the tables as any other."""
+
+    recipient: Recipient
+
+
+class DeleteRecipient(Struct, frozen=True):
+    """Whoever gets the message as `address`, or because of it, does not get it. Internal form."""
+
+    address: str
+
+
+class ChangeSender(Struct, frozen=True):
+    """Another envelope sender, in internal form."""
+
+    address: str
+
+
+Edit = AddHeader | InsertHeader | ChangeHeader | DeleteHeader | ReplaceBody | AddRecipient | DeleteRecipient | ChangeSender

@@ -1,0 +1,155 @@
+"""Gates: whoever may look at a session or a message on its way in, and what they say of it.
+
+A gate reports a finding and changes nothing itself; `findings.combine` decides. Policy is a gate; milters, content filters, signing
+and verifying are others.
+"""
+
+import enum
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from gatepost.admission.edits import Edit
+from gatepost.mail.envelope import Envelope
+from gatepost.mail.header import Header
+from gatepost.mail.outcome import Class, Outcome
+from gatepost.mail.queue_id import QueueId
+from gatepost.policy.port import Action, Facts, Step
+
+
+class ProtocolStage(enum.StrEnum):
+    """Where a gate may stand. Those up to END_OF_DATA are stages of an SMTP session (END_OF_DATA: all of the content has come, and
+    nothing was made of it yet); the two after it are reached by every message, whoever hands it in."""
+
+    CONNECT = "CONNECT"
+    HELO = "HELO"
+    MAIL = "MAIL"
+    RCPT = "RCPT"
+    ETRN = "ETRN"
+    DATA = "DATA"
+    END_OF_DATA = "END-OF-DATA"
+    END_OF_HEADERS = "END-OF-HEADERS"
+    END_OF_MESSAGE = "END-OF-MESSAGE"
+
+
+class Severity(enum.IntEnum):
+    """What a finding asks for, the mildest first. DEFER is worse than DISCARD: who is not sure must not lose mail."""
+
+    PASS = 0
+    HOLD = 1
+    QUARANTINE = 2
+    DISCARD = 3
+    DEFER = 4
+    REFUSE = 5
+
+
+class Finding(Struct, frozen=True):
+    """What a gate says of a stage.
+
+    `gate`: whose finding it is.
+    `outcome`: the answer to the client; there is one with DEFER and REFUSE, and with nothing else.
+    `reason`: for our own log.
+    `edits`: changes of the message, in order; at END_OF_HEADERS and END_OF_MESSAGE only.
+    `actions`: what access(5) tables ask for besides permit and reject.
+    `trace`: the rules that spoke.
+    `disconnect`: end the session after the reply.
+    """
+
+    gate: str = ""
+    severity: Severity = Severity.PASS
+    outcome: Outcome | None = None
+    reason: str = ""
+    edits: tuple[Edit, ...] = ()
+    actions: tuple[Action, ...] = ()
+    trace: tuple[Step, ...] = ()
+    disconnect: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.outcome is not None) != (self.severity >= Severity.DEFER):
+            raise ValueError("an outcome goes with DEFER and REFUSE, and with nothing else")
+
+
+NOTHING_FOUND = Finding()
+
+
+class FailureAction(enum.Enum):
+    """What becomes of mail where a gate breaks or takes too long: the words of milter_default_action, `hold` beside them."""
+
+    TEMPFAIL = "tempfail"
+    REJECT = "reject"
+    ACCEPT = "accept"
+    QUARANTINE = "quarantine"
+    HOLD = "hold"
+
+    def finding(self, gate: str, reason: str) -> Finding:
+        """The finding in place of the one that `gate` did not make."""
+        severity, outcome = _FAILED[self]
+        return Finding(gate, severity, outcome, reason)
+
+
+_UNAVAILABLE = Outcome(Class.TEMPORARY, "4.7.1", "Service unavailable - try again later", code=451, origin="software")
+_REFUSED = Outcome(Class.PERMANENT, "5.5.0", "Service unavailable", code=550, origin="software")
+_FAILED: dict[FailureAction, tuple[Severity, Outcome | None]] = {
+    FailureAction.TEMPFAIL: (Severity.DEFER, _UNAVAILABLE),
+    FailureAction.REJECT: (Severity.REFUSE, _REFUSED),
+    FailureAction.ACCEPT: (Severity.PASS, None),
+    FailureAction.QUARANTINE: (Severity.QUARANTINE, None),
+    FailureAction.HOLD: (Severity.HOLD, None),
+}
+
+
+class Origin(Struct, frozen=True):
+    """Where a message comes from.
+
+    `service`: who takes it in (`smtpd`, `pickup`, `bounce`, `local` ...).
+    `client`: `name[address]`, for the log; empty where there was none.
+    `context`: by which rules incomplete addresses in headers are completed, `local` or `remote`.
+    `facts`: of the session that hands it in, where there is one.
+    """
+
+    service: str
+    client: str = ""
+    context: str = "local"
+    facts: Facts | None = None
+
+
+class ReadableDraft(Protocol):
+    """A message on its way in, as gates see it."""
+
+    @property
+    def queue_id(self) -> QueueId: ...
+
+    @property
+    def origin(self) -> Origin: ...
+
+    @property
+    def envelope(self) -> Envelope: ...
+
+    @property
+    def headers(self) -> Sequence[Header]: ...
+
+    def body(self) -> Iterator[bytes]:
+        """The octets after the empty line. Raises OSError."""
+        ...
+
+
+class Gate(Protocol):
+    """`name`: for the log. `stages`: where it stands. `time_limit`: seconds for one look; None: each thing that it waits for has a
+    limit of its own. `on_failure`: what counts where it raises, takes longer, or asks for an edit that cannot be."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def stages(self) -> frozenset[ProtocolStage]: ...
+
+    @property
+    def time_limit(self) -> float | None: ...
+
+    @property
+    def on_failure(self) -> FailureAction: ...
+
+    async def look(self, stage: ProtocolStage, facts: Facts | None, draft: ReadableDraft | None) -> Finding:
+        """What the gate says. `facts`: of the session, where there is one; `draft`: from END_OF_HEADERS on."""
+        ...
