@@ -25,6 +25,7 @@ lint: $(VENV)/dev
 
 docs: $(VENV)/dev
 	$(BIN)/python scripts/parameters_page.py
+	$(BIN)/python scripts/services_page.py
 
 golden: $(VENV)/dev
 	$(BIN)/python -m tests.golden $(GOLDEN) $(OPTIONS)

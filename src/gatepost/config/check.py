@@ -15,8 +15,8 @@ from gatepost.config.configuration import Configuration
 from gatepost.config.faults import ConfigurationError, Fault
 from gatepost.config.master import by_key
 from gatepost.config.ports import is_port, known_ports, malformed
+from gatepost.config.programs import BUILT_IN, PROGRAMS, UNKNOWN, program
 from gatepost.config.tables import TABLE_PARAMETERS, sources, unknown_names
-from gatepost.config.transports import BUILT_IN
 from gatepost.config.usage import Scope, scopes
 from gatepost.config.values import split
 
@@ -64,12 +64,16 @@ def _services(configuration: Configuration, system: System) -> Iterator[Fault]:
         port = entry.endpoint[1]
         if entry.type == "inet" and not (is_port(port) or port in ports or system.has_port(port)):
             yield Fault(entry.file, entry.line, f"unknown port {port} in service {entry.name}", "write a number from 1 to 65535")
-        if entry.command.rpartition("/")[2] not in DAEMONS:
-            yield Fault(entry.file, entry.line, f"unknown daemon {entry.command}", "one of: " + ", ".join(sorted(DAEMONS)))
+        row = program(entry.program)
+        if row is UNKNOWN:
+            yield Fault(entry.file, entry.line, f"unknown daemon {entry.command}", "one of: " + ", ".join(sorted(PROGRAMS)))
+        elif row.listens and entry.type not in row.listens:
+            told = f"service {entry.key}: {row.name} takes no connections of type {entry.type}"
+            yield Fault(entry.file, entry.line, told, "one of: " + ", ".join(row.listens))
 
 
 def _transports(configuration: Configuration, system: System) -> Iterator[Fault]:
-    services = BUILT_IN.union(entry.name for entry in configuration.services)
+    services = BUILT_IN.keys() | {entry.name for entry in configuration.services}
     for scope in scopes(configuration):
         for name in sorted(TRANSPORTS if scope.overrides is None else TRANSPORTS & scope.names):
             if (configuration.raw(name, scope.overrides) or "").startswith("$"):
@@ -173,12 +177,6 @@ Check = Callable[[Configuration, System], Iterator[Fault]]
 CHECKS: tuple[Check, ...] = (
     _services, _transports, _tables, _table_configurations, _files, _accounts, _domains,
 )  # fmt: skip
-
-DAEMONS = frozenset(
-    """anvil bounce cleanup discard dnsblog error flush lmtp local master nqmgr oqmgr pickup pipe postlogd postscreen proxymap
-    qmgr qmqpd scache showq smtp smtpd spawn tlsmgr tlsproxy trivial-rewrite verify virtual""".split()  # noqa: SIM905
-)
-"""The daemons of Postfix that a service may name as its command."""
 
 TRANSPORTS = frozenset({
     "address_verify_default_transport", "address_verify_local_transport", "address_verify_relay_transport",

@@ -7,17 +7,12 @@ half of a restriction list, `-o smtpd_client_restrictions=permit_mynetworks, rej
 from collections.abc import Iterator
 from itertools import islice
 
+from gatepost.config.programs import Arguments, program
 from gatepost.config.syntax import name_and_value
 from gatepost.mail.ascii_text import SPACE
 
 _FLAGS = frozenset("cdluvVDz")
 _WITH_VALUE = frozenset("imnorst")
-_TAKE_ARGUMENTS = frozenset({"pipe", "spawn"})
-"""Daemons for which the words after the options mean something."""
-
-_CLIENTS = frozenset({"smtp", "lmtp"})
-"""Those that know one argument, `flags=`."""
-
 _BRACES = "write -o { name = value } where there is white space in a value"
 
 
@@ -83,9 +78,10 @@ def refusals(daemon: str, arguments: tuple[str, ...]) -> Iterator[tuple[str, str
         elif option not in _FLAGS | _WITH_VALUE:
             yield f"invalid option -- '{option}'", "remove it"
     end = options_end(arguments)
-    left = [] if daemon in _TAKE_ARGUMENTS else list(arguments[end:])
+    taken = program(daemon).arguments
+    left = [] if taken is Arguments.COMMAND else list(arguments[end:])
     what = "unexpected command-line argument"
-    if daemon in _CLIENTS:
+    if taken is Arguments.FLAGS:
         what, left = "unknown attribute name", [word for word in left if not word.startswith("flags=")]
     if left:
         yield f"{what}: {left[0]}", _BRACES if end else "remove it"

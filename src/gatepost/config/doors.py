@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from gatepost.config.configuration import Configuration
 from gatepost.config.faults import Fault
+from gatepost.config.programs import program
 from gatepost.config.usage import scopes
 from gatepost.mail.ascii_text import SPACE
 
@@ -25,16 +26,13 @@ PARAMETERS: Mapping[str, str] = {
 }
 """Parameters that open a door when they are set and not obeyed, and what would pass."""
 
-PROGRAMS: Mapping[str, str] = {"postscreen": "its clients would reach smtpd without one of its tests"}
-"""Programs of master.cf that are not there, and what would pass them."""
-
 
 def open_doors(configuration: Configuration) -> Iterator[tuple[str, Fault]]:
     """(name, what would pass) of every door that main.cf and master.cf ask for. Raises ConfigurationError."""
     for entry in configuration.services:
-        if entry.command in PROGRAMS:
-            told = f"daemon {entry.command} is not implemented yet: {PROGRAMS[entry.command]}"
-            yield entry.command, Fault(entry.file, entry.line, told, "remove the line, or write smtpd")
+        if unseen := program(entry.program).unseen:
+            told = f"daemon {entry.command} is not implemented yet: {unseen}"
+            yield entry.program, Fault(entry.file, entry.line, told, "remove the line, or write smtpd")
     for scope in scopes(configuration):
         for name, _, line in scope.settings:
             if name in PARAMETERS and configuration.value(name, scope.overrides).strip(SPACE) not in _NOTHING:

@@ -101,8 +101,13 @@ class ServiceEntry(Struct, frozen=True, dict=True):
 
     @property
     def command(self) -> str:
-        """The daemon's name in `daemon_directory`, such as `smtpd`."""
+        """The daemon's name in `daemon_directory`, such as `smtpd`, as written."""
         return self.fields[7]
+
+    @property
+    def program(self) -> str:
+        """The daemon's name without a directory: a key of PROGRAMS (programs.py), or a program that nobody knows."""
+        return self.command.rpartition("/")[2]
 
     @property
     def endpoint(self) -> tuple[str, str]:
@@ -125,7 +130,7 @@ class ServiceEntry(Struct, frozen=True, dict=True):
         """The `-o` settings, and `service_name` and `process_name` as the daemon will know them."""
         kept: Overrides | None = self.__dict__.get("_overrides")
         if kept is None:
-            kept = Overrides(service_name=self.name, process_name=self.command.rpartition("/")[2])
+            kept = Overrides(service_name=self.name, process_name=self.program)
             kept.update(self.settings)
             kept.file, kept.line = self.file, self.line
             self.__dict__["_overrides"] = kept
@@ -169,7 +174,7 @@ def parse_master(text: str, file: str) -> MasterFile:
         refused += unbalanced
         refused.extend(
             Fault(file, line.first, f"service {entry.key}: {text}", remedy)
-            for text, remedy in refusals(entry.command.rpartition("/")[2], entry.arguments)
+            for text, remedy in refusals(entry.program, entry.arguments)
         )
     return MasterFile(tuple(services), tuple(warnings), tuple(faults), tuple(refused))
 

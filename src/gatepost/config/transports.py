@@ -8,15 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from gatepost.config.master import ServiceEntry
 from gatepost.config.parameters import TRANSPORT_SUFFIXES, Parameter
-
-BUILT_IN = frozenset({"smtp", "relay", "lmtp", "local", "virtual", "error", "retry", "discard"})
-"""Transports that are there whether master.cf names them or not."""
+from gatepost.config.programs import Arguments, program
 
 TIME_LIMIT = "_time_limit"
 """The one suffix that belongs to programs that run commands."""
-
-_AGENTS = frozenset({"local", "error", "virtual", "smtp", "lmtp", "pipe"})
-_RUNNERS = frozenset({"pipe", "spawn"})
 
 
 def service_parameters(services: Iterable[ServiceEntry]) -> Mapping[str, Parameter]:
@@ -31,7 +26,8 @@ def transport_parameter(transport: str, suffix: str) -> Parameter:
 
 
 def _of_service(entry: ServiceEntry) -> Iterator[Parameter]:
-    if entry.command in _AGENTS:
+    row = program(entry.program)
+    if row.limits:
         yield from (transport_parameter(entry.name, suffix) for suffix in TRANSPORT_SUFFIXES if suffix != TIME_LIMIT)
-    if entry.command in _RUNNERS:
+    if row.arguments is Arguments.COMMAND:
         yield transport_parameter(entry.name, TIME_LIMIT)

@@ -14,17 +14,11 @@ from gatepost.config.expand import ExpansionError, references
 from gatepost.config.faults import Fault
 from gatepost.config.master import Overrides
 from gatepost.config.parameters import Kind, Parameter, Support
+from gatepost.config.programs import program
 from gatepost.config.tables import missing_types, parameter_names
 from gatepost.config.values import split
 
 _CLASSES = "smtpd_restriction_classes"
-
-MISSING: Mapping[str, str] = {
-    "postscreen": "its line serves mail as smtpd would, at once and without a test; write smtpd to silence this",
-    "qmqpd": "nothing listens there; remove the line to silence this",
-    "spawn": "nothing starts the command; start it by other means and remove the line",
-}
-"""Daemons that a line asks for in vain, and what is so instead. (Postscreen's own servants dnsblog and tlsproxy are told by it.)"""
 
 CONSEQUENCES: Mapping[str, str] = {
     "smtpd_sasl_auth_enable": "AUTH is not offered: nobody can log in, and only mynetworks and client certificates can submit mail",
@@ -56,8 +50,8 @@ def missing(configuration: Configuration) -> Iterator[Fault]:
     """What is asked for and not there yet: daemons of master.cf, settings that change a parameter which nothing obeys, and tables
     of types that nobody can open."""
     for entry in configuration.services:
-        if entry.command in MISSING:
-            yield Fault(entry.file, entry.line, f"daemon {entry.command} is known but not implemented yet", MISSING[entry.command])
+        if in_vain := program(entry.program).in_vain:
+            yield Fault(entry.file, entry.line, f"daemon {entry.command} is known but not implemented yet", in_vain)
     for scope, row, line in _changed(configuration):
         if row.support is Support.NOT_YET:
             told = f"parameter {row.name} is known but not implemented yet"

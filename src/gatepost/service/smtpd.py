@@ -57,7 +57,7 @@ def open_service(house: "House", entry: ServiceEntry, tls: "ServerTls | TlsFailu
         lookups=_Lists(house, entry, tables, emit).lookups(),
         tls=tls if isinstance(tls, ServerTls) else None,
         tls_required=configuration.view(TlsServerSettings, overrides).requires_tls,
-        dialect=LMTP if entry.command == "lmtpd" else SMTP,
+        dialect=LMTP if entry.program == "lmtpd" else SMTP,
         stressed=configuration.view(SmtpdSettings, {**overrides, "stress": "yes"}),
         process_limit=process_limit or 1 << 30,
         limit=limit,

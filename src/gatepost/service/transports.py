@@ -1,16 +1,19 @@
-"""Delivery transports: which agent serves a master.cf service, and its limits. One row of `_BUILDERS` per delivery program.
+"""Delivery transports: which agent serves a master.cf service, and its limits. Which programs deliver, and who builds their agents,
+says the table of config/programs.py.
 
-What master.cf does not name but Postfix's own master.cf does (smtp, relay, lmtp, local, virtual, error, retry, discard) is
-there all the same, so that a master.cf with only an smtpd line is a whole mail system.
+What master.cf does not name but Postfix's own master.cf does (BUILT_IN: smtp, relay, local and so on) is there all the same, so
+that a master.cf with only an smtpd line is a whole mail system.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from msgspec import convert
 
 from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry, parse_master
+from gatepost.config.programs import BUILT_IN, Program, program
 from gatepost.deliver.discard import DiscardAgent
 from gatepost.deliver.error import ErrorAgent
 from gatepost.deliver.status_filter import FilteredAgent
@@ -18,26 +21,15 @@ from gatepost.deliver.virtual import VirtualAgent, VirtualSettings
 from gatepost.mail.delivery import Agent
 from gatepost.mail.outcome import Class
 from gatepost.queue.settings import TransportLimits
-from gatepost.service.local import local_agent
-from gatepost.service.pipe import pipe_agent
-from gatepost.service.smtp_client import smtp_agent
 
 if TYPE_CHECKING:
     from gatepost.service.house import House
 
 _BUILT_IN = parse_master(
-    """\
-smtp      unix  -  -  n  -  -  smtp
-relay     unix  -  -  n  -  -  smtp
-lmtp      unix  -  -  n  -  -  lmtp
-local     unix  -  n  n  -  -  local
-virtual   unix  -  n  n  -  -  virtual
-error     unix  -  -  n  -  -  error
-retry     unix  -  -  n  -  -  error
-discard   unix  -  -  n  -  -  discard
-""",
-    "(built-in master.cf)",
+    "".join(f"{service} unix - - n - - {row.name}\n" for service, row in BUILT_IN.items()), "(built-in master.cf)"
 ).services
+
+AgentBuilder = Callable[["House", ServiceEntry], Awaitable[Agent]]
 
 
 def delivering(configuration: Configuration) -> dict[str, ServiceEntry]:
@@ -46,33 +38,18 @@ def delivering(configuration: Configuration) -> dict[str, ServiceEntry]:
     return {entry.name: entry for entry in (*_BUILT_IN, *named)}
 
 
-async def _error(house: "House", entry: ServiceEntry) -> Agent:
+async def error_agent(house: "House", entry: ServiceEntry) -> Agent:
     return ErrorAgent(Class.TEMPORARY if entry.name == "retry" else Class.PERMANENT, house.clock)
 
 
-async def _discard(house: "House", entry: ServiceEntry) -> Agent:
+async def discard_agent(house: "House", entry: ServiceEntry) -> Agent:
     return DiscardAgent(house.clock)
 
 
-async def _virtual(house: "House", entry: ServiceEntry) -> Agent:
+async def virtual_agent(house: "House", entry: ServiceEntry) -> Agent:
     view = house.configuration.view(VirtualSettings, entry.overrides)
     emit = house.emitter(entry)
     return VirtualAgent(view, house.tables("virtual", emit), house.agent, house.clock, emit)
-
-
-_BUILDERS: dict[str, Callable[["House", ServiceEntry], Awaitable[Agent]]] = {
-    "smtp": smtp_agent,
-    "lmtp": smtp_agent,
-    "local": local_agent,
-    "pipe": pipe_agent,
-    "virtual": _virtual,
-    "error": _error,
-    "discard": _discard,
-}
-
-
-_FILTERED = frozenset(("smtp", "lmtp", "local", "pipe", "virtual"))
-"""Programs that have a delivery status filter."""
 
 
 def transport_limits(
@@ -82,6 +59,14 @@ def transport_limits(
     suffixes = [name for name in TransportLimits.__struct_fields__ if name != "process_limit"]
     limits = {suffix: configuration.transport(transport, suffix, overrides) for suffix in suffixes}
     return convert({**limits, "process_limit": process_limit}, TransportLimits)
+
+
+def _builder(row: Program) -> AgentBuilder:
+    """Who builds the agents of a program. Raises LookupError where it delivers nothing."""
+    if not row.transport:
+        raise LookupError(f"{row.name} delivers nothing")
+    build: AgentBuilder = resolve_name(row.builder)
+    return build
 
 
 class Transports:
@@ -98,12 +83,13 @@ class Transports:
         agent = self._agents.get(transport)
         if agent is None:
             entry = self._entries[transport]
-            agent = self._agents[transport] = self._filtered(await _BUILDERS[entry.command](self._house, entry), entry)
+            build = _builder(program(entry.program))
+            agent = self._agents[transport] = self._filtered(await build(self._house, entry), entry)
         return agent
 
     def _filtered(self, agent: Agent, entry: ServiceEntry) -> Agent:
         """The agent, with a delivery status filter where one is configured for its program."""
-        if entry.command not in _FILTERED:
+        if not program(entry.program).status_filter:
             return agent
         name, emit = f"{entry.command}_delivery_status_filter", self._house.emitter(entry)
         maps = self._house.tables(entry.command, emit).maps(self._house.configuration.value(name, entry.overrides), name)

@@ -12,11 +12,11 @@ from gatepost.config.doors import open_doors
 from gatepost.config.faults import Fault
 from gatepost.config.loading import load
 from gatepost.config.master import ServiceEntry
+from gatepost.config.programs import program
 from gatepost.config.values import split
 from gatepost.policy.compiler import Complaint
 from gatepost.policy.review import review
 from gatepost.policy.settings import PolicySettings
-from gatepost.service.master.listeners import LISTENING_PROGRAMS
 
 
 def load_to_serve(directory: Path) -> Configuration:
@@ -33,7 +33,7 @@ def unseen(configuration: Configuration) -> tuple[Fault, ...]:
     accepted = frozenset(split(configuration.value("gatepost_accept_missing")))
     found = [*open_doors(configuration)]
     for entry in configuration.services:
-        if entry.command in LISTENING_PROGRAMS:
+        if program(entry.program).listens:
             for one in complaints(configuration, entry):
                 found += [(one.unknown, placed(configuration, entry, one, one.remedy))] if one.unknown else []
     return tuple(dict.fromkeys(_with_choice(name, fault) for name, fault in found if name not in accepted))

@@ -12,13 +12,16 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from pkgutil import resolve_name
 from typing import Any
 
 import uvloop
 from msgspec import Struct
 
 from gatepost.config.configuration import Configuration, ConfigurationError
+from gatepost.config.master import ServiceEntry
+from gatepost.config.programs import program
 from gatepost.events.records import Note
 from gatepost.net.tls import ServerTls
 from gatepost.net.tls_parameters import TlsFailure
@@ -32,8 +35,9 @@ from gatepost.service.master.listeners import Listener
 from gatepost.service.master.watchdog import Heart, Pulse
 from gatepost.service.pickup import Pickup
 from gatepost.service.requeue import Requeue
-from gatepost.service.smtpd import open_service
 from gatepost.state.port import Counters
+
+ServiceBuilder = Callable[[House, ServiceEntry, ServerTls | TlsFailure | None, SessionLimit], SmtpdService]
 
 _LOG_LINGER = 0.005  # seconds that log lines wait for company
 _DRAIN = 6.0  # seconds for sessions to finish their transaction when we stop
@@ -160,10 +164,16 @@ async def _serve(house: House, inheritance: Inheritance) -> _Serving:
         entry = listener.entry
         service = serving.services.get(entry.key)
         if service is None:
-            service = serving.services[entry.key] = open_service(house, entry, inheritance.tls.get(entry.key), limit)
+            service = serving.services[entry.key] = _builder(entry)(house, entry, inheritance.tls.get(entry.key), limit)
         accept = loop.create_unix_server if listener.address.path else loop.create_server
         serving.servers.append(await accept(service.protocol, sock=listener.socket))
     return serving
+
+
+def _builder(entry: ServiceEntry) -> ServiceBuilder:
+    """Who puts together the service of a line on which clients are served (config/programs.py)."""
+    build: ServiceBuilder = resolve_name(program(entry.program).builder)
+    return build
 
 
 def _descriptors() -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import gatepost
 from gatepost.config.parameters import PARAMETERS, TRANSPORT_SUFFIXES, Parameter, Support
-from gatepost.config.transports import BUILT_IN
+from gatepost.config.programs import BUILT_IN
 from gatepost.deliver.smtp_settings import SmtpSettings, lmtp_name
 
 SOURCE = Path(gatepost.__file__).parent

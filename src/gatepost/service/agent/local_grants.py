@@ -178,7 +178,7 @@ class LocalGrant(Struct, frozen=True):
 
 def local_grants(configuration: Configuration, entry: ServiceEntry, tables: TableFiles, lists: Lists) -> Iterator[LocalGrant]:
     """The grant of a local service; none where default_privs is not somebody whom local(8) would work for."""
-    if entry.command != "local":
+    if entry.program != "local":
         return
     settings = configuration.view(LocalSettings, entry.overrides)
     default = user_named(settings.default_privs)

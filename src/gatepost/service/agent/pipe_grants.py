@@ -74,7 +74,7 @@ class PipeGrant(Struct, frozen=True):
 
 def pipe_grants(configuration: Configuration, entry: ServiceEntry) -> Iterator[PipeGrant]:
     """The grant of a pipe service; none where it cannot work, which is told where it is used (service/pipe.py)."""
-    if entry.command != "pipe":
+    if entry.program != "pipe":
         return
     try:
         attributes = pipe_attributes(entry.arguments)

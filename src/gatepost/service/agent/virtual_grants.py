@@ -61,7 +61,7 @@ class VirtualGrant(Struct, frozen=True):
 
 def virtual_grants(configuration: Configuration, entry: ServiceEntry, tables: TableFiles) -> Iterator[VirtualGrant]:
     """The grant of a virtual service; none without mailboxes, or where nothing says below what they lie."""
-    if entry.command != "virtual":
+    if entry.program != "virtual":
         return
     settings = configuration.view(VirtualSettings, entry.overrides)
     if settings.virtual_mailbox_maps and settings.virtual_mailbox_base:

@@ -7,13 +7,13 @@ from gatepost.config.check import check as faults_of_names
 from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.config.faults import Fault
 from gatepost.config.master import ServiceEntry
+from gatepost.config.programs import PROGRAMS, Arguments, program
 from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
 from gatepost.deliver.tls_policy import BadTlsPolicy, Level, default_level
 from gatepost.service.check.lists import check_lists
 from gatepost.service.check.patterns import check_patterns
 from gatepost.service.cleanup_line import cleanup_line
 from gatepost.service.master import directories
-from gatepost.service.master.listeners import LISTENING_PROGRAMS
 from gatepost.service.settings import MasterSettings
 from gatepost.service.unseen import complaints, placed
 from gatepost.service.walls.walls import WallSettings, missing
@@ -25,12 +25,12 @@ def check(configuration: Configuration) -> tuple[Fault, ...]:
     Of restrictions Postfix tells when a client comes to them, and refuses its mail then."""
     found = [*faults_of_names(configuration), *check_lists(configuration), *check_patterns(configuration)]
     for entry in configuration.services:
-        if entry.command in LISTENING_PROGRAMS:
+        if program(entry.program).listens:
             found += (placed(configuration, entry, one, one.remedy) for one in complaints(configuration, entry))
             found += _cleanup(configuration, entry)
-    for program in ("smtp", "lmtp"):
-        for overrides in (None, *(entry.overrides for entry in configuration.services if entry.command == program)):
-            found += _tls_level(configuration, program, overrides)
+    for client in (row.name for row in PROGRAMS.values() if row.arguments is Arguments.FLAGS):
+        for overrides in (None, *(entry.overrides for entry in configuration.services if entry.program == client)):
+            found += _tls_level(configuration, client, overrides)
     found += _directories(configuration)
     if configuration.view(WallSettings).worker_walls:
         found += (configuration.fault("worker_walls", text, "set worker_walls = no to run without") for text in missing())

@@ -20,6 +20,7 @@ from msgspec import Struct
 from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry
 from gatepost.config.ports import known_ports, port_number
+from gatepost.config.programs import program
 from gatepost.mail.ascii_text import elements
 from gatepost.queue.user_requests import FLUSH, SHOWQ
 from gatepost.service.master.directories import OWN, own_folder
@@ -30,9 +31,6 @@ _BACKLOG = 1024
 AGENT_SOCKET = Path(OWN) / "agent"
 """Below queue_directory."""
 _BIND_PATIENCE = 3.0  # seconds: a predecessor that was just killed may still hold the port
-
-# Programs that take connections from outside; other unix services of master.cf need no socket here (docs/services.md).
-LISTENING_PROGRAMS = frozenset({"smtpd", "postscreen", "lmtpd"})
 
 
 class BindFailure(Exception):
@@ -144,12 +142,12 @@ def wanted(configuration: Configuration) -> Iterator[tuple[ServiceEntry, Address
     settings = configuration.view(MasterSettings)
     ports = known_ports(settings.known_tcp_ports)
     for entry in configuration.services:
-        if entry.command not in LISTENING_PROGRAMS or is_disabled(entry, settings.master_service_disable):
+        if entry.type not in program(entry.program).listens or is_disabled(entry, settings.master_service_disable):
             continue
         if entry.type == "inet":
             for host in _hosts(entry, settings):
                 yield entry, Address(host=host, port=_port(entry, ports))
-        elif entry.type in ("unix", "pass"):
+        else:
             folder = "private" if entry.private else "public"
             yield entry, Address(path=str(Path(settings.queue_directory) / folder / entry.name))
 

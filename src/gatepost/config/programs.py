@@ -1,0 +1,195 @@
+"""The one table of the programs that a line of master.cf may name (master(5)): what each listens on, who builds it, what it takes.
+
+The check of a configuration, the supervisor's listeners, the transports, the parameters that a transport brings with it, command
+lines, warnings and docs/services.md all come out of the rows below. Programs of Postfix are those of 3.7; a new one is a row.
+"""
+
+import enum
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from gatepost.config.parameters.row import Support
+
+
+class Arguments(enum.Enum):
+    """What may follow the options of a program's line."""
+
+    NONE = "nothing"
+    FLAGS = "flags= (smtp(8))"
+    COMMAND = "attributes and a command (pipe(8), spawn(8))"
+
+
+class Chapter(enum.Enum):
+    """Where a program stands in docs/services.md."""
+
+    RECEIVING = "Receiving"
+    QUEUE = "Queue"
+    DELIVERING = "Delivering"
+    AROUND = "Around it"
+
+
+class Program(NamedTuple):
+    """One row.
+
+    name: as master.cf has it, without a directory.
+    chapter, work, line: for docs/services.md; where its work is done, and what of its line is honoured beyond the common.
+    support: DONE; NO_MEANING where nothing has to be started, because its work is done elsewhere; NOT_YET.
+    listens: the types of lines on which clients from outside are served.
+    builder: `module:function` of service/ that puts one line together: sessions where it listens, else an agent.
+    transport: whether tables may name its services as transports.
+    services: the names of services that are there without a line.
+    arguments: what may follow the options.
+    limits: whether a service brings the `NAME_destination_...` parameters into being (postconf(1)).
+    status_filter: whether `PROGRAM_delivery_status_filter` holds.
+    in_vain: what is so where a line asks for a program that is not there.
+    unseen: what would pass, where mail must not be served without it.
+    since: "" for a program of Postfix, else `gatepost`.
+    """
+
+    name: str
+    chapter: Chapter
+    work: str
+    line: str = "nothing"
+    support: Support = Support.DONE
+    listens: tuple[str, ...] = ()
+    builder: str = ""
+    transport: bool = False
+    services: tuple[str, ...] = ()
+    arguments: Arguments = Arguments.NONE
+    limits: bool = False
+    status_filter: bool = False
+    in_vain: str = ""
+    unseen: str = ""
+    since: str = ""
+
+
+_RECEIVING, _QUEUE, _DELIVERING, _AROUND = Chapter
+_NO_MEANING, _NOT_YET = Support.NO_MEANING, Support.NOT_YET
+_CLIENTS = ("inet", "unix", "pass")
+_SESSIONS = "gatepost.service.smtpd:open_service"
+_SMTP = "gatepost.service.smtp_client:smtp_agent"
+
+_ROWS = (
+    Program(
+        "smtpd", _RECEIVING, "`receive/`, put together by `service/smtpd.py`",
+        "`inet` and `unix`: listens; `-o`; `syslog_name`; maxproc: sessions in a worker from which on `stress` is set",
+        listens=_CLIENTS, builder=_SESSIONS,
+    ),
+    Program(
+        "lmtpd", _RECEIVING, "the same with LMTP's verbs (RFC 2033); our own, Postfix has none", "as smtpd",
+        listens=_CLIENTS, builder=_SESSIONS, since="gatepost",
+    ),
+    Program(
+        "postscreen", _RECEIVING,
+        "refused at start and reload ([not yet](differences.md#not-yet)), unless `gatepost_accept_missing` names it: then as smtpd,"
+        " and none of its tests is made", "as smtpd", _NOT_YET,
+        listens=_CLIENTS, builder=_SESSIONS,
+        in_vain="its line serves mail as smtpd would, at once and without a test; write smtpd to silence this",
+        unseen="its clients would reach smtpd without one of its tests",
+    ),
+    Program("dnsblog", _RECEIVING, "nowhere: postscreen's servant", support=_NO_MEANING),
+    Program("tlsproxy", _RECEIVING, "nowhere: postscreen's servant", support=_NO_MEANING),
+    Program(
+        "pickup", _RECEIVING, "`service/pickup.py`; one worker at a time, the one that holds the lock",
+        "nothing; there with or without a line",
+    ),
+    Program(
+        "cleanup", _RECEIVING, "`receive/cleanup.py`, in the session that receives",
+        "`-o`, `syslog_name`; which line holds for a service says its `cleanup_service_name`. Cleanup's parameters may also be set"
+        " at the smtpd line",
+    ),
+    Program(
+        "qmqpd", _RECEIVING, "nowhere", support=_NOT_YET,
+        in_vain="nothing listens there; remove the line to silence this",
+    ),
+    Program(
+        "anvil", _RECEIVING,
+        "`state/shared.py`, in each worker, over memory that all share (`state/client_table.py`); `service/master/anvil.py`, in the"
+        " supervisor",
+    ),
+    Program("verify", _RECEIVING, "nowhere yet", support=_NO_MEANING),
+    Program("proxymap", _RECEIVING, "`lookup/proxy.py`: the table is opened by the worker itself", support=_NO_MEANING),
+    Program(
+        "tlsmgr", _RECEIVING, "`net/tls.py`, `net/client_tls.py`: randomness and sessions are the TLS library's",
+        support=_NO_MEANING,
+    ),
+    Program(
+        "spawn", _RECEIVING, "nowhere: policy servers and the like are started by other means", support=_NOT_YET,
+        arguments=Arguments.COMMAND, in_vain="nothing starts the command; start it by other means and remove the line",
+    ),
+    Program("qmgr", _QUEUE, "`queue/scheduler.py`, in each worker for its partitions"),
+    Program("oqmgr", _QUEUE, "as qmgr"),
+    Program("nqmgr", _QUEUE, "as qmgr"),
+    Program("trivial-rewrite", _QUEUE, "`routing/rewrite.py`, `routing/resolve.py`: a function call"),
+    Program(
+        "bounce", _QUEUE,
+        "`queue/notices.py`, `queue/notice_message.py` (the services bounce, defer and trace); why mail waits is a column"
+        " of the store",
+    ),
+    Program(
+        "flush", _QUEUE,
+        "`queue/flushing.py`; ETRN in `receive/verbs.py`. Any site can be flushed: the store has an index by site",
+        "nothing; `fast_flush_domains` still says who may be asked for by ETRN",
+    ),
+    Program(
+        "showq", _QUEUE,
+        "`service/showq/showq.py`, a process of its own at `public/showq`, and at `public/flush` for flush(8), in Postfix's"
+        " protocols; root's tools read the store themselves", "nothing; there with or without a line",
+    ),
+    Program("scache", _QUEUE, "`deliver/pool.py`, in each worker", support=_NO_MEANING),
+    Program(
+        "smtp", _DELIVERING, "`deliver/smtp.py` and the files it names, put together by `service/smtp_client.py`",
+        "`flags=DORX`: `deliver/client_flags.py`",
+        builder=_SMTP, transport=True, services=("smtp", "relay"), arguments=Arguments.FLAGS, limits=True, status_filter=True,
+    ),
+    Program(
+        "lmtp", _DELIVERING, "the same, with `lmtp_*` parameters", "the same",
+        builder=_SMTP, transport=True, services=("lmtp",), arguments=Arguments.FLAGS, limits=True, status_filter=True,
+    ),
+    Program(
+        "local", _DELIVERING, "`deliver/local.py`, `local_expansion.py`, `local_mailbox.py`, by `service/local.py`", "",
+        builder="gatepost.service.local:local_agent", transport=True, services=("local",), limits=True, status_filter=True,
+    ),
+    Program(
+        "virtual", _DELIVERING, "`deliver/virtual.py`", "",
+        builder="gatepost.service.transports:virtual_agent", transport=True, services=("virtual",), limits=True, status_filter=True,
+    ),
+    Program(
+        "pipe", _DELIVERING, "`deliver/pipe.py`, by `service/pipe.py`; the command runs in the agent process",
+        "all attributes of pipe(8): `user=`, `argv=`, `flags=`, `directory=`, `chroot=`, `null_sender=`, `size=` ...",
+        builder="gatepost.service.pipe:pipe_agent", transport=True, arguments=Arguments.COMMAND, limits=True, status_filter=True,
+    ),
+    Program(
+        "error", _DELIVERING, "`deliver/error.py`; a service of the name `retry` makes it temporary", "",
+        builder="gatepost.service.transports:error_agent", transport=True, services=("error", "retry"), limits=True,
+    ),
+    Program(
+        "discard", _DELIVERING, "`deliver/discard.py`", "",
+        builder="gatepost.service.transports:discard_agent", transport=True, services=("discard",),
+    ),
+    Program(
+        "master", _AROUND,
+        "`service/master/supervisor.py`, `service/master/listeners.py`, `service/master/children.py`; its watchdog"
+        " `service/master/watchdog.py`, the pid file `service/master/pid_file.py`", "has none",
+    ),
+    Program(
+        "postlogd", _AROUND,
+        "`service/log.py`: each process writes to the log that the supervisor opened; no socket, no line needed",
+        support=_NO_MEANING,
+    ),
+)  # fmt: skip
+
+PROGRAMS: Mapping[str, Program] = {row.name: row for row in _ROWS}
+"""Name to row."""
+
+BUILT_IN: Mapping[str, Program] = {service: row for row in _ROWS for service in row.services}
+"""Service name to the program that serves it without a line."""
+
+
+UNKNOWN = Program("", Chapter.AROUND, "nowhere", support=Support.NOT_YET)
+"""The row of a program that nobody knows."""
+
+
+def program(name: str) -> Program:
+    """The row of a program (`ServiceEntry.program`), UNKNOWN where there is none."""
+    return PROGRAMS.get(name, UNKNOWN)
