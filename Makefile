@@ -15,7 +15,7 @@ test: $(VENV)/dev
 	scripts/test $(TESTS)
 
 unit: $(VENV)/dev
-	$(BIN)/python -m pytest -n auto tests/unit
+	scripts/test unit
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check src tests scripts bench
@@ -28,7 +28,7 @@ docs: $(VENV)/dev
 	$(BIN)/python scripts/services_page.py
 
 golden: $(VENV)/dev
-	$(BIN)/python -m tests.golden $(GOLDEN) $(OPTIONS)
+	GOLDEN='$(GOLDEN)' OPTIONS='$(OPTIONS)' scripts/test golden
 
 bench: $(VENV)/dev
 	scripts/bench $(BENCH)
