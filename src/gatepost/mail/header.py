@@ -112,16 +112,24 @@ def _tight(header: Header, colon: int | None) -> Header:
 
 
 def cut(header: Header, limit: int) -> Header:
-    """`header` with no more than Postfix keeps of it (header_size_limit): lines, or pieces of long ones, as long as those before
-    them have less than `limit` octets."""
-    kept, at, size = 0, 0, 0
-    raw = header.raw
-    while at < len(raw) and size < limit:
-        end = raw.find(b"\r\n", at, at + LINE_LIMIT + 2)
-        kept = end if end >= 0 else at + LINE_LIMIT
-        size += kept - at + (end >= 0)
-        at = kept + 2 * (end >= 0)
-    return Header(header.key, raw[:kept] + b"\r\n")
+    """`header` with no more than Postfix keeps of it (header_size_limit)."""
+    kept: list[bytes] = []
+    size = 0
+    for line in header.raw[:-2].split(b"\r\n"):
+        piece = line[: room(limit, size, folded=bool(kept))]
+        if not piece:
+            break
+        kept.append(piece)
+        size += len(piece) + 1
+    return Header(header.key, b"\r\n".join(kept) + b"\r\n")
+
+
+def room(limit: int, size: int, *, folded: bool) -> int:
+    """How many octets more are kept of a header, as seen at Postfix's cleanup: `limit` in all (header_size_limit), and none of a
+    folded line once nine tenths are there. `size`: what is kept so far, a line end counting as one octet."""
+    if folded and size - 1 >= limit * 9 // 10:
+        return 0
+    return max(limit - size, 0)
 
 
 _BLANK = frozenset((b" ", b"\t"))
