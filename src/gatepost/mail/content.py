@@ -118,8 +118,3 @@ def prepended(head: bytes, content: Content) -> Content:
             return SplicedContent(head, content)
         case SplicedContent():
             return content.below(head)
-
-
-def line_feeds_only(content_size: int, lines: int) -> int:
-    """The size that Postfix logs and lists: every line end counted as one octet."""
-    return content_size - lines

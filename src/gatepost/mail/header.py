@@ -112,24 +112,17 @@ def _tight(header: Header, colon: int | None) -> Header:
 
 
 def cut(header: Header, limit: int) -> Header:
-    """`header` with no more than Postfix keeps of it (header_size_limit)."""
-    kept: list[bytes] = []
-    size = 0
-    for line in header.raw[:-2].split(b"\r\n"):
-        piece = line[: room(limit, size, folded=bool(kept))]
-        if not piece:
+    """`header` with no more than Postfix's cleanup keeps of it (header_size_limit): `limit` octets, line ends counting as one, and
+    none of a folded line once nine tenths are there."""
+    first, *folded = header.raw[:-2].split(b"\r\n")
+    kept = [first[:limit]]
+    size = len(kept[0])
+    for line in folded:
+        if size >= limit * 9 // 10:
             break
-        kept.append(piece)
-        size += len(piece) + 1
+        kept.append(line[: limit - size - 1])
+        size += len(kept[-1]) + 1
     return Header(header.key, b"\r\n".join(kept) + b"\r\n")
-
-
-def room(limit: int, size: int, *, folded: bool) -> int:
-    """How many octets more are kept of a header, as seen at Postfix's cleanup: `limit` in all (header_size_limit), and none of a
-    folded line once nine tenths are there. `size`: what is kept so far, a line end counting as one octet."""
-    if folded and size - 1 >= limit * 9 // 10:
-        return 0
-    return max(limit - size, 0)
 
 
 _BLANK = frozenset((b" ", b"\t"))

@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gatepost.mail.content_type import content_type, transfer_encoding
-from gatepost.mail.header import LINE_LIMIT, key, room
+from gatepost.mail.header import LINE_LIMIT, key
 
 
 class Place(enum.Enum):
@@ -208,13 +208,9 @@ class Walk:
         return following
 
     def _hold(self, text: bytes) -> None:
-        folded = text[:1] == b"\n"
-        left = room(self._limits.header, self._size + folded, folded=folded)
-        if left:
-            self._held.append(text[: left + folded])
-            self._size += len(self._held[-1])
-        else:
-            self._size = self._limits.header  # nor anything more of this line
+        if self._size < self._limits.header:
+            self._held.append(text)
+            self._size += len(text)
 
     def _flush(self, place: Place) -> Iterator[Found]:
         if self._held:

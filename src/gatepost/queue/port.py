@@ -34,7 +34,8 @@ class Status(enum.IntEnum):
 
 
 class NewMessage(Struct, frozen=True):
-    """A message to be queued: `size` is what Postfix logs (line ends counted as one octet). `expanded`: recipients that became
+    """A message to be queued: `size`: octets, as Postfix logs and lists them: its records cost two for
+    a line, as CRLF does. `expanded`: recipients that became
     others through an alias and whose sender is to be told of that success (RFC 3461 §5.2.7.3)."""
 
     id: QueueId

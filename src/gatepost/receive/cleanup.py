@@ -19,7 +19,7 @@ from gatepost.lookup import pattern_time
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Tables
 from gatepost.mail import header
-from gatepost.mail.content import Content, MemoryContent, line_feeds_only
+from gatepost.mail.content import Content, MemoryContent
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import Class, Outcome, sent
 from gatepost.mail.queue_id import QueueId
@@ -182,7 +182,7 @@ class Intake:
             await recipients.add(recipient)
             if turns.over():
                 await turns.rest()
-        headers, content, lines = await self._content(effects, envelope, sender)
+        headers, content = await self._content(effects, envelope, sender)
         if refusal := headers.refusal or effects.refusal:
             returned = self._returned(envelope, sender, recipients, content)
             return Cleaned(outcome=_refusal(refusal), returned=returned)
@@ -191,18 +191,17 @@ class Intake:
         await recipients.always_bcc(effects.bcc)
         if not recipients.final:
             return Cleaned(outcome=NO_RECIPIENTS)
-        size = line_feeds_only(content.size, lines)
-        if 0 < self._cleanup.settings.message_size_limit < size:
+        if 0 < self._cleanup.settings.message_size_limit < content.size:
             refused = self._refused(TOO_BIG, "queue file size limit exceeded")
             self._close_failed()
             return refused
         final = _envelope(envelope, sender, tuple(recipients.final), effects, eight_bit=headers.eight_bit)
         if self._origin_service in self._cleanup.detects_utf8 and is_needed(sender, final.recipients, _head(content)):
             final = structs.replace(final, smtputf8=True)
-        return Cleaned(NewMessage(self._queue_id, final, content, size, tuple(recipients.expanded)))
+        return Cleaned(NewMessage(self._queue_id, final, content, content.size, tuple(recipients.expanded)))
 
-    async def _content(self, effects: Effects, envelope: Envelope, sender: str) -> tuple[Headers, Content, int]:
-        """The headers as gone through, the content to queue, and how many lines it has."""
+    async def _content(self, effects: Effects, envelope: Envelope, sender: str) -> tuple[Headers, Content]:
+        """The headers as gone through, and the content to queue."""
         cleanup, staging = self._cleanup, self._staging
         rules = cleanup.rules
         section = await _section(staging.head)
@@ -219,10 +218,9 @@ class Intake:
         if follows and follows != b"\r\n":
             kept.append(b"\r\n")  # a body that begins without an empty line gets one
         head = b"".join(kept)
-        lines = staging.lines - staging.head.count(b"\r\n", 0, section.end) + head.count(b"\r\n")
         if checks is not None and (effects.checking or rules.walks_strictly) and not headers.ended:
-            rest, lines = await self._walk(BodyWalk(rules, checks, section.headers), rest, head.count(b"\r\n"))
-        return headers, staging.content(head, rest), lines
+            rest = await self._walk(BodyWalk(rules, checks, section.headers), rest)
+        return headers, staging.content(head, rest)
 
     def _returned(self, envelope: Envelope, sender: str, recipients: Recipients, content: Content) -> NewMessage | None:
         """What goes back to the sender of a refused message, if anything."""
@@ -232,14 +230,13 @@ class Intake:
         final = structs.replace(envelope, sender=sender, recipients=tuple(recipients.final), ret="HDRS")
         return NewMessage(self._queue_id, final, MemoryContent(head), content.size)
 
-    async def _walk(self, walk: BodyWalk, rest: bytes, lines: int) -> tuple[bytes, int]:
-        """The body after its checks: (what is in memory of it, count of all lines)."""
+    async def _walk(self, walk: BodyWalk, rest: bytes) -> bytes:
+        """What is in memory of the body after its checks."""
         with self._staging.body_rewriter() as write:
             for chunk in self._staging.body(rest):
-                lines += _put(write, await walk.feed(chunk))
-            last = await walk.finish()
-            lines += _put(write, last)
-        return self._staging.rewritten(), lines
+                write(b"".join(await walk.feed(chunk)))
+            write(b"".join(await walk.finish()))
+        return self._staging.rewritten()
 
     def _refused(self, outcome: Outcome, text: str) -> Cleaned:
         self._cleanup.emit(Note("cleanup", text, "warning", self._story.queue_id))
@@ -262,13 +259,6 @@ async def _section(head: bytes) -> header.Section:
     if len(head) <= _LONG or head.find(b"\r\n\r\n", 0, _LONG) >= 0:
         return header.split(head)
     return await asyncio.to_thread(header.split, head)
-
-
-def _put(write: Callable[[bytes], object], pieces: list[bytes]) -> int:
-    """Write them; how many lines end in them."""
-    data = b"".join(pieces)
-    write(data)
-    return data.count(b"\r\n")
 
 
 def _refusal(text: str) -> Outcome:

@@ -33,13 +33,11 @@ class Staging:
     ) -> None:
         self._new_path = path
         self._replace_stray = replace_stray and not in_lines
-        self._line_end = b"\n" if in_lines else b"\r\n"  # one octet is counted three times as fast
         self._strip = strip
         self._reject = reject
         self.rejected = False
         self.headers_too_long = False
         self.size = 0
-        self.lines = 0
         self.head = b""
         self.body_begins = b""
         self._chunks: list[bytes] = []
@@ -61,14 +59,12 @@ class Staging:
             self._add(chunk)
 
     def _add(self, chunk: bytes) -> None:
-        ends = chunk.count(self._line_end)
-        if self._replace_stray and not (ends == chunk.count(b"\n") == chunk.count(b"\r")):
+        if self._replace_stray and not (chunk.count(b"\r\n") == chunk.count(b"\n") == chunk.count(b"\r")):
             chunk = _STRAY.sub(b" ", chunk)
         if self._reject and any(octet in chunk for octet in self._reject):
             self.rejected = True
         if self._strip:
             chunk = chunk.translate(None, self._strip)
-        self.lines += ends
         self.size += len(chunk)
         if self._file is not None:
             self._file.write(chunk)

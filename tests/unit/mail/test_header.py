@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from gatepost.mail import header
 from gatepost.mail.header import LINE_LIMIT, Header, cut, is_header, key, split
-from gatepost.mail.mime import HeaderFound, Limits, Place, Walk
 
 
 def test_splits_at_continuations_and_empty_line() -> None:
@@ -86,8 +85,6 @@ def test_a_long_header_is_cut_where_postfix_cuts_it(limit: int, first: int, fold
     lines = [b"s: " + b"x" * (first - 3), b" " + b"y" * 500]
     kept = [lines[0][:limit], *([lines[1][:folded]] if folded else [])]
     assert cut(Header("s", b"\r\n".join(lines) + b"\r\n"), limit).raw == b"\r\n".join(kept) + b"\r\n"
-    walk = Walk(Limits(header=limit))
-    assert next(iter(walk.feed(b"\r\n".join([*lines, b"", b""])))) == HeaderFound(Place.PRIMARY, "s", b"\n".join(kept))
 
 
 def test_a_header_within_the_limit_is_left_alone() -> None:
