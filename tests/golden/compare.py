@@ -17,6 +17,7 @@ _RULES = (
     (re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?! \d{4})"), "{TIME}"),
     (re.compile(r"\b(SIZE|size)=\d+"), r"\1={N}"),
     (re.compile(r'"(arrival_time|message_size)": \d+'), r'"\1": {N}'),
+    (re.compile(r"\bmessage size \d+ exceeds"), "message size {N} exceeds"),
     (re.compile(r"\bdelay=[\d.]+, delays=[\d./]+"), "delay={D}, delays={D}"),
     (re.compile(r"(postfix[^ \[]*)\[\d+\]"), r"\1[{PID}]"),
 )
@@ -34,6 +35,7 @@ def wanted(text: str) -> str:
     """A recorded text with the sizes put away that depend on the length of a queue id, and a number that was taken for one."""
     text = re.sub(r"(?<=space in mail queue: )\{Q\d+\}", "{VAR}", text)
     text = re.sub(r'"(arrival_time|message_size)": \d+', r'"\1": {N}', text)
+    text = re.sub(r"\bmessage size \d+ exceeds", "message size {N} exceeds", text)
     return re.sub(r"\b(SIZE|size)=\d+", r"\1={N}", text)
 
 

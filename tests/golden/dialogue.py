@@ -113,7 +113,7 @@ def payload(send):
         if 'bytes_b64' in send:
             return base64.b64decode(send['bytes_b64'])
         return (send['text'] * send.get('times', 1)).encode('utf-8')
-    return send.encode('utf-8')
+    return send.replace('PORT={VAR}', 'PORT=25').encode('utf-8')
 
 
 def count(recv):

@@ -160,7 +160,8 @@ def test_nothing_goes_in_the_clear_without_the_certificate_that_was_asked_for() 
     wrapped = "127.0.0.1:{second} inet n - n - - smtpd\n  -o smtpd_tls_wrappermode=yes\n"
     with System(main, "127.0.0.1:{port} inet n - n - - smtpd\n" + wrapped) as closed:
         with closed.client() as client:
-            assert "STARTTLS" not in client.say("EHLO client.example.com")[1]
+            assert "STARTTLS" in client.say("EHLO client.example.com")[1]
+            assert client.say("STARTTLS") == (454, "4.7.0 TLS not available due to local problem")
             assert client.say("MAIL FROM:<a@example.com>")[0] == 530
         with closed.client(closed.second) as client:
             assert client.greeting[0] == 0

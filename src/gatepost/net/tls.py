@@ -13,7 +13,7 @@ from gatepost.net import client_certificates, handshake, openssl
 from gatepost.net.server_names import ServerNames
 from gatepost.net.ticket_callback import use_tickets
 from gatepost.net.tickets import TicketKeys, Tickets
-from gatepost.net.tls_parameters import TlsFailure, TlsSettings, identify, loaded, restrict
+from gatepost.net.tls_parameters import NoCertificates, TlsFailure, TlsSettings, identify, loaded, restrict
 
 if TYPE_CHECKING:
     import ssl
@@ -60,6 +60,11 @@ class TlsServerSettings(TlsSettings, frozen=True, kw_only=True):
         """Whether clients may use TLS."""
         return self.level not in ("", "none")
 
+    def identified(self, *, anonymous: bool) -> bool:
+        """Whether there is a certificate to show; with `anonymous`, `none` for a file says that there shall be none."""
+        files = {self.smtpd_tls_chain_files, self.smtpd_tls_cert_file, self.smtpd_tls_eccert_file} - {""}
+        return bool(files if anonymous else files - {"none"})
+
     @property
     def requires_tls(self) -> bool:
         """Whether clients may say nothing of importance in the clear; more than that no level of the server can ask."""
@@ -83,9 +88,9 @@ _LEVELS: Final = frozenset(("", "none", "may", "encrypt"))
 
 class ServerTls:
     """A compiled TLS configuration. `required`: the security level is `encrypt`. `warnings`: what to log of the parameters.
-    `asks`: clients are asked for a certificate."""
+    `asks`: clients are asked for a certificate; `insists`: who shows none is sent away after the handshake."""
 
-    __slots__ = ("_authorities", "_digest", "asks", "context", "required", "warnings")
+    __slots__ = ("_authorities", "_digest", "asks", "context", "insists", "required", "warnings")
 
     def __init__(
         self,
@@ -99,8 +104,8 @@ class ServerTls:
         which all workers share. Raises TlsFailure."""
         self.required = settings.requires_tls or wrapper
         self._digest = settings.smtpd_tls_fingerprint_digest or "md5"
-        insists = settings.smtpd_tls_req_ccert and self.required
-        self.asks = settings.smtpd_tls_ask_ccert or insists
+        self.insists = settings.smtpd_tls_req_ccert and self.required
+        self.asks = settings.smtpd_tls_ask_ccert or self.insists
         self.warnings: tuple[str, ...] = ()
         if settings.smtpd_tls_req_ccert and not self.required:
             self.warnings += ("Can't require client certs unless TLS is required",)
@@ -109,14 +114,14 @@ class ServerTls:
         self.context = _context(settings, required=self.required, asks=self.asks)
         lifetime = settings.smtpd_tls_session_cache_timeout
         if tickets is not None and lifetime > 0:
-            demand = "require" if insists else "ask" if self.asks else "none"
+            demand = "require" if self.insists else "ask" if self.asks else "none"
             keys = TicketKeys(tickets, f"{demand} {_judgement(settings) if self.asks else ''}", max(lifetime, _SHORTEST))
             if not use_tickets(self.context, keys):
                 self.warnings += (f"each worker keeps session ticket keys of its own: {openssl.why_not() or 'OpenSSL is too old'}",)
         if names is not None:
             self.context.sni_callback = names.choose
         self._authorities = _authorities(settings.smtpd_tls_CAfile) if self.asks else []
-        if self.asks and not insists and not client_certificates.ask_without_insisting(self.context):
+        if self.asks and not self.insists and not client_certificates.ask_without_insisting(self.context):
             self.warnings += ("smtpd_tls_ask_ccert: this Python can take only client certificates that verify",)
 
     def describe(self, connected: Any) -> TlsFacts:
@@ -133,6 +138,8 @@ def _context(settings: TlsServerSettings, *, required: bool, asks: bool) -> "ssl
     import ssl
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if not settings.identified(anonymous=not asks):
+        raise NoCertificates
     identify(
         context,
         settings.smtpd_tls_chain_files,
@@ -161,7 +168,7 @@ def _context(settings: TlsServerSettings, *, required: bool, asks: bool) -> "ssl
         loaded(lambda: context.load_verify_locations(file or None, path or None), file or path)
     openssl.limit_depth(context, settings.smtpd_tls_ccert_verifydepth)
     if settings.smtpd_tls_req_ccert and required:
-        context.verify_mode = ssl.CERT_REQUIRED
+        context.verify_mode = ssl.CERT_OPTIONAL  # what is shown must verify; whoever shows none is told so, after the handshake
     return context
 
 

@@ -23,6 +23,13 @@ class TlsFailure(Exception):
     """Certificates or parameters that cannot be used; the text names file or parameter."""
 
 
+class NoCertificates(TlsFailure):
+    """There is no certificate to show, and nobody said `none`; the text is the whole of Postfix's log line."""
+
+    def __init__(self) -> None:
+        super().__init__("No server certs available. TLS won't be enabled")
+
+
 class TlsSettings(Struct, frozen=True, kw_only=True):
     """What both roles share: the meaning of cipher grades, and OpenSSL's options."""
 

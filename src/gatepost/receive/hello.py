@@ -10,7 +10,7 @@ from gatepost.policy.port import Stage
 from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.grammar import printable, words
 from gatepost.proto.smtp.server import CommandLine
-from gatepost.receive.answer import Answer, refused, rejected
+from gatepost.receive.answer import Answer, Tally, refused, rejected
 from gatepost.receive.connection import Gone
 from gatepost.receive.session_state import SessionState
 from gatepost.receive.transaction import END, GoBy
@@ -86,7 +86,8 @@ def _before_authorised(state: SessionState) -> Iterator[tuple[bool, str]]:
     yield True, f"SIZE {settings.message_size_limit}" if settings.message_size_limit else "SIZE"
     yield not settings.disable_vrfy_command and "VRFY" in verbs, "VRFY"
     yield "ETRN" in verbs, "ETRN"
-    yield state.ports.tls is not None and not state.facts.tls_protocol, "STARTTLS"
+    offered = state.ports.tls is not None or state.ports.tls_unavailable
+    yield offered and not state.facts.tls_protocol, "STARTTLS"
 
 
 async def _authorised(state: SessionState) -> list[tuple[bool, str]]:
@@ -127,23 +128,27 @@ async def starttls(state: SessionState, command: CommandLine) -> Answer:
         return refused(say.STARTTLS_SYNTAX)
     if state.facts.tls_protocol:
         return refused(say.TLS_ACTIVE)
-    if state.ports.tls is None or "STARTTLS" in state.ehlo_discard:
+    offered = state.ports.tls is not None or state.ports.tls_unavailable
+    if not offered or "STARTTLS" in state.ehlo_discard:
         return refused(say.NOT_IMPLEMENTED)
+    if state.ports.tls_unavailable:
+        return Answer(say.TLS_UNAVAILABLE, Tally.ERROR, "software")
     if not await state.within_rate(Rate.TLS_SESSION):
         return refused(say.too_many_tls_sessions(state.facts.client_address))
     return Answer(say.START_TLS, then=partial(_begin_anew, state))
 
 
 async def _begin_anew(state: SessionState) -> Answer:
-    await secure(state)
+    if (refusal := await secure(state)) is not None:
+        return refusal
     state.facts.helo_name = None
     state.facts.unauth_pipelining = False
     return Answer(effect=END)
 
 
-async def secure(state: SessionState, *, at_once: bool = False) -> None:
-    """The TLS handshake, with which the client began where it is `at_once` (smtpd_tls_wrappermode). Raises Gone where it fails:
-    there is nothing left to talk over."""
+async def secure(state: SessionState, *, at_once: bool = False) -> Answer | None:
+    """The TLS handshake, with which the client began where it is `at_once` (smtpd_tls_wrappermode); what a client hears that shows
+    no certificate where it must. Raises Gone where the handshake fails: there is nothing left to talk over."""
     tls, facts = state.ports.tls, state.facts
     assert tls is not None
     try:
@@ -160,3 +165,7 @@ async def secure(state: SessionState, *, at_once: bool = False) -> None:
     if state.settings.smtpd_tls_loglevel:
         trust = "Trusted" if told.trusted else "Untrusted" if told.fingerprint else "Anonymous"
         state.note(f"{trust} TLS connection established from {facts.client}: {told}")
+    if tls.insists and not told.fingerprint:
+        state.note(f"NOQUEUE: abort: TLS from {facts.client}: No client certificate presented")
+        return Answer(say.no_client_certificate(state.settings.myhostname))
+    return None

@@ -41,9 +41,11 @@ async def open_session(state: SessionState) -> Answer:
     if settings.smtpd_tls_wrappermode:
         if state.ports.tls is None:
             client, service = state.facts.client, state.ports.name
-            state.note(f"Wrapper-mode request dropped from {client} for service {service}. TLS is not available", "warning")
+            dropped = f"Wrapper-mode request dropped from {client} for service {service}. TLS context initialization failed."
+            state.note(f"{dropped} For details see earlier warnings in your logs.", "warning")
             return _HANG_UP
-        await secure(state, at_once=True)
+        if (untrusted := await secure(state, at_once=True)) is not None:
+            return untrusted
     state.line_ends = await _line_ends(state)
     return await greet(state)
 

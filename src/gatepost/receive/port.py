@@ -152,6 +152,7 @@ class SmtpdPorts(Struct, frozen=True):
     - `dialect`: SMTP or LMTP.
     - `enqueue`: returns once the message is durable, raises QueueUnavailable otherwise.
     - `clock`: seconds since 1970.
+    - `tls`: None where it is not offered, or `tls_unavailable`: it should be, and cannot.
     - `requires_tls`: smtpd_tls_security_level is `encrypt`.
     - `rate_limits`: by what is counted; none, or 0: no limit.
     - `next_instance`: a fresh `instance` attribute (SMTPD_POLICY_README), the same for all requests about one message.
@@ -170,6 +171,7 @@ class SmtpdPorts(Struct, frozen=True):
     clock: Callable[[], float]
     lookups: Lookups
     tls: ServerTls | None
+    tls_unavailable: bool
     requires_tls: bool
     rate_limits: Mapping[Rate, int]
     mail_date: MailDates

@@ -29,6 +29,7 @@ class SmtpdService:
 
     - `name`: the service name as logged (`smtp`, `2525`).
     - `enqueue`: returns once the message is durable and raises QueueUnavailable otherwise.
+    - `tls_unavailable`: TLS should be offered, but its certificates or parameters cannot be used.
     - `tls_required`: smtpd_tls_security_level is `encrypt`.
     - `dialect`: SMTP or LMTP.
     - `stressed`: settings for sessions that begin while `process_limit` or more are open (`stress`; STRESS_README).
@@ -50,6 +51,7 @@ class SmtpdService:
         clock: Callable[[], float],
         lookups: Lookups | None = None,
         tls: ServerTls | None = None,
+        tls_unavailable: bool = False,
         tls_required: bool = False,
         dialect: ServerDialect = SMTP,
         stressed: SmtpdSettings | None = None,
@@ -71,6 +73,7 @@ class SmtpdService:
             clock=clock,
             lookups=lookups,
             tls=tls,
+            tls_unavailable=tls_unavailable,
             requires_tls=tls_required,
             rate_limits=_rate_limits(settings),
             mail_date=MailDates(),

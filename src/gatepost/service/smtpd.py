@@ -13,7 +13,7 @@ from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Tables
 from gatepost.net.tickets import Secret, Tickets
 from gatepost.net.tls import ServerTls, TlsServerSettings
-from gatepost.net.tls_parameters import TlsFailure
+from gatepost.net.tls_parameters import NoCertificates, TlsFailure
 from gatepost.proto.smtp.commands import LMTP, SMTP
 from gatepost.receive.port import Lookups, WordList, no_word
 from gatepost.receive.session_limit import SessionLimit
@@ -39,7 +39,8 @@ def open_service(house: "House", entry: ServiceEntry, tls: "ServerTls | TlsFailu
     tables = house.tables("smtpd", emit)
     process_limit = house.settings.default_process_limit if entry.process_limit is None else entry.process_limit
     if isinstance(tls, TlsFailure):
-        emit(Note("smtpd", f"{tls}: TLS is disabled for {entry.name}", "warning"))
+        told = str(tls) if isinstance(tls, NoCertificates) else f"{tls}: TLS is disabled for {entry.name}"
+        emit(Note("smtpd", told, "warning"))
     elif tls is not None:
         for warning in tls.warnings:
             emit(Note("smtpd", warning, "warning"))
@@ -56,6 +57,7 @@ def open_service(house: "House", entry: ServiceEntry, tls: "ServerTls | TlsFailu
         clock=house.clock,
         lookups=_Lists(house, entry, tables, emit).lookups(),
         tls=tls if isinstance(tls, ServerTls) else None,
+        tls_unavailable=isinstance(tls, TlsFailure),
         tls_required=configuration.view(TlsServerSettings, overrides).requires_tls,
         dialect=LMTP if entry.program == "lmtpd" else SMTP,
         stressed=configuration.view(SmtpdSettings, {**overrides, "stress": "yes"}),

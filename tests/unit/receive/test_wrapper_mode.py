@@ -41,13 +41,11 @@ class SlowResolver(FakeResolver):
         return await super().ptr(address)
 
 
-def _service(certificate: Certificate, resolver: Any, header: str, **parameters: Any) -> Stage_:
-    tls = ServerTls(
-        default(
-            TlsServerSettings, smtpd_tls_security_level="encrypt", smtpd_tls_chain_files=f"{certificate.key}, {certificate.chain}"
-        ),
-        wrapper=True,
-    )
+def _service(certificate: Certificate, resolver: Any, header: str, *, demands: bool = False, **parameters: Any) -> Stage_:
+    """`demands`: a client has to show a certificate."""
+    chain = f"{certificate.key}, {certificate.chain}"
+    required = {"smtpd_tls_security_level": "encrypt", "smtpd_tls_chain_files": chain, "smtpd_tls_req_ccert": demands}
+    tls = ServerTls(default(TlsServerSettings, **required), wrapper=True)
     proxied = {"smtpd_upstream_proxy_protocol": "haproxy"} if HEADERS[header] else {}
     return stage({"smtpd_tls_wrappermode": True, **proxied, **parameters}, resolver=resolver, tls=tls)
 
@@ -131,6 +129,22 @@ def test_what_comes_before_the_name_is_known_begins_the_handshake(
         assert b"STARTTLS" not in hello
         assert farewell.startswith(b"221")
         assert service.log[0] == "connect from client2.client.test[127.0.0.2]"
+
+    _run(loop, scene)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_who_shows_no_certificate_where_it_is_demanded_is_told_so(certificate: Certificate, loop: str) -> None:
+    """As Postfix: after the handshake, and nothing else is heard."""
+
+    async def scene() -> None:
+        resolver = FakeResolver()
+        service = _service(certificate, resolver, "no header", demands=True)
+        client = await _connected(service, _LONG)
+        told = b"421 4.7.1 mail.example.test Error: No client certificate presented\r\n"
+        assert await client.talk() == [told, b"", b""]
+        abort = "NOQUEUE: abort: TLS from client2.client.test[127.0.0.2]: No client certificate presented"
+        await turns(lambda: abort in service.log)
 
     _run(loop, scene)
 

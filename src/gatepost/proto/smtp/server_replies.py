@@ -44,6 +44,10 @@ def shutting_down(host: str) -> Reply:
     return Reply(421, "4.3.2", f"{host} Error: server is shutting down")
 
 
+def no_client_certificate(host: str) -> Reply:
+    return Reply(421, "4.7.1", f"{host} Error: No client certificate presented")
+
+
 def no_proxy_header(host: str) -> Reply:
     return Reply(421, "4.3.2", f"{host} Server local error")
 
@@ -84,6 +88,7 @@ STARTTLS_SYNTAX: Final = Reply(501, "5.5.4", "Syntax: STARTTLS")
 TLS_ACTIVE: Final = Reply(554, "5.5.1", "Error: TLS already active")
 NOT_IMPLEMENTED: Final = Reply(502, "5.5.1", "Error: command not implemented")
 START_TLS: Final = Reply(220, "2.0.0", "Ready to start TLS")
+TLS_UNAVAILABLE: Final = Reply(454, "4.7.0", "TLS not available due to local problem")
 NO_AUTH: Final = Reply(503, "5.5.1", "Error: authentication not enabled")
 
 
