@@ -18,7 +18,7 @@ _FAULTY = """\
 import asyncio, os, pathlib, sys, threading
 import gatepost.queue.partitions as partitions, gatepost.queue.scheduler as scheduler
 import gatepost.service.agent.agent as agent, gatepost.service.pickup as pickup, gatepost.service.worker as worker
-import gatepost.receive.smtpd as smtpd, gatepost.service.showq.user_desk as user_desk
+import gatepost.receive.verbs as verbs, gatepost.service.showq.user_desk as user_desk
 import gatepost.service.master.supervisor as supervisor
 from gatepost.cli import main
 
@@ -47,7 +47,7 @@ partitions.Partitions.release = faulty("care", partitions.Partitions.release)
 pickup.maildrop.waiting = faulty("pickup", pickup.maildrop.waiting)
 scheduler.Scheduler._replenish = faulty("scheduler", scheduler.Scheduler._replenish)
 scheduler.Scheduler._wanted = faulty("route", scheduler.Scheduler._wanted)
-smtpd.HANDLERS["noop"] = faulty("session", smtpd.HANDLERS["noop"])
+verbs.HANDLERS["noop"] = faulty("session", verbs.HANDLERS["noop"])
 agent.write_letters = faulty("agent", agent.write_letters)
 user_desk.list_queue = faulty("showq", user_desk.list_queue)
 supervisor.Supervisor._reload = faulty("master", supervisor.Supervisor._reload)

@@ -220,7 +220,7 @@ class LocalExpansion:
     async def _address(self, delivery: LocalDelivery, at: Position, word: str) -> bool:
         """To an address, local or not."""
         route = await self._house.resolve(await self._house.rewrite(word))
-        if route.error:
+        if route.failure is not None:
             return delivery.report(at, bounced(f"bad recipient address syntax: {word}", "5.1.3"))
         address = spliced(route.recipient, at.unmatched) if at.unmatched else route.recipient
         at = replace(at, recipient=replace(at.recipient, address=address))

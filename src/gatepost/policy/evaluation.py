@@ -79,9 +79,6 @@ class Rule(Struct, frozen=True):
 
 Compile = Callable[[str], Sequence[Rule]]
 
-UNRESOLVED = "4.3.0 address resolver failure"
-"""How a route says that a table it depends on cannot answer (trivial-rewrite(8))."""
-
 # Faults of our own side are never turned into warnings by warn_if_reject, nor postponed.
 _OWN_FAULTS = frozenset({"software", "data", "resource"})
 _RECURSION_LIMIT = 100
@@ -230,7 +227,7 @@ class Evaluation:
         if route is None:
             router = self.sources.router
             route = await router.resolve(await router.rewrite(address), self.facts.sender or "")
-            if route.error == UNRESOLVED:
+            if route.failure is not None and route.failure.cls is Class.TEMPORARY:
                 raise TemporaryLookupFailure(address)
             self.routes[address] = route
         return route

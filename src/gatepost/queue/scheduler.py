@@ -45,7 +45,6 @@ AT_ONCE = 1000
 ACTIVE_OCTETS = 256 * 1024 * 1024
 """Octets of contents in memory."""
 
-_RETRY = "retry"
 _TRANSPORT_UNAVAILABLE = Outcome(Class.TEMPORARY, "4.3.0", "mail transport unavailable")
 _TRANSPORT_DEFERRED = Outcome(Class.TEMPORARY, "4.3.2", "deferred transport")
 _REDIRECTED = Outcome(Class.OK, "2.0.0", "redirected")
@@ -357,10 +356,8 @@ class Scheduler:
         except Exception as error:
             self._fault(error, f"{message.id}: a recipient is not resolved, it is tried again later")
             return _UNRESOLVED
-        if route.error:
-            enhanced, _, text = route.error.partition(" ")
-            cls = Class.TEMPORARY if route.transport == _RETRY else Class.PERMANENT
-            return Outcome(cls, enhanced, text)
+        if route.failure is not None:
+            return route.failure
         if route.transport in self._put_off and not message.flushed:
             return _TRANSPORT_DEFERRED
         return route

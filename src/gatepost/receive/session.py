@@ -2,7 +2,7 @@
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Final
 
 from gatepost.events.records import Disconnected, Judged, SessionLost
@@ -13,7 +13,7 @@ from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.commands import UNKNOWN, Verb
 from gatepost.proto.smtp.replies import ServerReply, reply_of, softened, wire
 from gatepost.proto.smtp.server import CommandLine
-from gatepost.receive.answer import CLOSING, Answer, NextLine, Tally
+from gatepost.receive.answer import CLOSING, Answer, Tally
 from gatepost.receive.command_lines import badly_said, filtered, not_now, out_of_step, unknown, warn_of_length
 from gatepost.receive.connection import Connection, Gone
 from gatepost.receive.footers import footed
@@ -28,13 +28,14 @@ class Session:
 
     __slots__ = (
         "_aborted", "_connection", "_counts", "_dialect", "_ended", "_errors", "_hangup", "_junk", "_leaving", "_over", "_state",
-        "_transcript", "_troubles", "_turns",
+        "_transcript", "_troubles", "_turns", "_verbs",
     )  # fmt: skip
 
     def __init__(self, state: SessionState, connection: Connection, ended: Callable[["Session"], None]) -> None:
         self._state = state
         self._connection = connection
         self._dialect = state.ports.dialect
+        self._verbs = state.ports.dialect.verbs
         self._ended = ended
         self._aborted = ""
         self._counts: dict[str, list[int]] = {}
@@ -59,7 +60,7 @@ class Session:
 
     async def _live(self) -> None:
         try:
-            await self._tell(await open_session(self._state))
+            await self._settle(await open_session(self._state))
             await self._converse()
         except Gone as gone:
             if gone.what == "timeout":
@@ -71,14 +72,25 @@ class Session:
             await self._broken(fault)
 
     async def _converse(self) -> None:
+        settings = self._state.settings
         try:
             while not self._hangup:
-                if self._errors >= self._state.settings.smtpd_hard_error_limit:
+                errors = self._errors
+                if errors >= settings.smtpd_hard_error_limit:
                     await self._farewell(say.too_many_errors(self._host))
                     return self._log_end("too many errors")
                 if self._leaving and self.idle:
                     return await self._farewell(say.shutting_down(self._host))
-                await self._take_command()
+                if not self._connection.unread:
+                    self._turns.begin()
+                elif self._turns.over():  # thousands of commands may have come in one piece
+                    await self._turns.rest()
+                self._connection.new_request()
+                event = await self._connection.next_event()
+                if isinstance(event, CommandLine):
+                    await self._answer(event)
+                    if errors >= settings.smtpd_soft_error_limit and not self._hangup:
+                        await asyncio.sleep(settings.smtpd_error_sleep_time)
         except asyncio.CancelledError:
             if not self._leaving:
                 raise
@@ -117,34 +129,21 @@ class Session:
 
     def _final_counts(self) -> tuple[tuple[str, int, int], ...]:
         counts = self._counts
-        names = (*self._dialect.verbs, UNKNOWN.name)
+        names = (*self._verbs, UNKNOWN.name)
         return tuple([(name.lower(), counts[name][0], counts[name][1]) for name in names if name in counts])
 
     # --- commands ---
 
-    async def _take_command(self) -> None:
-        """The next command, and its answer."""
-        if not self._connection.unread:
-            self._turns.begin()
-        elif self._turns.over():  # thousands of commands may have come in one piece
-            await self._turns.rest()
-        self._connection.new_request()
-        event = await self._connection.next_event()
-        if not isinstance(event, CommandLine):
-            return
-        errors, settings = self._errors, self._state.settings
-        await self._answer(event)
-        if errors >= settings.smtpd_soft_error_limit and not self._hangup:
-            await asyncio.sleep(settings.smtpd_error_sleep_time)
-
     async def _answer(self, command: CommandLine) -> None:
-        state, verbs, lookups = self._state, self._dialect.verbs, self._state.ports.lookups
-        self._hear(command, verbs.get(command.verb))
+        state, lookups = self._state, self._state.ports.lookups
+        verb = self._verbs.get(command.verb)
+        self._transcript.heard(command.line if verb is None or verb.shown_words is None else masked(command.line, verb.shown_words))
         if command.overlong:
             warn_of_length(state, command)
         if lookups.command_filter is not None:
             command = await filtered(state, command)
-        verb, refusal = verbs.get(command.verb), badly_said(state, command)
+            verb = self._verbs.get(command.verb)
+        refusal = badly_said(state, command)
         if refusal is not None:
             await self._settle(refusal)
         elif lookups.noop is not None and await lookups.noop(command.verb):
@@ -155,10 +154,6 @@ class Session:
         else:
             state.facts.protocol_state = UNKNOWN.name
             await self._settle(await unknown(state, command), self._count(UNKNOWN))
-
-    def _hear(self, command: CommandLine, verb: Verb | None) -> None:
-        shown = None if verb is None else verb.shown_words
-        self._transcript.heard(command.line if shown is None else masked(command.line, shown))
 
     async def _dispatch(self, verb: Verb, command: CommandLine) -> None:
         state, count = self._state, self._count(verb)
@@ -189,58 +184,59 @@ class Session:
     # --- answers ---
 
     async def _settle(self, answer: Answer, count: list[int] | None = None) -> None:
-        """Tell an answer, and what comes after it in the same command; then count. `count`: of its verb."""
-        await self._tell(answer)
-        while (more := self._continued(answer)) is not None:
-            answer = await more
-            await self._tell(answer)
+        """Log an answer, say it, do to the transaction what it does, and go on where it goes on; then count. `count`: of its
+        verb."""
+        while True:
+            if answer.log or answer.trouble or answer.tally is Tally.MESSAGE:
+                self._log(answer)
+            reply = answer.reply
+            if reply is not None:
+                usual = reply.code < 400 and not (answer.ends_message and self._dialect.answers_each_recipient)  # as it stands
+                self._say(wire(reply) if usual else await self._octets(answer, reply))
+            if answer.effect is not None:
+                self._state.apply(answer.effect)
+            self._state.facts.recipient = None
+            self._hangup |= answer.hangs_up
+            if answer.then is not None:
+                answer = await answer.then()
+            elif answer.asks is not None:
+                answer = await answer.asks(await self._asked_line())
+            else:
+                break
         if answer.tally is Tally.ERROR:
             self._errors += 1
         elif answer.tally is not Tally.NEITHER and count is not None:
             count[0] += 1
 
-    def _continued(self, answer: Answer) -> Awaitable[Answer] | None:
-        if answer.then is not None:
-            return answer.then()
-        return None if answer.asks is None else self._asked(answer.asks)
-
-    async def _asked(self, next_line: NextLine) -> Answer:
-        """The answer to a line that was asked for, which nobody else may read. Raises Gone."""
+    async def _asked_line(self) -> str:
+        """The line that a client was asked for, which nobody else may read (RFC 4954 §4). Raises Gone."""
         event = await self._connection.next_event()
         assert isinstance(event, CommandLine)
         self._transcript.heard(MASKED)
-        return await next_line(event.line)
+        return event.line
 
-    async def _tell(self, answer: Answer) -> None:
-        """Log an answer, say it, and do to the transaction what it does."""
+    def _log(self, answer: Answer) -> None:
         state = self._state
         for event in answer.log:
             state.ports.emit(event)
         if answer.rejects and answer.outcome is not None:
             state.ports.emit(state.judged("reject", reply_of(answer.outcome).line))
-        if answer.tally is Tally.MESSAGE:
+        if answer.trouble:
+            self._troubles.add(answer.trouble)
+        elif answer.tally is Tally.MESSAGE:
             self._junk = self._errors = 0
             self._troubles.clear()
-        elif answer.trouble:
-            self._troubles.add(answer.trouble)
-        if answer.reply is not None:
-            octets = await self._octets(answer.reply)
-            if answer.ends_message and self._dialect.answers_each_recipient:
-                octets = await self._for_each_recipient(answer.each, octets)
-            self._say(octets)
-        if answer.effect is not None:
-            state.apply(answer.effect)
-        state.facts.recipient = None
-        self._hangup |= answer.hangs_up
 
-    async def _for_each_recipient(self, each: tuple[ServerReply, ...], octets: bytes) -> bytes:
-        """The replies to the end of a message in LMTP. `octets`: for all, where there is none for `each`."""
-        if each:
-            return b"".join([await self._octets(reply) for reply in each])
+    async def _octets(self, answer: Answer, reply: ServerReply) -> bytes:
+        """An answer as sent: a refusal has its footer, and the end of a message in LMTP a reply for each recipient."""
+        if not (answer.ends_message and self._dialect.answers_each_recipient):
+            return await self._one(reply)
+        if answer.each:
+            return b"".join([await self._one(each) for each in answer.each])
         transaction = self._state.transaction
-        return octets * max(len(transaction.recipients), 1) if transaction is not None else octets
+        return await self._one(reply) * max(len(transaction.recipients) if transaction is not None else 1, 1)
 
-    async def _octets(self, reply: ServerReply) -> bytes:
+    async def _one(self, reply: ServerReply) -> bytes:
         """A reply as sent. 421 and 521 also end the session (RFC 5321 §3.8, RFC 7504)."""
         if not reply.refuses:
             return wire(reply)
@@ -265,7 +261,7 @@ class Session:
 
     async def _farewell(self, reply: ServerReply) -> None:
         """A last reply; where the end of a message waits for its answer, it is that."""
-        await self._tell(Answer(reply, ends_message=self._state.facts.protocol_state == END_OF_MESSAGE))
+        await self._settle(Answer(reply, ends_message=self._state.facts.protocol_state == END_OF_MESSAGE))
 
     async def _without_data(self) -> None:
         """A table that the session cannot go on without does not answer, as the log has said by now."""

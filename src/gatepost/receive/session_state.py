@@ -136,17 +136,16 @@ class SessionState:
 
     def apply(self, effect: Effect) -> None:
         """What an answer does to the transaction."""
-        match effect:
-            case AddRecipient(added):
-                assert self.transaction is not None
-                self.transaction.recipients.append(added)
-                self.facts.recipient_count += 1
-            case Begin(transaction):
-                self.transaction = transaction
-            case GoBy(name):
-                self.facts.helo_name = name
-            case _:
-                self.end_transaction()
+        if isinstance(effect, AddRecipient):
+            assert self.transaction is not None
+            self.transaction.recipients.append(effect.recipient)
+            self.facts.recipient_count += 1
+        elif isinstance(effect, Begin):
+            self.transaction = effect.transaction
+        elif isinstance(effect, GoBy):
+            self.facts.helo_name = effect.name
+        else:
+            self.end_transaction()
 
     def end_transaction(self) -> None:
         """Forget sender, recipients and content."""

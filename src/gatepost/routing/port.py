@@ -4,6 +4,8 @@ import enum
 
 from msgspec import Struct
 
+from gatepost.mail.outcome import Outcome
+
 
 class AddressClass(enum.StrEnum):
     """Postfix's address classes: which domains parameter claimed the address, and so who lists its recipients."""
@@ -16,14 +18,19 @@ class AddressClass(enum.StrEnum):
 
 
 class Route(Struct, frozen=True):
-    """Where a recipient goes: `transport` names a master.cf service, `nexthop` is its destination (may be empty for
-    transports that need none), `recipient` is the address after resolution. Where `error` is set the address cannot
-    be resolved: it starts with an enhanced status code, and `transport` is `error` or `retry`. `routed`: the local part
-    holds routing (`@`, `%`, `!`) that the next hop might obey (reject_unauth_destination, allow_untrusted_routing)."""
+    """Where a recipient goes.
+
+    - `transport`: a master.cf service; `error` or `retry` where the address cannot be resolved.
+    - `nexthop`: its destination, empty for transports that need none.
+    - `recipient`: the address after resolution.
+    - `failure`: why the address cannot be resolved, None where it can.
+    - `routed`: the local part holds routing (`@`, `%`, `!`) that the next hop might obey (reject_unauth_destination,
+      allow_untrusted_routing).
+    """
 
     transport: str
     nexthop: str
     recipient: str
     cls: AddressClass
-    error: str = ""
+    failure: Outcome | None = None
     routed: bool = False

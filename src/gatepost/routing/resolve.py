@@ -15,6 +15,7 @@ from msgspec import Struct, structs
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.ascii_text import is_number, upper
 from gatepost.mail.header_address import Kind, Token, internal, requoted, scan
+from gatepost.mail.outcome import Class, Outcome, bounced, deferred
 from gatepost.routing.aliases import Find
 from gatepost.routing.port import AddressClass, Route
 from gatepost.routing.rewrite import Rewriter, first, is_standard, last, without_final_dot
@@ -26,8 +27,8 @@ CACHE_LIMIT = 4096
 CACHE_SECONDS = 5.0
 """For how long: lists of domains may be tables, which change while we run."""
 
-UNRESOLVED = "4.3.0 address resolver failure"
-BAD_SYNTAX = "5.1.3 bad address syntax"
+UNRESOLVED = deferred("address resolver failure", "4.3.0")
+BAD_SYNTAX = bounced("bad address syntax", "5.1.3")
 UNDELIVERABLE = "Address is undeliverable"
 """What the error and retry transports say where a transport table gives no reason."""
 
@@ -99,7 +100,7 @@ class Resolver:
         if (failed := self._failed.get(asked)) is not None:
             return failed
         if address.startswith("-") and not self._settings.allow_min_user:
-            return Route("error", BAD_SYNTAX, address, AddressClass.DEFAULT, error=BAD_SYNTAX)  # a command's option
+            return _failed(address, BAD_SYNTAX)  # a command's option
         try:
             if is_standard(address):
                 recipient, domain = address, address[address.index("@") + 1 :]
@@ -112,12 +113,12 @@ class Resolver:
             if not _valid_domain(domain, numeric=self._settings.resolve_numeric_domain):
                 if (complaint := _complaint(domain)) is not None:
                     self._warn(complaint)
-                return Route("error", BAD_SYNTAX, recipient, AddressClass.DEFAULT, error=BAD_SYNTAX)
+                return _failed(recipient, BAD_SYNTAX)
             return await self._route(recipient, domain, sender, local=local)
         except LookupFailure as failure:
             if failure.parameter != "mydestination":  # of which the list has said all there is to say
                 self._warn(f"{failure.parameter} lookup failure" if failure.parameter else str(failure))
-            route = Route("retry", UNRESOLVED, address, AddressClass.DEFAULT, error=UNRESOLVED)
+            route = _failed(address, UNRESOLVED)
             self._failed[asked] = route  # who asks several times about an address need not wait, nor be told, again
             return route
 
@@ -286,6 +287,12 @@ _LISTS = {
     AddressClass.VIRTUAL_MAILBOX: "virtual_mailbox_domains",
     AddressClass.RELAY: "relay_domains",
 }
+
+
+def _failed(address: str, why: Outcome) -> Route:
+    """The route of an address that cannot be resolved: to the transport that says so."""
+    transport = "retry" if why.cls is Class.TEMPORARY else "error"
+    return Route(transport, f"{why.enhanced} {why.text}", address, AddressClass.DEFAULT, failure=why)
 
 
 def _split(value: str, nexthop: str, cls: AddressClass) -> _Class:

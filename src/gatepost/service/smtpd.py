@@ -19,6 +19,7 @@ from gatepost.receive.port import Lookups, WordList, no_word
 from gatepost.receive.session_limit import SessionLimit
 from gatepost.receive.settings import SmtpdSettings
 from gatepost.receive.smtpd import SmtpdService
+from gatepost.routing.resolve import BAD_SYNTAX
 from gatepost.service.policy import restriction_policy
 from gatepost.service.rewriting_clients import rewriting_clients
 from gatepost.service.server_names import server_names
@@ -139,7 +140,7 @@ class _Lists:
 
     async def _well_formed(self, address: str, sender: str) -> bool:
         try:
-            return not (await self._house.routing.resolve(address, sender)).error.startswith("5.1.3")
+            return (await self._house.routing.resolve(address, sender)).failure is not BAD_SYNTAX
         except LookupFailure:
             return True
 

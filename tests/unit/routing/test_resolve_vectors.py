@@ -55,8 +55,8 @@ def test_resolves_as_postfix_does(address: str, expected: dict[str, str]) -> Non
     route = asyncio.run(RESOLVER.resolve(address))
     flags = expected["flags"].split()
     assert route.recipient == expected["recipient"]
-    assert bool(route.error) == ("FLAG_ERROR" in flags)
+    assert (route.failure is not None) == ("FLAG_ERROR" in flags)
     assert route.routed == ("FLAG_ROUTED" in flags)
     assert route.cls is (AddressClass.LOCAL if "CLASS_LOCAL" in flags else AddressClass.DEFAULT)
-    if not route.error:
+    if route.failure is None:
         assert (route.transport, route.nexthop) == (expected["transport"], expected["nexthop"])

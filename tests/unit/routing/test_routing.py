@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gatepost.routing.port import AddressClass, Route
-from gatepost.routing.resolve import UNRESOLVED
+from gatepost.routing.resolve import BAD_SYNTAX, UNRESOLVED
 from gatepost.routing.routing import Routing
 
 from .conftest import MakeRouting
@@ -38,7 +38,7 @@ def test_address_literals(make_routing: MakeRouting) -> None:
     assert resolve(routing, "alice@[127.0.0.5]").cls is AddressClass.DEFAULT
     assert resolve(routing, "alice@[IPv6:::1]").cls is AddressClass.DEFAULT
     for bad in ("[::1]", "[999.1.1.1]", "127.0.0.1", "[example.test]", "-example.test", "b" * 64 + ".test", ".example.test"):
-        assert resolve(routing, f"alice@{bad}").error == "5.1.3 bad address syntax", bad
+        assert resolve(routing, f"alice@{bad}").failure == BAD_SYNTAX, bad
 
 
 @pytest.mark.parametrize(
@@ -70,13 +70,13 @@ FAILING = {
 @pytest.mark.parametrize("parameter", FAILING)
 def test_a_table_that_fails_is_asked_once(make_routing: MakeRouting, warnings: list[str], parameter: str) -> None:
     routing = make_routing(**{parameter: "fail:x"})
-    assert [resolve(routing, "a@b.test", "s@c.test").error for _ in range(3)] == [UNRESOLVED] * 3
+    assert [resolve(routing, "a@b.test", "s@c.test").failure for _ in range(3)] == [UNRESOLVED] * 3
     assert tuple(warnings) == FAILING[parameter]
 
 
 def test_a_sender_whose_table_fails_spoils_nobody_elses_route(make_routing: MakeRouting) -> None:
     routing = make_routing(sender_dependent_relayhost_maps="inline:{{s@good.test=[out.test]}}, fail:x")
-    assert resolve(routing, "a@b.test", "s@c.test").error == UNRESOLVED
+    assert resolve(routing, "a@b.test", "s@c.test").failure == UNRESOLVED
     assert goes(routing, "a@b.test", "s@good.test") == ("smtp", "[out.test]")
 
 
@@ -128,7 +128,7 @@ def test_relocated(make_routing: MakeRouting) -> None:
 
 
 def test_a_table_that_fails_is_told(make_routing: MakeRouting, warnings: list[str]) -> None:
-    assert resolve(make_routing(transport_maps="fail:x"), "a@b.test").error == UNRESOLVED
+    assert resolve(make_routing(transport_maps="fail:x"), "a@b.test").failure == UNRESOLVED
     assert warnings
 
 
