@@ -1,14 +1,18 @@
 """check_policy_service beside Postfix: servers that misbehave, the same replies and the same warnings."""
 
 import re
+import shutil
 import smtplib
+import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.integration.policy_server import BEHAVIOUR, PolicyServer
+from tests.integration.ports import listens
 from tests.integration.postfix import Postfix
-from tests.support.running import System, wait_for
+from tests.support.running import System, free_port, wait_for
 
 _MAIN = """\
 smtpd_recipient_restrictions = check_policy_service inet:127.0.0.1:{policy}
@@ -33,12 +37,17 @@ def postfix(server: PolicyServer) -> Iterator[Postfix]:
     one.clean()
 
 
+def ours(port: int) -> dict[str, str]:
+    """The same main.cf for Gatepost, which serves example.net, too."""
+    main = dict(line.split(" = ", 1) for line in _MAIN.format(policy=port).splitlines())
+    domains = {"virtual_mailbox_domains": "example.net", "virtual_mailbox_base": "{dir}", "virtual_mailbox_maps": "static:box/"}
+    owners = {"virtual_uid_maps": "static:65534", "virtual_gid_maps": "static:65534"}
+    return {**main, **domains, **owners, "mydestination": ""}
+
+
 @pytest.fixture(scope="module")
 def gatepost(server: PolicyServer) -> Iterator[System]:
-    main = dict(line.split(" = ", 1) for line in _MAIN.format(policy=server.port).splitlines())
-    domains = {"virtual_mailbox_domains": "example.net", "virtual_mailbox_base": "{dir}", "virtual_mailbox_maps": "static:box/",
-               "virtual_uid_maps": "static:65534", "virtual_gid_maps": "static:65534"}  # fmt: skip
-    with System({**main, **domains, "mydestination": "", "helper_failure_limit": "0"}) as one:
+    with System({**ours(server.port), "helper_failure_limit": "0"}) as one:
         yield one
 
 
@@ -66,5 +75,52 @@ def test_as_postfix(server: PolicyServer, postfix: Postfix, gatepost: System, wo
         wait_for(lambda: "disconnect" in log()[before:], "the end of the session")
         assert set(server.asked[asked:]) == {word}
         heard.append((reply, warnings(log, before)))
-    theirs, ours = heard
-    assert ours == theirs
+    theirs, here = heard
+    assert here == theirs
+
+
+def test_a_server_that_is_away_and_comes_back(server: PolicyServer) -> None:
+    """Its failure action at once, a line on the way down and one up; no restart."""
+    breaker = {"helper_failure_limit": "2", "helper_probe_interval": "1s", "worker_processes": "1"}
+    server.stop()
+    with System({**ours(server.port), **breaker}) as gatepost:
+        try:
+            for _ in range(4):
+                assert said(gatepost.port, "well")[0] == 451
+            line = gatepost.logged("counts as away after 2 failures")
+            assert f"smtpd_recipient_restrictions check_policy_service: server 127.0.0.1:{server.port}" in line
+        finally:
+            server.start()
+        wait_for(lambda: said(gatepost.port, "well")[0] == 250, "the policy server's own answer")
+        gatepost.logged(f"server 127.0.0.1:{server.port} answers again after")
+        assert gatepost.log().count("counts as away") == gatepost.log().count("answers again") == 1
+
+
+def test_real_postgrey(tmp_path: Path) -> None:
+    """It delays an unknown client, lets it pass later, and is asked over one connection; it may be restarted in between."""
+    port = free_port()
+    folder = tmp_path / "db"
+    folder.mkdir()
+    shutil.chown(folder, "postgrey")
+    for parent in folder.parents[:3]:
+        parent.chmod(parent.stat().st_mode | 0o011)
+    command = ["postgrey", f"--inet=127.0.0.1:{port}", f"--dbdir={folder}", "--delay=1", "--greylist-text=come back"]
+
+    def begun() -> "subprocess.Popen[bytes]":
+        one = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(lambda: listens(port), "a listening postgrey")
+        return one
+
+    postgrey = begun()
+    try:
+        with System(ours(port)) as gatepost:
+            assert said(gatepost.port, "a") == (450, "4.2.0 <b@example.net>: Recipient address rejected: come back")
+            wait_for(lambda: said(gatepost.port, "a")[0] == 250, "postgrey's consent")
+            postgrey.terminate()
+            postgrey.wait(10)
+            postgrey = begun()
+            assert said(gatepost.port, "a")[0] == 250
+            assert "problem talking" not in gatepost.log()
+    finally:
+        postgrey.terminate()
+        postgrey.wait(10)
