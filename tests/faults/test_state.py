@@ -24,10 +24,10 @@ from gatepost.state.port import Space
 
 SPACE = Space("test")
 folder = Path(os.environ["ASKED"])
-start, made = House.start, changes._made
+start, put = House.start, changes._put
 
 def stopped(*arguments):
-    result = made(*arguments)
+    result = put(*arguments)
     os.kill(os.getpid(), signal.SIGSTOP)
     return result
 
@@ -37,7 +37,7 @@ async def done(state, what, key, value=""):
     if what == "get":
         entry = await state.get(SPACE, key.encode())
         return entry.value.decode() if entry else "nothing"
-    changes._made = stopped
+    changes._put = stopped
     return str(await state.put(SPACE, key.encode(), b"x"))
 
 async def serve(state):

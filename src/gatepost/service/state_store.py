@@ -7,13 +7,14 @@ from pathlib import Path
 from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.service.settings import HouseSettings
 from gatepost.state.sqlite_store import SqliteStateStore
+from gatepost.state.state_file import FOLDER
 
 _KINDS = ("sqlite",)
 
 
 def folder(data_directory: str) -> Path:
     """Where it lies."""
-    return Path(data_directory) / "state"
+    return Path(data_directory) / FOLDER
 
 
 def open_state(configuration: Configuration, settings: HouseSettings, warn: Callable[[str], object]) -> SqliteStateStore:

@@ -17,17 +17,18 @@ from gatepost.state import state_file
 from gatepost.state.changes import Change
 from gatepost.state.port import NEVER, Entry, Space, StateUnavailable, check
 from gatepost.state.state_file import after, checked, own_key, stored_key
-from gatepost.state.writer import PATIENCE, Told, Writer
+from gatepost.state.writer import PATIENCE, Damage, Told, Writer
 
 TIME_LIMIT: Final = 8.0
 """Seconds that a change, or the opening of the file, may take."""
 
 _MOST_WAITING: Final = 10_000  # changes that wait for the thread
 _MOST_AT_ONCE: Final = 1000  # changes of one transaction
-_LINGER: Final = 0.001  # seconds to wait for company: a transaction costs as much as five changes
+_LINGER: Final = 0.003  # seconds to wait for company: a transaction costs as much as five changes
 _WARNING_PAUSE: Final = 60.0  # seconds
 _RETRY_PAUSE: Final = 1.0  # seconds after which a file that could not be opened is tried again
 _LOOK_PAUSE: Final = 1.0  # seconds between two looks whether the file is still the same
+_ATTEMPTS, _PAUSE = 10, 0.01  # reads, and seconds between them, while somebody puts the log in order (SQLITE_BUSY)
 _PIECE: Final = 256  # keys that are read at a time
 
 _GET = "SELECT value, revision, expires FROM entry WHERE key = ? AND expires > ?"
@@ -61,7 +62,8 @@ class SqliteStateStore:
         self._underway: Sequence[Change] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._limit: asyncio.TimerHandle | None = None
-        self._opening: asyncio.Future[None] | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._looking: asyncio.Future[None] | None = None
         self._refusal: tuple[float, StateUnavailable] | None = None
         self._warned: float | None = None
         self._look_at = 0.0
@@ -99,22 +101,21 @@ class SqliteStateStore:
             await asyncio.sleep(0)
 
     async def close(self) -> None:
-        """Make what was asked for, and let go of the file."""
         self._closed = True
+        for timer in (self._timer, self._limit):
+            if timer is not None:
+                timer.cancel()
+        if self._reader is not None:  # before the writer, who leaves the file in order
+            self._reader.close()
+            self._reader = None
         while self._gathered:
             self._thread().submit(self._taken())
         if self._writer is not None:
             await asyncio.to_thread(self._writer.stop)
-        for timer in (self._timer, self._limit):
-            if timer is not None:
-                timer.cancel()
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
 
     async def _read(self, statement: str, values: tuple[object, ...]) -> list[Any]:
         """The rows of a question. A file that is found damaged is set aside first, and then there are none."""
-        for _ in range(2):
+        for attempt in range(_ATTEMPTS):
             reader = self._current() or await self._open()
             try:
                 rows = reader.execute(statement, values).fetchall()
@@ -122,10 +123,13 @@ class SqliteStateStore:
                     checked(*row[-3:])
                 return rows
             except sqlite3.Error as error:
+                if state_file.is_busy(error) and attempt < _ATTEMPTS - 1:
+                    await asyncio.sleep(_PAUSE)
+                    continue
                 if not state_file.is_damage(error):
                     raise self._unavailable(StateUnavailable(f"{self._folder / state_file.NAME}: {error}")) from error
                 self._reader = None
-                await self._open(error)
+                await self._open(Damage(error, self._identity))
         raise self._unavailable(StateUnavailable(f"{self._folder / state_file.NAME} is damaged again and again"))
 
     def _current(self) -> sqlite3.Connection | None:
@@ -137,15 +141,14 @@ class SqliteStateStore:
                 self._reader = None
         return self._reader
 
-    async def _open(self, damage: Exception | None = None) -> sqlite3.Connection:
+    async def _open(self, damage: Damage | None = None) -> sqlite3.Connection:
         """Have the file opened, or set aside; the connection to read by."""
         self._refuse_if_closed()
         if self._refusal is not None and self._loop.time() < self._refusal[0]:
             raise self._refusal[1]
-        if self._opening is None or damage is not None:
-            self._opening = self._opening or self._loop.create_future()
+        if self._opening is None or self._opening.done():
+            self._opening = self._loop.create_task(self._find(damage))
             self._opening.add_done_callback(lambda done: done.cancelled() or done.exception())  # perhaps nobody waits any more
-            self._thread().look(damage)
         try:
             await asyncio.wait_for(asyncio.shield(self._opening), self._time_limit)
         except TimeoutError:
@@ -153,6 +156,21 @@ class SqliteStateStore:
         self._refuse_if_closed()
         assert self._reader is not None
         return self._reader
+
+    async def _find(self, damage: Damage | None) -> None:
+        """A connection to read by. A file that is there needs no turn to be opened; else the writer makes it, or sets it aside."""
+        if damage is None and (reader := await asyncio.to_thread(_reader_of, self._folder)) is not None:
+            self._read_by(reader)
+            return
+        self._looking = self._loop.create_future()
+        self._thread().look(damage)
+        await self._looking
+
+    def _read_by(self, reader: sqlite3.Connection) -> None:
+        if self._reader is not None:
+            self._reader.close()
+        self._reader = reader
+        self._identity = state_file.identity(self._folder)
 
     async def _change(self, space: Space, key: bytes, value: bytes | None, revision: int | None, expires: float) -> Any:
         if not (space.name.isascii() and space.name.isidentifier() and space.name.islower()):
@@ -197,16 +215,12 @@ class SqliteStateStore:
     def _told(self, told: Told) -> None:
         """The thread is through with a batch."""
         if told.reader is not None:
-            if self._reader is not None:
-                self._reader.close()
-            self._reader = told.reader
-            self._identity = state_file.identity(self._folder)
+            self._read_by(told.reader)
         if told.error is not None:
             self._refusal = (self._loop.time() + _RETRY_PAUSE, told.error)
             self._unavailable(told.error)
-        if self._opening is not None and (told.reader is not None or not told.changes):
-            opening, self._opening = self._opening, None
-            _settle(opening, None, told.error)
+        if self._looking is not None and not told.changes:
+            _settle(self._looking, None, told.error)
         for change in told.changes:
             _settle(change.future, change.result, told.error)
         if told.changes:
@@ -238,6 +252,14 @@ class SqliteStateStore:
             self._warned = now
             self._warn(str(error))
         return error
+
+
+def _reader_of(folder: Path) -> sqlite3.Connection | None:
+    """A connection to the file as it is; None where there is none, or none that can be read."""
+    if state_file.identity(folder):
+        with contextlib.suppress(sqlite3.Error, OSError):
+            return state_file.open_reading(folder)
+    return None
 
 
 def _settle(future: "asyncio.Future[Any]", result: Any, error: Exception | None) -> None:

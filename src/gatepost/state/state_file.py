@@ -14,6 +14,8 @@ from typing import Final
 
 from gatepost.state.port import MayLose, Space
 
+FOLDER: Final = "state"
+"""Below data_directory."""
 NAME: Final = "state.sqlite"
 _SIDE_FILES: Final = ("", "-wal", "-shm")
 _BUSY: Final = 1.0  # seconds to wait for somebody who writes without the lock of writer_lock.py, such as a person with sqlite3(1)
@@ -55,6 +57,8 @@ def open_writing(folder: Path, size_limit: int) -> sqlite3.Connection:
     """A connection to the store, which is made where there is none. `size_limit`: octets of the file, 0 for any. Raises
     sqlite3.Error, OSError."""
     file = folder / NAME
+    if file.exists() and not file.stat().st_size:
+        raise UnknownVersion("it is empty")  # others may be at work on it still
     os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
     connection = sqlite3.connect(file, timeout=_BUSY, isolation_level=None, check_same_thread=False)
     with _closed_on_failure(connection):
@@ -74,12 +78,13 @@ def open_writing(folder: Path, size_limit: int) -> sqlite3.Connection:
 
 
 def open_reading(folder: Path) -> sqlite3.Connection:
-    """A connection that changes nothing and waits for nobody. Raises sqlite3.Error."""
-    connection = sqlite3.connect(folder / NAME, timeout=0, isolation_level=None, check_same_thread=False)
+    """A connection that changes nothing, and once it is open waits for nobody. Raises sqlite3.Error."""
+    connection = sqlite3.connect(folder / NAME, timeout=_BUSY, isolation_level=None, check_same_thread=False)
     with _closed_on_failure(connection):
         _prepare(connection)
         connection.execute("PRAGMA query_only = ON").fetchall()
         connection.execute("SELECT revision FROM place").fetchall()
+        connection.execute("PRAGMA busy_timeout = 0").fetchall()  # from now on in an event loop
     return connection
 
 
@@ -104,6 +109,12 @@ def is_damage(error: Exception) -> bool:
     if code == sqlite3.SQLITE_ERROR:
         return "no such table" in str(error)  # our statements are sound, so that it is the file that is not
     return code & 0xFF in _DAMAGE or code == sqlite3.SQLITE_IOERR_SHORT_READ
+
+
+def is_busy(error: Exception) -> bool:
+    """Whether somebody puts the file in order at the moment: who opens it first after a crash, or closes it last."""
+    code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
+    return code & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def set_aside(folder: Path) -> Path:

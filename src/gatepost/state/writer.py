@@ -20,13 +20,20 @@ from typing import Final
 from msgspec import Struct
 
 from gatepost.state import state_file
-from gatepost.state.changes import Change, Hand, commit
+from gatepost.state.changes import Change, Changing
 from gatepost.state.port import MayLose, StateUnavailable
 from gatepost.state.writer_lock import WriterLock
 
 SECOND: Final = 1.0
 PATIENCE: Final = 4.0
 """Seconds to wait for the turn: more than the supervisor needs to find out who is stopped."""
+
+
+class Damage(Struct, frozen=True):
+    """What was found to be wrong with the file of that identity (state_file.identity)."""
+
+    error: Exception
+    identity: int
 
 
 class Told(Struct, frozen=True):
@@ -59,16 +66,15 @@ class Writer(threading.Thread):
         self._patience = patience
         self._queue: SimpleQueue[Sequence[Change] | None] = SimpleQueue()
         self._lock: WriterLock | None = None
-        self._connection: sqlite3.Connection | None = None
+        self._connection: Changing | None = None
         self._reader: sqlite3.Connection | None = None
         self._identity = 0
-        self._damage: Exception | None = None
-        self._hand = Hand()
+        self._damage: Damage | None = None
         self._unsynced: float | None = None
         """Since when (monotonic clock) there is what a power cut would take."""
         self.submit = self._queue.put
 
-    def look(self, damage: Exception | None = None) -> None:
+    def look(self, damage: Damage | None = None) -> None:
         """Open the file, or look at it again: a reader has found it damaged. The answer is that to a batch of nothing."""
         self._damage = self._damage or damage
         self._queue.put(())
@@ -92,7 +98,12 @@ class Writer(threading.Thread):
             self._tell(Told(changes, error, reader))
         if self._unsynced is not None:
             self._sync()
+        with contextlib.suppress(StateUnavailable):
+            if self._lock is not None:
+                self._lock.take(self._patience)
         self._close()
+        if self._lock is not None:
+            self._lock.close()
 
     def _time_left(self) -> float | None:
         """Seconds until what is committed must be synced."""
@@ -108,10 +119,10 @@ class Writer(threading.Thread):
             except (sqlite3.Error, OSError) as error:
                 if not isinstance(error, sqlite3.Error) or not state_file.is_damage(error):
                     return self._refused(_reason(error))
-                self._damage = error
+                self._damage = Damage(error, self._identity)
             else:
                 return None
-        return self._refused(_reason(self._damage or "damaged"))
+        return self._refused("damaged again and again")
 
     def _in_turn(self, changes: Sequence[Change], lose: MayLose = MayLose.LAST_SECOND) -> None:
         if self._lock is None:
@@ -125,16 +136,16 @@ class Writer(threading.Thread):
             if changes or lose is MayLose.NOTHING:
                 if self._time_left() == 0.0 or any(change.lose is MayLose.NOTHING for change in changes):
                     lose = MayLose.NOTHING
-                commit(connection, changes, self._clock(), lose, self._hand)
+                connection.commit(changes, self._clock(), lose)
                 self._unsynced = None if lose is MayLose.NOTHING else self._unsynced or time.monotonic()
         finally:
             self._lock.give()
 
-    def _opened(self) -> sqlite3.Connection:
+    def _opened(self) -> Changing:
         """A connection to the file that is there now, with the lock held: whoever finds it damaged first sets it aside for all."""
         there = state_file.identity(self._folder)
-        if self._damage is not None and there == self._identity:
-            self._set_aside(self._damage)
+        if self._damage is not None and there == self._damage.identity:
+            self._set_aside(self._damage.error)
             there = 0
         self._damage = None
         if self._connection is None or there != self._identity:
@@ -150,7 +161,7 @@ class Writer(threading.Thread):
         return self._connection
 
     def _open(self) -> None:
-        self._connection = state_file.open_writing(self._folder, self._size_limit)
+        self._connection = Changing(state_file.open_writing(self._folder, self._size_limit))
         self._reader = state_file.open_reading(self._folder)
         self._identity = state_file.identity(self._folder)
 

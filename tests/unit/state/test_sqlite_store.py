@@ -83,15 +83,15 @@ def _in_the_middle(folder: Path) -> Callable[[Callable[[], object]], object]:
     """Be stuck within a transaction that has written."""
 
     def body(ready: Callable[[], object]) -> None:
-        made = changes._made
+        put = changes._put
 
         def stuck(*arguments: Any) -> Any:
-            result = made(*arguments)
+            result = put(*arguments)
             ready()
             signal.pause()
             return result
 
-        changes._made = stuck
+        changes._put = stuck
         _play(folder, lambda store: store.put(SPACE, b"never", b"x"))
 
     return body
@@ -207,8 +207,10 @@ def test_reads_go_on_while_a_writer_is_stopped(tmp_path: Path) -> None:
         await store.put(SPACE, b"k", b"v")
         with _process(_in_the_middle(tmp_path)) as pid:
             os.kill(pid, signal.SIGSTOP)
-            assert (await store.get(SPACE, b"k")).value == b"v"  # type: ignore[union-attr]
-            assert [key async for key, _ in store.iterate(SPACE)] == [b"k"]
+            async with _opened(tmp_path) as begun_later:
+                for reader in (store, begun_later):
+                    assert (await reader.get(SPACE, b"k")).value == b"v"  # type: ignore[union-attr]
+                    assert [key async for key, _ in reader.iterate(SPACE)] == [b"k"]
 
     assert _play(tmp_path, scenes) == []
 
@@ -376,8 +378,8 @@ def test_a_thread_that_hangs_keeps_nobody_waiting(tmp_path: Path, monkeypatch: p
 
     async def scenes(store: SqliteStateStore) -> None:
         await store.put(SPACE, b"k", b"v")
-        made = changes._made
-        monkeypatch.setattr(changes, "_made", lambda *arguments: (go_on.wait(), made(*arguments))[1])
+        put = changes._put
+        monkeypatch.setattr(changes, "_put", lambda *arguments: (go_on.wait(), put(*arguments))[1])
         tried = await asyncio.gather(*(store.put(SPACE, b"k", b"w") for _ in range(3)), return_exceptions=True)
         late = asyncio.ensure_future(store.put(SPACE, b"k", b"x"))
         with pytest.raises(StateUnavailable, match=r"within 0\.1 s"):
@@ -422,8 +424,15 @@ def test_what_has_expired_makes_room_bit_by_bit(tmp_path: Path) -> None:
 def test_what_may_be_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Synced are commits of a space that may lose nothing, and within a second, though nothing more comes, all others."""
     commits: list[MayLose] = []
-    may_lose = changes.may_lose
-    monkeypatch.setattr(changes, "may_lose", lambda connection, what: (commits.append(what), may_lose(connection, what)))
+    commit = changes.Changing.commit
+
+    def told(self: Any, made: Any, now: float, lose: MayLose) -> None:
+        commit(self, made, now, lose)
+        commits.append(lose)
+        ((synchronous,),) = self._connection.execute("PRAGMA synchronous").fetchall()
+        assert synchronous == {MayLose.NOTHING: 2, MayLose.LAST_SECOND: 1}[lose]
+
+    monkeypatch.setattr(changes.Changing, "commit", told)
     monkeypatch.setattr(writer, "SECOND", 0.05)
 
     async def scenes(store: SqliteStateStore) -> None:

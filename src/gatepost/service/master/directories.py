@@ -10,7 +10,7 @@ import contextlib
 import os
 import pwd
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from msgspec import Struct
@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from gatepost.service.privileges import acting_as
 from gatepost.service.settings import MasterSettings
+from gatepost.state.state_file import FOLDER
 
 OWN = "gatepost"
 """The folder of our own sockets in the queue directory."""
@@ -110,13 +111,15 @@ def complaints(settings: MasterSettings) -> Iterator[Complaint]:
     for one in _QUEUE:
         yield from _complaints(queue / one.name, {owner.pw_uid if one.owned else 0}, links=one.owned, secret=one.secret)
     yield from _complaints(data, {owner.pw_uid})
-    yield from _of_partitions(queue / "store", owner.pw_uid)
+    yield from _of_files(queue / "store", ("*", "*/queue.sqlite*", "*/lock"), owner.pw_uid)
+    yield from _of_files(data, (FOLDER, f"{FOLDER}/*"), owner.pw_uid)
 
 
-def _of_partitions(store: Path, uid: int) -> Iterator[Complaint]:
-    """Databases of somebody else, such as root's tools made before they became mail_owner: their mail would wait for ever."""
+def _of_files(folder: Path, patterns: Iterable[str], uid: int) -> Iterator[Complaint]:
+    """Databases of somebody else, such as root's tools made before they became mail_owner: their mail would wait for ever, and
+    nothing be remembered."""
     with contextlib.suppress(OSError):
-        for path in (*store.glob("*"), *store.glob("*/queue.sqlite*"), *store.glob("*/lock")):
+        for path in (path for pattern in patterns for path in folder.glob(pattern)):
             for complaint in _complaints(path, {uid}, links=False):
                 yield replace(complaint, grave=False)
 

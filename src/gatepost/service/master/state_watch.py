@@ -46,6 +46,6 @@ class StateWatch:
 
     def _store_owner(self) -> int | None:
         try:
-            return os.stat(self._folder).st_uid
+            return os.lstat(self._folder).st_uid  # of a link, whoever made it
         except OSError:
             return None
