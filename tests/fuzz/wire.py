@@ -4,6 +4,7 @@ import re
 
 from gatepost.content.downgrade import downgraded
 from gatepost.mail.address import external
+from gatepost.mail.mime import Limits
 from gatepost.proto import attributes, policy_delegation
 from gatepost.proto.proxy import ProxyError, ProxyReader
 from gatepost.proto.smtp import grammar, replies
@@ -118,7 +119,7 @@ def dot_stuffing(data: bytes) -> None:
 def downgrade(data: bytes) -> None:
     """The 7-bit form does not depend on the pieces, and does not grow beyond what quoted-printable costs."""
     content = data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-    out = same(content, lambda packets: b"".join(downgraded(packets)))
+    out = same(content, lambda packets: b"".join(downgraded(packets, Limits())))
     assert len(out) <= 4 * len(content) + 64 * (content.count(b"\n") + 2)
 
 

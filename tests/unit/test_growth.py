@@ -32,6 +32,7 @@ from gatepost.mail.content import MemoryContent
 from gatepost.mail.content_type import content_type, transfer_encoding
 from gatepost.mail.envelope import Recipient
 from gatepost.mail.header_reader import HeaderReader
+from gatepost.mail.mime import Limits
 from gatepost.net.host_names import is_written_address, numeric_address, valid_hostname
 from gatepost.net.server_names import _NAME as SERVER_NAME
 from gatepost.policy.access import _ENHANCED, _HEADER
@@ -309,7 +310,7 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
         lambda text: watchdog.place(f"Stack (most recent call first):\n{text}"),
         [lambda n: '  File "' * n, lambda n: '  File "' + "/" * n, lambda n: '  File "a", line 1 in f\n' * n],
     ),
-    "content.downgrade": (lambda text: [*downgraded([text])], MESSAGES),
+    "content.downgrade": (lambda text: [*downgraded([text], Limits())], MESSAGES),
     "proto.smtp.grammar.words": (grammar.words, TEXTS),
     "proto.smtp.grammar.path": (grammar.path, TEXTS),
     "proto.smtp.grammar.xtext": (grammar.xtext, TEXTS),

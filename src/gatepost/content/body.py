@@ -7,8 +7,9 @@ allow.
 
 from collections.abc import Iterable, Iterator
 
+from msgspec import Struct
+
 from gatepost.content.checks import Checks
-from gatepost.content.rules import Rules
 from gatepost.mail.header import LINE_LIMIT, Header
 from gatepost.mail.mime import BodyFound, Entity, Found, HeaderFound, HeadersEnd, Limits, Walk
 from gatepost.net.turns import Turns
@@ -22,16 +23,34 @@ _UNCODED = frozenset(("partial", "external-body"))
 """Subtypes of message/ that have to be 7bit (RFC 2046 §5.2.2.1, §5.2.3)."""
 
 
+class BodyRules(Struct, frozen=True):
+    """How bodies are walked; without more said, to their last line, and nothing is refused.
+
+    `limits`: of the walk.
+    `mime`: whether the structure is followed (not disable_mime_input_processing).
+    `checked`: octets of each body that body_checks see, 0 for all (body_checks_size_limit).
+    `strict_body`, `strict_headers`: whether octets above 127 are refused where 7bit is declared (strict_8bitmime_body,
+    strict_7bit_headers, strict_8bitmime).
+    `strict_domain`: whether multipart and message with an encoding of their own are refused (strict_mime_encoding_domain).
+    `strict_nesting`: whether a structure deeper than mime_nesting_limit is refused.
+    """
+
+    limits: Limits
+    mime: bool = True
+    checked: int = 0
+    strict_body: bool = False
+    strict_headers: bool = False
+    strict_domain: bool = False
+    strict_nesting: bool = False
+
+
 class BodyWalk:
     """Walks one body. `headers`: the primary ones, which say how the body is built."""
 
-    def __init__(self, rules: Rules, checks: Checks, headers: Iterable[Header]) -> None:
-        settings = rules.settings
+    def __init__(self, rules: BodyRules, checks: Checks, headers: Iterable[Header]) -> None:
         self._rules = rules
         self._checks = checks
-        self._body_limit = settings.body_checks_size_limit
-        limits = Limits(settings.header_size_limit, settings.mime_boundary_length_limit, settings.mime_nesting_limit)
-        self._walk = Walk(limits, mime=not settings.disable_mime_input_processing)
+        self._walk = Walk(rules.limits, mime=rules.mime)
         self._turns = Turns()
         for header in headers:
             text = header.raw[:-2].replace(b"\r\n", b"\n")
@@ -70,13 +89,13 @@ class BodyWalk:
             out.append(text.replace(b"\n", b"\r\n") + b"\r\n")
 
     def _note(self, text: bytes) -> None:
-        if self._walk.boundaries.too_deep and self._rules.looks:
+        if self._walk.boundaries.too_deep and self._rules.strict_nesting:
             self._checks.mime_error(NESTING, text)
         if self._rules.strict_headers and not text.isascii():
             self._checks.mime_error(HEADER_8BIT, text)
 
     def _end_of_headers(self, end: HeadersEnd) -> None:
-        if self._rules.settings.strict_mime_encoding_domain and _miscoded(end.entity):
+        if self._rules.strict_domain and _miscoded(end.entity):
             self._checks.mime_error(DOMAIN, end.entity.encoding.encode())
 
     # Bodies
@@ -86,7 +105,7 @@ class BodyWalk:
         text = found.text
         if self._rules.strict_body and found.entity.encoding == "7bit" and not text.isascii():
             self._checks.mime_error(BODY_8BIT, next(line for line in text.split(b"\r\n") if not line.isascii()))
-        checks, limit = self._checks, self._body_limit
+        checks, limit = self._checks, self._rules.checked
         left = limit - found.offset if limit else len(text) + 1
         kept = at = 0
         while at < len(text) and left > 0 and checks.effects.checking and not checks.maps.body.empty:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from gatepost.content.rules import CheckMaps
+from gatepost.content.check_maps import CheckMaps
 from gatepost.events.records import Emit, Judged, Note
 from gatepost.lookup.registry import Maps
 from gatepost.mail.ascii_text import SPACE, is_number, upper

@@ -5,10 +5,17 @@ In bounded memory, by headers alone as Postfix does it (disable_mime_output_conv
 they are.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
+from pathlib import Path
+from typing import Final
 
+from gatepost.content.aside import Aside
+from gatepost.mail.content import Content
 from gatepost.mail.mime import BodyFound, Found, HeaderFound, HeadersEnd, Limits, Walk
+from gatepost.net.turns import Turns
+
+_PIECE: Final = 16384
 
 _SOFT = 72  # octets of a line after which a soft break is due; with an encoded octet more it stays within 76
 _SAFE = frozenset(b"\t") | (frozenset(range(32, 127)) - frozenset(b"="))
@@ -17,9 +24,26 @@ _EIGHT = ("8bit", "binary")
 _BLANKS = (b" ", b"\t")
 
 
-def downgraded(pieces: Iterable[bytes]) -> Iterator[bytes]:
+async def seven_bit(content: Content, limits: Limits, staging: Callable[[], Path]) -> Content:
+    """The content in 7 bit. `limits`: of the walk; `staging`: see `Aside`. Raises OSError."""
+    aside, turns = Aside(staging), Turns()
+    for piece in downgraded(_small(content), limits):
+        aside.write(piece)
+        if turns.over():
+            await turns.rest()
+    return aside.content()
+
+
+def _small(content: Content) -> Iterator[bytes]:
+    """The octets in pieces that take a few milliseconds each."""
+    for chunk in content.chunks():
+        for at in range(0, len(chunk), _PIECE):
+            yield chunk[at : at + _PIECE]
+
+
+def downgraded(pieces: Iterable[bytes], limits: Limits) -> Iterator[bytes]:
     """The content `pieces` make up, with lines ending in CRLF, in 7 bit."""
-    walk, conversion = Walk(Limits()), _Conversion()
+    walk, conversion = Walk(limits), _Conversion()
     for founds in chain((walk.feed(piece) for piece in pieces), (walk.finish(),)):
         yield b"".join([part for found in founds for part in conversion.of(found)])
 

@@ -1,18 +1,17 @@
 """smtp_generic_maps: our own addresses as the outside knows them, when mail leaves (generic(5))."""
 
-from gatepost.mail.header import Header
-from gatepost.mail.header_address import addresses, external, fold, internal, parse, requoted, scan
-from gatepost.net.turns import Turns, beside
-from gatepost.routing.aliases import AddressMap
+from collections.abc import Callable
+from pathlib import Path
 
-# Headers whose addresses are replaced: those of senders and of recipients.
-HEADERS = frozenset(
-    (
-        "apparently-to", "bcc", "cc", "disposition-notification-to", "errors-to", "from", "mail-followup-to", "reply-to",
-        "resent-bcc", "resent-cc", "resent-from", "resent-reply-to", "resent-sender", "resent-to", "return-path",
-        "return-receipt-to", "sender", "to",
-    )
-)  # fmt: skip
+from gatepost.content.aside import Aside
+from gatepost.content.header_addresses import with_addresses
+from gatepost.content.header_names import ROLES, Role
+from gatepost.mail.content import Content, FileContent, MemoryContent, SplicedContent
+from gatepost.mail.header import Header
+from gatepost.mail.header_address import Token, internal, requoted
+from gatepost.mail.header_reader import HeaderReader
+from gatepost.net.turns import Turns
+from gatepost.routing.aliases import AddressMap
 
 
 async def address(table: AddressMap, original: str) -> str:
@@ -23,20 +22,34 @@ async def address(table: AddressMap, original: str) -> str:
 
 async def header(table: AddressMap, original: Header) -> bytes:
     """The octets of a header with its addresses replaced; the same octets where none was. Raises LookupFailure."""
-    if original.key not in HEADERS:
+    if not ROLES.get(original.key, Role.NONE) & Role.ADDRESSED:
         return original.raw
-    name, text = original.text
-    tokens = await beside(len(text), parse, text)
-    changed = False
+
+    async def replace(before: str, parts: list[Token]) -> str:
+        return requoted(await address(table, internal(parts)))
+
+    return await with_addresses(original, replace)
+
+
+async def content(table: AddressMap, original: Content, staging: Callable[[], Path]) -> Content:
+    """The content with the addresses of its headers replaced: the same one where none was. What follows the headers stays where it
+    is, unless they are many. `staging`: see `Aside`. Raises LookupFailure, OSError."""
+    reader = HeaderReader(original.chunks())
+    written = Aside(staging)
     turns = Turns()
-    for token in addresses(tokens):
-        if turns.over():
-            await turns.rest()
-        before = external(token.parts)
-        after = requoted(await address(table, internal(token.parts)))
-        if after != before:
-            token.parts = scan(after)
-            changed = True
+    changed = False
+    for headers in reader:
+        for one in headers:
+            if turns.over():
+                await turns.rest()
+            octets = await header(table, one)
+            changed = changed or octets != one.raw
+            written.write(octets)
     if not changed:
-        return original.raw
-    return (await beside(len(text), fold, name, tokens)).replace("\n", "\r\n").encode("utf-8", "surrogateescape") + b"\r\n"
+        return original
+    head = written.content()
+    if isinstance(original, FileContent) and isinstance(head, MemoryContent):
+        return SplicedContent(head.data, original.after(reader.end))
+    for chunk in reader.rest:
+        written.write(chunk)
+    return written.content()

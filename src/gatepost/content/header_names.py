@@ -1,17 +1,18 @@
-"""What cleanup knows of header names: who stands in them, and which are special (RFC 5322 §3.6, cleanup(8))."""
+"""What header names say: who stands in them, and which are special (RFC 5322 §3.6, cleanup(8), generic(5))."""
 
 from typing import Final
 
 
 class Role:
     """Bits. SENDER and RECIPIENT: addresses, rewritten as such. RESENT: makes the message a resent one. DESTINATION: says to whom
-    it goes, so that no `undisclosed_recipients_header` is needed."""
+    it goes, so that no `undisclosed_recipients_header` is needed. ADDRESSED: has addresses, of either sort."""
 
     NONE: Final = 0
     SENDER: Final = 1
     RECIPIENT: Final = 2
     RESENT: Final = 4
     DESTINATION: Final = 8
+    ADDRESSED: Final = SENDER | RECIPIENT
 
 
 ROLES = {

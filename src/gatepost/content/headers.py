@@ -4,19 +4,19 @@ import re
 from collections.abc import Callable
 
 from gatepost.content.checks import Checks, LogContext
+from gatepost.content.header_addresses import with_addresses
 from gatepost.content.header_names import Role
 from gatepost.content.rules import Rules
 from gatepost.events.records import Emit, MessageId, Note
 from gatepost.mail import mime
 from gatepost.mail.header import Header, cut, is_header, split
-from gatepost.mail.header_address import Kind, addresses, external, fold, internal, parse, requoted, scan
-from gatepost.net.turns import Turns, beside
+from gatepost.mail.header_address import Kind, Token, external, internal, requoted, scan
+from gatepost.net.turns import Turns
 from gatepost.routing.aliases import Place
 from gatepost.routing.routing import Routing
 
 HOPS = "5.4.0 Error: too many hops"
 MAIL_DAEMON = "MAILER-DAEMON"
-_ADDRESSED = Role.SENDER | Role.RECIPIENT
 
 # Addresses in standard form, as most headers write them: nothing that rewriting without tables would touch. Each part begins with
 # what no part before it can take, and gives nothing back: a header that does not match costs one look.
@@ -45,26 +45,15 @@ class HeaderRewriter:
 
     async def rewrite(self, header: Header, place: Place) -> bytes:
         """The octets of the header afterwards: the same ones where no address changed. Raises LookupFailure, AliasLoop."""
-        name, text = header.text
         mapped = self._mapped[place]
-        if not mapped and _STANDARD.match(text):
+        if not mapped and _STANDARD.match(header.text[1]):
             return header.raw
-        tokens = await beside(len(text), parse, text, self._token_limit)
-        changed = False
-        turns = Turns()
-        for token in addresses(tokens):
-            if turns.over():
-                await turns.rest()
-            before = external(token.parts)
+
+        async def replace(before: str, parts: list[Token]) -> str:
             after = self._routing.rewriter.rewrite_external(before, self._context)
-            if mapped:
-                after = requoted(await self._routing.mapped(internal(scan(after)), place))
-            if after != before:
-                token.parts = scan(after)
-                changed = True
-        if not changed:
-            return header.raw
-        return (await beside(len(text), fold, name, tokens)).replace("\n", "\r\n").encode("utf-8", "surrogateescape") + b"\r\n"
+            return requoted(await self._routing.mapped(internal(scan(after)), place)) if mapped else after
+
+        return await with_addresses(header, replace, self._token_limit)
 
 
 class Headers:
@@ -149,7 +138,7 @@ class Headers:
 
     async def _rewritten(self, header: Header) -> bytes:
         role = self._rules.role(header.key)
-        if self._rewriter is None or not role & _ADDRESSED:
+        if self._rewriter is None or not role & Role.ADDRESSED:
             return header.raw
         return await self._rewriter.rewrite(header, Place.HEADER_SENDER if role & Role.SENDER else Place.HEADER_RECIPIENT)
 

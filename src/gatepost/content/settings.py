@@ -2,8 +2,23 @@
 
 from msgspec import Struct
 
+from gatepost.mail.mime import Limits
 
-class ContentSettings(Struct, frozen=True, kw_only=True):
+
+class MimeSettings(Struct, frozen=True, kw_only=True):
+    """How much of a MIME structure is followed, on the way in and out."""
+
+    header_size_limit: int
+    mime_nesting_limit: int
+    mime_boundary_length_limit: int
+
+    @property
+    def limits(self) -> Limits:
+        """The same for the walk of `mail/mime.py`."""
+        return Limits(self.header_size_limit, self.mime_boundary_length_limit, self.mime_nesting_limit)
+
+
+class ContentSettings(MimeSettings, frozen=True, kw_only=True):
     """How headers and bodies are checked, rewritten and completed on their way in."""
 
     myhostname: str
@@ -12,7 +27,6 @@ class ContentSettings(Struct, frozen=True, kw_only=True):
     undisclosed_recipients_header: str
     message_drop_headers: str
     header_from_format: str
-    header_size_limit: int
     hopcount_limit: int
     message_strip_characters: str
     message_reject_characters: str
@@ -24,8 +38,6 @@ class ContentSettings(Struct, frozen=True, kw_only=True):
     body_checks: str
     body_checks_size_limit: int
     disable_mime_input_processing: bool
-    mime_nesting_limit: int
-    mime_boundary_length_limit: int
     strict_7bit_headers: bool
     strict_8bitmime: bool
     strict_8bitmime_body: bool

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
+from gatepost.deliver.outgoing import Outgoing
 from gatepost.mail.delivery import DeliveryRequest, Reached, Report
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queued import QueuedRecipient
@@ -12,13 +13,18 @@ UNANSWERED = Outcome(Class.TEMPORARY, "4.3.0", "server unavailable or unable to 
 
 
 class Attempt:
-    """The state of one request. `left`: recipients that nothing has been decided over; `soft`: what a host said of them that
-    another host may see differently."""
+    """The state of one request.
 
-    __slots__ = ("connected", "left", "reports", "request", "soft", "started")
+    `left`: recipients that nothing has been decided over.
+    `outside`: the request as next hops see it, once addresses have been replaced for them (smtp_generic_maps).
+    `soft`: what a host said of recipients that another host may see differently.
+    """
+
+    __slots__ = ("connected", "left", "outside", "reports", "request", "soft", "started")
 
     def __init__(self, request: DeliveryRequest, now: float) -> None:
         self.request = request
+        self.outside: DeliveryRequest | None = None
         self.started = now
         self.connected = 0.0
         self.left: Sequence[QueuedRecipient] = request.recipients
@@ -43,6 +49,15 @@ class Attempt:
         """The request for those who are left."""
         request = self.request
         return request if len(self.left) == len(request.recipients) else replace(request, recipients=tuple(self.left))
+
+    async def addressed(self, outgoing: Outgoing) -> DeliveryRequest:
+        """The same as the outside is to see it, the recipients in the order of `left`. Raises LookupFailure."""
+        if not outgoing.addresses:
+            return self.remaining()
+        if self.outside is None:
+            self.outside = await outgoing.addressed(self.request)
+        known = {queued.index: queued for queued in self.outside.recipients}
+        return replace(self.outside, recipients=tuple([known[queued.index] for queued in self.left]))
 
     def refuse(self, refused: Mapping[int, Outcome], relay: str) -> None:
         """These recipients, by index, cannot be named to any server; the others are left."""

@@ -1,11 +1,12 @@
-"""A message as it is handed to one SMTP or LMTP server: commands and content, by what the server offers."""
+"""A message as it is handed to one SMTP or LMTP server, by what the server offers: its commands, the form of its content, and that
+content on the wire."""
 
 from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
 from gatepost.mail.address import external, is_octets, to_bytes
-from gatepost.mail.content import MemoryContent
+from gatepost.mail.content import Content, MemoryContent
 from gatepost.mail.delivery import DeliveryRequest
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queued import QueuedRecipient
@@ -28,9 +29,15 @@ class Unsendable(Exception):
         self.outcome = outcome
 
 
-class Manner(Struct, frozen=True):
-    """How messages are handed over: see the smtp_ parameters of these names in SmtpSettings. `convert`: MIME to 7 bit for
-    servers without 8BITMIME (not disable_mime_output_conversion)."""
+class HandoverOptions(Struct, frozen=True):
+    """How messages are handed over.
+
+    `quote`: addresses are quoted where they must be (smtp_quote_rfc821_envelope).
+    `line_limit`: octets after which a line is broken, 0 for none (smtp_line_length_limit).
+    `forward`: XFORWARD is sent (smtp_send_xforward_command).
+    `dummy_auth`: AUTH=<> is sent (smtp_send_dummy_mail_auth).
+    `convert`: MIME is converted to 7 bit for servers without 8BITMIME (not disable_mime_output_conversion).
+    """
 
     quote: bool = True
     line_limit: int = 998
@@ -40,18 +47,24 @@ class Manner(Struct, frozen=True):
 
 
 class Handover(Struct, frozen=True):
-    """What is sent: `transaction`, the content in wire form as `pieces`, and the `encoder` that knows afterwards whether lines
-    had to be broken."""
+    """What is sent: the `transaction`; whether its content has to be in 7 bit; and the `encoder` that puts it into wire form, which
+    knows afterwards whether lines had to be broken."""
 
     transaction: Transaction
-    pieces: Iterable[bytes]
+    to_seven_bit: bool
     encoder: Encoder
+
+    def wire(self, content: Content) -> Iterable[bytes]:
+        """The content in wire form, made as it is sent."""
+        if isinstance(content, MemoryContent):
+            return (self.encoder.encode(content.data) + self.encoder.finish(),)
+        return encoded(content.chunks(), self.encoder)
 
 
 def prepare(
-    request: DeliveryRequest, recipients: Sequence[QueuedRecipient], offered: Capabilities, manner: Manner, label: str
+    request: DeliveryRequest, recipients: Sequence[QueuedRecipient], offered: Capabilities, options: HandoverOptions, label: str
 ) -> Handover:
-    """The message of `request` for `recipients`. `label`: the server, for texts. Raises Unsendable."""
+    """The message of `request` for `recipients`. `offered`: by the server, `label`: its name for texts. Raises Unsendable."""
     message = request.message
     envelope = message.envelope
     if envelope.smtputf8 and "SMTPUTF8" not in offered.keywords:
@@ -60,22 +73,21 @@ def prepare(
     if limit and message.size > limit:
         text = f"message size {message.size} exceeds size limit {limit} of server {label}"
         raise Unsendable(Outcome(Class.PERMANENT, "5.3.4", text))
-    convert = manner.convert and "8BITMIME" not in offered.keywords and envelope.encoding != "7bit"
+    convert = options.convert and "8BITMIME" not in offered.keywords and envelope.encoding != "7bit"
     parameters = MailParameters(
-        0 if convert else message.size, envelope.encoding, envelope.envid, envelope.ret, envelope.smtputf8, manner.dummy_auth
+        0 if convert else message.size, envelope.encoding, envelope.envid, envelope.ret, envelope.smtputf8, options.dummy_auth
     )
-    written: Callable[[str], str] = external if manner.quote else str
+    written: Callable[[str], str] = external if options.quote else str
     transaction = Transaction(
         mail_from(to_bytes(written(envelope.sender)), parameters, offered),
         [rcpt_to(to_bytes(written(r.address)), r.orcpt or _own_orcpt(r.original), r.notify, offered)
          for r in (queued.recipient for queued in recipients)],
-        _forwarded(request, offered) if manner.forward and "XFORWARD" in offered.keywords else (),
+        _forwarded(request, offered) if options.forward and "XFORWARD" in offered.keywords else (),
         probe=request.probe,
     )  # fmt: skip
     if transaction.mail.count(b"\n") != 1 or transaction.mail.count(b"\r") != 1:
         raise Unsendable(_LINE_END)
-    encoder = Encoder(manner.line_limit)
-    return Handover(transaction, _pieces(request, encoder, convert=convert), encoder)
+    return Handover(transaction, convert, Encoder(options.line_limit))
 
 
 def unnameable(recipients: Sequence[QueuedRecipient]) -> dict[int, Outcome]:
@@ -89,17 +101,6 @@ def unnameable(recipients: Sequence[QueuedRecipient]) -> dict[int, Outcome]:
         elif not (address.isascii() or is_octets(address)):
             refused[queued.index] = _NO_TEXT
     return refused
-
-
-def _pieces(request: DeliveryRequest, encoder: Encoder, *, convert: bool) -> Iterable[bytes]:
-    content = request.message.content
-    if convert:
-        from gatepost.content.downgrade import downgraded
-
-        return encoded(downgraded(content.chunks()), encoder)
-    if isinstance(content, MemoryContent):
-        return (encoder.encode(content.data) + encoder.finish(),)
-    return encoded(content.chunks(), encoder)
 
 
 def _own_orcpt(original: str) -> str:

@@ -72,10 +72,19 @@ class Stop(Struct, frozen=True):
     down: bool = False
 
 
-class Wishes(Struct, frozen=True):
-    """Parameters that decide over hosts; see SmtpSettings. `myhostname` names UNIX-domain destinations. `families`: 4 and 6
-    in the order to ask for, by inet_protocols. `own`: own addresses and those of proxies in front (inet_interfaces,
-    proxy_interfaces), which matter at `loop_port`."""
+class HostPreferences(Struct, frozen=True):
+    """Which hosts are tried, and in which order.
+
+    `myhostname`: names UNIX-domain destinations.
+    `families`: 4 and 6, in the order to ask for (inet_protocols).
+    `prefer`: `ipv4`, `ipv6` or `any` (smtp_address_preference).
+    `balance`: of many addresses, half of either family are tried (smtp_balance_inet_protocols).
+    `address_limit`: how many are tried, 0 for all (smtp_mx_address_limit).
+    `session_limit`: how many of them that said hello (smtp_mx_session_limit).
+    `ignore_mx_error`: the domain itself is tried where the name server does not tell (ignore_mx_lookup_error).
+    `defer_no_address`: exchangers without addresses are a temporary failure (smtp_defer_if_no_mx_address_found).
+    `own`: own addresses and those of proxies in front (inet_interfaces, proxy_interfaces), which matter at `loop_port`.
+    """
 
     myhostname: str = "localhost"
     families: tuple[int, ...] = (4, 6)
@@ -108,14 +117,14 @@ class Plan:
     def __init__(
         self,
         sites: Sequence[Destination],
-        wishes: Wishes,
+        preferences: HostPreferences,
         shuffle: Shuffle,
         *,
         primary: int = 1,
         tried: frozenset[str] = frozenset(),
     ) -> None:
         self._sites = list(sites)
-        self._wishes = wishes
+        self._preferences = preferences
         self._shuffle = shuffle
         self._primary = primary
         self._site = 0
@@ -146,7 +155,7 @@ class Plan:
             if self._hosts and self._hosts[0].address in self._tried:
                 del self._hosts[0]
                 continue
-            if self._hosts and self._sessions < self._wishes.session_limit:
+            if self._hosts and self._sessions < self._preferences.session_limit:
                 return Try(self._hosts.pop(0), site.text, self._is_last())
             self._next_site()
         return self._stop
@@ -154,13 +163,13 @@ class Plan:
     def _is_last(self) -> bool:
         """Whether no host is left after the one to be tried now. A session more is the last one, but a connection that fails is
         not counted: then the next host has its turn."""
-        last = not self._hosts or self._sessions + 1 >= self._wishes.session_limit
+        last = not self._hosts or self._sessions + 1 >= self._preferences.session_limit
         return last and self._site + 1 == len(self._sites)
 
     def _question(self, site: Destination) -> FindExchangers | FindAddresses | None:
         """What must be known before a host of `site` can be tried; None where its hosts are known."""
         if site.path:
-            self._hosts = [Host(self._wishes.myhostname, site.path)]
+            self._hosts = [Host(self._preferences.myhostname, site.path)]
         elif site.literal:
             self._hosts = self._without_self([Host(site.host, site.host, site.port)], site)
         elif site.exchangers and self._exchangers is None:
@@ -203,7 +212,7 @@ class Plan:
 
     def no_exchangers(self, failure: DnsFailure) -> None:
         """There are none, or the name server did not tell."""
-        if isinstance(failure, NotFound) or self._wishes.ignore_mx_error:
+        if isinstance(failure, NotFound) or self._preferences.ignore_mx_error:
             # RFC 5321 §5.1: the domain itself is its exchanger.
             self._exchangers = (MX(0, failure.name),)
         else:
@@ -217,7 +226,7 @@ class Plan:
                 self.warnings.append(f"no MX host for {site.host} has a valid address record")
             temporary = [failure for failure in failures if not isinstance(failure, NotFound)]
             outcome = _dns_outcome((temporary or failures)[-1])
-            if site.exchangers and self._wishes.defer_no_address and outcome.cls is Class.PERMANENT:
+            if site.exchangers and self._preferences.defer_no_address and outcome.cls is Class.PERMANENT:
                 outcome = Outcome(Class.TEMPORARY, "4" + outcome.enhanced[1:], outcome.text)
             self._give_up(outcome)
             return
@@ -248,13 +257,13 @@ class Plan:
 
     def _order(self, host: Host) -> tuple[int, int]:
         family = 6 if ":" in host.address else 4
-        return host.preference, int(self._wishes.prefer != "any" and self._wishes.prefer != f"ipv{family}")
+        return host.preference, int(self._preferences.prefer != "any" and self._preferences.prefer != f"ipv{family}")
 
     def _without_self(self, hosts: list[Host], site: Destination) -> list[Host]:
         """Hosts that are better than this one: mail must not go to an equal or worse exchanger (RFC 5321 §5.1)."""
-        if site.port != self._wishes.loop_port:
+        if site.port != self._preferences.loop_port:
             return hosts
-        mine = [host.preference for host in hosts if host.address in self._wishes.own]
+        mine = [host.preference for host in hosts if host.address in self._preferences.own]
         if not mine:
             return hosts
         # Fallback relays are not for destinations that this host is an exchanger for (smtp_fallback_relay).
@@ -270,10 +279,10 @@ class Plan:
 
     def _limited(self, hosts: list[Host]) -> list[Host]:
         """At most smtp_mx_address_limit hosts, half of either family where both are there (smtp_balance_inet_protocols)."""
-        limit = self._wishes.address_limit
+        limit = self._preferences.address_limit
         if not limit or len(hosts) <= limit:
             return hosts
-        if not self._wishes.balance or limit < 2:
+        if not self._preferences.balance or limit < 2:
             return hosts[:limit]
         of6 = [host for host in hosts if ":" in host.address]
         of4 = [host for host in hosts if ":" not in host.address]

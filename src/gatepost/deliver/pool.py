@@ -7,9 +7,15 @@ from msgspec import Struct
 from gatepost.deliver.smtp_connection import Connection
 
 
-class Keeping(Struct, frozen=True):
-    """When to keep a connection. `on_demand`: any that may be used again; `sites`: those that always are; `idle`: seconds
-    without work; `uses`: deliveries over one connection, 0 for any number; `age`: seconds since it was opened."""
+class CacheOptions(Struct, frozen=True):
+    """Which connections are kept, and how long (CONNECTION_CACHE_README).
+
+    `on_demand`: any that may be used again (smtp_connection_cache_on_demand).
+    `sites`: destinations whose connections always are (smtp_connection_cache_destinations).
+    `idle`: seconds without work (smtp_connection_cache_time_limit, connection_cache_ttl_limit).
+    `uses`: deliveries over one connection, 0 for any number (smtp_connection_reuse_count_limit).
+    `age`: seconds since it was opened (smtp_connection_reuse_time_limit).
+    """
 
     on_demand: bool = True
     sites: frozenset[str] = frozenset()
@@ -25,8 +31,8 @@ _FIRST_IDLE = 0.25
 class Pool:
     """Idle connections. The latest used is the first to be used again, so that surplus ones run out of time."""
 
-    def __init__(self, keeping: Keeping, now: Callable[[], float]) -> None:
-        self._keeping = keeping
+    def __init__(self, options: CacheOptions, now: Callable[[], float]) -> None:
+        self._options = options
         self._now = now
         self._idle: dict[str, list[Connection]] = {}
 
@@ -44,21 +50,21 @@ class Pool:
 
     def give(self, site: str, connection: Connection) -> bool:
         """Keep `connection` for the next delivery to `site`; False where it should be left instead."""
-        keeping = self._keeping
-        always = site in keeping.sites
-        if not (always or keeping.on_demand) or not self._fit(connection):
+        options = self._options
+        always = site in options.sites
+        if not (always or options.on_demand) or not self._fit(connection):
             return False
-        connection.rest(keeping.idle if always or connection.uses > 1 else min(keeping.idle, _FIRST_IDLE))
+        connection.rest(options.idle if always or connection.uses > 1 else min(options.idle, _FIRST_IDLE))
         self._idle.setdefault(site, []).append(connection)
         return True
 
     def _fit(self, connection: Connection) -> bool:
-        keeping = self._keeping
+        options = self._options
         return (
             connection.client.usable
             and not connection.closed
-            and (not keeping.uses or connection.uses < keeping.uses)
-            and self._now() - connection.opened < keeping.age
+            and (not options.uses or connection.uses < options.uses)
+            and self._now() - connection.opened < options.age
         )
 
     def close(self) -> None:

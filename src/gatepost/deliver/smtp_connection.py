@@ -80,7 +80,7 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[Event] | None = None
-        self._pieces: Iterator[bytes] = iter(())
+        self._pieces: Iterator[bytes] | None = None  # of the content; None: still to come
         self._paused = False
         self._fresh = False
         self._untold: Event | Broken | None = None  # what happened while nobody waited for it
@@ -101,15 +101,23 @@ class Connection(asyncio.Protocol):
         self._limit(self.client.stage)
         return await self._wait()
 
-    async def run(self, transaction: Transaction, pieces: Iterable[bytes]) -> None:
-        """One transaction, `pieces` being its content in wire form. Raises Broken; what was decided by then is in
-        `transaction.answers`."""
+    async def run(self, transaction: Transaction, pieces: Iterable[bytes] | None) -> Event:
+        """One transaction, `pieces` being its content in wire form. FINISHED when it is over; without `pieces`, CONTENT once the
+        server waits for them: then comes `send`. Raises Broken; what was decided by then is in `transaction.answers`."""
         self.uses += 1
-        self._pieces = iter(pieces)
+        self._pieces = None if pieces is None else iter(pieces)
         self.client.begin(transaction)
         self._fresh = True
         self._flush()
         self._limit(self.client.stage)
+        return await self._wait()
+
+    async def send(self, pieces: Iterable[bytes]) -> None:
+        """The content that the server waits for, to the end of the transaction. Raises Broken."""
+        self._pieces = iter(pieces)
+        if not self.closed:
+            self._limit(Stage.CONTENT)
+            self._send_content()
         await self._wait()
 
     async def upgrade(self, context: "ssl.SSLContext", name: str | None, limit: float) -> None:
@@ -194,7 +202,7 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._paused = False
-        if self.client.stage is Stage.CONTENT:
+        if self.client.stage is Stage.CONTENT and self._pieces is not None:
             if self._min_rate:
                 latest = self._loop.time() + self._limits[Stage.CONTENT]
                 self._deadline = min(self._deadline + self._written / self._min_rate, latest)
@@ -212,11 +220,12 @@ class Connection(asyncio.Protocol):
 
     def _obey(self, event: Event) -> None:
         self._flush()
-        if event is Event.CONTENT:
-            self._limit(Stage.CONTENT)
+        if event is Event.CONTENT or event is Event.WAIT:
+            self._limit(self.client.stage)
+        if event is Event.CONTENT and self._pieces is not None:
             self._send_content()
         elif event is Event.WAIT:
-            self._limit(self.client.stage)
+            return
         elif self._waiter is not None:
             if not self._waiter.done():
                 self._waiter.set_result(event)
@@ -229,6 +238,7 @@ class Connection(asyncio.Protocol):
         """Write as much as the transport takes; `resume_writing` goes on."""
         transport = self._transport
         assert transport is not None
+        assert self._pieces is not None
         try:
             for piece in self._pieces:
                 transport.write(piece)

@@ -3,9 +3,9 @@
 import sys
 from functools import partial
 
-from gatepost.deliver.handover import Manner
-from gatepost.deliver.plan import Wishes
-from gatepost.deliver.pool import Keeping
+from gatepost.deliver.handover import HandoverOptions
+from gatepost.deliver.plan import HostPreferences
+from gatepost.deliver.pool import CacheOptions
 from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.lookup.at_once import find_at_once
 from gatepost.lookup.port import LookupFailure
@@ -59,9 +59,9 @@ def limits_of(settings: SmtpSettings) -> tuple[float, ...]:
     return tuple(limits[stage] for stage in Stage)
 
 
-def manner_of(settings: SmtpSettings) -> Manner:
+def handover_options(settings: SmtpSettings) -> HandoverOptions:
     """How messages are handed over."""
-    return Manner(
+    return HandoverOptions(
         quote=settings.smtp_quote_rfc821_envelope,
         line_limit=settings.smtp_line_length_limit,
         forward=settings.smtp_send_xforward_command,
@@ -70,11 +70,11 @@ def manner_of(settings: SmtpSettings) -> Manner:
     )
 
 
-def wishes_of(settings: SmtpSettings, own: frozenset[str]) -> Wishes:
+def host_preferences(settings: SmtpSettings, own: frozenset[str]) -> HostPreferences:
     """Which hosts are tried."""
     protocols = elements(settings.inet_protocols.lower())
     families = tuple(family for family in (4, 6) if f"ipv{family}" in protocols or "all" in protocols)
-    return Wishes(
+    return HostPreferences(
         myhostname=settings.myhostname,
         families=families or (4, 6),
         prefer=settings.smtp_address_preference,
@@ -88,9 +88,9 @@ def wishes_of(settings: SmtpSettings, own: frozenset[str]) -> Wishes:
     )
 
 
-def keeping_of(settings: SmtpSettings) -> Keeping:
+def cache_options(settings: SmtpSettings) -> CacheOptions:
     """Which connections are kept."""
-    return Keeping(
+    return CacheOptions(
         on_demand=settings.smtp_connection_cache_on_demand,
         sites=frozenset(elements(settings.smtp_connection_cache_destinations)),
         idle=min(settings.smtp_connection_cache_time_limit, settings.connection_cache_ttl_limit),

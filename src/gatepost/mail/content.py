@@ -14,7 +14,7 @@ CHUNK = 65536
 class MemoryContent:
     """A content held in memory."""
 
-    __slots__ = ("data",)
+    __slots__ = ("__weakref__", "data")
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -40,7 +40,7 @@ class MemoryContent:
 class FileContent:
     """A content that lives in a file from `offset` (octets) to its end."""
 
-    __slots__ = ("offset", "path", "size")
+    __slots__ = ("__weakref__", "offset", "path", "size")
 
     def __init__(self, path: Path, size: int, offset: int = 0) -> None:
         self.path = path
@@ -77,7 +77,7 @@ class FileContent:
 class SplicedContent:
     """A content with a new beginning: `head`, then `rest`. What rewriting the headers of a large message makes of it."""
 
-    __slots__ = ("_rest", "head_octets")
+    __slots__ = ("__weakref__", "_rest", "head_octets")
 
     def __init__(self, head: bytes, rest: FileContent) -> None:
         self.head_octets = head

@@ -219,7 +219,7 @@ class Intake:
             kept.append(b"\r\n")  # a body that begins without an empty line gets one
         head = b"".join(kept)
         if checks is not None and (effects.checking or rules.walks_strictly) and not headers.ended:
-            rest = await self._walk(BodyWalk(rules, checks, section.headers), rest)
+            rest = await self._walk(BodyWalk(rules.body, checks, section.headers), rest)
         return headers, staging.content(head, rest)
 
     def _returned(self, envelope: Envelope, sender: str, recipients: Recipients, content: Content) -> NewMessage | None:

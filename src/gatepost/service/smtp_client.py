@@ -15,8 +15,7 @@ from gatepost.lookup.registry import Maps
 from gatepost.mail.delivery import Agent, DeliveryRequest, Report
 from gatepost.mail.outcome import deferred
 from gatepost.net.connect import SocketConnector
-from gatepost.service.outgoing import in_turn, outgoing_rewriter
-from gatepost.service.outgoing_checks import outgoing_checks
+from gatepost.service.outgoing import outgoing
 
 if TYPE_CHECKING:
     from gatepost.service.house import House
@@ -42,6 +41,7 @@ async def smtp_agent(house: "House", entry: ServiceEntry) -> Agent:
             settings.smtp_bind_address6,
             None if settings.smtp_bind_address_enforce else house.teller(entry.command, emit),
         ),
+        outgoing(house, overrides, entry.command, tables, emit),
         clock=house.clock,
         shuffle=random.shuffle,
         emit=emit,
@@ -50,10 +50,6 @@ async def smtp_agent(house: "House", entry: ServiceEntry) -> Agent:
         base=str(house.queue_directory),
         tls_policies=maps(f"{entry.command}_tls_policy_maps"),
         passwords=maps(f"{entry.command}_sasl_password_maps"),
-        rewrite=in_turn(
-            outgoing_checks(house, overrides, entry.command, tables, emit),
-            outgoing_rewriter(house, overrides, entry.command, tables),
-        ),
         best_mx=_best_mx(house, entry, emit),
         reply_filter=maps(f"{entry.command}_reply_filter"),
         discard_maps=maps(_DISCARD_MAPS[entry.command]),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from gatepost.deliver.next_hop import parse_all
-from gatepost.deliver.plan import FindAddresses, FindExchangers, Host, Plan, Stop, Try, Wishes
+from gatepost.deliver.plan import FindAddresses, FindExchangers, Host, HostPreferences, Plan, Stop, Try
 from gatepost.mail.outcome import Class, Outcome, deferred
 from gatepost.net.port import MX, DnsFailure, NotFound, TryAgain
 
@@ -30,11 +30,15 @@ ZONE: dict[str, Sequence[MX] | Sequence[str] | DnsFailure] = {
 
 
 def walk(
-    nexthop: str, wishes: Wishes = Wishes(), fallback: str = "", tried: frozenset[str] = frozenset(), greets: str = ""
+    nexthop: str,
+    preferences: HostPreferences = HostPreferences(),
+    fallback: str = "",
+    tried: frozenset[str] = frozenset(),
+    greets: str = "",
 ) -> list[str]:
     """Hosts in the order tried, where none but those in `greets` says hello, then the outcome."""
     sites = parse_all(nexthop, "25", {}, exchangers=True)
-    plan = Plan(sites + (parse_all(fallback, "25", {}, exchangers=True) if fallback else []), wishes, lambda hosts: None,
+    plan = Plan(sites + (parse_all(fallback, "25", {}, exchangers=True) if fallback else []), preferences, lambda hosts: None,
                 primary=len(sites), tried=tried)  # fmt: skip
     told = []
     for _ in range(100):
@@ -79,24 +83,24 @@ NAME = "Host or domain name not found. Name service error for name="
         (walk("null.test"), ["5.1.0 Domain null.test does not accept mail (nullMX)"]),
         (walk("nxdomain.test"), [f"5.4.4 {NAME}nxdomain.test type=AAAA: Host not found"]),
         (walk("fail.test"), [f"4.4.3 {NAME}fail.test type=MX: Host not found, try again"]),
-        (walk("fail.test", Wishes(ignore_mx_error=True)), ["192.0.2.9!", "4.4.1 no 192.0.2.9"]),
+        (walk("fail.test", HostPreferences(ignore_mx_error=True)), ["192.0.2.9!", "4.4.1 no 192.0.2.9"]),
         (walk("hostfail.test"), ["no MX host for hostfail.test has a valid address record",
                                  f"4.4.3 {NAME}servfail.test type=A: Host not found, try again"]),
         (walk("dead.test"), ["no MX host for dead.test has a valid address record",
                              f"5.4.4 {NAME}nowhere.test type=AAAA: Host not found"]),
-        (walk("dead.test", Wishes(defer_no_address=True))[1:], [f"4.4.4 {NAME}nowhere.test type=AAAA: Host not found"]),
+        (walk("dead.test", HostPreferences(defer_no_address=True))[1:], [f"4.4.4 {NAME}nowhere.test type=AAAA: Host not found"]),
         (walk("dead.test", fallback="[192.0.2.6]")[:1], ["192.0.2.6!"]),
         # This host among the exchangers: only better ones, and no fallback.
-        (walk("x.test", Wishes(own=frozenset(("192.0.2.2",))), fallback="[192.0.2.6]"),
+        (walk("x.test", HostPreferences(own=frozenset(("192.0.2.2",))), fallback="[192.0.2.6]"),
          ["192.0.2.1", "192.0.2.3!", "4.4.1 no 192.0.2.3"]),
-        (walk("x.test", Wishes(own=frozenset(("192.0.2.1",)))), ["5.4.6 mail for x.test loops back to myself"]),
-        (walk("gap.test", Wishes(own=frozenset(("192.0.2.1",)))), ["4.4.4 unable to find primary relay for gap.test"]),
-        (walk("[192.0.2.1]", Wishes(own=frozenset(("192.0.2.1",)))), ["5.4.6 mail for 192.0.2.1 loops back to myself"]),
-        (walk("[192.0.2.1]:26", Wishes(own=frozenset(("192.0.2.1",))))[:1], ["192.0.2.1!"]),
+        (walk("x.test", HostPreferences(own=frozenset(("192.0.2.1",)))), ["5.4.6 mail for x.test loops back to myself"]),
+        (walk("gap.test", HostPreferences(own=frozenset(("192.0.2.1",)))), ["4.4.4 unable to find primary relay for gap.test"]),
+        (walk("[192.0.2.1]", HostPreferences(own=frozenset(("192.0.2.1",)))), ["5.4.6 mail for 192.0.2.1 loops back to myself"]),
+        (walk("[192.0.2.1]:26", HostPreferences(own=frozenset(("192.0.2.1",))))[:1], ["192.0.2.1!"]),
         # Limits.
-        (walk("x.test", Wishes(address_limit=1))[:-1], ["192.0.2.1!"]),
+        (walk("x.test", HostPreferences(address_limit=1))[:-1], ["192.0.2.1!"]),
         (walk("x.test", greets="192.0.2.1 192.0.2.3"), ["192.0.2.1", "192.0.2.3!", "4.4.1 no 192.0.2.3"]),
-        (walk("x.test", Wishes(session_limit=1), greets="192.0.2.3")[:-1], ["192.0.2.1!", "192.0.2.3!"]),
+        (walk("x.test", HostPreferences(session_limit=1), greets="192.0.2.3")[:-1], ["192.0.2.1!", "192.0.2.3!"]),
         # A host that has had its turn over a kept connection.
         (walk("[192.0.2.7]", tried=frozenset(("192.0.2.7",))), ["nothing"]),
         (walk("one.test", fallback="[192.0.2.6]", tried=frozenset(("192.0.2.1",)))[:1], ["192.0.2.6!"]),
@@ -108,22 +112,22 @@ def test_walks(told: list[str], expected: list[str]) -> None:
 
 @pytest.mark.parametrize(("prefer", "first"), [("any", "192.0.2.2"), ("ipv4", "192.0.2.2"), ("ipv6", "2001:db8::2")])
 def test_address_preference(prefer: str, first: str) -> None:
-    assert walk("[b.test]", Wishes(prefer=prefer))[0] == first
+    assert walk("[b.test]", HostPreferences(prefer=prefer))[0] == first
 
 
 def test_either_family_has_a_share() -> None:
-    told = walk("[many.test]", Wishes(address_limit=5))
+    told = walk("[many.test]", HostPreferences(address_limit=5))
     assert sum("." in word and ":" not in word for word in told[:-1]) == 3
     assert len(told) == 6
-    assert len(walk("[many.test]", Wishes(address_limit=0))) == 41
-    assert all(":" not in word for word in walk("[many.test]", Wishes(address_limit=5, balance=False))[:-1])
+    assert len(walk("[many.test]", HostPreferences(address_limit=0))) == 41
+    assert all(":" not in word for word in walk("[many.test]", HostPreferences(address_limit=5, balance=False))[:-1])
 
 
 def test_equals_are_shuffled_only_among_themselves() -> None:
     def backwards(hosts: list[Host]) -> None:
         hosts.reverse()
 
-    plan = Plan(parse_all("x.test", "25", {}, exchangers=True), Wishes(), backwards)
+    plan = Plan(parse_all("x.test", "25", {}, exchangers=True), HostPreferences(), backwards)
     plan.step()
     plan.exchangers((MX(10, "a.test"), MX(10, "b.test"), MX(5, "c.test")))
     plan.step()

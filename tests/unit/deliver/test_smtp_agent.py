@@ -2,165 +2,21 @@
 
 import asyncio
 import errno
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 import pytest
 from tests.support.settings import default
+from tests.support.smtp_servers import CLOSE, EHLO, SILENCE, Bench, Names, Net, Rules, Server, request, run, unchanged
 
 from gatepost.deliver.smtp import SmtpAgent
 from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
-from gatepost.events.records import Event, Note
 from gatepost.lookup.registry import Tables
-from gatepost.mail.content import FileContent, MemoryContent
+from gatepost.mail.content import FileContent
 from gatepost.mail.delivery import DeliveryRequest, Reached, Report
-from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import sent
-from gatepost.mail.queue_id import QueueId
-from gatepost.mail.queued import ActiveMessage, QueuedRecipient
 from gatepost.net.connect import Endpoint
-from gatepost.net.port import MX, NotFound
-
-EHLO = "250-mx.test\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n250-8BITMIME\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES"
-CLOSE = "!close"
-SILENCE = "!silence"
-Rules = dict[str, str | list[str]]
-
-
-class Server(asyncio.Transport):
-    """A server at the other end of a wire in memory. `rules`: by first word of the command (`CONNECT`, `.` too), the reply, or
-    CLOSE or SILENCE; a list: one after the other, the last again and again. `commands`: what it was sent."""
-
-    def __init__(self, rules: Rules, lmtp: bool = False) -> None:
-        super().__init__()
-        self.rules = {key: list(value) if isinstance(value, list) else [value] for key, value in rules.items()}
-        self.commands: list[str] = []
-        self.content = b""
-        self._lmtp = lmtp
-        self._in_content = False
-        self._rest = b""
-        self._accepted = 0
-        self._gone = False
-
-    def attach(self, protocol: asyncio.Protocol) -> None:
-        self._protocol = protocol
-        self._loop = asyncio.get_running_loop()
-        protocol.connection_made(self)
-        self._answer("CONNECT", "220 mx.test ESMTP")
-
-    def write(self, data: Any) -> None:
-        if self._gone:
-            return
-        self._rest += bytes(data)
-        while not self._gone and (b"\r\n" in self._rest):
-            if self._in_content:
-                content, dot, rest = (b"\r\n" + self._rest).partition(b"\r\n.\r\n")
-                if not dot:
-                    return
-                self.content, self._rest = (content + b"\r\n")[2:], rest
-                self._in_content = False
-                for _ in range(self._accepted if self._lmtp else 1):
-                    self._answer(".", "250 2.0.0 stored")
-            else:
-                line, _, self._rest = self._rest.partition(b"\r\n")
-                self._command(line.decode("utf-8", "surrogateescape"))
-
-    def _command(self, line: str) -> None:
-        self.commands.append(line)
-        verb = line.split()[0]
-        usual = {"EHLO": EHLO, "LHLO": EHLO, "MAIL": "250 2.1.0 ok", "RCPT": "250 2.1.5 ok", "DATA": "354 go", "QUIT": "221 bye"}
-        self._accepted = 0 if verb == "MAIL" else self._accepted
-        reply = self._answer(verb, usual.get(verb, "250 2.0.0 ok"))
-        self._accepted += verb == "RCPT" and reply.startswith("2")
-        self._in_content = verb == "DATA" and reply.rpartition("\n")[2].startswith("3")
-
-    def _answer(self, verb: str, usual: str) -> str:
-        replies = self.rules.get(verb, [usual])
-        reply = replies.pop(0) if len(replies) > 1 else replies[0]
-        if reply == CLOSE:
-            self.close()
-        elif reply != SILENCE and not self._gone:
-            self._loop.call_soon(self._protocol.data_received, f"{reply}\r\n".encode())
-        return reply
-
-    def close(self) -> None:
-        if not self._gone:
-            self._gone = True
-            self._loop.call_soon(self._protocol.connection_lost, None)
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return default
-
-
-class Net:
-    """A connector: by address, a list of servers in the order of connections, or an error number."""
-
-    def __init__(self, **servers: "list[Server] | int") -> None:
-        self.servers = {key.replace("_", "."): value for key, value in servers.items()}
-        self.asked: list[Endpoint] = []
-
-    async def connect(self, factory: Callable[[], Any], endpoint: Endpoint, timeout: float) -> Any:
-        self.asked.append(endpoint)
-        found = self.servers[endpoint.address or "unix"]
-        if isinstance(found, int):
-            raise OSError(found, "no")
-        protocol = factory()
-        found.pop(0).attach(protocol)
-        return protocol
-
-
-class Names:
-    """A resolver where `two.test` has two exchangers."""
-
-    async def mx(self, name: str) -> tuple[MX, ...]:
-        if name == "two.test":
-            return (MX(10, "one"), MX(20, "two"))
-        raise NotFound(name, "MX", "", exists=False)
-
-    async def a(self, name: str) -> tuple[str, ...]:
-        return (name,)
-
-    async def aaaa(self, name: str) -> tuple[str, ...]:
-        raise NotFound(name, "AAAA", "", exists=True)
-
-    txt = ns = ptr = host = a
-
-
-class Bench:
-    """An agent on `net`, and what it said to the log."""
-
-    def __init__(self, net: Net, lmtp: bool = False, **settings: Any) -> None:
-        self.events: list[Event] = []
-        smtp = default(SmtpSettings, myhostname="me.test", inet_protocols="ipv4", smtp_quit_timeout=0.05, **settings)
-        self.agent = SmtpAgent(
-            as_smtp(default(LmtpSettings, myhostname="me.test")) if lmtp else smtp,
-            Names(), net, clock=lambda: 1000.0, shuffle=lambda hosts: None, emit=self.events.append,
-        )  # fmt: skip
-
-    async def send(self, nexthop: str = "[mx]:2526", recipients: Sequence[str] = ("x@y.test",), **more: Any) -> Sequence[Report]:
-        return await self.agent.deliver(request(nexthop, recipients, **more))
-
-    async def told(self, nexthop: str = "[mx]:2526", recipients: Sequence[str] = ("x@y.test",), **more: Any) -> list[str]:
-        reports = sorted(await self.send(nexthop, recipients, **more), key=lambda report: report.recipient.index)
-        return [f"{report.outcome.cls.value} {report.outcome.enhanced} {report.outcome.text}" for report in reports]
-
-    @property
-    def notes(self) -> list[str]:
-        return [event.text for event in self.events if isinstance(event, Note)]
-
-
-def request(
-    nexthop: str, recipients: Sequence[str], body: bytes = b"Subject: x\r\n\r\nhello\r\n", probe: bool = False, **envelope: Any
-) -> DeliveryRequest:
-    queued = tuple(QueuedRecipient(n, Recipient(address, address)) for n, address in enumerate(recipients))
-    content = MemoryContent(body)
-    message = ActiveMessage(QueueId(1_700_000_000_000_000, 1), Envelope("s@z.test", **envelope), content, 22, queued)
-    return DeliveryRequest(message, queued, "smtp", nexthop, probe)
-
-
-def run(scene: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(scene(), 10))  # type: ignore[arg-type]
 
 
 def outcome(rules: Rules, recipients: Sequence[str] = ("x@y.test",), **settings: Any) -> tuple[list[str], list[str]]:
@@ -566,7 +422,8 @@ def test_authentication(offered: str, reply: Any, sent: list[str], told: str) ->
         bench = Bench(Net(mx=[server]), smtp_sasl_auth_enable=True, smtp_sasl_security_options="noanonymous")
         settings = bench.agent._settings
         agent = SmtpAgent(
-            settings, Names(), Net(mx=[server]), clock=lambda: 0.0, shuffle=lambda hosts: None, emit=bench.events.append,
+            settings, Names(), Net(mx=[server]),
+            unchanged(), clock=lambda: 0.0, shuffle=lambda hosts: None, emit=bench.events.append,
             passwords=Tables(print).maps("inline:{{other = x:y}}, inline:{{[mx]:2526 = me:pw}}", "smtp_sasl_password_maps"),
         )  # fmt: skip
         (report,) = await agent.deliver(request("[mx]:2526", ["x@y.test"]))
@@ -602,7 +459,8 @@ def _two_sites(agent_of: Callable[[Bench, Net], SmtpAgent], nexthop: str, offere
 def test_a_password_is_for_its_destination_only(nexthop: str, fallback: str, table: str, sent: list[str]) -> None:
     def agent_of(bench: Bench, net: Net) -> SmtpAgent:
         return SmtpAgent(
-            msgspec.structs.replace(bench.agent._settings, smtp_fallback_relay=fallback), Names(), net, clock=lambda: 0.0,
+            msgspec.structs.replace(bench.agent._settings, smtp_fallback_relay=fallback), Names(), net,
+            unchanged(), clock=lambda: 0.0,
             shuffle=lambda hosts: None, emit=bench.events.append, passwords=Tables(print).maps(table, "smtp_sasl_password_maps"),
         )  # fmt: skip
 
@@ -613,7 +471,8 @@ def test_a_password_is_for_its_destination_only(nexthop: str, fallback: str, tab
 def test_each_destination_has_its_own_tls_policy(nexthop: str, fallback: str) -> None:
     def agent_of(bench: Bench, net: Net) -> SmtpAgent:
         return SmtpAgent(
-            msgspec.structs.replace(bench.agent._settings, smtp_fallback_relay=fallback), Names(), net, clock=lambda: 0.0,
+            msgspec.structs.replace(bench.agent._settings, smtp_fallback_relay=fallback), Names(), net,
+            unchanged(), clock=lambda: 0.0,
             shuffle=lambda hosts: None, emit=bench.events.append,
             tls_policies=Tables(print).maps("inline:{{[two]:2526 = encrypt}}", "smtp_tls_policy_maps"),
         )  # fmt: skip
@@ -639,7 +498,7 @@ def test_what_would_loop_back_may_go_elsewhere() -> None:
         settings = default(SmtpSettings, inet_protocols="ipv4")
         for who, text in ((best_mx, "stored"), (None, "mail for mx loops back to myself")):
             agent = SmtpAgent(
-                settings, Names(), Net(), clock=lambda: 1000.0, shuffle=lambda hosts: None, emit=lambda event: None,
+                settings, Names(), Net(), unchanged(), clock=lambda: 1000.0, shuffle=lambda hosts: None, emit=lambda event: None,
                 own=frozenset(("mx",)), best_mx=who,
             )  # fmt: skip
             reports = await agent.deliver(request("[mx]", ("x@y.test", "z@y.test")))
@@ -663,6 +522,7 @@ def test_keywords_that_are_not_believed_of_one_server(table: str, told: str, hel
         maps = Tables(lambda text: None).maps(table, "smtp_discard_ehlo_keyword_address_maps")
         agent = SmtpAgent(
             default(SmtpSettings, myhostname="me.test", inet_protocols="ipv4", smtp_helo_timeout=0.02), Names(), Net(mx=[server]),
+            unchanged(),
             clock=lambda: 1000.0, shuffle=lambda hosts: None, emit=lambda event: None, discard_maps=maps,
         )  # fmt: skip
         (report,) = await agent.deliver(request("[mx]:2526", ("x@y.test",)))
@@ -686,6 +546,7 @@ def test_replies_that_are_edited(table: str, told: str) -> None:
     async def scene() -> None:
         agent = SmtpAgent(
             default(SmtpSettings, myhostname="me.test", inet_protocols="ipv4", smtp_helo_timeout=0.02), Names(), Net(mx=[server]),
+            unchanged(),
             clock=lambda: 1000.0, shuffle=lambda hosts: None, emit=lambda event: None,
             reply_filter=Tables(lambda text: None).maps(table, "smtp_reply_filter"),
         )  # fmt: skip

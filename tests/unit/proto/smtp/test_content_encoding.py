@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatepost.content.downgrade import downgraded
+from gatepost.mail.mime import Limits
 from gatepost.proto.smtp.client_commands import Capabilities, MailParameters, mail_from, rcpt_to, xforward, xtext
 from gatepost.proto.smtp.dot_stuffing import Encoder, encoded
 
@@ -85,12 +86,12 @@ CONVERTED = [
 
 @pytest.mark.parametrize(("eight", "seven"), CONVERTED)
 def test_conversion_to_7_bit(eight: bytes, seven: bytes) -> None:
-    assert b"".join(downgraded([eight])) == seven
-    assert b"".join(downgraded([eight[n : n + 1] for n in range(len(eight))])) == seven
+    assert b"".join(downgraded([eight], Limits())) == seven
+    assert b"".join(downgraded([eight[n : n + 1] for n in range(len(eight))], Limits())) == seven
 
 
 def test_quoted_printable_lines_are_short() -> None:
-    out = b"".join(downgraded([b"Content-Transfer-Encoding: 8bit\r\n\r\n" + b"\xe9 =" * 200 + b"\r\n"]))
+    out = b"".join(downgraded([b"Content-Transfer-Encoding: 8bit\r\n\r\n" + b"\xe9 =" * 200 + b"\r\n"], Limits()))
     assert max(map(len, out.split(b"\r\n"))) <= 76
 
 

@@ -8,21 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.settings import default
 
+from gatepost.content import generic
 from gatepost.content.aside import UnnamedContent
-from gatepost.content.rules import CheckMaps
+from gatepost.content.check_maps import KINDS, check_maps
+from gatepost.content.outgoing_checks import OutgoingChecks
 from gatepost.events.maillog import words
 from gatepost.events.records import Event
 from gatepost.lookup.registry import Tables
 from gatepost.mail.content import Content, FileContent, MemoryContent
-from gatepost.mail.delivery import DeliveryRequest
-from gatepost.mail.envelope import Envelope, Recipient
+from gatepost.mail.mime import Limits
 from gatepost.mail.queue_id import QueueId
-from gatepost.mail.queued import ActiveMessage, QueuedRecipient
-from gatepost.receive.cleanup_settings import CleanupSettings
-from gatepost.service.outgoing import _with_headers
-from gatepost.service.outgoing_checks import OutgoingChecker
 
 ID = QueueId(1_800_000_000_000_000, 1)
 MESSAGE = (
@@ -36,17 +32,12 @@ def checked(folder: Path, content: bytes = MESSAGE, **checks: str) -> tuple[byte
     """What a content becomes under checks given as rules of a regexp table by kind (header, mime, nested, body); and the log."""
     events: list[Event] = []
     tables = Tables(lambda text: None)
-    names = ("header", "mime", "nested", "body")
-    specs = {name: f"regexp:{{ {{{checks[name]}}} }}" if name in checks else "" for name in names}
-    maps = CheckMaps(*(tables.maps(specs[name], f"smtp_{name}_checks") for name in names))
-    checker = OutgoingChecker(
-        maps, default(CleanupSettings), tables, service="smtp", emit=events.append, staging=lambda: folder / "staged"
+    names = zip(("header", "mime", "nested", "body"), KINDS, strict=True)
+    maps = check_maps(
+        tables, {f"smtp_{kind}": f"regexp:{{ {{{checks[name]}}} }}" if name in checks else "" for name, kind in names}
     )
-    to = QueuedRecipient(0, Recipient("a@b.test"))
-    message = ActiveMessage(ID, Envelope("s@a.test"), MemoryContent(content), len(content), (to,))
-    request = asyncio.run(checker(DeliveryRequest(message, (to,), "smtp", "b.test")))
-    assert request.message.envelope is message.envelope
-    found: Content = request.message.content
+    checker = OutgoingChecks(maps, limits=Limits(), service="smtp", emit=events.append, staging=lambda: folder / "staged")
+    found: Content = asyncio.run(checker(MemoryContent(content), str(ID)))
     assert found.size == len(found.read())
     return found.read(), [words(event) for event in events]
 
@@ -109,7 +100,7 @@ def test_a_header_section_of_a_file_is_rewritten_to_its_end(tmp_path: Path) -> N
         (tmp_path / "message").write_bytes(content)
         file = FileContent(tmp_path / "message", len(content))
         for one in (file, MemoryContent(content)):
-            found = asyncio.run(_with_headers(PUBLIC, one, lambda: tmp_path / "staged"))
+            found = asyncio.run(generic.content(PUBLIC, one, lambda: tmp_path / "staged"))
             assert found.read() == head + b"From: public@a.test\r\nTo: b@b.test\r\n" + body
             assert found.size == len(found.read())
 

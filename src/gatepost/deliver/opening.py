@@ -1,0 +1,188 @@
+"""Connections of the SMTP and LMTP clients made ready for a transaction: connected, greeted, secured, authenticated.
+
+Contract: what does not do is told to the plan, which says what comes next.
+Failure: none is raised but what nobody expected; the connection is closed then.
+"""
+
+import asyncio
+import os
+
+from msgspec.structs import replace
+
+from gatepost.deliver import failures
+from gatepost.deliver.attempt import Attempt
+from gatepost.deliver.authenticate import Authenticator, NotAuthenticated
+from gatepost.deliver.plan import Host, Plan, Try
+from gatepost.deliver.smtp_connection import Broken, Connection
+from gatepost.deliver.smtp_options import dialect_of, discarded, limits_of
+from gatepost.deliver.smtp_settings import SmtpSettings
+from gatepost.deliver.starttls import NoSecurity, Security, deferred
+from gatepost.deliver.tls_policy import NO_TLS, BadTlsPolicy, Level, TlsPolicies, TlsPolicy
+from gatepost.events.records import Emit, Note
+from gatepost.lookup.port import LookupFailure
+from gatepost.lookup.registry import Maps
+from gatepost.mail.outcome import Class, Outcome
+from gatepost.net.connect import Connector, Endpoint
+from gatepost.proto.smtp.client import Client, Dialect, Event
+
+
+class Opener:
+    """Of one service, `service` in the log.
+
+    `base`: the directory that paths of UNIX-domain sockets are relative to (queue_directory).
+    `tls_policies`: smtp_tls_policy_maps.
+    `passwords`: smtp_sasl_password_maps.
+    `discard_maps`: smtp_discard_ehlo_keyword_address_maps.
+    `reply_filter`: smtp_reply_filter.
+
+    Raises BadTlsPolicy where smtp_tls_security_level names no level.
+    """
+
+    def __init__(
+        self,
+        settings: SmtpSettings,
+        connector: Connector,
+        emit: Emit,
+        service: str,
+        *,
+        base: str,
+        tls_policies: Maps | None,
+        passwords: Maps | None,
+        discard_maps: Maps | None,
+        reply_filter: Maps | None,
+    ) -> None:
+        self._settings = settings
+        self._connector = connector
+        self._emit = emit
+        self._service = service
+        self._base = base
+        self._loop = asyncio.get_running_loop()
+        self._dialect = dialect_of(settings, reply_filter)
+        self._limits = limits_of(settings)
+        self._min_rate = settings.smtp_min_data_rate if settings.smtp_per_request_deadline else 0
+        self._tls = TlsPolicies(settings, tls_policies)
+        self._security = Security(settings, emit, service)
+        self._authenticator: Authenticator | None = None
+        if settings.smtp_sasl_auth_enable and passwords is not None and not passwords.empty:
+            self._authenticator = Authenticator(settings, passwords)
+        self._discard_maps = discard_maps
+
+    @property
+    def by_sender(self) -> bool:
+        """Whether a connection is good for mail of one sender only."""
+        return self._authenticator is not None and self._authenticator.by_sender
+
+    async def open(self, plan: Plan, step: Try, attempt: Attempt) -> Connection | None:
+        """A connection that is ready for a transaction; else None, and the plan knows why."""
+        host, site = step.host, step.site
+        try:
+            policy = NO_TLS if step.plain or self._tls.idle else await self._tls.find(site, host.name)
+        except (BadTlsPolicy, LookupFailure) as error:
+            plan.failed(Outcome(Class.TEMPORARY, "4.7.5", f"TLS policy lookup for {site}/{host.name}: {error}"))
+            return None
+        connection = await self._connected(plan, step)
+        if connection is None:
+            return None
+        insecure, down = False, True
+        try:
+            outcome = await self._made_ready(connection, policy, attempt)
+        except Broken as trouble:
+            outcome = failures.broken(trouble, host.label, lmtp=self._settings.lmtp)
+            insecure = connection.level is Level.MAY
+        except (NoSecurity, NotAuthenticated) as lack:
+            outcome = lack.outcome
+            insecure = isinstance(lack, NoSecurity) and lack.handshake and policy.level is Level.MAY
+        except LookupFailure as failure:
+            why = failure.because("smtp_sasl_password_maps", host.name)
+            outcome, down = Outcome(Class.TEMPORARY, "4.3.0", "password table lookup failure", why=why), False
+        except BaseException:
+            connection.close()
+            raise
+        finally:
+            self.remark(connection, attempt)
+        if outcome is None:
+            connection.client.usable &= not step.plain  # by others, for whom TLS may do
+            return connection
+        connection.leave()
+        again = insecure and await self.may_be_plain(connection, attempt)
+        if again:
+            plan.plainly(host)
+        self._given_up(plan, host, outcome, attempt, final=step.final and not again, down=down)
+        return None
+
+    async def _made_ready(self, connection: Connection, policy: TlsPolicy, attempt: Attempt) -> Outcome | None:
+        """Hello, TLS, authentication; the outcome where the server will not talk to us. Raises Broken, NoSecurity,
+        NotAuthenticated, LookupFailure."""
+        client, host, wrapped = connection.client, connection.host, self._settings.smtp_tls_wrappermode
+        if wrapped:
+            await self._security.wrap(connection, policy)
+        event = await connection.greeted()
+        if event is Event.READY and not wrapped:
+            lack = await self._security.hello(connection, policy)
+            if lack and await self._has_password(connection, attempt):
+                raise NoSecurity(deferred("4.7.4", f"{lack}; the password for it is not sent in the clear"))
+        if client.refusal is None and self._authenticator is not None:
+            await self._authenticator.log_in(connection, attempt.sender, verified=policy.level > Level.ENCRYPT)
+        if client.refusal is None:
+            return None
+        soften = self._settings.smtp_skip_5xx_greeting and not client.greeted and client.refusal.cls == 5
+        return failures.refused(client.refusal, host.label, host.name, soften=soften)
+
+    async def may_be_plain(self, connection: Connection, attempt: Attempt) -> bool:
+        """Whether a host with which TLS failed, that is not required, may be tried without it: not before the message has waited,
+        and never where a password could be said in the clear (TLS_README, "Opportunistic TLS")."""
+        waited = attempt.request.probe or attempt.waited >= self._settings.minimal_backoff_time
+        try:
+            return waited and not await self._has_password(connection, attempt)
+        except LookupFailure:
+            return False
+
+    async def _has_password(self, connection: Connection, attempt: Attempt) -> bool:
+        """Whether there is a password for this server. Raises LookupFailure."""
+        who = self._authenticator
+        return who is not None and await who.knows(connection, attempt.sender)
+
+    def remark(self, connection: Connection, attempt: Attempt) -> None:
+        """Tell of what was odd about the server's replies."""
+        if oddities := connection.client.oddities:
+            for text in failures.remarks(oddities, connection.host, attempt.queue_id, lmtp=self._settings.lmtp):
+                self._emit(Note(self._service, text, "warning"))
+            oddities.clear()
+
+    async def _connected(self, plan: Plan, step: Try) -> Connection | None:
+        """A fresh connection to the host of a `step`."""
+        host = step.host
+        try:
+            dialect = await self._dialect_with(host)
+        except LookupFailure:  # the tables have said so in the log
+            plan.failed(Outcome(Class.TEMPORARY, "4.3.0", f"local data error while talking to {host.label}"))
+            return None
+        endpoint = Endpoint(host.address, host.port) if host.port else Endpoint(path=os.path.join(self._base, host.address))
+        try:
+            return await self._connector.connect(
+                lambda: Connection(
+                    Client(dialect), self._limits, self._loop, host, site=step.site, final=step.final, min_rate=self._min_rate
+                ),
+                endpoint,
+                self._settings.smtp_connect_timeout,
+            )
+        except OSError as error:
+            outcome = failures.unreachable(error, host.relay)
+            if host.port:  # of a UNIX-domain socket there is no other to try, and the recipient's line says it all
+                self._emit(Note(self._service, outcome.text))
+            plan.failed(outcome, down=True)
+            return None
+
+    async def _dialect_with(self, host: Host) -> Dialect:
+        """How to talk to `host`, of which a table may say that some keywords are not to be believed. Raises LookupFailure."""
+        keywords = await self._discard_maps.find(host.address) if self._discard_maps else None
+        return self._dialect if keywords is None else replace(self._dialect, discard=discarded(keywords))
+
+    def _given_up(self, plan: Plan, host: Host, outcome: Outcome, attempt: Attempt, *, final: bool, down: bool) -> None:
+        """The server would not talk; a permanent refusal is for all its colleagues. `down`: it is the server's doing."""
+        if outcome.cls is Class.PERMANENT:
+            attempt.finish(outcome, host.relay)
+            return
+        plan.failed(outcome, host.relay, down=down)
+        if not final:
+            self._emit(Note(self._service, outcome.text, queue_id=attempt.queue_id))
