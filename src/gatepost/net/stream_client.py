@@ -196,15 +196,21 @@ class StreamClient:
         handshake = self._handshake
         try:
             if handshake.upgrade is not None:
-                await stream.run(handshake.upgrade(), self._rules.limits, self._rules.answer)
+                await self._first(stream, handshake.upgrade())
             if handshake.context is not None:
                 await stream.secure(handshake.context, handshake.name, limit)
             if handshake.opening is not None:
-                await stream.run(handshake.opening(), self._rules.limits, self._rules.answer)
+                await self._first(stream, handshake.opening())
         except BaseException:
             stream.close()
             raise
         stream.uses = 0
+
+    async def _first(self, stream: Stream, exchange: Exchange[Any]) -> None:
+        """What came behind the answer was sent by nobody who was asked; before TLS, by anybody in between."""
+        await stream.run(exchange, self._rules.limits, self._rules.answer)
+        if not exchange.reusable:
+            raise StreamFailure(Trouble.GARBAGE, "octets behind the answer of a handshake", heard=True)
 
 
 class Session:
@@ -226,4 +232,6 @@ class Session:
             self._attempt.failed(failure)
             raise
         self._attempt.worked()
+        if not exchange.reusable:
+            self.stream.close()  # the next answer could not be trusted
         return answer

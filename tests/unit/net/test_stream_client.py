@@ -254,6 +254,20 @@ def test_an_answer_to_no_question_is_nobodys(tmp_path: Path, behave: Behave) -> 
     run(play())
 
 
+def test_nor_is_it_in_a_session(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with listening("unix", tmp_path, too_much) as peer:
+            asking = Asking(peer.server, RULES)
+            async with asking.client.session() as session:
+                session.keep = True
+                assert await session.ask(Line("a")) == "a"
+                with pytest.raises(StreamFailure):
+                    await session.ask(Line("b"))
+            assert await asking.client.ask(lambda: Line("c")) == "c"
+
+    run(play())
+
+
 def test_a_cancelled_exchange_closes_its_connection(tmp_path: Path) -> None:
     async def late(reader: Reader, writer: Writer) -> None:
         while line := await reader.readline():

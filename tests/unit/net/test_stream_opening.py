@@ -85,7 +85,7 @@ class StartTls(Exchange[None]):
         yield b"STARTTLS\n"
 
     def feed(self, octets: bytes) -> bytes:
-        self.finish(None)
+        self.finish(None, reusable=octets == b"go\n")
         return b""
 
 
@@ -94,10 +94,7 @@ def talk_tls(certificate: certificates.Certificate, more: bytes = b"") -> Callab
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate.chain, certificate.key)
         if await reader.readline() == b"STARTTLS\n":
-            writer.write(b"go\n")
-            if more:
-                await asyncio.sleep(1)
-                writer.write(more)
+            writer.write(b"go\n" + more)
             await writer.start_tls(context)
             await echo(reader, writer)
 
@@ -118,6 +115,19 @@ def test_tls_after_starttls(tmp_path: Path, certificate: certificates.Certificat
                 with pytest.raises(StreamFailure, match="certificate") as caught:
                     await asking.client.ask(Line)
                 assert caught.value.trouble is Trouble.TLS
+
+    run(play())
+
+
+def test_octets_in_the_clear_before_tls(tmp_path: Path, certificate: certificates.Certificate) -> None:
+    """Somebody between us and the server put an answer behind its consent."""
+    context = ssl.create_default_context(cafile=str(certificate.authority))
+
+    async def play() -> None:
+        async with listening("inet", tmp_path, talk_tls(certificate, b"ok forged\n")) as peer:
+            with pytest.raises(StreamFailure) as caught:
+                await Asking(peer.server, RULES, handshake=Handshake(context, "server.test", upgrade=StartTls)).client.ask(Line)
+            assert caught.value.trouble is Trouble.GARBAGE
 
     run(play())
 
