@@ -18,12 +18,14 @@ Answer = bytes | None | Callable[[socket.socket], object]
 
 @dataclass
 class Taken:
-    """A message that was taken: its envelope as said, and its content exactly as it came, dots and all. `secure`: over TLS."""
+    """A message that was taken: its envelope as said, and its content exactly as it came, dots and all. `secure`: over TLS.
+    `at`: when it was all there (time.monotonic)."""
 
     sender: bytes
     recipients: list[bytes]
     content: bytes
     secure: bool = False
+    at: float = field(default_factory=time.monotonic)
 
 
 @dataclass
@@ -81,13 +83,16 @@ class Sink:
 
     def ids(self) -> dict[str, int]:
         """How often each value of the header X-Id was taken."""
-        seen: dict[str, int] = {}
+        return {name: len(times) for name, times in self.times().items()}
+
+    def times(self) -> dict[str, list[float]]:
+        """When each value of the header X-Id was taken (time.monotonic), in order."""
+        seen: dict[str, list[float]] = {}
         for message in list(self.taken):
             head = message.content.partition(b"\r\n\r\n")[0]
             for line in head.split(b"\r\n"):
                 if line.lower().startswith(b"x-id:"):
-                    name = line[5:].strip().decode()
-                    seen[name] = seen.get(name, 0) + 1
+                    seen.setdefault(line[5:].strip().decode(), []).append(message.at)
         return seen
 
 

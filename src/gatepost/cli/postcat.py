@@ -117,6 +117,8 @@ def _records(message: StoredMessage) -> Iterator[str]:
     if envelope.ret:
         yield f"named_attribute: ret_flags={_RET_FLAGS.get(envelope.ret, 0)}"
     attributes = [(name, value) for name, value in envelope.attributes if name != "encoding"]
+    if not envelope.attribute("log_ident"):
+        yield f"named_attribute: log_ident={message.id}"  # its own where no client told another
     first = [one for one in attributes if one[0] in _BEFORE_SENDER]
     yield from (f"named_attribute: {name}={value}" for name, value in first)
     named = (

@@ -19,7 +19,7 @@ def main(argv: Sequence[str]) -> int:
     whose place this one runs (`-q`, `-bp`, `-bi`)."""
     program = PurePath(argv[0]).name
     options, operands, complaints = scan(octets(argv[1:]))
-    command = Command(program, "sendmail", next((value for letter, value in reversed(options) if letter == "C"), None))
+    command = Command(program, "sendmail", _directory(options))
 
     def body() -> int:
         found = asked(command, options, operands, complaints, _MODES.get(program, "m"))
@@ -80,3 +80,9 @@ _ACTIONS: dict[str, Callable[[Command, Asked], int]] = {
     "s": _standalone,
     "h": _nothing,
 }
+
+
+def _directory(options: Sequence[tuple[str, str]]) -> str | None:
+    """What the last -C names: the configuration directory, or the main.cf in it (sendmail(1))."""
+    named = next((value for letter, value in reversed(options) if letter == "C"), None)
+    return named and (named.removesuffix("/main.cf") or "/")

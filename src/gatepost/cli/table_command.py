@@ -53,7 +53,7 @@ class Command:
             raise Fatal("specify only one of -s -q or -d", logged=False)
         self._check_message_mode()
         if not specs:
-            raise Fatal(self.syntax.usage, logged=False)
+            raise Fatal(self.syntax.usage)
         if self.query is not None:
             return self._query([self._spec(spec) for spec in specs], self.query)
         if self.delete is not None:

@@ -53,6 +53,6 @@ def rules(name: str) -> list[str]:
     found = []
     for element in split_list(unbrace(name)):
         if not element.startswith("{"):
-            raise BraceError(f"missing '{{' in \"{element}\"")
+            raise BraceError(f"no '{{' at start of text in \"{element}\"")
         found.append(unbrace(element))
     return found

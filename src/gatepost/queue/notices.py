@@ -4,7 +4,7 @@ Nobody is told twice of the same trouble: mail from nobody (a notice) that canno
 cannot be delivered to the postmaster is dropped.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -19,6 +19,7 @@ from gatepost.mail.submission import Submit
 from gatepost.queue.notice_message import MailSystem, Notice, compose
 from gatepost.queue.notice_templates import Expand, Template, built_in, expanded, load
 from gatepost.queue.port import Failure
+from gatepost.queue.schedule import with_verp
 
 
 class NoticeSettings(Struct, frozen=True, kw_only=True):
@@ -111,8 +112,9 @@ class Notices:
                 recipient = self._settings.double_bounce_recipient if kind is FAILURE else postmaster
                 await self._copy(kind, message, failures, recipient, headers_only=kind.headers_only)
         else:
-            if wanted := [f for f in failures if _is_wanted(kind, f)]:
-                await self._send(kind, message, wanted, message.envelope.sender)
+            wanted = [f for f in failures if _is_wanted(kind, f)]
+            for sender, told in _returned_to(kind, message.envelope, wanted):
+                await self._send(kind, message, told, sender)
             if copy in self._classes:  # whatever NOTIFY says: the postmaster is not the sender
                 await self._copy(kind, message, failures, postmaster, headers_only=True)
 
@@ -187,6 +189,13 @@ class Notices:
 
     def _warn(self, text: str, queue_id: str = "") -> None:
         self._emit(Note("bounce", text, "warning", queue_id))
+
+
+def _returned_to(kind: Kind, envelope: Envelope, failures: Sequence[Failure]) -> Iterable[tuple[str, Sequence[Failure]]]:
+    """Who hears of which failures: the sender of all; with VERP (VERP_README) of each, at the address that names its recipient."""
+    if envelope.verp and kind is FAILURE:
+        return [(with_verp(envelope, failure.recipient.recipient).sender, (failure,)) for failure in failures]
+    return [(envelope.sender, failures)] if failures else []
 
 
 def _is_wanted(kind: Kind, failure: Failure) -> bool:

@@ -86,3 +86,12 @@ def test_newaliases_is_sendmail_under_another_name(command: Command, tmp_path: P
     assert sendmail.main(["newaliases", "-C", str(tmp_path), f"-oAhash:{tmp_path}/two"]) == 0
     assert (tmp_path / "two.lmdb").exists()
     assert sendmail.main(["newaliases", "-C", str(tmp_path), "somebody"]) == 75
+
+
+def test_the_configuration_is_named_by_its_directory_or_its_main_cf(command: Command, tmp_path: Path) -> None:
+    """sendmail(1), -C: seen at Postfix 3.7.11."""
+    (tmp_path / "main.cf").write_text((tmp_path / "main.cf").read_text() + f"alias_database = hash:{tmp_path}/one\n")
+    (tmp_path / "one").write_text("a: b\n")
+    for named in (tmp_path, tmp_path / "main.cf"):
+        assert sendmail.main(["newaliases", "-C", str(named)]) == 0
+        (tmp_path / "one.lmdb").unlink()

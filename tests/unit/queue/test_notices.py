@@ -236,6 +236,19 @@ def test_sender_first_then_postmaster() -> None:
     assert told.kinds == ["sender non-delivery notification", "postmaster non-delivery notification"]
 
 
+def test_with_verp_each_failure_comes_back_to_the_address_that_names_its_recipient() -> None:
+    """Delays are told once, to the sender as he is; seen at Postfix 3.7.11."""
+    late = [failure(to, action="delayed") for to in ("x@remote.test", "y@remote.test")]
+    failed = [failure(to) for to in ("x@remote.test", "y@remote.test")]
+    told = Told().bounced(message(verp="+="), *failed)
+    assert told.routes == [("", "bob+x=remote.test@example.test"), ("", "bob+y=remote.test@example.test")]
+    for (_, text), (mine, other) in zip(told.mail, ("xy", "yx"), strict=True):
+        assert f"Final-Recipient: rfc822; {mine}@remote.test" in text
+        assert f"Final-Recipient: rfc822; {other}@remote.test" not in text
+        assert "X-Postfix-Sender: rfc822; bob@example.test" in text
+    assert Told(delay_warning_time=1).delayed(message(verp="+="), *late).routes == [("", "bob@example.test")]
+
+
 def test_mail_from_nobody_goes_to_the_postmaster_if_at_all() -> None:
     assert not Told(notify_classes="bounce").bounced(message(""), failure()).mail
     told = Told(notify_classes="2bounce").bounced(message(""), failure())
