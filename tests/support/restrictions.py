@@ -12,7 +12,7 @@ A case is a paragraph; its first line, `## name`, tells it from the next. Lines:
     > REPLY                the reply to the last stage, `>` alone: go on
     * KIND WHAT | VALUE    an action it asked for, in order
     ! WARNING              a line of our log
-    = RULE RESULT          a step of its trace
+    = RULE RESULT          a step of its trace that says something
 """
 
 import asyncio
@@ -184,6 +184,6 @@ def _told(world: World, asked: list[str]) -> list[str]:
         ">": ["> " + f"{outcome.code} {outcome.enhanced} {outcome.text}" if outcome else ">"],
         "*": [f"* {action.kind} {action.what} | {action.value}" for action in world.verdict.actions],
         "!": [f"! {text}" for text in world.log],
-        "=": [f"= {step.rule} {step.result}" for step in world.verdict.trace],
+        "=": [f"= {step.rule} {step.result}" for step in world.verdict.trace if step.result != "dunno"],
     }
     return [line for kind in dict.fromkeys(asked) for line in everything[kind]]

@@ -7,6 +7,7 @@ from gatepost.events.records import Emit, Judged, Note
 from gatepost.lookup.registry import Maps
 from gatepost.mail.ascii_text import SPACE, is_number, upper
 from gatepost.mail.header import is_header
+from gatepost.mail.reason import UNSAID, because
 
 SHOWN = 200
 """Octets of a matched text that are logged."""
@@ -68,6 +69,7 @@ class Checks:
         self.effects = effects
         self._story = story
         self._emit = emit
+        self._why = UNSAID
 
     async def header(self, maps: Maps, text: bytes) -> list[bytes] | None:
         """Judge a header; `text`: lines ended by LF, none at the end. Raises LookupFailure."""
@@ -79,17 +81,24 @@ class Checks:
 
     def content(self, text: bytes, refusal: str) -> None:
         """Refuse for what no table says."""
+        self._why = because("message_reject_characters", key=text.decode("utf-8", "surrogateescape"))
         self._act("content", "", text, f"REJECT {refusal}")
 
     def mime_error(self, what: str, sample: bytes) -> None:
         """Refuse for bad MIME (strict_8bitmime and others)."""
         if not self.effects.refusal:
             self.effects.refusal = f"5.6.0 {what}"
+            self._why = because("mime-error", key=sample.decode("utf-8", "surrogateescape"), reason=what)
             self._judged("reject", f"mime-error {what}:", sample, "", self._story.parties())
 
     async def _check(self, kind: str, maps: Maps, text: bytes) -> list[bytes] | None:
-        value = await maps.find(text.decode("utf-8", "surrogateescape"))
-        return None if value is None else self._act(kind, maps.title, text, value)
+        key = text.decode("utf-8", "surrogateescape")
+        found = await maps.find_in(key)
+        if found is None:
+            return None
+        value, table = found
+        self._why = because(maps.title, table, key, value)
+        return self._act(kind, maps.title, text, value)
 
     def _act(self, kind: str, title: str, text: bytes, value: str) -> list[bytes] | None:
         command, _, rest = value.replace("\t", " ").partition(" ")
@@ -105,7 +114,7 @@ class Checks:
     def _judged(self, action: str, kind: str, text: bytes, argument: str, context: str) -> None:
         shown = text[:SHOWN].decode("utf-8", "surrogateescape")
         story = self._story
-        self._emit(Judged("cleanup", story.queue_id, action, f"{kind} {shown}", story.client, argument, context))
+        self._emit(Judged("cleanup", story.queue_id, action, f"{kind} {shown}", story.client, argument, context, self._why))
 
     def _warn(self, text: str) -> None:
         self._emit(Note("cleanup", text, "warning"))

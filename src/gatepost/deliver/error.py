@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gatepost.events.records import Clock
 from gatepost.mail.delivery import DeliveryRequest, Report
 from gatepost.mail.outcome import Class, Outcome
+from gatepost.mail.reason import because
 
 _DSN_TEXT = re.compile(r"([245]\.\d{1,3}\.\d{1,3})\s+(.*)", re.DOTALL | re.ASCII)
 
@@ -33,4 +34,4 @@ def outcome_of(text: str, cls: Class) -> Outcome:
     code, words = match.groups() if match else (f"{cls.value}.0.0", text)
     if code[0] != str(cls.value):
         code = f"{cls.value}{code[1:]}"
-    return Outcome(cls, code, words, diagnostic=f"X-Postfix; {words}", origin="error")
+    return Outcome(cls, code, words, why=because("error", reason=text), diagnostic=f"X-Postfix; {words}", origin="error")

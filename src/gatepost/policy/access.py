@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from gatepost.lookup.port import LookupFailure, Table, Unavailable
 from gatepost.mail.ascii_text import SPACE, is_number, upper
 from gatepost.policy.evaluation import DUNNO, PERMIT, Decision, Evaluation, Subject
-from gatepost.policy.port import Stage, Step
+from gatepost.policy.port import Stage
 
 # RFC 3463 §2: class.subject.detail
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)", re.ASCII)
@@ -46,7 +46,7 @@ async def search(e: Evaluation, table: Table, keys: Iterable[str], subject: Subj
             e.warn(f"{table.name} should return NO RESULT in case of NOT FOUND")
             return _unusable(e, table, key, subject, "empty string result")
         if value is not None:
-            e.trace.append(Step(subject.kind, value, table.name, key))
+            e.looked_up(table.name, key, value)
             return await obey(e, table.name, key, value, subject)
         if table.whole_key:
             return None
@@ -54,7 +54,7 @@ async def search(e: Evaluation, table: Table, keys: Iterable[str], subject: Subj
 
 
 def _unusable(e: Evaluation, table: Table, key: str, subject: Subject, why: str) -> Decision:
-    e.trace.append(Step(subject.kind, why, table.name, key))
+    e.looked_up(table.name, key, why)
     return e.refuse(451, "4.3.5", f"{subject} rejected: Server configuration error", "data")
 
 

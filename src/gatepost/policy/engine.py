@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from gatepost.config.faults import ConfigurationError, Fault
+from gatepost.lookup.port import LookupFailure
 from gatepost.mail.ascii_text import elements
 from gatepost.mail.outcome import Class, Outcome
+from gatepost.mail.reason import Reason, because
 from gatepost.policy import subjects
 from gatepost.policy.compiler import Compiler
 from gatepost.policy.evaluation import DUNNO, REJECT, Decision, Deferral, Evaluation, Rule, TemporaryLookupFailure
@@ -79,8 +81,8 @@ class RestrictionPolicy:
             await self._stages[stage](e, stage)
         except TemporaryLookupFailure as failure:
             text = f"<{failure.subject}>: Temporary lookup failure"
-            e.outcome = Outcome(Class.TEMPORARY, "4.3.0", text, code=451, origin="data")
-        outcome = e.outcome
+            e.outcome = Outcome(Class.TEMPORARY, "4.3.0", text, 451, _unanswered(e, failure), origin="data")
+        outcome = e.outcome and e.traced(e.outcome)
         if outcome is None and not e.actions and not e.trace:
             return PERMIT
         disconnect = outcome is not None and outcome.code in _LAST_WORDS
@@ -109,7 +111,7 @@ class RestrictionPolicy:
         """The list of a stage, if what it is about is known; after the sender list comes the implied check of the sender."""
         decision = await self._run(e, self._lists[stage], stage)
         if stage is Stage.SENDER and decision is not REJECT and self._settings.smtpd_reject_unlisted_sender and not e.discarded:
-            return await reject_unlisted_sender(e, None) if e.facts.sender else DUNNO
+            return await e.implied("smtpd_reject_unlisted_sender", reject_unlisted_sender) if e.facts.sender else DUNNO
         return decision
 
     async def _run(self, e: Evaluation, rules: Sequence[Rule], stage: Stage) -> Decision:
@@ -129,7 +131,7 @@ class RestrictionPolicy:
         if e.settle_permit() is REJECT:
             return REJECT
         if self._checks_recipients and not e.discarded:
-            return await reject_unlisted_recipient(e, None)
+            return await e.implied("smtpd_reject_unlisted_recipient", reject_unlisted_recipient)
         return DUNNO
 
     async def _data(self, e: Evaluation, stage: Stage) -> Decision:
@@ -144,6 +146,14 @@ class RestrictionPolicy:
         if await self._run(e, self._lists[stage], stage) is REJECT:
             return REJECT
         return e.settle_permit()
+
+
+def _unanswered(e: Evaluation, failure: TemporaryLookupFailure) -> Reason:
+    """Which table did not answer whom, as far as that is known."""
+    cause = failure.__cause__
+    if isinstance(cause, LookupFailure):
+        return cause.because(e.why.rule, e.why.key or failure.subject)
+    return because(e.why.rule, e.why.table, e.why.key or failure.subject, e.why.reason or "Temporary lookup failure")
 
 
 def _carried(facts: Facts, stages: Iterable[Stage]) -> Deferral | None:

@@ -9,11 +9,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gatepost.events.records import Note
 from gatepost.mail.ascii_text import SPACE
 from gatepost.mail.outcome import Class, Outcome
-from gatepost.policy.port import Action, Facts, Step
+from gatepost.mail.reason import STEPS_LIMIT, UNSAID, Reason, Step, because, shown
+from gatepost.policy.port import Action, Facts
 from gatepost.policy.sources import Sources
 from gatepost.routing.port import Route
 
@@ -48,6 +50,7 @@ class Deferral(Struct, frozen=True):
     code: int
     enhanced: str
     text: str
+    why: Reason
 
 
 class TemporaryLookupFailure(Exception):
@@ -85,11 +88,13 @@ _RECURSION_LIMIT = 100
 
 
 class Evaluation:
-    """The state of one `Policy.check`. `compile_result` compiles a restriction list that a table returned."""
+    """The state of one `Policy.check`. `compile_result` compiles a restriction list that a table returned.
+
+    `why`: the reason of whatever the rule that is being asked will say: its name, and what it has looked up so far."""
 
     __slots__ = (
-        "actions", "compile_result", "defer_if_permit", "defer_if_reject", "depth", "discarded", "facts", "listed",
-        "outcome", "routes", "settings", "sources", "subject", "trace", "warn_only",
+        "_entry", "actions", "compile_result", "defer_if_permit", "defer_if_reject", "depth", "discarded", "facts", "listed",
+        "outcome", "routes", "settings", "sources", "subject", "trace", "warn_only", "why",
     )  # fmt: skip
 
     def __init__(self, sources: Sources, facts: Facts, compile_result: Compile) -> None:
@@ -108,6 +113,8 @@ class Evaluation:
         self.routes: dict[str, Route] = {}
         self.actions: list[Action] = []
         self.trace: list[Step] = []
+        self.why = UNSAID
+        self._entry = UNSAID  # what a table had, where that is a list of restrictions
 
     async def run(self, rules: Sequence[Rule], subject: Subject) -> Decision:
         """The decision of a list; `subject` is what its plain `reject` and `defer` speak of."""
@@ -130,17 +137,27 @@ class Evaluation:
             self.warn(f"access table {table} entry {key} causes unreasonable recursion")
             return self.server_error()
         self.depth += 1
+        outer, self._entry = self._entry, self.why
         try:
             return await self.run(rules, subject)
         finally:
             self.depth -= 1
+            self._entry = outer
 
     async def _plain(self, rule: Rule) -> Decision:
-        told = len(self.trace)
+        outer, self.why = self.why, Reason(rule.name, self._entry.table, self._entry.key)
         decision = await rule.check(self, rule.argument)
-        if decision is not DUNNO and len(self.trace) == told:
-            self.trace.append(Step(rule.name, decision.value))
+        why, self.why = self.why, outer
+        self.trace.append(Step(shown(rule.name), why.reason or decision.value, why.table, why.key))
         return decision
+
+    async def implied(self, name: str, check: Check) -> Decision:
+        """What is asked without standing in a list: the checks of smtpd_reject_unlisted_recipient and its kin."""
+        return await self._plain(Rule(name, check))
+
+    def looked_up(self, table: str, key: str, found: str = "") -> None:
+        """Note what the present rule has asked, and what it found, for the reason of its decision."""
+        self.why = because(self.why.rule, table, key, found)
 
     async def _special(self, rule: Rule) -> Decision:
         if rule.note:
@@ -153,10 +170,10 @@ class Evaluation:
         finally:
             self.warn_only = False
 
-    def refuse(self, code: int, enhanced: str, text: str, origin: str = "policy") -> Decision:
+    def refuse(self, code: int, enhanced: str, text: str, origin: str = "policy", why: Reason | None = None) -> Decision:
         """Refuse with this reply, subject to warn_if_reject, an earlier defer_if_reject, and soft_bounce.
 
-        `origin` is the class of error in the words of `notify_classes`.
+        `origin` is the class of error in the words of `notify_classes`; `why` the reason where it is not the present rule's.
         """
         if not text.isprintable():
             text = "".join(c if c.isprintable() else " " for c in text)
@@ -164,15 +181,24 @@ class Evaluation:
         if code >= 500:
             if not warn_only and (earlier := self.defer_if_reject) is not None:
                 self.defer_if_reject, self.warn_only = None, False
-                return self.refuse(earlier.code, earlier.enhanced, earlier.text)
+                return self.refuse(earlier.code, earlier.enhanced, earlier.text, why=earlier.why)
             if self.settings.soft_bounce:
                 code -= 100
         enhanced = f"{code // 100}{enhanced[1:]}"  # the code has precedence over the class of the enhanced code
         if warn_only:
             self.act("reject_warning", f"{code} {enhanced} {text}")
             return DUNNO
-        self.outcome = Outcome(Class(code // 100), enhanced, text, code=code, origin=origin)
+        self.outcome = Outcome(Class(code // 100), enhanced, text, code, why or self._said(text), origin=origin)
         return REJECT
+
+    def _said(self, text: str) -> Reason:
+        """Why the present rule speaks: for what it found, else for what it says."""
+        why = self.why
+        return because(why.rule, why.table, why.key, why.reason or text)
+
+    def traced(self, outcome: Outcome) -> Outcome:
+        """`outcome`, whose reason now tells all that was asked before it."""
+        return replace(outcome, why=replace(outcome.why, trace=tuple(self.trace[-STEPS_LIMIT:])))
 
     def reject(self, code: int, enhanced: str, subject: Subject, text: str) -> Decision:
         """Refuse with `<name>: kind rejected: text`."""
@@ -183,13 +209,13 @@ class Evaluation:
         if self.warn_only:
             return self.refuse(code, enhanced, text)
         if self.defer_if_permit is None:
-            self.defer_if_permit = Deferral(code, enhanced, text)
+            self.defer_if_permit = Deferral(code, enhanced, text, self._said(text))
         return DUNNO
 
     def postpone_reject(self, code: int, enhanced: str, text: str) -> Decision:
         """defer_if_reject: turn a later rejection into this deferral, as we might have permitted; the first is kept."""
         if self.defer_if_reject is None:
-            self.defer_if_reject = Deferral(code, enhanced, text)
+            self.defer_if_reject = Deferral(code, enhanced, text, self._said(text))
         return DUNNO
 
     def temporary(self, action: str, enhanced: str, subject: Subject, text: str) -> Decision:
@@ -204,8 +230,7 @@ class Evaluation:
         waiting = self.defer_if_permit
         if waiting is None:
             return DUNNO
-        self.trace.append(Step("defer_if_permit", "defer"))
-        return self.refuse(waiting.code, waiting.enhanced, waiting.text)
+        return self.refuse(waiting.code, waiting.enhanced, waiting.text, why=waiting.why)
 
     def server_error(self) -> Decision:
         """The configuration is at fault: 451, and the details only in our own log."""
@@ -214,7 +239,7 @@ class Evaluation:
     def act(self, kind: str, value: str = "", subject: Subject | None = None) -> Decision:
         """Ask for an action; evaluation goes on."""
         what = "" if subject is None else str(subject)
-        self.actions.append(Action(kind, value, self.facts.protocol_state, what))
+        self.actions.append(Action(kind, value, self.facts.protocol_state, what, self._said(value)))
         return DUNNO
 
     def warn(self, text: str) -> None:

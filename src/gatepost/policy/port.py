@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from gatepost.mail.outcome import Outcome
+from gatepost.mail.reason import UNSAID, Reason, Step
 
 
 class Stage(enum.StrEnum):
@@ -88,27 +89,29 @@ class Facts:
 
 
 class Action(Struct, frozen=True):
-    """Something a check asks for besides permit or reject. `kind`: `hold`, `discard`, `filter`, `redirect`, `bcc`, `prepend`,
-    `warn`, `info`, `delay`. `value`: its argument. `where`: protocol stage word for the log (`RCPT`); `what`: the thing
-    that matched (`<addr>: Recipient address`), for the log line."""
+    """Something a check asks for besides permit or reject.
+
+    - `kind`: `hold`, `discard`, `filter`, `redirect`, `bcc`, `prepend`, `warn`, `info`, `delay`.
+    - `value`: its argument.
+    - `where`: protocol stage word for the log (`RCPT`).
+    - `what`: the thing that matched (`<addr>: Recipient address`), for the log line.
+    - `why`: the rule that asks, its table and key.
+    """
 
     kind: str
     value: str = ""
     where: str = ""
     what: str = ""
-
-
-class Step(Struct, frozen=True):
-    """One restriction that was evaluated and spoke: for `gatepost explain`. `rule` as configured, `key` what was looked up."""
-
-    rule: str
-    result: str
-    table: str = ""
-    key: str = ""
+    why: Reason = UNSAID
 
 
 class Verdict(Struct, frozen=True):
-    """What policy says of a stage. `outcome` None: go on. `disconnect`: end the session after the reply (421, 521)."""
+    """What policy says of a stage.
+
+    - `outcome`: None: go on. Its `why` has the trace as well.
+    - `trace`: every restriction that was asked, and what each said.
+    - `disconnect`: end the session after the reply (421, 521).
+    """
 
     outcome: Outcome | None = None
     actions: tuple[Action, ...] = ()

@@ -23,8 +23,8 @@ from gatepost.queue.schedule import delivery_order, is_expired, is_late, next_at
 from gatepost.queue.settings import QueueSettings
 from gatepost.queue.transaction import TRACED, WARNED
 
-_EXPIRED_BY_HAND = Outcome(Class.TEMPORARY, "4.7.0", "message is administratively expired")
-BROKEN = Outcome(Class.TEMPORARY, "4.3.0", "unknown mail transport error")
+_EXPIRED_BY_HAND = Outcome(Class.TEMPORARY, "4.7.0", "message is administratively expired", why=Reason("postsuper -e"))
+BROKEN = Outcome(Class.TEMPORARY, "4.3.0", "unknown mail transport error", why=Reason("fault of our own"))
 """A fault of our own."""
 
 
@@ -46,11 +46,16 @@ class Ended(Struct, frozen=True):
 
 
 class Pass:
-    """The active pass of a message: what has been reported of it so far. `fresh`: straight from `put`, so that all its
-    recipients are in this pass. `pending`: recipients not reported yet. `in_hand`: it counts as active. `trace`: bits of Trace, by
-    which everything is kept in `traced` as well, and with VERIFY nowhere else."""
+    """The active pass of a message: what has been reported of it so far.
 
-    __slots__ = ("deferred", "delivered", "failed", "fresh", "identity", "in_hand", "message", "pending", "trace", "traced")
+    - `fresh`: straight from `put`, so that all its recipients are in this pass.
+    - `pending`: recipients not reported yet.
+    - `in_hand`: it counts as active.
+    - `trace`: bits of Trace, by which everything is kept in `traced` as well, and with VERIFY nowhere else.
+    - `whys`: by recipient, why its route leads nowhere.
+    """
+
+    __slots__ = ("deferred", "delivered", "failed", "fresh", "identity", "in_hand", "message", "pending", "trace", "traced", "whys")
 
     def __init__(self, message: ActiveMessage, *, fresh: bool) -> None:
         self.message = message
@@ -63,6 +68,7 @@ class Pass:
         self.deferred: list[Ended] = []
         self.failed: list[Ended] = []
         self.traced: list[Ended] = []
+        self.whys: dict[int, Reason] = {}
 
 
 class Results:
@@ -110,6 +116,8 @@ class Results:
 
     def _tell(self, active: Pass, report: Report, transport: str, site: str, now: float) -> None:
         """Log one result and keep it for the notices."""
+        if active.whys and report.outcome.cls is not Class.OK and (why := active.whys.get(report.recipient.index)):
+            report = replace(report, outcome=replace(report.outcome, why=why))
         if active.trace & Trace.VERIFY:
             status = "deliverable" if report.outcome.cls is Class.OK else "undeliverable"
         elif report.outcome.cls is Class.OK:

@@ -21,6 +21,7 @@ from gatepost.mail.envelope import Envelope, Trace
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
 from gatepost.mail.queued import ActiveMessage, QueuedRecipient
+from gatepost.mail.reason import Reason
 from gatepost.mail.submission import QueueUnavailable
 from gatepost.net.turns import Turns
 from gatepost.queue.clogging import Clogging
@@ -45,11 +46,11 @@ AT_ONCE = 1000
 ACTIVE_OCTETS = 256 * 1024 * 1024
 """Octets of contents in memory."""
 
-_TRANSPORT_UNAVAILABLE = Outcome(Class.TEMPORARY, "4.3.0", "mail transport unavailable")
-_TRANSPORT_DEFERRED = Outcome(Class.TEMPORARY, "4.3.2", "deferred transport")
+_TRANSPORT_UNAVAILABLE = Outcome(Class.TEMPORARY, "4.3.0", "mail transport unavailable", why=Reason("transport"))
+_TRANSPORT_DEFERRED = Outcome(Class.TEMPORARY, "4.3.2", "deferred transport", why=Reason("defer_transports"))
 _REDIRECTED = Outcome(Class.OK, "2.0.0", "redirected")
 _LIFETIMES_DISAGREE = "bounce_queue_lifetime is larger than maximal_queue_lifetime - adjusting bounce_queue_lifetime"
-_UNRESOLVED = Outcome(Class.TEMPORARY, "4.3.0", "address resolver failure")
+_UNRESOLVED = Outcome(Class.TEMPORARY, "4.3.0", "address resolver failure", why=Reason("resolve"))
 
 
 class ClaimingStore(Protocol):
@@ -305,6 +306,8 @@ class Scheduler:
             if isinstance(route, Outcome):
                 self._results.record(active, [Report(recipient, route)], "error", "")
                 continue
+            if route.why:
+                active.whys[recipient.index] = route.why
             address = route.recipient
             if address != recipient.recipient.address:
                 recipient = replace(recipient, recipient=replace(recipient.recipient, address=address))
@@ -352,7 +355,7 @@ class Scheduler:
                 route = await self._resolve(envelope.redirect or recipient.recipient.address, envelope.sender)
         except LookupFailure as failure:
             self._emit(Note("qmgr", f"resolver failure: {failure}", severity="warning", queue_id=str(message.id)))
-            return _UNRESOLVED
+            return replace(_UNRESOLVED, why=failure.because(key=recipient.recipient.address))
         except Exception as error:
             self._fault(error, f"{message.id}: a recipient is not resolved, it is tried again later")
             return _UNRESOLVED

@@ -9,7 +9,7 @@ from gatepost.proto.smtp.data import LineEnds
 from gatepost.proto.smtp.grammar import is_header, printable, words
 from gatepost.proto.smtp.server import CommandLine
 from gatepost.receive.answer import Answer, Tally, refused
-from gatepost.receive.session_state import SessionState
+from gatepost.receive.session_state import BARE_NEWLINE, SessionState
 
 _LOGGED_OCTETS: Final = 100
 
@@ -39,7 +39,7 @@ def badly_said(state: SessionState, command: CommandLine) -> Answer | None:
     settings = state.settings
     if command.bare_newline and state.line_ends is LineEnds.REJECT:
         reply = say.bare_newline(settings.smtpd_forbid_bare_newline_reject_code, settings.myhostname)
-        return Answer(reply, Tally.ERROR, log=(state.judged("reject", "bare <LF> received"),), hangs_up=True)
+        return Answer(reply, Tally.ERROR, log=(state.judged("reject", "bare <LF> received", why=BARE_NEWLINE),), hangs_up=True)
     if not command.utf8 and settings.smtputf8_enable:
         return refused(say.BAD_UTF8)
     return None if command.verb else refused(say.BAD_SYNTAX)

@@ -13,7 +13,7 @@ from gatepost.proto.smtp.data import BdatReader, DataReader, LineEnds
 from gatepost.proto.smtp.replies import ServerReply
 from gatepost.receive.answer import Answer, Tally, rejected, turned_down
 from gatepost.receive.port import Intake
-from gatepost.receive.session_state import END_OF_MESSAGE, SessionState
+from gatepost.receive.session_state import BARE_NEWLINE, END_OF_MESSAGE, SessionState
 from gatepost.receive.transaction import END, MailTransaction, attributes, envelope
 
 ContentReader = DataReader | BdatReader
@@ -52,7 +52,7 @@ async def _line_ends_proper(state: SessionState, ending: Ending) -> Answer | Non
         return None
     settings = state.settings
     reply = say.bare_newline(settings.smtpd_forbid_bare_newline_reject_code, settings.myhostname)
-    return Answer(reply, Tally.ERROR, log=(state.judged("reject", "bare <LF> received"),))
+    return Answer(reply, Tally.ERROR, log=(state.judged("reject", "bare <LF> received", why=BARE_NEWLINE),))
 
 
 async def _policy_consents(state: SessionState, ending: Ending) -> Answer | None:

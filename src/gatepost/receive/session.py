@@ -220,7 +220,7 @@ class Session:
         for event in answer.log:
             state.ports.emit(event)
         if answer.rejects and answer.outcome is not None:
-            state.ports.emit(state.judged("reject", reply_of(answer.outcome).line))
+            state.ports.emit(state.judged("reject", reply_of(answer.outcome).line, why=answer.outcome.why))
         if answer.trouble:
             self._troubles.add(answer.trouble)
         elif answer.tally is Tally.MESSAGE:

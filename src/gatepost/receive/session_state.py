@@ -5,6 +5,7 @@ from typing import Final
 from gatepost.events.records import Judged, Note
 from gatepost.mail.address import external
 from gatepost.mail.outcome import Outcome
+from gatepost.mail.reason import UNSAID, Reason
 from gatepost.policy.port import PERMIT, Action, Facts, Stage
 from gatepost.proto.smtp.data import LineEnds
 from gatepost.receive.port import SmtpdPorts, Wire
@@ -12,6 +13,7 @@ from gatepost.receive.settings import SmtpdSettings
 from gatepost.receive.transaction import AddRecipient, Begin, Effect, Forwarded, GoBy, MailTransaction
 from gatepost.state.port import Rate
 
+BARE_NEWLINE: Final = Reason("smtpd_forbid_bare_newline")
 END_OF_MESSAGE: Final = "END-OF-MESSAGE"
 RATE_NAMES: Final = {
     Rate.CONNECTION: "Connection",
@@ -87,7 +89,7 @@ class SessionState:
         held = action.kind == "hold" and any(earlier.kind == "hold" for earlier in self.actions)
         self.actions.append(action)
         if not held and (text := _action_text(action)) is not None:
-            self.ports.emit(self.judged(action.kind, text, action.where))
+            self.ports.emit(self.judged(action.kind, text, action.where, action.why))
 
     async def client_is(self, name: str) -> bool:
         """Whether the client is in one of the lists of `Lookups`; asked once for each client address. Raises LookupFailure."""
@@ -118,7 +120,7 @@ class SessionState:
         """A line for the log, now."""
         self.ports.emit(Note(service="smtpd", text=text, severity=severity))
 
-    def judged(self, action: str, text: str, where: str = "") -> Judged:
+    def judged(self, action: str, text: str, where: str = "", why: Reason = UNSAID) -> Judged:
         """`QID: reject: RCPT from client: text; from=<> to=<> proto= helo=<>`."""
         facts = self.facts
         context = [f"from=<{external(facts.sender)}>"] if facts.sender is not None else []
@@ -129,7 +131,7 @@ class SessionState:
             context.append(f"helo=<{facts.helo_name}>")
         return Judged(
             service="smtpd", queue_id=facts.queue_id, action=action, where=where or facts.protocol_state, client=facts.client,
-            text=text, context=" ".join(context),
+            text=text, context=" ".join(context), why=why,
         )  # fmt: skip
 
     # --- the transaction ---

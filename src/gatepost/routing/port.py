@@ -5,6 +5,7 @@ import enum
 from msgspec import Struct
 
 from gatepost.mail.outcome import Outcome
+from gatepost.mail.reason import UNSAID, Reason
 
 
 class AddressClass(enum.StrEnum):
@@ -26,6 +27,7 @@ class Route(Struct, frozen=True):
     - `failure`: why the address cannot be resolved, None where it can.
     - `routed`: the local part holds routing (`@`, `%`, `!`) that the next hop might obey (reject_unauth_destination,
       allow_untrusted_routing).
+    - `why`: the table and key that send it to `error` or `retry`.
     """
 
     transport: str
@@ -34,3 +36,4 @@ class Route(Struct, frozen=True):
     cls: AddressClass
     failure: Outcome | None = None
     routed: bool = False
+    why: Reason = UNSAID

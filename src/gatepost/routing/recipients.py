@@ -4,6 +4,7 @@ import re
 
 from gatepost.lookup.registry import Tables
 from gatepost.mail.outcome import Class, Outcome
+from gatepost.mail.reason import Reason, because
 from gatepost.routing.aliases import Find
 from gatepost.routing.port import AddressClass, Route
 from gatepost.routing.routing import Routing
@@ -56,7 +57,9 @@ class Recipients:
             return None
         _, table, code = _LISTS[route.cls]
         where = f" in {table}" if self._settings.show_user_unknown_table_name else ""
-        return _refusal(address, getattr(self._settings, code), "5.1.1", f"User unknown{where}", sender=sender)
+        parameter = _LISTS[route.cls][0]
+        why = because(parameter, getattr(self._settings, parameter), route.recipient, "not listed")
+        return _refusal(address, getattr(self._settings, code), "5.1.1", f"User unknown{where}", why, sender=sender)
 
     async def _found(self, tables: list[Find], address: str) -> bool:
         for find in tables:
@@ -71,14 +74,16 @@ class Recipients:
             code = self._settings.unknown_virtual_alias_reject_code
         match = _STATUS.match(route.nexthop)
         enhanced, text = match.groups() if match else ("5.1.1", route.nexthop)
-        return _refusal(address, code, enhanced, text, sender=sender)
+        why = route.why or because("virtual_alias_maps", self._settings.virtual_alias_maps, route.recipient, "not listed")
+        return _refusal(address, code, enhanced, text, why, sender=sender)
 
 
 _UNDELIVERABLE = {"error": 550, "retry": 450}
 
 
-def _refusal(address: str, code: int, enhanced: str, text: str, *, sender: bool) -> Outcome:
+def _refusal(address: str, code: int, enhanced: str, text: str, why: Reason, *, sender: bool) -> Outcome:
     detail = enhanced[2:]
     status = f"{code // 100}.{_OF_SENDER.get(detail, detail) if sender else detail}"
     which = "Sender" if sender else "Recipient"
-    return Outcome(Class(code // 100), status, f"<{address}>: {which} address rejected: {text}", code=code, origin="routing")
+    told = f"<{address}>: {which} address rejected: {text}"
+    return Outcome(Class(code // 100), status, told, code, why, origin="routing")

@@ -12,10 +12,12 @@ from typing import Protocol
 
 from msgspec import Struct, structs
 
+from gatepost.lookup.address import Match
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.ascii_text import is_number, upper
 from gatepost.mail.header_address import Kind, Token, internal, requoted, scan
 from gatepost.mail.outcome import Class, Outcome, bounced, deferred
+from gatepost.mail.reason import UNSAID, Reason, because
 from gatepost.routing.aliases import Find
 from gatepost.routing.port import AddressClass, Route
 from gatepost.routing.rewrite import Rewriter, first, is_standard, last, without_final_dot
@@ -118,7 +120,7 @@ class Resolver:
         except LookupFailure as failure:
             if failure.parameter != "mydestination":  # of which the list has said all there is to say
                 self._warn(f"{failure.parameter} lookup failure" if failure.parameter else str(failure))
-            route = _failed(address, UNRESOLVED)
+            route = _failed(address, structs.replace(UNRESOLVED, why=failure.because(key=address)))
             self._failed[asked] = route  # who asks several times about an address need not wait, nor be told, again
             return route
 
@@ -262,7 +264,8 @@ class Resolver:
         transport, _, nexthop = match.value.partition(":")
         if transport:
             default = UNDELIVERABLE if transport in ("error", "retry") else domain
-            return structs.replace(route, transport=transport, nexthop=nexthop or default)
+            why = UNSAID if default is domain else self._why("transport_maps", match)
+            return structs.replace(route, transport=transport, nexthop=nexthop or default, why=why)
         return structs.replace(route, nexthop=nexthop) if nexthop else route
 
     async def _relocated(self, route: Route) -> Route:
@@ -271,7 +274,11 @@ class Resolver:
         match = await self._tables.relocated_maps(route.recipient)
         if match is None:
             return route
-        return structs.replace(route, transport="error", nexthop=f"5.1.6 User has moved to {match.value}")
+        nexthop = f"5.1.6 User has moved to {match.value}"
+        return structs.replace(route, transport="error", nexthop=nexthop, why=self._why("relocated_maps", match))
+
+    def _why(self, parameter: str, match: Match) -> Reason:
+        return because(parameter, match.table or getattr(self._settings, parameter), match.key, match.value)
 
 
 _TRANSPORTS = {

@@ -9,15 +9,16 @@ _PERMANENT = 5
 
 
 async def permit_mynetworks(e: Evaluation, _: None) -> Decision:
-    return await _listed(e, e.sources.networks, e.facts.client_name, e.facts.client_address)
+    return await _listed(e, "mynetworks", e.sources.networks, e.facts.client_name, e.facts.client_address)
 
 
 async def permit_inet_interfaces(e: Evaluation, _: None) -> Decision:
-    return await _listed(e, e.sources.addresses, e.facts.client_address)
+    return await _listed(e, "inet_interfaces", e.sources.addresses, e.facts.client_address)
 
 
-async def _listed(e: Evaluation, listed: MatchList, *client: str) -> Decision:
+async def _listed(e: Evaluation, title: str, listed: MatchList, *client: str) -> Decision:
     try:
+        e.looked_up(title, client[-1])
         found = await listed.matches(*client)
     except LookupFailure as failure:
         # An unreadable mynetworks must neither open the relay nor refuse our own clients for good.
@@ -28,12 +29,14 @@ async def _listed(e: Evaluation, listed: MatchList, *client: str) -> Decision:
 async def permit_sasl_authenticated(e: Evaluation, _: None) -> Decision:
     if not e.settings.smtpd_sasl_auth_enable:
         return DUNNO
+    e.looked_up("", e.facts.sasl_username)
     return PERMIT if e.facts.sasl_username else DUNNO
 
 
 async def reject_unknown_client_hostname(e: Evaluation, _: None) -> Decision:
     """RFC 7372 §3.3 names the enhanced code."""
     facts = e.facts
+    e.looked_up("DNS", facts.client_address)
     if facts.client_name != "unknown":
         return DUNNO
     code = _hostname_code(e, facts.client_name_code)
@@ -42,6 +45,7 @@ async def reject_unknown_client_hostname(e: Evaluation, _: None) -> Decision:
 
 async def reject_unknown_reverse_client_hostname(e: Evaluation, _: None) -> Decision:
     facts = e.facts
+    e.looked_up("DNS", facts.client_address)
     if facts.reverse_client_name != "unknown":
         return DUNNO
     code = _hostname_code(e, facts.reverse_client_name_code)

@@ -3,7 +3,7 @@
 from gatepost.policy.access import obey
 from gatepost.policy.evaluation import Decision, Evaluation
 from gatepost.policy.policy_service import PolicyService
-from gatepost.policy.port import Facts, Step
+from gatepost.policy.port import Facts
 from gatepost.policy.restrictions.rows import Argument, Row, Rows
 from gatepost.policy.sources import Materials
 
@@ -51,7 +51,7 @@ def attributes(facts: Facts, context: str) -> dict[str, str]:
 async def check_policy_service(e: Evaluation, service: PolicyService) -> Decision:
     """Obey the action that the server, or for want of an answer its default, gives."""
     action = await service.action(attributes(e.facts, service.context), e.facts.client_address)
-    e.trace.append(Step("check_policy_service", action, service.server))
+    e.looked_up(service.server, e.subject.name, action)
     return await obey(e, service.server, "policy query", action, e.subject)
 
 

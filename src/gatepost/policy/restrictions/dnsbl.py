@@ -13,7 +13,7 @@ from gatepost.net.port import DnsFailure, NotFound
 from gatepost.policy import subjects
 from gatepost.policy.access import split_enhanced
 from gatepost.policy.evaluation import DUNNO, PERMIT, Decision, Evaluation, Subject, TemporaryLookupFailure
-from gatepost.policy.port import Facts, Step
+from gatepost.policy.port import Facts
 from gatepost.policy.restrictions.relay import authorized
 from gatepost.policy.restrictions.rows import Argument, Row, Rows
 from gatepost.policy.restrictions.servers import dns_words
@@ -74,13 +74,17 @@ def reversed_address(address: str) -> str:
 async def _listed(e: Evaluation, query: str, dnslist: DnsList) -> bool:
     """Raises DnsFailure other than NotFound, after a warning."""
     try:
-        return dnslist.listed((await e.sources.resolver.a(query))[:REPLIES_LIMIT])
+        replies = (await e.sources.resolver.a(query))[:REPLIES_LIMIT]
     except NotFound:
         return False
     except DnsFailure as failure:
         reason = f"Host or domain name not found. Name service error for name={query} type=A: {dns_words(failure)}"
         e.warn(f"{query}: RBL lookup error: {reason}")
+        e.looked_up(dnslist.text, query, reason)
         raise
+    if listed := dnslist.listed(replies):
+        e.looked_up(dnslist.text, query, " ".join(replies[:4]))
+    return listed
 
 
 async def _refuse_listed(e: Evaluation, query: str, dnslist: DnsList, what: str, kind: str) -> Decision:
@@ -89,7 +93,6 @@ async def _refuse_listed(e: Evaluation, query: str, dnslist: DnsList, what: str,
             return DUNNO
     except DnsFailure:
         return DUNNO
-    e.trace.append(Step(kind, "listed", dnslist.text, query))
     code, enhanced, text = await _reply(e, query, dnslist, what, kind)
     return e.refuse(code, enhanced, text)
 
@@ -196,7 +199,6 @@ async def _permit_listed(e: Evaluation, query: str, dnslist: DnsList) -> Decisio
     except DnsFailure:
         text = "Allowlist lookup error -- try again later"
         return e.postpone_reject(450, "4.7.1", f"{subjects.client(e.facts)} rejected: {text}")
-    e.trace.append(Step("Client host", "listed", dnslist.text, query))
     return PERMIT
 
 

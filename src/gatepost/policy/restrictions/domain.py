@@ -7,6 +7,7 @@ from gatepost.policy.restrictions.relay import OURS
 
 
 def reject_non_fqdn(e: Evaluation, address: str, subject: Subject) -> Decision:
+    e.looked_up("", address)
     domain = address.rpartition("@")[2] if "@" in address else ""
     if domain.startswith("[") or is_qualified(domain):
         return DUNNO
@@ -20,6 +21,7 @@ async def reject_unknown(e: Evaluation, subject: Subject, *, unknown: str, null_
     domain = route.recipient.rpartition("@")[2]
     if "@" not in route.recipient or route.cls in OURS or domain.startswith("["):
         return DUNNO
+    e.looked_up("DNS", domain)
     try:
         found = await _mail_hosts(e, domain)
     except TryAgain:

@@ -8,7 +8,7 @@ from gatepost.policy.restrictions.rows import Row, Rows
 
 
 async def reject_invalid_helo_hostname(e: Evaluation, _: None) -> Decision:
-    name = e.facts.helo_name or ""
+    name = _name(e)
     if name.startswith("["):
         return _literal(e, name)
     bare = without_final_dot(name)
@@ -18,7 +18,7 @@ async def reject_invalid_helo_hostname(e: Evaluation, _: None) -> Decision:
 
 
 async def reject_non_fqdn_helo_hostname(e: Evaluation, _: None) -> Decision:
-    name = e.facts.helo_name or ""
+    name = _name(e)
     if name.startswith("["):
         return _literal(e, name)
     if is_qualified(name):
@@ -28,10 +28,11 @@ async def reject_non_fqdn_helo_hostname(e: Evaluation, _: None) -> Decision:
 
 async def reject_unknown_helo_hostname(e: Evaluation, _: None) -> Decision:
     """A name without an address and without mail exchangers."""
-    name = e.facts.helo_name or ""
+    name = _name(e)
     if name.startswith("["):
         return _literal(e, name)
     subject = subjects.helo(e.facts)
+    e.looked_up("DNS", name)
     try:
         known = await has_records(e, name)
     except TryAgain:
@@ -39,6 +40,12 @@ async def reject_unknown_helo_hostname(e: Evaluation, _: None) -> Decision:
     if known:
         return DUNNO
     return e.reject(e.settings.unknown_hostname_reject_code, "4.7.1", subject, "Host not found")
+
+
+def _name(e: Evaluation) -> str:
+    name = e.facts.helo_name or ""
+    e.looked_up("", name)
+    return name
 
 
 def _literal(e: Evaluation, name: str) -> Decision:

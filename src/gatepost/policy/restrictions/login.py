@@ -42,12 +42,16 @@ async def _owners(e: Evaluation) -> list[str] | None:
     """The logins that own the sender address, None where it has no owner."""
     sender = e.facts.sender or ""
     address = (await e.route(sender)).recipient
+    e.looked_up(e.settings.smtpd_sender_login_maps, address)
     maps = e.sources.tables.maps(e.settings.smtpd_sender_login_maps, "smtpd_sender_login_maps")
     try:
         found = await find_address(maps, address, Keys.REWRITE, delimiters=e.settings.recipient_delimiter)
     except LookupFailure as failure:
         raise TemporaryLookupFailure(sender) from failure
-    return None if found is None else elements(found.value)
+    if found is None:
+        return None
+    e.looked_up(e.settings.smtpd_sender_login_maps, found.key, found.value)
+    return elements(found.value)
 
 
 def _not_owner(e: Evaluation) -> Decision:

@@ -20,6 +20,7 @@ async def permit_mx_backup(e: Evaluation, _: None) -> Decision:
     domain = route.recipient.rpartition("@")[2]
     if (route.routed and not e.settings.allow_untrusted_routing) or domain.startswith("["):
         return DUNNO
+    e.looked_up("DNS", domain)
     try:
         exchangers = (await e.sources.resolver.mx(domain))[:HOSTS_LIMIT]
         return PERMIT if await _is_backup(e, exchangers) else DUNNO

@@ -7,6 +7,7 @@ from gatepost.policy.restrictions.rows import Row, Rows
 async def reject_unauth_pipelining(e: Evaluation, _: None) -> Decision:
     if not e.facts.unauth_pipelining:
         return DUNNO
+    e.looked_up("", e.facts.client)
     return e.refuse(503, "5.5.0", f"{e.subject} rejected: Improper use of SMTP command pipelining", "protocol")
 
 

@@ -26,12 +26,14 @@ async def refuse_unlisted(e: Evaluation, address: str, *, sender: bool) -> Decis
     if not e.warn_only:
         e.listed.add(key)
     route = await e.route(address)
+    e.looked_up("", address)
     try:
         refusal = await e.sources.recipients.unlisted(address, route, sender=sender)
     except LookupFailure as failure:
         raise TemporaryLookupFailure(address) from failure
     if refusal is None:
         return DUNNO
+    e.looked_up(refusal.why.table, refusal.why.key, refusal.why.reason)
     return e.refuse(refusal.code, refusal.enhanced, refusal.text, "bounce")
 
 
@@ -39,6 +41,7 @@ async def reject_multi_recipient_bounce(e: Evaluation, _: None) -> Decision:
     """A bounce goes to one recipient. At RCPT TO the present recipient is not counted yet."""
     facts = e.facts
     count = facts.recipient_count + (facts.protocol_state == "RCPT")
+    e.looked_up("", str(count))
     if facts.sender != "" or count <= 1:
         return DUNNO
     return e.reject(e.settings.multi_recipient_bounce_reject_code, "5.5.3", e.subject, "Multi-recipient bounce")

@@ -8,9 +8,20 @@ OURS = frozenset({AddressClass.LOCAL, AddressClass.VIRTUAL_ALIAS, AddressClass.V
 _ACCEPTED = OURS | {AddressClass.RELAY}
 
 
+_LISTS = {
+    AddressClass.LOCAL: "mydestination",
+    AddressClass.VIRTUAL_ALIAS: "virtual_alias_domains",
+    AddressClass.VIRTUAL_MAILBOX: "virtual_mailbox_domains",
+    AddressClass.RELAY: "relay_domains",
+    AddressClass.DEFAULT: "mydestination virtual_alias_domains virtual_mailbox_domains relay_domains",
+}
+"""The list that has a domain; all of them where none has it."""
+
+
 async def authorized(e: Evaluation, recipient: str) -> bool:
     """True of a destination that is ours or that we relay for, unless the sender chose the route."""
     route = await e.route(recipient)
+    e.looked_up(_LISTS.get(route.cls, ""), route.recipient)
     if "@" not in route.recipient:
         return True
     if route.routed and not e.settings.allow_untrusted_routing:
