@@ -15,7 +15,8 @@ from gatepost.mail.envelope import Envelope
 from gatepost.mail.header import Header
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
-from gatepost.policy.port import Action, Facts, Step
+from gatepost.mail.reason import Step
+from gatepost.policy.port import Action, Facts
 
 
 class ProtocolStage(enum.StrEnum):

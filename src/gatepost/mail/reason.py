@@ -54,4 +54,6 @@ def shown(text: str) -> str:
 
 def because(rule: str, table: str = "", key: str = "", reason: str = "") -> Reason:
     """A reason of texts of any length."""
+    if len(rule) + len(table) + len(key) + len(reason) <= TEXT_LIMIT:  # nearly always
+        return Reason(rule, table, key, reason)
     return Reason(shown(rule), shown(table), shown(key), shown(reason))

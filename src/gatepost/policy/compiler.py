@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gatepost.config.values import split
+from gatepost.mail.reason import because
 from gatepost.policy.evaluation import Decision, Evaluation, Rule
 from gatepost.policy.restrictions import ROWS
 from gatepost.policy.restrictions.basic import misconfigured, nothing
@@ -57,7 +59,8 @@ class Compiler:
                 if following is None:
                     break
                 word = following
-            rules.append(self._rule(word, words, access, warn_only))
+            rule = self._rule(word, words, access, warn_only)
+            rules.append(replace(rule, why=because(rule.name)))
         self._note_ignored(rules)
         return tuple(rules)
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from gatepost.events.records import Note
 from gatepost.mail.ascii_text import SPACE
 from gatepost.mail.outcome import Class, Outcome
-from gatepost.mail.reason import STEPS_LIMIT, UNSAID, Reason, Step, because, shown
+from gatepost.mail.reason import STEPS_LIMIT, UNSAID, Reason, Step, because
 from gatepost.policy.port import Action, Facts
 from gatepost.policy.sources import Sources
 from gatepost.routing.port import Route
@@ -69,6 +69,7 @@ class Rule(Struct, frozen=True):
     """One restriction, compiled.
 
     `name`: as configured. `needs`: the fact without which it says nothing (`recipient` before RCPT TO).
+    `why`: the reason of a decision that needs nothing looked up.
     `warn_only`: warn_if_reject stands before it. `note`: a warning logged when it is evaluated, as Postfix does.
     """
 
@@ -78,6 +79,7 @@ class Rule(Struct, frozen=True):
     needs: str = ""
     warn_only: bool = False
     note: str = ""
+    why: Reason = UNSAID
 
 
 Compile = Callable[[str], Sequence[Rule]]
@@ -145,19 +147,22 @@ class Evaluation:
             self._entry = outer
 
     async def _plain(self, rule: Rule) -> Decision:
-        outer, self.why = self.why, Reason(rule.name, self._entry.table, self._entry.key)
+        outer, entry = self.why, self._entry
+        self.why = rule.why if entry is UNSAID else Reason(rule.name, entry.table, entry.key)
         decision = await rule.check(self, rule.argument)
         why, self.why = self.why, outer
-        self.trace.append(Step(shown(rule.name), why.reason or decision.value, why.table, why.key))
+        self.trace.append(Step(why.rule, why.reason or decision.value, why.table, why.key))
         return decision
 
     async def implied(self, name: str, check: Check) -> Decision:
         """What is asked without standing in a list: the checks of smtpd_reject_unlisted_recipient and its kin."""
-        return await self._plain(Rule(name, check))
+        return await self._plain(Rule(name, check, why=Reason(name)))
 
     def looked_up(self, table: str, key: str, found: str = "") -> None:
-        """Note what the present rule has asked, and what it found, for the reason of its decision."""
-        self.why = because(self.why.rule, table, key, found)
+        """Note what the present rule has asked, and what it found, for the reason of its decision. Without a table, `key` is what
+        it has looked at; the entry that has named the rule says more."""
+        if table or self._entry is UNSAID:
+            self.why = because(self.why.rule, table, key, found)
 
     async def _special(self, rule: Rule) -> Decision:
         if rule.note:

@@ -1,9 +1,11 @@
-"""Where the log goes: `maillog_file`, standard output (`/dev/stdout`), or syslog; as Postfix's lines or as JSON lines.
+"""Where the log goes: `maillog_file`, standard output (`/dev/stdout`), or syslog; as Postfix's lines or as JSON lines. Beside it
+`json_log_file`, the same records as JSON lines.
 
 Opened once by the supervisor, with its rights; every child writes to the inherited descriptor. A worker gathers lines
 for some milliseconds and writes them at once, so that seven lines a message cost less than one write; that much a crash loses.
 """
 
+import contextlib
 import copy
 import functools
 import os
@@ -19,9 +21,11 @@ import msgspec
 
 from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.events import json_lines
+from gatepost.events.fan_out import fan_out
 from gatepost.events.maillog import Stamp, words
 from gatepost.events.records import Emit, Event, Note
 from gatepost.mail.ascii_text import SPACE, elements, upper
+from gatepost.service.log_lines import LogLines
 from gatepost.service.master.directories import weakest
 from gatepost.service.privileges import acting_as
 
@@ -45,6 +49,7 @@ os.register_at_fork(after_in_child=_process.cache_clear)
 class LogSettings(msgspec.Struct, frozen=True):
     """Parameters of the log."""
 
+    json_log_file: str
     maillog_file: str
     maillog_file_prefixes: str
     maillog_format: str
@@ -54,12 +59,11 @@ class LogSettings(msgspec.Struct, frozen=True):
 
 
 class Log:
-    """The log of one mail system, shared by all its processes."""
+    """The log of one mail system, shared by all its processes: the mail log, and the JSON log where json_log_file names one."""
 
     def __init__(self, configuration: Configuration, now: Callable[[], float] = time.time) -> None:
         self._now = now
-        self._pending: list[str] = []
-        self._descriptor = -1
+        self._files: list[LogLines] = []
         self._syslog: socket.socket | None = None
         self._on_first: Callable[[], object] | None = None
         self.reopen(configuration)
@@ -68,6 +72,8 @@ class Log:
         """Call `on_first` from now on when a line is added to an empty buffer: a worker schedules `flush` for soon. What waits
         already is written, or no line would ever be the first."""
         self._on_first = on_first
+        for file in self._files:
+            file.on_first = on_first
         self.flush()
 
     def reopen(self, configuration: Configuration) -> None:
@@ -75,46 +81,56 @@ class Log:
         the log is what it was."""
         settings = configuration.view(LogSettings)
         _check(configuration, settings)
-        before, self._descriptor = self._descriptor, _open(settings.maillog_file)
+        self.flush()
+        before, self._files = self._files, _open_all(settings, self._on_first)
         self._settings = settings
         self._stamp = Stamp(settings.myhostname.partition(".")[0])  # as postlogd(8) writes it, and not the kernel's name
         self._facility: int = getattr(syslog, f"LOG_{upper(settings.syslog_facility)}")
-        if before > 2:
-            os.close(before)
+        for file in before:
+            file.close()
         self._syslog = None if settings.maillog_file else _open_syslog()
         self.emit = self.emitter(settings.syslog_name)
 
     def apart(self) -> "Log":
         """The same log with a buffer of its own, for whoever tells from another thread, or when the process is about to end."""
         other = copy.copy(self)
-        other._pending, other._on_first = [], None
+        other._files, other._on_first = [file.apart() for file in self._files], None
         other.emit = other.emitter(self._settings.syslog_name)
         return other
 
     def emitter(self, syslog_name: str) -> Emit:
         """How a service tells what happens; `syslog_name` as configured for that service (`postfix`, `postfix/submission`)."""
-        add = self._add
-        if self._settings.maillog_format == "json":
+        mail_log, *others = self._files
+        as_json = self._settings.maillog_format == "json"
+        first = self._json(syslog_name, mail_log) if as_json else self._postfix(syslog_name, mail_log)
+        return fan_out([first, *(self._json(syslog_name, file) for file in others)], _say_broken)
 
-            def emit_json(event: Event) -> None:
-                add(json_lines.line(event, time=self._now(), process=f"{syslog_name}/{event.service}", pid=_process()), "")
-
-            return emit_json
+    def _postfix(self, syslog_name: str, file: LogLines) -> Emit:
+        """Postfix's lines."""
 
         def emit(event: Event) -> None:
             head = self._stamp.at(self._now()) if self._syslog is None else ""
             process = f"{syslog_name}/{event.service}" if event.service else syslog_name
-            add(f"{head} {process}[{_process()}]: {words(event)}\n", event.severity if type(event) is Note else "")
+            line = f"{head} {process}[{_process()}]: {words(event)}\n"
+            if self._syslog is None:
+                file.add(line)
+            else:
+                self._send(line, event.severity if type(event) is Note else "")
 
         return emit
 
-    def _add(self, line: str, severity: str) -> None:
-        if self._syslog is not None:
-            self._send(line, severity)
-            return
-        self._pending.append(line)
-        if len(self._pending) == 1 and self._on_first:
-            self._on_first()
+    def _json(self, syslog_name: str, file: LogLines) -> Emit:
+        """JSON lines; to syslog only as the mail log."""
+
+        def emit(event: Event) -> None:
+            process = f"{syslog_name}/{event.service}" if event.service else syslog_name
+            line = json_lines.line(event, time=self._now(), process=process, pid=_process())
+            if self._syslog is None or file is not self._files[0]:
+                file.add(line)
+            else:
+                self._send(line, "")
+
+        return emit
 
     def _send(self, line: str, severity: str) -> None:
         assert self._syslog is not None
@@ -127,14 +143,26 @@ class Log:
             self._syslog = _open_syslog()  # the syslog daemon was restarted; this line is lost, as syslog(3) loses it
 
     def flush(self) -> None:
-        """Write what was gathered. A full disk must not stop mail: the lines are lost, and said so on stderr."""
-        if not self._pending:
-            return
-        lines, self._pending = self._pending, []
-        try:
-            os.write(self._descriptor, "".join(lines).encode("utf-8", "replace"))
-        except OSError as error:
-            sys.stderr.write(f"gatepost: warning: {len(lines)} log lines lost: {error.strerror}\n")
+        """Write what was gathered."""
+        for file in self._files:
+            file.flush()
+
+
+def _say_broken(fault: Exception) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(f"gatepost: warning: a record was not logged: {type(fault).__name__}: {fault}\n")
+
+
+def _open_all(settings: LogSettings, on_first: Callable[[], object] | None) -> list[LogLines]:
+    """The mail log, and the JSON log if there is one; both or none."""
+    mail_log = LogLines(_open(settings.maillog_file), settings.maillog_file or "stderr", on_first)
+    if not settings.json_log_file:
+        return [mail_log]
+    try:
+        return [mail_log, LogLines(_open(settings.json_log_file), settings.json_log_file, on_first)]
+    except BaseException:
+        mail_log.close()
+        raise
 
 
 def _check(configuration: Configuration, settings: LogSettings) -> None:
@@ -142,12 +170,13 @@ def _check(configuration: Configuration, settings: LogSettings) -> None:
     if settings.syslog_facility.lower() not in _FACILITIES:
         told, remedy = f"unknown syslog_facility: {settings.syslog_facility}", "one of: " + " ".join(sorted(_FACILITIES))
         raise ConfigurationError([configuration.fault("syslog_facility", told, remedy)])
-    file, prefixes = settings.maillog_file, elements(settings.maillog_file_prefixes)
     if not configuration.is_set("maillog_file_prefixes"):
         return  # Whoever may write main.cf may name any file; only a list that somebody has made is a wish to be kept to.
-    if file and file != "/dev/stderr" and not file.startswith(tuple(prefixes)):
-        told = f"maillog_file value '{file}' does not match any prefix in maillog_file_prefixes"
-        raise ConfigurationError([configuration.fault("maillog_file", told, "add its directory to maillog_file_prefixes")])
+    prefixes = elements(settings.maillog_file_prefixes)
+    for parameter, file in (("maillog_file", settings.maillog_file), ("json_log_file", settings.json_log_file)):
+        if file and file != "/dev/stderr" and not file.startswith(tuple(prefixes)):
+            told = f"{parameter} value '{file}' does not match any prefix in maillog_file_prefixes"
+            raise ConfigurationError([configuration.fault(parameter, told, "add its directory to maillog_file_prefixes")])
 
 
 def _open(maillog_file: str) -> int:

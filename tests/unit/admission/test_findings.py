@@ -7,7 +7,8 @@ from gatepost.admission.edits import AddHeader
 from gatepost.admission.findings import combine
 from gatepost.admission.port import NOTHING_FOUND, Finding, Severity
 from gatepost.mail.outcome import bounced, deferred
-from gatepost.policy.port import Action, Step
+from gatepost.mail.reason import Step
+from gatepost.policy.port import Action
 
 _OUTCOMES = {Severity.DEFER: deferred, Severity.REFUSE: bounced}
 

@@ -12,7 +12,8 @@ from gatepost.admission.policy_gate import PROTOCOL_STAGES, GatedPolicy, PolicyG
 from gatepost.admission.port import NOTHING_FOUND, FailureAction, Finding, ProtocolStage, ReadableDraft, Severity
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.outcome import Class, Outcome, bounced
-from gatepost.policy.port import PERMIT, Action, Facts, Stage, Step, Verdict
+from gatepost.mail.reason import Step
+from gatepost.policy.port import PERMIT, Action, Facts, Stage, Verdict
 
 END = ProtocolStage.END_OF_MESSAGE
 Look = Callable[[ProtocolStage, ReadableDraft | None], Awaitable[Finding]]

@@ -1,5 +1,6 @@
 """Where the log may go, and as what."""
 
+import json
 import os
 import socket
 import syslog
@@ -9,7 +10,8 @@ import pytest
 from tests.support.settings import CONFIGURATION
 
 from gatepost.config.configuration import ConfigurationError
-from gatepost.events.records import Note
+from gatepost.events.records import Event, Judged, Note
+from gatepost.mail.reason import Reason
 from gatepost.service import log
 from gatepost.service.log import Log
 
@@ -90,3 +92,64 @@ def test_a_pipe_that_nobody_reads_holds_up_nobody(tmp_path: Path, capsys: pytest
         told.flush()
     os.close(reader)
     assert "log lines lost" in capsys.readouterr().err
+
+
+REFUSED = Judged("smtpd", "", "reject", "RCPT", "c[192.0.2.1]", "554 5.7.1 no", "from=<>", Reason("reject", "t", "k", "because"))
+
+
+def test_the_json_log_has_the_same_records_beside_the_mail_log(tmp_path: Path) -> None:
+    files = {"maillog_file": f"{tmp_path}/log", "json_log_file": f"{tmp_path}/json"}
+    told = Log(CONFIGURATION.with_settings(files))
+    told.emitter("postfix/submission")(REFUSED)
+    told.flush()
+    assert (tmp_path / "log").read_text().endswith("NOQUEUE: reject: RCPT from c[192.0.2.1]: 554 5.7.1 no; from=<>\n")
+    record = json.loads((tmp_path / "json").read_text())
+    assert (record["process"], record["type"]) == ("postfix/submission/smtpd", "Judged")
+    assert [record[name] for name in ("rule", "table", "key", "reason")] == ["reject", "t", "k", "because"]
+
+
+def test_the_json_log_follows_a_rotation_and_ends_with_its_parameter(tmp_path: Path) -> None:
+    files = {"maillog_file": f"{tmp_path}/log", "json_log_file": f"{tmp_path}/json"}
+    both = CONFIGURATION.with_settings(files)
+    told = Log(both)
+    told.emit(REFUSED)
+    (tmp_path / "json").rename(tmp_path / "json.1")
+    told.reopen(both)
+    told.emit(REFUSED)
+    told.reopen(CONFIGURATION.with_settings({"maillog_file": f"{tmp_path}/log"}))
+    told.emit(REFUSED)
+    told.flush()
+    assert [(tmp_path / name).read_text().count("\n") for name in ("json.1", "json", "log")] == [1, 1, 3]
+
+
+def test_a_json_log_that_cannot_be_opened_is_refused_and_the_log_is_what_it_was(tmp_path: Path) -> None:
+    told = Log(CONFIGURATION.with_settings({"maillog_file": f"{tmp_path}/log"}))
+    open_files = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(OSError, match="No such file"):
+        told.reopen(CONFIGURATION.with_settings({"maillog_file": f"{tmp_path}/other", "json_log_file": f"{tmp_path}/no/json"}))
+    with pytest.raises(ConfigurationError, match="json_log_file value"):
+        told.reopen(CONFIGURATION.with_settings({"json_log_file": "/etc/json", "maillog_file_prefixes": "/var"}))
+    assert len(os.listdir("/proc/self/fd")) == open_files
+    told.emit(REFUSED)
+    told.flush()
+    assert (tmp_path / "log").read_text().count("\n") == 1
+
+
+@pytest.mark.parametrize("broken", ["maillog_file", "json_log_file"])
+def test_a_log_on_a_full_disk_does_not_harm_the_other(broken: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = {"maillog_file": f"{tmp_path}/log", "json_log_file": f"{tmp_path}/log", broken: "/dev/full"}
+    told = Log(CONFIGURATION.with_settings(files))
+    told.emit(REFUSED)
+    told.flush()
+    assert (tmp_path / "log").read_text().count("\n") == 1
+    assert "log lines lost: /dev/full: No space left on device" in capsys.readouterr().err
+
+
+def test_a_record_that_cannot_be_said_harms_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = {"maillog_file": f"{tmp_path}/log", "json_log_file": f"{tmp_path}/json"}
+    told = Log(CONFIGURATION.with_settings(files))
+    told.emit(Event("smtpd"))  # of no kind that has words
+    told.flush()
+    assert (tmp_path / "log").read_text() == ""
+    assert json.loads((tmp_path / "json").read_text())["type"] == "Event"
+    assert "a record was not logged: KeyError" in capsys.readouterr().err
