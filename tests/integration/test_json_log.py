@@ -1,0 +1,64 @@
+"""The JSON log of a running Gatepost: what decided, as fields, on the record whose words the mail log has."""
+
+import json
+from typing import Any
+
+from tests.support.running import System, free_port, wait_for
+
+_TABLE = "inline:{{refused@example.com=REJECT not you},{held@example.com=HOLD look},{other@example.com=FILTER smtp:[127.0.0.1]:9}}"
+
+
+def _records(system: System) -> list[dict[str, Any]]:
+    file = system.folder / "records.json"
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def _decided(system: System, **fields: str) -> dict[str, Any]:
+    """The first record that has these fields."""
+
+    def found() -> dict[str, Any]:
+        return next((record for record in _records(system) if fields.items() <= record.items()), {})
+
+    return wait_for(found, f"a record with {fields}")
+
+
+def test_what_was_decided_is_told_with_rule_table_and_key() -> None:
+    nobody = free_port()
+    main = {
+        "json_log_file": "{dir}/records.json",
+        "smtpd_sender_restrictions": f"permit_sasl_authenticated, check_sender_access {_TABLE}",
+        "smtpd_recipient_restrictions": "permit_mynetworks, reject",
+        "header_checks": "regexp:{dir}/header_checks",
+        "relocated_maps": "inline:{moved@example.net=there@example.org}",
+        "relayhost": f"[127.0.0.1]:{nobody}",
+    }
+    system = System(main)
+    (system.folder / "header_checks").write_text("/^Subject: bad/ REJECT no such thing\n")
+    with system:
+        assert not system.send(sender="refused@example.com")
+        refused = _decided(system, type="Judged", action="reject", where="RCPT")
+        assert refused["rule"] == f"check_sender_access {_TABLE}"
+        assert (refused["table"], refused["key"], refused["reason"]) == (_TABLE, "refused@example.com", "REJECT not you")
+        assert [step["rule"] for step in refused["trace"]] == ["permit_sasl_authenticated", f"check_sender_access {_TABLE}"]
+        for action, sender in (("hold", "held@example.com"), ("filter", "other@example.com")):
+            assert system.send(sender=sender)
+            assert _decided(system, type="Judged", action=action)["key"] == sender
+        assert not system.send("Subject: bad\r\n\r\nx\r\n")
+        header = _decided(system, type="Judged", service="cleanup")
+        assert (header["rule"], header["table"]) == ("header_checks", f"regexp:{system.folder}/header_checks")
+        assert (header["key"], header["reason"]) == ("Subject: bad", "REJECT no such thing")
+        assert system.send(to="c@example.net")
+        deferred = _decided(system, type="Delivered", status="deferred", recipient="c@example.net")
+        assert (deferred["rule"], deferred["key"]) == ("connect", "c@example.net")
+        assert (deferred["table"], deferred["reason"]) == (f"127.0.0.1[127.0.0.1]:{nobody}", "Connection refused")
+        system.command("sendmail", "-f", "a@example.com", "moved@example.net", input="Subject: x\n\nx\n")
+        moved = _decided(system, type="Delivered", status="bounced")
+        assert (moved["rule"], moved["table"]) == ("relocated_maps", "inline:{moved@example.net=there@example.org}")
+        assert (moved["key"], moved["reason"]) == ("moved@example.net", "there@example.org")
+
+
+def test_a_json_log_on_a_full_disk_costs_no_mail_and_no_line() -> None:
+    with System({"json_log_file": "/dev/full", "maillog_file_prefixes": "{dir}, /dev/full", "defer_transports": "smtp"}) as system:
+        assert all(system.send() for _ in range(3))
+        assert system.logged("status=deferred")
+        assert "log lines lost: /dev/full: No space left on device" in system.output()

@@ -1,0 +1,42 @@
+"""Every way in which a next hop fails names the stage, the host, and what it said."""
+
+import errno
+
+import pytest
+
+from gatepost.deliver import failures
+from gatepost.deliver.smtp_connection import Broken, Trouble
+from gatepost.mail.outcome import Class, Outcome
+from gatepost.proto.smtp.client import Answer, Stage
+from gatepost.proto.smtp.reply_reader import Reply
+
+HOST = "mx.test[192.0.2.1]:25"
+
+
+def tells(outcome: Outcome, rule: str, reason: str) -> bool:
+    why = outcome.why
+    return (why.rule, why.table, why.reason) == (rule, HOST, reason) and not outcome.ok
+
+
+@pytest.mark.parametrize("stage", [Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.DOT])
+@pytest.mark.parametrize("code", [450, 550, 354])
+def test_a_refusal(stage: Stage, code: int) -> None:
+    reply = Reply(code, f"{code} no", f"{code} no", (b"no",))
+    assert tells(failures.said(Answer(stage, reply), HOST, "mx.test"), failures.RULES[stage], f"{code} no")
+
+
+@pytest.mark.parametrize("trouble", Trouble)
+@pytest.mark.parametrize("stage", Stage)
+def test_a_conversation_that_broke(stage: Stage, trouble: Trouble) -> None:
+    outcome = failures.broken(Broken(trouble, stage, "words"), HOST)
+    assert outcome.cls is Class.TEMPORARY
+    assert (outcome.why.rule, outcome.why.table) == (failures.RULES[stage], HOST)
+    assert outcome.why.reason
+
+
+def test_a_host_that_cannot_be_reached_or_will_not_talk() -> None:
+    refusal = Reply(554, "554 go away", "554 go away", (b"go away",))
+    assert tells(failures.refused(refusal, HOST, "mx.test", soften=True), "greeting", "554 go away")
+    assert tells(failures.refused_tls(refusal, HOST, "mx.test"), "STARTTLS", "554 go away")
+    assert tells(failures.unreachable(TimeoutError(), HOST), "connect", "Connection timed out")
+    assert tells(failures.unreachable(OSError(errno.ECONNREFUSED, "x"), HOST), "connect", "Connection refused")
