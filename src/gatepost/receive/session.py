@@ -196,7 +196,7 @@ class Session:
             if answer.effect is not None:
                 self._state.apply(answer.effect)
             self._state.facts.recipient = None
-            self._hangup |= answer.hangs_up
+            self._hangup |= answer.hangs_up or self._state.dismissed
             if answer.then is not None:
                 answer = await answer.then()
             elif answer.asks is not None:

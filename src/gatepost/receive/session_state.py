@@ -36,12 +36,13 @@ class SessionState:
     - `ehlo_discard`: EHLO keywords that this client is not offered.
     - `rewrite_context`: whose headers these are, `local` or `remote`.
     - `spoiled`: a chunk was refused, with a transaction or without; all up to the last one will be thrown away.
+    - `dismissed`: policy wants the session to end with its refusal, whatever the code.
     - `refused`: the client was refused when it came; it may only QUIT.
     - `counted`: its key with the counters of connections, empty where it is not counted; None: it is not known yet who it is.
     """
 
     __slots__ = (
-        "_client_lists", "actions", "counted", "ehlo_discard", "facts", "forwarded", "line_ends", "ports", "refused",
+        "_client_lists", "actions", "counted", "dismissed", "ehlo_discard", "facts", "forwarded", "line_ends", "ports", "refused",
         "rewrite_context", "settings", "spoiled", "transaction", "wire",
     )  # fmt: skip
 
@@ -58,6 +59,7 @@ class SessionState:
         self.line_ends = LineEnds.STRICT
         self.rewrite_context = "remote"
         self.spoiled = False
+        self.dismissed = False
         self.refused = False
         self.counted: str | None = None
         self._client_lists: dict[str, bool] = {}
@@ -83,6 +85,7 @@ class SessionState:
             return None
         for action in verdict.actions:
             self._note_action(action)
+        self.dismissed |= verdict.disconnect
         return verdict.outcome
 
     def _note_action(self, action: Action) -> None:

@@ -205,6 +205,15 @@ def test_a_client_that_was_refused_when_it_came_has_made_an_error() -> None:
     assert [line[:3] for line in said] == ["503", "421"]
 
 
+def test_a_verdict_may_end_the_session_whatever_its_code() -> None:
+    class Dismissing:
+        async def check(self, stage: Stage, facts: Facts) -> Verdict:
+            return Verdict(_NO, disconnect=True) if stage is Stage.SENDER else PERMIT
+
+    said = talk(stage(policy=Dismissing()), b"HELO x", b"MAIL FROM:<a@example.com>", b"NOOP")
+    assert said[1:] == ["554 5.7.1 no"]
+
+
 def test_an_original_recipient_is_remembered_with_its_recipient() -> None:
     seen = state()
     seen.apply(Begin(MailTransaction(Sender("a@example.com"))))
