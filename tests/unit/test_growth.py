@@ -14,6 +14,7 @@ from tests.support.growth import grows_linearly
 
 from gatepost.admission.draft import _FOLD as FOLD_OF_EDITS
 from gatepost.admission.draft import _STRAY as STRAY_OF_EDITS
+from gatepost.admission.staging import _STRAY
 from gatepost.cli.message_keys import message_keys
 from gatepost.content.downgrade import downgraded
 from gatepost.content.headers import _STANDARD as STANDARD_HEADER
@@ -46,7 +47,6 @@ from gatepost.proto.smtp.server import ServerCore
 from gatepost.queue.listing import _PLAIN as LISTED
 from gatepost.queue.notice_message import header_of, wrap
 from gatepost.receive import unix_lines
-from gatepost.receive.cleanup_staging import _STRAY
 from gatepost.routing.rewrite import is_standard
 from gatepost.service.master import watchdog
 from gatepost.service.walls import walls
@@ -333,7 +333,7 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "receive.unix_lines": (submitted, MESSAGES),
     "content.headers": (STANDARD_HEADER.match, TEXTS),
     "admission.draft": (lambda text: STRAY_OF_EDITS.search(FOLD_OF_EDITS.sub(b"\r\n", text)), MESSAGES),
-    "receive.cleanup_staging": (lambda text: _STRAY.sub(b" ", text), MESSAGES),
+    "admission.staging": (lambda text: _STRAY.sub(b" ", text), MESSAGES),
     "routing.rewrite": (is_standard, TEXTS),
     "lookup.aliases_text": (lambda text: list(aliases_text.alias_entries("x", text, _nothing)), TEXTS),
     "lookup.aliases_text.looks": (aliases_text.looks_like_aliases, TEXTS),

@@ -56,16 +56,6 @@ USUAL = Limits()
 class Body(Protocol):
     """Where the octets after the headers come from."""
 
-    @property
-    def size(self) -> int:
-        """How many there are."""
-        ...
-
-    @property
-    def lines(self) -> int:
-        """How many lines end in them."""
-        ...
-
     def chunks(self) -> Iterator[bytes]:
         """The octets, in order. Raises OSError."""
         ...

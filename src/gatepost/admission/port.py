@@ -17,6 +17,7 @@ from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
 from gatepost.mail.reason import Step
 from gatepost.policy.port import Action, Facts
+from gatepost.queue.port import NewMessage
 
 
 class ProtocolStage(enum.StrEnum):
@@ -154,3 +155,14 @@ class Gate(Protocol):
     async def look(self, stage: ProtocolStage, facts: Facts | None, draft: ReadableDraft | None) -> Finding:
         """What the gate says. `facts`: of the session, where there is one; `draft`: from END_OF_HEADERS on."""
         ...
+
+
+class Admitted(Struct, frozen=True):
+    """How the way in ended. `outcome`: why the message is refused; None: it is durable, or discarded, and well so. `returned`: the
+    header, with its envelope, of a refused message that has to go back to its sender."""
+
+    outcome: Outcome | None = None
+    returned: NewMessage | None = None
+
+
+TAKEN = Admitted()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 
+from gatepost.admission.port import TAKEN, Admitted
 from gatepost.cli.command import Command, Fatal
 from gatepost.events.records import Emit
 from gatepost.mail.content import CHUNK
@@ -18,9 +19,7 @@ from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
 from gatepost.net.dns import AresResolver
 from gatepost.policy.port import PERMIT, Facts, Stage, Verdict
-from gatepost.queue.port import NewMessage
 from gatepost.receive import maildrop
-from gatepost.receive.cleanup import Cleaned
 from gatepost.receive.settings import SmtpdSettings
 from gatepost.receive.smtpd import SmtpdService
 from gatepost.state.anvil import LocalCounters
@@ -63,9 +62,8 @@ async def _converse(settings: SmtpdSettings, folder: Path, emit: Emit) -> None:
         settings,
         name="smtp",
         policy=_Permit(),
-        cleanup=_IntoMaildrop(folder),
+        admission=_IntoMaildrop(folder),
         new_id=lambda: QueueId(time.time_ns() // 1000, 0),
-        enqueue=_nothing_left_to_do,
         resolver=AresResolver(time.monotonic),
         counters=LocalCounters(time.time),
         emit=emit,
@@ -93,10 +91,6 @@ def _write_out(data: bytes) -> None:
         data = data[os.write(1, data) :]
 
 
-async def _nothing_left_to_do(message: NewMessage) -> None:
-    """What was taken is in the maildrop already."""
-
-
 class _Permit:
     """The policy of a user's own server."""
 
@@ -106,7 +100,7 @@ class _Permit:
 
 
 class _IntoMaildrop:
-    """The Cleanup port: pickup(8) has the message cleaned up later."""
+    """The Admission port: pickup(8) has the message cleaned up later."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -128,7 +122,7 @@ class _Intake:
     def abort(self) -> None:
         self._content.close()
 
-    async def finish(self, envelope: Envelope) -> Cleaned:
+    async def admit(self, envelope: Envelope, *, dropped: bool) -> Admitted:
         submission = maildrop.Submission(
             sender=envelope.sender,
             recipients=envelope.recipients,
@@ -141,10 +135,10 @@ class _Intake:
         try:
             maildrop.write(self._folder, submission, self._chunks())
         except OSError:
-            return Cleaned(outcome=_WRITE_ERROR)
+            return Admitted(_WRITE_ERROR)
         finally:
             self._content.close()
-        return Cleaned()
+        return TAKEN
 
     def _chunks(self) -> Iterator[bytes]:
         self._content.seek(0)

@@ -94,7 +94,7 @@ _ROWS = (
         "nothing; there with or without a line",
     ),
     Program(
-        "cleanup", _RECEIVING, "`receive/cleanup.py`, in the session that receives",
+        "cleanup", _RECEIVING, "`admission/`, in the session that receives",
         "`-o`, `syslog_name`; which line holds for a service says its `cleanup_service_name`. Cleanup's parameters may also be set"
         " at the smtpd line",
     ),

@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec import Struct, structs
 
+from gatepost.admission.port import TAKEN, Admitted
 from gatepost.mail.ascii_text import is_number, spaced_words, upper
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.outcome import Outcome
@@ -14,12 +15,11 @@ from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.data import BdatReader, DataReader, all_crlf
 from gatepost.proto.smtp.grammar import printable
 from gatepost.proto.smtp.server import CommandLine, DataChunk
-from gatepost.queue.port import NewMessage
 from gatepost.receive.answer import Answer, refused, rejected
 from gatepost.receive.connection import Gone
 from gatepost.receive.end_of_message import ContentReader, Ending, end_message
 from gatepost.receive.mail import open_queue_file
-from gatepost.receive.port import Cleaned, Intake
+from gatepost.receive.port import Intake
 from gatepost.receive.received import received
 from gatepost.receive.session_state import SessionState
 from gatepost.receive.transaction import END, MailTransaction
@@ -183,7 +183,7 @@ async def _open_intake(state: SessionState, transaction: MailTransaction) -> Int
     header = prepended.encode("utf-8", "surrogateescape") + trace
     # The readers have made it so, but what an address or a table brings into our own headers may be anything.
     in_lines = settings.cleanup_replace_stray_cr_lf and transaction.sender.encoding != "binary" and all_crlf(header)
-    intake = ports.cleanup.open(
+    intake = ports.admission.open(
         transaction.queue_id, client=facts.client, origin_service="smtpd", context=context, in_lines=in_lines
     )
     transaction.intake = intake
@@ -199,13 +199,6 @@ async def _rewrite_context(state: SessionState) -> str:
     return "local" if await state.client_is("local_rewrite") else "remote"
 
 
-class _Nothing(Struct, frozen=True):
-    """A message accepted and dropped (`Cleaned`)."""
-
-    message: NewMessage | None = None
-    outcome: Outcome | None = None
-
-
 class Discarding:
     """The intake of a message that an access table wants discarded: nobody looks at its content (access(5))."""
 
@@ -213,8 +206,8 @@ class Discarding:
 
     def write(self, chunk: bytes) -> None: ...
 
-    async def finish(self, envelope: Envelope) -> Cleaned:
-        return _Nothing()
+    async def admit(self, envelope: Envelope, *, dropped: bool) -> Admitted:
+        return TAKEN
 
     def abort(self) -> None: ...
 

@@ -72,15 +72,12 @@ async def _admit(state: SessionState, ending: Ending) -> Outcome | None:
     attrs = attributes(state.facts, state.forwarded, state.rewrite_context, transaction.sender.encoding)
     transaction.intake = None
     wanted = envelope(transaction.sender, transaction.recipients, state.actions, attrs, state.settings.content_filter)
-    cleaned = await ending.intake.finish(wanted)
-    if cleaned.message is None or state.discards:
-        return cleaned.outcome
     try:
-        await state.ports.enqueue(cleaned.message)
+        admitted = await ending.intake.admit(wanted, dropped=state.discards)
     except QueueUnavailable as failure:
         state.note(f"{state.facts.queue_id}: queue file write error: {failure}", "warning")
         return say.WRITE_ERROR
-    return cleaned.outcome
+    return admitted.outcome
 
 
 Stages = tuple[Callable[[SessionState, Ending], Awaitable[Answer | None]], ...]

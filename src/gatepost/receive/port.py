@@ -6,28 +6,17 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from gatepost.admission.port import Admitted
 from gatepost.events.records import Emit
+from gatepost.mail.date import MailDates
 from gatepost.mail.envelope import Envelope
-from gatepost.mail.outcome import Outcome
 from gatepost.mail.queue_id import QueueId
 from gatepost.net.port import Resolver
 from gatepost.net.tls import ServerTls
 from gatepost.policy.port import Policy
 from gatepost.proto.smtp.commands import ServerDialect
 from gatepost.proto.smtp.server import ServerCore, ServerEvent
-from gatepost.queue.port import NewMessage
-from gatepost.receive.received import MailDates
 from gatepost.state.port import Counters, Rate
-
-
-class Cleaned(Protocol):
-    """What cleanup made of a message: something to queue, or why not. Neither: accepted and dropped."""
-
-    @property
-    def message(self) -> NewMessage | None: ...
-
-    @property
-    def outcome(self) -> Outcome | None: ...
 
 
 class Intake(Protocol):
@@ -37,8 +26,9 @@ class Intake(Protocol):
         """The next octets of the content, canonical; any cut."""
         ...
 
-    async def finish(self, envelope: Envelope) -> Cleaned:
-        """The content is complete."""
+    async def admit(self, envelope: Envelope, *, dropped: bool) -> Admitted:
+        """The content is complete: the message is made durable, or `dropped` once nothing is wrong with it. Raises QueueUnavailable
+        where that cannot be."""
         ...
 
     def abort(self) -> None:
@@ -46,7 +36,7 @@ class Intake(Protocol):
         ...
 
 
-class Cleanup(Protocol):
+class Admission(Protocol):
     def open(self, queue_id: QueueId, *, client: str, origin_service: str, context: str, in_lines: bool = False) -> Intake:
         """Begin a message. `client`: `name[address]`; `context`: `local` or `remote` (header rewriting); `in_lines`: CR and LF
         come as line ends only, for sure."""
@@ -150,7 +140,6 @@ class SmtpdPorts(Struct, frozen=True):
 
     - `name`: the service name as logged (`smtp`, `2525`).
     - `dialect`: SMTP or LMTP.
-    - `enqueue`: returns once the message is durable, raises QueueUnavailable otherwise.
     - `clock`: seconds since 1970.
     - `tls`: None where it is not offered, or `tls_unavailable`: it should be, and cannot.
     - `requires_tls`: smtpd_tls_security_level is `encrypt`.
@@ -162,9 +151,8 @@ class SmtpdPorts(Struct, frozen=True):
     name: str
     dialect: ServerDialect
     policy: Policy
-    cleanup: Cleanup
+    admission: Admission
     new_id: Callable[[], QueueId]
-    enqueue: Callable[[NewMessage], Awaitable[None]]
     resolver: Resolver
     counters: Counters
     emit: Emit

@@ -1,26 +1,8 @@
 """The Received header that smtpd puts on top of a message (RFC 5321 §4.4, smtpd(8))."""
 
 from gatepost.mail.address import external
-from gatepost.mail.date import mail_date
 from gatepost.policy.port import Facts
 from gatepost.proto.smtp.grammar import printable
-
-
-class MailDates:
-    """Dates as RFC 5322 §3.3 writes them, in local time; the text of a second is made once."""
-
-    __slots__ = ("_second", "_text")
-
-    def __init__(self) -> None:
-        self._second = -1
-        self._text = ""
-
-    def __call__(self, seconds: float) -> str:
-        second = int(seconds)
-        if second != self._second:
-            self._second = second
-            self._text = mail_date(second)
-        return self._text
 
 
 def protocol_name(facts: Facts) -> str:

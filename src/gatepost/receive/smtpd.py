@@ -1,11 +1,12 @@
 """The smtpd service: all sessions of one master.cf entry, from their first connection to an orderly end (smtpd(8))."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from gatepost.events.records import Emit, Note
 from gatepost.mail.ascii_text import elements
+from gatepost.mail.date import MailDates
 from gatepost.mail.queue_id import QueueId
 from gatepost.net.port import Resolver
 from gatepost.net.tls import ServerTls
@@ -13,10 +14,8 @@ from gatepost.policy.port import Policy
 from gatepost.proto.smtp import replies, server_replies
 from gatepost.proto.smtp.commands import SMTP, ServerDialect
 from gatepost.proto.smtp.server import ServerCore
-from gatepost.queue.port import NewMessage
 from gatepost.receive.connection import Connection
-from gatepost.receive.port import Cleanup, Lookups, SmtpdPorts
-from gatepost.receive.received import MailDates
+from gatepost.receive.port import Admission, Lookups, SmtpdPorts
 from gatepost.receive.session import Session
 from gatepost.receive.session_limit import SessionLimit, TurnedAway
 from gatepost.receive.session_state import SessionState
@@ -28,7 +27,6 @@ class SmtpdService:
     """One smtpd entry of master.cf.
 
     - `name`: the service name as logged (`smtp`, `2525`).
-    - `enqueue`: returns once the message is durable and raises QueueUnavailable otherwise.
     - `tls_unavailable`: TLS should be offered, but its certificates or parameters cannot be used.
     - `tls_required`: smtpd_tls_security_level is `encrypt`.
     - `dialect`: SMTP or LMTP.
@@ -42,9 +40,8 @@ class SmtpdService:
         *,
         name: str,
         policy: Policy,
-        cleanup: Cleanup,
+        admission: Admission,
         new_id: Callable[[], QueueId],
-        enqueue: Callable[[NewMessage], Awaitable[None]],
         resolver: Resolver,
         counters: Counters,
         emit: Emit,
@@ -64,9 +61,8 @@ class SmtpdService:
             name=name,
             dialect=dialect,
             policy=policy,
-            cleanup=cleanup,
+            admission=admission,
             new_id=new_id,
-            enqueue=enqueue,
             resolver=resolver,
             counters=counters,
             emit=emit,

@@ -8,24 +8,21 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from msgspec.structs import replace
-
+from gatepost.admission.admission import Admission
+from gatepost.admission.service import CleanupService
+from gatepost.admission.settings import CleanupSettings
+from gatepost.admission.storing import Storing
 from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry
 from gatepost.deliver.privileged import AgentClient
 from gatepost.events.records import Emit, Fault, Note, tell_fault
 from gatepost.lookup.blocking import BlockingCalls
 from gatepost.lookup.registry import Tables
-from gatepost.mail.queued import ActiveMessage, QueuedRecipient
-from gatepost.mail.submission import QueueUnavailable
 from gatepost.net.dns import AresResolver
 from gatepost.queue.notices import Notices, NoticeSettings
 from gatepost.queue.partitions import Partitions
-from gatepost.queue.port import Failure, NewMessage
 from gatepost.queue.scheduler import Scheduler
 from gatepost.queue.settings import QueueSettings
-from gatepost.receive.cleanup import ALIAS_EXPANDED, Cleanup
-from gatepost.receive.cleanup_settings import CleanupSettings
 from gatepost.routing.routing import Routing
 from gatepost.routing.settings import RoutingSettings
 from gatepost.service import settings
@@ -68,6 +65,15 @@ class House:
             ledger_lifetime=self.settings.queue_ledger_lifetime,
             clock=self.clock,
         )
+        self._storing = Storing(
+            self.partitions,
+            delivers=self.settings.queue_deliver,
+            deliver=lambda message: self.scheduler.accept(message),
+            shelve=self.partitions.shelve,
+            tell_of_success=lambda message, told: self.notices.succeeded(message, told),
+            emit=self.emit,
+            fault=self.fault,
+        )
         self.flushed = asyncio.Event()
         self.internal_mail = InternalMail(self)
         self.notify = InternalMail.of_class(self, "notify")
@@ -102,38 +108,28 @@ class House:
         """How a service of master.cf tells what happens; it may have a `syslog_name` of its own."""
         return self.log.emitter(self.configuration.value("syslog_name", entry.overrides))
 
-    def cleanup(self, overrides: Mapping[str, str]) -> Cleanup:
-        """The cleanup of a service that takes mail in: that of the line which cleanup_service_name names, with its parameters, and
+    def admission(self, overrides: Mapping[str, str]) -> Admission:
+        """The way into the queue of a service: the cleanup of that line which cleanup_service_name names, with its parameters, and
         with those of the service where that line is silent. Raises ConfigurationError."""
         entry = cleanup_line(self.configuration, overrides)
         own: Mapping[str, str] = entry.overrides if entry else {}
-        return Cleanup(
-            self.configuration.view(CleanupSettings, {**overrides, **own}),
-            self._routing(own) if own.keys() & set(RoutingSettings.__struct_fields__) else self.routing,
-            self._cleanup_tables,
-            staging=self.partitions.staging,
-            clock=self.clock,
-            emit=self.emitter(entry) if entry else self.emit,
+        return Admission(
+            CleanupService(
+                self.configuration.view(CleanupSettings, {**overrides, **own}),
+                self._routing(own) if own.keys() & set(RoutingSettings.__struct_fields__) else self.routing,
+                self._cleanup_tables,
+                staging=self.partitions.staging,
+                store=self._storing,
+                clock=self.clock,
+                emit=self.emitter(entry) if entry else self.emit,
+                fault=self.fault,
+            )
         )
 
     def _routing(self, overrides: Mapping[str, str] | None = None) -> Routing:
         """The routing of a service."""
         view = settings.routing_settings(self.configuration, overrides)
         return Routing(view, self._tables, self.own_addresses, mapping=self._cleanup_tables)
-
-    async def enqueue(self, message: NewMessage) -> None:
-        """Make a message durable, then have it delivered. Raises QueueUnavailable, and then nothing was accepted."""
-        await self.partitions.put(message)
-        try:
-            if message.expanded:
-                await self._tell_of_expansion(message)
-        finally:  # what is stored is in our hands now, and nobody else would look at it before we end
-            if self.settings.queue_deliver:
-                try:
-                    self.scheduler.accept(message)
-                except Exception as error:  # it is accepted: its sender must not be told to send it again
-                    self.fault(error, f"{message.id} waits in the queue")
-                    self.partitions.shelve(message.id)
 
     def start(self, group: asyncio.TaskGroup) -> None:
         """Begin what goes on for as long as the worker lives."""
@@ -143,6 +139,7 @@ class House:
 
     async def stop(self) -> None:
         """Let deliveries under way finish, and start no more."""
+        await self._storing.finish()
         await self.scheduler.stop()
         await self.transports.close()
         await self.state.close()
@@ -151,14 +148,3 @@ class House:
         """Commit what is pending, and give up what is held."""
         self.partitions.close()
         self._tables.close()
-
-    async def _tell_of_expansion(self, message: NewMessage) -> None:
-        """RFC 3461 §5.2.7.3: an alias has taken the place of a recipient whose sender asked to hear of success."""
-        active = ActiveMessage(message.id, replace(message.envelope, recipients=()), message.content, message.size, ())
-        told = [Failure(QueuedRecipient(-1, recipient), ALIAS_EXPANDED, "expanded") for recipient in message.expanded]
-        try:
-            await self.notices.succeeded(active, told)
-        except (QueueUnavailable, OSError) as error:
-            self.emit(Note("bounce", f"notice not sent: {error}", "warning", str(message.id)))
-        except Exception as error:
-            self.fault(error, f"{message.id}: notice not sent")

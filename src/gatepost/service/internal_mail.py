@@ -11,13 +11,13 @@ from msgspec.structs import replace
 
 from gatepost.config.values import split
 from gatepost.mail.content import Content
+from gatepost.mail.date import MailDates
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.outcome import Outcome
 from gatepost.mail.queue_id import QueueId
 from gatepost.mail.submission import QueueUnavailable
 from gatepost.net.turns import Turns
 from gatepost.queue.port import NewMessage
-from gatepost.receive.received import MailDates
 from gatepost.routing.rewrite import LOCAL, REMOTE
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _UNCHECKED = {"receive_override_options": "no_header_body_checks"}
 
 
 class MailRefused(QueueUnavailable):
-    """Cleanup refused the message, for `outcome`. `returned`: what is to go back to its sender (cleanup.Cleaned)."""
+    """Cleanup refused the message, for `outcome`. `returned`: what is to go back to its sender (Admitted)."""
 
     def __init__(self, outcome: Outcome, returned: NewMessage | None) -> None:
         super().__init__(f"{outcome.enhanced} {outcome.text}")
@@ -47,7 +47,7 @@ class InternalMail:
     def __init__(self, house: "House", overrides: Mapping[str, str] = _UNCHECKED) -> None:
         """`overrides`: parameters of the service that takes the mail in."""
         self._house = house
-        self._cleanup = house.cleanup(overrides)
+        self._admission = house.admission(overrides)
         self._greeting = f"by {house.settings.myhostname} ({house.settings.mail_name}"
         self._date = MailDates()
 
@@ -64,7 +64,7 @@ class InternalMail:
         """The same for a message that has its id already. `comment` goes into the Received header (`, from userid 0`). Incomplete
         addresses are completed by the context that the envelope names."""
         context = REMOTE if envelope.attribute("rewrite_context") == REMOTE else LOCAL
-        intake = self._cleanup.open(queue_id, client="", origin_service=origin, context=context)
+        intake = self._admission.open(queue_id, client="", origin_service=origin, context=context)
         try:
             intake.write(self._received(queue_id, comment))
             turns = Turns()
@@ -75,11 +75,9 @@ class InternalMail:
         except BaseException:
             intake.abort()
             raise
-        cleaned = await intake.finish(envelope)
-        if cleaned.outcome is not None:
-            raise MailRefused(cleaned.outcome, cleaned.returned)
-        if cleaned.message is not None:
-            await self._house.enqueue(cleaned.message)
+        admitted = await intake.admit(envelope)
+        if admitted.outcome is not None:
+            raise MailRefused(admitted.outcome, admitted.returned)
         return queue_id
 
     def _received(self, queue_id: QueueId, comment: str) -> bytes:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 async def return_to_sender(house: "House", message: NewMessage, outcome: Outcome) -> None:
-    """Return what cleanup refused (cleanup.Cleaned) to its sender, with cleanup's reason. Raises QueueUnavailable."""
+    """Return what cleanup refused (Admitted) to its sender, with cleanup's reason. Raises QueueUnavailable."""
     envelope = message.envelope
     why = replace(outcome, text=outcome.text.removeprefix("Error: "))  # which is for replies
     age = max(house.clock() - message.id.arrival, 0.0)

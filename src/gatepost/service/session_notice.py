@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 from gatepost.events.records import Emit, Note
 from gatepost.mail.content import MemoryContent
+from gatepost.mail.date import MailDates
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.submission import QueueUnavailable
-from gatepost.receive.received import MailDates
 
 if TYPE_CHECKING:
     from gatepost.service.house import House

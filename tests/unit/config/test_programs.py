@@ -24,7 +24,7 @@ POSTFIX = frozenset(
 )
 
 ELSEWHERE = {
-    "receive/cleanup.py": "where mail comes from",
+    "admission/intake.py": "where mail comes from",
     "service/smtp_client.py": "two names of one parameter",
 }
 """Literals that name programs and are no list of them."""

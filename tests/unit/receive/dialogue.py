@@ -9,11 +9,12 @@ import asyncio
 import codecs
 import dataclasses
 import itertools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
 from tests.support.settings import default
 
+from gatepost.admission.port import TAKEN, Admitted
 from gatepost.events import records
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.envelope import Envelope
@@ -60,31 +61,34 @@ class MemoryTransport(asyncio.Transport):
         return lines[:-1]
 
 
-@dataclasses.dataclass
-class Cleaned:
-    message: NewMessage | None = None
-    outcome: Outcome | None = None
+Store = Callable[[NewMessage], Awaitable[None]]
 
 
 class FakeIntake:
-    def __init__(self, queue_id: QueueId) -> None:
+    def __init__(self, queue_id: QueueId, store: Store | None = None) -> None:
         self.id = queue_id
         self.data = b""
         self.aborted = False
+        self._store = store
 
     def write(self, chunk: bytes) -> None:
         self.data += chunk
 
-    async def finish(self, envelope: Envelope) -> Cleaned:
-        return Cleaned(NewMessage(self.id, envelope, MemoryContent(self.data), len(self.data)))
+    async def admit(self, envelope: Envelope, *, dropped: bool) -> Admitted:
+        if self._store is not None and not dropped:
+            await self._store(NewMessage(self.id, envelope, MemoryContent(self.data), len(self.data)))
+        return TAKEN
 
     def abort(self) -> None:
         self.aborted = True
 
 
-class FakeCleanup:
+class FakeAdmission:
+    def __init__(self, store: Store | None = None) -> None:
+        self.store = store
+
     def open(self, queue_id: QueueId, *, client: str, origin_service: str, context: str, in_lines: bool = False) -> FakeIntake:
-        return FakeIntake(queue_id)
+        return FakeIntake(queue_id, self.store)
 
 
 class FakePolicy:
@@ -176,12 +180,12 @@ def stage(parameters: dict[str, Any] | None = None, lookups: Lookups | None = No
     events: list[records.Event] = []
     ids = itertools.count(1_700_000_000_000_000)
 
-    async def enqueue(message: NewMessage) -> None:
+    async def store(message: NewMessage) -> None:
         messages.append(message)
 
     arguments: dict[str, Any] = {
-        "name": "2525", "policy": FakePolicy(), "cleanup": FakeCleanup(), "new_id": lambda: QueueId(next(ids), 0),
-        "enqueue": enqueue, "resolver": FakeResolver(), "counters": LocalCounters(lambda: 0.0), "emit": events.append,
+        "name": "2525", "policy": FakePolicy(), "admission": FakeAdmission(store), "new_id": lambda: QueueId(next(ids), 0),
+        "resolver": FakeResolver(), "counters": LocalCounters(lambda: 0.0), "emit": events.append,
         "clock": lambda: 1_700_000_000.0, "lookups": lookups or Lookups(forbidden=header_like),
     }  # fmt: skip
     return Stage_(SmtpdService(settings, **(arguments | parts)), messages, events)

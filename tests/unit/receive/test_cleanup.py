@@ -4,20 +4,25 @@ import asyncio
 import itertools
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.settings import default
 
+from gatepost.admission.admission import Admission
+from gatepost.admission.port import Gate
+from gatepost.admission.service import CleanupService
+from gatepost.admission.settings import CleanupSettings
 from gatepost.events.maillog import words
 from gatepost.events.records import Event
 from gatepost.lookup.registry import Tables
 from gatepost.mail.content import FileContent
 from gatepost.mail.envelope import Envelope, Recipient
+from gatepost.mail.outcome import Outcome
 from gatepost.mail.queue_id import QueueId
-from gatepost.receive.cleanup import Cleaned, Cleanup
-from gatepost.receive.cleanup_settings import CleanupSettings
+from gatepost.queue.port import NewMessage
 from gatepost.routing.routing import Routing
 from gatepost.routing.settings import RoutingSettings
 
@@ -39,10 +44,18 @@ ROUTING = {
 }
 
 
+class Cleaned(NamedTuple):
+    """How a message ended: stored, or why not; neither: discarded."""
+
+    message: NewMessage | None = None
+    outcome: Outcome | None = None
+    returned: NewMessage | None = None
+
+
 class Run:
     """A cleanup, and what it said."""
 
-    def __init__(self, directory: Path, **parameters: object) -> None:
+    def __init__(self, directory: Path, *gates: Gate, **parameters: object) -> None:
         self.log: list[str] = []
         routing = {**ROUTING, **{k: v for k, v in parameters.items() if k in RoutingSettings.__struct_fields__}}
         own = {k: v for k, v in parameters.items() if k in CleanupSettings.__struct_fields__}
@@ -50,14 +63,22 @@ class Run:
             own.setdefault(name, own.get("header_checks", ""))
         tables = Tables(self.log.append)
         numbers = itertools.count()
-        self.cleanup = Cleanup(
-            default(CleanupSettings, **own),
-            Routing(default(RoutingSettings, **routing), tables, frozenset(("127.0.0.1",)), mapping=tables),  # type: ignore[arg-type]
-            tables,
-            staging=lambda: directory / f"staged{next(numbers)}",
-            clock=lambda: 0.0,
-            emit=self._emit,
+        self.stored: list[NewMessage] = []
+        self.cleanup = Admission(
+            CleanupService(
+                default(CleanupSettings, **own),
+                Routing(default(RoutingSettings, **routing), tables, frozenset(("127.0.0.1",)), mapping=tables),  # type: ignore[arg-type]
+                tables,
+                staging=lambda: directory / f"staged{next(numbers)}",
+                store=self._store,
+                clock=lambda: 0.0,
+                emit=self._emit,
+                gates=gates,
+            )
         )
+
+    async def _store(self, message: NewMessage) -> None:
+        self.stored.append(message)
 
     def _emit(self, event: Event) -> None:
         self.log.append(words(event).replace(str(QUEUE_ID), "QID"))
@@ -82,7 +103,9 @@ class Run:
             sender_fullname=fullname,
             attributes=(("log_protocol_name", "ESMTP"), ("log_helo_name", "client.test")),
         )
-        return asyncio.run(intake.finish(envelope))
+        self.stored.clear()
+        admitted = asyncio.run(intake.admit(envelope))
+        return Cleaned(self.stored[0] if self.stored else None, admitted.outcome, admitted.returned)
 
     def text(self, content: bytes, **options: object) -> str:
         """The content behind our Received header, with LF line ends."""
@@ -437,7 +460,7 @@ def test_what_the_log_has_of_a_message_given_up(make: Make, content: bytes, cont
 
 def test_a_disk_that_cannot_write_is_temporary(make: Make, tmp_path: Path) -> None:
     run = make()
-    run.cleanup.staging = lambda: tmp_path / "missing" / "file"
+    run.cleanup.service.staging = lambda: tmp_path / "missing" / "file"
     outcome = run(b"Subject: big\r\n\r\n" + b"x\r\n" * 200000, step=65536).outcome
     assert outcome is not None
     assert outcome.code == 451

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 import pytest
-from tests.unit.receive.dialogue import Client, FakeCleanup, FakeIntake, Stage_, stage
+from tests.unit.receive.dialogue import Client, FakeAdmission, FakeIntake, Stage_, stage
 
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.envelope import Recipient
@@ -105,18 +105,18 @@ def test_no_250_without_a_queue() -> None:
     async def full(message: NewMessage) -> None:
         raise QueueUnavailable("disk full")
 
-    scene = stage(enqueue=full)
+    scene = stage(admission=FakeAdmission(full))
     assert asyncio.run(send(scene, MESSAGE))[-1] == "451 4.3.0 Error: queue file write error"
 
 
 def test_a_fault_ends_one_session_and_says_nothing_of_the_inside() -> None:
-    class Broken(FakeCleanup):
+    class Broken(FakeAdmission):
         def open(self, queue_id: QueueId, **_: Any) -> Any:
             raise RuntimeError("secret")
 
     told: list[tuple[str, str]] = []
     lookups = Lookups(report=lambda subject, text: told.append((subject, text)))
-    scene = stage(lookups=lookups, cleanup=Broken())
+    scene = stage(lookups=lookups, admission=Broken())
     said = asyncio.run(send(scene, MESSAGE))
     assert said[-1] == "421 4.3.0 mail.example.test Server local error"
     assert told[0][0] == "Postfix SMTP server: errors from client2.client.test[127.0.0.2]"
@@ -135,13 +135,13 @@ def test_a_message_too_big_is_read_to_its_end_and_refused() -> None:
 def test_cleanup_sees_the_lines_within_the_size_limit(step: int) -> None:
     intakes: list[FakeIntake] = []
 
-    class Recording(FakeCleanup):
+    class Recording(FakeAdmission):
         def open(self, queue_id: QueueId, **_: Any) -> FakeIntake:
             intakes.append(FakeIntake(queue_id))
             return intakes[-1]
 
     async def talk() -> None:
-        client = Client(stage({"message_size_limit": 1000}, cleanup=Recording()).service)
+        client = Client(stage({"message_size_limit": 1000}, admission=Recording()).service)
         await client.settle()
         data = MESSAGE.replace(b"hello\r\n", (b"x" * 78 + b"\r\n") * 20 + b"end\r\n")
         for start in range(0, len(data), step):
@@ -395,7 +395,7 @@ def test_lmtp_refuses_for_each_recipient_and_only_there() -> None:
     async def nowhere(message: NewMessage) -> None:
         raise QueueUnavailable("disk full")
 
-    scene = stage(dialect=LMTP, enqueue=nowhere)
+    scene = stage(dialect=LMTP, admission=FakeAdmission(nowhere))
     said = asyncio.run(send(scene, TWO_OF_THREE + b"DATA\r\n.\r\nNOOP\r\n"))
     assert said[-3:] == ["451 4.3.0 Error: queue file write error"] * 2 + ["250 2.0.0 Ok"]
 
@@ -436,12 +436,12 @@ def test_a_client_that_is_gone_before_the_reply_is_no_fault_of_ours() -> None:
         stored, waiting = asyncio.Event(), asyncio.Event()
         durable: list[NewMessage] = []
 
-        async def enqueue(message: NewMessage) -> None:
+        async def store(message: NewMessage) -> None:
             waiting.set()
             await stored.wait()
             durable.append(message)
 
-        scene = stage(enqueue=enqueue)
+        scene = stage(admission=FakeAdmission(store))
         client = Client(scene.service)
         await client.say(MESSAGE)
         await waiting.wait()
@@ -508,10 +508,10 @@ def test_an_interrupted_lookup_of_a_footer_takes_no_reply_from_its_place() -> No
 def test_what_an_address_brings_into_our_header_is_looked_at(recipient: bytes, in_lines: bool) -> None:
     asked: list[bool] = []
 
-    class Asked(FakeCleanup):
+    class Asked(FakeAdmission):
         def open(self, queue_id: QueueId, *, client: str, origin_service: str, context: str, in_lines: bool = False) -> FakeIntake:
             asked.append(in_lines)
             return FakeIntake(queue_id)
 
-    asyncio.run(send(stage(cleanup=Asked()), MESSAGE.replace(b"alice@example.test", recipient)))
+    asyncio.run(send(stage(admission=Asked()), MESSAGE.replace(b"alice@example.test", recipient)))
     assert asked == [in_lines]

@@ -2,8 +2,8 @@
 
 import pytest
 
+from gatepost.admission.smtputf8 import detecting, is_needed
 from gatepost.mail.envelope import Recipient
-from gatepost.receive.smtputf8 import detecting, is_needed
 
 
 @pytest.mark.parametrize(

@@ -60,14 +60,14 @@ def test_cleanup_gives_others_their_turn(tmp_path: Path, name: str) -> None:
     intake = run.cleanup.open(QUEUE_ID, client=CLIENT, origin_service="smtpd", context="local")
     for at in range(0, len(SHAPES[name]), 65536):
         intake.write(SHAPES[name][at : at + 65536])
-    assert longest_step(lambda: intake.finish(Envelope("a@b.test", (Recipient("c@d.test"),)))) < _LONGEST
+    assert longest_step(lambda: intake.admit(Envelope("a@b.test", (Recipient("c@d.test"),)))) < _LONGEST
 
 
 def test_many_recipients_give_others_their_turn(tmp_path: Path) -> None:
     intake = Run(tmp_path).cleanup.open(QUEUE_ID, client=CLIENT, origin_service="pickup", context="local")
     intake.write(b"Subject: x\r\n\r\n")
     recipients = tuple(Recipient(f"user {number}@example.test") for number in range(20_000))
-    assert longest_step(lambda: intake.finish(Envelope("a@b.test", recipients))) < _LONGEST
+    assert longest_step(lambda: intake.admit(Envelope("a@b.test", recipients))) < _LONGEST
 
 
 @pytest.mark.parametrize("line", [b"a\n", b"a\r", b"..\r\n", b"\r\r\n", b"a\r\n"])

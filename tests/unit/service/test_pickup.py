@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gatepost.admission.port import Admitted
 from gatepost.config.parameters import PARAMETERS
 from gatepost.events.records import Delivered, Event, Note, PickedUp, tell_fault
 from gatepost.mail.content import MemoryContent
@@ -18,7 +19,6 @@ from gatepost.mail.queued import ActiveMessage
 from gatepost.mail.submission import Unstorable
 from gatepost.queue.port import Failure, NewMessage
 from gatepost.receive import maildrop
-from gatepost.receive.cleanup import Cleaned
 from gatepost.service.pickup import Pickup
 
 ID = QueueId(1_800_000_000_000_000, 1)
@@ -39,10 +39,10 @@ class Intake:
 
     def abort(self) -> None: ...
 
-    async def finish(self, envelope: Envelope) -> Cleaned:
+    async def admit(self, envelope: Envelope) -> Admitted:
         if isinstance(self.outcome, Exception):
             raise self.outcome
-        return Cleaned(None, self.outcome, NewMessage(ID, envelope, MemoryContent(b"Subject: bad\r\n"), 14))
+        return Admitted(self.outcome, NewMessage(ID, envelope, MemoryContent(b"Subject: bad\r\n"), 14))
 
 
 class House:
@@ -77,7 +77,7 @@ class House:
     def view(self, cls: type[Any], overrides: Mapping[str, str]) -> Any:
         return cls(content_filter="", soft_bounce=self._soft)
 
-    def cleanup(self, overrides: Mapping[str, str]) -> Intake:
+    def admission(self, overrides: Mapping[str, str]) -> Intake:
         return Intake(self._outcome)
 
     async def bounced(self, message: ActiveMessage, failures: Sequence[Failure]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gatepost.admission.port import TAKEN, Admitted
 from gatepost.events.records import Event, Note, PickedUp, tell_fault
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.envelope import Envelope, Recipient
@@ -18,7 +19,6 @@ from gatepost.mail.queued import ActiveMessage, QueuedRecipient
 from gatepost.queue import actions, inspect
 from gatepost.queue.partitions import Partitions
 from gatepost.queue.port import Failure, NewMessage
-from gatepost.receive.cleanup import Cleaned
 from gatepost.service.requeue import Requeue, anew
 
 CLIENT = (("rewrite_context", "remote"), ("log_client_name", "c.test"), ("encoding", "8bit"), ("trace_flags", "1024"))
@@ -54,7 +54,7 @@ class House:
     def view(self, cls: type[Any], overrides: Mapping[str, str]) -> Any:
         return cls(content_filter="", soft_bounce=False)
 
-    def cleanup(self, overrides: Mapping[str, str]) -> "House":
+    def admission(self, overrides: Mapping[str, str]) -> "House":
         return self
 
     def open(self, queue_id: QueueId, *, context: str, **_: str) -> "House":
@@ -65,17 +65,17 @@ class House:
     def write(self, chunk: bytes) -> None:
         self._chunks += chunk
 
-    async def finish(self, envelope: Envelope) -> Cleaned:
+    async def admit(self, envelope: Envelope) -> Admitted:
         if isinstance(self._outcome, Exception):
             raise self._outcome
         message = NewMessage(self._id, envelope, MemoryContent(self._chunks), len(self._chunks))
-        return Cleaned(None, self._outcome, message) if self._outcome else Cleaned(message)
-
-    def abort(self) -> None: ...
-
-    async def enqueue(self, message: NewMessage) -> None:
+        if self._outcome:
+            return Admitted(self._outcome, message)
         self.taken.append((message.envelope, message.content.read()))
         await self.partitions.put(message)
+        return TAKEN
+
+    def abort(self) -> None: ...
 
     async def bounced(self, message: ActiveMessage, failures: Sequence[Failure]) -> None:
         self.returned += [failure.recipient.recipient.address for failure in failures]

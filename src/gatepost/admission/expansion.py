@@ -1,46 +1,50 @@
 """What cleanup makes of an envelope: addresses in standard form and through the tables, copies, no recipient twice."""
 
+from collections.abc import Sequence
+
 from msgspec import structs
 
+from gatepost.admission.settings import CleanupSettings
 from gatepost.content.checks import LogContext
 from gatepost.mail.address import external
 from gatepost.mail.envelope import Envelope, Notify, Recipient
-from gatepost.receive.cleanup_settings import CleanupSettings
 from gatepost.routing.aliases import Place
 from gatepost.routing.routing import Routing
 
 
-class Recipients:
+class Expansion:
     """Collects the recipients of one message. `mapping`: whether tables are asked (not with no_address_mappings); `copying`:
     whether the *_bcc parameters count. `final`: who gets the message; `expanded`: those whose sender is to be told that they
     were expanded."""
 
-    def __init__(self, routing: Routing, settings: CleanupSettings, story: LogContext, *, mapping: bool, copying: bool) -> None:
+    def __init__(self, routing: Routing, settings: CleanupSettings, context: LogContext, *, mapping: bool, copying: bool) -> None:
         self.final: list[Recipient] = []
         self.expanded: list[Recipient] = []
         self._routing = routing
         self._settings = settings
-        self._story = story
+        self._context = context
         self._mapping = mapping
         self._copying = copying
         self._seen: set[str] = set()
 
     async def sender(self, envelope: Envelope) -> str:
         """The sender in final form; its copy (sender_bcc_maps) is added. Raises LookupFailure, AliasLoop."""
-        sender = envelope.sender
-        if sender:
-            sender = await self._routed(sender, Place.ENVELOPE_SENDER)
-        self._story.sender = external(sender)
+        sender = await self.rewritten(envelope.sender) if envelope.sender else ""
+        self._context.sender = external(sender)
         if self._copying and sender and (copy := await self._routing.sender_bcc(sender)):
             await self.copy(copy)
         return sender
+
+    async def rewritten(self, sender: str) -> str:
+        """A sender in final form. Raises LookupFailure, AliasLoop."""
+        return await self._routed(sender, Place.ENVELOPE_SENDER)
 
     async def add(self, recipient: Recipient) -> None:
         """A recipient as given. Raises LookupFailure, AliasLoop."""
         address = await self._routed(recipient.address or self._settings.empty_address_recipient, Place.ENVELOPE_RECIPIENT)
         original, orcpt = recipient.original or recipient.address, recipient.orcpt or f"rfc822;{address}"
         await self._expand(structs.replace(recipient, address=address, original=original, orcpt=orcpt))
-        self._story.recipient = external(address)
+        self._context.recipient = external(address)
         if self._copying and (copy := await self._routing.recipient_bcc(address)):
             await self.copy(copy)
 
@@ -55,8 +59,13 @@ class Recipients:
         """A recipient that the sender knows nothing of, and is never told of."""
         address = await self._routed(address, Place.ENVELOPE_RECIPIENT)
         await self._expand(Recipient(address, address, "", Notify.NEVER))
-        if self._story.recipient is None:
-            self._story.recipient = external(address)
+        if self._context.recipient is None:
+            self._context.recipient = external(address)
+
+    def keep(self, recipients: Sequence[Recipient]) -> None:
+        """These, and no others."""
+        self.final = list(recipients)
+        self._seen = {self._key(recipient) for recipient in recipients}
 
     async def _routed(self, address: str, place: Place) -> str:
         address = self._routing.rewriter.rewrite(address)
@@ -75,13 +84,16 @@ class Recipients:
             self._once(structs.replace(recipient, address=address))
 
     def _once(self, recipient: Recipient) -> None:
-        if self._settings.enable_original_recipient:
-            key = f"{recipient.orcpt}\n{recipient.notify:d}\n{recipient.original}\n{recipient.address}".lower()
-        else:
-            key = recipient.address.lower()
+        key = self._key(recipient)
         if key in self._seen:
             return
         limit = self._settings.duplicate_filter_limit
         if not limit or len(self._seen) < limit:
             self._seen.add(key)
         self.final.append(recipient)
+
+    def _key(self, recipient: Recipient) -> str:
+        """What makes two recipients the same."""
+        if self._settings.enable_original_recipient:
+            return f"{recipient.orcpt}\n{recipient.notify:d}\n{recipient.original}\n{recipient.address}".lower()
+        return recipient.address.lower()

@@ -5,7 +5,7 @@ The header section stays in memory, as it may change; the file has room in front
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -126,9 +126,14 @@ class Staging:
         old, path = self._path, self._new_path()
         file = _open(path, "w+b")
         room = room or self._room
-        file.seek(room)
-        yield file.write
-        file.flush()
+        try:
+            file.seek(room)
+            yield file.write
+            file.flush()
+        except BaseException:
+            file.close()
+            path.unlink(missing_ok=True)
+            raise
         self._file.close()
         old.unlink()
         self._path, self._file, self._room = path, file, room
@@ -162,6 +167,47 @@ class Staging:
             self._file.close()
             self._path.unlink(missing_ok=True)
             self._file = None
+
+
+class StagedBody:
+    """The body of a message in staging (`draft.Body`). `rest`: what follows the header section, where it is in memory. A body
+    that begins without an empty line gets one."""
+
+    def __init__(self, staging: Staging, rest: bytes) -> None:
+        begins = rest[:2] or staging.body_begins
+        self.blank = b"\r\n" if begins and begins != b"\r\n" else b""
+        self._staging = staging
+        self._rest = rest
+
+    def octets(self) -> Iterator[bytes]:
+        """What was staged, from the empty line on if there is one. Raises OSError."""
+        return self._staging.body(self._rest)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The octets after the empty line. Raises OSError."""
+        skip = 0 if self.blank else 2
+        for chunk in self.octets():
+            yield chunk[skip:]
+            skip = 0
+
+    def replace(self, chunks: Iterable[bytes]) -> None:
+        """Another body. Raises OSError, and what `chunks` raises: the old one is still there then."""
+        with self.rewriter() as write:
+            write(b"\r\n")
+            for chunk in chunks:
+                write(chunk)
+        self.blank = b""
+
+    @contextlib.contextmanager
+    def rewriter(self) -> Iterator[Callable[[bytes], object]]:
+        """A way to write what is to follow the header section in the place of `octets`, while those are read. Raises OSError."""
+        with self._staging.body_rewriter() as write:
+            yield write
+        self._rest = self._staging.rewritten()
+
+    def below(self, head: bytes) -> Content:
+        """The content with these headers. Raises OSError."""
+        return self._staging.content(head + self.blank, self._rest)
 
 
 def _open(path: Path, mode: str) -> BinaryIO:

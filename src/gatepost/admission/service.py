@@ -1,0 +1,56 @@
+"""The cleanup(8) of one service (smtpd, pickup, bounce ...): its parameters, tables and gates, which all its messages share."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from gatepost.admission.draft import Limits
+from gatepost.admission.gates import Gates
+from gatepost.admission.port import Gate
+from gatepost.admission.settings import CleanupSettings
+from gatepost.admission.smtputf8 import detecting
+from gatepost.admission.staging import SECTION_LIMIT
+from gatepost.content.rules import Rules
+from gatepost.events.records import Emit, Fault, Note, tell_fault
+from gatepost.lookup.registry import Tables
+from gatepost.mail.date import MailDates
+from gatepost.queue.port import NewMessage
+from gatepost.routing.routing import Routing
+
+
+class CleanupService:
+    """What stages and messages of a service have in common.
+
+    `staging`: makes the name of a file for a large content, in a directory that can be written.
+    `store`: makes a message durable and has it delivered; raises QueueUnavailable, and nothing was accepted then.
+    `clock`: seconds since 1970.
+    `gates`: those at the end of headers and messages, in order. `fault`: whom to tell of one that breaks.
+    """
+
+    def __init__(
+        self,
+        settings: CleanupSettings,
+        routing: Routing,
+        tables: Tables,
+        *,
+        staging: Callable[[], Path],
+        store: Callable[[NewMessage], Awaitable[None]],
+        clock: Callable[[], float],
+        emit: Emit,
+        gates: Sequence[Gate] = (),
+        fault: Fault | None = None,
+    ) -> None:
+        self.settings = settings
+        self.routing = routing
+        self.rules = Rules(settings, tables)
+        self.staging = staging
+        self.store = store
+        self.clock = clock
+        self.emit = emit
+        self.dates = MailDates()
+        self.detects_utf8 = detecting(settings.smtputf8_autodetect_classes, enabled=settings.smtputf8_enable)
+        self.limits = Limits(settings.header_size_limit, SECTION_LIMIT, settings.message_size_limit)
+        self.gates = Gates(gates, fault or tell_fault("cleanup", emit))
+
+    def close_failed(self) -> None:
+        """Say that the queue file was not completed, as it would have been too large."""
+        self.emit(Note("cleanup", "mail_stream_cleanup: close error", "warning"))

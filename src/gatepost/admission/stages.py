@@ -1,0 +1,254 @@
+"""The stages that a message passes on its way into the queue (cleanup(8)). Which of them a service has is a list, built once.
+
+A stage does its part of the work on a draft; what refuses or discards the message ends the way.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from msgspec import structs
+
+from gatepost.admission.draft import Draft
+from gatepost.admission.expansion import Expansion
+from gatepost.admission.port import Finding, ProtocolStage, Severity
+from gatepost.admission.service import CleanupService
+from gatepost.admission.smtputf8 import is_needed
+from gatepost.admission.staging import SECTION_LIMIT, StagedBody, Staging
+from gatepost.content.body import BodyWalk
+from gatepost.content.checks import Checks, Effects, LogContext
+from gatepost.content.headers import HOPS, HeaderRewriter, Headers
+from gatepost.events.records import Judged, Note
+from gatepost.mail import header
+from gatepost.mail.content import Content, MemoryContent
+from gatepost.mail.envelope import Envelope
+from gatepost.mail.outcome import Class, Outcome
+from gatepost.net.turns import Turns
+from gatepost.queue.port import NewMessage
+
+TOO_BIG = Outcome(Class.PERMANENT, "5.3.4", "Error: message file too big", code=552, origin="cleanup")
+NO_RECIPIENTS = Outcome(Class.PERMANENT, "5.1.0", "Error: no recipients specified", code=550, origin="cleanup")
+
+RETURNING = frozenset(("pickup",))
+"""Services for whose mail nobody waits for a reply: what is refused for good goes back to its sender."""
+
+_LONG = 65536
+"""Octets of a header section that are split in some milliseconds; a longer one is split by a thread."""
+
+
+class Passage:
+    """A message on its way through the stages.
+
+    - `service`: what all messages of its service share.
+    - `draft`: the message. `expansion`: its recipients.
+    - `context`: for its log lines.
+    - `staging`: its content as it came.
+    - `rewriter`: of its headers, None where they are left alone.
+    - `dropped`: whoever hands it in wants it taken and thrown away, once nothing is wrong with it.
+    - `effects`: what checks have asked for so far. `checks`: those, None where nothing is checked.
+    - `headers`: which were gone through. `primary`: they as they came. `body`: what follows them.
+    - `content`: the message as it will be stored.
+    """
+
+    __slots__ = (
+        "body", "checks", "content", "context", "draft", "dropped", "effects", "expansion", "headers", "primary",
+        "returned", "rewriter", "service", "staging",
+    )  # fmt: skip
+
+    headers: Headers
+    primary: list[header.Header]
+    body: StagedBody
+    content: Content
+
+    def __init__(
+        self,
+        service: CleanupService,
+        draft: Draft,
+        expansion: Expansion,
+        context: LogContext,
+        staging: Staging,
+        rewriter: HeaderRewriter | None,
+        *,
+        dropped: bool,
+    ) -> None:
+        self.service = service
+        self.draft = draft
+        self.expansion = expansion
+        self.context = context
+        self.staging = staging
+        self.rewriter = rewriter
+        self.dropped = dropped
+        self.effects = Effects(checking=service.rules.checking)
+        self.checks: Checks | None = None
+        self.returned: NewMessage | None = None
+
+
+Stage = Callable[[Passage], Awaitable[None]]
+"""Raises LookupFailure, AliasLoop, OSError, QueueUnavailable."""
+
+
+async def expand(passage: Passage) -> None:
+    """Envelope addresses go into standard form and through the tables."""
+    draft, expansion = passage.draft, passage.expansion
+    draft.sender = await expansion.sender(draft.given)
+    turns = Turns()
+    for recipient in draft.given.recipients:
+        await expansion.add(recipient)
+        if turns.over():
+            await turns.rest()
+
+
+async def headers(passage: Passage) -> None:
+    """Headers are checked, rewritten, dropped and completed, one after the other: checks see each as it came, and the log has
+    them in order."""
+    service, staging, draft = passage.service, passage.staging, passage.draft
+    rules = service.rules
+    section = await _section(staging.head)
+    if rules.looks:
+        passage.checks = Checks(rules.maps, passage.context, passage.effects, service.emit)
+    returning = draft.origin.service in RETURNING
+    passage.primary = section.headers
+    passage.headers = Headers(rules, passage.rewriter, passage.checks, passage.context, service.emit, returning=returning)
+    kept = await passage.headers.go_through(section.headers)
+    if not passage.headers.ended:
+        kept += passage.headers.missing(draft.sender, draft.given.sender_fullname, service.dates(service.clock()))
+    draft.set_head(kept)
+    draft.source = passage.body = StagedBody(staging, staging.head[section.end :])
+
+
+async def checks(passage: Passage) -> None:
+    """The body is checked, where something is to be checked."""
+    rules, checks = passage.service.rules, passage.checks
+    assert checks is not None
+    if passage.staging.rejected:
+        checks.content(b"", "disallowed character")
+    if passage.headers.ended or not (passage.effects.checking or rules.walks_strictly):
+        return
+    walk, body = BodyWalk(rules.body, checks, passage.primary), passage.body
+    with body.rewriter() as write:
+        for chunk in body.octets():
+            write(b"".join(await walk.feed(chunk)))
+        write(b"".join(await walk.finish()))
+
+
+async def effects(passage: Passage) -> None:
+    """What the checks have asked for is done."""
+    draft, asked = passage.draft, passage.effects
+    if refusal := passage.headers.refusal or asked.refusal:
+        draft.refuse(_refusal(refusal))
+        return
+    if asked.discard:
+        draft.discard()
+        return
+    draft.content_filter = asked.filter or draft.content_filter
+    draft.redirect = asked.redirect or draft.redirect
+    draft.held = asked.hold or draft.held
+    await passage.expansion.always_bcc(asked.bcc)
+
+
+async def gates(passage: Passage) -> None:
+    """Whoever stands at the end of the headers, and of the message, has a look."""
+    draft = passage.draft
+    for stage in (ProtocolStage.END_OF_HEADERS, ProtocolStage.END_OF_MESSAGE):
+        finding = await passage.service.gates.look(stage, draft.origin.facts, draft)
+        if finding.severity:
+            _tell(passage, stage, finding)
+        draft.obey(finding)
+        if draft.settled:
+            return
+
+
+async def size(passage: Passage) -> None:
+    """The message is put together, and is not larger than message_size_limit."""
+    draft, service = passage.draft, passage.service
+    if not passage.expansion.final:
+        draft.refuse(NO_RECIPIENTS)
+        return
+    passage.content = passage.body.below(draft.head)
+    if 0 < service.settings.message_size_limit < passage.content.size:
+        service.emit(Note("cleanup", "queue file size limit exceeded", "warning", passage.context.queue_id))
+        draft.refuse(TOO_BIG)
+        service.close_failed()
+
+
+async def store(passage: Passage) -> None:
+    """The message is made durable, with one commit."""
+    if passage.dropped:
+        passage.draft.discard()
+        return
+    content, expanded = passage.content, tuple(passage.expansion.expanded)
+    await passage.service.store(NewMessage(passage.draft.queue_id, _final(passage), content, content.size, expanded))
+
+
+def stages_of(*, looks: bool, gated: bool) -> tuple[Stage, ...]:
+    """The stages of a service. `looks`: contents are checked there (receive_override_options, header_checks and others, strict_*);
+    `gated`: there are gates. A body that nobody looks at is passed on as it came."""
+    stages: list[tuple[Stage, bool]] = [
+        (expand, True), (headers, True), (checks, looks), (effects, True), (gates, gated), (size, True), (store, True),
+    ]  # fmt: skip
+    return tuple(stage for stage, present in stages if present)
+
+
+def returned(passage: Passage) -> NewMessage | None:
+    """What goes back to the sender of a message that is refused, if anything. Raises OSError."""
+    draft = passage.draft
+    if draft.origin.service not in RETURNING:
+        return None
+    content = passage.body.below(draft.head)
+    head = content.head(passage.service.settings.header_size_limit).partition(b"\r\n\r\n")[0] + b"\r\n"
+    final = structs.replace(draft.given, sender=draft.sender, recipients=tuple(passage.expansion.final), ret="HDRS")
+    return NewMessage(draft.queue_id, final, MemoryContent(head), content.size)
+
+
+def _final(passage: Passage) -> Envelope:
+    draft, given = passage.draft, passage.draft.given
+    recipients, attributes = tuple(passage.expansion.final), given.attributes
+    encoding = "8bit" if passage.headers.eight_bit else given.encoding
+    if encoding:
+        attributes = (*attributes, ("encoding", encoding))
+    if draft.quarantine:
+        attributes = (*attributes, ("quarantine", draft.quarantine))
+    smtputf8 = given.smtputf8
+    if draft.origin.service in passage.service.detects_utf8:
+        smtputf8 = smtputf8 or is_needed(draft.sender, recipients, passage.content.head(SECTION_LIMIT).partition(b"\r\n\r\n")[0])
+    return structs.replace(
+        given,
+        sender=draft.sender,
+        recipients=recipients,
+        encoding=encoding,
+        content_filter=draft.content_filter,
+        redirect=draft.redirect,
+        hold=draft.held,
+        smtputf8=smtputf8,
+        attributes=attributes,
+    )
+
+
+_WORDS = {
+    Severity.HOLD: "hold",
+    Severity.QUARANTINE: "hold",
+    Severity.DISCARD: "discard",
+    Severity.DEFER: "reject",
+    Severity.REFUSE: "reject",
+}
+
+
+def _tell(passage: Passage, stage: ProtocolStage, finding: Finding) -> None:
+    context, outcome = passage.context, finding.outcome
+    text = finding.reason if outcome is None else f"{outcome.enhanced} {outcome.text}"
+    action = _WORDS[finding.severity]
+    passage.service.emit(Judged("cleanup", context.queue_id, action, stage.value, context.client, text, context.context()))
+
+
+async def _section(head: bytes) -> header.Section:
+    """The header section at the beginning of `head`."""
+    if len(head) <= _LONG or head.find(b"\r\n\r\n", 0, _LONG) >= 0:
+        return header.split(head)
+    return await asyncio.to_thread(header.split, head)
+
+
+def _refusal(text: str) -> Outcome:
+    """A refusal whose text begins with an enhanced status code, as an outcome."""
+    status, _, words = text.partition(" ")
+    temporary = status.startswith("4")
+    code = 451 if temporary else 554 if text == HOPS else 550
+    return Outcome(Class.TEMPORARY if temporary else Class.PERMANENT, status, words, code=code, origin="cleanup")
