@@ -10,7 +10,7 @@ from gatepost.cli.command import Command, Fatal
 from gatepost.deliver import listed, privileged
 from gatepost.deliver.command import command_words, failure_of
 from gatepost.deliver.mailbox import LockRules, Mailbox
-from gatepost.deliver.pipe_arguments import Manner, UnknownMacro, expanded, recipient_values
+from gatepost.deliver.pipe_arguments import AddressFormat, UnknownMacro, expanded, recipient_values
 from gatepost.deliver.pipe_attributes import PipeFault, pipe_attributes
 from gatepost.mail import header
 from gatepost.receive.local_submission import addresses, header_recipients
@@ -107,7 +107,7 @@ def pipe_service(data: bytes) -> None:
     except PipeFault as fault:
         octets(str(fault))
         return
-    recipients = [recipient_values(address, original, Manner(flags)) for flags in (found.flags, frozenset("qhu"))]
+    recipients = [recipient_values(address, original, AddressFormat(flags)) for flags in (found.flags, frozenset("qhu"))]
     try:
         argv = expanded(found.argv, {"sender": original, "size": "1"}, recipients)
     except UnknownMacro:

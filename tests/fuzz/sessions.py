@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from gatepost.policy.port import PERMIT, Facts, Verdict
-from gatepost.proto.smtp.client import Answer, Client, Dialect, Event, Stage, Transaction
+from gatepost.proto.smtp.client import Answer, Client, ClientEvent, ClientStage, Dialect, Transaction
 from gatepost.proto.smtp.server import CommandLine
 from gatepost.receive import answer, proxying
 from gatepost.receive.port import Lookups
@@ -69,27 +69,27 @@ def conversation(data: bytes) -> None:
     client.receive(b"220 server.example ESMTP\r\n")
     event = _carry(client, server)
     for number in range(1 + (manner >> 4) % 4):
-        if event not in (Event.READY, Event.FINISHED) or not client.usable:
+        if event not in (ClientEvent.READY, ClientEvent.FINISHED) or not client.usable:
             break
         server.taken.clear()
         transaction = Transaction(b"MAIL FROM:<>\r\n", [b"RCPT TO:<%d>\r\n" % at for at in range(recipients)])
         client.begin(transaction)
         event = _carry(client, server)
-        if event is Event.CONTENT:
+        if event is ClientEvent.CONTENT:
             event = client.content_sent()
             event = _carry(client, server, event, b"content %d\r\n.\r\n" % number)
-        assert event is Event.FINISHED
+        assert event is ClientEvent.FINISHED
         assert [at for at, answer in enumerate(transaction.answers) if answer and _took(answer)] == server.taken
         assert transaction.pending == []
 
 
 def _took(answer: Answer) -> bool:
-    return answer.stage is Stage.DOT and answer.reply.cls == 2
+    return answer.stage is ClientStage.DOT and answer.reply.cls == 2
 
 
-def _carry(client: Client, server: "_Server", event: Event = Event.WAIT, content: bytes = b"") -> Event:
+def _carry(client: Client, server: "_Server", event: ClientEvent = ClientEvent.WAIT, content: bytes = b"") -> ClientEvent:
     """Carry octets to and fro until our side has to act."""
-    while event is Event.WAIT:
+    while event is ClientEvent.WAIT:
         said = content + client.take()
         content = b""
         assert said, "both wait"

@@ -8,7 +8,7 @@ from gatepost.mail.mime import Limits
 from gatepost.proto import attributes, policy_delegation
 from gatepost.proto.proxy import ProxyError, ProxyReader
 from gatepost.proto.smtp import grammar, replies
-from gatepost.proto.smtp.client import Client, Dialect, Event, Stage, Transaction
+from gatepost.proto.smtp.client import Client, ClientEvent, ClientStage, Dialect, Transaction
 from gatepost.proto.smtp.client_commands import MailParameters, mail_from, rcpt_to, xtext
 from gatepost.proto.smtp.data import BdatReader, DataReader, LineEnds
 from gatepost.proto.smtp.dot_stuffing import Encoder, encoded
@@ -155,7 +155,7 @@ def client(data: bytes) -> None:
             for piece in pieces:
                 event = core.receive(piece)
                 for _ in range(20):
-                    if event is Event.WAIT:
+                    if event is ClientEvent.WAIT:
                         break
                     event = _act(core, event, transaction, tls=bool(bits & 16))
         except MalformedReply:
@@ -166,19 +166,19 @@ def client(data: bytes) -> None:
         assert set(transaction.pending) <= {0, 1, 2}
 
 
-def _act(core: Client, event: Event, transaction: Transaction, *, tls: bool) -> Event:
-    if event is Event.READY and tls and "STARTTLS" in core.offered:
+def _act(core: Client, event: ClientEvent, transaction: Transaction, *, tls: bool) -> ClientEvent:
+    if event is ClientEvent.READY and tls and "STARTTLS" in core.offered:
         core.start_tls()
-    elif event is Event.TLS and core.refusal is None:
+    elif event is ClientEvent.TLS and core.refusal is None:
         core.secured()
         core.hello()
-    elif event in (Event.READY, Event.CHALLENGE) and core.stage is Stage.IDLE:
+    elif event in (ClientEvent.READY, ClientEvent.CHALLENGE) and core.stage is ClientStage.IDLE:
         core.begin(transaction)
-    elif event is Event.CONTENT:
+    elif event is ClientEvent.CONTENT:
         return core.content_sent()
-    elif event in (Event.FINISHED, Event.REFUSED) and not core.quitting:
+    elif event in (ClientEvent.FINISHED, ClientEvent.REFUSED) and not core.quitting:
         core.quit()
-    return Event.WAIT
+    return ClientEvent.WAIT
 
 
 def commands(data: bytes) -> None:

@@ -8,38 +8,49 @@ from gatepost.deliver.plan import Host
 from gatepost.deliver.smtp_connection import Broken, Trouble
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.reason import UNSAID, Reason, because
-from gatepost.proto.smtp.client import Answer, Stage
+from gatepost.proto.smtp.client import Answer, ClientStage
 from gatepost.proto.smtp.reply_reader import LINE_LIMIT, Odd, Oddity, Reply
 
 _DOING = {
-    Stage.GREETING: "receiving the initial server greeting",
-    Stage.HELLO: "performing the EHLO handshake",
-    Stage.HELO: "performing the HELO handshake",
-    Stage.STARTTLS: "receiving the STARTTLS response",
-    Stage.AUTH: "performing SASL authentication",
-    Stage.XFORWARD_NAME: "sending XFORWARD name/address",
-    Stage.XFORWARD_HELO: "sending XFORWARD protocol/helo_name",
-    Stage.MAIL: "sending MAIL FROM",
-    Stage.RCPT: "sending RCPT TO",
-    Stage.DATA: "sending DATA command",
-    Stage.CONTENT: "sending message body",
-    Stage.DOT: "sending end of data -- message may be sent more than once",
-    Stage.RSET: "sending final RSET",
-    Stage.QUIT: "sending QUIT",
-    Stage.IDLE: "sending MAIL FROM",
+    ClientStage.GREETING: "receiving the initial server greeting",
+    ClientStage.HELLO: "performing the EHLO handshake",
+    ClientStage.HELO: "performing the HELO handshake",
+    ClientStage.STARTTLS: "receiving the STARTTLS response",
+    ClientStage.AUTH: "performing SASL authentication",
+    ClientStage.XFORWARD_NAME: "sending XFORWARD name/address",
+    ClientStage.XFORWARD_HELO: "sending XFORWARD protocol/helo_name",
+    ClientStage.MAIL: "sending MAIL FROM",
+    ClientStage.RCPT: "sending RCPT TO",
+    ClientStage.DATA: "sending DATA command",
+    ClientStage.CONTENT: "sending message body",
+    ClientStage.DOT: "sending end of data -- message may be sent more than once",
+    ClientStage.RSET: "sending final RSET",
+    ClientStage.QUIT: "sending QUIT",
+    ClientStage.IDLE: "sending MAIL FROM",
 }
 RULES: Final = {
-    Stage.GREETING: "greeting", Stage.HELLO: "EHLO", Stage.HELO: "HELO", Stage.STARTTLS: "STARTTLS", Stage.AUTH: "AUTH",
-    Stage.XFORWARD_NAME: "XFORWARD", Stage.XFORWARD_HELO: "XFORWARD", Stage.MAIL: "MAIL FROM", Stage.RCPT: "RCPT TO",
-    Stage.DATA: "DATA", Stage.CONTENT: "message body", Stage.DOT: "end of data", Stage.RSET: "RSET", Stage.QUIT: "QUIT",
-    Stage.IDLE: "MAIL FROM",
-}  # fmt: skip
+    ClientStage.GREETING: "greeting",
+    ClientStage.HELLO: "EHLO",
+    ClientStage.HELO: "HELO",
+    ClientStage.STARTTLS: "STARTTLS",
+    ClientStage.AUTH: "AUTH",
+    ClientStage.XFORWARD_NAME: "XFORWARD",
+    ClientStage.XFORWARD_HELO: "XFORWARD",
+    ClientStage.MAIL: "MAIL FROM",
+    ClientStage.RCPT: "RCPT TO",
+    ClientStage.DATA: "DATA",
+    ClientStage.CONTENT: "message body",
+    ClientStage.DOT: "end of data",
+    ClientStage.RSET: "RSET",
+    ClientStage.QUIT: "QUIT",
+    ClientStage.IDLE: "MAIL FROM",
+}
 """What a reason names as the rule: the stage of the conversation at which the host refused or fell silent."""
 _COMMAND = {
-    Stage.MAIL: "MAIL FROM command",
-    Stage.RCPT: "RCPT TO command",
-    Stage.DATA: "DATA command",
-    Stage.DOT: "end of DATA command",
+    ClientStage.MAIL: "MAIL FROM command",
+    ClientStage.RCPT: "RCPT TO command",
+    ClientStage.DATA: "DATA command",
+    ClientStage.DOT: "end of DATA command",
 }
 
 
@@ -65,7 +76,7 @@ def status_of(reply: Reply, cls: Class) -> str:
 def said(answer: Answer, label: str, name: str) -> Outcome:
     """The outcome of an answer: accepted, or `host ... said`. `label`: `name[address]`; `name` for Remote-MTA."""
     reply = answer.reply
-    if reply.cls == 2 and answer.stage in (Stage.DOT, Stage.RCPT):
+    if reply.cls == 2 and answer.stage in (ClientStage.DOT, ClientStage.RCPT):
         return Outcome(Class.OK, status_of(reply, Class.OK), reply.text, reply.code, UNSAID, f"dns; {name}", f"smtp; {reply.text}")
     text = f"host {label} said: {reply.text} (in reply to {_COMMAND[answer.stage]})"
     if reply.cls == 2:
@@ -76,14 +87,14 @@ def said(answer: Answer, label: str, name: str) -> Outcome:
 def refused(reply: Reply, label: str, name: str, *, soften: bool) -> Outcome:
     """The server would not talk. `soften`: take a 5xx greeting for a temporary failure (smtp_skip_5xx_greeting)."""
     cls = Class.TEMPORARY if soften else _class_of(reply)
-    why = because(RULES[Stage.GREETING], label, reason=reply.text)
+    why = because(RULES[ClientStage.GREETING], label, reason=reply.text)
     return _told(reply, cls, f"host {label} refused to talk to me: {reply.text}", name, why)
 
 
 def refused_tls(reply: Reply, label: str, name: str) -> Outcome:
     """The server offers STARTTLS, which we must use, and refuses it."""
     text = f"TLS is required, but host {label} refused to start TLS: {reply.text}"
-    return _told(reply, _class_of(reply), text, name, because(RULES[Stage.STARTTLS], label, reason=reply.text))
+    return _told(reply, _class_of(reply), text, name, because(RULES[ClientStage.STARTTLS], label, reason=reply.text))
 
 
 def _told(reply: Reply, cls: Class, text: str, name: str, why: Reason) -> Outcome:
@@ -93,7 +104,7 @@ def _told(reply: Reply, cls: Class, text: str, name: str, why: Reason) -> Outcom
 def broken(trouble: Broken, label: str, *, lmtp: bool = False) -> Outcome:
     """The conversation broke off."""
     doing = _DOING[trouble.stage]
-    if lmtp and trouble.stage is Stage.HELLO:
+    if lmtp and trouble.stage is ClientStage.HELLO:
         doing = "performing the LHLO handshake"
     enhanced, text, reason = _broken_words(trouble, label, doing)
     return Outcome(Class.TEMPORARY, enhanced, text, why=because(RULES[trouble.stage], label, reason=reason))

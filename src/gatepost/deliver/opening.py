@@ -23,7 +23,7 @@ from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.net.connect import Connector, Endpoint
-from gatepost.proto.smtp.client import Client, Dialect, Event
+from gatepost.proto.smtp.client import Client, ClientEvent, Dialect
 
 
 class Opener:
@@ -117,7 +117,7 @@ class Opener:
         if wrapped:
             await self._security.wrap(connection, policy)
         event = await connection.greeted()
-        if event is Event.READY and not wrapped:
+        if event is ClientEvent.READY and not wrapped:
             lack = await self._security.hello(connection, policy)
             if lack and await self._has_password(connection, attempt):
                 raise NoSecurity(deferred("4.7.4", f"{lack}; the password for it is not sent in the clear"))

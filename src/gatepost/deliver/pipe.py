@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from gatepost.deliver.command import cannot_run, failure_of, printable
 from gatepost.deliver.local_delivery import delivered_to
-from gatepost.deliver.pipe_arguments import Manner, UnknownMacro, expanded, recipient_values, written
+from gatepost.deliver.pipe_arguments import AddressFormat, UnknownMacro, expanded, recipient_values, written
 from gatepost.deliver.pipe_attributes import PipeAttributes
 from gatepost.deliver.pipe_form import pipe_form
 from gatepost.deliver.privileged import AgentClient, Done, Failed, RunCommand
@@ -37,7 +37,7 @@ class PipeService(Struct, frozen=True):
     seconds; `environment`: what the command gets besides PATH; `directory`: where it runs."""
 
     attributes: PipeAttributes
-    manner: Manner
+    addresses: AddressFormat
     uid: int
     gid: int
     time_limit: int
@@ -137,7 +137,7 @@ class PipeAgent:
 
     def _recipients(self, request: DeliveryRequest) -> list[dict[str, str]]:
         return [
-            recipient_values(queued.recipient.address, queued.recipient.original, self._service.manner)
+            recipient_values(queued.recipient.address, queued.recipient.original, self._service.addresses)
             for queued in request.recipients
         ]
 

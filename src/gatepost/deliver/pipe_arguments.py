@@ -24,7 +24,7 @@ class UnknownMacro(Exception):
         super().__init__(f'unknown macro name: "{name}"')
 
 
-class Manner(Struct, frozen=True):
+class AddressFormat(Struct, frozen=True):
     """How addresses are written: `q` quotes local parts, `h` folds domains to lower case, `u` local parts (flags=)."""
 
     flags: frozenset[str] = frozenset()
@@ -37,13 +37,13 @@ def written(address: str, flags: frozenset[str]) -> str:
     return external(address) if "q" in flags else address
 
 
-def recipient_values(address: str, original: str, manner: Manner) -> dict[str, str]:
+def recipient_values(address: str, original: str, addresses: AddressFormat) -> dict[str, str]:
     """What the names about one recipient stand for."""
-    flags = manner.flags
+    flags = addresses.flags
     mailbox, domain = split(address)
     mailbox = mailbox.lower() if "u" in flags else mailbox
     domain = domain.lower() if "h" in flags else domain
-    user, tail = split_extension(mailbox, manner.delimiters, owner_request_special=manner.owner_request_special)
+    user, tail = split_extension(mailbox, addresses.delimiters, owner_request_special=addresses.owner_request_special)
     return {
         "recipient": written(f"{mailbox}@{domain}" if domain else mailbox, flags),
         "original_recipient": written(original, flags),

@@ -33,7 +33,7 @@ from gatepost.mail.queued import ActiveMessage
 from gatepost.mail.reason import because
 from gatepost.net.connect import Connector
 from gatepost.net.port import DnsFailure, Resolver
-from gatepost.proto.smtp.client import Answer, Event, Stage
+from gatepost.proto.smtp.client import Answer, ClientEvent, ClientStage
 
 PassOn = Callable[[DeliveryRequest], Awaitable[Sequence[Report]]]
 
@@ -206,7 +206,7 @@ class SmtpAgent:
         OSError."""
         if not self._outgoing.changes(to_seven_bit=handover.to_seven_bit):
             await connection.run(handover.transaction, handover.wire(message.content))
-        elif await connection.run(handover.transaction, None) is Event.CONTENT:
+        elif await connection.run(handover.transaction, None) is ClientEvent.CONTENT:
             content = await self._outgoing.content(message, to_seven_bit=handover.to_seven_bit)
             await connection.send(handover.wire(content))
 
@@ -246,7 +246,7 @@ class SmtpAgent:
 def _shut(answers: Sequence[Answer | None]) -> bool:
     """Whether the server met the transaction with 421: it had closed the kept connection in its mind."""
     first = answers[0]
-    return first is not None and first.stage is Stage.MAIL and first.reply.code == 421
+    return first is not None and first.stage is ClientStage.MAIL and first.reply.code == 421
 
 
 def _misconfigured(error: Exception) -> Outcome:

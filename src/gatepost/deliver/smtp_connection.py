@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gatepost.deliver.plan import Host
 from gatepost.deliver.tls_policy import Level
-from gatepost.proto.smtp.client import Client, Event, Stage, Transaction
+from gatepost.proto.smtp.client import Client, ClientEvent, ClientStage, Transaction
 from gatepost.proto.smtp.reply_reader import MalformedReply
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Broken(Exception):
     """The conversation broke off at `stage`. `fresh`: the server had not said a word since the transaction began, so that
     a kept connection may simply have been closed at the other end."""
 
-    def __init__(self, trouble: Trouble, stage: Stage, words: str = "", *, fresh: bool = False) -> None:
+    def __init__(self, trouble: Trouble, stage: ClientStage, words: str = "", *, fresh: bool = False) -> None:
         super().__init__(trouble.value)
         self.trouble = trouble
         self.stage = stage
@@ -44,7 +44,7 @@ class Broken(Exception):
 
 
 class Connection(asyncio.Protocol):
-    """`limits`: seconds to wait, by Stage. `host`: where it leads to; `site`: the destination that it was found for, as written
+    """`limits`: seconds to wait, by ClientStage. `host`: where it leads to; `site`: the destination it was found for, as written
     (empty: its name); `final`: no other host was left to try when it was opened.
     `min_rate`: a limit is for a whole reply, and content is to go out at so many octets a second (smtp_per_request_deadline,
     smtp_min_data_rate); 0: it is for any octet, up to `_PATIENCE` times.
@@ -79,29 +79,29 @@ class Connection(asyncio.Protocol):
         self._written = 0  # octets of content since the server last kept us waiting
         self._loop = loop
         self._transport: asyncio.Transport | None = None
-        self._waiter: asyncio.Future[Event] | None = None
+        self._waiter: asyncio.Future[ClientEvent] | None = None
         self._pieces: Iterator[bytes] | None = None  # of the content; None: still to come
         self._paused = False
         self._fresh = False
-        self._untold: Event | Broken | None = None  # what happened while nobody waited for it
-        self._deadline = self.opened + limits[Stage.GREETING]
-        self._latest = self.opened + limits[Stage.GREETING] * _PATIENCE
+        self._untold: ClientEvent | Broken | None = None  # what happened while nobody waited for it
+        self._deadline = self.opened + limits[ClientStage.GREETING]
+        self._latest = self.opened + limits[ClientStage.GREETING] * _PATIENCE
         self._armed = self._deadline
         self._timer: asyncio.TimerHandle | None = loop.call_at(self._deadline, self._tick)
 
     # What the agent asks
 
-    async def greeted(self) -> Event:
+    async def greeted(self) -> ClientEvent:
         """READY or REFUSED, once the server has said hello."""
         return await self._wait()
 
-    async def said(self) -> Event:
+    async def said(self) -> ClientEvent:
         """Send what the client has to say, and wait for the event that follows."""
         self._flush()
         self._limit(self.client.stage)
         return await self._wait()
 
-    async def run(self, transaction: Transaction, pieces: Iterable[bytes] | None) -> Event:
+    async def run(self, transaction: Transaction, pieces: Iterable[bytes] | None) -> ClientEvent:
         """One transaction, `pieces` being its content in wire form. FINISHED when it is over; without `pieces`, CONTENT once the
         server waits for them: then comes `send`. Raises Broken; what was decided by then is in `transaction.answers`."""
         self.uses += 1
@@ -116,7 +116,7 @@ class Connection(asyncio.Protocol):
         """The content that the server waits for, to the end of the transaction. Raises Broken."""
         self._pieces = iter(pieces)
         if not self.closed:
-            self._limit(Stage.CONTENT)
+            self._limit(ClientStage.CONTENT)
             self._send_content()
         await self._wait()
 
@@ -129,7 +129,7 @@ class Connection(asyncio.Protocol):
             self.client.secured()
         except MalformedReply as malformed:
             self._break(Trouble.GARBAGE)
-            raise Broken(Trouble.GARBAGE, Stage.STARTTLS, str(malformed)) from None
+            raise Broken(Trouble.GARBAGE, ClientStage.STARTTLS, str(malformed)) from None
         self._deadline = self._loop.time() + limit + 60  # the limit is kept here
         try:
             async with asyncio.timeout(limit):
@@ -154,11 +154,11 @@ class Connection(asyncio.Protocol):
         """QUIT and close; `patiently`: not before the reply has come (smtp_skip_quit_response = no)."""
         if self.closed:
             return
-        if self.client.stage is Stage.IDLE:
+        if self.client.stage is ClientStage.IDLE:
             self.client.quit()
             self._flush()
             if patiently:
-                self._limit(Stage.QUIT)
+                self._limit(ClientStage.QUIT)
                 return
         self.close()
 
@@ -186,7 +186,7 @@ class Connection(asyncio.Protocol):
         except MalformedReply as malformed:
             self._break(Trouble.GARBAGE, str(malformed))
             return
-        if self.client.replies == replies and event is Event.WAIT:
+        if self.client.replies == replies and event is ClientEvent.WAIT:
             self._heard_a_part()
         else:
             self._obey(event)
@@ -202,12 +202,12 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._paused = False
-        if self.client.stage is Stage.CONTENT and self._pieces is not None:
+        if self.client.stage is ClientStage.CONTENT and self._pieces is not None:
             if self._min_rate:
-                latest = self._loop.time() + self._limits[Stage.CONTENT]
+                latest = self._loop.time() + self._limits[ClientStage.CONTENT]
                 self._deadline = min(self._deadline + self._written / self._min_rate, latest)
             else:
-                self._limit(Stage.CONTENT)
+                self._limit(ClientStage.CONTENT)
             self._written = 0
             self._send_content()
 
@@ -218,13 +218,13 @@ class Connection(asyncio.Protocol):
         if not self._min_rate:
             self._deadline = min(self._loop.time() + self._limits[self.client.stage], self._latest)
 
-    def _obey(self, event: Event) -> None:
+    def _obey(self, event: ClientEvent) -> None:
         self._flush()
-        if event is Event.CONTENT or event is Event.WAIT:
+        if event is ClientEvent.CONTENT or event is ClientEvent.WAIT:
             self._limit(self.client.stage)
-        if event is Event.CONTENT and self._pieces is not None:
+        if event is ClientEvent.CONTENT and self._pieces is not None:
             self._send_content()
-        elif event is Event.WAIT:
+        elif event is ClientEvent.WAIT:
             return
         elif self._waiter is not None:
             if not self._waiter.done():
@@ -254,7 +254,7 @@ class Connection(asyncio.Protocol):
         if (octets := self.client.take()) and self._transport is not None and not self.closed:
             self._transport.write(octets)
 
-    def _limit(self, stage: Stage) -> None:
+    def _limit(self, stage: ClientStage) -> None:
         """Give the server until now plus the stage's limit. The timer is moved only where it would ring too late: else it
         finds out when it rings, which costs nothing in the usual case."""
         now, limit = self._loop.time(), self._limits[stage]
@@ -274,7 +274,7 @@ class Connection(asyncio.Protocol):
             return
         if self._loop.time() < self._deadline:
             self._arm()
-        elif self.client.stage is Stage.IDLE and self._waiter is None:
+        elif self.client.stage is ClientStage.IDLE and self._waiter is None:
             self.leave()
         else:
             self._break(Trouble.TIMEOUT)
@@ -289,7 +289,7 @@ class Connection(asyncio.Protocol):
         if not self.closed:
             self.close()
 
-    async def _wait(self) -> Event:
+    async def _wait(self) -> ClientEvent:
         untold, self._untold = self._untold, None
         if isinstance(untold, Broken):
             raise untold

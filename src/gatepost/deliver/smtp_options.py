@@ -11,7 +11,7 @@ from gatepost.lookup.at_once import find_at_once
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
 from gatepost.mail.ascii_text import elements
-from gatepost.proto.smtp.client import Dialect, Stage
+from gatepost.proto.smtp.client import ClientStage, Dialect
 from gatepost.proto.smtp.reply_reader import MalformedReply
 
 
@@ -38,25 +38,25 @@ def discarded(keywords: str) -> frozenset[str]:
 
 
 def limits_of(settings: SmtpSettings) -> tuple[float, ...]:
-    """Seconds to wait, by Stage."""
+    """Seconds to wait, by ClientStage."""
     limits = {
-        Stage.GREETING: settings.smtp_helo_timeout,
-        Stage.HELLO: settings.smtp_helo_timeout,
-        Stage.HELO: settings.smtp_helo_timeout,
-        Stage.STARTTLS: settings.smtp_starttls_timeout,
-        Stage.AUTH: settings.smtp_helo_timeout,
-        Stage.XFORWARD_NAME: settings.smtp_xforward_timeout,
-        Stage.XFORWARD_HELO: settings.smtp_xforward_timeout,
-        Stage.MAIL: settings.smtp_mail_timeout,
-        Stage.RCPT: settings.smtp_rcpt_timeout,
-        Stage.DATA: settings.smtp_data_init_timeout,
-        Stage.CONTENT: settings.smtp_data_xfer_timeout,
-        Stage.DOT: settings.smtp_data_done_timeout,
-        Stage.RSET: settings.smtp_rset_timeout,
-        Stage.QUIT: settings.smtp_quit_timeout,
-        Stage.IDLE: settings.smtp_connection_cache_time_limit,
+        ClientStage.GREETING: settings.smtp_helo_timeout,
+        ClientStage.HELLO: settings.smtp_helo_timeout,
+        ClientStage.HELO: settings.smtp_helo_timeout,
+        ClientStage.STARTTLS: settings.smtp_starttls_timeout,
+        ClientStage.AUTH: settings.smtp_helo_timeout,
+        ClientStage.XFORWARD_NAME: settings.smtp_xforward_timeout,
+        ClientStage.XFORWARD_HELO: settings.smtp_xforward_timeout,
+        ClientStage.MAIL: settings.smtp_mail_timeout,
+        ClientStage.RCPT: settings.smtp_rcpt_timeout,
+        ClientStage.DATA: settings.smtp_data_init_timeout,
+        ClientStage.CONTENT: settings.smtp_data_xfer_timeout,
+        ClientStage.DOT: settings.smtp_data_done_timeout,
+        ClientStage.RSET: settings.smtp_rset_timeout,
+        ClientStage.QUIT: settings.smtp_quit_timeout,
+        ClientStage.IDLE: settings.smtp_connection_cache_time_limit,
     }
-    return tuple(limits[stage] for stage in Stage)
+    return tuple(limits[stage] for stage in ClientStage)
 
 
 def handover_options(settings: SmtpSettings) -> HandoverOptions:

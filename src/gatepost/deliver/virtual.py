@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gatepost.deliver.letters import SMALL, Letters
 from gatepost.deliver.local_form import delivery_headers, maildir_form, mbox_form
 from gatepost.deliver.mailbox import LockRules, Mailbox
+from gatepost.deliver.maildir_batches import SMALL, MaildirBatches
 from gatepost.deliver.privileged import AgentClient, Answer, Failed, WriteMaildir, WriteMbox, outcome_of
 from gatepost.events.records import Clock, Emit, Note
 from gatepost.lookup.address import Keys, find_address
@@ -65,7 +65,7 @@ class VirtualAgent:
         self._gids = tables.maps(settings.virtual_gid_maps, "virtual_gid_maps")
         self._locks = lock_rules(settings)
         self._agent = agent
-        self._letters = Letters(agent)
+        self._letters = MaildirBatches(agent)
         self._clock = clock
         self._emit = emit
 

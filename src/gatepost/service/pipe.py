@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from gatepost.config.master import ServiceEntry
 from gatepost.deliver.pipe import PipeAgent, PipeService
-from gatepost.deliver.pipe_arguments import Manner
+from gatepost.deliver.pipe_arguments import AddressFormat
 from gatepost.deliver.pipe_attributes import PipeAttributes, PipeFault, pipe_attributes, working_directory
 from gatepost.events.records import Note
 from gatepost.lookup.account_database import User
@@ -46,7 +46,7 @@ async def pipe_agent(house: "House", entry: ServiceEntry) -> Agent:
     delimiters = attributes.recipient_delimiter
     service = PipeService(
         attributes=attributes,
-        manner=Manner(
+        addresses=AddressFormat(
             attributes.flags, settings.recipient_delimiter if delimiters is None else delimiters, settings.owner_request_special
         ),
         uid=uid,

@@ -7,7 +7,7 @@ import pytest
 from gatepost.deliver import failures
 from gatepost.deliver.smtp_connection import Broken, Trouble
 from gatepost.mail.outcome import Class, Outcome
-from gatepost.proto.smtp.client import Answer, Stage
+from gatepost.proto.smtp.client import Answer, ClientStage
 from gatepost.proto.smtp.reply_reader import Reply
 
 HOST = "mx.test[192.0.2.1]:25"
@@ -18,16 +18,16 @@ def tells(outcome: Outcome, rule: str, reason: str) -> bool:
     return (why.rule, why.table, why.reason) == (rule, HOST, reason) and not outcome.ok
 
 
-@pytest.mark.parametrize("stage", [Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.DOT])
+@pytest.mark.parametrize("stage", [ClientStage.MAIL, ClientStage.RCPT, ClientStage.DATA, ClientStage.DOT])
 @pytest.mark.parametrize("code", [450, 550, 354])
-def test_a_refusal(stage: Stage, code: int) -> None:
+def test_a_refusal(stage: ClientStage, code: int) -> None:
     reply = Reply(code, f"{code} no", f"{code} no", (b"no",))
     assert tells(failures.said(Answer(stage, reply), HOST, "mx.test"), failures.RULES[stage], f"{code} no")
 
 
 @pytest.mark.parametrize("trouble", Trouble)
-@pytest.mark.parametrize("stage", Stage)
-def test_a_conversation_that_broke(stage: Stage, trouble: Trouble) -> None:
+@pytest.mark.parametrize("stage", ClientStage)
+def test_a_conversation_that_broke(stage: ClientStage, trouble: Trouble) -> None:
     outcome = failures.broken(Broken(trouble, stage, "words"), HOST)
     assert outcome.cls is Class.TEMPORARY
     assert (outcome.why.rule, outcome.why.table) == (failures.RULES[stage], HOST)

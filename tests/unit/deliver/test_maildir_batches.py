@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from gatepost.deliver import letters as letters_module
-from gatepost.deliver.letters import Letters
+from gatepost.deliver import maildir_batches
 from gatepost.deliver.mailbox import Mailbox
+from gatepost.deliver.maildir_batches import MaildirBatches
 from gatepost.deliver.privileged import Answer, Done, Failed, Letter
 
 BOX = Mailbox("/mail/anna/", 5000, 5000)
@@ -26,10 +26,10 @@ class Agent:
         return [Failed("4.2.0", "no") if letter.content == b"bad" else Done(data=letter.content) for letter in letters]
 
 
-def _with_agent(story: Callable[[Agent, Letters], Awaitable[None]]) -> None:
+def _with_agent(story: Callable[[Agent, MaildirBatches], Awaitable[None]]) -> None:
     async def run() -> None:
         agent = Agent()
-        await story(agent, Letters(agent))  # type: ignore[arg-type]
+        await story(agent, MaildirBatches(agent))  # type: ignore[arg-type]
 
     asyncio.run(run())
 
@@ -40,7 +40,7 @@ async def _turns() -> None:
 
 
 def test_what_comes_while_the_agent_is_busy_goes_together() -> None:
-    async def story(agent: Agent, letters: Letters) -> None:
+    async def story(agent: Agent, letters: MaildirBatches) -> None:
         first = asyncio.gather(*(letters.deliver(BOX, content) for content in (b"1", b"bad")))
         await _turns()
         second = asyncio.gather(*(letters.deliver(BOX, content) for content in (b"3", b"4", b"5")))
@@ -55,7 +55,7 @@ def test_what_comes_while_the_agent_is_busy_goes_together() -> None:
 
 
 def test_who_gives_up_keeps_nobody_else_from_an_answer() -> None:
-    async def story(agent: Agent, letters: Letters) -> None:
+    async def story(agent: Agent, letters: MaildirBatches) -> None:
         impatient, patient = (asyncio.create_task(letters.deliver(BOX, content)) for content in (b"1", b"2"))
         await _turns()
         impatient.cancel()
@@ -66,9 +66,9 @@ def test_who_gives_up_keeps_nobody_else_from_an_answer() -> None:
 
 
 def test_a_file_system_that_hangs_holds_up_only_what_went_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(letters_module, "_PATIENCE", 0.0)
+    monkeypatch.setattr(maildir_batches, "_PATIENCE", 0.0)
 
-    async def story(agent: Agent, letters: Letters) -> None:
+    async def story(agent: Agent, letters: MaildirBatches) -> None:
         stuck = asyncio.create_task(letters.deliver(BOX, b"1"))
         await _turns()
         later = asyncio.create_task(letters.deliver(BOX, b"2"))
@@ -81,7 +81,7 @@ def test_a_file_system_that_hangs_holds_up_only_what_went_with_it(monkeypatch: p
 
 
 def test_a_path_that_cannot_be_sent_is_its_own_affair() -> None:
-    async def story(agent: Agent, letters: Letters) -> None:
+    async def story(agent: Agent, letters: MaildirBatches) -> None:
         good = asyncio.create_task(letters.deliver(BOX, b"1"))
         with pytest.raises(UnicodeEncodeError):
             await letters.deliver(Mailbox("/mail/\udcff/", 5000, 5000), b"2")
@@ -97,7 +97,7 @@ def test_whatever_goes_wrong_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(Agent, "deliver", broken)
 
-    async def story(agent: Agent, letters: Letters) -> None:
+    async def story(agent: Agent, letters: MaildirBatches) -> None:
         async with asyncio.timeout(5):
             failed = Failed("4.3.0", "mail system agent: RuntimeError('2 letters')")
             assert await asyncio.gather(letters.deliver(BOX, b"1"), letters.deliver(BOX, b"2")) == [failed, failed]

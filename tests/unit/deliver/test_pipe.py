@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatepost.deliver.pipe_arguments import Manner, UnknownMacro, expanded, recipient_values
+from gatepost.deliver.pipe_arguments import AddressFormat, UnknownMacro, expanded, recipient_values
 from gatepost.deliver.pipe_attributes import PipeFault, pipe_attributes, unescaped, working_directory
 from gatepost.deliver.pipe_form import pipe_form
 from gatepost.mail.content import MemoryContent
@@ -58,13 +58,13 @@ def test_escapes() -> None:
     ],
 )
 def test_how_flags_write_a_recipient(flags: str, recipient: str, domain: str) -> None:
-    values = recipient_values(ODD, ODD, Manner(frozenset(flags), "+"))
+    values = recipient_values(ODD, ODD, AddressFormat(frozenset(flags), "+"))
     assert (values["recipient"], values["domain"]) == (recipient, domain)
     assert values["extension"].lower() == "ext"
 
 
 def test_arguments_about_recipients_are_repeated() -> None:
-    people = [recipient_values(a, a, Manner()) for a in ("a@x.test", "b@x.test")]
+    people = [recipient_values(a, a, AddressFormat()) for a in ("a@x.test", "b@x.test")]
     argv = ("/bin/x", "-f", "${sender}", "--", "x${recipient}y", "($domain)", "$$HOME", "one two")
     assert expanded(argv, {"sender": "s@y.test"}, people) == (
         "/bin/x", "-f", "s@y.test", "--", "xa@x.testy", "xb@x.testy", "(x.test)", "(x.test)", "$HOME", "one two",
@@ -78,7 +78,7 @@ def test_an_unknown_name() -> None:
 
 @given(st.text(), st.text())
 def test_no_value_becomes_a_reference_or_another_argument(sender: str, local: str) -> None:
-    person = recipient_values(f"{local}@x.test", "", Manner())
+    person = recipient_values(f"{local}@x.test", "", AddressFormat())
     assert expanded(("a", "$sender", "$mailbox"), {"sender": sender}, [person]) == ("a", sender, local)
 
 

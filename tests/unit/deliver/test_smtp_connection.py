@@ -9,7 +9,7 @@ import pytest
 from gatepost.deliver import smtp_connection
 from gatepost.deliver.plan import Host
 from gatepost.deliver.smtp_connection import Broken, Connection, Trouble
-from gatepost.proto.smtp.client import Client, Dialect, Stage, Transaction
+from gatepost.proto.smtp.client import Client, ClientStage, Dialect, Transaction
 
 LIMIT = 0.1
 TICK = 0.03
@@ -35,7 +35,7 @@ class Wire(asyncio.Transport):
 def connection(min_rate: int) -> Connection:
     host = Host("mx.test", "192.0.2.1", 25)
     found = Connection(
-        Client(Dialect("me.test")), (LIMIT,) * len(Stage), asyncio.get_running_loop(), host, final=True, min_rate=min_rate
+        Client(Dialect("me.test")), (LIMIT,) * len(ClientStage), asyncio.get_running_loop(), host, final=True, min_rate=min_rate
     )
     found.connection_made(Wire(found))
     return found

@@ -19,7 +19,7 @@ from gatepost.proto.smtp.reply_reader import Edit, MalformedReply, Odd, Oddity, 
 NO_CAPABILITIES = Capabilities()
 
 
-class Stage(enum.IntEnum):
+class ClientStage(enum.IntEnum):
     """What the client waits for."""
 
     GREETING = 0
@@ -39,7 +39,7 @@ class Stage(enum.IntEnum):
     IDLE = 14  # nothing: ready for a transaction
 
 
-class Event(enum.Enum):
+class ClientEvent(enum.Enum):
     """What the owner has to do now."""
 
     WAIT = "nothing but wait"
@@ -65,7 +65,7 @@ class Dialect(Struct, frozen=True):
 class Answer(Struct, frozen=True, gc=False):
     """What decided over a recipient: the reply, and the command it answers."""
 
-    stage: Stage
+    stage: ClientStage
     reply: Reply
 
 
@@ -89,7 +89,7 @@ class Transaction:
         """Numbers of the recipients that nothing has been decided over."""
         return [number for number, answer in enumerate(self.answers) if answer is None]
 
-    def settle(self, stage: Stage, reply: Reply) -> None:
+    def settle(self, stage: ClientStage, reply: Reply) -> None:
         """`reply` decides over all recipients that are left."""
         answer = Answer(stage, reply)
         self.answers = [answer if old is None else old for old in self.answers]
@@ -115,12 +115,12 @@ class Client:
         self._out: list[bytes] = []
         self._early: deque[Reply] = deque()  # replies that came before they were due
         self._transaction = Transaction(b"", ())
-        self._unsent: deque[tuple[Stage, bytes]] = deque()  # where the server takes one command at a time
-        self._awaited: deque[Stage] = deque()  # replies still to come after the one of `stage`
+        self._unsent: deque[tuple[ClientStage, bytes]] = deque()  # where the server takes one command at a time
+        self._awaited: deque[ClientStage] = deque()  # replies still to come after the one of `stage`
         self._number = 0  # recipient whose reply comes next
         self._accepted: list[int] = []  # recipients the server took, whose end is not known
         self._tls_agreed = False  # the server has said that it is ready for TLS
-        self.stage = Stage.GREETING
+        self.stage = ClientStage.GREETING
         self.offered = NO_CAPABILITIES
         self.refusal: Reply | None = None
         self.last: Reply | None = None
@@ -140,7 +140,7 @@ class Client:
         out.clear()
         return octets
 
-    def receive(self, data: bytes) -> Event:
+    def receive(self, data: bytes) -> ClientEvent:
         """Take octets from the server. Raises MalformedReply. An event other than WAIT asks for an act of the owner's, before
         which no other can follow."""
         replies = self._reader.feed(data)
@@ -156,10 +156,10 @@ class Client:
                 self._put_aside(replies[number - 1 :])
                 break
             event = handler(self, reply)
-            if event is not Event.WAIT:
+            if event is not ClientEvent.WAIT:
                 self._put_aside(replies[number:])
                 return event
-        return Event.WAIT
+        return ClientEvent.WAIT
 
     def _note_oddities(self) -> None:
         """Noise matters where commands are pipelined: replies may be out of step then, and one be taken for another."""
@@ -172,91 +172,91 @@ class Client:
         (421 before it hangs up) gets no further one."""
         if replies:
             self._early.extend(replies)
-            if self.stage is not Stage.CONTENT:
+            if self.stage is not ClientStage.CONTENT:
                 self.usable = False
 
-    def _work(self) -> Event:
+    def _work(self) -> ClientEvent:
         """Handle replies that were put aside."""
         while self._early and (handler := _HANDLERS[self.stage]) is not None:
             event = handler(self, self._early.popleft())
-            if event is not Event.WAIT:
+            if event is not ClientEvent.WAIT:
                 return event
-        return Event.WAIT
+        return ClientEvent.WAIT
 
-    def _say(self, stage: Stage, line: bytes) -> None:
+    def _say(self, stage: ClientStage, line: bytes) -> None:
         self._out.append(line)
         self.stage = stage
 
     # The hello (RFC 5321 §3.1, §3.2)
 
-    def _on_greeting(self, reply: Reply) -> Event:
+    def _on_greeting(self, reply: Reply) -> ClientEvent:
         if reply.cls != 2:
             return self._refused(reply)
         self.greeted = True
         self.esmtp = b"ESMTP" in b" ".join(reply.lines).upper()
         self.hello()
-        return Event.WAIT
+        return ClientEvent.WAIT
 
     def hello(self) -> None:
         """Say hello. The owner calls it again once TLS is up: what was learned before is forgotten (RFC 3207 §4.2)."""
         dialect = self._dialect
         self.offered = NO_CAPABILITIES
         if dialect.lmtp:
-            self._say(Stage.HELLO, b"LHLO %b\r\n" % dialect.name.encode())
+            self._say(ClientStage.HELLO, b"LHLO %b\r\n" % dialect.name.encode())
         elif dialect.ehlo == "always" or (dialect.ehlo == "offered" and self.esmtp):
-            self._say(Stage.HELLO, b"EHLO %b\r\n" % dialect.name.encode())
+            self._say(ClientStage.HELLO, b"EHLO %b\r\n" % dialect.name.encode())
         else:
-            self._say(Stage.HELO, b"HELO %b\r\n" % dialect.name.encode())
+            self._say(ClientStage.HELO, b"HELO %b\r\n" % dialect.name.encode())
 
-    def _on_hello(self, reply: Reply) -> Event:
+    def _on_hello(self, reply: Reply) -> ClientEvent:
         if reply.cls == 2:
             self.offered = capabilities(reply.lines, self._dialect.discard)
             return self._ready()
         if self._dialect.lmtp or reply.code == 421:
             return self._refused(reply)
-        self._say(Stage.HELO, b"HELO %b\r\n" % self._dialect.name.encode())
-        return Event.WAIT
+        self._say(ClientStage.HELO, b"HELO %b\r\n" % self._dialect.name.encode())
+        return ClientEvent.WAIT
 
-    def _on_helo(self, reply: Reply) -> Event:
+    def _on_helo(self, reply: Reply) -> ClientEvent:
         return self._ready() if reply.cls == 2 else self._refused(reply)
 
-    def _ready(self) -> Event:
-        self.stage = Stage.IDLE
-        return Event.READY
+    def _ready(self) -> ClientEvent:
+        self.stage = ClientStage.IDLE
+        return ClientEvent.READY
 
-    def _refused(self, reply: Reply) -> Event:
+    def _refused(self, reply: Reply) -> ClientEvent:
         self.refusal = reply
         self.usable = False
-        self.stage = Stage.IDLE
-        return Event.REFUSED
+        self.stage = ClientStage.IDLE
+        return ClientEvent.REFUSED
 
     # TLS (RFC 3207) and authentication (RFC 4954)
 
     def start_tls(self) -> None:
         """Ask for TLS."""
-        self._say(Stage.STARTTLS, b"STARTTLS\r\n")
+        self._say(ClientStage.STARTTLS, b"STARTTLS\r\n")
 
-    def _on_starttls(self, reply: Reply) -> Event:
-        self.stage = Stage.IDLE
+    def _on_starttls(self, reply: Reply) -> ClientEvent:
+        self.stage = ClientStage.IDLE
         self._tls_agreed = reply.cls == 2
         self.refusal = None if self._tls_agreed else reply
-        return Event.TLS
+        return ClientEvent.TLS
 
     def secured(self) -> None:
         """TLS is about to start: after STARTTLS, or first of all (smtp_tls_wrappermode). Raises MalformedReply where the server
         said more in the clear than it was asked: somebody else may have written that (response injection)."""
-        due = self._tls_agreed or self.stage is Stage.GREETING
+        due = self._tls_agreed or self.stage is ClientStage.GREETING
         if not due or self._early or not self._reader.empty:
             raise MalformedReply("data in the clear before TLS")
 
     def authenticate(self, line: bytes) -> None:
         """Send an AUTH command or the answer to a challenge, without CRLF."""
-        self._say(Stage.AUTH, line + b"\r\n")
+        self._say(ClientStage.AUTH, line + b"\r\n")
 
-    def _on_auth(self, reply: Reply) -> Event:
-        self.stage = Stage.IDLE
+    def _on_auth(self, reply: Reply) -> ClientEvent:
+        self.stage = ClientStage.IDLE
         self.last = reply
-        return Event.CHALLENGE
+        return ClientEvent.CHALLENGE
 
     # The transaction (RFC 5321 §3.3, RFC 2920, RFC 2033 §4.2)
 
@@ -271,48 +271,48 @@ class Client:
             end, line = _END[transaction.probe]
             self._out.append(b"".join((*transaction.forward, transaction.mail, *recipients, line)))
             self._awaited = deque(_FORWARD[: len(transaction.forward)])
-            self._awaited += (Stage.MAIL, *([Stage.RCPT] * len(recipients)), end)
+            self._awaited += (ClientStage.MAIL, *([ClientStage.RCPT] * len(recipients)), end)
             self.stage = self._awaited.popleft()
             return
         self._awaited.clear()
         self._unsent = deque(zip(_FORWARD, transaction.forward, strict=False))
-        self._unsent.append((Stage.MAIL, transaction.mail))
-        self._unsent += ((Stage.RCPT, line) for line in recipients)
+        self._unsent.append((ClientStage.MAIL, transaction.mail))
+        self._unsent += ((ClientStage.RCPT, line) for line in recipients)
         self._unsent.append(_END[transaction.probe])
         self._advance()
 
-    def _advance(self) -> Event:
+    def _advance(self) -> ClientEvent:
         """Wait for the next reply, after saying the next command where one is left."""
         if self._awaited:
             self.stage = self._awaited.popleft()
         elif self._unsent:
             self._say(*self._unsent.popleft())
-        return Event.WAIT
+        return ClientEvent.WAIT
 
-    def _abort(self) -> Event:
+    def _abort(self) -> ClientEvent:
         """Nobody is left to deliver to: forget the transaction, keep the connection."""
         self._unsent.clear()
-        self._say(Stage.RSET, b"RSET\r\n")
-        return Event.WAIT
+        self._say(ClientStage.RSET, b"RSET\r\n")
+        return ClientEvent.WAIT
 
-    def _on_xforward(self, reply: Reply) -> Event:
+    def _on_xforward(self, reply: Reply) -> ClientEvent:
         # A refusal costs the information only (XFORWARD_README).
         return self._advance()
 
-    def _on_mail(self, reply: Reply) -> Event:
+    def _on_mail(self, reply: Reply) -> ClientEvent:
         if reply.cls != 2:
-            self._refuse(Stage.MAIL, reply)
+            self._refuse(ClientStage.MAIL, reply)
             if self._unsent:
                 return self._abort()
         return self._advance()
 
-    def _on_rcpt(self, reply: Reply) -> Event:
+    def _on_rcpt(self, reply: Reply) -> ClientEvent:
         number = self._number
         self._number = number + 1
         transaction = self._transaction
         if transaction.answers[number] is None:
             if reply.cls != 2 or transaction.probe:
-                transaction.answers[number] = Answer(Stage.RCPT, reply)
+                transaction.answers[number] = Answer(ClientStage.RCPT, reply)
                 self.usable &= reply.code != 421
             else:
                 self._accepted.append(number)
@@ -320,60 +320,60 @@ class Client:
             return self._abort()
         return self._advance()
 
-    def _on_data(self, reply: Reply) -> Event:
+    def _on_data(self, reply: Reply) -> ClientEvent:
         if reply.cls == 3:
             if self._accepted:
-                self.stage = Stage.CONTENT
-                return Event.CONTENT
+                self.stage = ClientStage.CONTENT
+                return ClientEvent.CONTENT
             # Every recipient was refused, but the server waits for a message all the same: an empty one (RFC 2920 §3.1).
-            self._say(Stage.DOT, b".\r\n")
+            self._say(ClientStage.DOT, b".\r\n")
             if not self._dialect.lmtp:
-                return Event.WAIT
+                return ClientEvent.WAIT
             self.usable = False  # LMTP has a reply for each accepted recipient, so here none
             return self._finished()
-        self._refuse(Stage.DATA, reply)
+        self._refuse(ClientStage.DATA, reply)
         return self._abort()
 
-    def content_sent(self) -> Event:
+    def content_sent(self) -> ClientEvent:
         """The content is on its way, final dot included."""
-        self.stage = Stage.DOT
-        return self._work() if self._early else Event.WAIT
+        self.stage = ClientStage.DOT
+        return self._work() if self._early else ClientEvent.WAIT
 
-    def _on_dot(self, reply: Reply) -> Event:
+    def _on_dot(self, reply: Reply) -> ClientEvent:
         if not self._dialect.lmtp or not self._accepted:
-            self._refuse(Stage.DOT, reply)
+            self._refuse(ClientStage.DOT, reply)
             return self._finished()
         # RFC 2033 §4.2: a reply for each recipient that was accepted, in their order.
-        self._transaction.answers[self._accepted.pop(0)] = Answer(Stage.DOT, reply)
-        return Event.WAIT if self._accepted else self._finished()
+        self._transaction.answers[self._accepted.pop(0)] = Answer(ClientStage.DOT, reply)
+        return ClientEvent.WAIT if self._accepted else self._finished()
 
-    def _refuse(self, stage: Stage, reply: Reply) -> None:
+    def _refuse(self, stage: ClientStage, reply: Reply) -> None:
         self._transaction.settle(stage, reply)
         self._accepted = []
         if reply.code == 421:
             self.usable = False
 
-    def _on_rset(self, reply: Reply) -> Event:
+    def _on_rset(self, reply: Reply) -> ClientEvent:
         self.usable &= reply.cls == 2
         return self._finished()
 
-    def _finished(self) -> Event:
-        self.stage = Stage.IDLE
-        return Event.FINISHED
+    def _finished(self) -> ClientEvent:
+        self.stage = ClientStage.IDLE
+        return ClientEvent.FINISHED
 
     def quit(self) -> None:
         """Take leave."""
         self.usable = False
         self.quitting = True
-        self._say(Stage.QUIT, b"QUIT\r\n")
+        self._say(ClientStage.QUIT, b"QUIT\r\n")
 
-    def _on_quit(self, reply: Reply) -> Event:
+    def _on_quit(self, reply: Reply) -> ClientEvent:
         return self._finished()
 
 
-_END = {False: (Stage.DATA, b"DATA\r\n"), True: (Stage.RSET, b"RSET\r\n")}
-_FORWARD = (Stage.XFORWARD_NAME, Stage.XFORWARD_HELO)
-_HANDLERS: tuple[Callable[[Client, Reply], Event] | None, ...] = (
+_END = {False: (ClientStage.DATA, b"DATA\r\n"), True: (ClientStage.RSET, b"RSET\r\n")}
+_FORWARD = (ClientStage.XFORWARD_NAME, ClientStage.XFORWARD_HELO)
+_HANDLERS: tuple[Callable[[Client, Reply], ClientEvent] | None, ...] = (
     Client._on_greeting,
     Client._on_hello,
     Client._on_helo,
@@ -390,4 +390,4 @@ _HANDLERS: tuple[Callable[[Client, Reply], Event] | None, ...] = (
     Client._on_quit,
     None,
 )
-"""By Stage: what to do with a reply; None where none is due."""
+"""By ClientStage: what to do with a reply; None where none is due."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatepost.proto.smtp.client import Client, Dialect, Event, Stage, Transaction
+from gatepost.proto.smtp.client import Client, ClientEvent, ClientStage, Dialect, Transaction
 from gatepost.proto.smtp.reply_reader import MalformedReply
 
 EHLO = b"250-mx.test\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250 DSN\r\n"
@@ -20,14 +20,14 @@ def rcpt(*names: str) -> list[bytes]:
 def ready(*, lmtp: bool = False, ehlo: bytes = EHLO) -> Client:
     """A client that has said hello."""
     client = Client(Dialect("me.test", lmtp))
-    assert client.receive(b"220 mx.test ESMTP\r\n") is Event.WAIT
+    assert client.receive(b"220 mx.test ESMTP\r\n") is ClientEvent.WAIT
     assert client.take() == (b"LHLO me.test\r\n" if lmtp else b"EHLO me.test\r\n")
-    assert client.receive(ehlo) is Event.READY
-    assert client.stage is Stage.IDLE
+    assert client.receive(ehlo) is ClientEvent.READY
+    assert client.stage is ClientStage.IDLE
     return client
 
 
-def decided(transaction: Transaction) -> list[tuple[Stage, int] | None]:
+def decided(transaction: Transaction) -> list[tuple[ClientStage, int] | None]:
     return [answer and (answer.stage, answer.reply.code) for answer in transaction.answers]
 
 
@@ -36,14 +36,14 @@ def test_pipelined_transaction() -> None:
     transaction = Transaction(MAIL, rcpt("x", "y"))
     client.begin(transaction)
     assert client.take() == MAIL + b"RCPT TO:<x>\r\nRCPT TO:<y>\r\nDATA\r\n"
-    assert client.stage is Stage.MAIL
-    assert client.receive(b"250 ok\r\n250 ok\r\n550 5.1.1 no\r\n") is Event.WAIT
-    assert client.stage is Stage.DATA
-    assert client.receive(b"354 go\r\n") is Event.CONTENT
-    assert client.content_sent() is Event.WAIT
-    assert client.stage is Stage.DOT
-    assert client.receive(b"250 2.0.0 queued\r\n") is Event.FINISHED
-    assert decided(transaction) == [(Stage.DOT, 250), (Stage.RCPT, 550)]
+    assert client.stage is ClientStage.MAIL
+    assert client.receive(b"250 ok\r\n250 ok\r\n550 5.1.1 no\r\n") is ClientEvent.WAIT
+    assert client.stage is ClientStage.DATA
+    assert client.receive(b"354 go\r\n") is ClientEvent.CONTENT
+    assert client.content_sent() is ClientEvent.WAIT
+    assert client.stage is ClientStage.DOT
+    assert client.receive(b"250 2.0.0 queued\r\n") is ClientEvent.FINISHED
+    assert decided(transaction) == [(ClientStage.DOT, 250), (ClientStage.RCPT, 550)]
     assert client.usable
 
 
@@ -53,30 +53,30 @@ def test_one_command_at_a_time_without_pipelining() -> None:
     client.begin(transaction)
     sent = [client.take()]
     for reply in (b"250 ok\r\n", b"250 ok\r\n"):
-        assert client.receive(reply) is Event.WAIT
+        assert client.receive(reply) is ClientEvent.WAIT
         sent.append(client.take())
     assert sent == [MAIL, b"RCPT TO:<x>\r\n", b"DATA\r\n"]
-    assert client.receive(b"354 go\r\n") is Event.CONTENT
+    assert client.receive(b"354 go\r\n") is ClientEvent.CONTENT
 
 
 @pytest.mark.parametrize(
     ("replies", "commands", "outcome"),
     [
-        ([b"553 no"], [MAIL, b"RSET\r\n"], (Stage.MAIL, 553)),
-        ([b"250 ok", b"550 no"], [MAIL, b"RCPT TO:<x>\r\n", b"RSET\r\n"], (Stage.RCPT, 550)),
-        ([b"250 ok", b"250 ok", b"451 no"], [MAIL, b"RCPT TO:<x>\r\n", b"DATA\r\n", b"RSET\r\n"], (Stage.DATA, 451)),
+        ([b"553 no"], [MAIL, b"RSET\r\n"], (ClientStage.MAIL, 553)),
+        ([b"250 ok", b"550 no"], [MAIL, b"RCPT TO:<x>\r\n", b"RSET\r\n"], (ClientStage.RCPT, 550)),
+        ([b"250 ok", b"250 ok", b"451 no"], [MAIL, b"RCPT TO:<x>\r\n", b"DATA\r\n", b"RSET\r\n"], (ClientStage.DATA, 451)),
     ],
 )
-def test_nobody_left_ends_in_rset(replies: list[bytes], commands: list[bytes], outcome: tuple[Stage, int]) -> None:
+def test_nobody_left_ends_in_rset(replies: list[bytes], commands: list[bytes], outcome: tuple[ClientStage, int]) -> None:
     client = ready(ehlo=b"250 mx.test\r\n")
     transaction = Transaction(MAIL, rcpt("x"))
     client.begin(transaction)
     sent = [client.take()]
     for reply in replies:
-        assert client.receive(reply + b"\r\n") is Event.WAIT
+        assert client.receive(reply + b"\r\n") is ClientEvent.WAIT
         sent.append(client.take())
     assert sent == commands
-    assert client.receive(b"250 ok\r\n") is Event.FINISHED
+    assert client.receive(b"250 ok\r\n") is ClientEvent.FINISHED
     assert decided(transaction) == [outcome]
     assert client.usable
 
@@ -86,10 +86,10 @@ def test_server_that_wants_content_though_it_refused_the_sender() -> None:
     transaction = Transaction(MAIL, rcpt("x"))
     client.begin(transaction)
     client.take()
-    assert client.receive(b"553 5.1.8 no\r\n250 ok\r\n354 go\r\n") is Event.WAIT
+    assert client.receive(b"553 5.1.8 no\r\n250 ok\r\n354 go\r\n") is ClientEvent.WAIT
     assert client.take() == b".\r\n"
-    assert client.receive(b"250 what was that\r\n") is Event.FINISHED
-    assert decided(transaction) == [(Stage.MAIL, 553)]
+    assert client.receive(b"250 what was that\r\n") is ClientEvent.FINISHED
+    assert decided(transaction) == [(ClientStage.MAIL, 553)]
 
 
 def test_lmtp_has_a_reply_for_each_accepted_recipient() -> None:
@@ -97,11 +97,11 @@ def test_lmtp_has_a_reply_for_each_accepted_recipient() -> None:
     transaction = Transaction(MAIL, rcpt("x", "y", "z"))
     client.begin(transaction)
     client.take()
-    assert client.receive(b"250 ok\r\n250 ok\r\n550 no\r\n250 ok\r\n354 go\r\n") is Event.CONTENT
+    assert client.receive(b"250 ok\r\n250 ok\r\n550 no\r\n250 ok\r\n354 go\r\n") is ClientEvent.CONTENT
     client.content_sent()
-    assert client.receive(b"250 ok\r\n") is Event.WAIT
-    assert client.receive(b"452 4.2.2 full\r\n") is Event.FINISHED
-    assert decided(transaction) == [(Stage.DOT, 250), (Stage.RCPT, 550), (Stage.DOT, 452)]
+    assert client.receive(b"250 ok\r\n") is ClientEvent.WAIT
+    assert client.receive(b"452 4.2.2 full\r\n") is ClientEvent.FINISHED
+    assert decided(transaction) == [(ClientStage.DOT, 250), (ClientStage.RCPT, 550), (ClientStage.DOT, 452)]
 
 
 def test_probe_ends_before_data() -> None:
@@ -109,8 +109,8 @@ def test_probe_ends_before_data() -> None:
     transaction = Transaction(MAIL, rcpt("x"), probe=True)
     client.begin(transaction)
     assert client.take().endswith(b"RCPT TO:<x>\r\nRSET\r\n")
-    assert client.receive(b"250 ok\r\n250 2.1.5 ok\r\n250 ok\r\n") is Event.FINISHED
-    assert decided(transaction) == [(Stage.RCPT, 250)]
+    assert client.receive(b"250 ok\r\n250 2.1.5 ok\r\n250 ok\r\n") is ClientEvent.FINISHED
+    assert decided(transaction) == [(ClientStage.RCPT, 250)]
 
 
 def test_reply_in_the_middle_of_the_content_is_the_one_to_the_dot() -> None:
@@ -119,18 +119,18 @@ def test_reply_in_the_middle_of_the_content_is_the_one_to_the_dot() -> None:
     client.begin(transaction)
     client.take()
     client.receive(b"250 ok\r\n250 ok\r\n354 go\r\n")
-    assert client.receive(b"552 too big\r\n") is Event.WAIT
-    assert client.content_sent() is Event.FINISHED
-    assert decided(transaction) == [(Stage.DOT, 552)]
+    assert client.receive(b"552 too big\r\n") is ClientEvent.WAIT
+    assert client.content_sent() is ClientEvent.FINISHED
+    assert decided(transaction) == [(ClientStage.DOT, 552)]
 
 
 def test_helo_where_ehlo_is_refused() -> None:
     client = Client(Dialect("me.test"))
     client.receive(b"220 hi\r\n")
     assert client.take() == b"EHLO me.test\r\n"
-    assert client.receive(b"502 what\r\n") is Event.WAIT
+    assert client.receive(b"502 what\r\n") is ClientEvent.WAIT
     assert client.take() == b"HELO me.test\r\n"
-    assert client.receive(b"250 hi\r\n") is Event.READY
+    assert client.receive(b"250 hi\r\n") is ClientEvent.READY
     assert not client.offered.keywords
 
 
@@ -152,7 +152,7 @@ def test_which_hello(policy: str, banner: bytes, said: bytes) -> None:
 @pytest.mark.parametrize("banner", [b"554 go away\r\n", b"421 later\r\n", b"354 what\r\n"])
 def test_unwelcome(banner: bytes) -> None:
     client = Client(Dialect("me"))
-    assert client.receive(banner) is Event.REFUSED
+    assert client.receive(banner) is ClientEvent.REFUSED
     assert client.refusal is not None
     assert not client.greeted
     assert not client.usable
@@ -162,12 +162,12 @@ def test_anything_after_the_reply_to_starttls_is_an_attack() -> None:
     client = ready(ehlo=b"250-mx\r\n250 STARTTLS\r\n")
     client.start_tls()
     assert client.take() == b"STARTTLS\r\n"
-    assert client.receive(b"220 go\r\n250 injected\r\n") is Event.TLS
+    assert client.receive(b"220 go\r\n250 injected\r\n") is ClientEvent.TLS
     with pytest.raises(MalformedReply):
         client.secured()
     client = ready(ehlo=b"250-mx\r\n250 STARTTLS\r\n")
     client.start_tls()
-    assert client.receive(b"220 go\r\n250 half a repl") is Event.TLS
+    assert client.receive(b"220 go\r\n250 half a repl") is ClientEvent.TLS
     with pytest.raises(MalformedReply):
         client.secured()
 
@@ -183,7 +183,7 @@ def test_anything_before_tls_from_the_start_is_an_attack(octets: bytes) -> None:
 
 def test_server_that_speaks_while_idle_is_not_used_again() -> None:
     client = ready()
-    assert client.receive(b"421 idle too long\r\n") is Event.WAIT
+    assert client.receive(b"421 idle too long\r\n") is ClientEvent.WAIT
     assert not client.usable
 
 
@@ -207,10 +207,10 @@ def test_where_the_octets_are_cut_makes_no_difference(cuts: set[int]) -> None:
     edges = [0, *sorted(cuts | {len(EHLO)}), len(SERVER)]
     for start, end in pairwise(edges):
         events.append(client.receive(SERVER[start:end]))
-        if events[-1] is Event.READY:
+        if events[-1] is ClientEvent.READY:
             client.begin(transaction)
-    assert [event for event in events if event is not Event.WAIT] == [Event.READY, Event.CONTENT]
-    assert decided(transaction) == [None, (Stage.RCPT, 550)]
+    assert [event for event in events if event is not ClientEvent.WAIT] == [ClientEvent.READY, ClientEvent.CONTENT]
+    assert decided(transaction) == [None, (ClientStage.RCPT, 550)]
 
 
 @given(st.lists(st.binary(max_size=300), max_size=20))
@@ -219,7 +219,7 @@ def test_noise_raises_nothing_but_its_own_error(pieces: list[bytes]) -> None:
     client.begin(Transaction(MAIL, rcpt("x", "y")))
     try:
         for piece in pieces:
-            if client.receive(piece) is Event.CONTENT:
+            if client.receive(piece) is ClientEvent.CONTENT:
                 client.content_sent()
     except MalformedReply:
         pass
@@ -232,9 +232,9 @@ def test_any_replies_leave_a_whole_state(replies: list[bytes]) -> None:
     client.begin(transaction)
     for reply in replies:
         event = client.receive(reply + b"\r\n")
-        if event is Event.CONTENT:
+        if event is ClientEvent.CONTENT:
             event = client.content_sent()
-        if event is Event.FINISHED:
+        if event is ClientEvent.FINISHED:
             assert None not in transaction.answers
-            assert client.stage is Stage.IDLE
+            assert client.stage is ClientStage.IDLE
             break

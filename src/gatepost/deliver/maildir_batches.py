@@ -12,7 +12,7 @@ _TOGETHER = 64  # letters; with the largest contents they still fit into a recor
 _PATIENCE = 0.1  # seconds after which the next letters wait no longer: some file system hangs, and it need not be theirs
 
 
-class Letters:
+class MaildirBatches:
     """`deliver` each; the agent answers each."""
 
     def __init__(self, agent: AgentClient) -> None:
