@@ -47,12 +47,13 @@ class Intake:
         self._staging = staging
         self._failed = False
 
-    def write(self, chunk: bytes) -> None:
-        """The next octets of the content in canonical form (lines end in CRLF, no dot-stuffing), cut anywhere."""
+    def write(self, chunk: bytes, *, plain: bool = False) -> None:
+        """The next octets of the content in canonical form (lines end in CRLF, no dot-stuffing), cut anywhere. `plain`: they are
+        known to be so (mail/content.py, `is_plain`)."""
         if self._failed:
             return
         try:
-            self._staging.write(chunk)
+            self._staging.write(chunk, plain=plain)
         except OSError as error:
             self._write_failed(error)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from gatepost.mail import header
-from gatepost.mail.content import CHUNK, Content, FileContent, MemoryContent
+from gatepost.mail.content import CHUNK, Content, FileContent, MemoryContent, is_plain
 
 THRESHOLD = 262144
 """Octets that a message may have in memory."""
@@ -38,6 +38,7 @@ class Staging:
         self.rejected = False
         self.headers_too_long = False
         self.size = 0
+        self.plain = not strip  # without those octets a line may begin with a dot
         self.head = b""
         self.body_begins = b""
         self._chunks: list[bytes] = []
@@ -49,8 +50,9 @@ class Staging:
         self._looked = 0  # where a header begins up to which there is nothing but headers
         self._rewritten: list[bytes] = []
 
-    def write(self, chunk: bytes) -> None:
-        """The next octets. Raises OSError where the file cannot be written."""
+    def write(self, chunk: bytes, *, plain: bool = False) -> None:
+        """The next octets. `plain`: they are (mail/content.py, `is_plain`). Raises OSError where the file cannot be written."""
+        self.plain = self.plain and plain
         if self._carry:
             chunk, self._carry = self._carry + chunk, b""
         if chunk.endswith(b"\r"):
@@ -119,6 +121,7 @@ class Staging:
     def body_rewriter(self, room: int = 0) -> Iterator[Callable[[bytes], object]]:
         """A way to write another body, while the present one is read. `room`: octets before it in a file, if other than now.
         Raises OSError."""
+        self.plain = self.plain and room > 0  # where it is other octets, nobody has looked at them
         if self._path is None or self._file is None:
             self._rewritten = []
             yield self._rewritten.append
@@ -147,7 +150,7 @@ class Staging:
         """The content with these octets in place of `head`: another header section, and what of the rest is in memory.
         Raises OSError."""
         if self._file is None or self._path is None:
-            return MemoryContent(head + rest)
+            return MemoryContent(head + rest, plain=self.plain and is_plain(head))
         if len(head) > self._room:
             with self.body_rewriter(len(head)) as write:
                 for chunk in self.body(b""):
@@ -158,7 +161,7 @@ class Staging:
         self._file.seek(0, 2)
         size = self._file.tell() - start
         self._file.close()
-        return FileContent(self._path, size, start)
+        return FileContent(self._path, size, start, plain=self.plain and is_plain(head))
 
     def discard(self) -> None:
         """Forget everything."""

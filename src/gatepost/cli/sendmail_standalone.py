@@ -116,7 +116,7 @@ class _Intake:
         self._folder = folder
         self._content = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 closed by finish() or abort()
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes, *, plain: bool = False) -> None:
         self._content.write(chunk)
 
     def abort(self) -> None:

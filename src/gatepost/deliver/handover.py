@@ -57,8 +57,8 @@ class Handover(Struct, frozen=True):
     def wire(self, content: Content) -> Iterable[bytes]:
         """The content in wire form, made as it is sent."""
         if isinstance(content, MemoryContent):
-            return (self.encoder.encode(content.data) + self.encoder.finish(),)
-        return encoded(content.chunks(), self.encoder)
+            return (self.encoder.encode(content.data, plain=content.plain) + self.encoder.finish(),)
+        return encoded(content.chunks(), self.encoder, plain=content.plain)
 
 
 def prepare(

@@ -7,17 +7,22 @@ Both answer the same questions; whoever only passes a message on uses `chunks()`
 import copy
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 CHUNK = 65536
 
+PLAIN_LINE = 998
+"""Octets of a line without its CRLF, up to which it needs no breaking (RFC 5321 §4.5.3.1.6)."""
+
 
 class MemoryContent:
-    """A content held in memory."""
+    """A content held in memory. `plain`: known to be so (`is_plain`)."""
 
-    __slots__ = ("__weakref__", "data")
+    __slots__ = ("__weakref__", "data", "plain")
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, *, plain: bool = False) -> None:
         self.data = data
+        self.plain = plain
 
     @property
     def size(self) -> int:
@@ -38,14 +43,15 @@ class MemoryContent:
 
 
 class FileContent:
-    """A content that lives in a file from `offset` (octets) to its end."""
+    """A content that lives in a file from `offset` (octets) to its end. `plain`: known to be so (`is_plain`)."""
 
-    __slots__ = ("__weakref__", "offset", "path", "size")
+    __slots__ = ("__weakref__", "offset", "path", "plain", "size")
 
-    def __init__(self, path: Path, size: int, offset: int = 0) -> None:
+    def __init__(self, path: Path, size: int, offset: int = 0, *, plain: bool = False) -> None:
         self.path = path
         self.size = size
         self.offset = offset
+        self.plain = plain
 
     def chunks(self) -> Iterator[bytes]:
         """The octets, in order, at most CHUNK at a time. Raises OSError where the file cannot be read."""
@@ -77,6 +83,7 @@ class FileContent:
 class SplicedContent:
     """A content with a new beginning: `head`, then `rest`. What rewriting the headers of a large message makes of it."""
 
+    plain: Final = False
     __slots__ = ("__weakref__", "_rest", "head_octets")
 
     def __init__(self, head: bytes, rest: FileContent) -> None:
@@ -118,3 +125,20 @@ def prepended(head: bytes, content: Content) -> Content:
             return SplicedContent(head, content)
         case SplicedContent():
             return content.below(head)
+
+
+def is_plain(lines: bytes) -> bool:
+    """Whether these whole lines can be sent as they are: none begins with a dot, none is longer than PLAIN_LINE. Where that is not
+    sure, they are not."""
+    return lines[:1] != b"." and b"\r\n." not in lines and all_short(lines, PLAIN_LINE)
+
+
+def all_short(block: bytes, limit: int) -> bool:
+    """Whether it is sure that no line of `block` has `limit` octets: half as many after a line end, there is another. A few
+    searches in C for a message, where a look at each line would be dear."""
+    window, start = limit // 2, 0
+    while start + window <= len(block):
+        start = block.rfind(b"\n", start, start + window) + 1
+        if not start:
+            return False
+    return True

@@ -7,6 +7,7 @@ from msgspec import Struct, structs
 
 from gatepost.admission.port import TAKEN, Admitted
 from gatepost.mail.ascii_text import is_number, spaced_words, upper
+from gatepost.mail.content import is_plain
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.outcome import Outcome
 from gatepost.net.turns import Turns
@@ -187,7 +188,7 @@ async def _open_intake(state: SessionState, transaction: MailTransaction) -> Int
         transaction.queue_id, client=facts.client, origin_service="smtpd", context=context, in_lines=in_lines
     )
     transaction.intake = intake
-    intake.write(header)
+    intake.write(header, plain=is_plain(header))
     return intake
 
 
@@ -204,7 +205,7 @@ class Discarding:
 
     __slots__ = ()
 
-    def write(self, chunk: bytes) -> None: ...
+    def write(self, chunk: bytes, *, plain: bool = False) -> None: ...
 
     async def admit(self, envelope: Envelope, *, dropped: bool) -> Admitted:
         return TAKEN
@@ -226,7 +227,7 @@ class _Sink:
         self._started = started
         self.intake = intake
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes, *, plain: bool = False) -> None:
         """Pass `chunk` on. The first line is mended as smtpd does: no mbox separator, no header that begins with a blank."""
         room = self._limit - self._size
         self._size += len(chunk)
@@ -237,8 +238,8 @@ class _Sink:
             if chunk[0] in b" \t":
                 chunk = b"\r\n" + chunk
             elif chunk[:5] == b"From " or (chunk[:1] == b">" and chunk.lstrip(b">").startswith(b"From ")):
-                chunk = _MBOX + chunk
-        self.intake.write(chunk)
+                chunk, plain = _MBOX + chunk, False
+        self.intake.write(chunk, plain=plain)
 
 
 async def _receive(state: SessionState, reader: ContentReader, sink: _Sink) -> None:
@@ -246,7 +247,7 @@ async def _receive(state: SessionState, reader: ContentReader, sink: _Sink) -> N
     turns = Turns()
     try:
         while isinstance(event := await state.wire.next_event(), DataChunk):
-            sink.write(event.data)
+            sink.write(event.data, plain=event.plain)
             if turns.over():
                 await turns.rest()
     except Gone as gone:

@@ -22,8 +22,8 @@ from gatepost.state.port import Counters, Rate
 class Intake(Protocol):
     """A message on its way in."""
 
-    def write(self, chunk: bytes) -> None:
-        """The next octets of the content, canonical; any cut."""
+    def write(self, chunk: bytes, *, plain: bool = False) -> None:
+        """The next octets of the content, canonical; any cut. `plain`: they are known to be so (mail/content.py, `is_plain`)."""
         ...
 
     async def admit(self, envelope: Envelope, *, dropped: bool) -> Admitted:

@@ -71,7 +71,7 @@ class FakeIntake:
         self.aborted = False
         self._store = store
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes, *, plain: bool = False) -> None:
         self.data += chunk
 
     async def admit(self, envelope: Envelope, *, dropped: bool) -> Admitted:

@@ -62,7 +62,7 @@ class House:
         self._id, self._chunks = queue_id, b""
         return self
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes, *, plain: bool = False) -> None:
         self._chunks += chunk
 
     async def admit(self, envelope: Envelope) -> Admitted:

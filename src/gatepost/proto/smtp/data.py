@@ -7,6 +7,8 @@ line: whole lines as soon as they are complete, the parts of an overlong line as
 import enum
 from typing import Final
 
+from gatepost.mail.content import PLAIN_LINE, all_short
+
 _HELD_LINE: Final = 65536
 _WHOLE_LINE: Final = 2048
 
@@ -28,12 +30,13 @@ class _Lines:
     """Lines of content, made canonical.
 
     `size`: octets of canonical content so far, as Postfix counts them: each whole `line_limit` octets of a long line are a record
-    of their own, of two octets more. `bare_newline`: LF alone was seen.
+    of their own, of two octets more. `bare_newline`: LF alone was seen. `plain`: what `feed` gave last is known to be so
+    (mail/content.py, `is_plain`); what is known by the way here need not be looked for when it is sent.
     """
 
     __slots__ = (
         "_blank_cr", "_carry", "_crlf", "_inside_line", "_line_limit", "_partial_line", "_refused", "_rejects", "_strict",
-        "bare_newline", "size",
+        "bare_newline", "plain", "size",
     )  # fmt: skip
 
     def __init__(self, line_ends: LineEnds, blank_cr: bool, line_limit: int) -> None:
@@ -48,6 +51,7 @@ class _Lines:
         self._crlf = True
         self.size = 0
         self.bare_newline = False
+        self.plain = False
 
     def _cut(self, data: bytes) -> tuple[bytes, bytes]:
         """`data` after what was carried, split into what can be passed on and what must wait for more."""
@@ -57,7 +61,8 @@ class _Lines:
         if not end and len(data) > _HELD_LINE:
             end = len(data) - data.endswith(b"\r")
         block = data[:end]
-        if self._partial_line or not _all_short(block, self._line_limit):
+        self.plain = not self._inside_line and all_short(block, PLAIN_LINE)
+        if self._partial_line or not (self.plain or all_short(block, self._line_limit)):
             self._count_records(block)
         return block, data[end:]
 
@@ -89,17 +94,6 @@ class _Lines:
         return line + b"\r\n" if complete else line
 
 
-def _all_short(block: bytes, limit: int) -> bool:
-    """Whether it is sure that no line of `block` has `limit` octets: half as many after a line end, there is another. A few
-    searches in C for a message, where a look at each line would be dear."""
-    window, start = limit // 2, 0
-    while start + window <= len(block):
-        start = block.rfind(b"\n", start, start + window) + 1
-        if not start:
-            return False
-    return True
-
-
 def all_crlf(block: bytes) -> bool:
     """Whether every CR and LF of `block`, which ends in a line end, is part of a CRLF: what is lost at its line ends is two octets
     each. Half as dear as counting the three, and a twentieth of a regular expression."""
@@ -126,7 +120,7 @@ class DataReader(_Lines):
         """The next part of the content that `data` completes, perhaps empty."""
         block, tail = self._cut(data)
         if block[-1:] != b"\n":
-            self._carry = tail
+            self._carry, self.plain = tail, False
             return self._emit(self._partial(block)) if block else b""
         body, after = self._split_at_end(block)
         self._carry = b"" if self._ended else tail
@@ -166,13 +160,16 @@ class DataReader(_Lines):
             self._inside_line = False
             self._crlf = True
             if 0 <= dot < len(body) - 2:
+                self.plain = False
                 body = body[:dot] + body[dot:].replace(b"\r\n.", b"\r\n")
             if at_start and body.startswith(b"."):
+                self.plain = False
                 body = body[1:]
         return body
 
     def _line_by_line(self, block: bytes) -> tuple[bytes, bytes]:
         """The slow way, for content with stray CR or LF. A line of one dot that may not end the data vanishes, as in Postfix."""
+        self.plain = False
         out: list[bytes] = []
         position = 0
         while position < len(block):
@@ -222,6 +219,7 @@ class BdatReader(_Lines):
         if self._binary:
             return self._emit(data)
         block, self._carry = self._cut(data)
+        self.plain = False  # nobody looks for dots here
         if block[-1:] != b"\n":
             self._inside_line = self._inside_line or bool(block)
             return self._emit(self._canonical(block, complete=False))

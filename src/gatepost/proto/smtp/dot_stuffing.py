@@ -5,6 +5,8 @@ The usual message needs nothing of it, and is found not to by two searches of th
 
 from collections.abc import Iterable, Iterator
 
+from gatepost.mail.content import PLAIN_LINE
+
 _BREAK = b"\r\n "
 
 
@@ -22,8 +24,10 @@ class Encoder:
         self._held = b""  # a CR at the end of a piece: its line feed may come with the next
         self.broken = False
 
-    def encode(self, piece: bytes) -> bytes:
-        """The wire form of the next piece."""
+    def encode(self, piece: bytes, *, plain: bool = False) -> bytes:
+        """The wire form of the next piece. `plain`: it belongs to a content of which all is (mail/content.py, `is_plain`)."""
+        if plain and (self._limit == 0 or self._limit >= PLAIN_LINE):
+            return piece
         if self._held:
             piece = self._held + piece
             self._held = b""
@@ -85,8 +89,8 @@ class Encoder:
         return b"".join((*out, line[at:]))
 
 
-def encoded(pieces: Iterable[bytes], encoder: Encoder) -> Iterator[bytes]:
+def encoded(pieces: Iterable[bytes], encoder: Encoder, *, plain: bool = False) -> Iterator[bytes]:
     """The whole wire form of a content, its final dot included."""
     for piece in pieces:
-        yield encoder.encode(piece)
+        yield encoder.encode(piece, plain=plain)
     yield encoder.finish()

@@ -32,9 +32,10 @@ class CommandLine(Struct, frozen=True):
 
 
 class DataChunk(Struct, frozen=True):
-    """The next octets of the content, in canonical form."""
+    """The next octets of the content, in canonical form. `plain`: they are known to be so (mail/content.py, `is_plain`)."""
 
     data: bytes
+    plain: bool = False
 
 
 class EndOfData(Struct, frozen=True):
@@ -110,7 +111,7 @@ class ServerCore:
             if self._start >= len(self._buffer):
                 self._buffer, self._start = b"", 0
             if content:
-                return DataChunk(content)
+                return DataChunk(content, reader.plain)
         self._data = None
         return _END
 
