@@ -18,6 +18,7 @@ import pytest
 
 from tests.integration.postfix import Postfix
 from tests.support.certificate import Certificate, make
+from tests.support.postfix import QUEUE_ID
 from tests.support.running import MASTER, System, wait_for
 from tests.support.scripted import Script, ScriptedServer
 
@@ -80,7 +81,7 @@ def _once(lines: Iterable[str]) -> list[str]:
 def _plain(line: str) -> str:
     """A log line without what is another each time: times, ids, ports, versions of the library."""
     text = line.split("]: ", 1)[1]
-    text = re.sub(r"^(warning: )?[0-9A-Za-z]{10,}: ", r"\1QID: ", text)
+    text = re.sub(rf"^(warning: )?{QUEUE_ID}: ", r"\1QID: ", text)
     text = re.sub(r", (conn_use=\d+, )?delay=.*?, dsn=", ", dsn=", text)
     text = re.sub(r"(127\.0\.0\.1\]):\d+", r"\1:PORT", text)
     text = re.sub(r"error:.*routines::([a-z ]+).*", r"error: \1", text)

@@ -1,4 +1,8 @@
-"""What a private Postfix needs in its master.cf besides the lines that listen."""
+"""A private Postfix: what it needs in its master.cf besides the lines that listen, and what its queue ids look like."""
+
+QUEUE_ID = r"(?:[0-9A-F]{6,}|[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{11,})"
+"""The pattern of a queue id, Postfix's or ours. A short one (`enable_long_queue_ids = no`) is the microseconds in five hexadecimal
+digits and the queue file's inode in as many as it has: one to four in a new tmpfs. A long one has no vowels, so it is no word."""
 
 SERVICES = """\
 pickup unix n - n 60 1 pickup
