@@ -10,9 +10,9 @@ from gatepost.config.parameters import (
     POSTFIX_DEFAULTS,
     SERVICES,
     TRANSPORT_SUFFIXES,
-    Kind,
     Parameter,
     Support,
+    ValueKind,
 )
 
 PAGE = Path(__file__).parent.parent / "docs" / "parameters.md"
@@ -104,9 +104,9 @@ def default(row: Parameter) -> str:
 def remark(row: Parameter) -> str:
     """What the parameter does, its bounds, and why it has no effect where it has none."""
     parts = [row.doc]
-    if row.kind is Kind.RAW:
+    if row.kind is ValueKind.RAW:
         parts.append("*$-late*")
-    unit = " s" if row.kind is Kind.TIME else ""
+    unit = " s" if row.kind is ValueKind.TIME else ""
     if row.minimum is not None:
         parts.append(f"At least {row.minimum}{unit}.")
     if row.maximum is not None:

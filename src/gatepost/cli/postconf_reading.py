@@ -11,7 +11,7 @@ from gatepost.config.expand import EndlessExpansion, ExpansionError, references
 from gatepost.config.faults import Fault
 from gatepost.config.layout import fold, one_line
 from gatepost.config.loading import read
-from gatepost.config.parameters import Kind
+from gatepost.config.parameters import ValueKind
 from gatepost.config.usage import scopes, undefined, unused
 
 _HOST = Host(process_name="postconf")
@@ -75,7 +75,7 @@ def _refuse_bad_expressions(configuration: Configuration) -> None:
                 told.append(str(problem))
     for name in [*configuration.settings, *configuration.parameters]:
         row = configuration.parameters.get(name)
-        if row and row.kind is Kind.RAW:
+        if row and row.kind is ValueKind.RAW:
             continue
         try:
             configuration.expand(configuration.raw(name) or "")
@@ -89,7 +89,7 @@ def shown_value(configuration: Configuration, name: str, options: Options, overr
     """The value of a parameter as the options want to see it. Raises Fatal."""
     raw = configuration.raw(name, overrides) or ""
     row = configuration.parameters.get(name)
-    if not options.has("x") or (row and row.kind is Kind.RAW):
+    if not options.has("x") or (row and row.kind is ValueKind.RAW):
         return raw
     return expanded(configuration, raw, overrides)
 

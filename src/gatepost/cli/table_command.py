@@ -36,7 +36,7 @@ class Syntax(Struct, frozen=True):
     separator: str
 
 
-class Command:
+class TableCommand:
     """One call of the command: its options, and where they lead."""
 
     def __init__(self, syntax: Syntax, options: Sequence[tuple[str, str]]) -> None:
@@ -295,7 +295,7 @@ def main(syntax: Syntax, argv: Sequence[str]) -> int:
         what = "option requires an argument" if "requires" in error.msg else "invalid option"
         sys.stderr.write(f"{syntax.program}: {what} -- '{error.opt}'\n{syntax.program}: fatal: {syntax.usage}\n")
         return 1
-    command = Command(syntax, options)
+    command = TableCommand(syntax, options)
     logged = True
     try:
         return command.run(specs)

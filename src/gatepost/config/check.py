@@ -14,6 +14,7 @@ from gatepost.config.accounts import OWNERS, accounts_that_are_refused, uid_of
 from gatepost.config.configuration import Configuration
 from gatepost.config.faults import ConfigurationError, Fault
 from gatepost.config.master import by_key
+from gatepost.config.parameters import ValueKind
 from gatepost.config.ports import is_port, known_ports, malformed
 from gatepost.config.programs import BUILT_IN, PROGRAMS, UNKNOWN, program
 from gatepost.config.tables import TABLE_PARAMETERS, sources, unknown_names
@@ -73,9 +74,10 @@ def _services(configuration: Configuration, system: System) -> Iterator[Fault]:
 
 
 def _transports(configuration: Configuration, system: System) -> Iterator[Fault]:
+    transports = named(configuration, ValueKind.TRANSPORT)
     services = BUILT_IN.keys() | {entry.name for entry in configuration.services}
     for scope in scopes(configuration):
-        for name in sorted(TRANSPORTS if scope.overrides is None else TRANSPORTS & scope.names):
+        for name in sorted(transports if scope.overrides is None else transports & scope.names):
             if (configuration.raw(name, scope.overrides) or "").startswith("$"):
                 continue  # stands under the name of another, and is told there
             transport = _value(configuration, name, scope).partition(":")[0]
@@ -134,7 +136,7 @@ def _table_configurations(configuration: Configuration, system: System) -> Itera
 
 def _files(configuration: Configuration, system: System) -> Iterator[Fault]:
     for scope in scopes(configuration):
-        for name in sorted(scope.names & FILES):
+        for name in sorted(scope.names & named(configuration, ValueKind.FILE)):
             for path in split(_value(configuration, name, scope)):
                 if path.startswith("/") and not system.exists(path):
                     told = f"{name}: no such file: {path}"
@@ -165,6 +167,11 @@ def _literal_domains(configuration: Configuration, name: str) -> set[str]:
     return {word for word in words if ":" not in word and not word.startswith(("/", "!"))}
 
 
+def named(configuration: Configuration, kind: ValueKind) -> frozenset[str]:
+    """The names of the parameters of a kind."""
+    return frozenset(row.name for row in configuration.parameters.values() if row.kind is kind)
+
+
 def _value(configuration: Configuration, name: str, scope: Scope) -> str:
     try:
         return configuration.value(name, scope.overrides)
@@ -177,21 +184,6 @@ Check = Callable[[Configuration, System], Iterator[Fault]]
 CHECKS: tuple[Check, ...] = (
     _services, _transports, _tables, _table_configurations, _files, _accounts, _domains,
 )  # fmt: skip
-
-TRANSPORTS = frozenset({
-    "address_verify_default_transport", "address_verify_local_transport", "address_verify_relay_transport",
-    "address_verify_virtual_transport", "content_filter", "default_transport", "error_transport", "fallback_transport",
-    "local_transport", "mailbox_transport", "relay_transport", "virtual_transport",
-})  # fmt: skip
-"""Parameters whose value is `transport` or `transport:nexthop`."""
-
-FILES = frozenset({
-    "bounce_template_file", "lmtp_tls_CAfile", "lmtp_tls_cert_file", "lmtp_tls_key_file", "smtp_tls_CAfile", "smtp_tls_CApath",
-    "smtp_tls_cert_file", "smtp_tls_chain_files", "smtp_tls_key_file", "smtpd_tls_CAfile", "smtpd_tls_CApath",
-    "smtpd_tls_cert_file", "smtpd_tls_chain_files", "smtpd_tls_dh1024_param_file", "smtpd_tls_eccert_file",
-    "smtpd_tls_eckey_file", "smtpd_tls_key_file",
-})  # fmt: skip
-"""Parameters whose value is the pathname of one or more files."""
 
 _INDEXED = ("", ".db", ".lmdb", ".cdb")
 FILE_TABLES: Mapping[str, tuple[str, ...]] = {

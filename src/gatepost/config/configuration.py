@@ -4,9 +4,10 @@ Each service gets its settings as a frozen struct from `Configuration.view`.
 """
 
 import copy
+import enum
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import fields
@@ -16,9 +17,10 @@ from gatepost.config.computed import COMPUTED, Host
 from gatepost.config.expand import ExpansionError, expand
 from gatepost.config.faults import ConfigurationError, Fault
 from gatepost.config.master import MasterFile, Overrides, ServiceEntry, by_key
-from gatepost.config.parameters import Kind, Parameter
+from gatepost.config.parameters import Parameter, ValueKind
 from gatepost.config.syntax import MainFile, Setting
 from gatepost.config.transports import service_parameters, transport_parameter
+from gatepost.config.words import chosen, unknown_words
 
 __all__ = ["Configuration", "ConfigurationError", "Fault"]
 
@@ -27,18 +29,38 @@ View = TypeVar("View", bound=Struct)
 Known = Mapping[str, Parameter]
 
 _REMEDIES = {
-    Kind.BOOLEAN: "write yes or no",
-    Kind.INTEGER: "write a whole number",
-    Kind.TIME: "write a number and a unit: s, m, h, d or w",
+    ValueKind.BOOLEAN: "write yes or no",
+    ValueKind.INTEGER: "write a whole number",
+    ValueKind.SIZE: "write a whole number of bytes",
+    ValueKind.TIME: "write a number and a unit: s, m, h, d or w",
 }
 # A time is a whole number of seconds; a room whose other times are fractions may declare it as float.
-_FIELD_TYPES: Mapping[Kind, tuple[type, ...]] = {
-    Kind.BOOLEAN: (bool,),
-    Kind.INTEGER: (int,),
-    Kind.TIME: (int, float),
-    Kind.STRING: (str,),
-    Kind.RAW: (str,),
+_FIELD_TYPES: Mapping[ValueKind, tuple[type, ...]] = {
+    ValueKind.BOOLEAN: (bool,),
+    ValueKind.INTEGER: (int,),
+    ValueKind.TIME: (int, float),
+    ValueKind.SIZE: (int,),
+    ValueKind.WORDS: (str, tuple[str, ...]),
+    ValueKind.LIST: (str, tuple[str, ...]),
+    ValueKind.HOSTS: (str, tuple[str, ...]),
+    ValueKind.MAPS: (str, tuple[str, ...]),
+    ValueKind.FILE: (str, tuple[str, ...]),
 }
+_TEXT = (str,)
+
+
+def _fits(row: Parameter, wanted: object) -> bool:
+    """Whether a settings struct may have a field of this type for a parameter: a CHOICE may be an enum of its words."""
+    if row.kind is ValueKind.CHOICE and isinstance(wanted, type) and issubclass(wanted, enum.Enum):
+        return {member.value for member in wanted} == set(row.words)
+    return wanted in _FIELD_TYPES.get(row.kind, _TEXT)
+
+
+def _as_field(value: str | int | bool, wanted: Any) -> object:
+    """A typed value as the field of a settings struct has it: a text as the elements of a list, or as a member of an enum."""
+    if not isinstance(value, str) or wanted is str:
+        return value
+    return tuple(values.split(value)) if wanted == tuple[str, ...] else wanted(value)
 
 
 class Configuration:
@@ -113,7 +135,7 @@ class Configuration:
             raw = self.raw(name, overrides)
             if raw is None:
                 raise KeyError(name)
-            return raw if row and row.kind is Kind.RAW else self.expand(raw, overrides)
+            return raw if row and row.kind is ValueKind.RAW else self.expand(raw, overrides)
         except ExpansionError as problem:
             remedy = "see postconf(5) for the forms of $name"
             raise ConfigurationError([self.fault(name, str(problem), remedy, overrides)]) from None
@@ -128,14 +150,14 @@ class Configuration:
         `overrides` are those of a service (`ServiceEntry.overrides`). Raises ConfigurationError with every value that is
         wrong; TypeError where `cls` asks for what no parameter is, which is a mistake in the program.
         """
-        found: dict[str, str | int | bool] = {}
+        found: dict[str, object] = {}
         faults: list[Fault] = []
         for field in fields(cls):
             row = self.parameters.get(field.encode_name)
-            if row is None or field.type not in _FIELD_TYPES[row.kind]:
+            if row is None or not _fits(row, field.type):
                 raise TypeError(f"{cls.__name__}.{field.name}: {row.kind.value if row else 'no'} parameter, not {field.type}")
             try:
-                found[field.name] = self.typed(row, overrides)
+                found[field.name] = _as_field(self.typed(row, overrides), field.type)
             except ConfigurationError as error:
                 faults.extend(error.faults)
         if faults:
@@ -144,14 +166,17 @@ class Configuration:
         return make(**found)
 
     def typed(self, row: Parameter, overrides: Mapping[str, str] | None = None) -> str | int | bool:
-        """The value of one parameter in the type of its kind, within its bounds. Raises ConfigurationError."""
+        """The value of one parameter in the type of its kind, within its bounds, of its words. Raises ConfigurationError."""
         name = row.name
         text = self.value(name, overrides) if name in self.parameters else self._transport(row, overrides)
         try:
-            return _typed(row, text)
+            value = _typed(row, text)
+            wrong = list(unknown_words(row, text))
         except ValueError as problem:
-            told, remedy = f"{problem}: {name} = {text}", _REMEDIES.get(row.kind, "")
-        raise ConfigurationError([self.fault(name, told, remedy, overrides)])
+            wrong = [(f"{problem}: {name} = {text}", _REMEDIES.get(row.kind, ""))]
+        if wrong:
+            raise ConfigurationError([self.fault(name, told, remedy, overrides) for told, remedy in wrong])
+        return value
 
     def transport(self, transport: str, suffix: str, overrides: Mapping[str, str] | None = None) -> str | int | bool:
         """A transport's parameter such as suffix `destination_rate_delay`, typed; falls back to `default_...`.
@@ -197,11 +222,13 @@ class Configuration:
 
 
 def _typed(row: Parameter, text: str) -> str | int | bool:
-    if row.kind is Kind.BOOLEAN:
+    if row.kind is ValueKind.BOOLEAN:
         return values.boolean(text)
-    if row.kind is Kind.INTEGER:
+    if row.kind is ValueKind.CHOICE:
+        return chosen(row, text)
+    if row.kind in (ValueKind.INTEGER, ValueKind.SIZE):
         return _within(row, values.integer(text))
-    if row.kind is Kind.TIME:
+    if row.kind is ValueKind.TIME:
         return _within(row, values.seconds(text, row.unit))
     return text
 

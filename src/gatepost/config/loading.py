@@ -10,7 +10,6 @@ from gatepost.config.master import MasterFile, parse_master
 from gatepost.config.parameters import PARAMETERS
 from gatepost.config.syntax import MainFile, parse_main
 from gatepost.config.usage import warnings_about
-from gatepost.config.words import unknown_words
 
 
 def read(directory: Path, *, host: Host | None = None, parameters: Known = PARAMETERS) -> Configuration:
@@ -52,7 +51,6 @@ def _bad_values(configuration: Configuration) -> Iterator[Fault]:
                 if row is None:
                     configuration.value(name, overrides)
                 else:
-                    text = str(configuration.typed(row, overrides))
-                    yield from (configuration.fault(name, told, remedy, overrides) for told, remedy in unknown_words(name, text))
+                    configuration.typed(row, overrides)
             except ConfigurationError as error:
                 yield from error.faults

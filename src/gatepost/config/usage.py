@@ -13,7 +13,7 @@ from gatepost.config.configuration import Configuration
 from gatepost.config.expand import ExpansionError, references
 from gatepost.config.faults import Fault
 from gatepost.config.master import Overrides
-from gatepost.config.parameters import Kind, Parameter, Support
+from gatepost.config.parameters import Parameter, Support, ValueKind
 from gatepost.config.programs import program
 from gatepost.config.tables import missing_types, parameter_names
 from gatepost.config.values import split
@@ -83,7 +83,7 @@ def _changed(configuration: Configuration) -> Iterator[tuple[Scope, Parameter, i
 
 def _declines(row: Parameter, value: str) -> bool:
     """Whether a setting says no to a feature (`biff = no`): nothing is missing then, where we have no such feature."""
-    return row.kind is Kind.BOOLEAN and value == "no"
+    return row.kind is ValueKind.BOOLEAN and value == "no"
 
 
 def undefined(configuration: Configuration) -> Iterator[Fault]:
@@ -157,7 +157,7 @@ def user_names(configuration: Configuration) -> list[str]:
 def _used_by(configuration: Configuration, setting: str, value: str) -> list[str]:
     """The names that a setting uses: none where its `$` names are of another moment, or where it is faulty (told elsewhere)."""
     row = configuration.parameters.get(setting)
-    if row and row.kind is Kind.RAW:
+    if row and row.kind is ValueKind.RAW:
         return []
     try:
         found = list(references(value))

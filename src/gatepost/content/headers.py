@@ -10,7 +10,7 @@ from gatepost.content.rules import Rules
 from gatepost.events.records import Emit, MessageId, Note
 from gatepost.mail import mime
 from gatepost.mail.header import Header, cut, is_header, split
-from gatepost.mail.header_address import Kind, Token, external, internal, requoted, scan
+from gatepost.mail.header_address import Token, TokenKind, external, internal, requoted, scan
 from gatepost.net.turns import Turns
 from gatepost.routing.aliases import Place
 from gatepost.routing.routing import Routing
@@ -183,7 +183,7 @@ class Headers:
         if self._rules.settings.header_from_format == "obsolete":
             return f"{address} ({fullname})"
         phrase = scan(fullname)
-        if any(token.kind is Kind.OPERATOR for token in phrase):
+        if any(token.kind is TokenKind.OPERATOR for token in phrase):
             phrase = scan('"' + fullname.replace("\\", "\\\\").replace('"', '\\"') + '"')
         return f"{external(phrase)} <{address}>"
 

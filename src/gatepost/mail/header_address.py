@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from gatepost.mail.address import quote_local
 
 
-class Kind(enum.Enum):
+class TokenKind(enum.Enum):
     """What a token is. An OPERATOR's text is the one character; a COMMENT's text has its parentheses, as written."""
 
     ATOM = "atom"
@@ -31,7 +31,7 @@ class Token:
 
     __slots__ = ("kind", "parts", "text")
 
-    def __init__(self, kind: Kind, text: str, parts: "list[Token] | None" = None) -> None:
+    def __init__(self, kind: TokenKind, text: str, parts: "list[Token] | None" = None) -> None:
         self.kind = kind
         self.text = text
         self.parts = parts if parts is not None else []
@@ -40,8 +40,8 @@ class Token:
         return f"Token({self.kind.name}, {self.parts or self.text!r})"
 
 
-_WORDS = frozenset({Kind.ATOM, Kind.QUOTED, Kind.LITERAL})
-_SPACED = frozenset({Kind.ATOM, Kind.QUOTED, Kind.LITERAL, Kind.COMMENT, Kind.ADDRESS})
+_WORDS = frozenset({TokenKind.ATOM, TokenKind.QUOTED, TokenKind.LITERAL})
+_SPACED = frozenset({TokenKind.ATOM, TokenKind.QUOTED, TokenKind.LITERAL, TokenKind.COMMENT, TokenKind.ADDRESS})
 
 # RFC 5322 specials, and the routing operators of old: not all the world is RFC 822.
 _SCANNER = re.compile(
@@ -88,16 +88,16 @@ def scan(text: str, limit: int = 0) -> list[Token]:
         name = match.lastgroup
         if name == "atom":
             atom = _unquoted(match["atom"])
-            tokens.append(Token(Kind.QUOTED if _NOT_ATOM.search(atom) else Kind.ATOM, atom))
+            tokens.append(Token(TokenKind.QUOTED if _NOT_ATOM.search(atom) else TokenKind.ATOM, atom))
         elif name == "operator":
-            tokens.append(Token(Kind.OPERATOR, match["operator"]))
+            tokens.append(Token(TokenKind.OPERATOR, match["operator"]))
         elif name == "comment":
             position = comment_end(text, match.start())
-            tokens.append(Token(Kind.COMMENT, text[match.start() : position]))
+            tokens.append(Token(TokenKind.COMMENT, text[match.start() : position]))
         elif name == "nothing":
-            tokens.append(Token(Kind.ATOM, ""))
+            tokens.append(Token(TokenKind.ATOM, ""))
         elif name is not None:
-            tokens.append(Token(Kind.QUOTED if name == "quoted" else Kind.LITERAL, _unquoted(match[name])))
+            tokens.append(Token(TokenKind.QUOTED if name == "quoted" else TokenKind.LITERAL, _unquoted(match[name])))
     return tokens
 
 
@@ -114,9 +114,9 @@ class _Parser:
     def run(self) -> list[Token]:
         while self.at >= 0:
             token = self.tokens[self.at]
-            if token.kind is Kind.OPERATOR and (step := self._STEPS.get(token.text)):
+            if token.kind is TokenKind.OPERATOR and (step := self._STEPS.get(token.text)):
                 step(self)
-            elif token.kind is Kind.COMMENT:
+            elif token.kind is TokenKind.COMMENT:
                 self.take()
             else:
                 self.bare_address()
@@ -136,7 +136,7 @@ class _Parser:
             self.bare_address()
             return
         self.in_group = False
-        self.found.append(Token(Kind.GROUP, ":"))
+        self.found.append(Token(TokenKind.GROUP, ":"))
         self.at -= 1
         self.take_phrase(",")
 
@@ -155,9 +155,9 @@ class _Parser:
 
     def group(self, inside: list[Token]) -> None:
         """The tokens of an address become one, and comments among them follow it."""
-        self.found += [token for token in inside[::-1] if token.kind is Kind.COMMENT]
-        if address := [token for token in inside if token.kind is not Kind.COMMENT]:
-            self.found.append(Token(Kind.ADDRESS, "", address))
+        self.found += [token for token in inside[::-1] if token.kind is TokenKind.COMMENT]
+        if address := [token for token in inside if token.kind is not TokenKind.COMMENT]:
+            self.found.append(Token(TokenKind.ADDRESS, "", address))
 
     def take_phrase(self, stops: str) -> None:
         while self.at >= 0 and not _is_operator(self.tokens[self.at], stops):
@@ -167,23 +167,23 @@ class _Parser:
         """Words joined by operators. A word beside a word begins another address, and gets the comma it lacks."""
         end = self.at + 1
         stops = ",;>:" if self.in_group else ",;>"
-        following: Kind | None = None
+        following: TokenKind | None = None
         while self.at >= 0:
             token = self.tokens[self.at]
-            if token.kind is not Kind.COMMENT:
+            if token.kind is not TokenKind.COMMENT:
                 if _is_operator(token, stops) or (token.kind in _WORDS and following in _WORDS):
                     break
                 following = token.kind
             self.at -= 1
         self.group(self.tokens[self.at + 1 : end])
         if self.at >= 0 and not _is_operator(self.tokens[self.at], ",:"):
-            self.found.append(Token(Kind.OPERATOR, ","))
+            self.found.append(Token(TokenKind.OPERATOR, ","))
 
     _STEPS = {",": take, ";": group_end, ":": colon, ">": route_address}  # noqa: RUF012
 
 
 def _is_operator(token: Token, among: str) -> bool:
-    return token.kind is Kind.OPERATOR and token.text in among
+    return token.kind is TokenKind.OPERATOR and token.text in among
 
 
 def parse(text: str, limit: int = 0) -> list[Token]:
@@ -193,13 +193,13 @@ def parse(text: str, limit: int = 0) -> list[Token]:
 
 def addresses(tokens: Sequence[Token]) -> Iterator[Token]:
     """The ADDRESS tokens, in order."""
-    return (token for token in tokens if token.kind is Kind.ADDRESS)
+    return (token for token in tokens if token.kind is TokenKind.ADDRESS)
 
 
 def _space_after(token: Token, following: Token | None) -> bool:
     if following is None:
         return False
-    if token.kind is Kind.GROUP or _is_operator(following, "<"):
+    if token.kind is TokenKind.GROUP or _is_operator(following, "<"):
         return True
     return token.kind in _SPACED and following.kind in _SPACED
 
@@ -208,7 +208,7 @@ def internal(tokens: Sequence[Token]) -> str:
     """The tokens of an address in internal form: unquoted."""
     out: list[str] = []
     for index, token in enumerate(tokens):
-        out.append(f"[{token.text}]" if token.kind is Kind.LITERAL else token.text)
+        out.append(f"[{token.text}]" if token.kind is TokenKind.LITERAL else token.text)
         if _is_operator(token, ",") or _space_after(token, tokens[index + 1] if index + 1 < len(tokens) else None):
             out.append(" ")
     return "".join(out)
@@ -225,11 +225,11 @@ _LITERAL_SPECIAL = re.compile(r"([\\\r\n])")
 
 
 def _written(token: Token) -> str:
-    if token.kind is Kind.ADDRESS:
+    if token.kind is TokenKind.ADDRESS:
         return requoted(internal(token.parts))
-    if token.kind is Kind.QUOTED:
+    if token.kind is TokenKind.QUOTED:
         return '"' + _QUOTED_SPECIAL.sub(r"\\\1", token.text) + '"'
-    if token.kind is Kind.LITERAL:
+    if token.kind is TokenKind.LITERAL:
         return "[" + _LITERAL_SPECIAL.sub(r"\\\1", token.text) + "]"
     return token.text
 

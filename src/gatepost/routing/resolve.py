@@ -15,7 +15,7 @@ from msgspec import Struct, structs
 from gatepost.lookup.address import Match
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.ascii_text import is_number, upper
-from gatepost.mail.header_address import Kind, Token, internal, requoted, scan
+from gatepost.mail.header_address import Token, TokenKind, internal, requoted, scan
 from gatepost.mail.outcome import Class, Outcome, bounced, deferred
 from gatepost.mail.reason import UNSAID, Reason, because
 from gatepost.routing.aliases import Find
@@ -143,7 +143,7 @@ class Resolver:
         stripped: list[Token] = []
         for _ in range(len(address) + 100):
             tokens = without_final_dot(tokens)
-            if self._settings.resolve_null_domain and tokens and tokens[-1].kind is Kind.OPERATOR and tokens[-1].text == "@":
+            if self._settings.resolve_null_domain and tokens and tokens[-1].kind is TokenKind.OPERATOR and tokens[-1].text == "@":
                 tokens = tokens[:-1]
             at = last(tokens, "@")
             if at >= 0:
@@ -161,7 +161,7 @@ class Resolver:
         operators = "@" + "!" * self._settings.swap_bangpath + "%" * self._settings.allow_percent_hack
         if any(first(tokens, operator) >= 0 for operator in operators):
             return tokens
-        if self._settings.resolve_dequoted_address and len(tokens) == 1 and tokens[0].kind is Kind.QUOTED:
+        if self._settings.resolve_dequoted_address and len(tokens) == 1 and tokens[0].kind is TokenKind.QUOTED:
             return self._cracked(tokens[0].text)
         return None
 
@@ -178,7 +178,7 @@ class Resolver:
 
     def _completed(self, tokens: list[Token], stripped: list[Token]) -> str:
         """The recipient that is left, as user@domain; an empty one is the local MAILER-DAEMON."""
-        if not tokens or (len(tokens) == 1 and tokens[0].kind is Kind.QUOTED and not tokens[0].text):
+        if not tokens or (len(tokens) == 1 and tokens[0].kind is TokenKind.QUOTED and not tokens[0].text):
             tokens = scan(self._settings.empty_address_recipient)
         if not stripped:
             return f"{internal(tokens)}@{self._settings.myhostname}"

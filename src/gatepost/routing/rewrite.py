@@ -6,7 +6,7 @@ Source routes are stripped, `site!user` and `user%domain` become `user@site` and
 
 import re
 
-from gatepost.mail.header_address import Kind, Token, internal, requoted, scan
+from gatepost.mail.header_address import Token, TokenKind, internal, requoted, scan
 from gatepost.routing.settings import RoutingSettings
 
 LOCAL = "local"
@@ -26,7 +26,7 @@ def is_standard(address: str) -> bool:
 
 
 def _is(token: Token, operator: str) -> bool:
-    return token.kind is Kind.OPERATOR and token.text == operator
+    return token.kind is TokenKind.OPERATOR and token.text == operator
 
 
 def first(tokens: list[Token], operator: str) -> int:
@@ -69,29 +69,29 @@ class Rewriter:
 
     def rewrite_tokens(self, tokens: list[Token], context: str = LOCAL) -> list[Token]:
         """The rules, over the tokens of one address."""
-        if not tokens or (len(tokens) == 1 and tokens[0].kind is Kind.QUOTED and not tokens[0].text):
+        if not tokens or (len(tokens) == 1 and tokens[0].kind is TokenKind.QUOTED and not tokens[0].text):
             return tokens
         if len(tokens) == 1 and _is(tokens[0], "@"):
-            return [Token(Kind.QUOTED, "")]
+            return [Token(TokenKind.QUOTED, "")]
         return without_final_dot(self._with_domain(self._with_at(_without_route(tokens), context), context))
 
     def _with_at(self, tokens: list[Token], context: str) -> list[Token]:
         if last(tokens, "@") >= 0:
             return tokens
         if self._settings.swap_bangpath and (bang := first(tokens, "!")) >= 0:
-            return [*tokens[bang + 1 :], Token(Kind.OPERATOR, "@"), *tokens[:bang]]
+            return [*tokens[bang + 1 :], Token(TokenKind.OPERATOR, "@"), *tokens[:bang]]
         if self._settings.allow_percent_hack and (percent := last(tokens, "%")) >= 0:
-            return [*tokens[:percent], Token(Kind.OPERATOR, "@"), *tokens[percent + 1 :]]
+            return [*tokens[:percent], Token(TokenKind.OPERATOR, "@"), *tokens[percent + 1 :]]
         if self._settings.append_at_myorigin and self._origins[context]:
-            return [*tokens, Token(Kind.OPERATOR, "@"), *self._origins[context]]
+            return [*tokens, Token(TokenKind.OPERATOR, "@"), *self._origins[context]]
         return tokens
 
     def _with_domain(self, tokens: list[Token], context: str) -> list[Token]:
         at = last(tokens, "@")
         domain = tokens[at + 1 :]
-        plain = at >= 0 and domain and not any(token.kind is Kind.LITERAL or _is(token, ".") for token in domain)
+        plain = at >= 0 and domain and not any(token.kind is TokenKind.LITERAL or _is(token, ".") for token in domain)
         if plain and self._settings.append_dot_mydomain and self._domains[context]:
-            return [*tokens, Token(Kind.OPERATOR, "."), *self._domains[context]]
+            return [*tokens, Token(TokenKind.OPERATOR, "."), *self._domains[context]]
         return tokens
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from gatepost.config.computed import Host
 from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.config.loading import load, read
-from gatepost.config.parameters import PARAMETERS, Kind, Support
+from gatepost.config.parameters import PARAMETERS, Support, ValueKind
 
 INTERFACES = tuple(map(ipaddress.ip_interface, ("127.0.0.1/8", "192.0.2.2/24", "::1/128", "2001:db8::2/64")))
 HOST = Host(hostname=lambda: "box", interfaces=lambda: INTERFACES)
@@ -180,7 +180,9 @@ def test_names_unused_and_undefined(tmp_path: Path, main: str, master: str, want
 
 
 def test_what_has_no_effect_is_told_wherever_it_is_set(tmp_path: Path) -> None:
-    missing, other = [row.name for row in PARAMETERS.values() if row.support is Support.NOT_YET and row.kind is Kind.STRING][:2]
+    missing, other = [row.name for row in PARAMETERS.values() if row.support is Support.NOT_YET and row.kind is ValueKind.STRING][
+        :2
+    ]
     main = f"max_use = 10\nbiff = no\nsmtpd_timeout = 5s\nhelpful_warnings = yes\n{missing} = 2\n"
     told = warnings(tmp_path, main, f"s inet n - n - - smtpd\n -o {other}=2\n")
     assert told == [

@@ -15,25 +15,25 @@ from gatepost.config.parameters import (
     POSTFIX_DEFAULTS,
     SERVICES,
     TRANSPORT_SUFFIXES,
-    Kind,
     Parameter,
     Support,
+    ValueKind,
 )
 from gatepost.config.transports import transport_parameter
 
 EVERY_ROW = [*(row for rows in SERVICES.values() for row in rows), *LEGACY.values(), *TRANSPORT_SUFFIXES.values()]
 SCRIPT = Path(__file__).parents[3] / "scripts" / "parameters_page.py"
-NUMBERS = {Kind.INTEGER, Kind.TIME}
+NUMBERS = {ValueKind.INTEGER, ValueKind.SIZE, ValueKind.TIME}
 
 
 def reading(row: Parameter, text: str) -> object:
     """The text read as a value of the row's kind."""
     match row.kind:
-        case Kind.BOOLEAN:
+        case ValueKind.BOOLEAN:
             return values.boolean(text)
-        case Kind.INTEGER:
+        case ValueKind.INTEGER | ValueKind.SIZE:
             return values.integer(text)
-        case Kind.TIME:
+        case ValueKind.TIME:
             return values.seconds(text, row.unit)
         case _:
             return text
@@ -70,14 +70,14 @@ def test_a_default_is_a_value_of_its_kind_within_its_bounds() -> None:
 
 def test_units_belong_to_times_and_bounds_to_numbers() -> None:
     assert offenders(lambda row: row.unit in values.UNITS) == []
-    assert offenders(lambda row: row.kind is Kind.TIME or row.unit == "s") == []
+    assert offenders(lambda row: row.kind is ValueKind.TIME or row.unit == "s") == []
     assert offenders(lambda row: row.kind in NUMBERS or (row.minimum, row.maximum) == (None, None)) == []
 
 
 def test_names_in_a_default_are_known() -> None:
     known = PARAMETERS.keys() | LEGACY.keys()
     # What stands in a raw value may be known only when it is used.
-    assert offenders(lambda row: row.kind is Kind.RAW or known.issuperset(re.findall(r"\$\{?(\w+)", row.default))) == []
+    assert offenders(lambda row: row.kind is ValueKind.RAW or known.issuperset(re.findall(r"\$\{?(\w+)", row.default))) == []
 
 
 def test_no_name_is_declared_twice() -> None:
@@ -112,17 +112,17 @@ def test_dangerous_line_ends_are_tamed_by_default() -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "default", "unit"),
     [
-        ("smtpd_timeout", Kind.TIME, "${stress?{10}:{300}}s", "s"),
-        ("maximal_queue_lifetime", Kind.TIME, "5d", "d"),
-        ("delay_warning_time", Kind.TIME, "0h", "h"),
-        ("smtpd_hard_error_limit", Kind.INTEGER, "${stress?{1}:{20}}", "s"),
-        ("smtputf8_enable", Kind.BOOLEAN, "${{$compatibility_level} <level {1} ? {no} : {yes}}", "s"),
-        ("lmtp_tcp_port", Kind.STRING, "24", "s"),
-        ("forward_path", Kind.RAW, "$home/.forward${recipient_delimiter}${extension}, $home/.forward", "s"),
-        ("mydestination", Kind.STRING, "$myhostname, localhost.$mydomain, localhost", "s"),
+        ("smtpd_timeout", ValueKind.TIME, "${stress?{10}:{300}}s", "s"),
+        ("maximal_queue_lifetime", ValueKind.TIME, "5d", "d"),
+        ("delay_warning_time", ValueKind.TIME, "0h", "h"),
+        ("smtpd_hard_error_limit", ValueKind.INTEGER, "${stress?{1}:{20}}", "s"),
+        ("smtputf8_enable", ValueKind.BOOLEAN, "${{$compatibility_level} <level {1} ? {no} : {yes}}", "s"),
+        ("lmtp_tcp_port", ValueKind.STRING, "24", "s"),
+        ("forward_path", ValueKind.RAW, "$home/.forward${recipient_delimiter}${extension}, $home/.forward", "s"),
+        ("mydestination", ValueKind.LIST, "$myhostname, localhost.$mydomain, localhost", "s"),
     ],
 )
-def test_rows_as_postfix_has_them(name: str, kind: Kind, default: str, unit: str) -> None:
+def test_rows_as_postfix_has_them(name: str, kind: ValueKind, default: str, unit: str) -> None:
     row = PARAMETERS[name]
     assert (row.kind, row.default, row.unit) == (kind, default, unit)
 

@@ -33,9 +33,19 @@ from gatepost.config.parameters import (
     verify,
     virtual,
 )
-from gatepost.config.parameters.row import Kind, Parameter, Support
+from gatepost.config.parameters.row import Parameter, Support, ValueKind
 
-__all__ = ["COMPUTED", "LEGACY", "PARAMETERS", "POSTFIX_DEFAULTS", "SERVICES", "TRANSPORT_SUFFIXES", "Kind", "Parameter", "Support"]
+__all__ = [
+    "COMPUTED",
+    "LEGACY",
+    "PARAMETERS",
+    "POSTFIX_DEFAULTS",
+    "SERVICES",
+    "TRANSPORT_SUFFIXES",
+    "Parameter",
+    "Support",
+    "ValueKind",
+]
 
 COMPUTED = frozenset({"mydomain", "myhostname", "mynetworks", "process_id", "process_name"})
 """Defaults that are found out at run time; the table leaves them empty."""

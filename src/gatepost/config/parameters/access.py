@@ -1,6 +1,6 @@
 """Parameters of access control: restriction lists, what they ask, and the codes of their replies."""
 
-from gatepost.config.parameters.row import BOOLEAN, DONE, INTEGER, NOT_YET, RAW, STRING, TIME, P, Parameter
+from gatepost.config.parameters.row import BOOLEAN, DONE, HOSTS, INTEGER, MAPS, NOT_YET, RAW, STRING, TIME, P, Parameter
 
 # fmt: off
 ROWS: tuple[Parameter, ...] = (
@@ -17,10 +17,10 @@ ROWS: tuple[Parameter, ...] = (
     P("maps_rbl_reject_code", INTEGER, "554", "Reply code when a DNS list refuses.", DONE),
     P("multi_recipient_bounce_reject_code", INTEGER, "550", "Reply code of reject_multi_recipient_bounce.", DONE),
     P("non_fqdn_reject_code", INTEGER, "504", "Reply code of the reject_non_fqdn restrictions.", DONE),
-    P("permit_mx_backup_networks", STRING, "",
+    P("permit_mx_backup_networks", HOSTS, "",
       "Networks that must hold the primary MX hosts of domains for which permit_mx_backup allows mail.", DONE),
     P("plaintext_reject_code", INTEGER, "450", "Reply code of reject_plaintext_session.", DONE),
-    P("rbl_reply_maps", STRING, "", "Tables by DNS list: the reply to give instead of default_rbl_reply.", DONE),
+    P("rbl_reply_maps", MAPS, "", "Tables by DNS list: the reply to give instead of default_rbl_reply.", DONE),
     P("reject_code", INTEGER, "554", 'Reply code of the "reject" restriction.', DONE),
     P("reject_tempfail_action", STRING, "defer_if_permit",
       "What reject restrictions do when a lookup fails temporarily.", DONE),
@@ -61,7 +61,7 @@ ROWS: tuple[Parameter, ...] = (
       "${{$compatibility_level} <level {1} ? {} : {permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination}}",
       "Restrictions on relaying, applied to RCPT TO.", DONE),
     P("smtpd_restriction_classes", STRING, "", "Names of restriction lists that access tables may return.", DONE),
-    P("smtpd_sender_login_maps", STRING, "", "Tables by sender address: the login names that own the address.", DONE),
+    P("smtpd_sender_login_maps", MAPS, "", "Tables by sender address: the login names that own the address.", DONE),
     P("smtpd_sender_restrictions", STRING, "", "Restrictions on the MAIL FROM command.", DONE),
     P("unknown_address_reject_code", INTEGER, "450",
       "Reply code when a sender's or recipient's domain has no mail exchanger and no address.", DONE),

@@ -1,6 +1,6 @@
 """Parameters of Gatepost's own parameters."""
 
-from gatepost.config.parameters.row import BOOLEAN, DONE, INTEGER, NOT_YET, STRING, TIME, P, Parameter
+from gatepost.config.parameters.row import BOOLEAN, CHOICE, DONE, INTEGER, NOT_YET, SIZE, STRING, TIME, P, Parameter
 
 # fmt: off
 ROWS: tuple[Parameter, ...] = (
@@ -24,8 +24,9 @@ ROWS: tuple[Parameter, ...] = (
     P("json_log_file", STRING, "",
       "File that gets every record of the log as JSON, one object a line, beside the mail log. Empty: none.",
       DONE, since="gatepost"),
-    P("maillog_format", STRING, "postfix",
-      "Form of the mail log: \"postfix\" (Postfix's lines) or \"json\" (one object a line).", DONE, since="gatepost"),
+    P("maillog_format", CHOICE, "postfix",
+      "Form of the mail log: \"postfix\" (Postfix's lines) or \"json\" (one object a line).", DONE, since="gatepost",
+      words=("postfix", "json")),
     P("nullmx_reject_code", INTEGER, "556",
       "Reply code when a sender's or recipient's domain says by a null MX that it takes no mail (RFC 7505).",
       DONE, since="gatepost"),
@@ -40,13 +41,13 @@ ROWS: tuple[Parameter, ...] = (
     P("state_store", STRING, "sqlite",
       'What keeps the state that all workers share and that outlives a restart: "sqlite", files below data_directory.', DONE,
       since="gatepost"),
-    P("state_store_size_limit", INTEGER, "8589934592",
+    P("state_store_size_limit", SIZE, "8589934592",
       "Size of the file of shared state, at most, in bytes; 0 for any. What goes beyond is not stored, and the log says so.", DONE,
       since="gatepost", minimum=0),
     P("tls_session_ticket_key_max_age", TIME, "1d",
       "How long keys of TLS session tickets are made of one secret; what it protects can be read for as long again.", DONE,
       since="gatepost", minimum=120, maximum=8640000),
-    P("worker_memory_limit", INTEGER, "2147483648",
+    P("worker_memory_limit", SIZE, "2147483648",
       "How much memory for data a worker, or showq, may have, in bytes; 0 for as much as there is. What goes beyond fails,"
       " and is tried again.", DONE, since="gatepost", minimum=0),
     P("worker_processes", INTEGER, "0",

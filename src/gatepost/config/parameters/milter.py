@@ -1,6 +1,6 @@
 """Parameters of mail filters of Sendmail's protocol (milter)."""
 
-from gatepost.config.parameters.row import NOT_YET, STRING, TIME, P, Parameter
+from gatepost.config.parameters.row import MAPS, NOT_YET, STRING, TIME, P, Parameter
 
 # fmt: off
 ROWS: tuple[Parameter, ...] = (
@@ -13,7 +13,7 @@ ROWS: tuple[Parameter, ...] = (
     P("milter_default_action", STRING, "tempfail", "What to do when a milter cannot be asked.", NOT_YET),
     P("milter_end_of_data_macros", STRING, "i", "Macros sent at the end of data.", NOT_YET),
     P("milter_end_of_header_macros", STRING, "i", "Macros sent at the end of the headers.", NOT_YET),
-    P("milter_header_checks", STRING, "", "Pattern tables for headers that milters add.", NOT_YET),
+    P("milter_header_checks", MAPS, "", "Pattern tables for headers that milters add.", NOT_YET),
     P("milter_helo_macros", STRING, "{tls_version} {cipher} {cipher_bits} {cert_subject} {cert_issuer}",
       "Macros sent with HELO or EHLO.", NOT_YET),
     P("milter_macro_daemon_name", STRING, "$myhostname", "Value of the {daemon_name} macro.", NOT_YET),
@@ -25,6 +25,6 @@ ROWS: tuple[Parameter, ...] = (
     P("milter_rcpt_macros", STRING, "i {rcpt_addr} {rcpt_host} {rcpt_mailer}", "Macros sent with RCPT TO.", NOT_YET),
     P("milter_unknown_command_macros", STRING, "", "Macros sent with unknown commands.", NOT_YET),
     P("non_smtpd_milters", STRING, "", "Milters for mail that does not come by SMTP.", NOT_YET),
-    P("smtpd_milter_maps", STRING, "", "Tables by client address: milters for that client.", NOT_YET),
+    P("smtpd_milter_maps", MAPS, "", "Tables by client address: milters for that client.", NOT_YET),
     P("smtpd_milters", STRING, "", "Milters for mail that comes by SMTP.", NOT_YET),
 )

@@ -1,6 +1,6 @@
 """Parameters of the guard before the SMTP server (postscreen(8))."""
 
-from gatepost.config.parameters.row import BOOLEAN, INTEGER, NO_MEANING, NOT_YET, RAW, STRING, TIME, P, Parameter
+from gatepost.config.parameters.row import BOOLEAN, INTEGER, MAPS, NO_MEANING, NOT_YET, RAW, STRING, TIME, P, Parameter
 
 # fmt: off
 ROWS: tuple[Parameter, ...] = (
@@ -30,7 +30,7 @@ ROWS: tuple[Parameter, ...] = (
     P("postscreen_denylist_action", STRING, "${postscreen_blacklist_action?{$postscreen_blacklist_action}:{ignore}}",
       "What to do with a client that the access list refuses.", NOT_YET),
     P("postscreen_disable_vrfy_command", BOOLEAN, "$disable_vrfy_command", "Refuse the VRFY command.", NOT_YET),
-    P("postscreen_discard_ehlo_keyword_address_maps", STRING, "$smtpd_discard_ehlo_keyword_address_maps",
+    P("postscreen_discard_ehlo_keyword_address_maps", MAPS, "$smtpd_discard_ehlo_keyword_address_maps",
       "Tables by client address: EHLO keywords that are not offered.", NOT_YET),
     P("postscreen_discard_ehlo_keywords", STRING, "$smtpd_discard_ehlo_keywords",
       "EHLO keywords that are not offered.", NOT_YET),
@@ -70,7 +70,7 @@ ROWS: tuple[Parameter, ...] = (
       "Most clients that wait for a server process.", NOT_YET, minimum=5),
     P("postscreen_pre_queue_limit", INTEGER, "$default_process_limit", "Most clients under test.", NOT_YET, minimum=10),
     P("postscreen_reject_footer", RAW, "$smtpd_reject_footer", "Text appended to every 4xx and 5xx reply.", NOT_YET),
-    P("postscreen_reject_footer_maps", STRING, "$smtpd_reject_footer_maps",
+    P("postscreen_reject_footer_maps", MAPS, "$smtpd_reject_footer_maps",
       "Tables by reply text: the text to append to that reply.", NOT_YET),
     P("postscreen_tls_security_level", STRING, "$smtpd_tls_security_level", "TLS level.", NOT_YET),
     P("postscreen_upstream_proxy_protocol", STRING, "",

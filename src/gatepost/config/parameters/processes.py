@@ -1,6 +1,6 @@
 """Parameters of processes and services: how many, how they are called, how long they live."""
 
-from gatepost.config.parameters.row import BOOLEAN, DONE, INTEGER, NO_MEANING, NOT_YET, STRING, TIME, P, Parameter
+from gatepost.config.parameters.row import BOOLEAN, DONE, INTEGER, MAPS, NO_MEANING, NOT_YET, SIZE, STRING, TIME, P, Parameter
 
 # fmt: off
 ROWS: tuple[Parameter, ...] = (
@@ -78,7 +78,7 @@ ROWS: tuple[Parameter, ...] = (
     P("postmulti_start_commands", STRING, "start", "Commands that the instance tool treats as starting.", NOT_YET),
     P("postmulti_stop_commands", STRING, "stop abort drain quick-stop",
       "Commands that the instance tool treats as stopping.", NOT_YET),
-    P("proxy_read_maps", STRING,
+    P("proxy_read_maps", MAPS,
       "$local_recipient_maps $mydestination $virtual_alias_maps $virtual_alias_domains $virtual_mailbox_maps "
       "$virtual_mailbox_domains $relay_recipient_maps $relay_domains $canonical_maps $sender_canonical_maps "
       "$recipient_canonical_maps $relocated_maps $transport_maps $mynetworks $smtpd_sender_login_maps $sender_bcc_maps "
@@ -100,7 +100,7 @@ ROWS: tuple[Parameter, ...] = (
       "$smtp_mime_header_checks $smtp_nested_header_checks",
       'Tables that may be opened through "proxy:" for reading.',
       NO_MEANING, "Every worker opens tables itself and needs no such list."),
-    P("proxy_write_maps", STRING,
+    P("proxy_write_maps", MAPS,
       "$smtp_sasl_auth_cache_name $lmtp_sasl_auth_cache_name $address_verify_map $postscreen_cache_map",
       'Tables that may be opened through "proxy:" for writing.', NO_MEANING, "The mail system writes its own state itself."),
     P("proxymap_service_name", STRING, "proxymap",
@@ -120,7 +120,7 @@ ROWS: tuple[Parameter, ...] = (
     P("smtpd_service_name", STRING, "smtpd", "Service to which postscreen hands accepted clients.", NOT_YET),
     P("stale_lock_time", TIME, "500s",
       "Age after which a mailbox lock file is taken for abandoned and removed.", DONE, minimum=1),
-    P("tcp_windowsize", INTEGER, "0", "TCP window size for connections, in bytes; 0 leaves it to the system.", NOT_YET),
+    P("tcp_windowsize", SIZE, "0", "TCP window size for connections, in bytes; 0 leaves it to the system.", NOT_YET),
     P("tlsmgr_service_name", STRING, "tlsmgr",
       "Name of Postfix's TLS cache and random number service.", NO_MEANING, "Every worker does this itself."),
     P("trace_service_name", STRING, "trace",

@@ -4,14 +4,32 @@ import enum
 from typing import NamedTuple
 
 
-class Kind(enum.Enum):
-    """What the text of a value stands for."""
+class ValueKind(enum.Enum):
+    """What the text of a value stands for.
+
+    RAW: a text whose $names are expanded when it is used, with names of that moment, and not when it is loaded.
+    SIZE: a number of bytes.
+    CHOICE: one of `words`; a view may have it as an enum of them.
+    WORDS: a list of any of `words`; a view may have this, and every other list, as `tuple[str, ...]`.
+    LIST: a list of names, patterns and tables; HOSTS: one that may have addresses and networks too.
+    MAPS: a list of lookup tables.
+    TRANSPORT: `transport` or `transport:nexthop`.
+    FILE: the pathname of a file, or a list of them.
+    """
 
     STRING = "string"
-    RAW = "raw string"  # its $names are expanded when it is used, with names of that moment, and not when it is loaded
+    RAW = "raw string"
     INTEGER = "integer"
     BOOLEAN = "boolean"
     TIME = "time"
+    SIZE = "size"
+    CHOICE = "choice"
+    WORDS = "words"
+    LIST = "list"
+    HOSTS = "hosts"
+    MAPS = "maps"
+    TRANSPORT = "transport"
+    FILE = "file"
 
 
 class Support(enum.Enum):
@@ -27,11 +45,11 @@ class Parameter(NamedTuple):
 
     `default` is the text that ``postconf -d`` shows, $names kept; numbers and `minimum`, `maximum` are counts or bytes,
     for a TIME seconds. `unit` is the unit of a TIME written as a bare number: s, m, h, d or w. `since` is "" for a
-    parameter of Postfix 3.7, else who or which version introduced it.
+    parameter of Postfix 3.7, else who or which version introduced it. `words` are what a CHOICE is one of, and WORDS any of.
     """
 
     name: str
-    kind: Kind
+    kind: ValueKind
     default: str
     doc: str
     support: Support = Support.NOT_YET
@@ -40,8 +58,9 @@ class Parameter(NamedTuple):
     since: str = ""
     minimum: int | None = None
     maximum: int | None = None
+    words: tuple[str, ...] = ()
 
 
 P = Parameter
-STRING, RAW, INTEGER, BOOLEAN, TIME = Kind
+STRING, RAW, INTEGER, BOOLEAN, TIME, SIZE, CHOICE, WORDS, LIST, HOSTS, MAPS, TRANSPORT, FILE = ValueKind
 DONE, NO_MEANING, NOT_YET = Support

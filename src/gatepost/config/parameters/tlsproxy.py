@@ -1,6 +1,6 @@
 """Parameters of the TLS proxy of postscreen (tlsproxy(8))."""
 
-from gatepost.config.parameters.row import BOOLEAN, INTEGER, NO_MEANING, STRING, TIME, P, Parameter
+from gatepost.config.parameters.row import BOOLEAN, INTEGER, MAPS, NO_MEANING, STRING, TIME, P, Parameter
 
 # fmt: off
 ROWS: tuple[Parameter, ...] = (
@@ -32,7 +32,7 @@ ROWS: tuple[Parameter, ...] = (
       "Name of the parameter that gives the TLS proxy's client log level.", NO_MEANING, "TLS is done by the worker itself."),
     P("tlsproxy_client_per_site", STRING, "$smtp_tls_per_site",
       "What smtp_tls_per_site says, for the TLS proxy service.", NO_MEANING, "TLS is done by the worker itself."),
-    P("tlsproxy_client_policy_maps", STRING, "${tlsproxy_client_policy:$smtp_tls_policy_maps}",
+    P("tlsproxy_client_policy_maps", MAPS, "${tlsproxy_client_policy:$smtp_tls_policy_maps}",
       "What smtp_tls_policy_maps says, for the TLS proxy service.", NO_MEANING, "TLS is done by the worker itself."),
     P("tlsproxy_client_scert_verifydepth", INTEGER, "$smtp_tls_scert_verifydepth",
       "What smtp_tls_scert_verifydepth says, for the TLS proxy service.", NO_MEANING, "TLS is done by the worker itself."),

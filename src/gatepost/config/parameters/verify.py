@@ -1,14 +1,14 @@
 """Parameters of probes of addresses (verify(8))."""
 
-from gatepost.config.parameters.row import BOOLEAN, INTEGER, NO_MEANING, NOT_YET, STRING, TIME, P, Parameter
+from gatepost.config.parameters.row import BOOLEAN, INTEGER, MAPS, NO_MEANING, NOT_YET, STRING, TIME, TRANSPORT, P, Parameter
 
 # fmt: off
 ROWS: tuple[Parameter, ...] = (
     P("address_verify_cache_cleanup_interval", TIME, "12h",
       "How often expired probe results are removed (unit: hours).", NOT_YET, unit="h"),
-    P("address_verify_default_transport", STRING, "$default_transport",
+    P("address_verify_default_transport", TRANSPORT, "$default_transport",
       "Transport of probes instead of default_transport.", NOT_YET),
-    P("address_verify_local_transport", STRING, "$local_transport", "Transport of probes instead of local_transport.", NOT_YET),
+    P("address_verify_local_transport", TRANSPORT, "$local_transport", "Transport of probes instead of local_transport.", NOT_YET),
     P("address_verify_map", STRING, "btree:$data_directory/verify_cache", "Table that keeps probe results.", NOT_YET),
     P("address_verify_negative_cache", BOOLEAN, "yes", "Keep negative probe results.", NOT_YET),
     P("address_verify_negative_expire_time", TIME, "3d",
@@ -23,19 +23,19 @@ ROWS: tuple[Parameter, ...] = (
       "When a positive result is dropped (unit: days).", NOT_YET, unit="d", minimum=1),
     P("address_verify_positive_refresh_time", TIME, "7d",
       "When a positive result is probed anew (unit: days).", NOT_YET, unit="d", minimum=1),
-    P("address_verify_relay_transport", STRING, "$relay_transport", "Transport of probes instead of relay_transport.", NOT_YET),
+    P("address_verify_relay_transport", TRANSPORT, "$relay_transport", "Transport of probes instead of relay_transport.", NOT_YET),
     P("address_verify_relayhost", STRING, "$relayhost", "Next hop of probes instead of relayhost.", NOT_YET),
     P("address_verify_sender", STRING, "$double_bounce_sender", "Sender of probes.", NOT_YET),
-    P("address_verify_sender_dependent_default_transport_maps", STRING, "$sender_dependent_default_transport_maps",
+    P("address_verify_sender_dependent_default_transport_maps", MAPS, "$sender_dependent_default_transport_maps",
       "Tables for probes instead of sender_dependent_default_transport_maps.", NOT_YET),
-    P("address_verify_sender_dependent_relayhost_maps", STRING, "$sender_dependent_relayhost_maps",
+    P("address_verify_sender_dependent_relayhost_maps", MAPS, "$sender_dependent_relayhost_maps",
       "Tables for probes instead of sender_dependent_relayhost_maps.", NOT_YET),
     P("address_verify_sender_ttl", TIME, "0s",
       "How long a time-dependent probe sender stays the same; 0 makes it fixed.", NOT_YET),
     P("address_verify_service_name", STRING, "verify",
       "Name of the verify service.", NO_MEANING, "It is a function of the worker and not a service to connect to."),
-    P("address_verify_transport_maps", STRING, "$transport_maps", "Tables for probes instead of transport_maps.", NOT_YET),
-    P("address_verify_virtual_transport", STRING, "$virtual_transport",
+    P("address_verify_transport_maps", MAPS, "$transport_maps", "Tables for probes instead of transport_maps.", NOT_YET),
+    P("address_verify_virtual_transport", TRANSPORT, "$virtual_transport",
       "Transport of probes instead of virtual_transport.", NOT_YET),
     P("unverified_recipient_defer_code", INTEGER, "450",
       "Reply code when a recipient's probe has no result.", NOT_YET, minimum=200, maximum=499),

@@ -6,37 +6,26 @@ Postfix tells of these when somebody is held against them. A list of hosts is re
 import os
 from collections.abc import Callable, Iterator
 
-from gatepost.config.check import TABLE_TYPES
+from gatepost.config.check import TABLE_TYPES, named
 from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.config.faults import Fault
+from gatepost.config.parameters import ValueKind
 from gatepost.config.usage import scopes
 from gatepost.lookup import braces
 from gatepost.lookup.cidr import parse_network
 from gatepost.lookup.match_list import is_network
 
-HOSTS = frozenset({
-    "mynetworks", "permit_mx_backup_networks", "smtpd_authorized_verp_clients", "smtpd_authorized_xclient_hosts",
-    "smtpd_authorized_xforward_hosts", "smtpd_client_event_limit_exceptions", "smtpd_forbid_bare_newline_exclusions",
-})  # fmt: skip
-"""Lists whose members may be addresses and networks."""
-
-NAMES = frozenset({
-    "authorized_flush_users", "authorized_mailq_users", "authorized_submit_users", "fast_flush_domains", "masquerade_exceptions",
-    "mydestination", "relay_domains", "smtpd_forbidden_commands", "smtpd_noop_commands", "virtual_alias_domains",
-    "virtual_mailbox_domains",
-})  # fmt: skip
-"""Lists of domains, users and other words."""
-
 
 def check_lists(configuration: Configuration, exists: Callable[[str], bool] = os.path.exists) -> Iterator[Fault]:
     """What is wrong with the lists that main.cf sets, and the services of master.cf."""
+    hosts, words = (named(configuration, kind) for kind in (ValueKind.HOSTS, ValueKind.LIST))
     for scope in scopes(configuration):
-        for name in sorted(scope.names & (HOSTS | NAMES)):
+        for name in sorted(scope.names & (hosts | words)):
             try:
                 value = configuration.value(name, scope.overrides)
             except ConfigurationError:
                 continue  # told elsewhere
-            for text, remedy in complaints(value, exists, networks=name in HOSTS):
+            for text, remedy in complaints(value, exists, networks=name in hosts):
                 yield configuration.fault(name, f"{name}: {text}", remedy, scope.overrides)
 
 
