@@ -13,7 +13,8 @@ _CHAIN = 8
 
 
 class FakeDns:
-    """Implements `net.port.Resolver` over a zone. `asked` records every question as `name type`."""
+    """Implements `net.port.Resolver` over a zone, as unit/net/test_resolver_contract.py proves. `asked`: every question, as
+    `name type`."""
 
     def __init__(self, zone: str | Iterable[str]) -> None:
         self._records: dict[tuple[str, str], list[str]] = {}
@@ -85,6 +86,8 @@ class FakeDns:
         return tuple(data.rstrip(".") for data in self._ask(name, "NS"))
 
     async def ptr(self, address: str) -> tuple[str, ...]:
+        if not _is_address(address):
+            raise NotFound(address, "PTR", "not an IP address", exists=False)
         return tuple(data.rstrip(".") for data in self._ask(_reverse(address), "PTR"))
 
     async def host(self, name: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.queue_id import QueueId
 from gatepost.mail.queued import ActiveMessage, QueuedRecipient
 from gatepost.net.connect import Endpoint
-from gatepost.net.port import MX, NotFound
+from tests.support.fake_dns import FakeDns
 from tests.support.settings import default
 
 EHLO = "250-mx.test\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n250-8BITMIME\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES"
@@ -106,21 +106,10 @@ class Net:
         return protocol
 
 
-class Names:
-    """A resolver where `two.test` has two exchangers."""
-
-    async def mx(self, name: str) -> tuple[MX, ...]:
-        if name == "two.test":
-            return (MX(10, "one"), MX(20, "two"))
-        raise NotFound(name, "MX", "", exists=False)
-
-    async def a(self, name: str) -> tuple[str, ...]:
-        return (name,)
-
-    async def aaaa(self, name: str) -> tuple[str, ...]:
-        raise NotFound(name, "AAAA", "", exists=True)
-
-    txt = ns = ptr = host = a
+def names() -> FakeDns:
+    """`two.test` has two exchangers; the address of a host is its name, by which `Net` knows its servers."""
+    hosts = ("one", "two", "mx", "x.test", "y.test", "fall", "back", *(f"mx{n}" for n in range(50)))
+    return FakeDns(["two.test MX 10 one", "two.test MX 20 two", *(f"{host} A {host}" for host in hosts)])
 
 
 def nowhere() -> Path:
@@ -141,7 +130,7 @@ class Bench:
         smtp = default(SmtpSettings, myhostname="me.test", inet_protocols="ipv4", smtp_quit_timeout=0.05, **settings)
         self.agent = SmtpAgent(
             as_smtp(default(LmtpSettings, myhostname="me.test")) if lmtp else smtp,
-            Names(), net, outgoing or unchanged(), clock=lambda: 1000.0, shuffle=lambda hosts: None, emit=self.events.append,
+            names(), net, outgoing or unchanged(), clock=lambda: 1000.0, shuffle=lambda hosts: None, emit=self.events.append,
         )  # fmt: skip
 
     async def send(self, nexthop: str = "[mx]:2526", recipients: Sequence[str] = ("x@y.test",), **more: Any) -> Sequence[Report]:

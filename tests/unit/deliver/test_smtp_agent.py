@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.support.settings import default
-from tests.support.smtp_servers import CLOSE, EHLO, SILENCE, Bench, Names, Net, Rules, Server, request, run, unchanged
+from tests.support.smtp_servers import CLOSE, EHLO, SILENCE, Bench, Net, Rules, Server, names, request, run, unchanged
 
 from gatepost.deliver.smtp import SmtpAgent
 from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
@@ -422,7 +422,7 @@ def test_authentication(offered: str, reply: Any, sent: list[str], told: str) ->
         bench = Bench(Net(mx=[server]), smtp_sasl_auth_enable=True, smtp_sasl_security_options="noanonymous")
         settings = bench.agent._settings
         agent = SmtpAgent(
-            settings, Names(), Net(mx=[server]),
+            settings, names(), Net(mx=[server]),
             unchanged(), clock=lambda: 0.0, shuffle=lambda hosts: None, emit=bench.events.append,
             passwords=Tables(print).maps("inline:{{other = x:y}}, inline:{{[mx]:2526 = me:pw}}", "smtp_sasl_password_maps"),
         )  # fmt: skip
@@ -459,7 +459,7 @@ def _two_sites(agent_of: Callable[[Bench, Net], SmtpAgent], nexthop: str, offere
 def test_a_password_is_for_its_destination_only(nexthop: str, fallback: str, table: str, sent: list[str]) -> None:
     def agent_of(bench: Bench, net: Net) -> SmtpAgent:
         return SmtpAgent(
-            msgspec.structs.replace(bench.agent._settings, smtp_fallback_relay=fallback), Names(), net,
+            msgspec.structs.replace(bench.agent._settings, smtp_fallback_relay=fallback), names(), net,
             unchanged(), clock=lambda: 0.0,
             shuffle=lambda hosts: None, emit=bench.events.append, passwords=Tables(print).maps(table, "smtp_sasl_password_maps"),
         )  # fmt: skip
@@ -471,7 +471,7 @@ def test_a_password_is_for_its_destination_only(nexthop: str, fallback: str, tab
 def test_each_destination_has_its_own_tls_policy(nexthop: str, fallback: str) -> None:
     def agent_of(bench: Bench, net: Net) -> SmtpAgent:
         return SmtpAgent(
-            msgspec.structs.replace(bench.agent._settings, smtp_fallback_relay=fallback), Names(), net,
+            msgspec.structs.replace(bench.agent._settings, smtp_fallback_relay=fallback), names(), net,
             unchanged(), clock=lambda: 0.0,
             shuffle=lambda hosts: None, emit=bench.events.append,
             tls_policies=Tables(print).maps("inline:{{[two]:2526 = encrypt}}", "smtp_tls_policy_maps"),
@@ -498,7 +498,7 @@ def test_what_would_loop_back_may_go_elsewhere() -> None:
         settings = default(SmtpSettings, inet_protocols="ipv4")
         for who, text in ((best_mx, "stored"), (None, "mail for mx loops back to myself")):
             agent = SmtpAgent(
-                settings, Names(), Net(), unchanged(), clock=lambda: 1000.0, shuffle=lambda hosts: None, emit=lambda event: None,
+                settings, names(), Net(), unchanged(), clock=lambda: 1000.0, shuffle=lambda hosts: None, emit=lambda event: None,
                 own=frozenset(("mx",)), best_mx=who,
             )  # fmt: skip
             reports = await agent.deliver(request("[mx]", ("x@y.test", "z@y.test")))
@@ -521,7 +521,7 @@ def test_keywords_that_are_not_believed_of_one_server(table: str, told: str, hel
     async def scene() -> None:
         maps = Tables(lambda text: None).maps(table, "smtp_discard_ehlo_keyword_address_maps")
         agent = SmtpAgent(
-            default(SmtpSettings, myhostname="me.test", inet_protocols="ipv4", smtp_helo_timeout=0.02), Names(), Net(mx=[server]),
+            default(SmtpSettings, myhostname="me.test", inet_protocols="ipv4", smtp_helo_timeout=0.02), names(), Net(mx=[server]),
             unchanged(),
             clock=lambda: 1000.0, shuffle=lambda hosts: None, emit=lambda event: None, discard_maps=maps,
         )  # fmt: skip
@@ -545,7 +545,7 @@ def test_replies_that_are_edited(table: str, told: str) -> None:
 
     async def scene() -> None:
         agent = SmtpAgent(
-            default(SmtpSettings, myhostname="me.test", inet_protocols="ipv4", smtp_helo_timeout=0.02), Names(), Net(mx=[server]),
+            default(SmtpSettings, myhostname="me.test", inet_protocols="ipv4", smtp_helo_timeout=0.02), names(), Net(mx=[server]),
             unchanged(),
             clock=lambda: 1000.0, shuffle=lambda hosts: None, emit=lambda event: None,
             reply_filter=Tables(lambda text: None).maps(table, "smtp_reply_filter"),

@@ -9,18 +9,19 @@ import asyncio
 import codecs
 import dataclasses
 import itertools
+import re
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar
+from typing import Any
 
+from tests.support.fake_dns import FakeDns
 from tests.support.settings import default
 
 from gatepost.admission.port import TAKEN, Admitted
-from gatepost.events import records
+from gatepost.events import maillog, records
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
-from gatepost.net.port import NotFound, TryAgain
 from gatepost.policy.port import PERMIT, Facts, Stage, Verdict
 from gatepost.queue.port import NewMessage
 from gatepost.receive.port import Lookups
@@ -106,50 +107,21 @@ class FakePolicy:
         return PERMIT
 
 
-class FakeResolver:
+def client_names() -> FakeDns:
     """127.0.0.2 has a good name; 127.0.0.4 one without an address, .5 another's, .6 none, .7 and .8 temporary failures."""
-
-    _PTR: ClassVar = {"127.0.0.2": "client2.client.test", "127.0.0.4": "ghost.client.test", "127.0.0.5": "mismatch.client.test",
-            "127.0.0.8": "flaky.client.test"}  # fmt: skip
-
-    async def ptr(self, address: str) -> tuple[str, ...]:
-        if address == "127.0.0.7":
-            raise TryAgain(address, "PTR", "server failure")
-        if address not in self._PTR:
-            raise NotFound(address, "PTR", "not found", exists=False)
-        return (self._PTR[address],)
-
-    async def host(self, name: str) -> tuple[str, ...]:
-        match name:
-            case "client2.client.test":
-                return ("127.0.0.2",)
-            case "mismatch.client.test":
-                return ("192.0.2.1",)
-            case "flaky.client.test":
-                raise TryAgain(name, "A", "server failure")
-        raise NotFound(name, "A", "not found", exists=False)
+    return FakeDns("""
+        127.0.0.2 PTR client2.client.test
+        127.0.0.4 PTR ghost.client.test
+        127.0.0.5 PTR mismatch.client.test
+        7.0.0.127.in-addr.arpa SERVFAIL
+        127.0.0.8 PTR flaky.client.test
+        client2.client.test A 127.0.0.2
+        mismatch.client.test A 192.0.2.1
+        flaky.client.test SERVFAIL
+    """)
 
 
-def log_line(event: records.Event) -> str | None:
-    """The few renderings that these tests need."""
-    match event:
-        case records.Connected():
-            return f"connect from {event.client}"
-        case records.Disconnected():
-            counts = " ".join(f"{n}={ok}" if ok == total else f"{n}={ok}/{total}" for n, ok, total in event.counts)
-            ok, total = sum(c[1] for c in event.counts), sum(c[2] for c in event.counts)
-            sums = f"commands={ok}" if ok == total and total else f"commands={ok}/{total}"
-            return f"disconnect from {event.client} {counts} {sums}".replace("  ", " ")
-        case records.SessionLost():
-            return f"{event.what} after {event.after} from {event.client}"
-        case records.Judged():
-            tail = f"{event.where} from {event.client}: {event.text}; {event.context}"
-            return f"{'QID' if event.queue_id else 'NOQUEUE'}: {event.action}: {tail}"
-        case records.Accepted():
-            return f"QID: client={event.client}"
-        case records.Note():
-            return f"{event.severity}: {event.text}" if event.severity else event.text
-    return None
+_QUEUE_ID = re.compile(r"^((?:\w+: )?)(?!NOQUEUE)[0-9B-Zb-z]{12,}: ")
 
 
 @dataclasses.dataclass
@@ -162,7 +134,8 @@ class Stage_:
 
     @property
     def log(self) -> list[str]:
-        return [line for event in self.events if (line := log_line(event)) is not None]
+        """The mail log, with QID for any queue ID."""
+        return [_QUEUE_ID.sub(r"\1QID: ", maillog.words(event)) for event in self.events]
 
 
 async def header_like(word: str) -> bool:
@@ -185,7 +158,7 @@ def stage(parameters: dict[str, Any] | None = None, lookups: Lookups | None = No
 
     arguments: dict[str, Any] = {
         "name": "2525", "policy": FakePolicy(), "admission": FakeAdmission(store), "new_id": lambda: QueueId(next(ids), 0),
-        "resolver": FakeResolver(), "counters": LocalCounters(lambda: 0.0), "emit": events.append,
+        "resolver": client_names(), "counters": LocalCounters(lambda: 0.0), "emit": events.append,
         "clock": lambda: 1_700_000_000.0, "lookups": lookups or Lookups(forbidden=header_like),
     }  # fmt: skip
     return Stage_(SmtpdService(settings, **(arguments | parts)), messages, events)

@@ -197,7 +197,7 @@ def test_tables_that_a_session_cannot_go_on_without(lookups: Lookups, where: str
     client = "client2.client.test[127.0.0.2]"
     counts = "ehlo=0/1 commands=0/1" if where == "EHLO" else "commands=0/0"
     expected = [f"warning: {noted.format(client)}"] if noted else []
-    expected += [f"NOQUEUE: reject: {where} from {client}: {LOST}; ", f"disconnect from {client} {counts}"]
+    expected += [f"NOQUEUE: reject: {where} from {client}: {LOST}", f"disconnect from {client} {counts}"]
     assert scene.log[-len(expected) :] == expected
 
 

@@ -11,7 +11,7 @@ import uvloop
 from tests.support.certificate import Certificate, make
 from tests.support.settings import default
 from tests.support.turns import turns
-from tests.unit.receive.dialogue import FakeResolver, Stage_, stage
+from tests.unit.receive.dialogue import Stage_, client_names, stage
 
 from gatepost.net.tls import ServerTls, TlsServerSettings
 
@@ -30,15 +30,17 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return make(tmp_path_factory.mktemp("tls"), "mail.example.test")
 
 
-class SlowResolver(FakeResolver):
+class SlowResolver:
     """Does not know who the client is until `told` is set."""
 
     def __init__(self) -> None:
         self.told = asyncio.Event()
+        self._names = client_names()
+        self.host = self._names.host
 
     async def ptr(self, address: str) -> tuple[str, ...]:
         await self.told.wait()
-        return await super().ptr(address)
+        return await self._names.ptr(address)
 
 
 def _service(certificate: Certificate, resolver: Any, header: str, *, demands: bool = False, **parameters: Any) -> Stage_:
@@ -138,7 +140,7 @@ def test_who_shows_no_certificate_where_it_is_demanded_is_told_so(certificate: C
     """As Postfix: after the handshake, and nothing else is heard."""
 
     async def scene() -> None:
-        resolver = FakeResolver()
+        resolver = client_names()
         service = _service(certificate, resolver, "no header", demands=True)
         client = await _connected(service, _LONG)
         told = b"421 4.7.1 mail.example.test Error: No client certificate presented\r\n"
