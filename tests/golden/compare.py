@@ -9,17 +9,25 @@ _TIME = "[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10}"
 _NUMBER = "[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]+"
 _ID = f"{_TIME}z{_NUMBER}"
 QUEUE_ID = re.compile(rf"(?<![0-9A-Za-z]){_ID}(?![0-9A-Za-z])")
+# What both sides may say each in its own way: sizes (an id stands in Received and in Message-Id, and ours is longer), how a built
+# table is called, the OpenSSL in use.
+_EITHER = (
+    (re.compile(r"\b(SIZE|size)=\d+"), r"\1={N}"),
+    (re.compile(r'"(arrival_time|message_size)": \d+'), r'"\1": {N}'),
+    (re.compile(r"\bmessage size \d+ exceeds"), "message size {N} exceeds"),
+    (re.compile(r"^ARG \d{3,}$", re.MULTILINE), "ARG {N}"),  # ${size} of pipe(8)
+    (re.compile(r"\.(?:lm)?db(?=: duplicate entry)"), ".{DB}"),
+    (re.compile(r"^OpenSSL \d+\.\d+\.\d+[a-z]* +\d+ [A-Z][a-z]{2} \d{4}$", re.MULTILINE), "OpenSSL {VERSION}"),
+)
 _RULES = (
     (re.compile(rf"{_ID}\.\d+/"), "{BOUNDARY}/"),
     (re.compile(rf"<(?:\d{{14}}\.)?{_ID}@"), "<{MSGID}@"),
     (re.compile(r"[A-Z][a-z]{2}, [ \d]?\d [A-Z][a-z]{2} 20(?:2[5-9]|3\d) \d\d:\d\d:\d\d [+-]\d{4}(?: \([A-Z]+\))?"), "{DATE}"),
     (re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d 20(?:2[5-9]|3\d)"), "{CTIME}"),
     (re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?! \d{4})"), "{TIME}"),
-    (re.compile(r"\b(SIZE|size)=\d+"), r"\1={N}"),
-    (re.compile(r'"(arrival_time|message_size)": \d+'), r'"\1": {N}'),
-    (re.compile(r"\bmessage size \d+ exceeds"), "message size {N} exceeds"),
     (re.compile(r"\bdelay=[\d.]+, delays=[\d./]+"), "delay={D}, delays={D}"),
     (re.compile(r"(postfix[^ \[]*)\[\d+\]"), r"\1[{PID}]"),
+    *_EITHER,
 )
 _WILD = re.compile(r"\\\{(?:VAR|CIPHER|FILE|TIME|DATE|CTIME|CHALLENGE|PID|L\d|HOSTNAME|QID|MSGID|BOUNDARY)\\\}")
 
@@ -32,11 +40,22 @@ def normal(text: str) -> str:
 
 
 def wanted(text: str) -> str:
-    """A recorded text with the sizes put away that depend on the length of a queue id, and a number that was taken for one."""
+    """A recorded text with what both sides say in their own way put away, and a number that was taken for a queue id."""
     text = re.sub(r"(?<=space in mail queue: )\{Q\d+\}", "{VAR}", text)
-    text = re.sub(r'"(arrival_time|message_size)": \d+', r'"\1": {N}', text)
-    text = re.sub(r"\bmessage size \d+ exceeds", "message size {N} exceeds", text)
-    return re.sub(r"\b(SIZE|size)=\d+", r"\1={N}", text)
+    for pattern, replacement in _EITHER:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def breaks_off(log: list[str]) -> bool:
+    """Whether a recording ended before Postfix had ended the session: the farewell and a notice to postmaster are not in it."""
+    lost = any(": lost connection after " in line for line in log)
+    return lost and not any(": disconnect from " in line for line in log)
+
+
+def after_the_end(line: str) -> bool:
+    """What Postfix says of a session once the recording has broken off."""
+    return ": disconnect from " in line or re.search(r"cleanup\[.*: message-id=", line) is not None
 
 
 def unfolded(text: str) -> str:

@@ -146,11 +146,16 @@ class Bench:
 
 
 def request(
-    nexthop: str, recipients: Sequence[str], body: bytes = b"Subject: x\r\n\r\nhello\r\n", probe: bool = False, **envelope: Any
+    nexthop: str,
+    recipients: Sequence[str],
+    body: bytes = b"Subject: x\r\n\r\nhello\r\n",
+    probe: bool = False,
+    size: int = 22,
+    **envelope: Any,
 ) -> DeliveryRequest:
     queued = tuple(QueuedRecipient(n, Recipient(address, address)) for n, address in enumerate(recipients))
     content = MemoryContent(body)
-    message = ActiveMessage(QueueId(1_700_000_000_000_000, 1), Envelope("s@z.test", **envelope), content, 22, queued)
+    message = ActiveMessage(QueueId(1_700_000_000_000_000, 1), Envelope("s@z.test", **envelope), content, size, queued)
     return DeliveryRequest(message, queued, "smtp", nexthop, probe)
 
 

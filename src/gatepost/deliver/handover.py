@@ -29,6 +29,10 @@ class Unsendable(Exception):
         self.outcome = outcome
 
 
+class TooLarge(Unsendable):
+    """It is larger than the server offered to take in its answer to EHLO (RFC 1870 §6.1)."""
+
+
 class HandoverOptions(Struct, frozen=True):
     """How messages are handed over.
 
@@ -72,7 +76,7 @@ def prepare(
     limit = offered.size_limit
     if limit and message.size > limit:
         text = f"message size {message.size} exceeds size limit {limit} of server {label}"
-        raise Unsendable(Outcome(Class.PERMANENT, "5.3.4", text))
+        raise TooLarge(Outcome(Class.PERMANENT, "5.3.4", text))
     convert = options.convert and "8BITMIME" not in offered.keywords and envelope.encoding != "7bit"
     parameters = MailParameters(
         0 if convert else message.size, envelope.encoding, envelope.envid, envelope.ret, envelope.smtputf8, options.dummy_auth

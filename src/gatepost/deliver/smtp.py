@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from gatepost.config.ports import known_ports
 from gatepost.deliver import failures
 from gatepost.deliver.attempt import UNANSWERED, Attempt
-from gatepost.deliver.handover import Handover, Unsendable, prepare, unnameable
+from gatepost.deliver.handover import Handover, TooLarge, Unsendable, prepare, unnameable
 from gatepost.deliver.host_addresses import HostAddresses
 from gatepost.deliver.next_hop import BadDestination, parse_all
 from gatepost.deliver.opening import Opener
@@ -165,7 +165,10 @@ class SmtpAgent:
             handover = prepare(request, request.recipients, connection.client.offered, self._handover, host.label)
         except Unsendable as reason:
             attempt.finish(reason.outcome, host.relay)
-            self._release(attempt, connection)
+            if isinstance(reason, TooLarge) and not connection.uses:
+                connection.close()  # as Postfix: for it this belongs to the hello, which it leaves without QUIT
+            else:
+                self._release(attempt, connection)
             return True
         except (LookupFailure, OSError) as error:
             attempt.finish(_misconfigured(error), host.relay)

@@ -63,6 +63,25 @@ def test_refusals(rules: Rules, told: str) -> None:
     assert outcome(rules)[0] == [told]
 
 
+def test_a_message_too_large_for_a_new_connection_ends_it_without_quit() -> None:
+    """As Postfix, which still sends QUIT where another extension is missing."""
+    assert outcome({"EHLO": EHLO.replace("10240000", "10")})[1] == ["EHLO me.test"]
+
+
+def test_a_message_too_large_leaves_a_kept_connection_as_it_is() -> None:
+    server = Server({"EHLO": EHLO.replace("10240000", "30")})
+
+    async def scene() -> None:
+        bench = Bench(Net(mx=[server]), smtp_connection_cache_destinations="[mx]:2526")
+        told = await bench.told()
+        large = await bench.told(size=42)
+        assert [*told, *large] == ["2 2.0.0 250 2.0.0 stored", f"5 5.3.4 message size 42 exceeds size limit 30 of server {WHO}"]
+        await bench.agent.close()
+
+    run(scene)
+    assert server.commands == [*ENVELOPE, "QUIT"]
+
+
 def test_greeting_5xx_not_softened() -> None:
     assert outcome({"CONNECT": "554 5.3.2 no"}, smtp_skip_5xx_greeting=False)[0] == [
         f"5 5.3.2 host {WHO} refused to talk to me: 554 5.3.2 no"
