@@ -12,8 +12,10 @@ _OF_NUMBERS = re.compile(r"[0-9a-fx.]+", re.ASCII | re.IGNORECASE)
 
 def valid_hostname(name: str) -> bool:
     """Whether `name` can be a host name (RFC 1123 §2.1, underscores allowed) and is no address."""
+    if len(name) > 255:
+        return False
     labels = name.removesuffix(".").split(".")
-    if len(name) > 255 or all(is_number(label) for label in labels):
+    if all(is_number(label) for label in labels):
         return False
     return all(len(label) < 64 and _LABEL.match(label) for label in labels)
 

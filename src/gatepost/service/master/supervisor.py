@@ -60,12 +60,21 @@ class StartFailure(Exception):
 
 
 class Supervisor:
-    """One running mail system. `demo`: mail_owner may be whoever it is, root too, for nothing leaves this machine."""
+    """One running mail system. `demo`: mail_owner may be whoever it is, root too, for nothing leaves this machine.
+    `children`: forks; `import_all`: imports what every child needs."""
 
-    def __init__(self, directory: Path, *, demo: bool = False) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        demo: bool = False,
+        children: Children | None = None,
+        import_all: Callable[..., object] = preload.import_all,
+    ) -> None:
         self._directory = directory
         self._demo = demo
-        self._children = Children()
+        self._import_all = import_all
+        self._children = children or Children()
         self._listeners = Listeners()
         self._generation = 0
         self._generations = itertools.count(1)
@@ -83,22 +92,10 @@ class Supervisor:
         """Run until told to stop; returns the exit status. `on_serving` is called once every port is served.
         Raises StartFailure, ConfigurationError."""
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        try:
-            create_missing(self._settings)
-            self._lock = pid_file.take(Path(self._settings.queue_directory))
-            self._log = Log(self._configuration)
-            self._tickets.open(Path(self._settings.queue_directory), self._settings.tls_session_ticket_key_max_age, self._warn)
-            self._anvil = Anvil(worker_count(self._settings))
-            self._listeners.bind(self._configuration)
-        except pid_file.AlreadyRunning:
-            raise StartFailure("the Postfix mail system is already running") from None
-        except KeyError as error:
-            raise StartFailure(error.args[0]) from error
-        except (OSError, BindFailure, UnsafeDirectory) as error:
-            raise StartFailure(str(error)) from error
+        self.open()
         self._say(f"daemon started -- version {self._settings.mail_version}, configuration {self._directory}")
         self._say_what_is_missing()
-        preload.import_all(tls=preload.may_use_tls(self._configuration))
+        self._import_all(tls=preload.may_use_tls(self._configuration))
         gc.collect()
         gc.freeze()  # what is shared with the children stays shared: the collector must not touch it
         self._start_all()
@@ -114,6 +111,27 @@ class Supervisor:
                 faults.tell(fault, "the mail system goes on as it was")
                 time.sleep(_FAULT_PAUSE)
         return self._stop()
+
+    def open(self) -> None:
+        """Take the queue directory, the log and the ports. Raises StartFailure."""
+        try:
+            create_missing(self._settings)
+            self._lock = pid_file.take(Path(self._settings.queue_directory))
+            self._log = Log(self._configuration)
+            self._tickets.open(Path(self._settings.queue_directory), self._settings.tls_session_ticket_key_max_age, self._warn)
+            self._anvil = Anvil(worker_count(self._settings))
+            self._listeners.bind(self._configuration)
+        except pid_file.AlreadyRunning:
+            raise StartFailure("the Postfix mail system is already running") from None
+        except KeyError as error:
+            raise StartFailure(error.args[0]) from error
+        except (OSError, BindFailure, UnsafeDirectory) as error:
+            raise StartFailure(str(error)) from error
+
+    def close(self) -> None:
+        """Give up the ports and the queue directory; no child is left."""
+        self._listeners.close()
+        os.close(self._lock)
 
     def _load(self) -> Configuration:
         """The configuration as it stands now. Raises ConfigurationError."""
@@ -186,7 +204,7 @@ class Supervisor:
         if number in (signal.SIGTERM, signal.SIGINT):
             self._stopping = True
         elif number == signal.SIGHUP:
-            self._reload()
+            self.reload()
         self._reap()
         for pid, place in self._watchdog.stuck(time.monotonic()):
             self._say(f"process worker pid {pid}: its event loop is stuck, killed and started again: at {place}", "error")
@@ -213,7 +231,8 @@ class Supervisor:
         waits = [when - time.monotonic() for when in self._children.waiting.values()]
         return max(min([*waits, self._anvil_wait, LOOK]), 0.0)
 
-    def _reload(self) -> None:
+    def reload(self) -> None:
+        """Serve the configuration as it is now; where that cannot be, go on as before, and say why."""
         try:
             configuration = self._load()
             settings = configuration.view(MasterSettings)
@@ -225,7 +244,7 @@ class Supervisor:
         before = self._configuration, self._settings, self._listeners, self._generation
         self._configuration, self._settings, self._listeners = configuration, settings, listeners
         self._generation = next(self._generations)
-        preload.import_all(tls=preload.may_use_tls(configuration))
+        self._import_all(tls=preload.may_use_tls(configuration))
         if not self._new_workers_serve():
             self._children.signal(signal.SIGKILL, generation=self._generation)
             listeners.close_new()
