@@ -380,6 +380,7 @@ ELSEWHERE = {
     "lookup.substitution": _ADMINISTRATOR,
     "proto.smtp.server_replies": "makes replies, reads none",
     "mail.content": "passes octets on",
+    "mail.checksum": "arithmetic of numbers",
     "mail.date": "writes only",
     "mail.envelope": "holds values",
     "mail.outcome": "holds values",

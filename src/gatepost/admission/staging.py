@@ -8,8 +8,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
+from zlib import crc32
 
 from gatepost.mail import header
+from gatepost.mail.checksum import joined
 from gatepost.mail.content import CHUNK, Content, FileContent, MemoryContent, is_plain
 
 THRESHOLD = 262144
@@ -46,6 +48,7 @@ class Staging:
         self._file: BinaryIO | None = None
         self._path: Path | None = None
         self._room = 0
+        self._crc: int | None = None  # of the body in the file, made while it is at hand; None where it has been replaced
         self._next_look = THRESHOLD
         self._looked = 0  # where a header begins up to which there is nothing but headers
         self._rewritten: list[bytes] = []
@@ -69,7 +72,7 @@ class Staging:
             chunk = chunk.translate(None, self._strip)
         self.size += len(chunk)
         if self._file is not None:
-            self._file.write(chunk)
+            self._to_file(chunk)
             return
         self._chunks.append(chunk)
         if self.size > self._next_look:
@@ -89,9 +92,16 @@ class Staging:
         self._file = _open(self._path, "w+b")
         self._room = section.end * 2 + _GAP
         self._file.seek(self._room)
-        self._file.write(data[section.end :])
+        self._crc = 0
+        self._to_file(data[section.end :])
         self.body_begins = data[section.end : section.end + 2]
         self._chunks = [data[: section.end]]
+
+    def _to_file(self, chunk: bytes) -> None:
+        assert self._file is not None
+        self._file.write(chunk)
+        if self._crc is not None:
+            self._crc = crc32(chunk, self._crc)
 
     def finish(self) -> None:
         """No more octets come: `head` is then the whole content, or the header section of one whose rest is in the file."""
@@ -139,7 +149,7 @@ class Staging:
             raise
         self._file.close()
         old.unlink()
-        self._path, self._file, self._room = path, file, room
+        self._path, self._file, self._room, self._crc = path, file, room, None
 
     def rewritten(self) -> bytes:
         """What of the other body is in memory."""
@@ -161,7 +171,8 @@ class Staging:
         self._file.seek(0, 2)
         size = self._file.tell() - start
         self._file.close()
-        return FileContent(self._path, size, start, plain=self.plain and is_plain(head))
+        crc = None if self._crc is None else joined(crc32(head), self._crc, size - len(head))
+        return FileContent(self._path, size, start, plain=self.plain and is_plain(head), crc=crc)
 
     def discard(self) -> None:
         """Forget everything."""

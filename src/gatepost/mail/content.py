@@ -43,15 +43,20 @@ class MemoryContent:
 
 
 class FileContent:
-    """A content that lives in a file from `offset` (octets) to its end. `plain`: known to be so (`is_plain`)."""
+    """A content that lives in a file from `offset` (octets) to its end.
 
-    __slots__ = ("__weakref__", "offset", "path", "plain", "size")
+    `plain`: known to be so (`is_plain`).
+    `crc`: the CRC-32 of what was written there, where somebody has made it.
+    """
 
-    def __init__(self, path: Path, size: int, offset: int = 0, *, plain: bool = False) -> None:
+    __slots__ = ("__weakref__", "crc", "offset", "path", "plain", "size")
+
+    def __init__(self, path: Path, size: int, offset: int = 0, *, plain: bool = False, crc: int | None = None) -> None:
         self.path = path
         self.size = size
         self.offset = offset
         self.plain = plain
+        self.crc = crc
 
     def chunks(self) -> Iterator[bytes]:
         """The octets, in order, at most CHUNK at a time. Raises OSError where the file cannot be read."""
@@ -77,6 +82,7 @@ class FileContent:
         rest = copy.copy(self)
         rest.size -= octets
         rest.offset += octets
+        rest.crc = None
         return rest
 
 

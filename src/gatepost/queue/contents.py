@@ -81,8 +81,16 @@ class ContentFiles:
         return frozenset(self._present)
 
 
+def new_checksum(content: Content) -> int:
+    """CRC-32 of the octets of a content that is to be stored: as they were meant, where whoever wrote its file has noted it. Raises
+    OSError."""
+    if isinstance(content, FileContent) and content.crc is not None:
+        return content.crc
+    return checksum(content)
+
+
 def checksum(content: Content) -> int:
-    """CRC-32 of the octets. Raises OSError."""
+    """CRC-32 of the octets as they are. Raises OSError."""
     crc = 0
     for chunk in content.chunks():
         crc = zlib.crc32(chunk, crc)

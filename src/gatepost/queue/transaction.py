@@ -17,7 +17,7 @@ from gatepost.mail.outcome import Outcome
 from gatepost.mail.queue_id import QueueId
 from gatepost.mail.queued import ActiveMessage, QueuedRecipient
 from gatepost.queue import steps
-from gatepost.queue.contents import ContentFiles, checksum, is_inline, is_whole, offset_of
+from gatepost.queue.contents import ContentFiles, checksum, is_inline, is_whole, new_checksum, offset_of
 from gatepost.queue.port import NewMessage
 from gatepost.queue.record import text_of, unpack, unpack_outcome
 from gatepost.queue.schema import FLUSHED, run_for_rows
@@ -62,7 +62,7 @@ def put(files: ContentFiles, message: NewMessage) -> tuple[list[Step], bool]:
     """The steps that store a message, and whether its content went into a file, being too large for the database: then `files` must
     be synced before the steps are taken. Raises OSError; anything else where the message cannot be written down."""
     content = message.content
-    crc = checksum(content)
+    crc = new_checksum(content)
     if is_inline(content):
         return steps.put(message, content.read(), crc, -1), False
     stored = steps.put(message, None, crc, offset_of(content, files.staging))
