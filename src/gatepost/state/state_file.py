@@ -5,8 +5,10 @@ What has expired is found by a hand that goes round in the order of keys (change
 """
 
 import contextlib
+import errno
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,7 +61,7 @@ def open_writing(folder: Path, size_limit: int) -> sqlite3.Connection:
     file = folder / NAME
     if file.exists() and not file.stat().st_size:
         raise UnknownVersion("it is empty")  # others may be at work on it still
-    os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+    _make(file)
     connection = sqlite3.connect(file, timeout=_BUSY, isolation_level=None, check_same_thread=False)
     with _closed_on_failure(connection):
         _prepare(connection)
@@ -75,6 +77,19 @@ def open_writing(folder: Path, size_limit: int) -> sqlite3.Connection:
             raise UnknownVersion(f"version {version} of its tables, wanted: {_VERSION}")
         connection.execute("SELECT revision, length(hand) FROM place").fetchall()
     return connection
+
+
+def _make(file: Path) -> None:
+    """An empty file where there is none. Raises OSError.
+
+    One that is there is never opened but by SQLite: whoever closes any descriptor of a file loses all locks that his process has
+    on it (fcntl(2)), and the reader's lock is what keeps others from removing the log under it.
+    """
+    try:
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        if not stat.S_ISREG(os.lstat(file).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(file)) from None
 
 
 def open_reading(folder: Path) -> sqlite3.Connection:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from gatepost.state import changes, sqlite_store, writer
+from gatepost.state import changes, sqlite_store, state_file, writer
 from gatepost.state.port import ABSENT, MayLose, Space, StateUnavailable
 from gatepost.state.sqlite_store import SqliteStateStore
 from gatepost.state.state_file import NAME
@@ -464,3 +464,27 @@ def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     assert holder_of(tmp_path) == 0
     with pytest.raises(OSError):
         WriterLock(tmp_path)
+
+
+def test_whoever_opens_the_file_to_write_keeps_its_locks(tmp_path: Path) -> None:
+    """A process loses its locks on a file when it closes any descriptor of it; others could then remove the log that is in use."""
+    _play(tmp_path, lambda store: store.put(SPACE, b"k", b"v"))
+    reader = state_file.open_reading(tmp_path)
+    assert _locks(tmp_path / FILE)
+    writer = state_file.open_writing(tmp_path, 0)
+    assert _locks(tmp_path / FILE)
+    writer.close()
+    reader.close()
+    assert not _locks(tmp_path / FILE)
+
+
+def test_a_store_that_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
+    (tmp_path / FILE).symlink_to("elsewhere")
+    with pytest.raises(OSError, match="not a regular file"):
+        state_file.open_writing(tmp_path, 0)
+
+
+def _locks(file: Path) -> list[str]:
+    """The kernel's lines about locks on the file."""
+    node = f":{file.stat().st_ino} "
+    return [line for line in Path("/proc/locks").read_text().splitlines() if node in line]
