@@ -38,6 +38,11 @@ class MailSystem:
         )
         (self.folder / "master.cf").write_text("".join(f"{one} unix n - n - - smtpd\n" for one in serve))
 
+    def state(self) -> tuple[object, ...]:
+        """All by which the supervisor serves."""
+        one = self.supervisor
+        return one._configuration, one._settings, one._listeners, one._generation
+
     def served(self) -> list[bool]:
         """Of each socket, whether anybody listens."""
         return [_listens(one) for one in self.sockets]
@@ -55,20 +60,23 @@ def mail_system(tmp_path: Path) -> Iterator[MailSystem]:
     one.supervisor.close()
 
 
+@pytest.mark.filterwarnings("error")  # a socket that nobody closed
 def test_a_reload_for_which_there_are_no_processes_changes_nothing(mail_system: MailSystem) -> None:
-    folder = mail_system.folder
+    folder, before = mail_system.folder, mail_system.state()
     assert mail_system.served() == [True, False]
     mail_system.configure(folder / "after.log", *mail_system.sockets)
     mail_system.supervisor.reload()
     assert mail_system.served() == [True, False]
+    assert mail_system.state() == before
     assert "cannot start a worker: Resource temporarily unavailable" in (folder / "after.log").read_text()
     assert "reload refused, the old configuration keeps running" in (folder / "before.log").read_text()
 
 
 def test_a_reload_of_a_faulty_configuration_changes_nothing(mail_system: MailSystem) -> None:
-    folder = mail_system.folder
+    folder, before = mail_system.folder, mail_system.state()
     mail_system.configure(folder / "after.log", *mail_system.sockets, more="worker_processes = many\n")
     mail_system.supervisor.reload()
     assert mail_system.served() == [True, False]
+    assert mail_system.state() == before
     assert not (folder / "after.log").exists()
     assert "reload refused, the old configuration keeps running" in (folder / "before.log").read_text()
