@@ -50,7 +50,7 @@ scheduler.Scheduler._wanted = faulty("route", scheduler.Scheduler._wanted)
 verbs.HANDLERS["noop"] = faulty("session", verbs.HANDLERS["noop"])
 agent.write_letters = faulty("agent", agent.write_letters)
 user_desk.list_queue = faulty("showq", user_desk.list_queue)
-supervisor.Supervisor._reload = faulty("master", supervisor.Supervisor._reload)
+supervisor.Supervisor.reload = faulty("master", supervisor.Supervisor.reload)
 sys.exit(main())
 """
 

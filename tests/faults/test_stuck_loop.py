@@ -18,11 +18,11 @@ from tests.support.sink import Sink
 # NOOP holds the loop while the file is there: in Python, or in C without giving the interpreter's lock away.
 _HELD = """\
 import os, pathlib, re, sys, time
-import gatepost.receive.smtpd as smtpd
+import gatepost.receive.verbs as verbs
 from gatepost.cli import main
 
 ASKED = pathlib.Path(os.environ["ASKED"])
-noop = smtpd.HANDLERS["noop"]
+noop = verbs.HANDLERS["noop"]
 
 def hold_in_python():
     while os.path.exists(ASKED / "python"):
@@ -39,7 +39,7 @@ def held(*arguments):
     hold_in_c()
     return noop(*arguments)
 
-smtpd.HANDLERS["noop"] = held
+verbs.HANDLERS["noop"] = held
 sys.exit(main())
 """
 _LIMIT = 3
@@ -137,12 +137,12 @@ def test_a_stopped_worker_is_left_alone(system: System) -> None:
 # Looks often, and NOOP holds the loop for some looks with calls that come and go, in Python and from C.
 _OFTEN = """\
 import re, sys, time
-import gatepost.receive.smtpd as smtpd
+import gatepost.receive.verbs as verbs
 import gatepost.service.master.watchdog as watchdog
 from gatepost.cli import main
 
 watchdog.BEAT, watchdog.LATE = 0.03, 0.06
-noop = smtpd.HANDLERS["noop"]
+noop = verbs.HANDLERS["noop"]
 
 def come_and_go(depth):
     return re.sub("x", lambda match: str(come_and_go(depth - 1))[:1], "x" * 3) if depth else ""
@@ -153,7 +153,7 @@ def held(*arguments):
         come_and_go(6)
     return noop(*arguments)
 
-smtpd.HANDLERS["noop"] = held
+verbs.HANDLERS["noop"] = held
 sys.exit(main())
 """
 
