@@ -247,8 +247,9 @@ class SmtpAgent:
 
 
 def _shut(answers: Sequence[Answer | None]) -> bool:
-    """Whether the server met the transaction with 421: it had closed the kept connection in its mind."""
-    first = answers[0]
+    """Whether the server met the transaction with 421: it had closed the kept connection in its mind. No answers: all of them are
+    settled already."""
+    first = answers[0] if answers else None
     return first is not None and first.stage is ClientStage.MAIL and first.reply.code == 421
 
 

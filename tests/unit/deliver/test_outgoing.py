@@ -133,6 +133,23 @@ def test_a_form_that_cannot_be_made_costs_one_attempt(tmp_path: Path, error: Exc
     run(scene)
 
 
+@pytest.mark.parametrize("recipients", [["a@y.test"], ["a@y.test", "b@y.test"]])
+def test_a_form_that_cannot_be_made_on_a_kept_connection_costs_one_attempt(tmp_path: Path, recipients: list[str]) -> None:
+    """Where every recipient was accepted, none is left to answer for when the form fails."""
+
+    async def scene() -> None:
+        checks = Counted()
+        server = Server({})
+        bench = Bench(Net(mx=[server]), outgoing=outgoing(tmp_path, checks), smtp_connection_cache_destinations="[mx]:2526")
+        first = request("[mx]:2526", ["x@y.test"])
+        assert [line[0] for line in told(await bench.agent.deliver(first))] == ["2"]
+        checks._fails.append(OSError(28, "No space left on device"))
+        assert told(await bench.agent.deliver(request("[mx]:2526", recipients, EIGHT))) == [MISCONFIGURED] * len(recipients)
+        await bench.agent.close()
+
+    run(scene)
+
+
 def test_a_failure_is_everybodys_who_waits(tmp_path: Path) -> None:
     async def scene() -> None:
         checks = Counted([LookupFailure("hash:x", "gone")], slow=20)
