@@ -25,7 +25,7 @@ class LocalStateStore:
         return self._living((space.name, key))
 
     async def put(self, space: Space, key: bytes, value: bytes, expires: float = NEVER) -> int:
-        check(value)
+        expires = check(value, expires)
         self._forget()
         name = (space.name, key)
         self._revision += 1
@@ -37,7 +37,7 @@ class LocalStateStore:
         return self._revision
 
     async def compare_and_set(self, space: Space, key: bytes, value: bytes, revision: int, expires: float = NEVER) -> int | None:
-        check(value)
+        expires = check(value, expires)
         if self._revision_of((space.name, key)) != revision:
             return None
         return await self.put(space, key, value, expires)

@@ -103,7 +103,13 @@ class StateStore(Protocol):
         ...
 
 
-def check(value: bytes) -> None:
-    """Raise ValueError where a value is too long to be stored."""
+def check(value: bytes, expires: float) -> float:
+    """`expires` as it is stored. Raises ValueError where a value or a time cannot be stored: it would cost the other changes of its
+    transaction, or look like damage when it is read."""
+    if not isinstance(value, bytes):
+        raise ValueError(f"a value is octets, not {type(value).__name__}")
     if len(value) > LONGEST_VALUE:
         raise ValueError(f"a value of {len(value)} octets; {LONGEST_VALUE} at most")
+    if math.isnan(expires):
+        raise ValueError("a time to expire that is no number")
+    return float(expires)

@@ -75,11 +75,11 @@ class SqliteStateStore:
         return Entry(*rows[0]) if rows else None
 
     async def put(self, space: Space, key: bytes, value: bytes, expires: float = NEVER) -> int:
-        check(value)
+        expires = check(value, expires)
         return int(await self._change(space, key, value, None, expires))
 
     async def compare_and_set(self, space: Space, key: bytes, value: bytes, revision: int, expires: float = NEVER) -> int | None:
-        check(value)
+        expires = check(value, expires)
         result: int | None = await self._change(space, key, value, revision, expires)
         return result
 

@@ -1,6 +1,7 @@
 """The contract of a StateStore: one suite, which every implementation passes."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -114,6 +115,21 @@ def test_values_are_bounded(play) -> None:
             with pytest.raises(ValueError):
                 await change
         assert len((await store.get(ONE, b"k")).value) == LONGEST_VALUE
+
+    play(scenes)
+
+
+@pytest.mark.parametrize(("value", "expires"), [("text", NEVER), (b"v", math.nan)])
+def test_what_cannot_be_stored_is_refused_at_the_door(play, value, expires: float) -> None:
+    """In a transaction it would take the changes of others along."""
+
+    async def scenes(store: StateStore) -> None:
+        with pytest.raises(ValueError):
+            await store.put(ONE, b"k", value, expires)
+        with pytest.raises(ValueError):
+            await store.compare_and_set(ONE, b"k", value, ABSENT, expires)
+        await store.put(ONE, b"k", b"v", 10**20)
+        assert (await store.get(ONE, b"k")).expires == 1e20
 
     play(scenes)
 
