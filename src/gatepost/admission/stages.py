@@ -51,7 +51,7 @@ class Passage:
 
     __slots__ = (
         "body", "checks", "content", "context", "draft", "dropped", "effects", "expansion", "headers", "primary",
-        "returned", "rewriter", "service", "staging",
+        "rewriter", "service", "staging",
     )  # fmt: skip
 
     headers: Headers
@@ -79,7 +79,6 @@ class Passage:
         self.dropped = dropped
         self.effects = Effects(checking=service.rules.checking)
         self.checks: Checks | None = None
-        self.returned: NewMessage | None = None
 
 
 Stage = Callable[[Passage], Awaitable[None]]

@@ -52,7 +52,7 @@ def test_a_choice_that_is_none(tmp_path: Path, name: str) -> None:
 
 
 def test_choices_are_refused_in_postfix_words(tmp_path: Path) -> None:
-    """As `postconf -x mynetworks`, `postconf -b` and smtp(8) said it."""
+    """As `postconf -x mynetworks` and `postconf -b` said it; smtp_address_preference as the words stand in smtp(8)'s program."""
     assert refused(tmp_path, "mynetworks_style = foo\n") == [(1, 'unknown mynetworks mask style value "foo" in "foo"')]
     assert refused(tmp_path, "header_from_format = foo\n") == [(1, 'invalid setting: "header_from_format = foo"')]
     assert refused(tmp_path, "smtp_address_preference = foo\n") == [(1, "bad smtp_address_preference value: foo")]

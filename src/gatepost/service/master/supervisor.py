@@ -248,8 +248,8 @@ class Supervisor:
         if not self._new_workers_serve():
             self._children.signal(signal.SIGKILL, generation=self._generation)
             listeners.close_new()
-            self._log.reopen(before[0])
             self._configuration, self._settings, self._listeners, self._generation = before
+            self._log.reopen(self._configuration)
             self._say("reload refused, the old configuration keeps running: the workers cannot serve the new one", "error")
             return
         self._children.longest_pause = settings.service_throttle_time
