@@ -39,6 +39,12 @@ from gatepost.net.server_names import _NAME as SERVER_NAME
 from gatepost.policy.access import _ENHANCED, _HEADER
 from gatepost.proto import attributes as postfix_attributes
 from gatepost.proto import policy_delegation
+from gatepost.proto.exchange import ProtocolError
+from gatepost.proto.milter import answers as milter_answers
+from gatepost.proto.milter import commands as milter_commands
+from gatepost.proto.milter import negotiation as milter_negotiation
+from gatepost.proto.milter.conversation import Conversation
+from gatepost.proto.milter.packets import packet, split_strings
 from gatepost.proto.proxy import ProxyError, ProxyReader
 from gatepost.proto.smtp import client_commands, dot_stuffing, grammar, replies
 from gatepost.proto.smtp.data import BdatReader, DataReader
@@ -96,6 +102,24 @@ def answer(wire: bytes) -> None:
             reader.feed(wire[at : at + 1000])
     except MalformedReply:
         pass
+
+
+def filtered(wire: bytes) -> None:
+    """A filter answers the end of a message, in small pieces."""
+    ask = Conversation(milter_negotiation.OFFERS[6]).end_of_message()
+    with contextlib.suppress(ProtocolError):
+        for at in range(0, len(wire), 100):
+            ask.feed(wire[at : at + 100])
+
+
+def replied(text: bytes) -> None:
+    with contextlib.suppress(ProtocolError):
+        milter_answers.verdict((ord("y"), text + b"\0"))
+
+
+def negotiated(data: bytes) -> None:
+    with contextlib.suppress(ProtocolError):
+        milter_negotiation.agreement(milter_negotiation.OFFERS[6], bytes(3) + b"\6" + bytes(8) + data)
 
 
 def proxied(wire: bytes) -> None:
@@ -330,6 +354,12 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     ),
     "proto.proxy": (proxied, WIRE),
     "proto.policy_delegation": (delegated, WIRE),
+    "proto.milter.packets": (lambda text: split_strings(text + b"\0"), (*WIRE, octets(b"\0"))),
+    "proto.milter.commands": (lambda text: list(milter_commands.body([text])), WIRE),
+    "proto.milter.commands.header": (lambda text: milter_commands.header(text, leading_space=False), WIRE),
+    "proto.milter.conversation": (filtered, (octets(packet(ord("p"))), octets(packet(ord("h"), b"a\0b\0")), octets(b"\0\0\1\0"))),
+    "proto.milter.answers": (replied, (*WIRE, octets(b"550 \r\n"), octets(b"550-a\r\n"), octets(b"\r\n"))),
+    "proto.milter.negotiation": (negotiated, (octets(b"\0\0\0\1a,\0"), octets(b"\0\0\0\1", after=b"\0"), octets(b"a,"))),
     "receive.unix_lines": (submitted, MESSAGES),
     "content.headers": (STANDARD_HEADER.match, TEXTS),
     "admission.draft": (lambda text: STRAY_OF_EDITS.search(FOLD_OF_EDITS.sub(b"\r\n", text)), MESSAGES),
