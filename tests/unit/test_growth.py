@@ -39,17 +39,22 @@ from gatepost.net.server_names import _NAME as SERVER_NAME
 from gatepost.policy.access import _ENHANCED, _HEADER
 from gatepost.proto import attributes as postfix_attributes
 from gatepost.proto import policy_delegation
-from gatepost.proto.exchange import ProtocolError
+from gatepost.proto.exchange import Exchange, ProtocolError
+from gatepost.proto.memcache import MemcacheGet, Sizes
 from gatepost.proto.milter import answers as milter_answers
 from gatepost.proto.milter import commands as milter_commands
 from gatepost.proto.milter import negotiation as milter_negotiation
 from gatepost.proto.milter.conversation import Conversation
 from gatepost.proto.milter.packets import packet, split_strings
 from gatepost.proto.proxy import ProxyError, ProxyReader
+from gatepost.proto.redis import RedisCommand
 from gatepost.proto.smtp import client_commands, dot_stuffing, grammar, replies
 from gatepost.proto.smtp.data import BdatReader, DataReader
 from gatepost.proto.smtp.reply_reader import MalformedReply, ReplyReader
 from gatepost.proto.smtp.server import ServerCore
+from gatepost.proto.socketmap import SocketmapQuery
+from gatepost.proto.table_answer import TableAnswer
+from gatepost.proto.tcp_table import TcpQuery
 from gatepost.queue.listing import _PLAIN as LISTED
 from gatepost.queue.notice_message import header_of, wrap
 from gatepost.receive import unix_lines
@@ -102,6 +107,18 @@ def answer(wire: bytes) -> None:
             reader.feed(wire[at : at + 1000])
     except MalformedReply:
         pass
+
+
+def looked_up(query: Callable[[], Exchange[TableAnswer]]) -> Callable[[bytes], None]:
+    """A server answers a look-up, in small pieces."""
+
+    def feed(wire: bytes) -> None:
+        one = query()
+        with contextlib.suppress(ProtocolError):
+            for at in range(0, len(wire), 100):
+                one.feed(wire[at : at + 100])
+
+    return feed
 
 
 def filtered(wire: bytes) -> None:
@@ -354,6 +371,13 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     ),
     "proto.proxy": (proxied, WIRE),
     "proto.policy_delegation": (delegated, WIRE),
+    "proto.tcp_table": (looked_up(lambda: TcpQuery(b"key")), (*WIRE, octets(b"%41", before=b"200 "))),
+    "proto.socketmap": (looked_up(lambda: SocketmapQuery(b"map", b"key")), (*WIRE, octets(b"a", before=b"99999:OK "))),
+    "proto.memcache": (
+        looked_up(lambda: MemcacheGet(b"key", Sizes(1 << 20, 1 << 20))),
+        (*WIRE, octets(b"a", before=b"VALUE key 0 999999\r\n"), octets(b"VALUE key 0 0\r\n\r\n")),
+    ),
+    "proto.redis": (looked_up(lambda: RedisCommand(b"GET", b"key", limit=1 << 20)), (*WIRE, octets(b"a", before=b"$999999\r\n"))),
     "proto.milter.packets": (lambda text: split_strings(text + b"\0"), (*WIRE, octets(b"\0"))),
     "proto.milter.commands": (lambda text: list(milter_commands.body([text])), WIRE),
     "proto.milter.commands.header": (lambda text: milter_commands.header(text, leading_space=False), WIRE),
@@ -408,6 +432,7 @@ ELSEWHERE = {
     "lookup.pattern_net": _ADMINISTRATOR,
     "lookup.posix_regex": _ADMINISTRATOR,
     "lookup.substitution": _ADMINISTRATOR,
+    "proto.table_answer": "holds values",
     "proto.smtp.server_replies": "makes replies, reads none",
     "mail.content": "passes octets on",
     "mail.checksum": "arithmetic of numbers",
