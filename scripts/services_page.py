@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gatepost.config.programs import PROGRAMS, Chapter, Program
+from gatepost.service.roles import ROLES, Role
 
 PAGE = Path(__file__).parent.parent / "docs" / "services.md"
 
@@ -31,15 +32,30 @@ parameters, and maxproc: deliveries that go on at one time in a worker (`default
 """,
 }
 
-OURS = """\
-| (our own) agent | `service/agent/agent.py`, at `gatepost/agent`: mailboxes, users' files and commands, each as its user, if \
-`service/agent/grants.py` has them in its list | has none |
+PROCESSES = """\
+## Processes of our own
+
+What the supervisor (`gatepost start`) starts beside itself; from src/gatepost/service/roles.py. Whatever ends is started again.
+
+| process | what it does | runs as | behind walls | at a reload |
+|---|---|---|---|---|
 """
 
 
 def page() -> str:
     """The whole page, Markdown."""
-    return "\n".join((INTRODUCTION, *(line for chapter in Chapter for line in chapter_of(chapter)))).rstrip("\n") + f"\n{OURS}"
+    chapters = "\n".join((INTRODUCTION, *(line for chapter in Chapter for line in chapter_of(chapter))))
+    return chapters + "\n" + PROCESSES + "".join(map(process, ROLES))
+
+
+def process(role: Role) -> str:
+    """A line of the table of processes."""
+    rights = role.rights
+    who = "`mail_owner`" if rights.as_owner else "who started it (root)"
+    kept = ", ".join(one.name for one in sorted(rights.capabilities))
+    many = ", as many as `worker_processes`" if role.many else ""
+    runs_as = f"{who}, with no capabilities but {kept}" if kept else who
+    return f"| {role.name}{many} | {role.work} | {runs_as} | {'yes' if rights.walls else 'no'} | {role.reload.value} |\n"
 
 
 def chapter_of(chapter: Chapter) -> Iterator[str]:

@@ -138,10 +138,10 @@ def test_a_stopped_worker_is_left_alone(system: System) -> None:
 _OFTEN = """\
 import re, sys, time
 import gatepost.receive.verbs as verbs
-import gatepost.service.master.watchdog as watchdog
+import gatepost.service.pulse as pulse
 from gatepost.cli import main
 
-watchdog.BEAT, watchdog.LATE = 0.03, 0.06
+pulse.BEAT, pulse.LATE = 0.03, 0.06
 noop = verbs.HANDLERS["noop"]
 
 def come_and_go(depth):

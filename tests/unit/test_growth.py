@@ -59,7 +59,7 @@ from gatepost.queue.listing import _PLAIN as LISTED
 from gatepost.queue.notice_message import header_of, wrap
 from gatepost.receive import unix_lines
 from gatepost.routing.rewrite import is_standard
-from gatepost.service.master import watchdog
+from gatepost.service import pulse
 from gatepost.service.walls import walls
 
 ROOT = Path(__file__).resolve().parents[2] / "src/gatepost"
@@ -347,8 +347,8 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
         MESSAGES,
     ),
     "service.walls.walls": (walls._PATH.findall, TEXTS),
-    "service.master.watchdog": (
-        lambda text: watchdog.place(f"Stack (most recent call first):\n{text}"),
+    "service.pulse": (
+        lambda text: pulse.place(f"Stack (most recent call first):\n{text}"),
         [lambda n: '  File "' * n, lambda n: '  File "' + "/" * n, lambda n: '  File "a", line 1 in f\n' * n],
     ),
     "content.downgrade": (lambda text: [*downgraded([text], Limits())], MESSAGES),

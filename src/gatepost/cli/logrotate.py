@@ -15,7 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from gatepost.config.configuration import Configuration
-from gatepost.service.master.directories import weakest
+from gatepost.service.path_owners import weakest
 from gatepost.service.privileges import acting_as
 
 _PATIENCE = 400.0  # seconds for retired workers to end

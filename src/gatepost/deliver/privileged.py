@@ -12,12 +12,16 @@ import struct
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from gatepost.deliver.mailbox import LockRules, Mailbox
 from gatepost.mail.outcome import Class, Outcome, bounced, deferred
+
+AGENT_SOCKET = Path("gatepost") / "agent"
+"""Below queue_directory, in a folder where only root makes files."""
 
 LENGTH = struct.Struct("!I")
 LONGEST_RECORD = 1 << 24

@@ -14,7 +14,7 @@ from gatepost.admission.settings import CleanupSettings
 from gatepost.admission.storing import Storing
 from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry
-from gatepost.deliver.privileged import AgentClient
+from gatepost.deliver.privileged import AGENT_SOCKET, AgentClient
 from gatepost.events.records import Emit, Fault, Note, tell_fault
 from gatepost.lookup.blocking import BlockingCalls
 from gatepost.lookup.registry import Tables
@@ -30,7 +30,6 @@ from gatepost.service.background import lasting
 from gatepost.service.cleanup_line import cleanup_line
 from gatepost.service.internal_mail import InternalMail
 from gatepost.service.log import Log
-from gatepost.service.master.listeners import AGENT_SOCKET
 from gatepost.service.state_store import open_state
 from gatepost.service.transports import Transports
 from gatepost.state.port import Counters, StateStore

@@ -26,7 +26,7 @@ from gatepost.events.maillog import Stamp, words
 from gatepost.events.records import Emit, Event, Note
 from gatepost.mail.ascii_text import SPACE, elements, upper
 from gatepost.service.log_lines import LogLines
-from gatepost.service.master.directories import weakest
+from gatepost.service.path_owners import weakest
 from gatepost.service.privileges import acting_as
 
 _LEVELS = {

@@ -5,6 +5,7 @@ Failure: every function raises OSError (or KeyError for an unknown user); the ca
 
 import contextlib
 import ctypes
+import enum
 import os
 import pwd
 import signal
@@ -90,12 +91,24 @@ def _give_up_capabilities() -> None:
     _set_capabilities(0)
 
 
-# Capabilities by number (linux/capability.h).
-CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, KILL, SETGID, SETUID = range(8)
-NET_BIND_SERVICE, SYS_CHROOT, SYS_RESOURCE, AUDIT_WRITE = 10, 18, 24, 29
+class Capability(enum.IntEnum):
+    """Those that are of use here, by number (linux/capability.h)."""
+
+    CHOWN = 0
+    DAC_OVERRIDE = 1
+    DAC_READ_SEARCH = 2
+    FOWNER = 3
+    FSETID = 4
+    KILL = 5
+    SETGID = 6
+    SETUID = 7
+    NET_BIND_SERVICE = 10
+    SYS_CHROOT = 18
+    SYS_RESOURCE = 24
+    AUDIT_WRITE = 29
 
 
-def keep_capabilities(own: Iterable[int], of_programs: Iterable[int]) -> None:
+def keep_capabilities(own: Iterable[Capability], of_programs: Iterable[Capability]) -> None:
     """Keep no other capabilities than `own`, for good; a set-user-id program that a child runs gets those of `of_programs` at most
     (the bounding set), which Linux takes from every process of root otherwise."""
     allowed = frozenset(of_programs)

@@ -11,15 +11,15 @@ import functools
 import os
 import resource
 import signal
+import socket
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pkgutil import resolve_name
 from typing import Any
 
 import uvloop
-from msgspec import Struct
 
-from gatepost.config.configuration import Configuration, ConfigurationError
+from gatepost.config.configuration import ConfigurationError
 from gatepost.config.master import ServiceEntry
 from gatepost.config.programs import program
 from gatepost.events.records import Note
@@ -28,16 +28,18 @@ from gatepost.net.tls_parameters import TlsFailure
 from gatepost.receive.session_limit import SessionLimit
 from gatepost.receive.smtpd import SmtpdService
 from gatepost.service.background import lasting
-from gatepost.service.faults import Faults
 from gatepost.service.house import House
-from gatepost.service.log import Log
-from gatepost.service.master.listeners import Listener
-from gatepost.service.master.watchdog import Heart, Pulse
+from gatepost.service.inheritance import Inheritance, Life, Listener
 from gatepost.service.pickup import Pickup
+from gatepost.service.pulse import Heart
 from gatepost.service.requeue import Requeue
+from gatepost.service.smtpd import load_tls
 from gatepost.state.port import Counters
 
 ServiceBuilder = Callable[[House, ServiceEntry, ServerTls | TlsFailure | None, SessionLimit], SmtpdService]
+
+ServicesTls = Mapping[str, ServerTls | TlsFailure | None]
+"""The TLS of each service, by ServiceEntry.key."""
 
 _LOG_LINGER = 0.005  # seconds that log lines wait for company
 _DRAIN = 6.0  # seconds for sessions to finish their transaction when we stop
@@ -46,32 +48,28 @@ _RETIREMENT = 30.0  # seconds for clients to leave by themselves after a reload
 _LONG_DRAIN = 300.0  # seconds for sessions to finish their transaction after that
 
 
-class Inheritance(Struct, frozen=True):
-    """What the supervisor leaves to a worker: configuration, bound sockets, the TLS of each service (by ServiceEntry.key), the log,
-    whom to tell of faults, the counters of clients, what shows that its loop turns, and the pipe to say that it serves."""
-
-    configuration: Configuration
-    listeners: tuple[Listener, ...]
-    tls: Mapping[str, ServerTls | TlsFailure | None]
-    log: Log
-    faults: Faults
-    counters: Counters
-    pulse: Pulse
-    ready: int
+def prepare(inheritance: Inheritance) -> Life:
+    """A Body: reads certificates and keys, which root alone may."""
+    configuration, log = inheritance.configuration, inheritance.log
+    tls = {
+        listener.entry.key: load_tls(configuration, listener.entry, log.emit, inheritance.secrets)
+        for listener in inheritance.listeners
+    }
+    return functools.partial(_run, inheritance, tls, inheritance.counters())
 
 
-def run(inheritance: Inheritance) -> None:
+def _run(inheritance: Inheritance, tls: ServicesTls, counters: Counters) -> None:
     """Live as a worker until told to stop."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     os.umask(0o077)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        if not runner.run(_live(inheritance)):
+        if not runner.run(_live(inheritance, tls, counters)):
             sys.exit(1)
 
 
-async def _live(inheritance: Inheritance) -> bool:
+async def _live(inheritance: Inheritance, tls: ServicesTls, counters: Counters) -> bool:
     """Serve until told to stop; False where the configuration cannot be served, which the log has then."""
     loop = asyncio.get_running_loop()
     log = inheritance.log
@@ -80,11 +78,12 @@ async def _live(inheritance: Inheritance) -> bool:
     stop, retire = asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGUSR1, retire.set)
-    house = House(inheritance.configuration, log, inheritance.counters, inheritance.faults.tell)
+    house = House(inheritance.configuration, log, counters, inheritance.faults.tell)
+    assert inheritance.pulse is not None, "the row of this role says in_loop"
     heart = Heart(inheritance.pulse, log.emit)
     try:
         async with asyncio.TaskGroup() as group:
-            serving = await _serve(house, inheritance)
+            serving = await _serve(house, inheritance.listeners, tls)
             house.start(group)
             pickups = [
                 group.create_task(lasting(service.run, name, house.fault))
@@ -155,17 +154,17 @@ class _Serving:
                 self._house.emit(Note("smtpd", f"session cut off: {result!r}", "warning"))
 
 
-async def _serve(house: House, inheritance: Inheritance) -> _Serving:
+async def _serve(house: House, listeners: Iterable[Listener], tls: ServicesTls) -> _Serving:
     """Accept connections on every listener."""
     loop = asyncio.get_running_loop()
     serving = _Serving(house)
     limit = SessionLimit(_descriptors() // 2)  # the other half is for deliveries, tables and the queue
-    for listener in inheritance.listeners:
+    for listener in listeners:
         entry = listener.entry
         service = serving.services.get(entry.key)
         if service is None:
-            service = serving.services[entry.key] = _builder(entry)(house, entry, inheritance.tls.get(entry.key), limit)
-        accept = loop.create_unix_server if listener.address.path else loop.create_server
+            service = serving.services[entry.key] = _builder(entry)(house, entry, tls.get(entry.key), limit)
+        accept = loop.create_unix_server if listener.socket.family == socket.AF_UNIX else loop.create_server
         serving.servers.append(await accept(service.protocol, sock=listener.socket))
     return serving
 

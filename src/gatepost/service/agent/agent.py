@@ -6,6 +6,7 @@ time for one user: whoever comes when there is no room is told to try later, and
 """
 
 import contextlib
+import functools
 import os
 import signal
 import socket
@@ -14,9 +15,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
-from msgspec import Struct
-
 from gatepost.deliver.privileged import (
+    AGENT_SOCKET,
     LENGTH,
     LONGEST_RECORD,
     Answer,
@@ -39,7 +39,8 @@ from gatepost.mail.content import CHUNK
 from gatepost.service import privileges
 from gatepost.service.agent import run_command
 from gatepost.service.agent.files import TROUBLE, failed, read_list, write, write_letters
-from gatepost.service.agent.grants import Grants
+from gatepost.service.agent.grants import Grants, grants_of
+from gatepost.service.inheritance import Inheritance, Life
 from gatepost.service.log import Log
 
 _MOST_CONNECTIONS = 2000
@@ -48,47 +49,28 @@ _PAUSE = 0.1  # seconds after a failure to accept
 _SILENCE = 60.0  # seconds that a worker may take between two pieces of a content
 
 
-# What the agent needs of root's powers: to become others, to give them the mailboxes that it makes in a spool of root's, to end and
-# to lock up their commands. It reads and writes no file that its user of the moment may not.
-_NEEDED = frozenset((privileges.CHOWN, privileges.KILL, privileges.SETGID, privileges.SETUID, privileges.SYS_CHROOT))
-
-# What set-user-id programs get that commands run (maildrop, procmail, sudo): what delivery may need, and nothing that
-# changes the system.
-_FOR_COMMANDS = _NEEDED | {
-    privileges.AUDIT_WRITE, privileges.DAC_OVERRIDE, privileges.DAC_READ_SEARCH, privileges.FOWNER, privileges.FSETID,
-    privileges.NET_BIND_SERVICE, privileges.SYS_RESOURCE,
-}  # fmt: skip
+def prepare(inheritance: Inheritance) -> Life:
+    """A Body: works out what may be asked for."""
+    return functools.partial(_live, inheritance, grants_of(inheritance.configuration))
 
 
-class Inheritance(Struct, frozen=True):
-    """What the supervisor leaves to the agent: where it listens, what it may be asked for, the log, and the pipe to say that it
-    serves."""
-
-    listener: socket.socket
-    grants: Grants
-    log: Log
-    ready: int
-
-
-def run(inheritance: Inheritance) -> None:
+def _live(inheritance: Inheritance, grants: Grants) -> None:
     """Serve until SIGTERM. A request under way is finished by its own thread or given up with the process; the worker retries."""
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     os.umask(0o077)
-    if os.getuid() == 0:
-        os.setgroups([])
-        if inheritance.grants.no_new_privileges:
-            privileges.gain_no_privileges()
-        privileges.keep_capabilities(_NEEDED, _FOR_COMMANDS)
+    if os.getuid() == 0 and grants.no_new_privileges:
+        privileges.gain_no_privileges()
     room = min(run_command.raise_limits() // _DESCRIPTORS, _MOST_CONNECTIONS)
-    desk = Desk(inheritance.grants, Slots(room, max(room // 2, 1)))
-    inheritance.listener.setblocking(True)
+    desk = Desk(grants, Slots(room, max(room // 2, 1)))
+    listener = inheritance.sockets[AGENT_SOCKET]
+    listener.setblocking(True)
     os.write(inheritance.ready, b"\n")
     while True:
         try:
-            connection, _ = inheritance.listener.accept()
+            connection, _ = listener.accept()
             _welcome(connection, desk, inheritance.log)
         except (OSError, RuntimeError) as error:  # no descriptors, no memory for a thread; a client that has gone again
             inheritance.log.emit(Note("agent", f"accept connection: {error}", "warning"))

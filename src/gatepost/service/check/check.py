@@ -16,7 +16,7 @@ from gatepost.service.cleanup_line import cleanup_line
 from gatepost.service.master import directories
 from gatepost.service.settings import MasterSettings
 from gatepost.service.unseen import complaints, placed
-from gatepost.service.walls.walls import WallSettings, missing
+from gatepost.service.walls import walls
 
 
 def check(configuration: Configuration) -> tuple[Fault, ...]:
@@ -32,8 +32,8 @@ def check(configuration: Configuration) -> tuple[Fault, ...]:
         for overrides in (None, *(entry.overrides for entry in configuration.services if entry.program == client)):
             found += _tls_level(configuration, client, overrides)
     found += _directories(configuration)
-    if configuration.view(WallSettings).worker_walls:
-        found += (configuration.fault("worker_walls", text, "set worker_walls = no to run without") for text in missing())
+    if walls.wanted(configuration):
+        found += (configuration.fault("worker_walls", text, "set worker_walls = no to run without") for text in walls.missing())
     return tuple(dict.fromkeys(found))
 
 

@@ -9,17 +9,19 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
+
+from gatepost.service.roles import ROLES, Role
 
 _SHORT_LIFE = 1.0
 
 
-class Role(Struct, frozen=True):
-    """What a child does: `name` is `worker` or `agent`, `number` tells workers apart."""
+class Instance(Struct, frozen=True):
+    """One of the children of a role, which `number` tells apart."""
 
-    name: str
+    role: Role
     number: int = 0
 
 
@@ -27,7 +29,7 @@ class Child(Struct, frozen=True):
     """A running child. `generation` counts reloads; `ready` is a pipe that becomes readable when it serves (or ends)."""
 
     pid: int
-    role: Role
+    instance: Instance
     generation: int
     started: float
     ready: int
@@ -40,10 +42,10 @@ class Children:
     def __init__(self, longest_pause: float = 60.0) -> None:
         self.longest_pause = longest_pause
         self.running: dict[int, Child] = {}
-        self.waiting: dict[Role, float] = {}
-        self._pauses: dict[Role, float] = {}
+        self.waiting: dict[Instance, float] = {}
+        self._pauses: dict[Instance, float] = {}
 
-    def fork(self, role: Role, generation: int, body: Callable[[int], None]) -> Child:
+    def fork(self, instance: Instance, generation: int, body: Callable[[int], None]) -> Child:
         """Start a child that runs `body(ready)`, where `ready` is a file descriptor to write a byte to once it serves.
         Raises OSError."""
         ready_read, ready_write = os.pipe()
@@ -58,9 +60,9 @@ class Children:
                 os.close(pipe)
             _run(body, ready_write)
         os.close(ready_write)
-        child = Child(pid, role, generation, time.monotonic(), ready_read)
+        child = Child(pid, instance, generation, time.monotonic(), ready_read)
         self.running[pid] = child
-        self.waiting.pop(role, None)
+        self.waiting.pop(instance, None)
         return child
 
     def reap(self) -> list[tuple[Child, int]]:
@@ -79,24 +81,24 @@ class Children:
         return ended
 
     def wait_before_return(self, child: Child) -> None:
-        """Note that `child`'s role is to be filled again, and when."""
+        """Note that another one is to take the place of `child`, and when."""
         now = time.monotonic()
         if now - child.started < _SHORT_LIFE:
-            pause = min(max(self._pauses.get(child.role, 0.0) * 2, 0.25), self.longest_pause)
+            pause = min(max(self._pauses.get(child.instance, 0.0) * 2, 0.25), self.longest_pause)
         else:
             pause = 0.0
-        self._pauses[child.role] = pause
-        self.waiting[child.role] = now + pause
+        self._pauses[child.instance] = pause
+        self.waiting[child.instance] = now + pause
 
-    def due(self) -> list[Role]:
-        """Roles whose pause is over."""
+    def due(self) -> list[Instance]:
+        """Those whose pause is over."""
         now = time.monotonic()
-        return [role for role, when in self.waiting.items() if when <= now]
+        return [instance for instance, when in self.waiting.items() if when <= now]
 
-    def signal(self, number: int, *, role: str | None = None, generation: int | None = None) -> None:
-        """Send a signal to all children, or those of one role and one generation."""
+    def signal(self, number: int, *, roles: Iterable[Role] = ROLES, generation: int | None = None) -> None:
+        """Send a signal to all children, or those of some roles and one generation."""
         for child in list(self.running.values()):
-            if role in (None, child.role.name) and generation in (None, child.generation):
+            if child.instance.role in roles and generation in (None, child.generation):
                 with contextlib.suppress(ProcessLookupError):  # ended; reap() will tell
                     os.kill(child.pid, number)
 

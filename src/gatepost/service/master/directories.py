@@ -16,6 +16,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gatepost.service.path_owners import way, weakest
 from gatepost.service.privileges import acting_as
 from gatepost.service.settings import MasterSettings
 from gatepost.state.state_file import FOLDER
@@ -105,7 +106,7 @@ def complaints(settings: MasterSettings) -> Iterator[Complaint]:
         return
     queue, data = Path(settings.queue_directory), Path(settings.data_directory)
     for path, parameter in ((queue, "queue_directory"), (data, "data_directory")):
-        for folder in _way(path):
+        for folder in way(path):
             yield from _complaints(folder, {0, owner.pw_uid}, f"choose another {parameter}")
     yield from _complaints(queue, {0, owner.pw_uid}, "choose another queue_directory")
     for one in _QUEUE:
@@ -145,20 +146,6 @@ def _judged(path: Path, status: os.stat_result, owners: set[int], otherwise: str
         yield Complaint(path, f"belongs to {_name(status.st_uid)}, wanted: {wanted}", remedy)
     if stat.S_ISDIR(status.st_mode) and status.st_mode & _OTHERS_WRITE and not status.st_mode & stat.S_ISVTX:
         yield Complaint(path, f"others than {_name(status.st_uid)} may change it", f"chmod go-w {path}{alternative}")
-
-
-def _way(path: Path) -> list[Path]:
-    """The folders on the way to `path`, from the root on: as it is written, and where links lead."""
-    return list(dict.fromkeys((*reversed(path.parents), *reversed(Path(os.path.realpath(path)).parents))))
-
-
-def weakest(path: Path) -> tuple[int, int]:
-    """uid and gid of whoever could change where `path` leads: of the first folder on the way that is not root's, else root's."""
-    for folder in _way(path):
-        status = folder.stat()
-        if status.st_uid:
-            return status.st_uid, status.st_gid
-    return 0, 0
 
 
 def _owner(settings: MasterSettings) -> pwd.struct_passwd | None:

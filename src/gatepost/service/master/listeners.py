@@ -1,8 +1,8 @@
 """Listening sockets: which ones the configuration wants, bound in the supervisor and inherited by the workers.
 
 `inet` services listen on `inet_interfaces` unless their name says where (`127.0.0.1:10025`); `unix` services on
-`<queue_directory>/private|public/<name>`, made as mail_owner, whose folders these are. The agent's socket is mail_owner's too,
-but in a folder that is not. A reload keeps the sockets that stay, binds what is new and closes the rest.
+`<queue_directory>/private|public/<name>`, made as mail_owner, whose folders these are; roles (roles.py) have sockets of their own.
+A reload keeps the sockets that stay, binds what is new and closes the rest.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import pwd
 import socket
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -22,14 +22,13 @@ from gatepost.config.master import ServiceEntry
 from gatepost.config.ports import known_ports, port_number
 from gatepost.config.programs import program
 from gatepost.mail.ascii_text import elements
-from gatepost.queue.user_requests import FLUSH, SHOWQ
+from gatepost.service.inheritance import Listener
 from gatepost.service.master.directories import OWN, own_folder
 from gatepost.service.privileges import acting_as
+from gatepost.service.roles import ROLES, Role
 from gatepost.service.settings import MasterSettings
 
 _BACKLOG = 1024
-AGENT_SOCKET = Path(OWN) / "agent"
-"""Below queue_directory."""
 _BIND_PATIENCE = 3.0  # seconds: a predecessor that was just killed may still hold the port
 
 
@@ -48,24 +47,15 @@ class Address(Struct, frozen=True):
         return self.path or (f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}")
 
 
-class Listener(Struct, frozen=True):
-    """A bound socket and the master.cf entry that it serves."""
-
-    entry: ServiceEntry
-    address: Address
-    socket: socket.socket
-
-
 class Listeners:
     """All sockets of one configuration."""
 
     def __init__(self) -> None:
         self._bound: dict[Address, socket.socket] = {}
         self._entries: dict[Address, ServiceEntry] = {}
-        self._agent: socket.socket | None = None
-        self._of_users: dict[Path, socket.socket] = {}
+        self._own: dict[Path, socket.socket] = {}
         self._left_over: list[socket.socket] = []
-        self._new: list[socket.socket] = []
+        self._shared: frozenset[Address] = frozenset()
         self._owner = (os.geteuid(), os.getegid())
 
     def bind(self, configuration: Configuration) -> None:
@@ -78,22 +68,24 @@ class Listeners:
             if address not in self._bound:
                 self._bound[address] = _listen(address, entry, self._owner)
             self._entries[address] = entry
-        if self._agent is None:
-            self._agent = _listen_for_agent(queue, self._owner)
-        for path in (SHOWQ, FLUSH):
-            if path not in self._of_users:
-                self._of_users[path] = _listen_unix(str(queue / path), self._owner, 0o666)
+        for path in (path for role in ROLES for path in role.sockets):
+            if path not in self._own:
+                self._own[path] = _listen_as_role(queue, path, self._owner)
 
     def rebound(self, configuration: Configuration) -> "Listeners":
-        """The listeners of a new configuration, sharing the sockets that stay. Raises BindFailure and leaves ours as they are."""
+        """The listeners of a new configuration, sharing the sockets that stay. Raises what bind() does, and leaves ours as they
+        are."""
         fresh = Listeners()
         wants = list(wanted(configuration))
-        fresh._agent = self._agent
-        fresh._of_users = dict(self._of_users)
+        fresh._own = dict(self._own)
         fresh._bound = {address: self._bound[address] for _, address in wants if address in self._bound}
-        fresh.bind(configuration)
+        fresh._shared = frozenset(fresh._bound)
+        try:
+            fresh.bind(configuration)
+        except BaseException:
+            fresh.close_new()
+            raise
         fresh._left_over = [sock for address, sock in self._bound.items() if address not in fresh._bound]
-        fresh._new = [sock for address, sock in fresh._bound.items() if address not in self._bound]
         return fresh
 
     def close_left_over(self) -> None:
@@ -104,37 +96,29 @@ class Listeners:
 
     def close_new(self) -> None:
         """Close what only this configuration has: it was given up."""
-        for sock in self._new:
-            sock.close()
+        self._close(address for address in self._bound if address not in self._shared)
 
-    def sockets(self) -> tuple[Listener, ...]:
-        return tuple(Listener(self._entries[address], address, sock) for address, sock in self._bound.items())
-
-    def close_but(self, *kept: socket.socket) -> None:
-        """In a child: close what it does not serve. `kept`: the sockets that it does, none: those of master.cf's services."""
-        services = self._bound.values() if kept else ()
-        for sock in (self._agent, *self._of_users.values(), *services):
-            if sock is not None and sock not in kept:
-                sock.close()
-
-    def agent_socket(self) -> socket.socket:
-        """Where the agent takes requests from the workers."""
-        assert self._agent is not None, "bind() comes first"
-        return self._agent
-
-    def user_socket(self, path: Path) -> socket.socket:
-        """Where users ask of the queue: SHOWQ or FLUSH."""
-        return self._of_users[path]
+    def left_to(self, role: Role) -> tuple[tuple[Listener, ...], dict[Path, socket.socket]]:
+        """In a child: the sockets of master.cf's services and those of its own that a role accepts from; all others are closed."""
+        kept = {path: self._own[path] for path in role.sockets}
+        services = self._bound if role.serves else {}
+        closed = () if role.serves else self._bound.values()
+        for sock in (*closed, *self._left_over, *(own for path, own in self._own.items() if path not in kept)):
+            sock.close()  # of those that are left over: else nobody would ever accept what still connects there
+        return tuple(Listener(self._entries[address], sock) for address, sock in services.items()), kept
 
     def close(self) -> None:
-        for address, sock in self._bound.items():
-            sock.close()
+        self._close(self._bound)
+        for own in self._own.values():
+            own.close()
+
+    def _close(self, addresses: Iterable[Address]) -> None:
+        """Close these, and let nobody find their names any more."""
+        for address in addresses:
+            self._bound[address].close()
             if address.path:
                 with acting_as(*self._owner), contextlib.suppress(OSError):
                     os.unlink(address.path)
-        for own in (self._agent, *self._of_users.values()):
-            if own:
-                own.close()
 
 
 def wanted(configuration: Configuration) -> Iterator[tuple[ServiceEntry, Address]]:
@@ -262,13 +246,15 @@ def _listen_inet(address: Address) -> socket.socket:
     return sock
 
 
-def _listen_for_agent(queue: Path, owner: tuple[int, int]) -> socket.socket:
-    """The socket on which the workers ask the agent, and only they can: it is mail_owner's, in a folder where nobody but us could
-    put another one in its place."""
+def _listen_as_role(queue: Path, path: Path, owner: tuple[int, int]) -> socket.socket:
+    """A socket of a role's own at `path` below the queue. In the folder OWN, where nobody but us could put another one in its
+    place, only the workers can connect: it is mail_owner's. Elsewhere every user can."""
+    if path.parts[0] != OWN:
+        return _listen_unix(str(queue / path), owner, 0o666)
     with own_folder(queue, OWN) as folder:
-        sock = _listen_unix(f"/proc/self/fd/{folder}/{AGENT_SOCKET.name}", (os.geteuid(), os.getegid()), 0o600)
+        sock = _listen_unix(f"/proc/self/fd/{folder}/{path.name}", (os.geteuid(), os.getegid()), 0o600)
         if os.geteuid() == 0:
-            os.chown(AGENT_SOCKET.name, owner[0], -1, dir_fd=folder, follow_symlinks=False)
+            os.chown(path.name, owner[0], -1, dir_fd=folder, follow_symlinks=False)
     return sock
 
 

@@ -6,6 +6,7 @@ its deadline. A user has a few slots (user_slots.py) and takes none from others.
 """
 
 import contextlib
+import functools
 import os
 import selectors
 import signal
@@ -15,12 +16,9 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from msgspec import Struct
-
-from gatepost.config.configuration import Configuration
 from gatepost.events.records import Note
-from gatepost.service.faults import Faults
-from gatepost.service.log import Log
+from gatepost.queue.user_requests import FLUSH, SHOWQ
+from gatepost.service.inheritance import Inheritance, Life
 from gatepost.service.showq import user_desk
 from gatepost.service.showq.user_slots import UserSlots
 
@@ -34,23 +32,17 @@ _CREDENTIALS = struct.Struct("3i")
 Answer = Callable[[user_desk.Desk, socket.socket], None]
 
 
-class Inheritance(Struct, frozen=True):
-    """What the supervisor leaves to this process."""
-
-    configuration: Configuration
-    listings: socket.socket
-    flushes: socket.socket
-    log: Log
-    faults: Faults
-    ready: int
-
-
 class _Request(NamedTuple):
     connection: socket.socket
     answer: Answer
 
 
-def run(inheritance: Inheritance) -> None:
+def prepare(inheritance: Inheritance) -> Life:
+    """A Body: nothing is to be done before."""
+    return functools.partial(_run, inheritance)
+
+
+def _run(inheritance: Inheritance) -> None:
     """Serve until SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -69,7 +61,8 @@ class _Service:
         self._inheritance = inheritance
         self._slots: UserSlots[_Request] = UserSlots(_AT_ONCE, _OF_ONE_USER, _IN_LINE, _WAITING)
         self._events = selectors.DefaultSelector()
-        for listener, answer in ((inheritance.listings, user_desk.list_queue), (inheritance.flushes, user_desk.flush)):
+        for path, answer in ((SHOWQ, user_desk.list_queue), (FLUSH, user_desk.flush)):
+            listener = inheritance.sockets[path]
             listener.setblocking(False)
             self._events.register(listener, selectors.EVENT_READ, lambda at=listener, answer=answer: self._accept(at, answer))
 

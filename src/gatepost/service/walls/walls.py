@@ -1,16 +1,17 @@
-"""The walls around workers and showq: what somebody who has taken one over still cannot do, whatever the rights of mail_owner.
+"""The walls around all processes that roles.py has behind them: what somebody who has taken one over still cannot do, whatever the
+rights of mail_owner.
 
 Files (Landlock): read below the system's folders, the installation, and the folders of all files that the configuration names;
-change below the queue's and data_directory; nothing else. System calls (seccomp): no program is run, no other process looked
-into. Memory: a limit for data (not for address space, of which LMDB and SQLite map much). A kernel that lacks one of them has the
-others.
+change below data_directory and those folders of the queue that the role may change; nothing else. System calls (seccomp): no
+program is run, no other process looked into. Memory: a limit for data (not for address space, of which LMDB and SQLite map much). A
+kernel that lacks one of them has the others.
 """
 
 import os
 import re
 import resource
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from msgspec import Struct
@@ -19,7 +20,6 @@ from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.service.privileges import gain_no_privileges
 from gatepost.service.walls import landlock, seccomp
 
-_CHANGED = ("store", "corrupt", "maildrop", "private")
 _OF_FOLDERS = ("_directory", "_base")
 """How names of parameters end whose values are folders, whether there are such folders yet or not."""
 _PATH = re.compile(r"(?:^|(?<=[\s,{:=!]))/[^\s,{}]+")
@@ -44,11 +44,12 @@ class Wall(Struct, frozen=True):
     files_and_calls: bool
 
 
-def planned(configuration: Configuration) -> Wall:
-    """The wall for this configuration, of what is there now. Raises ConfigurationError."""
+def planned(configuration: Configuration, changes: Iterable[str]) -> Wall:
+    """The wall for this configuration, of what is there now, around a process that may change the folders `changes` of the queue.
+    Raises ConfigurationError."""
     settings = configuration.view(WallSettings)
     queue = Path(settings.queue_directory)
-    change = (*(str(queue / name) for name in _CHANGED), settings.data_directory, os.devnull)
+    change = (*(str(queue / name) for name in changes), settings.data_directory, os.devnull)
     read = (
         *settings.worker_readable_directories.replace(",", " ").split(),
         *(path for path in (sys.prefix, sys.base_prefix, *sys.path) if path),
@@ -100,6 +101,11 @@ def put_up(wall: Wall) -> None:
         landlock.restrict(wall.read, wall.change)
     if seccomp.is_there():
         seccomp.forbid()
+
+
+def wanted(configuration: Configuration) -> bool:
+    """Whether there are to be walls of files and calls."""
+    return configuration.view(WallSettings).worker_walls
 
 
 def missing(has_landlock: Callable[[], int] = landlock.version, has_seccomp: Callable[[], bool] = seccomp.is_there) -> list[str]:

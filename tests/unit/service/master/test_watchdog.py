@@ -6,7 +6,8 @@ import time
 import pytest
 
 from gatepost.events.records import Note
-from gatepost.service.master.watchdog import BEAT, Heart, Pulse, Watchdog, place, process_state
+from gatepost.service.master.watchdog import Watchdog, process_state
+from gatepost.service.pulse import BEAT, Heart, Pulse, place
 
 _PID = 4711
 _HEAD = "Stack (most recent call first):\n"

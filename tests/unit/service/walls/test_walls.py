@@ -19,6 +19,7 @@ import pytest
 
 from gatepost.config.configuration import Configuration
 from gatepost.config.loading import load
+from gatepost.service.roles import WORKER
 from gatepost.service.walls import landlock, seccomp, walls
 
 _NOT_DONE = "no exception"
@@ -27,7 +28,7 @@ _NOT_DONE = "no exception"
 @pytest.fixture
 def configuration(tmp_path: Path) -> Configuration:
     (conf := tmp_path / "conf").mkdir()
-    for name in ("tables", "elsewhere", "target", "vmail", "data", *(f"spool/{one}" for one in walls._CHANGED)):
+    for name in ("tables", "elsewhere", "target", "vmail", "data", *(f"spool/{one}" for one in WORKER.rights.changes)):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "target" / "linked").write_text("x\n")
     (tmp_path / "tables" / "link").symlink_to(tmp_path / "target" / "linked")
@@ -40,6 +41,11 @@ def configuration(tmp_path: Path) -> Configuration:
     )
     (conf / "master.cf").write_text("smtp inet n - n - - smtpd\n")
     return load(conf)
+
+
+def planned(configuration: Configuration) -> walls.Wall:
+    """The wall around a worker."""
+    return walls.planned(configuration, WORKER.rights.changes)
 
 
 def _behind(wall: walls.Wall, work: Callable[[], object]) -> str:
@@ -116,13 +122,13 @@ _SAYS_NO = {"EPERM", "EACCES", "EXDEV", "EAFNOSUPPORT"}
 
 @pytest.mark.parametrize("name", FORBIDDEN)
 def test_what_is_forbidden(configuration: Configuration, tmp_path: Path, name: str) -> None:
-    assert _behind(walls.planned(configuration), lambda: FORBIDDEN[name](tmp_path)) in _SAYS_NO
+    assert _behind(planned(configuration), lambda: FORBIDDEN[name](tmp_path)) in _SAYS_NO
 
 
 @pytest.mark.parametrize("name", ON_X86)
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers of its system calls")
 def test_calls_that_are_forbidden(configuration: Configuration, name: str) -> None:
-    assert _behind(walls.planned(configuration), ON_X86[name]) == "EPERM"
+    assert _behind(planned(configuration), ON_X86[name]) == "EPERM"
 
 
 def test_no_socket_without_a_file(configuration: Configuration) -> None:
@@ -136,7 +142,7 @@ def test_no_socket_without_a_file(configuration: Configuration) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(name)
         listener.listen()
-        assert _behind(walls.planned(configuration), connect) == "EPERM"
+        assert _behind(planned(configuration), connect) == "EPERM"
 
 
 def _work_as_a_worker(path: Path) -> None:
@@ -170,7 +176,7 @@ def _work_as_a_worker(path: Path) -> None:
 
 
 def test_what_is_allowed(configuration: Configuration, tmp_path: Path) -> None:
-    assert _behind(walls.planned(configuration), lambda: _work_as_a_worker(tmp_path)) == _NOT_DONE
+    assert _behind(planned(configuration), lambda: _work_as_a_worker(tmp_path)) == _NOT_DONE
 
 
 def test_a_table_that_is_renamed_into_its_place(configuration: Configuration, tmp_path: Path) -> None:
@@ -191,13 +197,13 @@ def test_a_table_that_is_renamed_into_its_place(configuration: Configuration, tm
 
     thread = threading.Thread(target=replace)
     thread.start()
-    assert _behind(walls.planned(configuration), look) == _NOT_DONE
+    assert _behind(planned(configuration), look) == _NOT_DONE
     thread.join()
 
 
 def test_memory_ends(configuration: Configuration) -> None:
     limit = 300 << 20
-    wall = walls.planned(configuration.with_settings({"worker_memory_limit": str(limit)}))
+    wall = planned(configuration.with_settings({"worker_memory_limit": str(limit)}))
     assert _behind(wall, lambda: resource.getrlimit(resource.RLIMIT_DATA) == (limit, limit) or 1 / 0) == _NOT_DONE
     assert _behind(wall, lambda: bytearray(limit)) == "MemoryError()"
     assert _behind(wall, lambda: mmap.mmap(-1, 2 * limit, prot=mmap.PROT_READ)) == _NOT_DONE  # as databases are mapped
@@ -214,26 +220,26 @@ def test_which_folders_are_named(configuration: Configuration, tmp_path: Path) -
 @pytest.mark.parametrize("value", ["regexp:{{/^Subject: x/ REJECT}}", "texthash:/aliases", "pcre:{{!/^To:/ OK}}"])
 def test_a_file_in_no_folder_does_not_open_all_folders(configuration: Configuration, tmp_path: Path, value: str) -> None:
     """Nor does a pattern, which begins with a stroke as well."""
-    wall = walls.planned(configuration.with_settings({"header_checks": value}))
+    wall = planned(configuration.with_settings({"header_checks": value}))
     assert "/" not in wall.read
     assert _behind(wall, lambda: FORBIDDEN["read a file elsewhere"](tmp_path)) in _SAYS_NO
 
 
 @pytest.mark.parametrize("name", ["virtual_mailbox_base", "mail_spool_directory"])
 def test_a_missing_folder_of_mailboxes_does_not_open_the_one_above(configuration: Configuration, tmp_path: Path, name: str) -> None:
-    wall = walls.planned(configuration.with_settings({name: f"{tmp_path}/elsewhere/missing"}))
+    wall = planned(configuration.with_settings({name: f"{tmp_path}/elsewhere/missing"}))
     assert _behind(wall, lambda: FORBIDDEN["read a file elsewhere"](tmp_path)) in _SAYS_NO
 
 
 def test_no_walls_where_none_are_wanted(configuration: Configuration, tmp_path: Path) -> None:
-    wall = walls.planned(configuration.with_settings({"worker_walls": "no"}))
+    wall = planned(configuration.with_settings({"worker_walls": "no"}))
     assert _behind(wall, lambda: FORBIDDEN["read a file elsewhere"](tmp_path)) == _NOT_DONE
 
 
 def test_a_kernel_without_them(configuration: Configuration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(landlock, "version", lambda: 0)
     monkeypatch.setattr(seccomp, "is_there", lambda: False)
-    assert _behind(walls.planned(configuration), lambda: FORBIDDEN["read a file elsewhere"](tmp_path)) == _NOT_DONE
+    assert _behind(planned(configuration), lambda: FORBIDDEN["read a file elsewhere"](tmp_path)) == _NOT_DONE
     told = walls.missing(lambda: 0, lambda: False)
     assert [text.partition(":")[0] for text in told] == [
         "the kernel has no Landlock",
@@ -245,5 +251,5 @@ def test_a_kernel_without_them(configuration: Configuration, tmp_path: Path, mon
 def test_older_kernels(configuration: Configuration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, abi: int) -> None:
     """What they do not know is not asked of them; what they do know is."""
     monkeypatch.setattr(landlock, "version", lambda: abi)
-    assert _behind(walls.planned(configuration), lambda: FORBIDDEN["read a file elsewhere"](tmp_path)) == "EACCES"
-    assert _behind(walls.planned(configuration), lambda: (tmp_path / "spool" / "store" / "x").write_text("x")) == _NOT_DONE
+    assert _behind(planned(configuration), lambda: FORBIDDEN["read a file elsewhere"](tmp_path)) == "EACCES"
+    assert _behind(planned(configuration), lambda: (tmp_path / "spool" / "store" / "x").write_text("x")) == _NOT_DONE

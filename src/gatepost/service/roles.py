@@ -1,0 +1,101 @@
+"""The one table of process roles: what the supervisor (master(8)) starts beside itself, with which rights, and how that ends.
+
+The supervisor's forks, its own sockets, the walls, reload, stop and docs/services.md all come out of the rows below: a new role is
+a row and the module that it names. Every child that ends is started again, after a pause where it ended at once
+(master/children.py), but for those that a reload has replaced.
+"""
+
+import enum
+from pathlib import Path
+
+from msgspec import Struct
+
+from gatepost.deliver.privileged import AGENT_SOCKET
+from gatepost.queue.user_requests import FLUSH, SHOWQ
+from gatepost.service.privileges import Capability
+
+
+class Reload(enum.Enum):
+    """What a reload does with the children of a role."""
+
+    REPLACES = "new ones serve before the old ones are told to finish (SIGUSR1)"
+    RESTARTS = "ends (SIGTERM) and starts again"
+
+
+class Rights(Struct, frozen=True):
+    """What a child keeps of the rights with which the mail system was started.
+
+    as_owner: it runs as mail_owner; else as whoever started the mail system, root as a rule.
+    capabilities: those of root's that it keeps where it stays root (capabilities(7)).
+    of_programs: those that set-user-id programs which it runs get at most.
+    walls: whether Landlock, seccomp and a limit of memory surround it (walls/walls.py).
+    changes: the folders below queue_directory that it may change behind its walls.
+    """
+
+    as_owner: bool
+    capabilities: frozenset[Capability] = frozenset()
+    of_programs: frozenset[Capability] = frozenset()
+    walls: bool = False
+    changes: tuple[str, ...] = ()
+
+
+class Role(Struct, frozen=True):
+    """One row.
+
+    name: in the log.
+    work: for docs/services.md.
+    body: `module:function`, a Body (inheritance.py).
+    rights: what those are.
+    reload: what a reload does with it.
+    stop: when it is ended as the mail system stops: those of 1 first, and those of 2 when these are gone.
+    sockets: its own, below queue_directory; in the folder `gatepost` only workers can connect, elsewhere every user.
+    serves: whether it accepts what comes to the services of master.cf.
+    many: whether there are as many as worker_processes says; else one.
+    in_loop: whether it lives in an event loop, which is watched (master/watchdog.py), and counts clients (master/anvil.py).
+    needs_threads: whether it ends, to be started again, when a thread of it ends.
+    """
+
+    name: str
+    work: str
+    body: str
+    rights: Rights
+    reload: Reload
+    stop: int
+    sockets: tuple[Path, ...] = ()
+    serves: bool = False
+    many: bool = False
+    in_loop: bool = False
+    needs_threads: bool = False
+
+
+# To become others, to give them the mailboxes that it makes in a spool of root's, to end and to lock up their commands. The agent
+# reads and writes no file that its user of the moment may not.
+_AGENT = frozenset((Capability.CHOWN, Capability.KILL, Capability.SETGID, Capability.SETUID, Capability.SYS_CHROOT))
+
+# What set-user-id programs get that commands run (maildrop, procmail, sudo): what delivery may need, and nothing that
+# changes the system.
+_COMMANDS = _AGENT | {
+    Capability.AUDIT_WRITE, Capability.DAC_OVERRIDE, Capability.DAC_READ_SEARCH, Capability.FOWNER, Capability.FSETID,
+    Capability.NET_BIND_SERVICE, Capability.SYS_RESOURCE,
+}  # fmt: skip
+
+_BEHIND_WALLS = Rights(as_owner=True, walls=True, changes=("store", "corrupt", "maildrop", "private"))
+
+AGENT = Role(
+    "agent", "mailboxes, users' files and commands, each as its user, if `service/agent/grants.py` has them in its list",
+    body="gatepost.service.agent.agent:prepare", rights=Rights(as_owner=False, capabilities=_AGENT, of_programs=_COMMANDS),
+    sockets=(AGENT_SOCKET,), reload=Reload.RESTARTS, stop=2,
+)  # fmt: skip
+SHOWQ_AND_FLUSH = Role(
+    "showq", "answers users who may not read the queue's files",
+    body="gatepost.service.showq.showq:prepare", rights=_BEHIND_WALLS,
+    sockets=(SHOWQ, FLUSH), reload=Reload.RESTARTS, stop=2,
+)  # fmt: skip
+WORKER = Role(
+    "worker", "all services of master.cf: whole messages, from the socket to the last recipient",
+    body="gatepost.service.worker:prepare", rights=_BEHIND_WALLS,
+    serves=True, many=True, in_loop=True, needs_threads=True, reload=Reload.REPLACES, stop=1,
+)  # fmt: skip
+
+ROLES = (AGENT, SHOWQ_AND_FLUSH, WORKER)
+"""In the order in which they are started."""
