@@ -3,7 +3,9 @@
 from types import SimpleNamespace
 from typing import Any, cast
 
-from gatepost.policy.port import PERMIT, Facts, Verdict
+from gatepost.admission.gates import Gates
+from gatepost.admission.policy_gate import PolicyGate
+from gatepost.policy.port import PERMIT, Facts, Stage, Verdict
 from gatepost.proto.smtp.client import Answer, Client, ClientEvent, ClientStage, Dialect, Transaction
 from gatepost.proto.smtp.server import CommandLine
 from gatepost.receive import answer, proxying
@@ -19,7 +21,7 @@ from tests.support.settings import default
 def _state() -> SessionState:
     """A session whose client is a neighbour, with as many rooms around it as XCLIENT and XFORWARD ask."""
     lookups = Lookups(xclient_hosts=_everybody, xforward_hosts=_everybody)
-    ports = cast(Any, SimpleNamespace(lookups=lookups, policy=_Permitting()))
+    ports = cast(Any, SimpleNamespace(lookups=lookups, gates=Gates((PolicyGate(_Permitting()),), _raised)))
     return SessionState(ports, default(SmtpdSettings), cast(Any, None))
 
 
@@ -27,8 +29,12 @@ async def _everybody(name: str, address: str) -> bool:
     return True
 
 
+def _raised(fault: BaseException, consequence: str) -> None:
+    raise fault
+
+
 class _Permitting:
-    async def check(self, stage: object, facts: Facts) -> Verdict:
+    async def check(self, stage: Stage, facts: Facts) -> Verdict:
         return PERMIT
 
 

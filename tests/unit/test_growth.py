@@ -414,6 +414,7 @@ _AGENT = "compares what a worker asks for with the configuration, in the agent"
 
 ELSEWHERE = {
     "config.layout": _ADMINISTRATOR,
+    "mail.evidence": "parses nothing; what is kept of a type is bounded",
     "mail.reason": "cuts texts at a fixed length",
     "mail.ascii_text": "runs of one class of characters, which nothing can make try twice",
     "receive.peer": "labels of at most 63 characters",

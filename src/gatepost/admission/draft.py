@@ -22,11 +22,12 @@ from gatepost.admission.edits import (
 )
 from gatepost.admission.port import Finding, Origin, Severity
 from gatepost.mail import header
-from gatepost.mail.address import is_octets
+from gatepost.mail.address import is_octets, to_bytes
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.header import Header
 from gatepost.mail.outcome import Outcome
 from gatepost.mail.queue_id import QueueId
+from gatepost.policy.port import Action
 
 LONGEST_ADDRESS = 2048
 """Octets of an address that a gate may add; RFC 5321 §4.5.3.1 asks for 320."""
@@ -237,8 +238,10 @@ class Draft:
             self.refusal = outcome
 
     def obey(self, finding: Finding) -> None:
-        """Do what gates have found, whose edits were made already."""
+        """Do what guards have found, whose edits were made already."""
         self.findings.append(finding)
+        for action in finding.actions:
+            self.act(action)
         match finding.severity:
             case Severity.HOLD:
                 self.hold()
@@ -249,6 +252,21 @@ class Draft:
             case Severity.DEFER | Severity.REFUSE:
                 assert finding.outcome is not None
                 self.refuse(finding.outcome)
+
+    def act(self, action: Action) -> None:
+        """Do what guards ask for in the words of access(5). A header is put before all others."""
+        match action.kind:
+            case "hold":
+                self.hold()
+            case "discard":
+                self.discard()
+            case "filter":
+                self.content_filter = action.value
+            case "redirect":
+                self.redirect = action.value
+            case "prepend":
+                if raw := header.single(to_bytes(action.value)):
+                    self._listed().insert(0, header.split(raw).headers[0])
 
     async def edit(self, edits: Sequence[Edit]) -> None:
         """Carry out what a gate asks for, all of it or nothing. Raises EditImpossible, LookupFailure, AliasLoop, OSError."""

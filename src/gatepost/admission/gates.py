@@ -1,19 +1,24 @@
 """The gates of one service, in order: asked within their time, and what they say made into one answer."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from gatepost.admission.draft import Draft, EditImpossible
 from gatepost.admission.findings import combine
-from gatepost.admission.port import Finding, Gate, ProtocolStage, Severity
+from gatepost.admission.port import NOTHING_FOUND, Finding, Gate, Guard, ProtocolStage, Severity, View
 from gatepost.events.records import Fault
 from gatepost.lookup.port import LookupFailure
 from gatepost.policy.port import Facts
 
+OF_MESSAGES = (ProtocolStage.END_OF_HEADERS, ProtocolStage.END_OF_MESSAGE)
+"""Stages that every message reaches, whoever hands it in."""
+
+_ENOUGH = {stage: Severity.REFUSE if stage in OF_MESSAGES else Severity.DISCARD for stage in ProtocolStage}
+"""The finding after which nobody else is asked: nothing worse can come, or the client is to say it again another time."""
+
 
 class Gates:
-    """Asks gates. Each sees what those before it have changed; none is asked after one that refuses for good, since nothing is
-    worse than that. `fault`: whom to tell of what nobody expected a gate to raise."""
+    """Where guards stand in one service. `fault`: whom to tell of what nobody expected one to raise."""
 
     def __init__(self, gates: Sequence[Gate], fault: Fault) -> None:
         self._fault = fault
@@ -23,45 +28,102 @@ class Gates:
         """The gates of a stage."""
         return self._at[stage]
 
-    async def look(self, stage: ProtocolStage, facts: Facts | None, draft: Draft | None = None) -> Finding:
-        """What all gates of a stage say together; their edits are made in `draft`. Raises LookupFailure, for which a session and
-        cleanup have answers of their own."""
+    @property
+    def of_messages(self) -> bool:
+        """Whether any looks at messages, and not at commands alone."""
+        return any(self._at[stage] for stage in OF_MESSAGES)
+
+    @property
+    def any(self) -> bool:
+        """Whether there is any."""
+        return any(self._at.values())
+
+    def open(self, facts: Facts) -> "Guards":
+        """The guards of a new session."""
+        return Guards(self._at, self._fault, facts)
+
+
+class Guards:
+    """The guards of one session, and what they see. Each sees what those before it have changed and found out."""
+
+    __slots__ = ("_at", "_fault", "_posted", "view")
+
+    def __init__(self, at: Mapping[ProtocolStage, tuple[Gate, ...]], fault: Fault, facts: Facts) -> None:
+        self.view = View(facts)
+        self._at = at
+        self._fault = fault
+        self._posted: dict[Gate, Guard] = {}
+
+    async def look(self, stage: ProtocolStage, words: Sequence[str] = (), draft: Draft | None = None) -> Finding:
+        """What all guards of a stage say together; their edits are made in `draft`. `words`: as in View. Raises LookupFailure, for
+        which a session and cleanup have answers of their own."""
+        gates = self._at[stage]
+        if not gates:
+            return NOTHING_FOUND
+        self.view.words, self.view.draft = words, draft
+        if len(gates) == 1:
+            return await self._one(gates[0], stage, draft)
         findings: list[Finding] = []
-        for gate in self._at[stage]:
-            finding = await self._one(gate, stage, facts, draft)
+        for gate in gates:
+            finding = await self._one(gate, stage, draft)
             findings.append(finding)
-            if finding.severity is Severity.REFUSE:
+            if finding.severity >= _ENOUGH[stage]:
                 break
         return combine(findings)
 
-    async def _one(self, gate: Gate, stage: ProtocolStage, facts: Facts | None, draft: Draft | None) -> Finding:
+    def reset(self) -> None:
+        """The message is over, whatever became of it."""
+        self.view.facts.evidence.end_message()
+        for gate, guard in self._posted.items():
+            self._tell(gate, guard.reset, "reset")
+
+    def close(self) -> None:
+        """The session is over; one that goes on has other guards, and nothing is known of its client."""
+        self.view.facts.evidence.clear()
+        posted, self._posted = self._posted, {}
+        for gate, guard in posted.items():
+            self._tell(gate, guard.close, "close")
+
+    def _tell(self, gate: Gate, tell: Callable[[], None], what: str) -> None:
+        """A guard that breaks when it is told that something is over keeps nobody from telling the others."""
         try:
-            if gate.time_limit is None:
-                return await _asked(gate, stage, facts, draft)
-            async with asyncio.timeout(gate.time_limit) as limit:
-                return await _asked(gate, stage, facts, draft)
+            tell()
+        except Exception as error:
+            self._fault(error, f"gate {gate.name}: {what}")
+
+    async def _one(self, gate: Gate, stage: ProtocolStage, draft: Draft | None) -> Finding:
+        limit = gate.time_limit
+        try:
+            guard = self._posted.get(gate)
+            if guard is None:
+                guard = self._posted[gate] = gate.guard()
+            if limit is None:
+                finding = await guard.look(stage, self.view)
+                return finding if not finding.edits else await _edited(finding, stage, draft)
+            async with asyncio.timeout(limit) as clock:
+                finding = await guard.look(stage, self.view)
+                return finding if not finding.edits else await _edited(finding, stage, draft)
         except LookupFailure:
             raise
         except EditImpossible as error:
             return gate.on_failure.finding(gate.name, f"{gate.name}: {error}")
         except TimeoutError as error:
-            if gate.time_limit is not None and limit.expired():
-                return gate.on_failure.finding(gate.name, f"{gate.name}: no answer within {gate.time_limit:g} s")
-            return self.broken(gate, error)
+            if limit is not None and clock.expired():
+                return gate.on_failure.finding(gate.name, f"{gate.name}: no answer within {limit:g} s")
+            return self._broken(gate, error)
         except Exception as error:
-            return self.broken(gate, error)
+            return self._broken(gate, error)
 
-    def broken(self, gate: Gate, error: Exception) -> Finding:
-        """The finding in place of that of a gate which raised."""
+    def _broken(self, gate: Gate, error: Exception) -> Finding:
+        """The finding in place of that of a guard which raised."""
         self._fault(error, f"gate {gate.name}: {gate.on_failure.value}")
         return gate.on_failure.finding(gate.name, f"{gate.name}: {type(error).__name__}")
 
 
-async def _asked(gate: Gate, stage: ProtocolStage, facts: Facts | None, draft: Draft | None) -> Finding:
-    finding = await gate.look(stage, facts, draft)
-    if finding.edits:
-        if draft is None:
-            raise EditImpossible(f"there is no message to edit at {stage.value}")
-        if finding.severity < Severity.DISCARD:
-            await draft.edit(finding.edits)
+async def _edited(finding: Finding, stage: ProtocolStage, draft: Draft | None) -> Finding:
+    """A finding whose edits are made, unless nobody will get the message."""
+    if draft is None:
+        raise EditImpossible(f"there is no message to edit at {stage.value}")
+    if finding.severity < Severity.DISCARD:
+        await draft.edit(finding.edits)
     return finding

@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 
+from msgspec import Struct
+
 from gatepost.admission.draft import Draft
 from gatepost.admission.expansion import Expansion
+from gatepost.admission.gates import Guards
+from gatepost.admission.non_smtp import facts_of
 from gatepost.admission.port import TAKEN, Admitted, Origin
 from gatepost.admission.service import CleanupService
-from gatepost.admission.stages import Passage, Stage, effects, gates, returned
+from gatepost.admission.stages import CleanupStage, Passage, effects, gates, returned, shown
 from gatepost.admission.staging import SECTION_LIMIT, StagedBody, Staging
 from gatepost.content.checks import LogContext
 from gatepost.content.headers import HeaderRewriter, log_message_id
@@ -25,25 +29,37 @@ HEADERS_TOO_LONG = Outcome(Class.PERMANENT, "5.3.4", "Error: message header too 
 _SUBMITTING = frozenset(("smtpd", "pickup", "qmqpd"))
 """Where mail comes in that others have written; what the mail system writes itself is not copied to anybody."""
 
+_MAY_RETURN = (effects, shown, gates)
+"""Stages whose refusals somebody decided on."""
 
-class Intake:
+
+class Source(Struct, frozen=True):
+    """Who hands a message in: as in Origin. `guards`: who has watched its session; None: there was none."""
+
+    service: str
+    client: str
+    context: str
+    guards: Guards | None
+
+
+class CleanupIntake:
     """`write` the content of a message, then `admit` or `abort`."""
 
     def __init__(
         self,
         service: CleanupService,
-        stages: Sequence[Stage],
+        stages: Sequence[CleanupStage],
         queue_id: QueueId,
-        origin: Origin,
+        source: Source,
         rewriter: HeaderRewriter | None,
         staging: Staging,
     ) -> None:
         self._service = service
         self._stages = stages
         self._queue_id = queue_id
-        self._origin = origin
+        self._source = source
         self._rewriter = rewriter
-        self._context = LogContext(str(queue_id), origin.client or "local")
+        self._context = LogContext(str(queue_id), source.client or "local")
         self._staging = staging
         self._failed = False
 
@@ -72,14 +88,11 @@ class Intake:
         """The content is complete: through the stages and into the queue, or why not. `dropped`: take it and throw it away, if
         nothing is wrong with it. Tables that cannot answer and disks that cannot write are a temporary refusal. Raises
         QueueUnavailable where the message could not be made durable."""
+        passage = self._passage(envelope, dropped=dropped)
         try:
             with pattern_time.apart():
-                passage = self._passage(envelope, dropped=dropped)
                 refused = self._incomplete()
-                if refused is None:
-                    admitted = await self._pass(passage)
-                else:
-                    admitted = Admitted(refused)
+                admitted = await self._pass(passage) if refused is None else Admitted(refused)
         except LookupFailure as failure:
             about = f" for {failure.address}" if failure.address else ""
             told = f"{failure.parameter or failure.table} map lookup problem{about} -- message not accepted, try again later"
@@ -89,6 +102,10 @@ class Intake:
         except OSError as error:
             self._write_failed(error)
             admitted = Admitted(WRITE_ERROR)
+        finally:
+            if self._source.guards is None:  # those of a session stay with it
+                passage.guards.reset()
+                passage.guards.close()
         if admitted.outcome is not None:
             self._staging.discard()
         return admitted
@@ -104,7 +121,7 @@ class Intake:
         if draft.refusal is None:
             self._staging.discard()
             return TAKEN
-        back = returned(passage) if stage in (effects, gates) else None
+        back = returned(passage) if stage in _MAY_RETURN else None
         return Admitted(draft.refusal, back)
 
     def _incomplete(self) -> Outcome | None:
@@ -121,12 +138,12 @@ class Intake:
         context.protocol = envelope.attribute("log_protocol_name")
         context.helo = envelope.attribute("log_helo_name")
         mapping = service.rules.mapping
-        copying = mapping and self._origin.service in _SUBMITTING
+        copying = mapping and self._source.service in _SUBMITTING
         expansion = Expansion(service.routing, service.settings, context, mapping=mapping, copying=copying)
-        draft = Draft(
-            self._queue_id, self._origin, envelope, expansion, StagedBody(staging, b""), limits=service.limits
-        )  # fmt: skip
-        return Passage(service, draft, expansion, context, staging, self._rewriter, dropped=dropped)
+        source, guards = self._source, self._source.guards or service.gates.open(facts_of(envelope))
+        origin = Origin(source.service, source.client, source.context, guards.view.facts)
+        draft = Draft(self._queue_id, origin, envelope, expansion, StagedBody(staging, b""), limits=service.limits)
+        return Passage(service, draft, expansion, context, staging, self._rewriter, guards, dropped=dropped)
 
     def _refused(self, outcome: Outcome, text: str) -> Admitted:
         self._service.emit(Note("cleanup", text, "warning", self._context.queue_id))

@@ -1,13 +1,14 @@
 """Gates: whoever may look at a session or a message on its way in, and what they say of it.
 
-A gate reports a finding and changes nothing itself; `findings.combine` decides. Policy is a gate; milters, content filters, signing
-and verifying are others.
+A guard reports a finding and changes nothing itself; `findings.combine` decides. Policy is a gate; milters, content filters,
+signing and verifying are others.
 """
 
 import enum
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
+import msgspec
 from msgspec import Struct
 
 from gatepost.admission.edits import Edit
@@ -22,13 +23,16 @@ from gatepost.queue.port import NewMessage
 
 class ProtocolStage(enum.StrEnum):
     """Where a gate may stand. Those up to END_OF_DATA are stages of an SMTP session (END_OF_DATA: all of the content has come, and
-    nothing was made of it yet); the two after it are reached by every message, whoever hands it in."""
+    nothing was made of it yet); the two after it are reached by every message, whoever hands it in. Mail that does not come by
+    SMTP passes CONNECT to DATA as if it did (non_smtp.py). UNKNOWN: a command that is none."""
 
     CONNECT = "CONNECT"
     HELO = "HELO"
     MAIL = "MAIL"
     RCPT = "RCPT"
+    VRFY = "VRFY"
     ETRN = "ETRN"
+    UNKNOWN = "UNKNOWN"
     DATA = "DATA"
     END_OF_DATA = "END-OF-DATA"
     END_OF_HEADERS = "END-OF-HEADERS"
@@ -53,7 +57,7 @@ class Finding(Struct, frozen=True):
     `outcome`: the answer to the client; there is one with DEFER and REFUSE, and with nothing else.
     `reason`: for our own log.
     `edits`: changes of the message, in order; at END_OF_HEADERS and END_OF_MESSAGE only.
-    `actions`: what access(5) tables ask for besides permit and reject.
+    `actions`: what access(5) tables ask for besides permit and reject; a header to put before the message is one (`prepend`).
     `trace`: the rules that spoke.
     `disconnect`: end the session after the reply.
     """
@@ -107,13 +111,14 @@ class Origin(Struct, frozen=True):
     `service`: who takes it in (`smtpd`, `pickup`, `bounce`, `local` ...).
     `client`: `name[address]`, for the log; empty where there was none.
     `context`: by which rules incomplete addresses in headers are completed, `local` or `remote`.
-    `facts`: of the session that hands it in, where there is one.
+    `facts`: of the session that hands it in, and what was found out there; of mail that does not come by SMTP, what its envelope
+    tells of where it came from.
     """
 
     service: str
     client: str = ""
     context: str = "local"
-    facts: Facts | None = None
+    facts: Facts = msgspec.field(default_factory=Facts)
 
 
 class ReadableDraft(Protocol):
@@ -136,9 +141,50 @@ class ReadableDraft(Protocol):
         ...
 
 
+class View:
+    """What a guard sees of the session that it watches.
+
+    - `facts`: of the client and its message so far. `facts.evidence` is what was found out, to read and to add to.
+    - `words`: what the client said at this stage. HELO, VRFY, ETRN: the argument; MAIL, RCPT: the path and the parameters after
+      it; UNKNOWN: the line; else nothing.
+    - `draft`: the message, from END_OF_HEADERS on.
+    """
+
+    __slots__ = ("draft", "facts", "words")
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self.words: Sequence[str] = ()
+        self.draft: ReadableDraft | None = None
+
+
+class Guard(Protocol):
+    """Who stands at a gate for one session: a milter, say, keeps its connection here. What it keeps for one message it forgets at
+    `reset`. It is asked one thing at a time."""
+
+    async def look(self, stage: ProtocolStage, view: View) -> Finding:
+        """What it says of a stage. Where this raises, is cancelled or takes too long, the guard tidies up after itself: it is asked
+        again at the next stage. Raises LookupFailure, and what is to have the gate's failure action."""
+        ...
+
+    def reset(self) -> None:
+        """The message is over, whatever became of it: taken, refused, or given up (RSET, HELO). Also called where none had
+        begun."""
+        ...
+
+    def close(self) -> None:
+        """The session is over, or becomes that of another client (XCLIENT)."""
+        ...
+
+
 class Gate(Protocol):
-    """`name`: for the log. `stages`: where it stands. `time_limit`: seconds for one look; None: each thing that it waits for has a
-    limit of its own. `on_failure`: what counts where it raises, takes longer, or asks for an edit that cannot be."""
+    """Where a guard stands, the same for all sessions of a service.
+
+    - `name`: for the log.
+    - `stages`: at which it has something to say.
+    - `time_limit`: seconds for one look; None: each thing that it waits for has a limit of its own.
+    - `on_failure`: what counts where it raises, takes longer, or asks for an edit that cannot be.
+    """
 
     @property
     def name(self) -> str: ...
@@ -152,9 +198,23 @@ class Gate(Protocol):
     @property
     def on_failure(self) -> FailureAction: ...
 
-    async def look(self, stage: ProtocolStage, facts: Facts | None, draft: ReadableDraft | None) -> Finding:
-        """What the gate says. `facts`: of the session, where there is one; `draft`: from END_OF_HEADERS on."""
+    def guard(self) -> Guard:
+        """Somebody for a new session."""
         ...
+
+
+class Stateless:
+    """A gate whose guard keeps nothing, and so is the same for all sessions: its `look` is all that is missing."""
+
+    __slots__ = ()
+
+    def guard(self) -> Any:
+        """Itself: whoever derives from this has a `look`."""
+        return self
+
+    def reset(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class Admitted(Struct, frozen=True):

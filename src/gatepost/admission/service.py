@@ -1,16 +1,15 @@
 """The cleanup(8) of one service (smtpd, pickup, bounce ...): its parameters, tables and gates, which all its messages share."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from gatepost.admission.draft import Limits
 from gatepost.admission.gates import Gates
-from gatepost.admission.port import Gate
 from gatepost.admission.settings import CleanupSettings
 from gatepost.admission.smtputf8 import detecting
 from gatepost.admission.staging import SECTION_LIMIT
 from gatepost.content.rules import Rules
-from gatepost.events.records import Emit, Fault, Note, tell_fault
+from gatepost.events.records import Emit, Note, tell_fault
 from gatepost.lookup.registry import Tables
 from gatepost.mail.date import MailDates
 from gatepost.queue.port import NewMessage
@@ -23,7 +22,7 @@ class CleanupService:
     `staging`: makes the name of a file for a large content, in a directory that can be written.
     `store`: makes a message durable and has it delivered; raises QueueUnavailable, and nothing was accepted then.
     `clock`: seconds since 1970.
-    `gates`: those at the end of headers and messages, in order. `fault`: whom to tell of one that breaks.
+    `gates`: who has a look at its messages; none: nobody has.
     """
 
     def __init__(
@@ -36,8 +35,7 @@ class CleanupService:
         store: Callable[[NewMessage], Awaitable[None]],
         clock: Callable[[], float],
         emit: Emit,
-        gates: Sequence[Gate] = (),
-        fault: Fault | None = None,
+        gates: Gates | None = None,
     ) -> None:
         self.settings = settings
         self.routing = routing
@@ -49,7 +47,7 @@ class CleanupService:
         self.dates = MailDates()
         self.detects_utf8 = detecting(settings.smtputf8_autodetect_classes, enabled=settings.smtputf8_enable)
         self.limits = Limits(settings.header_size_limit, SECTION_LIMIT, settings.message_size_limit)
-        self.gates = Gates(gates, fault or tell_fault("cleanup", emit))
+        self.gates = gates or Gates((), tell_fault("cleanup", emit))
 
     def close_failed(self) -> None:
         """Say that the queue file was not completed, as it would have been too large."""

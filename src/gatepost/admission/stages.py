@@ -10,7 +10,9 @@ from msgspec import structs
 
 from gatepost.admission.draft import Draft
 from gatepost.admission.expansion import Expansion
-from gatepost.admission.port import Finding, ProtocolStage, Severity
+from gatepost.admission.gates import OF_MESSAGES, Guards
+from gatepost.admission.non_smtp import show
+from gatepost.admission.port import NOTHING_FOUND, Finding, ProtocolStage, Severity
 from gatepost.admission.service import CleanupService
 from gatepost.admission.smtputf8 import is_needed
 from gatepost.admission.staging import SECTION_LIMIT, StagedBody, Staging
@@ -43,6 +45,7 @@ class Passage:
     - `context`: for its log lines.
     - `staging`: its content as it came.
     - `rewriter`: of its headers, None where they are left alone.
+    - `guards`: who watches it; those of its session, where it comes by one.
     - `dropped`: whoever hands it in wants it taken and thrown away, once nothing is wrong with it.
     - `effects`: what checks have asked for so far. `checks`: those, None where nothing is checked.
     - `headers`: which were gone through. `primary`: they as they came. `body`: what follows them.
@@ -50,7 +53,7 @@ class Passage:
     """
 
     __slots__ = (
-        "body", "checks", "content", "context", "draft", "dropped", "effects", "expansion", "headers", "primary",
+        "body", "checks", "content", "context", "draft", "dropped", "effects", "expansion", "guards", "headers", "primary",
         "rewriter", "service", "staging",
     )  # fmt: skip
 
@@ -67,6 +70,7 @@ class Passage:
         context: LogContext,
         staging: Staging,
         rewriter: HeaderRewriter | None,
+        guards: Guards,
         *,
         dropped: bool,
     ) -> None:
@@ -76,12 +80,13 @@ class Passage:
         self.context = context
         self.staging = staging
         self.rewriter = rewriter
+        self.guards = guards
         self.dropped = dropped
         self.effects = Effects(checking=service.rules.checking)
         self.checks: Checks | None = None
 
 
-Stage = Callable[[Passage], Awaitable[None]]
+CleanupStage = Callable[[Passage], Awaitable[None]]
 """Raises LookupFailure, AliasLoop, OSError, QueueUnavailable."""
 
 
@@ -144,16 +149,27 @@ async def effects(passage: Passage) -> None:
     await passage.expansion.always_bcc(asked.bcc)
 
 
+async def shown(passage: Passage) -> None:
+    """Mail that does not come by a session is shown to whoever stands at the stages of one."""
+    draft = passage.draft
+    for stage, finding in await show(passage.guards, draft.given, passage.context.queue_id):
+        _obey(passage, stage, finding)
+
+
 async def gates(passage: Passage) -> None:
     """Whoever stands at the end of the headers, and of the message, has a look."""
-    draft = passage.draft
-    for stage in (ProtocolStage.END_OF_HEADERS, ProtocolStage.END_OF_MESSAGE):
-        finding = await passage.service.gates.look(stage, draft.origin.facts, draft)
-        if finding.severity:
-            _tell(passage, stage, finding)
-        draft.obey(finding)
-        if draft.settled:
+    for stage in OF_MESSAGES:
+        _obey(passage, stage, await passage.guards.look(stage, (), passage.draft))
+        if passage.draft.settled:
             return
+
+
+def _obey(passage: Passage, stage: ProtocolStage, finding: Finding) -> None:
+    if finding is NOTHING_FOUND:
+        return
+    if finding.severity:
+        _tell(passage, stage, finding)
+    passage.draft.obey(finding)
 
 
 async def size(passage: Passage) -> None:
@@ -178,11 +194,13 @@ async def store(passage: Passage) -> None:
     await passage.service.store(NewMessage(passage.draft.queue_id, _final(passage), content, content.size, expanded))
 
 
-def stages_of(*, looks: bool, gated: bool) -> tuple[Stage, ...]:
+def stages_of(*, looks: bool, gated: bool, shows: bool = False) -> tuple[CleanupStage, ...]:
     """The stages of a service. `looks`: contents are checked there (receive_override_options, header_checks and others, strict_*);
-    `gated`: there are gates. A body that nobody looks at is passed on as it came."""
-    stages: list[tuple[Stage, bool]] = [
-        (expand, True), (headers, True), (checks, looks), (effects, True), (gates, gated), (size, True), (store, True),
+    `gated`: guards look at messages there; `shows`: they are shown commands that nobody said. A body that nobody looks at is passed
+    on as it came."""
+    stages: list[tuple[CleanupStage, bool]] = [
+        (expand, True), (headers, True), (checks, looks), (effects, True), (shown, shows), (gates, gated), (size, True),
+        (store, True),
     ]  # fmt: skip
     return tuple(stage for stage, present in stages if present)
 

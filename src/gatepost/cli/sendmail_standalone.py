@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 
+from gatepost.admission.gates import Gates, Guards
+from gatepost.admission.policy_gate import PolicyGate
 from gatepost.admission.port import TAKEN, Admitted
 from gatepost.cli.command import Command, Fatal
-from gatepost.events.records import Emit
+from gatepost.events.records import Emit, tell_fault
 from gatepost.mail.content import CHUNK
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.outcome import Class, Outcome
@@ -61,7 +63,7 @@ async def _converse(settings: SmtpdSettings, folder: Path, emit: Emit) -> None:
     service = SmtpdService(
         settings,
         name="smtp",
-        policy=_Permit(),
+        gates=Gates((PolicyGate(_Permit()),), tell_fault("smtpd", emit)),
         admission=_IntoMaildrop(folder),
         new_id=lambda: QueueId(time.time_ns() // 1000, 0),
         resolver=AresResolver(time.monotonic),
@@ -105,7 +107,9 @@ class _IntoMaildrop:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def open(self, queue_id: QueueId, *, client: str, origin_service: str, context: str, in_lines: bool = False) -> "_Intake":
+    def open(
+        self, queue_id: QueueId, *, client: str, origin_service: str, context: str, in_lines: bool = False, guards: Guards | None
+    ) -> "_Intake":
         return _Intake(self._folder)
 
 

@@ -41,6 +41,19 @@ def is_header(text: bytes) -> bool:
     return bool(colon and key(name))
 
 
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+
+
+def single(text: bytes) -> bytes:
+    """`text` as one header in wire form, whatever line ends and NULs it has: what follows the first line goes on with a blank, so
+    that it never becomes another header or a body. Empty where it is no header."""
+    first, *more = [line for line in _LINE_END.split(text.replace(b"\0", b"")) if line.strip(b" \t")] or [b""]
+    if not is_header(first):
+        return b""
+    folded = [line if line[:1] in (b" ", b"\t") else b"\t" + line for line in more]
+    return b"".join(line + b"\r\n" for line in (first, *folded))
+
+
 class Header(Struct, frozen=True, array_like=True, gc=False):
     """A logical header: `key` its name in lower case, `raw` its octets with continuation lines and CRLF line ends."""
 

@@ -41,8 +41,9 @@ _RESULT_CACHE = 512
 class RestrictionPolicy:
     """Postfix's restriction lists as a Policy.
 
-    `classes`: name -> definition for each of smtpd_restriction_classes. Mail is refused with 451 where a rule is reached that
-    cannot be carried out (review.py names them). Raises ConfigurationError where nothing keeps strangers from relaying.
+    `classes`: name -> definition for each of smtpd_restriction_classes. `silent`: stages at which there is nothing to say. Mail is
+    refused with 451 where a rule is reached that cannot be carried out (review.py names them). Raises ConfigurationError where
+    nothing keeps strangers from relaying.
     """
 
     def __init__(self, sources: Sources, classes: Mapping[str, str]) -> None:
@@ -61,7 +62,7 @@ class RestrictionPolicy:
         )
         self._compile_result = lru_cache(_RESULT_CACHE)(compiler.compile)
         delayed = _EARLY if settings.smtpd_delay_reject else ()
-        self._silent = frozenset((*delayed, *(stage for stage in _ON_ALL if not self._lists[stage])))
+        self.silent = frozenset((*delayed, *(stage for stage in _ON_ALL if not self._lists[stage])))
         self._stages = {
             Stage.CLIENT: self._early,
             Stage.HELO: self._early,
@@ -74,7 +75,7 @@ class RestrictionPolicy:
 
     async def check(self, stage: Stage, facts: Facts) -> Verdict:
         """The verdict for this stage (`Policy.check`); never raises for what a client, a table or the DNS does."""
-        if stage in self._silent:
+        if stage in self.silent:
             return PERMIT
         e = Evaluation(self._sources, facts, self._compile_result)
         try:

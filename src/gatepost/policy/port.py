@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from gatepost.mail.evidence import Evidence
 from gatepost.mail.outcome import Outcome
 from gatepost.mail.reason import UNSAID, Reason, Step
 
@@ -32,10 +33,10 @@ class Facts:
     __slots__ = (
         "body_type", "ccert_fingerprint", "ccert_issuer", "ccert_pubkey_fingerprint", "ccert_subject", "ccert_trusted",
         "client_address", "client_name", "client_name_code", "client_port", "data_pipelined", "deferred", "esmtp", "etrn_domain",
-        "helo_name", "instance", "message_size", "protocol_name", "protocol_state", "queue_id", "recipient",
-        "recipient_count", "reverse_client_name", "reverse_client_name_code", "sasl_method", "sasl_sender",
-        "sasl_username", "sender", "server_address", "server_port", "shows_port", "smtputf8", "stress", "tls_cipher", "tls_details",
-        "tls_keysize", "tls_protocol", "unauth_pipelining",
+        "evidence", "helo_name", "instance", "message_size", "protocol_name", "protocol_state", "queue_id", "recipient",
+        "recipient_count", "reverse_client_name", "reverse_client_name_code", "sasl_method", "sasl_sender", "sasl_username",
+        "sender", "server_address", "server_port", "shows_port", "smtputf8", "stress", "tls_cipher", "tls_details", "tls_keysize",
+        "tls_protocol", "unauth_pipelining",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -76,6 +77,8 @@ class Facts:
         self.data_pipelined = False
         self.deferred: dict[Stage, Any] = {}
         """Policy's own notes: what a stage postponed (defer_if_permit) for a later one, with smtpd_delay_reject = no."""
+        self.evidence = Evidence()
+        """What restrictions and gates have found out so far, for those after them."""
         self.shows_port = False
         """Whether the client's port is told with its address (smtpd_client_port_logging)."""
         self.unauth_pipelining = False

@@ -2,13 +2,14 @@
 
 from typing import Final
 
+from gatepost.admission.port import ProtocolStage
 from gatepost.mail.ascii_text import SPACE, upper
 from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.commands import Verb
 from gatepost.proto.smtp.data import LineEnds
 from gatepost.proto.smtp.grammar import is_header, printable, words
 from gatepost.proto.smtp.server import CommandLine
-from gatepost.receive.answer import Answer, Tally, refused
+from gatepost.receive.answer import Answer, Tally, refused, rejected
 from gatepost.receive.session_state import BARE_NEWLINE, SessionState
 
 _LOGGED_OCTETS: Final = 100
@@ -51,7 +52,10 @@ async def unknown(state: SessionState, command: CommandLine) -> Answer:
     if is_header(word) or await state.ports.lookups.forbidden(word):
         state.note(f"non-SMTP command from {state.facts.client}: {printable(command.line)[:100]}", "warning")
         return Answer(say.NOT_SMTP, Tally.NEITHER, hangs_up=True)
-    return Answer(say.access_denied(state.facts.client) if state.refused else say.NOT_RECOGNIZED, Tally.ERROR)
+    if state.refused:
+        return Answer(say.access_denied(state.facts.client), Tally.ERROR)
+    refusal = await state.judge(ProtocolStage.UNKNOWN, (command.line,))
+    return rejected(refusal) if refusal is not None else Answer(say.NOT_RECOGNIZED, Tally.ERROR)
 
 
 def not_now(state: SessionState, verb: Verb) -> Answer | None:

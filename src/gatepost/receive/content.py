@@ -5,13 +5,14 @@ from typing import Final
 
 from msgspec import Struct, structs
 
-from gatepost.admission.port import TAKEN, Admitted
+from gatepost.admission.port import TAKEN, Admitted, ProtocolStage
+from gatepost.mail.address import to_bytes
 from gatepost.mail.ascii_text import is_number, spaced_words, upper
 from gatepost.mail.content import is_plain
 from gatepost.mail.envelope import Envelope
+from gatepost.mail.header import single
 from gatepost.mail.outcome import Outcome
 from gatepost.net.turns import Turns
-from gatepost.policy.port import Stage
 from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.data import BdatReader, DataReader, all_crlf
 from gatepost.proto.smtp.grammar import printable
@@ -153,7 +154,7 @@ async def _data_refused(state: SessionState, transaction: MailTransaction) -> Ou
     """Why policy does not want the content of this message."""
     facts = state.facts
     facts.recipient = transaction.only_recipient()
-    refusal = await state.judge(Stage.DATA)
+    refusal = await state.judge(ProtocolStage.DATA)
     if refusal is None:
         facts.recipient = None
     return refusal
@@ -169,7 +170,7 @@ async def _open_intake(state: SessionState, transaction: MailTransaction) -> Int
     if state.discards:
         transaction.intake = Discarding()
         return transaction.intake
-    prepended = "".join(f"{action.value}\r\n" for action in state.actions if action.kind == "prepend")
+    prepended = b"".join(single(to_bytes(action.value)) for action in state.actions if action.kind == "prepend")
     trace = received(
         facts,
         myhostname=settings.myhostname,
@@ -181,11 +182,16 @@ async def _open_intake(state: SessionState, transaction: MailTransaction) -> Int
         asked_for_certificate=ports.tls is not None and ports.tls.asks,
         show_login=settings.smtpd_sasl_authenticated_header,
     )
-    header = prepended.encode("utf-8", "surrogateescape") + trace
+    header = prepended + trace
     # The readers have made it so, but what an address or a table brings into our own headers may be anything.
     in_lines = settings.cleanup_replace_stray_cr_lf and transaction.sender.encoding != "binary" and all_crlf(header)
     intake = ports.admission.open(
-        transaction.queue_id, client=facts.client, origin_service="smtpd", context=context, in_lines=in_lines
+        transaction.queue_id,
+        client=facts.client,
+        origin_service="smtpd",
+        context=context,
+        in_lines=in_lines,
+        guards=state.guards,
     )
     transaction.intake = intake
     intake.write(header, plain=is_plain(header))

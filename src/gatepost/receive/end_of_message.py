@@ -5,9 +5,9 @@ from typing import Final
 
 from msgspec import Struct, structs
 
+from gatepost.admission.port import ProtocolStage
 from gatepost.mail.outcome import Outcome
 from gatepost.mail.submission import QueueUnavailable
-from gatepost.policy.port import Stage
 from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.data import BdatReader, DataReader, LineEnds
 from gatepost.proto.smtp.replies import ServerReply
@@ -57,7 +57,7 @@ async def _line_ends_proper(state: SessionState, ending: Ending) -> Answer | Non
 
 async def _policy_consents(state: SessionState, ending: Ending) -> Answer | None:
     state.facts.message_size = ending.reader.size
-    refusal = await state.judge(Stage.END_OF_DATA)
+    refusal = await state.judge(ProtocolStage.END_OF_DATA)
     return None if refusal is None else rejected(refusal)
 
 

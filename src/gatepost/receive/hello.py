@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
+from gatepost.admission.port import ProtocolStage
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.ascii_text import elements, upper
-from gatepost.policy.port import Stage
 from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.grammar import printable, words
 from gatepost.proto.smtp.server import CommandLine
@@ -58,7 +58,7 @@ async def _refusal(state: SessionState, command: CommandLine) -> Answer | None:
     """What policy has against a name; the client goes by its former one then."""
     facts, before = state.facts, state.facts.helo_name
     facts.helo_name = printable(" ".join(words(command.argument))).translate(_NEUTERED)
-    refusal = await state.judge(Stage.HELO)
+    refusal = await state.judge(ProtocolStage.HELO, (command.argument,))
     return None if refusal is None else rejected(refusal, GoBy(before))
 
 
@@ -143,6 +143,7 @@ async def _begin_anew(state: SessionState) -> Answer:
         return refusal
     state.facts.helo_name = None
     state.facts.unauth_pipelining = False
+    state.facts.evidence.clear()
     return Answer(effect=END)
 
 

@@ -1,11 +1,11 @@
 """MAIL, RCPT and VRFY: who sends, and to whom (RFC 5321 §4.1.1.2-3, §3.5)."""
 
+from gatepost.admission.port import ProtocolStage
 from gatepost.events.records import Accepted, Note
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.address import domain_of
 from gatepost.mail.ascii_text import upper
 from gatepost.mail.outcome import Outcome
-from gatepost.policy.port import Stage
 from gatepost.proto.smtp import grammar
 from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.replies import ServerReply
@@ -46,7 +46,7 @@ async def mail(state: SessionState, command: CommandLine) -> Answer:
             return refusal
     if not await state.within_rate(Rate.MESSAGE):
         return refused(say.too_much_mail(state.facts.client_address))
-    return await _begin(state, sender)
+    return await _begin(state, sender, argument[1:])
 
 
 def _mail_out_of_order(state: SessionState) -> ServerReply | None:
@@ -62,8 +62,9 @@ async def _with_parameters(state: SessionState, sender: Sender, parameters: list
     return with_parameters(Offer(state.settings, state.ehlo_discard, verp), sender, parameters)
 
 
-async def _begin(state: SessionState, sender: Sender) -> Answer:
-    """Storage, size and policy permitting, the transaction is there; and it is known how its headers are to be rewritten."""
+async def _begin(state: SessionState, sender: Sender, words: list[str]) -> Answer:
+    """Storage, size and policy permitting, the transaction is there; and it is known how its headers are to be rewritten.
+    `words`: the path and the parameters, as given."""
     refusal = await _storage_refused(state)
     if refusal is not None:
         return rejected(refusal)
@@ -72,7 +73,7 @@ async def _begin(state: SessionState, sender: Sender) -> Answer:
     facts.message_size, facts.body_type, facts.smtputf8 = sender.size, sender.encoding, sender.smtputf8
     facts.instance = state.ports.next_instance()
     limit = state.settings.message_size_limit
-    refusal = say.TOO_LARGE if limit and sender.size > limit else await state.judge(Stage.SENDER)
+    refusal = say.TOO_LARGE if limit and sender.size > limit else await state.judge(ProtocolStage.MAIL, words)
     if refusal is not None:
         return rejected(refusal, END)
     transaction = MailTransaction(sender)
@@ -162,22 +163,24 @@ async def rcpt(state: SessionState, command: CommandLine) -> Answer:
     limit = state.settings.smtpd_recipient_limit
     if limit and len(transaction.recipients) >= limit:
         return _too_many(state, transaction)
-    return await _welcome(state, transaction, address, argument[1], asked)
+    return await _welcome(state, transaction, address, argument[1:], asked)
 
 
 def _notification(state: SessionState, parameters: list[str]) -> Notification | ServerReply:
     return notification(Offer(state.settings, state.ehlo_discard), parameters) if parameters else NO_NOTIFICATION
 
 
-async def _welcome(state: SessionState, transaction: MailTransaction, address: str, word: str, asked: Notification) -> Answer:
-    """Policy permitting, the recipient is one of the message's. `word`: how it was given."""
+async def _welcome(
+    state: SessionState, transaction: MailTransaction, address: str, words: list[str], asked: Notification
+) -> Answer:
+    """Policy permitting, the recipient is one of the message's. `words`: how it was given, and its parameters."""
     state.facts.recipient = address
-    refusal = await state.judge(Stage.RECIPIENT)
+    refusal = await state.judge(ProtocolStage.RCPT, words)
     if refusal is not None:
         return rejected(refusal)
     if transaction.queue_id is None:
         open_queue_file(state, transaction)
-    added = recipient(address, asked.orcpt or _as_given(word), asked.notify)
+    added = recipient(address, asked.orcpt or _as_given(words[0]), asked.notify)
     return Answer(say.RECIPIENT_OK, effect=AddRecipient(added))
 
 
@@ -213,5 +216,5 @@ async def vrfy(state: SessionState, command: CommandLine) -> Answer:
     if address is None:
         return _malformed(state, word, say.BAD_RECIPIENT)
     state.facts.recipient = address
-    refusal = await state.judge(Stage.RECIPIENT)
+    refusal = await state.judge(ProtocolStage.VRFY, argument)
     return rejected(refusal) if refusal is not None else Answer(say.cannot_verify(argument[0]))

@@ -3,10 +3,10 @@
 import asyncio
 from typing import Final
 
+from gatepost.admission.port import ProtocolStage
 from gatepost.events.records import Connected
 from gatepost.lookup import pattern_time
 from gatepost.lookup.port import LookupFailure
-from gatepost.policy.port import Stage
 from gatepost.proto.proxy import Proxied, ProxyError, ProxyReader
 from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.data import LineEnds
@@ -52,7 +52,7 @@ async def open_session(state: SessionState) -> Answer:
 
 async def greet(state: SessionState) -> Answer:
     """The banner, or what policy says instead (`smtpd_delay_reject = no`)."""
-    refusal = await state.judge(Stage.CLIENT)
+    refusal = await state.judge(ProtocolStage.CONNECT)
     state.refused = refusal is not None
     return rejected(refusal) if refusal is not None else Answer(say.banner(state.settings.smtpd_banner))
 

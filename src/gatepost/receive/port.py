@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from gatepost.admission.gates import Gates, Guards
 from gatepost.admission.port import Admitted
 from gatepost.events.records import Emit
 from gatepost.mail.date import MailDates
@@ -13,7 +14,6 @@ from gatepost.mail.envelope import Envelope
 from gatepost.mail.queue_id import QueueId
 from gatepost.net.port import Resolver
 from gatepost.net.tls import ServerTls
-from gatepost.policy.port import Policy
 from gatepost.proto.smtp.commands import ServerDialect
 from gatepost.proto.smtp.server import ServerCore, ServerEvent
 from gatepost.state.port import Counters, Rate
@@ -37,9 +37,11 @@ class Intake(Protocol):
 
 
 class Admission(Protocol):
-    def open(self, queue_id: QueueId, *, client: str, origin_service: str, context: str, in_lines: bool = False) -> Intake:
+    def open(
+        self, queue_id: QueueId, *, client: str, origin_service: str, context: str, in_lines: bool = False, guards: Guards | None
+    ) -> Intake:
         """Begin a message. `client`: `name[address]`; `context`: `local` or `remote` (header rewriting); `in_lines`: CR and LF
-        come as line ends only, for sure."""
+        come as line ends only, for sure; `guards`: who has watched the session so far."""
         ...
 
 
@@ -140,6 +142,7 @@ class SmtpdPorts(Struct, frozen=True):
 
     - `name`: the service name as logged (`smtp`, `2525`).
     - `dialect`: SMTP or LMTP.
+    - `gates`: who is asked at each stage, the restriction lists first.
     - `clock`: seconds since 1970.
     - `tls`: None where it is not offered, or `tls_unavailable`: it should be, and cannot.
     - `requires_tls`: smtpd_tls_security_level is `encrypt`.
@@ -150,7 +153,7 @@ class SmtpdPorts(Struct, frozen=True):
 
     name: str
     dialect: ServerDialect
-    policy: Policy
+    gates: Gates
     admission: Admission
     new_id: Callable[[], QueueId]
     resolver: Resolver

@@ -117,6 +117,7 @@ class Session:
         self._over = True
         state, ports = self._state, self._state.ports
         state.end_transaction()
+        state.guards.close()
         if state.counted:
             ports.counters.disconnect(ports.name, state.counted)
         if state.counted is not None:

@@ -1,12 +1,14 @@
 """What a verb sees of its session: who the client is, the transaction, and the rooms that it may ask."""
 
+from collections.abc import Sequence
 from typing import Final
 
+from gatepost.admission.port import NOTHING_FOUND, ProtocolStage, Severity
 from gatepost.events.records import Judged, Note
 from gatepost.mail.address import external
 from gatepost.mail.outcome import Outcome
 from gatepost.mail.reason import UNSAID, Reason
-from gatepost.policy.port import PERMIT, Action, Facts, Stage
+from gatepost.policy.port import Action, Facts
 from gatepost.proto.smtp.data import LineEnds
 from gatepost.receive.port import SmtpdPorts, Wire
 from gatepost.receive.settings import SmtpdSettings
@@ -29,6 +31,7 @@ class SessionState:
 
     - `facts`: what policy sees. `facts.protocol_state` is the verb being answered, as in the log; `facts.recipient` whom it is
       about, forgotten with the answer.
+    - `guards`: who watches this session: the restriction lists and others.
     - `wire`: the connection, to read content from and for TLS.
     - `transaction`: there from MAIL to the end of the message.
     - `forwarded`: what XFORWARD told, for the next message.
@@ -42,8 +45,8 @@ class SessionState:
     """
 
     __slots__ = (
-        "_client_lists", "actions", "counted", "dismissed", "ehlo_discard", "facts", "forwarded", "line_ends", "ports", "refused",
-        "rewrite_context", "settings", "spoiled", "transaction", "wire",
+        "_client_lists", "actions", "counted", "dismissed", "ehlo_discard", "facts", "forwarded", "guards", "line_ends", "ports",
+        "refused", "rewrite_context", "settings", "spoiled", "transaction", "wire",
     )  # fmt: skip
 
     def __init__(self, ports: SmtpdPorts, settings: SmtpdSettings, wire: Wire) -> None:
@@ -52,6 +55,7 @@ class SessionState:
         self.wire = wire
         self.facts = Facts()
         self.facts.shows_port = settings.smtpd_client_port_logging
+        self.guards = ports.gates.open(self.facts)
         self.transaction: MailTransaction | None = None
         self.forwarded: Forwarded | None = None
         self.actions: list[Action] = []
@@ -76,17 +80,20 @@ class SessionState:
 
     # --- asking ---
 
-    async def judge(self, stage: Stage) -> Outcome | None:
-        """Why policy does not let the client go on, None where it does. What else it asks for is noted and logged."""
+    async def judge(self, stage: ProtocolStage, words: Sequence[str] = ()) -> Outcome | None:
+        """Why policy and other guards do not let the client go on, None where they do. What else they ask for is noted and
+        logged. `words`: what the client said (admission/port.py, View)."""
         if self.actions and self.discards:
             return None
-        verdict = await self.ports.policy.check(stage, self.facts)
-        if verdict is PERMIT:
+        finding = await self.guards.look(stage, words)
+        if finding is NOTHING_FOUND:
             return None
-        for action in verdict.actions:
+        for action in finding.actions:
             self._note_action(action)
-        self.dismissed |= verdict.disconnect
-        return verdict.outcome
+        if kind := _AS_ACTIONS.get(finding.severity):
+            self._note_action(Action(kind, finding.reason, stage.value, finding.gate))
+        self.dismissed |= finding.disconnect
+        return finding.outcome
 
     def _note_action(self, action: Action) -> None:
         held = action.kind == "hold" and any(earlier.kind == "hold" for earlier in self.actions)
@@ -103,8 +110,9 @@ class SessionState:
         return known
 
     def is_another_client(self) -> None:
-        """XCLIENT told of another one: its lists are asked anew."""
+        """XCLIENT told of another one: its lists are asked anew, and others guard it."""
         self._client_lists.clear()
+        self.guards.close()
 
     async def within_rate(self, kind: Rate) -> bool:
         """Count one more of these; whether the limit (`smtpd_client_*_rate_limit`) still allows it."""
@@ -165,7 +173,11 @@ class SessionState:
         self.spoiled = False
         self.forwarded = None
         self.actions.clear()
+        self.guards.reset()
 
+
+_AS_ACTIONS: Final = {Severity.HOLD: "hold", Severity.QUARANTINE: "hold", Severity.DISCARD: "discard"}
+"""What access(5) calls a finding that is no refusal."""
 
 _TRIGGERS: Final = {"hold": "action", "discard": "action", "filter": "", "redirect": "", "bcc": ""}
 _AS_TOLD: Final = frozenset({"warn", "info", "reject_warning"})

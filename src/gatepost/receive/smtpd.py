@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from gatepost.admission.gates import Gates
 from gatepost.events.records import Emit, Note
 from gatepost.mail.ascii_text import elements
 from gatepost.mail.date import MailDates
 from gatepost.mail.queue_id import QueueId
 from gatepost.net.port import Resolver
 from gatepost.net.tls import ServerTls
-from gatepost.policy.port import Policy
 from gatepost.proto.smtp import replies, server_replies
 from gatepost.proto.smtp.commands import SMTP, ServerDialect
 from gatepost.proto.smtp.server import ServerCore
@@ -27,6 +27,7 @@ class SmtpdService:
     """One smtpd entry of master.cf.
 
     - `name`: the service name as logged (`smtp`, `2525`).
+    - `gates`: who is asked at each stage, the restriction lists first.
     - `tls_unavailable`: TLS should be offered, but its certificates or parameters cannot be used.
     - `tls_required`: smtpd_tls_security_level is `encrypt`.
     - `dialect`: SMTP or LMTP.
@@ -39,7 +40,7 @@ class SmtpdService:
         settings: SmtpdSettings,
         *,
         name: str,
-        policy: Policy,
+        gates: Gates,
         admission: Admission,
         new_id: Callable[[], QueueId],
         resolver: Resolver,
@@ -60,7 +61,7 @@ class SmtpdService:
         self.ports = SmtpdPorts(
             name=name,
             dialect=dialect,
-            policy=policy,
+            gates=gates,
             admission=admission,
             new_id=new_id,
             resolver=resolver,

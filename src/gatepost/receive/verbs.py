@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from gatepost.admission.port import ProtocolStage
 from gatepost.mail.ascii_text import spaced_words
-from gatepost.policy.port import Stage
 from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.grammar import printable
 from gatepost.proto.smtp.server import CommandLine
@@ -58,7 +58,7 @@ async def etrn(state: SessionState, command: CommandLine) -> Answer:
     if not (valid_hostname(domain) or valid_literal(domain)):
         return refused(say.ETRN_BAD_DOMAIN)
     state.facts.etrn_domain = domain
-    refusal = await state.judge(Stage.ETRN)
+    refusal = await state.judge(ProtocolStage.ETRN, argument)
     return rejected(refusal) if refusal is not None else await _flush(state, domain)
 
 

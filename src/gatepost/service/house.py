@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gatepost.admission.admission import Admission
+from gatepost.admission.gates import Gates
 from gatepost.admission.service import CleanupService
 from gatepost.admission.settings import CleanupSettings
 from gatepost.admission.storing import Storing
@@ -28,6 +29,7 @@ from gatepost.routing.settings import RoutingSettings
 from gatepost.service import settings
 from gatepost.service.background import lasting
 from gatepost.service.cleanup_line import cleanup_line
+from gatepost.service.gates import non_smtpd_gates
 from gatepost.service.internal_mail import InternalMail
 from gatepost.service.log import Log
 from gatepost.service.state_store import open_state
@@ -107,9 +109,10 @@ class House:
         """How a service of master.cf tells what happens; it may have a `syslog_name` of its own."""
         return self.log.emitter(self.configuration.value("syslog_name", entry.overrides))
 
-    def admission(self, overrides: Mapping[str, str]) -> Admission:
+    def admission(self, overrides: Mapping[str, str], gates: Gates | None = None) -> Admission:
         """The way into the queue of a service: the cleanup of that line which cleanup_service_name names, with its parameters, and
-        with those of the service where that line is silent. Raises ConfigurationError."""
+        with those of the service where that line is silent. `gates`: of its sessions; None: its mail does not come by any. Raises
+        ConfigurationError."""
         entry = cleanup_line(self.configuration, overrides)
         own: Mapping[str, str] = entry.overrides if entry else {}
         return Admission(
@@ -121,7 +124,7 @@ class House:
                 store=self._storing,
                 clock=self.clock,
                 emit=self.emitter(entry) if entry else self.emit,
-                fault=self.fault,
+                gates=gates or non_smtpd_gates(self, overrides),
             )
         )
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gatepost.service.house import House
 
 _MADE_HERE = (("log_message_origin", "local"), ("trace_flags", "0"))  # attributes of notices, as in Postfix
-_UNCHECKED = {"receive_override_options": "no_header_body_checks"}
+_UNCHECKED = {"receive_override_options": "no_header_body_checks, no_milters"}
 
 
 class MailRefused(QueueUnavailable):

@@ -4,7 +4,6 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
-from gatepost.admission.policy_gate import GatedPolicy
 from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry
 from gatepost.events.records import Emit, Note
@@ -20,6 +19,7 @@ from gatepost.receive.session_limit import SessionLimit
 from gatepost.receive.settings import SmtpdSettings
 from gatepost.receive.smtpd import SmtpdService
 from gatepost.routing.resolve import BAD_SYNTAX
+from gatepost.service.gates import smtpd_gates
 from gatepost.service.policy import restriction_policy
 from gatepost.service.rewriting_clients import rewriting_clients
 from gatepost.service.server_names import server_names
@@ -45,11 +45,12 @@ def open_service(house: "House", entry: ServiceEntry, tls: "ServerTls | TlsFailu
     elif tls is not None:
         for warning in tls.warnings:
             emit(Note("smtpd", warning, "warning"))
+    gates = smtpd_gates(house, overrides, restriction_policy(house, overrides, tables, emit))
     return SmtpdService(
         settings,
         name=entry.name,
-        policy=GatedPolicy(restriction_policy(house, entry.overrides, tables, emit), house.fault),
-        admission=house.admission(overrides),
+        gates=gates,
+        admission=house.admission(overrides, gates),
         new_id=house.partitions.new_id,
         resolver=house.resolver,
         counters=house.counters,

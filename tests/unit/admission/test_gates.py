@@ -1,72 +1,51 @@
 """Gates in a row: who is asked, what becomes of one that breaks, and policy as the first of them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
 from tests.unit.admission.drafts import HEAD, draft
+from tests.unit.admission.guards import Answer, Faults, Scripted, forever
 
 from gatepost.admission.edits import AddHeader, ReplaceBody
-from gatepost.admission.gates import Gates
-from gatepost.admission.policy_gate import PROTOCOL_STAGES, GatedPolicy, PolicyGate
-from gatepost.admission.port import NOTHING_FOUND, FailureAction, Finding, ProtocolStage, ReadableDraft, Severity
+from gatepost.admission.gates import OF_MESSAGES, Gates
+from gatepost.admission.policy_gate import POLICY_STAGES, PolicyGate
+from gatepost.admission.port import NOTHING_FOUND, FailureAction, Finding, ProtocolStage, Severity, View
 from gatepost.lookup.port import LookupFailure
-from gatepost.mail.outcome import Class, Outcome, bounced
+from gatepost.mail.outcome import Class, Outcome, bounced, deferred
 from gatepost.mail.reason import Step
 from gatepost.policy.port import PERMIT, Action, Facts, Stage, Verdict
 
 END = ProtocolStage.END_OF_MESSAGE
-Look = Callable[[ProtocolStage, ReadableDraft | None], Awaitable[Finding]]
 
 
-class Says:
-    """A gate; `answer`: what it says, raises or does."""
-
-    def __init__(
-        self,
-        name: str,
-        answer: Finding | Exception | Look,
-        *,
-        stages: Sequence[ProtocolStage] = tuple(ProtocolStage),
-        time_limit: float | None = None,
-        on_failure: FailureAction = FailureAction.TEMPFAIL,
-    ) -> None:
-        self.name = name
-        self.stages = frozenset(stages)
-        self.time_limit = time_limit
-        self.on_failure = on_failure
-        self.asked = 0
-        self._answer = answer
-
-    async def look(self, stage: ProtocolStage, facts: Facts | None, draft: ReadableDraft | None) -> Finding:
-        self.asked += 1
-        if isinstance(self._answer, Exception):
-            raise self._answer
-        return self._answer if isinstance(self._answer, Finding) else await self._answer(stage, draft)
-
-
-class Faults(list[str]):
-    def __call__(self, fault: BaseException, consequence: str) -> None:
-        self.append(f"{type(fault).__name__}: {consequence}")
-
-
-def look(*gates: Says, stage: ProtocolStage = END, faults: Faults | None = None) -> Finding:
-    return asyncio.run(Gates(gates, Faults() if faults is None else faults).look(stage, None, draft()))
-
-
-async def forever(*_: object) -> Finding:
-    await asyncio.Event().wait()
-    return NOTHING_FOUND
+def look(*gates: Scripted | PolicyGate, stage: ProtocolStage = END, faults: Faults | None = None) -> Finding:
+    guards = Gates(gates, Faults() if faults is None else faults).open(Facts())
+    return asyncio.run(guards.look(stage, (), draft() if stage in OF_MESSAGES else None))
 
 
 @pytest.mark.parametrize("stage", list(ProtocolStage))
 def test_a_gate_stands_where_it_says(stage: ProtocolStage) -> None:
-    here = Says("here", NOTHING_FOUND, stages=[stage])
-    elsewhere = Says("elsewhere", NOTHING_FOUND, stages=[one for one in ProtocolStage if one is not stage])
-    gates = Gates([here, elsewhere], Faults())
-    assert asyncio.run(gates.look(stage, Facts())) is NOTHING_FOUND
+    here = Scripted("here", stages=[stage])
+    elsewhere = Scripted("elsewhere", stages=[one for one in ProtocolStage if one is not stage])
+    assert look(here, elsewhere, stage=stage) is NOTHING_FOUND
     assert (here.asked, elsewhere.asked) == (1, 0)
-    assert gates.at(stage) == (here,)
+    assert Gates([here, elsewhere], Faults()).at(stage) == (here,)
+
+
+@pytest.mark.parametrize("stage", list(ProtocolStage))
+def test_nobody_is_asked_once_nothing_worse_can_come(stage: ProtocolStage) -> None:
+    """A client that is told to come again says it all again; of a whole message a later gate may still say that it is not
+    wanted at all."""
+    for first, goes_on in (
+        (Finding("1", Severity.QUARANTINE), True),
+        (Finding("1", Severity.DISCARD), stage in OF_MESSAGES),
+        (Finding("1", Severity.DEFER, deferred("later")), stage in OF_MESSAGES),
+        (Finding("1", Severity.REFUSE, bounced("no")), False),
+    ):
+        second = Scripted("2")
+        assert look(Scripted("1", first), second, stage=stage).severity is first.severity
+        assert second.asked == goes_on
 
 
 FAILURES: list[tuple[FailureAction, Severity, int]] = [
@@ -81,7 +60,7 @@ FAILURES: list[tuple[FailureAction, Severity, int]] = [
 @pytest.mark.parametrize(("action", "severity", "code"), FAILURES)
 @pytest.mark.parametrize("way", ["raises", "overruns", "times out by itself", "edits badly", "gives a bad body"])
 def test_a_gate_that_fails_has_its_failure_action(action: FailureAction, severity: Severity, code: int, way: str) -> None:
-    answers: dict[str, Finding | Exception | Look] = {
+    answers: dict[str, Answer] = {
         "raises": ZeroDivisionError(),
         "overruns": forever,
         "times out by itself": TimeoutError(),
@@ -89,8 +68,8 @@ def test_a_gate_that_fails_has_its_failure_action(action: FailureAction, severit
         "gives a bad body": Finding("bad", edits=(ReplaceBody(lambda: iter([b"a\nb"])),)),
     }
     limit = 0.001 if way == "overruns" else 60.0
-    after = Says("after", NOTHING_FOUND)
-    found = look(Says("bad", answers[way], time_limit=limit, on_failure=action), after)
+    after = Scripted("after")
+    found = look(Scripted("bad", answers[way], time_limit=limit, on_failure=action), after)
     assert (found.severity, found.outcome.code if found.outcome else 0, found.gate) == (severity, code, "bad")
     assert after.asked == (severity is not Severity.REFUSE)
 
@@ -102,13 +81,14 @@ def test_every_failure_action_is_tested_and_the_default_is_for_now() -> None:
 
 def test_what_nobody_expected_is_told_and_an_overrun_is_not_a_fault_of_ours() -> None:
     faults = Faults()
-    look(Says("one", ZeroDivisionError()), Says("two", forever, time_limit=0.001), faults=faults)
+    look(Scripted("one", ZeroDivisionError()), Scripted("two", forever, time_limit=0.001), faults=faults)
     assert faults == ["ZeroDivisionError: gate one: tempfail"]
 
 
-def test_a_session_that_ends_ends_the_gate_too() -> None:
+def test_a_session_that_ends_ends_the_look_too() -> None:
     async def ended() -> None:
-        task = asyncio.ensure_future(Gates([Says("slow", forever, time_limit=60)], Faults()).look(END, None))
+        guards = Gates([Scripted("slow", forever, time_limit=60)], Faults()).open(Facts())
+        task = asyncio.ensure_future(guards.look(END, (), draft()))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -117,27 +97,61 @@ def test_a_session_that_ends_ends_the_gate_too() -> None:
     asyncio.run(ended())
 
 
+def test_a_gate_that_gives_no_guard_has_its_failure_action_each_time() -> None:
+    class Unmanned(Scripted):
+        def guard(self) -> None:  # type: ignore[override]
+            raise ZeroDivisionError
+
+    faults = Faults()
+    assert look(Unmanned("g"), stage=ProtocolStage.MAIL, faults=faults).severity is Severity.DEFER
+    assert faults == ["ZeroDivisionError: gate g: tempfail"]
+
+
+def test_a_guard_that_breaks_when_it_is_dismissed_keeps_nobody_from_going() -> None:
+    faults, other = Faults(), Scripted("other")
+
+    class Clinging(Scripted):
+        def guard(self) -> "Clinging":  # type: ignore[override]
+            return self
+
+        async def look(self, stage: ProtocolStage, view: View) -> Finding:
+            return NOTHING_FOUND
+
+        def reset(self) -> None:
+            raise ZeroDivisionError
+
+        close = reset
+
+    guards = Gates([Clinging("g"), other], faults).open(Facts())
+    asyncio.run(guards.look(ProtocolStage.MAIL))
+    guards.reset()
+    guards.close()
+    guards.close()
+    assert other.sessions == [["MAIL", "reset", "close"]]
+    assert faults == ["ZeroDivisionError: gate g: reset", "ZeroDivisionError: gate g: close"]
+
+
 def test_a_table_that_cannot_answer_is_the_sessions_and_cleanups_to_tell() -> None:
     with pytest.raises(LookupFailure):
-        look(Says("policy", LookupFailure("hash:x", "no")))
+        look(Scripted("policy", LookupFailure("hash:x", "no")))
 
 
 def test_each_gate_sees_what_those_before_it_have_changed() -> None:
     seen: list[bytes] = []
 
-    async def note(stage: ProtocolStage, draft: ReadableDraft | None) -> Finding:
-        assert draft is not None
-        seen.append(b"".join(one.raw for one in draft.headers))
+    async def note(stage: ProtocolStage, view: View) -> Finding:
+        assert view.draft is not None
+        seen.append(b"".join(one.raw for one in view.draft.headers))
         return Finding("n", edits=(AddHeader(b"X-N", b"n"),))
 
-    found = look(Says("1", note), Says("2", note))
+    found = look(Scripted("1", note), Scripted("2", note))
     assert seen == [HEAD, HEAD + b"X-N: n\r\n"]
     assert found.edits == (AddHeader(b"X-N", b"n"),) * 2
 
 
 def test_before_there_is_a_message_nothing_can_be_edited() -> None:
-    gates = Gates([Says("g", Finding("g", edits=(AddHeader(b"X", b"a"),)))], Faults())
-    assert asyncio.run(gates.look(ProtocolStage.RCPT, Facts())).severity is Severity.DEFER
+    edit = Finding("g", edits=(AddHeader(b"X", b"a"),))
+    assert look(Scripted("g", edit), stage=ProtocolStage.RCPT).severity is Severity.DEFER
 
 
 # --- policy ---
@@ -155,40 +169,42 @@ class FixedPolicy:
         return self._verdict
 
 
-def judged(policy: FixedPolicy, stage: Stage, *more: Says, faults: Faults | None = None) -> Verdict:
-    return asyncio.run(GatedPolicy(policy, Faults() if faults is None else faults, more).check(stage, Facts()))
-
-
-@pytest.mark.parametrize("more", [(), (Says("mild", NOTHING_FOUND),)])
-@pytest.mark.parametrize("stage", list(Stage))
-def test_policy_says_what_it_says(stage: Stage, more: Sequence[Says]) -> None:
+@pytest.mark.parametrize("more", [(), (Scripted("mild"),)])
+@pytest.mark.parametrize("stage", POLICY_STAGES)
+def test_policy_says_what_it_says(stage: ProtocolStage, more: Sequence[Scripted]) -> None:
     actions, trace = (Action("hold", "x", "RCPT"),), (Step("rule", "REJECT"),)
-    for verdict in (
-        PERMIT,
-        Verdict(actions=actions, trace=trace),
-        Verdict(Outcome(Class.PERMANENT, "5.7.1", "no", 554), actions, trace, disconnect=True),
-        Verdict(Outcome(Class.TEMPORARY, "4.7.1", "later", 450), trace=trace),
+    no, later = Outcome(Class.PERMANENT, "5.7.1", "no", 554), Outcome(Class.TEMPORARY, "4.7.1", "later", 450)
+    for verdict, severity in (
+        (PERMIT, Severity.PASS),
+        (Verdict(actions=actions, trace=trace), Severity.PASS),
+        (Verdict(no, actions, trace, disconnect=True), Severity.REFUSE),
+        (Verdict(later, trace=trace), Severity.DEFER),
     ):
         policy = FixedPolicy(verdict)
-        assert judged(policy, stage, *more) == verdict
-        assert policy.asked == [stage]
+        found = look(PolicyGate(policy), *more, stage=stage)
+        assert (found.severity, found.outcome, found.actions, found.trace, found.disconnect) == (
+            severity, verdict.outcome, verdict.actions, verdict.trace, verdict.disconnect,
+        )  # fmt: skip
+        assert policy.asked == [POLICY_STAGES[stage]]
 
 
-def test_every_stage_of_policy_is_one_of_the_protocol() -> None:
-    assert set(PROTOCOL_STAGES) == set(Stage)
-    assert len(set(PROTOCOL_STAGES.values())) == len(Stage)
+def test_policy_stands_at_all_its_stages_but_where_it_is_silent() -> None:
+    assert set(POLICY_STAGES.values()) == set(Stage)
+    assert PolicyGate(FixedPolicy(PERMIT)).stages == set(POLICY_STAGES)
+    silent = (Stage.CLIENT, Stage.RECIPIENT)
+    assert set(POLICY_STAGES) - PolicyGate(FixedPolicy(PERMIT), silent).stages == {
+        ProtocolStage.CONNECT, ProtocolStage.RCPT, ProtocolStage.VRFY,
+    }  # fmt: skip
 
 
 def test_policy_that_permits_does_not_outvote_a_gate() -> None:
-    verdict = judged(FixedPolicy(PERMIT), Stage.RECIPIENT, Says("g", Finding("g", Severity.REFUSE, bounced("no"))))
-    assert verdict.outcome == bounced("no")
-    held = judged(FixedPolicy(PERMIT), Stage.RECIPIENT, Says("g", Finding("g", Severity.HOLD, reason="why")))
-    assert held.actions == (Action("hold", "why", "RCPT", "g"),)
+    refusal = Finding("g", Severity.REFUSE, bounced("no"))
+    assert look(PolicyGate(FixedPolicy(PERMIT)), Scripted("g", refusal), stage=ProtocolStage.RCPT).outcome == bounced("no")
 
 
-@pytest.mark.parametrize("more", [(), (Says("mild", NOTHING_FOUND),)])
-def test_policy_that_breaks_defers(more: Sequence[Says]) -> None:
+@pytest.mark.parametrize("more", [(), (Scripted("mild"),)])
+def test_policy_that_breaks_defers(more: Sequence[Scripted]) -> None:
     faults = Faults()
-    verdict = judged(FixedPolicy(ZeroDivisionError()), Stage.RECIPIENT, *more, faults=faults)
-    assert verdict.outcome is not None
-    assert (verdict.outcome.code, faults) == (451, ["ZeroDivisionError: gate policy: tempfail"])
+    found = look(PolicyGate(FixedPolicy(ZeroDivisionError())), *more, stage=ProtocolStage.RCPT, faults=faults)
+    assert found.outcome is not None
+    assert (found.outcome.code, faults) == (451, ["ZeroDivisionError: gate policy: tempfail"])

@@ -49,6 +49,8 @@ def test_nothing_but_an_admission_opens_an_intake() -> None:
     makers = {
         file
         for file, node in _nodes(*ABOVE_THE_STORE)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("Intake", "Passage", "Storing")
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in ("CleanupIntake", "Passage", "Storing")
     }
     assert makers == {"admission/admission.py", "admission/intake.py", "service/house.py"}

@@ -3,32 +3,30 @@
 from pathlib import Path
 
 import pytest
+from tests.unit.admission.guards import Scripted
 from tests.unit.receive.test_cleanup import Run
 
 from gatepost.admission import stages
 from gatepost.admission.edits import AddHeader, AddRecipient, ChangeSender, DeleteHeader, Edit, ReplaceBody
-from gatepost.admission.port import FailureAction, Finding, ProtocolStage, ReadableDraft, Severity
+from gatepost.admission.port import FailureAction, Finding, ProtocolStage, Severity, View
 from gatepost.mail.envelope import Recipient
 from gatepost.mail.outcome import bounced
-from gatepost.policy.port import Facts
 
 CONTENT = b"Subject: s\r\nX-Gone: x\r\n\r\nold\r\n"
 LARGE = CONTENT + b"x\r\n" * 200_000
 
 
-class Editor:
-    name = "editor"
-    stages = frozenset((ProtocolStage.END_OF_MESSAGE,))
-    time_limit = 60.0
-    on_failure = FailureAction.TEMPFAIL
+class Editor(Scripted):
+    """Edits at the end of the message, unless it has another finding. `saw`: the body."""
 
-    def __init__(self, *edits: Edit, finding: Finding | None = None) -> None:
+    def __init__(self, *edits: Edit, finding: Finding | None = None, on_failure: FailureAction = FailureAction.TEMPFAIL) -> None:
+        super().__init__("editor", self._edit, stages=[ProtocolStage.END_OF_MESSAGE], time_limit=60.0, on_failure=on_failure)
         self._finding = finding or Finding("editor", edits=edits)
         self.saw = b""
 
-    async def look(self, stage: ProtocolStage, facts: Facts | None, draft: ReadableDraft | None) -> Finding:
-        assert draft is not None
-        self.saw = b"".join(draft.body())
+    async def _edit(self, stage: ProtocolStage, view: View) -> Finding:
+        assert view.draft is not None
+        self.saw = b"".join(view.draft.body())
         return self._finding
 
 
@@ -53,10 +51,8 @@ def test_a_gate_edits_what_is_stored(tmp_path: Path, content: bytes) -> None:
 
 @pytest.mark.parametrize("content", [CONTENT, LARGE])
 def test_a_body_that_cannot_be_leaves_the_old_one_and_no_file(tmp_path: Path, content: bytes) -> None:
-    class Lenient(Editor):
-        on_failure = FailureAction.ACCEPT
-
-    message = Run(tmp_path, Lenient(ReplaceBody(lambda: iter([b"a\r\n" * 90_000, b"\n"]))))(content, step=65536).message
+    bad = ReplaceBody(lambda: iter([b"a\r\n" * 90_000, b"\n"]))
+    message = Run(tmp_path, Editor(bad, on_failure=FailureAction.ACCEPT))(content, step=65536).message
     assert message is not None
     assert message.content.read().endswith(content)
     assert len(list(tmp_path.iterdir())) == (content is LARGE)

@@ -10,19 +10,21 @@ import codecs
 import dataclasses
 import itertools
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from tests.support.fake_dns import FakeDns
 from tests.support.settings import default
 
-from gatepost.admission.port import TAKEN, Admitted
+from gatepost.admission.gates import Gates, Guards
+from gatepost.admission.policy_gate import PolicyGate
+from gatepost.admission.port import TAKEN, Admitted, Gate
 from gatepost.events import maillog, records
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
-from gatepost.policy.port import PERMIT, Facts, Stage, Verdict
+from gatepost.policy.port import PERMIT, Facts, Policy, Stage, Verdict
 from gatepost.queue.port import NewMessage
 from gatepost.receive.port import Lookups
 from gatepost.receive.settings import SmtpdSettings
@@ -88,7 +90,9 @@ class FakeAdmission:
     def __init__(self, store: Store | None = None) -> None:
         self.store = store
 
-    def open(self, queue_id: QueueId, *, client: str, origin_service: str, context: str, in_lines: bool = False) -> FakeIntake:
+    def open(
+        self, queue_id: QueueId, *, client: str, origin_service: str, context: str, in_lines: bool = False, guards: Guards | None
+    ) -> FakeIntake:
         return FakeIntake(queue_id, self.store)
 
 
@@ -142,8 +146,15 @@ async def header_like(word: str) -> bool:
     return word in ("CONNECT", "GET", "POST") or not ("A" <= word[:1].upper() <= "Z")
 
 
-def stage(parameters: dict[str, Any] | None = None, lookups: Lookups | None = None, **parts: Any) -> Stage_:
-    """A service over fakes. `parameters`: by name, text as in main.cf."""
+def stage(
+    parameters: dict[str, Any] | None = None,
+    lookups: Lookups | None = None,
+    *,
+    policy: Policy | None = None,
+    gates: Sequence[Gate] = (),
+    **parts: Any,
+) -> Stage_:
+    """A service over fakes. `parameters`: by name, text as in main.cf; `gates`: those after policy."""
     defaults = {
         "myhostname": "mail.example.test", "smtpd_banner": "mail.example.test ESMTP Postfix", "smtpd_error_sleep_time": 0,
         "smtpd_forbid_bare_newline": "no",
@@ -156,8 +167,9 @@ def stage(parameters: dict[str, Any] | None = None, lookups: Lookups | None = No
     async def store(message: NewMessage) -> None:
         messages.append(message)
 
+    gates_of = Gates((PolicyGate(policy or FakePolicy()), *gates), records.tell_fault("smtpd", events.append))
     arguments: dict[str, Any] = {
-        "name": "2525", "policy": FakePolicy(), "admission": FakeAdmission(store), "new_id": lambda: QueueId(next(ids), 0),
+        "name": "2525", "gates": gates_of, "admission": FakeAdmission(store), "new_id": lambda: QueueId(next(ids), 0),
         "resolver": client_names(), "counters": LocalCounters(lambda: 0.0), "emit": events.append,
         "clock": lambda: 1_700_000_000.0, "lookups": lookups or Lookups(forbidden=header_like),
     }  # fmt: skip

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from tests.support.settings import default
 
 from gatepost.admission.admission import Admission
+from gatepost.admission.gates import Gates
 from gatepost.admission.port import Gate
 from gatepost.admission.service import CleanupService
 from gatepost.admission.settings import CleanupSettings
 from gatepost.events.maillog import words
-from gatepost.events.records import Event
+from gatepost.events.records import Event, tell_fault
 from gatepost.lookup.registry import Tables
 from gatepost.mail.content import FileContent
 from gatepost.mail.envelope import Envelope, Recipient
@@ -73,7 +74,7 @@ class Run:
                 store=self._store,
                 clock=lambda: 0.0,
                 emit=self._emit,
-                gates=gates,
+                gates=Gates(gates, tell_fault("cleanup", self._emit)),
             )
         )
 

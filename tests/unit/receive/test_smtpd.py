@@ -514,7 +514,7 @@ def test_what_an_address_brings_into_our_header_is_looked_at(recipient: bytes, i
     asked: list[bool] = []
 
     class Asked(FakeAdmission):
-        def open(self, queue_id: QueueId, *, client: str, origin_service: str, context: str, in_lines: bool = False) -> FakeIntake:
+        def open(self, queue_id: QueueId, *, in_lines: bool = False, **others: object) -> FakeIntake:
             asked.append(in_lines)
             return FakeIntake(queue_id)
 
