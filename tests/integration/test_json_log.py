@@ -61,4 +61,4 @@ def test_a_json_log_on_a_full_disk_costs_no_mail_and_no_line() -> None:
     with System({"json_log_file": "/dev/full", "maillog_file_prefixes": "{dir}, /dev/full", "defer_transports": "smtp"}) as system:
         assert all(system.send() for _ in range(3))
         assert system.logged("status=deferred")
-        assert "log lines lost: /dev/full: No space left on device" in system.output()
+        assert "are lost if that lasts: /dev/full: No space left on device" in system.output()

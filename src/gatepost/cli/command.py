@@ -92,7 +92,7 @@ class Command:
         from gatepost.service.log import Log
 
         try:
-            return Log(self.configuration)
+            return Log(self.configuration, patience=Log.PATIENCE)
         except (OSError, ConfigurationError, Fatal):
             return None  # stderr has it
 

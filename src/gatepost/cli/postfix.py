@@ -47,7 +47,7 @@ def _to_log(directory: Path, said: str) -> None:
 
     if not said:
         return
-    log = Log(load(directory))
+    log = Log(load(directory), patience=Log.PATIENCE)
     for line in said.splitlines():
         text = line.removeprefix("gatepost: ")
         word, _, rest = text.partition(": ")

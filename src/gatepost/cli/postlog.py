@@ -49,7 +49,7 @@ def _write(command: Command, tag: str | None, severity: str, lines: Iterator[str
     from gatepost.service.log import Log
 
     try:
-        log = Log(command.configuration)
+        log = Log(command.configuration, patience=Log.PATIENCE)
     except OSError as error:
         raise Fatal(f"open {error.filename}: {error.strerror}", logged=False) from None
     emit = log.emit if tag is None else log.emitter(tag)

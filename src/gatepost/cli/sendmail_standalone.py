@@ -48,7 +48,7 @@ def _emitter(command: Command) -> Emit:
     from gatepost.service.log import Log
 
     try:
-        log = Log(command.configuration)
+        log = Log(command.configuration, patience=Log.PATIENCE)
     except OSError:
         return lambda event: None
 

@@ -90,6 +90,10 @@ def _notified(e: records.Notified) -> str:
     return f"{e.queue_id}: {e.kind}: {e.notice_id}"
 
 
+def _lines_lost(e: records.LinesLost) -> str:
+    return f"{e.severity}: {e.lines} log lines lost: {e.file}: {e.why}"
+
+
 def _note(e: records.Note) -> str:
     severity = f"{e.severity}: " if e.severity else ""
     queue_id = f"{e.queue_id}: " if e.queue_id else ""
@@ -109,6 +113,7 @@ _WORDS: dict[type[records.Event], Callable[[Any], str]] = {
     records.Delivered: _delivered,
     records.Removed: _removed,
     records.Notified: _notified,
+    records.LinesLost: _lines_lost,
     records.Note: _note,
 }
 
@@ -116,6 +121,12 @@ _WORDS: dict[type[records.Event], Callable[[Any], str]] = {
 def words(event: records.Event) -> str:
     """What the log says of `event`, after the process name: always one line of printable characters."""
     return printable(_WORDS[type(event)](event))
+
+
+def severity(event: records.Event) -> str:
+    """`warning`, `error`, `fatal` or `panic`; empty for what is only told."""
+    found: str = getattr(event, "severity", "")
+    return found
 
 
 def printable(text: str) -> str:

@@ -130,6 +130,15 @@ class Notified(Event, frozen=True):
     notice_id: str
 
 
+class LinesLost(Event, frozen=True):
+    """The log was not written for a while: so many `lines` for `file` found no room; `why` it was not."""
+
+    file: str
+    lines: int
+    why: str
+    severity: str = "warning"
+
+
 class Note(Event, frozen=True):
     """Anything rarer, in words. `severity`: empty (info), `warning`, `error`, `fatal`, `panic`."""
 

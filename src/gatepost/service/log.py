@@ -3,31 +3,29 @@
 
 Opened once by the supervisor, with its rights; every child writes to the inherited descriptor. A worker gathers lines
 for some milliseconds and writes them at once, so that seven lines a message cost less than one write; that much a crash loses.
+No sink is waited for (log_sinks.py, log_lines.py).
 """
 
 import contextlib
 import copy
 import functools
 import os
-import socket
-import stat
-import sys
 import syslog
 import time
+import weakref
 from collections.abc import Callable
-from pathlib import Path
+from typing import Final
 
-import msgspec
+from msgspec import Struct
 
 from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.events import json_lines
 from gatepost.events.fan_out import fan_out
-from gatepost.events.maillog import Stamp, words
-from gatepost.events.records import Emit, Event, Note
+from gatepost.events.maillog import Stamp, severity, words
+from gatepost.events.records import Emit, Event, LinesLost
 from gatepost.mail.ascii_text import SPACE, elements, upper
-from gatepost.service.log_lines import LogLines
-from gatepost.service.path_owners import weakest
-from gatepost.service.privileges import acting_as
+from gatepost.service.log_lines import Later, LogLines
+from gatepost.service.log_sinks import Sink, SyslogSink, open_file
 
 _LEVELS = {
     "": syslog.LOG_INFO, "warning": syslog.LOG_WARNING, "error": syslog.LOG_ERR, "fatal": syslog.LOG_CRIT, "panic": syslog.LOG_CRIT,
@@ -46,7 +44,7 @@ def _process() -> int:
 os.register_at_fork(after_in_child=_process.cache_clear)
 
 
-class LogSettings(msgspec.Struct, frozen=True):
+class LogSettings(Struct, frozen=True):
     """Parameters of the log."""
 
     json_log_file: str
@@ -58,22 +56,34 @@ class LogSettings(msgspec.Struct, frozen=True):
     syslog_name: str
 
 
+class _Way(Struct, frozen=True):
+    """Lines of one form to one sink: `render` makes the line of an event, for a service with this syslog_name."""
+
+    lines: LogLines
+    render: Callable[[Event, str], str]
+
+
 class Log:
-    """The log of one mail system, shared by all its processes: the mail log, and the JSON log where json_log_file names one."""
+    """The log of one mail system, shared by all its processes: the mail log, and the JSON log where json_log_file names one.
+    `patience`: seconds that a flush may wait for a slow reader, PATIENCE for a tool; a daemon has none."""
 
-    def __init__(self, configuration: Configuration, now: Callable[[], float] = time.time) -> None:
+    PATIENCE: Final = 5.0
+
+    def __init__(self, configuration: Configuration, now: Callable[[], float] = time.time, patience: float = 0.0) -> None:
         self._now = now
-        self._files: list[LogLines] = []
-        self._syslog: socket.socket | None = None
-        self._on_first: Callable[[], object] | None = None
+        self._patience = patience
+        self._stderr = open_file("/dev/stderr")
+        self._ways: list[_Way] = []
+        self._later: Later | None = None
         self.reopen(configuration)
+        _LOGS.add(self)
 
-    def gather(self, on_first: Callable[[], object]) -> None:
-        """Call `on_first` from now on when a line is added to an empty buffer: a worker schedules `flush` for soon. What waits
-        already is written, or no line would ever be the first."""
-        self._on_first = on_first
-        for file in self._files:
-            file.on_first = on_first
+    def gather(self, later: Later) -> None:
+        """Flush by itself from now on, a moment after each line, by `later`: an event loop's `call_later`. What waits already is
+        written."""
+        self._later = later
+        for way in self._ways:
+            way.lines.gather(later)
         self.flush()
 
     def reopen(self, configuration: Configuration) -> None:
@@ -82,87 +92,117 @@ class Log:
         settings = configuration.view(LogSettings)
         _check(configuration, settings)
         self.flush()
-        before, self._files = self._files, _open_all(settings, self._on_first)
+        sinks = _open_all(settings)
         self._settings = settings
         self._stamp = Stamp(settings.myhostname.partition(".")[0])  # as postlogd(8) writes it, and not the kernel's name
         self._facility: int = getattr(syslog, f"LOG_{upper(settings.syslog_facility)}")
-        for file in before:
-            file.close()
-        self._syslog = None if settings.maillog_file else _open_syslog()
+        before, self._ways = self._ways, [self._way(sink, is_first=sink is sinks[0]) for sink in sinks]
+        self._ways[0].lines.count_lost(sum(way.lines.unwritten for way in before))
+        for way in before:
+            way.lines.sink.close()
         self.emit = self.emitter(settings.syslog_name)
+
+    def _way(self, sink: Sink, *, is_first: bool) -> _Way:
+        in_json = not is_first or self._settings.maillog_format == "json"
+        render = self._json_line if in_json else self._maillog_line
+        if isinstance(sink, SyslogSink):
+            render = functools.partial(self._syslog_line, in_json=in_json)
+        name = self._settings.syslog_name
+        lost = lambda lines, why: render(LinesLost("", sink.name, lines, why), name)  # noqa: E731
+        lines = LogLines(sink, lost, self._complain, self._patience)
+        if self._later:
+            lines.gather(self._later)
+        return _Way(lines, render)
 
     def apart(self) -> "Log":
         """The same log with a buffer of its own, for whoever tells from another thread, or when the process is about to end."""
         other = copy.copy(self)
-        other._files, other._on_first = [file.apart() for file in self._files], None
+        other._ways, other._later = [_Way(way.lines.apart(), way.render) for way in self._ways], None
         other.emit = other.emitter(self._settings.syslog_name)
         return other
 
     def emitter(self, syslog_name: str) -> Emit:
         """How a service tells what happens; `syslog_name` as configured for that service (`postfix`, `postfix/submission`)."""
-        mail_log, *others = self._files
-        as_json = self._settings.maillog_format == "json"
-        first = self._json(syslog_name, mail_log) if as_json else self._postfix(syslog_name, mail_log)
-        return fan_out([first, *(self._json(syslog_name, file) for file in others)], _say_broken)
+        return fan_out([_teller(way, syslog_name) for way in self._ways], self._say_broken)
 
-    def _postfix(self, syslog_name: str, file: LogLines) -> Emit:
-        """Postfix's lines."""
+    def _maillog_line(self, event: Event, syslog_name: str) -> str:
+        """Postfix's line."""
+        return f"{self._stamp.at(self._now())} {_told_by(event, syslog_name)}[{_process()}]: {words(event)}\n"
 
-        def emit(event: Event) -> None:
-            head = self._stamp.at(self._now()) if self._syslog is None else ""
-            process = f"{syslog_name}/{event.service}" if event.service else syslog_name
-            line = f"{head} {process}[{_process()}]: {words(event)}\n"
-            if self._syslog is None:
-                file.add(line)
-            else:
-                self._send(line, event.severity if type(event) is Note else "")
+    def _json_line(self, event: Event, syslog_name: str) -> str:
+        return json_lines.line(event, time=self._now(), process=_told_by(event, syslog_name), pid=_process())
 
-        return emit
+    def _syslog_line(self, event: Event, syslog_name: str, *, in_json: bool) -> str:
+        """A line after its priority (RFC 3164 §4.1.1): the daemon adds time and host."""
+        priority = self._facility | _LEVELS.get("" if in_json else severity(event), syslog.LOG_INFO)
+        if in_json:
+            return f"<{priority}>{self._json_line(event, syslog_name)}"
+        return f"<{priority}>{_told_by(event, syslog_name)}[{_process()}]: {words(event)}".strip(SPACE) + "\n"
 
-    def _json(self, syslog_name: str, file: LogLines) -> Emit:
-        """JSON lines; to syslog only as the mail log."""
+    def _complain(self, text: str) -> None:
+        """What the log itself cannot say, where there may be somebody who reads it."""
+        with contextlib.suppress(OSError):
+            self._stderr.write(f"gatepost: warning: {text}\n".encode("utf-8", "replace"))
 
-        def emit(event: Event) -> None:
-            process = f"{syslog_name}/{event.service}" if event.service else syslog_name
-            line = json_lines.line(event, time=self._now(), process=process, pid=_process())
-            if self._syslog is None or file is not self._files[0]:
-                file.add(line)
-            else:
-                self._send(line, "")
-
-        return emit
-
-    def _send(self, line: str, severity: str) -> None:
-        assert self._syslog is not None
-        try:
-            self._syslog.send(
-                f"<{self._facility | _LEVELS.get(severity, syslog.LOG_INFO)}>{line.strip(SPACE)}".encode("utf-8", "replace")
-            )
-        except OSError:
-            self._syslog.close()
-            self._syslog = _open_syslog()  # the syslog daemon was restarted; this line is lost, as syslog(3) loses it
+    def _say_broken(self, fault: Exception) -> None:
+        self._complain(f"a record was not logged: {type(fault).__name__}: {fault}")
 
     def flush(self) -> None:
         """Write what was gathered."""
-        for file in self._files:
-            file.flush()
+        for way in self._ways:
+            way.lines.flush()
+
+    def end(self) -> None:
+        """Write what can be written: the process ends."""
+        for way in self._ways:
+            way.lines.flush()
+            if lost := way.lines.unwritten:
+                self._complain(f"{lost} log lines lost: {way.lines.sink.name}")
+
+    def forget(self) -> None:
+        """In the child of a fork: what waits is the parent's to write."""
+        for way in self._ways:
+            way.lines.forget()
 
 
-def _say_broken(fault: Exception) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(f"gatepost: warning: a record was not logged: {type(fault).__name__}: {fault}\n")
+_LOGS: "weakref.WeakSet[Log]" = weakref.WeakSet()
 
 
-def _open_all(settings: LogSettings, on_first: Callable[[], object] | None) -> list[LogLines]:
+def _forget_all() -> None:
+    for log in _LOGS:
+        log.forget()
+
+
+os.register_at_fork(after_in_child=_forget_all)
+
+
+def _teller(way: _Way, syslog_name: str) -> Emit:
+    add, render = way.lines.add, way.render
+    return lambda event: add(render(event, syslog_name))
+
+
+def _told_by(event: Event, syslog_name: str) -> str:
+    return f"{syslog_name}/{event.service}" if event.service else syslog_name
+
+
+def _open_all(settings: LogSettings) -> list[Sink]:
     """The mail log, and the JSON log if there is one; both or none."""
-    mail_log = LogLines(_open(settings.maillog_file), settings.maillog_file or "stderr", on_first)
+    mail_log: Sink = open_file(settings.maillog_file) if settings.maillog_file else _syslog()
     if not settings.json_log_file:
         return [mail_log]
     try:
-        return [mail_log, LogLines(_open(settings.json_log_file), settings.json_log_file, on_first)]
+        return [mail_log, open_file(settings.json_log_file)]
     except BaseException:
         mail_log.close()
         raise
+
+
+def _syslog() -> Sink:
+    """The syslog daemon, or stderr where there is none."""
+    try:
+        return SyslogSink()
+    except OSError:
+        return open_file("/dev/stderr")
 
 
 def _check(configuration: Configuration, settings: LogSettings) -> None:
@@ -177,27 +217,3 @@ def _check(configuration: Configuration, settings: LogSettings) -> None:
         if file and file != "/dev/stderr" and not file.startswith(tuple(prefixes)):
             told = f"{parameter} value '{file}' does not match any prefix in maillog_file_prefixes"
             raise ConfigurationError([configuration.fault(parameter, told, "add its directory to maillog_file_prefixes")])
-
-
-def _open(maillog_file: str) -> int:
-    if maillog_file in ("", "/dev/stderr"):
-        return 2
-    if maillog_file == "/dev/stdout":
-        return 1
-    path = Path(maillog_file)
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe that nobody reads must hold up nobody
-    if os.geteuid() == 0 and path.parent.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        flags |= os.O_NOFOLLOW  # others may have put a link there
-    with acting_as(*weakest(path)):  # in a folder of mail_owner, say, root is to write what mail_owner could write, and no more
-        return os.open(path, flags, 0o644)
-
-
-def _open_syslog() -> socket.socket | None:
-    """The syslog daemon's socket, None where there is no daemon: then lines go to stderr."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    try:
-        sock.connect("/dev/log")
-    except OSError:
-        sock.close()
-        return None
-    return sock

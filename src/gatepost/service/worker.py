@@ -41,7 +41,6 @@ ServiceBuilder = Callable[[House, ServiceEntry, ServerTls | TlsFailure | None, S
 ServicesTls = Mapping[str, ServerTls | TlsFailure | None]
 """The TLS of each service, by ServiceEntry.key."""
 
-_LOG_LINGER = 0.005  # seconds that log lines wait for company
 _DRAIN = 6.0  # seconds for sessions to finish their transaction when we stop
 _SETTLING = 0.5  # seconds until what was accepted last is a session, which may go on
 _RETIREMENT = 30.0  # seconds for clients to leave by themselves after a reload
@@ -74,7 +73,7 @@ async def _live(inheritance: Inheritance, tls: ServicesTls, counters: Counters) 
     loop = asyncio.get_running_loop()
     log = inheritance.log
     inheritance.faults.watch_loop(loop)
-    log.gather(functools.partial(loop.call_later, _LOG_LINGER, log.flush))
+    log.gather(loop.call_later)
     stop, retire = asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGUSR1, retire.set)
@@ -112,7 +111,7 @@ async def _live(inheritance: Inheritance, tls: ServicesTls, counters: Counters) 
     finally:
         heart.stop()
         house.close()
-        log.flush()
+        log.end()
     return served
 
 

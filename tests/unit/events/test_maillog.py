@@ -17,6 +17,7 @@ from gatepost.events.records import (
     Disconnected,
     Event,
     Judged,
+    LinesLost,
     MessageId,
     Note,
     Notified,
@@ -124,6 +125,7 @@ LINES: list[tuple[Event, str]] = [
     (Note("smtpd", f"{CLIENT}: SASL PLAIN authentication failed: (reason unavailable), sasl_username=alice", "warning"),
      f"warning: {CLIENT}: SASL PLAIN authentication failed: (reason unavailable), sasl_username=alice"),
     (Note("cleanup", "message rejected: hopcount exceeded", "warning", Q), f"warning: {Q}: message rejected: hopcount exceeded"),
+    (LinesLost("", "/dev/stdout", 12, "nobody reads it"), "warning: 12 log lines lost: /dev/stdout: nobody reads it"),
     (Note("postsuper", "placed on hold", queue_id=Q), f"{Q}: placed on hold"),
 ]  # fmt: skip
 

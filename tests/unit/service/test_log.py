@@ -3,6 +3,8 @@
 import json
 import os
 import socket
+import subprocess
+import sys
 import syslog
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from gatepost.events.records import Event, Judged, Note
 from gatepost.mail.reason import Reason
 from gatepost.service import log
 from gatepost.service.log import Log
+from gatepost.service.log_lines import LINGER
+from gatepost.service.log_sinks import SyslogSink
 
 
 def test_a_file_outside_its_prefixes_is_refused(tmp_path: Path) -> None:
@@ -55,12 +59,14 @@ def test_lines_name_the_host_as_myhostname_does(tmp_path: Path) -> None:
         ("LOCAL3", "warning", syslog.LOG_LOCAL3 | syslog.LOG_WARNING),
     ],
 )
-def test_facility(monkeypatch: pytest.MonkeyPatch, facility: str, severity: str, priority: int) -> None:
-    ours, daemon = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-    monkeypatch.setattr(log, "_open_syslog", lambda: ours)
+def test_facility(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, facility: str, severity: str, priority: int) -> None:
+    daemon = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    daemon.bind(f"{tmp_path}/socket")
+    monkeypatch.setattr(log, "_syslog", lambda: SyslogSink(f"{tmp_path}/socket"))
     told = Log(CONFIGURATION.with_settings({"syslog_facility": facility}))
     told.emit(Note("smtpd", "hello", severity))
-    with ours, daemon:
+    told.flush()
+    with daemon:
         assert daemon.recv(1000).startswith(f"<{priority}>postfix/smtpd".encode())
 
 
@@ -72,15 +78,15 @@ def test_an_unknown_facility() -> None:
 def test_what_was_said_before_lines_are_gathered_holds_up_none_of_those_after_it(tmp_path: Path) -> None:
     told = Log(CONFIGURATION.with_settings({"maillog_file": f"{tmp_path}/log"}))
     told.emit(Note("smtpd", "while its certificates are loaded"))
-    begun: list[bool] = []
-    told.gather(lambda: begun.append(True))
+    begun: list[float] = []
+    told.gather(lambda seconds, then: begun.append(seconds))
     assert (tmp_path / "log").read_text().endswith(": while its certificates are loaded\n")
     for text in ("the first", "the second"):
         told.emit(Note("smtpd", text))
-    assert begun == [True]
+    assert begun == [LINGER]
 
 
-def test_a_pipe_that_nobody_reads_holds_up_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pipe_that_nobody_reads_holds_up_nobody(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     os.mkfifo(tmp_path / "log")
     piped = CONFIGURATION.with_settings({"maillog_file": f"{tmp_path}/log"})
     with pytest.raises(OSError, match="No such device or address"):
@@ -91,7 +97,10 @@ def test_a_pipe_that_nobody_reads_holds_up_nobody(tmp_path: Path, capsys: pytest
         told.emit(Note("master", "x" * 40_000))
         told.flush()
     os.close(reader)
-    assert "log lines lost" in capsys.readouterr().err
+    told.end()
+    complained, lost = capfd.readouterr().err.splitlines()
+    assert complained.endswith(f"log lines wait, and are lost if that lasts: {tmp_path}/log: nobody reads it")
+    assert lost == f"gatepost: warning: 2 log lines lost: {tmp_path}/log"
 
 
 REFUSED = Judged("smtpd", "", "reject", "RCPT", "c[192.0.2.1]", "554 5.7.1 no", "from=<>", Reason("reject", "t", "k", "because"))
@@ -136,20 +145,77 @@ def test_a_json_log_that_cannot_be_opened_is_refused_and_the_log_is_what_it_was(
 
 
 @pytest.mark.parametrize("broken", ["maillog_file", "json_log_file"])
-def test_a_log_on_a_full_disk_does_not_harm_the_other(broken: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_on_a_full_disk_does_not_harm_the_other(broken: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     files = {"maillog_file": f"{tmp_path}/log", "json_log_file": f"{tmp_path}/log", broken: "/dev/full"}
     told = Log(CONFIGURATION.with_settings(files))
     told.emit(REFUSED)
     told.flush()
     assert (tmp_path / "log").read_text().count("\n") == 1
-    assert "log lines lost: /dev/full: No space left on device" in capsys.readouterr().err
+    assert "log lines wait, and are lost if that lasts: /dev/full: No space left on device" in capfd.readouterr().err
 
 
-def test_a_record_that_cannot_be_said_harms_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_record_that_cannot_be_said_harms_nobody(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     files = {"maillog_file": f"{tmp_path}/log", "json_log_file": f"{tmp_path}/json"}
     told = Log(CONFIGURATION.with_settings(files))
     told.emit(Event("smtpd"))  # of no kind that has words
     told.flush()
     assert (tmp_path / "log").read_text() == ""
     assert json.loads((tmp_path / "json").read_text())["type"] == "Event"
-    assert "a record was not logged: KeyError" in capsys.readouterr().err
+    assert "a record was not logged: KeyError" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["postfix", "json"])
+def test_the_log_itself_says_what_it_has_lost(form: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "log")
+    reader = os.open(tmp_path / "log", os.O_RDONLY | os.O_NONBLOCK)
+    told = Log(CONFIGURATION.with_settings({"maillog_file": f"{tmp_path}/log", "maillog_format": form}))
+    for _ in range(30):
+        told.emit(Note("master", "x" * 65_000))
+        told.flush()
+    heard = b""
+    for _ in range(50):
+        try:
+            heard += os.read(reader, 1 << 20)
+        except BlockingIOError:
+            break
+        told.flush()
+    os.close(reader)
+    said = heard.decode().splitlines()[-1]
+    lost = 30 - (heard.count(b"\n") - 1)
+    if form == "json":
+        record = json.loads(said)
+        assert (record["type"], record["lines"], record["file"]) == ("LinesLost", lost, f"{tmp_path}/log")
+    else:
+        assert said.endswith(f": warning: {lost} log lines lost: {tmp_path}/log: nobody reads it")
+
+
+def test_a_child_says_nothing_of_what_its_parent_has_yet_to_write(tmp_path: Path) -> None:
+    told = Log(CONFIGURATION.with_settings({"maillog_file": f"{tmp_path}/log"}))
+    told.emit(Note("master", "the parent's"))
+    child = os.fork()
+    if not child:
+        told.flush()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert (tmp_path / "log").read_text() == ""
+    told.flush()
+    assert (tmp_path / "log").read_text().count("\n") == 1
+
+
+def test_standard_output_is_never_waited_for_and_left_as_it_is(tmp_path: Path) -> None:
+    """A pipe that nobody reads, which a shell, say, goes on to use; in a process of its own, whose standard output it is."""
+    reader, writer = os.pipe()
+    code = (
+        "from tests.support.settings import CONFIGURATION\n"
+        "from gatepost.events.records import Note\n"
+        "from gatepost.service.log import Log\n"
+        "told = Log(CONFIGURATION.with_settings({'maillog_file': '/dev/stdout'}))\n"
+        "for _ in range(300):\n"
+        "    told.emit(Note('master', 'x' * 1000))\n"
+        "    told.flush()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], stdout=writer, check=True, timeout=60)
+    assert os.get_blocking(writer)
+    os.close(writer)
+    with open(reader, encoding="utf-8") as heard:
+        assert all(line.endswith("x" * 1000 + "\n") for line in heard)
