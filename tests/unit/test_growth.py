@@ -433,6 +433,7 @@ ELSEWHERE = {
     "lookup.pattern_net": _ADMINISTRATOR,
     "lookup.posix_regex": _ADMINISTRATOR,
     "lookup.substitution": _ADMINISTRATOR,
+    "lookup.key_format": "reads formats of the administrator; keys are put in and not read again, and are divided at one character",
     "proto.table_answer": "holds values",
     "proto.smtp.server_replies": "makes replies, reads none",
     "mail.content": "passes octets on",

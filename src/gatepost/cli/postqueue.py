@@ -154,10 +154,10 @@ def _is_flushed_by_site(command: Command, site: str) -> bool:
 
     from gatepost.lookup.match_list import MatchList
     from gatepost.lookup.registry import Tables
+    from gatepost.lookup.server_access import ServerAccess
 
-    listed = MatchList.domains(
-        command.value("fast_flush_domains"), Tables(command.warn), "fast_flush_domains", command.warn, parents=True
-    )
+    tables = Tables(command.warn, access=ServerAccess(lambda: command.configuration))
+    listed = MatchList.domains(command.value("fast_flush_domains"), tables, "fast_flush_domains", command.warn, parents=True)
     return asyncio.run(listed.matches(site))
 
 

@@ -101,8 +101,10 @@ def _authorize(command: Command, user: _User, sender: str) -> None:
             import asyncio
 
             from gatepost.lookup.registry import Tables
+            from gatepost.lookup.server_access import ServerAccess
 
-            asyncio.run(submission_rights.check(command.configuration, user.uid, sender, Tables(command.warn)))
+            tables = Tables(command.warn, access=ServerAccess(lambda: command.configuration))
+            asyncio.run(submission_rights.check(command.configuration, user.uid, sender, tables))
     except submission_rights.NotAllowed as refusal:
         raise Fatal(str(refusal), status=os.EX_NOPERM) from None
     except (LookupFailure, ConfigurationError) as error:

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -19,8 +19,12 @@ from gatepost.lookup.opening import Warn
 from gatepost.lookup.port import LookupFailure, Table, Unavailable
 from gatepost.lookup.proxy import NotApproved
 from gatepost.lookup.registry import Tables
+from gatepost.lookup.server_access import ServerAccess
 from gatepost.lookup.table_text import read_file
 from gatepost.mail.ascii_text import elements
+
+if TYPE_CHECKING:
+    from gatepost.config.configuration import Configuration
 
 Parse = Callable[[str, str, Warn], Iterable[tuple[int, str, str]]]
 
@@ -79,17 +83,21 @@ class TableCommand:
 
     def _parameter(self, name: str) -> str:
         """A parameter's value; the configuration is read only where one is needed."""
+        return self._configuration().value(name)
+
+    def _configuration(self) -> "Configuration":
         from gatepost.config.configuration import ConfigurationError
         from gatepost.config.loading import read
 
         try:
-            return read(configuration_directory(self.directory)).value(name)
+            return read(configuration_directory(self.directory))
         except ConfigurationError as error:
             raise Fatal(str(error)) from None
 
     def _tables(self, specs: Sequence[str]) -> Tables:
         proxied = split_list(self._parameter("proxy_read_maps")) if any(s.startswith("proxy:") for s in specs) else None
-        return Tables(self.warn, strict=True, fold="-f" not in self.flags, duplicates=True, proxied=proxied)
+        access = ServerAccess(self._configuration)
+        return Tables(self.warn, strict=True, fold="-f" not in self.flags, duplicates=True, proxied=proxied, access=access)
 
     # Asking
 

@@ -17,7 +17,7 @@ from gatepost.config.master import by_key
 from gatepost.config.parameters import ValueKind
 from gatepost.config.ports import is_port, known_ports, malformed
 from gatepost.config.programs import BUILT_IN, PROGRAMS, UNKNOWN, program
-from gatepost.config.tables import TABLE_PARAMETERS, sources, unknown_names
+from gatepost.config.tables import OTHER_TYPES, TABLE_PARAMETERS, sources, unknown_names
 from gatepost.config.usage import Scope, scopes
 from gatepost.config.values import split
 
@@ -99,7 +99,8 @@ def _tables(configuration: Configuration, system: System) -> Iterator[Fault]:
                     yield configuration.fault(name, f"open {path}: No such file or directory", remedy, scope.overrides)
             for unknown in _unknown_types(name, value):
                 told = f"unsupported dictionary type: {unknown}"
-                yield configuration.fault(name, told, "gatepost postconf -m lists the types", scope.overrides)
+                remedy = OTHER_TYPES.get(unknown, "gatepost postconf -m lists the types")
+                yield configuration.fault(name, told, remedy, scope.overrides)
 
 
 def _unknown_types(name: str, value: str) -> list[str]:

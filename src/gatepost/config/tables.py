@@ -40,6 +40,12 @@ _WRITTEN = {
 TABLE_PARAMETERS: Mapping[str, frozenset[str]] = {kind: frozenset(names.split()) for kind, names in _WRITTEN.items()}
 """Table type to the names that its configuration may set."""
 
+OTHER_TYPES: Mapping[str, str] = {
+    "mongodb": "a type of Postfix 3.9 and later; export the collection to a hash: table, or ask it through tcp: or socketmap:",
+    "nisplus": "NIS+ has no servers any more; export the map to a hash: table",
+}
+"""Table types of some Postfix that are not here, and what to do instead."""
+
 MISSING_TYPES = frozenset({*TABLE_PARAMETERS, "nisplus", "socketmap", "tcp"})
 """Table types that nothing here can open yet: whoever asks such a table gets no answer, and mail waits."""
 
@@ -56,7 +62,12 @@ class TableSource(Struct, frozen=True):
     @property
     def in_file(self) -> bool:
         """Its configuration is a file of its own."""
-        return self.name[0] in "/."
+        return in_file(self.name)
+
+
+def in_file(name: str) -> bool:
+    """Whether the `name` of `type:name` is a pathname."""
+    return name.startswith(("/", "."))
 
 
 def sources(configuration: Configuration, value: str, overrides: Mapping[str, str] | None = None) -> Iterator[TableSource]:

@@ -14,9 +14,8 @@ from msgspec import Struct
 from gatepost.lookup import braces
 from gatepost.lookup.cidr import Network, parse_address, parse_network
 from gatepost.lookup.memory import fold
-from gatepost.lookup.opening import Warn
+from gatepost.lookup.opening import Parts, Warn
 from gatepost.lookup.port import LookupFailure, Table, Unavailable
-from gatepost.lookup.registry import Tables
 from gatepost.lookup.table_text import logical_lines, read_file
 
 _REMEMBERED = 4096
@@ -172,7 +171,7 @@ Member = tuple[tuple[Question, ...], bool]
 class _Compiler:
     """Turns the text of a list into members. `kinds`: one for each thing that the list is asked about."""
 
-    def __init__(self, tables: Tables, title: str, warn: Warn, kinds: tuple[_Kind, ...]) -> None:
+    def __init__(self, tables: Parts, title: str, warn: Warn, kinds: tuple[_Kind, ...]) -> None:
         self._tables = tables
         self._title = title
         self._warn = warn
@@ -222,7 +221,7 @@ class MatchList:
     `empty`: nothing is listed. A member that cannot be read or asked raises LookupFailure from `matches`, after a warning.
     """
 
-    def __init__(self, value: str, tables: Tables, title: str, warn: Warn, *kinds: _Kind) -> None:
+    def __init__(self, value: str, tables: Parts, title: str, warn: Warn, *kinds: _Kind) -> None:
         members = tuple(_Compiler(tables, title, warn, kinds).members(value))
         self.empty = not members
         self._title = title
@@ -234,23 +233,23 @@ class MatchList:
         self._remembered: dict[tuple[str, ...], bool] = {}
 
     @classmethod
-    def strings(cls, value: str, tables: Tables, title: str, warn: Warn) -> "MatchList":
+    def strings(cls, value: str, tables: Parts, title: str, warn: Warn) -> "MatchList":
         """A list of strings (`mydestination`, `authorized_flush_users` …): equal without regard to case."""
         return cls(value, tables, title, warn, _STRINGS)
 
     @classmethod
-    def domains(cls, value: str, tables: Tables, title: str, warn: Warn, *, parents: bool = False) -> "MatchList":
+    def domains(cls, value: str, tables: Parts, title: str, warn: Warn, *, parents: bool = False) -> "MatchList":
         """A list of domains. `.domain` matches what is below a domain; with `parents` (the parameter is named in
         parent_domain_matches_subdomains) `domain` matches that, too."""
         return cls(value, tables, title, warn, _PARENTS if parents else _DOMAINS)
 
     @classmethod
-    def addresses(cls, value: str, tables: Tables, title: str, warn: Warn) -> "MatchList":
+    def addresses(cls, value: str, tables: Parts, title: str, warn: Warn) -> "MatchList":
         """A list of addresses and networks (permit_mx_backup_networks)."""
         return cls(value, tables, title, warn, _ADDRESSES)
 
     @classmethod
-    def hosts(cls, value: str, tables: Tables, title: str, warn: Warn) -> "MatchList":
+    def hosts(cls, value: str, tables: Parts, title: str, warn: Warn) -> "MatchList":
         """A list of addresses, networks and names (mynetworks): ask it with both."""
         return cls(value, tables, title, warn, _DOMAINS, _ADDRESSES)
 

@@ -6,7 +6,8 @@ from typing import Protocol
 from msgspec import Struct
 
 from gatepost.lookup.accounts import Accounts
-from gatepost.lookup.port import Table
+from gatepost.lookup.port import Table, Unavailable
+from gatepost.lookup.server_access import ServerAccess
 
 Warn = Callable[[str], None]
 
@@ -22,8 +23,16 @@ class Parts(Protocol):
     def accounts(self) -> Accounts:
         """The system's users and groups."""
 
+    @property
+    def access(self) -> ServerAccess:
+        """What tables that ask servers need: main.cf and the network."""
+
     def open(self, spec: str) -> Table:
         """The table `type:name`. Raises Unavailable."""
+        ...
+
+    def stand_in(self, failure: Unavailable) -> Table:
+        """What takes the place of something else that cannot be read: it fails every lookup."""
         ...
 
 

@@ -9,6 +9,7 @@ from gatepost.lookup import braces, fail
 from gatepost.lookup.accounts import Accounts
 from gatepost.lookup.opening import Opening, Warn
 from gatepost.lookup.port import LookupFailure, Table, Unavailable
+from gatepost.lookup.server_access import ServerAccess
 
 Opener = Callable[[Opening], Table]
 
@@ -135,7 +136,7 @@ class Tables:
     `warn` and `error` get one line of text a warning, and a table that cannot be opened. `strict`: such a table is an exception at
     once (postmap(1)); otherwise it takes its place and fails every lookup. `proxied`: the tables that `proxy:` may name
     (proxy_read_maps); None: all. `fold` and `duplicates` as in Opening. `clock`: seconds, for noticing rebuilt files.
-    `accounts`: the system's users and groups.
+    `accounts`: the system's users and groups. `access`: main.cf and the network, for tables that ask servers.
     """
 
     def __init__(
@@ -149,6 +150,7 @@ class Tables:
         proxied: Collection[str] | None = None,
         clock: Callable[[], float] = time.monotonic,
         accounts: Accounts | None = None,
+        access: ServerAccess | None = None,
     ) -> None:
         self.warn = warn
         self.proxied = proxied
@@ -159,6 +161,7 @@ class Tables:
         self._clock = clock
         self._substitution = True
         self.accounts = accounts or Accounts()
+        self.access = access or ServerAccess()
         self._told: set[str] = set()
         self._opened: dict[str, _Opened] = {}
 
@@ -229,9 +232,16 @@ class Tables:
             raise Unavailable(spec, f'open dictionary: expecting "type:name" form instead of "{spec}"')
         opener = TABLE_TYPES.get(kind)
         if opener is None:
-            raise Unavailable(spec, f"unsupported dictionary type: {kind}")
+            raise Unavailable(spec, f"unsupported dictionary type: {kind}{_instead(kind)}")
         parts = self.heard_by(opened.warn, opened.error)
         return opener(Opening(kind, name, parts, opened.warn, self._clock, self._fold, self._duplicates, self._substitution))
+
+
+def _instead(kind: str) -> str:
+    """What to do where a type is one of some other Postfix."""
+    from gatepost.config.tables import OTHER_TYPES  # read by nobody else here, and not quickly
+
+    return f" ({OTHER_TYPES[kind]})" if kind in OTHER_TYPES else ""
 
 
 def _has_patterns(spec: str) -> bool:

@@ -44,6 +44,16 @@ class FairSlots:
                 self._forget(owner, turn)
             raise
 
+    async def take_in_time(self, owner: str = "", seconds: float = 0) -> None:
+        """A slot within so many seconds, 0 for any number. Raises StreamFailure (BUSY)."""
+        if self.take_free(owner):
+            return
+        try:
+            async with asyncio.timeout(seconds or None):
+                await self.take(owner)
+        except TimeoutError:
+            raise StreamFailure(Trouble.BUSY) from None
+
     def give(self, owner: str = "") -> None:
         """The slot back."""
         self._free += 1

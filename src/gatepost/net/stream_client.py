@@ -118,13 +118,7 @@ class StreamClient:
     async def _turn(self, owner: str) -> None:
         """A slot to use a connection. Whoever would wait for a server that is away is told so at once."""
         self._breaker.check()
-        if self._slots.take_free(owner):
-            return
-        try:
-            async with asyncio.timeout(self._rules.limits.turn or None):
-                await self._slots.take(owner)
-        except TimeoutError:
-            raise StreamFailure(Trouble.BUSY) from None
+        await self._slots.take_in_time(owner, self._rules.limits.turn)
 
     async def _tries(self, make: Make[T], attempt: Attempt, failed: Failed) -> T:
         """A probe is one try."""

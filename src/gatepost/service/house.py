@@ -19,6 +19,7 @@ from gatepost.deliver.privileged import AGENT_SOCKET, AgentClient
 from gatepost.events.records import Emit, Fault, Note, tell_fault
 from gatepost.lookup.blocking import BlockingCalls
 from gatepost.lookup.registry import Tables
+from gatepost.lookup.server_access import ServerAccess
 from gatepost.net.dns import AresResolver
 from gatepost.queue.notices import Notices, NoticeSettings
 from gatepost.queue.partitions import Partitions
@@ -49,7 +50,11 @@ class House:
         self.queue_directory = Path(self.settings.queue_directory)
         self.emit = log.emit
         self.fault = fault or tell_fault("worker", log.emit)
-        self._tables = Tables(self.teller("trivial-rewrite"), self.teller("trivial-rewrite", severity="error"))
+        self._tables = Tables(
+            self.teller("trivial-rewrite"),
+            self.teller("trivial-rewrite", severity="error"),
+            access=ServerAccess(lambda: configuration),
+        )
         self.accounts = self._tables.accounts
         self._cleanup_tables = self.tables("cleanup")
         self.own_addresses = settings.own_addresses(self.settings)

@@ -15,6 +15,7 @@ from gatepost.config.configuration import Configuration
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Tables
+from gatepost.lookup.server_access import ServerAccess
 from gatepost.proto.attributes import END, ProtocolError, Reader, record
 from gatepost.queue import actions, flushing, inspect
 from gatepost.queue.listing_attributes import as_attributes
@@ -49,7 +50,7 @@ class Desk:
             raise Refused("mail system configuration error") from None
 
     async def _authorize(self, parameter: str, what: str) -> None:
-        tables = Tables(self.warn)
+        tables = Tables(self.warn, access=ServerAccess(lambda: self._configuration))
         if not await user_listed(self._configuration, parameter, self._uid, tables):
             text = f"User {await user_name(self._uid, tables)}({self._uid}) is not allowed to {what} the mail queue"
             self._emit(Note("postqueue", text, "fatal"))

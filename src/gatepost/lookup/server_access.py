@@ -1,0 +1,78 @@
+"""What a table needs to ask a server: main.cf, for its parameters and the limits of all helpers, and the network."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from gatepost.net.stream_port import AnswerLimit, BreakerRules, Crowd, Reuse, StreamRules, TimeLimits
+
+if TYPE_CHECKING:
+    from gatepost.config.configuration import Configuration
+    from gatepost.net.stream_client import Network
+
+ANSWER_LIMIT = 1 << 20
+"""Octets of an answer; what is larger is no answer."""
+IDLE, AGE = 60.0, 1000.0
+"""Seconds that a connection is kept without use, and since it was opened."""
+
+
+class HelperLimits(Struct, frozen=True):
+    """helper_*: the limits of every server that is asked."""
+
+    helper_connection_limit: int
+    helper_failure_limit: int
+    helper_probe_interval: int
+
+
+_WITHOUT_MAIN_CF = HelperLimits(100, 5, 10)
+
+
+class ServerAccess:
+    """`read`: gives main.cf; None where a tool has none. `network`: makes what servers are reached by. Each is called once at most,
+    when a table first needs it."""
+
+    def __init__(self, read: "Callable[[], Configuration] | None" = None, network: "Callable[[], Network] | None" = None) -> None:
+        self._read = read
+        self._make = network or system_network
+        self._configuration: Configuration | None = None
+        self._network: Network | None = None
+
+    @property
+    def configuration(self) -> "Configuration | None":
+        if self._configuration is None and self._read is not None:
+            self._configuration = self._read()
+        return self._configuration
+
+    @property
+    def network(self) -> "Network":
+        """To be asked for inside a running event loop."""
+        if self._network is None:
+            self._network = self._make()
+        return self._network
+
+    def rules(self, time_limit: float, **changes: Any) -> StreamRules:
+        """The rules by which a table's server is asked. `time_limit`: seconds for each step and for a whole question; `changes`:
+        other fields of StreamRules. Half of the connections are for one client at most."""
+        limits = _WITHOUT_MAIN_CF if self.configuration is None else self.configuration.view(HelperLimits)
+        connections = limits.helper_connection_limit
+        kept: dict[str, Any] = {
+            "limits": TimeLimits(turn=time_limit, connect=time_limit, write=time_limit, read=time_limit, whole=time_limit),
+            "answer": AnswerLimit(ANSWER_LIMIT),
+            "reuse": Reuse(IDLE, AGE),
+            "crowd": Crowd(connections, -(-connections // 2)),
+            "breaker": BreakerRules(limits.helper_failure_limit, limits.helper_probe_interval),
+        }
+        return StreamRules(**{**kept, **changes})
+
+
+def system_network() -> "Network":
+    """The machine's own."""
+    from gatepost.net.connect import SocketConnector
+    from gatepost.net.dns import AresResolver
+    from gatepost.net.stream_client import Network
+
+    return Network(SocketConnector(), AresResolver(time.monotonic), time.monotonic, asyncio.sleep, random.random)
