@@ -5,6 +5,7 @@
 The queue is written as the store would have left it, in two partitions, and nothing runs. As root.
 """
 
+import resource
 import subprocess
 import sys
 import tempfile
@@ -46,10 +47,17 @@ def main() -> None:
         (directory / "master.cf").touch()
         for option in ("-p", "-j"):
             command = [sys.executable, "-m", "gatepost.cli", "-c", name, "postqueue", option]
-            begun = time.perf_counter()
+            begun, before = time.perf_counter(), _cpu()
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
             taken = time.perf_counter() - begun
-            print(f"postqueue {option}: {taken:.2f} s, {len(done.stdout.splitlines())} lines", flush=True)
+            lines = done.stdout.count(b"\n")
+            print(f"postqueue {option}: {taken:.2f} s, {_cpu() - before:.2f} s of CPU, {lines} lines", flush=True)
+
+
+def _cpu() -> float:
+    """Seconds of CPU that the ended children took."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

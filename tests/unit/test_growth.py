@@ -28,7 +28,7 @@ from gatepost.deliver.status_filter import _RESULT as STATUS
 from gatepost.events.maillog import printable as log_printable
 from gatepost.lookup import aliases_text, braces, table_text
 from gatepost.mail import as_json, header, header_address, mime
-from gatepost.mail.address import external, internal
+from gatepost.mail.address import all_plain, external, internal
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.content_type import content_type, transfer_encoding
 from gatepost.mail.envelope import Recipient
@@ -55,7 +55,6 @@ from gatepost.proto.smtp.server import ServerCore
 from gatepost.proto.socketmap import SocketmapQuery
 from gatepost.proto.table_answer import TableAnswer
 from gatepost.proto.tcp_table import TcpQuery
-from gatepost.queue.listing import _PLAIN as LISTED
 from gatepost.queue.notice_message import header_of, wrap
 from gatepost.receive import unix_lines
 from gatepost.routing.rewrite import is_standard
@@ -338,6 +337,7 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "mail.header_reader": (lambda text: list(HeaderReader(text[at : at + 1000] for at in range(0, len(text), 1000))), MESSAGES),
     "mail.header_address": (lambda text: header_address.external(header_address.parse(text)), TEXTS),
     "mail.address": (external, TEXTS),
+    "mail.address.all_plain": (lambda text: all_plain([text]), TEXTS),
     "mail.address.internal": (lambda text: internal(f'"{text}'), TEXTS),
     "mail.content_type": (lambda text: content_type(b"multipart/x;" + text), CONTENT_TYPES),
     "mail.content_type.encoding": (transfer_encoding, CONTENT_TYPES),
@@ -402,7 +402,6 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "events.maillog": (log_printable, TEXTS),
     "net.server_names": (SERVER_NAME.match, TEXTS),
     "policy.access": (lambda text: (_ENHANCED.match(text), _HEADER.match(text)), TEXTS),
-    "queue.listing": (LISTED.match, TEXTS),
     "queue.notice_message": (lambda text: header_of(MemoryContent(text)), MESSAGES),
     "queue.notice_message.wrap": (lambda text: list(wrap(text)), TEXTS),
 }

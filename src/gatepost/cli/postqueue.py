@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gatepost.cli.command import Command, Fatal, octets, run
 
 if TYPE_CHECKING:
-    from gatepost.queue.inspect import ListedMessage
+    from gatepost.queue.inspect import Batch, ListedMessage
 
 _USAGE = "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | postqueue -s site"
 _ACTIONS = "fijps"
@@ -55,20 +55,21 @@ def _list_json(command: Command, _: str) -> None:
     _show(command, listing.as_json)
 
 
-def _show(command: Command, form: Callable[[Iterable["ListedMessage"]], Iterator[str]]) -> None:
+def _show(command: Command, form: Callable[[Iterable["Batch"]], Iterator[str]]) -> None:
     from gatepost.queue import inspect
 
     if _may_read_queue(command):
         command.become_owner()
+        batches: Iterable[Batch]
         try:
-            messages = inspect.messages(command.queue_directory, lambda path, error: command.warn(f"{path}: {error}"))
+            batches = inspect.batches(command.queue_directory, lambda path, error: command.warn(f"{path}: {error}"))
         except OSError as error:
             raise Fatal(f"{error.filename}: {error.strerror}") from None
     else:
-        messages = _told(command)
+        batches = ([message] for message in _told(command))
     sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
     write = sys.stdout.write
-    for block in form(messages):
+    for block in form(batches):
         write(block)
 
 

@@ -5,6 +5,7 @@ last `@`. Octets that are not UTF-8 are kept as surrogate escapes, so that nothi
 """
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 # RFC 5321 §4.1.2 dot-string, plus non-ASCII (RFC 6531 §3.3): what needs no quotes.
@@ -48,6 +49,20 @@ def _external(address: str) -> str:
 
 
 _kept = lru_cache(1024)(_external)
+
+
+# RFC 5322 §3.2.3: characters that may stand anywhere but at the ends, and the dot, which may not be doubled either.
+_HARMLESS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-/=?^_`{|}~."
+
+
+def all_plain(addresses: Sequence[str]) -> bool:
+    """Whether it is certain that `external` writes all of these as they stand, and that they are printable ASCII without quotes or
+    backslashes. One look at a thousand of them costs a tenth of what a look at each does."""
+    lines = ".\n.".join(("", *addresses, ""))  # with a dot at either end, those at the ends of an address are doubled, too
+    if not lines.isascii() or ".." in lines or ".@" in lines:
+        return False
+    left = lines.encode().translate(None, _HARMLESS)
+    return left.count(b"\n") == len(addresses) + 1 and b"@@" not in left and not left.translate(None, b"@\n")
 
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"(@.*)?\Z', re.DOTALL)

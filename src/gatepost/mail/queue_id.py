@@ -15,6 +15,7 @@ _VALUE = {c: i for i, c in enumerate(_ALPHABET)}
 _SEPARATOR = "z"
 _MILLION = 1_000_000
 _PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
+_OF_PAIRS = len(_PAIRS)
 
 
 def _encode(number: int, base: int, width: int) -> str:
@@ -53,8 +54,8 @@ class QueueId(Struct, frozen=True, order=True):
 
     def __str__(self) -> str:
         seconds, micros = divmod(self.key, _MILLION)
-        high, low = divmod(micros, len(_PAIRS))
-        return _seconds(seconds) + _PAIRS[high] + _PAIRS[low] + _partition(self.partition)
+        high, low = divmod(micros, _OF_PAIRS)
+        return f"{_seconds(seconds)}{_PAIRS[high]}{_PAIRS[low]}{_partition(self.partition)}"
 
     @property
     def arrival(self) -> float:

@@ -5,9 +5,11 @@ Nothing here loads the whole queue: listings come row by row, in the order of ar
 
 import itertools
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from operator import attrgetter, itemgetter
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
@@ -53,6 +55,27 @@ class ListedMessage(Struct, frozen=True, gc=False):
     expire: bool = False
 
 
+class Singles(Struct, frozen=True):
+    """Messages of which one recipient each is left, column by column; one by one they are ListedMessage. In a queue of a million
+    nearly all are of that kind, and a column is gone through at once."""
+
+    ids: Sequence[QueueId]
+    senders: Sequence[str]
+    sizes: Sequence[int]
+    queues: Sequence[str]
+    reasons: Sequence[str]
+    addresses: Sequence[str]
+    expire: Sequence[bool]
+
+    def __iter__(self) -> Iterator[ListedMessage]:
+        runs = zip(map(Run, self.reasons, zip(self.addresses)))
+        return map(ListedMessage, self.ids, self.senders, self.sizes, self.queues, runs, self.expire)
+
+
+Batch = Singles | list[ListedMessage]
+"""Some messages in the order of arrival."""
+
+
 class StoredMessage(Struct, frozen=True):
     """A message as it was accepted, and where its recipients stand by now, by index."""
 
@@ -65,21 +88,28 @@ class StoredMessage(Struct, frozen=True):
 
 
 # Numbers are made numbers: a damaged row may hold anything, and is to be listed all the same.
-_LISTING = """
-SELECT r.key, m.sender, ifnull(m.size + 0, 0), ifnull(m.flags + 0, 0), r.status, ifnull(r.attempts + 0, 0) > 0, r.reason, r.address
+_LISTING = f"""
+SELECT r.key, ?, m.sender, CAST(ifnull(m.size, 0) AS INTEGER), r.status, ifnull(r.attempts + 0, 0) > 0, r.reason, r.address,
+    (ifnull(m.flags + 0, 0) & {EXPIRE}) != 0
 FROM recipient AS r CROSS JOIN message AS m ON m.key = r.key ORDER BY r.key, r.number"""
-_KEY, _STATE, _REASON, _ADDRESS = itemgetter(0), itemgetter(4, 5), itemgetter(6), itemgetter(7)
+_Row = tuple[Any, ...]
+_KEY, _ID, _STATE, _REASON, _ADDRESS = itemgetter(0), itemgetter(0, 1), itemgetter(4, 5), itemgetter(6), itemgetter(7)
+_AT_ONCE = 1000
+"""Rows that are read together."""
+
 _PARAMOUNT = (Status.HELD, Status.REQUEUED, Status.ACTIVE)
-_QUEUE_OF: dict[tuple[Status, bool], str] = {
-    (Status.HELD, False): "hold",
-    (Status.HELD, True): "hold",
-    (Status.ACTIVE, False): "active",
-    (Status.ACTIVE, True): "active",
-    (Status.REQUEUED, False): "maildrop",
-    (Status.REQUEUED, True): "maildrop",
-    (Status.QUEUED, False): "incoming",
-    (Status.QUEUED, True): "deferred",
+_HOLD = "hold"
+_QUEUE_OF: dict[tuple[int, int], str] = {
+    (int(status), tried): queue
+    for status, *queues in (
+        (Status.HELD, _HOLD, _HOLD),
+        (Status.ACTIVE, "active", "active"),
+        (Status.REQUEUED, "maildrop", "maildrop"),
+        (Status.QUEUED, "incoming", "deferred"),
+    )
+    for tried, queue in enumerate(queues)
 }
+"""By status, and whether it was tried."""
 _STATUS: dict[object, Status] = {int(status): status for status in Status}
 
 
@@ -99,52 +129,97 @@ def ignore(directory: Path, error: Exception) -> None:
 
 def messages(queue_directory: Path, trouble: Trouble = ignore) -> Iterator[ListedMessage]:
     """All queued messages in the order of arrival. `trouble` hears of partitions that cannot be read."""
-    listings = [
-        _listing(number, directory, trouble)
+    return itertools.chain.from_iterable(batches(queue_directory, trouble))
+
+
+def batches(queue_directory: Path, trouble: Trouble = ignore) -> Iterator[Batch]:
+    """The same, some at a time. A listing of a million messages spends its time here, and then where they are written down."""
+    partitions = [
+        _rows(number, directory, trouble)
         for number, directory in directories(queue_directory)
         if (directory / schema.DATABASE).exists()
     ]
-    if len(listings) == 1:
-        return listings[0]
-    import heapq
-
-    return heapq.merge(*listings, key=attrgetter("id.key"))
+    for rows in _in_order(partitions):
+        yield _singles(rows) if len(set(map(_ID, rows))) == len(rows) else _gathered(rows)
 
 
-def _listing(partition: int, directory: Path, trouble: Trouble) -> Iterator[ListedMessage]:
+_Rows = Iterator[list[_Row]]
+
+
+def _rows(partition: int, directory: Path, trouble: Trouble) -> _Rows:
     try:
         connection = open_partition(directory)
         try:
-            yield from _listed(partition, connection)
+            found = connection.execute(_LISTING, (partition,))
+            while rows := found.fetchmany(_AT_ONCE):
+                yield rows
         finally:
             connection.close()
     except sqlite3.Error as error:
         trouble(directory, error)
 
 
-def _listed(partition: int, connection: sqlite3.Connection) -> Iterator[ListedMessage]:
-    """Row by row: a listing of a million messages spends its time here, and then where it is written down."""
-    for key, group in itertools.groupby(connection.execute(_LISTING), _KEY):
-        rows = list(group)
-        _, sender, size, flags, status, tried, reason, address = rows[0]
-        runs: tuple[Run, ...]
-        if len(rows) == 1:
-            queue, runs = _QUEUE_OF[_status(status), tried != 0], (Run(as_text(reason), (as_text(address),)),)
-        else:
-            queue, runs = _queue_of(set(map(_STATE, rows))), _runs(rows)
-        yield ListedMessage(QueueId(key, partition), as_text(sender), size, queue, runs, flags & EXPIRE != 0)
+def _in_order(partitions: Iterable[_Rows]) -> _Rows:
+    """The rows of all partitions by arrival, each time all those of some messages: of what came before the last row of any
+    partition nothing is unread."""
+    reading = {more: rows for more in partitions if (rows := next(more, []))}
+    rest: list[_Row] = []  # of partitions that were read to their end
+    while reading:
+        bound = min(_KEY(rows[-1]) for rows in reading.values())
+        whole: list[_Row] = []
+        for rows in (rest, *reading.values()):
+            end = bisect_left(rows, bound, key=_KEY)
+            whole += rows[:end]
+            del rows[:end]
+        for more, rows in tuple(reading.items()):
+            if _KEY(rows[-1]) == bound:
+                following = next(more, [])
+                rows += following
+                if not following:
+                    rest = sorted(rest + reading.pop(more), key=_ID)
+        if whole:
+            whole.sort(key=_ID)
+            yield whole
+    if rest:
+        yield rest
 
 
-def _runs(rows: Iterable[tuple[object, ...]]) -> tuple[Run, ...]:
-    grouped = itertools.groupby(rows, _REASON)
-    return tuple(Run(as_text(reason), tuple(map(as_text, map(_ADDRESS, run)))) for reason, run in grouped)
+def _singles(rows: Iterable[_Row]) -> Singles:
+    keys, partitions, senders, sizes, statuses, tried, reasons, addresses, expire = zip(*rows, strict=True)
+    queues = map(_QUEUE_OF.get, zip(statuses, tried, strict=True), itertools.repeat(_HOLD))
+    return Singles(
+        tuple(map(QueueId, keys, partitions)), _texts(senders), sizes, tuple(queues), _texts(reasons), _texts(addresses),
+        tuple(map(bool, expire)),
+    )  # fmt: skip
+
+
+def _texts(stored: Sequence[Any]) -> Sequence[str]:
+    """`as_text` of each, which nearly all are."""
+    return stored if set(map(type, stored)) == {str} else tuple(map(as_text, stored))
+
+
+def _gathered(rows: Iterable[_Row]) -> list[ListedMessage]:
+    return [_message(list(group)) for _, group in itertools.groupby(rows, _ID)]
+
+
+def _message(rows: Sequence[_Row]) -> ListedMessage:
+    key, partition, sender, size, *_, expire = rows[0]
+    queue, runs = _queue_of(set(map(_STATE, rows))), itertools.groupby(rows, _REASON)
+    return ListedMessage(
+        QueueId(key, partition),
+        as_text(sender),
+        size,
+        queue,
+        tuple(Run(as_text(reason), tuple(map(as_text, map(_ADDRESS, run)))) for reason, run in runs),
+        bool(expire),
+    )
 
 
 def _queue_of(states: Iterable[tuple[object, int]]) -> str:
     """The queue of Postfix that a message would be in whose recipients have these (status, whether it was tried)."""
     statuses = {_status(status) for status, _ in states}
     status = next((status for status in _PARAMOUNT if status in statuses), Status.QUEUED)
-    return _QUEUE_OF[status, any(tried for _, tried in states)]
+    return _QUEUE_OF[int(status), any(tried for _, tried in states)]
 
 
 def read(queue_directory: Path, identity: QueueId) -> StoredMessage | None:

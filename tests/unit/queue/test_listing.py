@@ -2,16 +2,19 @@
 
 import json
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gatepost.mail.queue_id import QueueId, parse
 from gatepost.queue import listing
-from gatepost.queue.inspect import ListedMessage, Run
+from gatepost.queue.inspect import ListedMessage, Run, Singles
 
 _ID = parse("4jYwrj49v8zJJ2p")
 _REASON = "deferred transport"
 
 
 def text(*messages: ListedMessage) -> list[str]:
-    return "".join(listing.for_people(messages)).split("\n")
+    return "".join(listing.for_people([list(messages)] if messages else [])).split("\n")
 
 
 def test_empty() -> None:
@@ -48,7 +51,7 @@ def test_a_reason_is_told_once_for_neighbours() -> None:
 def test_what_strangers_wrote_does_nothing_to_a_terminal() -> None:
     """Any client may have chosen an address with control characters, and any server the words of a reason."""
     runs = (Run("no\x1b]0;t\x07\n", ("\x9b1m@y.test", "ok@y.test", "\u202e@z.test")),)
-    told = "".join(listing.for_people([ListedMessage(_ID, "\x1b[2J@x.test", 1, "deferred", runs)]))
+    told = "".join(listing.for_people([[ListedMessage(_ID, "\x1b[2J@x.test", 1, "deferred", runs)]]))
     assert all(line.isprintable() for line in told.split("\n"))
     assert '"?[2J"@x.test' in told
     assert "(no?]0;t??)" in told
@@ -61,7 +64,8 @@ def test_a_damaged_key_has_an_id() -> None:
 
 
 def test_json() -> None:
-    [line] = listing.as_json([ListedMessage(QueueId(1_000_000, 0), "", 7, "hold", (Run(_REASON, ("q r@d",)), Run("", ("ü",))))])
+    message = ListedMessage(QueueId(1_000_000, 0), "", 7, "hold", (Run(_REASON, ("q r@d",)), Run("", ("ü",))))
+    [line] = listing.as_json([[message]])
     assert json.loads(line) == {
         "queue_name": "hold",
         "queue_id": "0000010000z0",
@@ -71,3 +75,23 @@ def test_json() -> None:
         "sender": "MAILER-DAEMON",
         "recipients": [{"address": '"q r"@d', "delay_reason": _REASON}, {"address": "ü"}],
     }
+
+
+_SOME = ("", "a@b.test", "a.b@c.test", "q r@d", "a@b@c", 'x"y@d', ".a@b", "a.@b", "@b", "a")
+_ADDRESSES = st.one_of(st.sampled_from(_SOME), st.text())
+_ROWS = st.tuples(
+    st.builds(QueueId, st.integers(0, 1 << 51), st.integers(0, 9)),
+    _ADDRESSES,
+    st.integers(0, 1 << 40),
+    st.sampled_from(("active", "hold", "incoming", "deferred")),
+    st.sampled_from(("", _REASON, 'said: "\x07"')),
+    _ADDRESSES,
+    st.booleans(),
+)
+
+
+@given(st.lists(_ROWS, min_size=1, max_size=5))
+def test_many_at_once_are_written_as_each_alone(rows: list[tuple[QueueId, str, int, str, str, str, bool]]) -> None:
+    batch = Singles(*zip(*rows, strict=True))
+    for form in (listing.for_people, listing.as_json):
+        assert "".join(form([batch])) == "".join(form([list(batch)]))
