@@ -23,6 +23,8 @@ from pathlib import Path
 from gatepost.config.configuration import Configuration
 from gatepost.config.loading import read
 from gatepost.events.records import Event, Note
+from gatepost.identity.spf.check import Checker, Lists
+from gatepost.identity.spf.settings import SpfSettings
 from gatepost.lookup.match_list import MatchList
 from gatepost.lookup.registry import Tables
 from gatepost.net.connect import SocketConnector
@@ -83,7 +85,12 @@ class World:
             policy_servers=PolicyServers(settings, network, self.log.append),
             sleep=self.sleep,
             emit=self.emit,
+            spf=self.spf(tables),
         )
+
+    def spf(self, tables: Tables) -> Checker:
+        settings = self.configuration.view(SpfSettings)
+        return Checker(settings, Lists.opened(settings, tables), self.dns, lambda: 0.0)
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

@@ -66,6 +66,7 @@ class Program(NamedTuple):
 _RECEIVING, _QUEUE, _DELIVERING, _AROUND = Chapter
 _NO_MEANING, _NOT_YET = Support.NO_MEANING, Support.NOT_YET
 _CLIENTS = ("inet", "unix", "pass")
+_POLICY_CLIENTS = ("inet", "unix")
 _SESSIONS = "gatepost.service.smtpd:open_service"
 _SMTP = "gatepost.service.smtp_client:smtp_agent"
 
@@ -89,6 +90,13 @@ _ROWS = (
     ),
     Program("dnsblog", _RECEIVING, "nowhere: postscreen's servant", support=_NO_MEANING),
     Program("tlsproxy", _RECEIVING, "nowhere: postscreen's servant", support=_NO_MEANING),
+    Program(
+        "spf", _RECEIVING,
+        "`service/spf.py` over `identity/spf/`: a policy server for any Postfix, as policyd-spf"
+        " ([SPF](spf.md)); `check_spf` needs none",
+        "`inet` and `unix`: listens; `-o`; `syslog_name`",
+        listens=_POLICY_CLIENTS, builder="gatepost.service.spf:open_service", since="gatepost",
+    ),
     Program(
         "pickup", _RECEIVING, "`service/pickup.py`; one worker at a time, the one that holds the lock",
         "nothing; there with or without a line",

@@ -6,6 +6,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from gatepost.events.records import Emit
+from gatepost.identity.spf.check import Checker
 from gatepost.lookup.match_list import MatchList
 from gatepost.lookup.port import Table
 from gatepost.lookup.registry import Tables
@@ -48,7 +49,7 @@ class Materials(Struct, frozen=True, kw_only=True):
 
 class Sources(Materials, frozen=True, kw_only=True):
     """What a check may consult. `networks`: mynetworks; `addresses`: inet_interfaces with proxy_interfaces. `dotless_parents`:
-    parent_domain_matches_subdomains names smtpd_access_maps."""
+    parent_domain_matches_subdomains names smtpd_access_maps. `spf`: for check_spf."""
 
     tables: Tables
     router: Router
@@ -57,3 +58,4 @@ class Sources(Materials, frozen=True, kw_only=True):
     networks: MatchList
     dotless_parents: bool
     addresses: MatchList
+    spf: Checker

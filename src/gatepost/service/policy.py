@@ -18,6 +18,7 @@ from gatepost.policy.settings import PolicySettings
 from gatepost.policy.sources import Sources
 from gatepost.routing.recipients import Recipients
 from gatepost.service.settings import as_list
+from gatepost.service.spf import spf_checker
 
 if TYPE_CHECKING:
     from gatepost.service.house import House
@@ -46,5 +47,6 @@ def restriction_policy(house: "House", overrides: Mapping[str, str], tables: Tab
         policy_servers=PolicyServers(settings, network, lambda line: emit(Note("smtpd", line, "warning"))),
         sleep=asyncio.sleep,
         emit=emit,
+        spf=spf_checker(house, overrides, tables),
     )
     return RestrictionPolicy(sources, {name: value(name) for name in classes})

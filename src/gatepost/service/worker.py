@@ -15,7 +15,7 @@ import socket
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pkgutil import resolve_name
-from typing import Any
+from typing import Any, Protocol
 
 import uvloop
 
@@ -26,7 +26,6 @@ from gatepost.events.records import Note
 from gatepost.net.tls import ServerTls
 from gatepost.net.tls_parameters import TlsFailure
 from gatepost.receive.session_limit import SessionLimit
-from gatepost.receive.smtpd import SmtpdService
 from gatepost.service.background import lasting
 from gatepost.service.house import House
 from gatepost.service.inheritance import Inheritance, Life, Listener
@@ -36,7 +35,24 @@ from gatepost.service.requeue import Requeue
 from gatepost.service.smtpd import load_tls
 from gatepost.state.port import Counters
 
-ServiceBuilder = Callable[[House, ServiceEntry, ServerTls | TlsFailure | None, SessionLimit], SmtpdService]
+
+class Service(Protocol):
+    """What serves the connections of one line of master.cf."""
+
+    def protocol(self) -> asyncio.BaseProtocol:
+        """A new connection's protocol."""
+        ...
+
+    async def idle(self) -> None:
+        """Return when there is no connection."""
+        ...
+
+    async def drain(self, deadline: float) -> None:
+        """End all connections in an orderly way, in at most `deadline` seconds."""
+        ...
+
+
+ServiceBuilder = Callable[[House, ServiceEntry, ServerTls | TlsFailure | None, SessionLimit], Service]
 
 ServicesTls = Mapping[str, ServerTls | TlsFailure | None]
 """The TLS of each service, by ServiceEntry.key."""
@@ -132,7 +148,7 @@ class _Serving:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self.services: dict[str, SmtpdService] = {}
+        self.services: dict[str, Service] = {}
         self.servers: list[asyncio.AbstractServer] = []
 
     def close(self) -> None:

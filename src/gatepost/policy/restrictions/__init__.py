@@ -14,6 +14,7 @@ from gatepost.policy.restrictions import (
     relay,
     sender,
     servers,
+    spf,
     tls,
     unverified,
 )
@@ -21,7 +22,7 @@ from gatepost.policy.restrictions.rows import Rows
 
 _FAMILIES = (
     basic, client, helo, sender, recipient, relay, mx_backup, access, servers, dnsbl, login, delegated, pipelining, tls,
-    unverified,
+    unverified, spf,
 )  # fmt: skip
 
 ROWS: Rows = {name: row for family in _FAMILIES for name, row in family.ROWS.items()}

@@ -1,0 +1,105 @@
+"""A policy delegation server: answers what smtpd of any Postfix asks (SMTPD_POLICY_README). One for each line of master.cf.
+
+A connection is one task that answers in the order of its requests; it may go on for as long as there are requests. Failure: what is
+no request ends its connection, and Postfix takes its default action; a fault of ours is a temporary answer and a line in the log.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from gatepost.events.records import Emit, Fault, Note
+from gatepost.proto.exchange import ProtocolError
+from gatepost.proto.policy_delegation import Reader, encode
+from gatepost.receive.session_limit import SessionLimit, TurnedAway
+
+Request = Mapping[str, str]
+
+_CHUNK = 65536
+_IDLE_LIMIT = 1000.0
+"""Seconds: Postfix's client has long closed a connection that is idle (smtpd_policy_service_max_idle, 300s)."""
+_TURN = 120.0
+"""Seconds in which a client takes its answer."""
+TRY_AGAIN = "DEFER_IF_PERMIT 4.3.0 Service temporarily unavailable"
+
+
+class Desk(Protocol):
+    """What answers the requests of one connection, in turn."""
+
+    async def answer(self, request: Request) -> str:
+        """The action (access(5))."""
+        ...
+
+
+class PolicyServer:
+    """One line of master.cf. `desk`: makes one for each connection; `service`: the program's name in the log."""
+
+    def __init__(self, service: str, desk: Callable[[], Desk], *, emit: Emit, fault: Fault, limit: SessionLimit) -> None:
+        self._service = service
+        self._desk = desk
+        self._emit = emit
+        self._fault = fault
+        self._limit = limit
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._answering: set[asyncio.Task[None]] = set()
+        self._draining = False
+
+    def protocol(self) -> asyncio.BaseProtocol:
+        """A new connection's protocol: the factory for loop.create_server and create_unix_server."""
+        if not self._limit.free:
+            return TurnedAway(b"", lambda address: self._warn(f"connection from {address} refused: all ports busy"))
+        self._limit.begin()
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(limit=_CHUNK), self._serve)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "asyncio runs it as one"
+        self._tasks.add(task)
+        try:
+            await self._converse(reader, writer, task)
+        except (OSError, TimeoutError):
+            pass
+        except ProtocolError as error:
+            self._warn(f"no policy request: {error}")
+        finally:
+            self._tasks.discard(task)
+            self._answering.discard(task)
+            self._limit.end()
+            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, task: "asyncio.Task[None]") -> None:
+        requests, desk = Reader(), self._desk()
+        while not self._draining and (octets := await asyncio.wait_for(reader.read(_CHUNK), _IDLE_LIMIT)):
+            self._answering.add(task)
+            for request in requests.feed(octets):
+                action = await self._action(desk, request)
+                writer.write(encode({"action": action}))
+                await asyncio.wait_for(writer.drain(), _TURN)
+            self._answering.discard(task)
+
+    async def _action(self, desk: Desk, request: Request) -> str:
+        if request.get("request") != "smtpd_access_policy":
+            raise ProtocolError(f"request={request.get('request', '')[:60]!r}")
+        try:
+            return await desk.answer(request)
+        except Exception as error:
+            self._fault(error, "the client is asked to try again")
+            return TRY_AGAIN
+
+    def _warn(self, text: str) -> None:
+        self._emit(Note(self._service, text, "warning"))
+
+    async def idle(self) -> None:
+        """Return when there is no connection."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    async def drain(self, deadline: float) -> None:
+        """End all connections: idle ones at once, the others after their answer, at most `deadline` seconds from now."""
+        self._draining = True
+        for task in self._tasks - self._answering:
+            task.cancel()
+        if self._answering:
+            _, late = await asyncio.wait(set(self._answering), timeout=deadline)
+            for task in late:
+                task.cancel()
