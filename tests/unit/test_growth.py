@@ -26,6 +26,11 @@ from gatepost.deliver.pipe_attributes import PipeAttributes
 from gatepost.deliver.pipe_form import pipe_form
 from gatepost.deliver.status_filter import _RESULT as STATUS
 from gatepost.events.maillog import printable as log_printable
+from gatepost.identity.spf import record as spf_record
+from gatepost.identity.spf.header import About, received_spf
+from gatepost.identity.spf.macro import MacroError, expand_name, macro_string
+from gatepost.identity.spf.port import Identity, Result, Verdict
+from gatepost.identity.spf.record import RecordError
 from gatepost.lookup import aliases_text, braces, table_text
 from gatepost.mail import as_json, header, header_address, mime
 from gatepost.mail.address import all_plain, external, internal
@@ -331,6 +336,55 @@ def _nothing(_: str) -> str:
     return ""
 
 
+POLICIES: Shapes = tuple(
+    times(text, before="v=spf1 ")
+    for text in (
+        "%",
+        "%{h1}",
+        "%{h1}.",
+        "%{h9r.-}",
+        "%{",
+        "a ",
+        "a:",
+        "a/",
+        "+",
+        "ip4:1.2.3.4 ",
+        "ip4:1",
+        "x=%% ",
+        "-",
+        ".",
+        "a-",
+        "%%",
+        " ",
+    )
+)
+
+
+class Anything(dict[str, str]):
+    """The values of macros, all of them the same."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __missing__(self, letter: str) -> str:
+        return self._value
+
+
+def macros(text: str) -> None:
+    with contextlib.suppress(MacroError):
+        expand_name(macro_string(text), Anything("." * 300))
+
+
+def policy(text: str) -> None:
+    """Beyond the size that is read at all."""
+    with contextlib.suppress(RecordError):
+        spf_record._parse(text)
+
+
+def spf_verdict(text: str) -> Verdict:
+    return Verdict(result=Result.FAIL, identity=Identity.HELO, domain=text, term=text, problem=text)
+
+
 PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "mail.header": (lambda text: header.split(text), MESSAGES),
     "mail.header.cut": (lambda text: header.cut(header.Header("a", text), len(text)), MESSAGES),
@@ -401,6 +455,9 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "deliver.status_filter": (STATUS.match, TEXTS),
     "events.maillog": (log_printable, TEXTS),
     "net.server_names": (SERVER_NAME.match, TEXTS),
+    "identity.spf.macro": (macros, POLICIES),
+    "identity.spf.record": (policy, POLICIES),
+    "identity.spf.header": (lambda text: received_spf(spf_verdict(text), About(text, text, text, text, text)), TEXTS),
     "policy.access": (lambda text: (_ENHANCED.match(text), _HEADER.match(text)), TEXTS),
     "queue.notice_message": (lambda text: header_of(MemoryContent(text)), MESSAGES),
     "queue.notice_message.wrap": (lambda text: list(wrap(text)), TEXTS),
@@ -412,6 +469,7 @@ _ADMINISTRATOR = "reads what the administrator writes, once"
 _AGENT = "compares what a worker asks for with the configuration, in the agent"
 
 ELSEWHERE = {
+    "identity.spf.lookups": "names of at most 253 characters",
     "config.layout": _ADMINISTRATOR,
     "mail.evidence": "parses nothing; what is kept of a type is bounded",
     "mail.reason": "cuts texts at a fixed length",

@@ -35,6 +35,7 @@ class Program(NamedTuple):
     chapter, work, line: for docs/services.md; where its work is done, and what of its line is honoured beyond the common.
     support: DONE; NO_MEANING where nothing has to be started, because its work is done elsewhere; NOT_YET.
     listens: the types of lines on which clients from outside are served.
+    advises: it answers what other daemons ask (policy delegation), and takes no mail.
     builder: `module:function` of service/ that puts one line together: sessions where it listens, else an agent.
     transport: whether tables may name its services as transports.
     services: the names of services that are there without a line.
@@ -52,6 +53,7 @@ class Program(NamedTuple):
     line: str = "nothing"
     support: Support = Support.DONE
     listens: tuple[str, ...] = ()
+    advises: bool = False
     builder: str = ""
     transport: bool = False
     services: tuple[str, ...] = ()
@@ -61,6 +63,11 @@ class Program(NamedTuple):
     in_vain: str = ""
     unseen: str = ""
     since: str = ""
+
+    @property
+    def takes_mail(self) -> bool:
+        """Whether clients hand in mail on its lines."""
+        return bool(self.listens) and not self.advises
 
 
 _RECEIVING, _QUEUE, _DELIVERING, _AROUND = Chapter
@@ -95,7 +102,7 @@ _ROWS = (
         "`service/spf.py` over `identity/spf/`: a policy server for any Postfix, as policyd-spf"
         " ([SPF](spf.md)); `check_spf` needs none",
         "`inet` and `unix`: listens; `-o`; `syslog_name`",
-        listens=_POLICY_CLIENTS, builder="gatepost.service.spf:open_service", since="gatepost",
+        listens=_POLICY_CLIENTS, advises=True, builder="gatepost.service.spf:open_service", since="gatepost",
     ),
     Program(
         "pickup", _RECEIVING, "`service/pickup.py`; one worker at a time, the one that holds the lock",

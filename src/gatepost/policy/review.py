@@ -20,12 +20,19 @@ from gatepost.policy.policy_servers import PolicyServers
 from gatepost.policy.settings import PolicySettings
 from gatepost.policy.sources import Materials
 
+NO_ACTIONS: Mapping[str, str] = {}
 
-def review(settings: PolicySettings, classes: Mapping[str, str], service: str) -> tuple[Complaint, ...]:
-    """Everything that is wrong. `classes`: the definition of each of smtpd_restriction_classes; `service`: its name, for words."""
+
+def review(
+    settings: PolicySettings, classes: Mapping[str, str], service: str, actions: Mapping[str, str] = NO_ACTIONS
+) -> tuple[Complaint, ...]:
+    """Everything that is wrong. `classes`: the definition of each of smtpd_restriction_classes; `service`: its name, for words;
+    `actions`: right-hand sides of access(5) that are values of parameters, by parameter."""
     compiler = Compiler(_dry(settings), classes)
     lists = compile_lists(compiler, settings)
     _review_answers(compiler, lists)
+    for parameter, action in actions.items():
+        _review_answer(compiler, parameter, action)
     if are_guarded(lists):
         return tuple(compiler.faults)
     remedy = f"put one of these into {RELAY}, not after warn_if_reject: {', '.join(sorted(GUARDS))}"
@@ -38,8 +45,12 @@ def _review_answers(compiler: Compiler, lists: Lists) -> None:
         for rule in _all(rules):
             if isinstance(rule.argument, FailTable):
                 for answer in _spelled_out(rule.argument.name):
-                    if not is_action(answer) and ":" not in answer:
-                        compiler.compile(answer, parameter)
+                    _review_answer(compiler, parameter, answer)
+
+
+def _review_answer(compiler: Compiler, parameter: str, answer: str) -> None:
+    if not is_action(answer) and ":" not in answer:
+        compiler.compile(answer, parameter)
 
 
 def _all(rules: Iterable[Rule]) -> Iterator[Rule]:

@@ -14,6 +14,7 @@ from gatepost.config.loading import load
 from gatepost.config.master import ServiceEntry
 from gatepost.config.programs import program
 from gatepost.config.values import split
+from gatepost.identity.spf.settings import ACTIONS as SPF_ACTIONS
 from gatepost.policy.compiler import Complaint
 from gatepost.policy.review import review
 from gatepost.policy.settings import PolicySettings
@@ -33,7 +34,7 @@ def unseen(configuration: Configuration) -> tuple[Fault, ...]:
     accepted = frozenset(split(configuration.value("gatepost_accept_missing")))
     found = [*open_doors(configuration)]
     for entry in configuration.services:
-        if program(entry.program).listens:
+        if program(entry.program).takes_mail:
             for one in complaints(configuration, entry):
                 found += [(one.unknown, placed(configuration, entry, one, one.remedy))] if one.unknown else []
     return tuple(dict.fromkeys(_with_choice(name, fault) for name, fault in found if name not in accepted))
@@ -51,7 +52,8 @@ def complaints(configuration: Configuration, entry: ServiceEntry) -> Iterator[Co
         return configuration.value(name, entry.overrides)
 
     classes = {name: value(name) for name in split(value("smtpd_restriction_classes"))}
-    yield from review(configuration.view(PolicySettings, entry.overrides), classes, entry.name)
+    actions = {name: value(name) for name in SPF_ACTIONS}
+    yield from review(configuration.view(PolicySettings, entry.overrides), classes, entry.name, actions)
 
 
 def placed(configuration: Configuration, entry: ServiceEntry, complaint: Complaint, remedy: str) -> Fault:

@@ -19,6 +19,7 @@ ZONE = """
 spam.test MX 10 mx.spam.test
 spam.test NS ns.spam.test
 spam.test A 192.0.2.80
+spam.test TXT v=spf1 -all
 mx.spam.test A 192.0.2.25
 ns.spam.test A 192.0.2.53
 9.2.0.192.bl.test A 127.0.0.2
@@ -112,6 +113,7 @@ CASES: dict[str, Case] = {
     ),
     "reject_unauthenticated_sender_login_mismatch": Case("", "inline:{a@spam.test=owner}", "a@spam.test", {"sasl_username": ""}),
     "check_policy_service": Case("unix:/nowhere/at/all", "unix:/nowhere/at/all", "x@spam.test"),
+    "check_spf": Case("", "SPF", "spam.test"),
     "reject_unauth_pipelining": Case("", "", "spam.test[192.0.2.9]", {"unauth_pipelining": True}),
     "reject_plaintext_session": Case("", "", "spam.test[192.0.2.9]"),
     "permit_tls_all_clientcerts": Case("", "", "client.spam.test"),

@@ -4,14 +4,17 @@ Names and addresses in it are a stranger's words: each is quoted where it must b
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
 from gatepost.identity.spf.port import Identity, Result, Verdict
 
-VALUE_LIMIT = 256
-"""Characters of each value; the line stays below the 998 of RFC 5322 §2.1.1."""
+LINE_LIMIT = 998
+"""Characters of a line (RFC 5322 §2.1.1)."""
+
+_VALUE_LIMITS = (256, 60)
+"""Characters of each value, and where a line would be too long with them."""
 
 _ATOM = re.compile(r"[A-Za-z0-9!#$&'*+/=?^_`{|}~%-]+(?:\.[A-Za-z0-9!#$&'*+/=?^_`{|}~%-]+)*\Z", re.ASCII)
 _WORD = re.compile(r"[A-Za-z0-9._:-]+\Z", re.ASCII)
@@ -25,11 +28,6 @@ _COMMENTS: Mapping[Result, str] = {
     Result.TEMPERROR: "temporary error in processing the policy of {domain}",
     Result.PERMERROR: "permanent error in processing the policy of {domain}",
 }
-
-
-def comment_on(verdict: Verdict, address: str) -> str:
-    """The result in words, without parentheses."""
-    return _COMMENTS[verdict.result].format(domain=_plain(verdict.domain) or "the client", address=_plain(address))
 
 
 class About(Struct, frozen=True):
@@ -46,20 +44,22 @@ def received_spf(verdict: Verdict, about: About) -> str:
     """`Received-SPF: ...`, on one line."""
     pairs = [("identity", verdict.identity.value), *_client(about)]
     pairs += [(name, value) for name, value in (("mechanism", verdict.term), ("problem", verdict.problem)) if value]
-    comment = f"{_plain(about.receiver)}: {comment_on(verdict, about.address)}"
-    return f"Received-SPF: {verdict.result.capitalize()} ({comment}) {_written(pairs)}"
+    head = f"Received-SPF: {verdict.result.capitalize()}"
+    return _fitting(
+        lambda limit: f"{head} ({_plain(about.receiver, limit)}: {_comment(verdict, about, limit)}) {_written(pairs, limit)}"
+    )
 
 
 def authentication_results(verdict: Verdict, about: About) -> str:
     """`Authentication-Results: ...`, on one line, with the domain that was asked (RFC 8601 §2.7.2)."""
     what = "smtp.helo" if verdict.identity is Identity.HELO else "smtp.mailfrom"
-    told = f"spf={verdict.result} ({comment_on(verdict, about.address)}) {what}={_value(verdict.domain)}"
-    return f"Authentication-Results: {_value(about.authserv_id)}; {told}"
+    head = f"Authentication-Results: {_value(about.authserv_id)}; spf={verdict.result}"
+    return _fitting(lambda limit: f"{head} ({_comment(verdict, about, limit)}) {what}={_value(verdict.domain, limit)}")
 
 
 def skipped(why: str, about: About) -> str:
     """What is told of a client that is not checked, as policyd-spf tells it."""
-    return f"X-Comment: {why} - {_written(_client(about))}"
+    return _fitting(lambda limit: f"X-Comment: {why} - {_written(_client(about), limit)}")
 
 
 def skipped_results(why: str, about: About) -> str:
@@ -67,24 +67,37 @@ def skipped_results(why: str, about: About) -> str:
     return f"Authentication-Results: {_value(about.authserv_id)}; none ({why})"
 
 
+def _fitting(line: Callable[[int], str]) -> str:
+    """The line with as much of each value as has room."""
+    longest, shortest = _VALUE_LIMITS
+    full = line(longest)
+    return full if len(full) <= LINE_LIMIT else line(shortest)
+
+
 def _client(about: About) -> list[tuple[str, str]]:
     return [("client-ip", about.address), ("helo", about.helo), ("envelope-from", about.sender), ("receiver", about.receiver)]
 
 
-def _written(pairs: list[tuple[str, str]]) -> str:
-    return "; ".join(f"{name}={_value(value)}" for name, value in pairs)
+def _written(pairs: list[tuple[str, str]], limit: int) -> str:
+    return "; ".join(f"{name}={_value(value, limit)}" for name, value in pairs)
 
 
-def _value(text: str) -> str:
+def _comment(verdict: Verdict, about: About, limit: int) -> str:
+    """The result in words."""
+    domain, address = _plain(verdict.domain, limit) or "the client", _plain(about.address, limit)
+    return _COMMENTS[verdict.result].format(domain=domain, address=address)
+
+
+def _value(text: str, limit: int = _VALUE_LIMITS[0]) -> str:
     """A value of a pair: as it is, or a quoted string (RFC 5322 §3.2.4)."""
-    text = text[:VALUE_LIMIT]
+    text = text[:limit]
     if _ATOM.match(text):
         return text
     safe = "".join(c if " " <= c <= "~" else "?" for c in text)
     return '"' + safe.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, limit: int) -> str:
     """A name as it stands in a comment; nothing in it may end the comment."""
-    text = text[:VALUE_LIMIT]
+    text = text[:limit]
     return text if _WORD.match(text) else "".join(c if _WORD.match(c) else "?" for c in text)

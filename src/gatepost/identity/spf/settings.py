@@ -30,3 +30,7 @@ class SpfSettings(Struct, frozen=True, kw_only=True):
     spf_temperror_action: str
     spf_void_limit: int
     spf_whitelist: str
+
+
+ACTIONS = tuple(name for name in SpfSettings.__struct_fields__ if name.endswith("_action"))
+"""The parameters that say what becomes of a result."""

@@ -25,7 +25,7 @@ def check(configuration: Configuration) -> tuple[Fault, ...]:
     Of restrictions Postfix tells when a client comes to them, and refuses its mail then."""
     found = [*faults_of_names(configuration), *check_lists(configuration), *check_patterns(configuration)]
     for entry in configuration.services:
-        if program(entry.program).listens:
+        if program(entry.program).takes_mail:
             found += (placed(configuration, entry, one, one.remedy) for one in complaints(configuration, entry))
             found += _cleanup(configuration, entry)
     for client in (row.name for row in PROGRAMS.values() if row.arguments is Arguments.FLAGS):
