@@ -19,6 +19,7 @@ _MASTER = """\
 127.0.0.1:{second} inet n - n - - smtpd -o smtpd_recipient_restrictions=check_policy_service,unix:private/policy
 intake unix n - n - - smtpd
 inside unix - - n - - lmtpd
+verdict unix - - n - - spf
 """
 _MAIN = {
     "virtual_mailbox_domains": "example.test",
@@ -29,7 +30,7 @@ _MAIN = {
     "smtpd_policy_service_timeout": "5s",
     "smtpd_policy_service_retry_delay": "1s",
 }
-_OURS = ("gatepost/agent", "private/inside", "public/flush", "public/intake", "public/showq")
+_OURS = ("gatepost/agent", "private/inside", "private/verdict", "public/flush", "public/intake", "public/showq")
 _RANDOM = random.Random(15)
 GARBAGE = [
     b"",

@@ -57,8 +57,8 @@ class PolicyServer:
         self._tasks.add(task)
         try:
             await self._converse(reader, writer, task)
-        except (OSError, TimeoutError):
-            pass
+        except (OSError, TimeoutError, asyncio.CancelledError):
+            pass  # gone, idle for too long, or we are about to end: whoever cancels this task waits for no more than its end
         except ProtocolError as error:
             self._warn(f"no policy request: {error}")
         finally:
