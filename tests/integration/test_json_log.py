@@ -27,13 +27,14 @@ def test_what_was_decided_is_told_with_rule_table_and_key() -> None:
     main = {
         "json_log_file": "{dir}/records.json",
         "smtpd_sender_restrictions": f"permit_sasl_authenticated, check_sender_access {_TABLE}",
-        "smtpd_recipient_restrictions": "permit_mynetworks, reject",
         "header_checks": "regexp:{dir}/header_checks",
         "relocated_maps": "inline:{moved@example.net=there@example.org}",
         "relayhost": f"[127.0.0.1]:{nobody}",
+        "smtpd_recipient_restrictions": "check_client_access cidr:{dir}/clients, reject",
     }
     system = System(main)
-    (system.folder / "header_checks").write_text("/^Subject: bad/ REJECT no such thing\n")
+    (system.folder / "header_checks").write_text("# what we do not want\n/^X-Y: / IGNORE\n/^Subject: bad/ REJECT no such thing\n")
+    (system.folder / "clients").write_text("192.0.2.0/24 REJECT\n127.0.0.0/8 OK\n")
     with system:
         assert not system.send(sender="refused@example.com")
         refused = _decided(system, type="Judged", action="reject", where="RCPT")
@@ -46,7 +47,15 @@ def test_what_was_decided_is_told_with_rule_table_and_key() -> None:
         assert not system.send("Subject: bad\r\n\r\nx\r\n")
         header = _decided(system, type="Judged", service="cleanup")
         assert (header["rule"], header["table"]) == ("header_checks", f"regexp:{system.folder}/header_checks")
-        assert (header["key"], header["reason"]) == ("Subject: bad", "REJECT no such thing")
+        assert (header["key"], header["reason"], header["line"]) == ("Subject: bad", "REJECT no such thing", 3)
+        permitted = _decided(system, type="Permitted", sender="held@example.com")
+        assert (permitted["rule"], permitted["key"]) == (f"check_client_access cidr:{system.folder}/clients", "127.0.0.1")
+        assert permitted["reason"] == "OK"
+        assert permitted["rule"] in [step["rule"] for step in permitted["trace"]]
+        accepted = next(record for record in _records(system) if record["type"] == "Accepted")
+        assert permitted["queue_id"] in {record["queue_id"] for record in _records(system) if record["type"] == "Accepted"}
+        assert accepted["client"] == permitted["client"]
+        assert " Permitted" not in system.log()
         assert system.send(to="c@example.net")
         deferred = _decided(system, type="Delivered", status="deferred", recipient="c@example.net")
         assert (deferred["rule"], deferred["key"]) == ("connect", "c@example.net")

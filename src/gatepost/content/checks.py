@@ -93,11 +93,11 @@ class Checks:
 
     async def _check(self, kind: str, maps: Maps, text: bytes) -> list[bytes] | None:
         key = text.decode("utf-8", "surrogateescape")
-        found = await maps.find_in(key)
+        found = await maps.find_at(key)
         if found is None:
             return None
-        value, table = found
-        self._why = because(maps.title, table, key, value)
+        value, table, line = found
+        self._why = because(maps.title, table, key, value, line)
         return self._act(kind, maps.title, text, value)
 
     def _act(self, kind: str, title: str, text: bytes, value: str) -> list[bytes] | None:

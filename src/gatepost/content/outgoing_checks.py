@@ -12,7 +12,7 @@ from gatepost.content.aside import Aside
 from gatepost.content.body import BodyRules, BodyWalk
 from gatepost.content.check_maps import CheckMaps
 from gatepost.content.checks import Checks, Effects, LogContext
-from gatepost.events.records import Emit, Note
+from gatepost.events.records import Emit, Judged, Note
 from gatepost.mail.ascii_text import upper
 from gatepost.mail.content import Content
 from gatepost.mail.header import Header
@@ -39,8 +39,8 @@ class _MessageChecks(Checks):
         return None
 
     def _judged(self, action: str, kind: str, text: bytes, argument: str, context: str) -> None:
-        said = f"{action}: {kind} {text[:_SHOWN].decode('utf-8', 'surrogateescape')}"
-        self._emit(Note(self._service, f"{said}: {argument}" if argument else said, queue_id=self._queue_id))
+        where = f"{kind} {text[:_SHOWN].decode('utf-8', 'surrogateescape')}"
+        self._emit(Judged(self._service, self._queue_id, action, where, "", argument, "", self._why))
 
     def _warn(self, text: str) -> None:
         self._emit(Note(self._service, text, "warning"))

@@ -6,10 +6,11 @@ from msgspec.structs import replace
 
 from gatepost.deliver.outgoing import Outgoing
 from gatepost.mail.delivery import DeliveryRequest, Reached, Report
-from gatepost.mail.outcome import Class, Outcome
+from gatepost.mail.outcome import Outcome, deferred
 from gatepost.mail.queued import QueuedRecipient
+from gatepost.mail.reason import Reason
 
-UNANSWERED = Outcome(Class.TEMPORARY, "4.3.0", "server unavailable or unable to receive mail")
+UNANSWERED = deferred("server unavailable or unable to receive mail", "4.3.0", Reason("connect", reason="no host was left to try"))
 
 
 class Attempt:

@@ -15,7 +15,8 @@ from gatepost.deliver.smtp_connection import Connection
 from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.lookup.registry import Maps
 from gatepost.mail.ascii_text import elements, upper
-from gatepost.mail.outcome import Class, Outcome
+from gatepost.mail.outcome import Class, Outcome, deferred
+from gatepost.mail.reason import because
 
 Exchange = Generator[bytes, bytes, None]
 """Yields what to send (before base64), is sent the server's challenges."""
@@ -99,7 +100,7 @@ class Authenticator:
         mechanism = self._choose(client.offered.keywords["AUTH"], options)
         if mechanism is None:
             text = f"SASL authentication failed; cannot authenticate to server {label}: no mechanism available"
-            raise NotAuthenticated(Outcome(Class.TEMPORARY, "4.7.0", text))
+            raise NotAuthenticated(deferred(text, "4.7.0", because("AUTH", label, reason="no mechanism available")))
         await self._converse(connection, mechanism, who, label)
 
     async def _converse(self, connection: Connection, mechanism: str, who: Credentials, label: str) -> None:
@@ -116,12 +117,15 @@ class Authenticator:
             if reply.cls != 3:
                 cls = Class.PERMANENT if reply.cls == 5 and not self._soft else Class.TEMPORARY
                 text = f"SASL authentication failed; server {label} said: {reply.text}"
-                raise NotAuthenticated(Outcome(cls, status_of(reply, cls), text, reply.code))
+                raise NotAuthenticated(
+                    Outcome(cls, status_of(reply, cls), text, reply.code, because("AUTH", label, reason=reply.text))
+                )
             try:
                 client.authenticate(b64encode(exchange.send(b64decode(reply.lines[-1], validate=True))))
             except (StopIteration, binascii.Error):
                 text = f"SASL authentication failed; authentication protocol loop with server {label}"
-                raise NotAuthenticated(Outcome(Class.TEMPORARY, "4.7.0", text)) from None
+                why = because("AUTH", label, reason="authentication protocol loop")
+                raise NotAuthenticated(deferred(text, "4.7.0", why)) from None
 
     async def _credentials(self, connection: Connection, sender: str) -> Credentials | None:
         """Those for the sender, the host, or the destination that it was found for: no other server is told of them."""

@@ -16,9 +16,9 @@ from gatepost.mail.content import prepended
 from gatepost.mail.delivery import Agent, DeliveryRequest, Report
 from gatepost.mail.outcome import Outcome, bounced, deferred
 from gatepost.mail.queued import QueuedRecipient
+from gatepost.mail.reason import because
 
 _FLAGS: Final = "flags="
-_MISCONFIGURED: Final = deferred("mail system configuration error", "4.3.5")
 
 
 def client_flags(arguments: tuple[str, ...]) -> frozenset[str]:
@@ -42,7 +42,10 @@ class FlaggedAgent:
         if flag := next((flag for flag in "DO" if flag in self._flags and len(request.recipients) > 1), ""):
             text = f"flag `{flag}' requires {request.transport}_destination_recipient_limit = 1"
             self._emit(Note(self._service, text, "warning", queue_id=str(request.message.id)))
-            return [Report(queued, _MISCONFIGURED, started=started, connected=started) for queued in request.recipients]
+            outcome = deferred(
+                "mail system configuration error", "4.3.5", because(f"{request.transport} flags={flag}", reason=text)
+            )
+            return [Report(queued, outcome, started=started, connected=started) for queued in request.recipients]
         if self._loops(request):
             return [Report(queued, _loop(queued), started=started, connected=started) for queued in request.recipients]
         reports = await self._agent.deliver(self._marked(request))
@@ -75,4 +78,6 @@ class FlaggedAgent:
 
 
 def _loop(queued: QueuedRecipient) -> Outcome:
-    return bounced(f"mail forwarding loop for {queued.recipient.address}", "5.4.6")
+    address = queued.recipient.address
+    text = f"mail forwarding loop for {address}"
+    return bounced(text, "5.4.6", because("Delivered-To", key=address, reason=text))

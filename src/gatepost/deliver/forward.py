@@ -10,6 +10,7 @@ from gatepost.mail.content import Content
 from gatepost.mail.delivery import DeliveryRequest
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import Outcome, deferred, sent
+from gatepost.mail.reason import because
 from gatepost.mail.submission import QueueUnavailable, Submit
 
 # What a forwarded message keeps of where the original came from.
@@ -59,8 +60,8 @@ async def _send(
     content = _Prefixed(header, request.message.content)
     try:
         queue_id = await submit(envelope, content, origin="local")  # type: ignore[arg-type]
-    except QueueUnavailable:
-        return deferred("unable to forward message", "4.3.0")
+    except QueueUnavailable as error:
+        return deferred("unable to forward message", "4.3.0", because("forward", "queue", delivered, str(error)))
     return sent(f"forwarded as {queue_id}")
 
 

@@ -8,8 +8,9 @@ from msgspec import Struct
 from gatepost.mail.address import external, is_octets, to_bytes
 from gatepost.mail.content import Content, MemoryContent
 from gatepost.mail.delivery import DeliveryRequest
-from gatepost.mail.outcome import Class, Outcome
+from gatepost.mail.outcome import Outcome, bounced
 from gatepost.mail.queued import QueuedRecipient
+from gatepost.mail.reason import because
 from gatepost.proto.smtp.client import Transaction
 from gatepost.proto.smtp.client_commands import Capabilities, MailParameters, mail_from, rcpt_to, xforward
 from gatepost.proto.smtp.dot_stuffing import Encoder, encoded
@@ -17,8 +18,10 @@ from gatepost.proto.smtp.dot_stuffing import Encoder, encoded
 HEADER_LIMIT = 102400
 """Octets searched for the end of the header (header_size_limit)."""
 
-_LINE_END = Outcome(Class.PERMANENT, "5.1.3", "line end in an envelope address")
-_NO_TEXT = Outcome(Class.PERMANENT, "5.1.3", "an envelope address is not text")
+_LINE_END, _NO_TEXT = (
+    bounced(text, "5.1.3", because("envelope", reason=text))
+    for text in ("line end in an envelope address", "an envelope address is not text")
+)
 
 
 class Unsendable(Exception):
@@ -76,7 +79,7 @@ def prepare(
     limit = offered.size_limit
     if limit and message.size > limit:
         text = f"message size {message.size} exceeds size limit {limit} of server {label}"
-        raise TooLarge(Outcome(Class.PERMANENT, "5.3.4", text))
+        raise TooLarge(bounced(text, "5.3.4", because("SIZE", label, reason=text)))
     convert = options.convert and "8BITMIME" not in offered.keywords and envelope.encoding != "7bit"
     parameters = MailParameters(
         0 if convert else message.size, envelope.encoding, envelope.envid, envelope.ret, envelope.smtputf8, options.dummy_auth
@@ -118,7 +121,7 @@ def _require_ascii(request: DeliveryRequest, recipients: Sequence[QueuedRecipien
     addresses = (request.message.envelope.sender, *(queued.recipient.address for queued in recipients))
     if not (head.isascii() and all(map(str.isascii, addresses))):
         text = f"SMTPUTF8 is required, but was not offered by host {label}"
-        raise Unsendable(Outcome(Class.PERMANENT, "5.6.7", text))
+        raise Unsendable(bounced(text, "5.6.7", because("SMTPUTF8", label, reason=text)))
 
 
 def _forwarded(request: DeliveryRequest, offered: Capabilities) -> tuple[bytes, ...]:

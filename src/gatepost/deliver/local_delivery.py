@@ -13,17 +13,24 @@ from gatepost.mail.delivery import DeliveryRequest, Report
 from gatepost.mail.envelope import Notify, Recipient
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queued import QueuedRecipient
+from gatepost.mail.reason import Reason, because
 
 _HEADER_LIMIT = 102400
 _DELIVERED_TO = re.compile(rb"^Delivered-To:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 
 
 class Position(Struct, frozen=True):
-    """Where an expansion has got to. `sender` and `owner`: who gets the bounces, and on whose behalf mail is forwarded (empty:
-    nobody's, then local names are delivered at once). `delivered`: for the Delivered-To header. `listed_by`: what listed this
-    recipient (empty: the message itself); `listed_at`: under which name, which is not looked up as an alias again; `forward`: the
-    .forward file whose list it is, or from which that list is included. `unmatched`: an extension, with its delimiter, that the
-    results inherit."""
+    """Where an expansion has got to.
+
+    - `sender` and `owner`: who gets the bounces, and on whose behalf mail is forwarded (empty: nobody's, then local names are
+      delivered at once).
+    - `delivered`: for the Delivered-To header.
+    - `listed_by`: what listed this recipient (empty: the message itself).
+    - `listed_at`: under which name, which is not looked up as an alias again.
+    - `forward`: the .forward file whose list it is, or from which that list is included.
+    - `unmatched`: an extension, with its delimiter, that the results inherit.
+    - `why`: what has led here (rule, table and key), which is the reason of whatever fails here.
+    """
 
     recipient: Recipient
     sender: str
@@ -36,6 +43,11 @@ class Position(Struct, frozen=True):
     unmatched: str = ""
     rights: Rights = UNCHOSEN
     level: int = 0
+    why: Reason = Reason("local")
+
+    def led_by(self, rule: str, table: str = "", key: str = "") -> "Position":
+        """The same position, to which this has led."""
+        return replace(self, why=because(rule, table, key))
 
 
 class LocalDelivery:
@@ -65,6 +77,8 @@ class LocalDelivery:
 
     def report(self, at: Position, outcome: Outcome, *, relayed: bool = False) -> bool:
         """Take down how it ended for `at`. False where that was a deferral: then the rest of a list waits as well."""
+        if not outcome.ok and not outcome.why:
+            outcome = replace(outcome, why=because(at.why.rule, at.why.table, at.why.key, outcome.text))
         queued = replace(self.queued, recipient=at.recipient)
         self.parts.append(Report(queued, outcome, self.request.transport, self.started, self.started, relayed=relayed))
         return outcome.cls is not Class.TEMPORARY

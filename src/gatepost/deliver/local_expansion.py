@@ -34,6 +34,7 @@ from gatepost.mail.ascii_text import elements
 from gatepost.mail.delivery import DeliveryRequest
 from gatepost.mail.envelope import Notify
 from gatepost.mail.outcome import Class, Outcome, bounced, deferred, sent
+from gatepost.mail.reason import UNSAID, because
 from gatepost.net.turns import Turns
 
 DEEPEST = 100
@@ -66,7 +67,7 @@ class LocalExpansion:
         """Deliver to `at.recipient`, whose domain is ours."""
         address = at.recipient.address
         if address.lower() in delivery.loops:
-            return delivery.report(at, bounced(f"mail forwarding loop for {address}", "5.4.6"))
+            return delivery.report(at.led_by("Delivered-To", key=address), bounced(f"mail forwarding loop for {address}", "5.4.6"))
         settings = self._settings
         name = local_name(address, settings.recipient_delimiter, owner_request_special=settings.owner_request_special)
         if not name.user:
@@ -77,9 +78,11 @@ class LocalExpansion:
             return await self._switch(delivery, at)
         except Hangs as hangs:
             self._warn(f"{name.user}: {hangs.why}")
-            return delivery.report(at, deferred("file system does not answer", "4.3.0"))
-        except LookupFailure:
-            return delivery.report(at, deferred("table lookup failure", "4.3.0"))
+            return delivery.report(at, deferred("file system does not answer", "4.3.0", hangs.because(at.why.rule, name.user)))
+        except LookupFailure as failure:
+            return delivery.report(
+                at, deferred("table lookup failure", "4.3.0", failure.because(failure.parameter or "local", name.user))
+            )
 
     async def _switch(self, delivery: LocalDelivery, at: Position) -> bool:
         """local(8): an alias first, then a .forward file, then the mailbox; where mail has an owner, a message of its own."""
@@ -103,9 +106,9 @@ class LocalExpansion:
         """To the mailbox of a user, or where mail for nobody goes."""
         if not delivery.first_time("mailbox", at.name.local):
             return True
-        transport = await self._transport("mailbox", at.name)
+        rule, table, transport = await self._transport("mailbox", at.name)
         if transport:
-            return await self._pass(delivery, at, transport)
+            return await self._pass(delivery, at.led_by(rule, table, at.name.user), transport)
         user = await self._account(at.name.user)
         return await self._unknown(delivery, at) if user is None else await self._mailbox.user(delivery, at, user)
 
@@ -115,6 +118,7 @@ class LocalExpansion:
         try:
             user = await (accounts.user_named(who) if isinstance(who, str) else accounts.user_with_id(who))
         except LookupFailure as failure:
+            failure.address = str(who)
             self._warn(f"error looking up passwd info for {who}: {failure.why}")
             raise
         return rights_of(user) if user else None
@@ -127,13 +131,14 @@ class LocalExpansion:
             if not delivery.first_time("loop", key):
                 return True
             self._warn(f"alias database loop for {key}")
+            at = at.led_by("alias_maps", self._settings.alias_maps, key)
             return delivery.report(at, bounced(f"alias database loop for {key}", "5.4.6"))
         if at.listed_at.lower() == key:
             return None
         try:
             found = await self._aliases.find_in(key)
-        except LookupFailure:
-            return delivery.report(at, deferred("alias database unavailable", "4.3.0"))
+        except LookupFailure as failure:
+            return delivery.report(at, deferred("alias database unavailable", "4.3.0", failure.because("alias_maps", key)))
         if found is None:
             return None
         text, table = found
@@ -141,13 +146,14 @@ class LocalExpansion:
             return delivery.report(at, sent(f"aliased to {text}"))
         rights = await self._alias_rights(table)
         if isinstance(rights, Outcome):
-            return delivery.report(at, rights)
+            return delivery.report(at.led_by("alias_maps", table, key), rights)
         # Once expanded, an alias comes to nothing new in the same position. Without this, aliases that share members take time
         # that doubles with each level.
-        expansion = ("alias", key, replace(at, level=0))
+        expansion = ("alias", key, replace(at, level=0, why=UNSAID))
         if delivery.was_done(*expansion):
             return True
         at = replace(await self._owned(at, key), listed_by=ALIAS, listed_at=key, rights=rights, forward="")
+        at = at.led_by("alias_maps", table, key)
         done = await self._listed(delivery, quiet(at), members(text), len(text), f"alias {key}")
         delivery.first_time(*expansion)
         return self._tell_expanded(delivery, at) if done else done
@@ -188,8 +194,9 @@ class LocalExpansion:
         """Deliver to each recipient of a list of `size` octets; the rest waits once one has to."""
         recipients = await all_of(listed, size)
         if recipients is None:
-            self._warn(f"{where}: more than {MOST} recipients")
-            return delivery.report(at, deferred(_MISCONFIGURED, "4.3.5"))
+            why = replace(at.why, reason=f"more than {MOST} recipients")
+            self._warn(f"{where}: {why.reason}")
+            return delivery.report(at, deferred(_MISCONFIGURED, "4.3.5", why))
         turns = Turns()
         for word in recipients:
             if turns.over():
@@ -213,15 +220,16 @@ class LocalExpansion:
     async def _in_home(self, delivery: LocalDelivery, at: Position, word: str) -> bool:
         """`~/file`: a file in the home directory of whose list it is."""
         if not at.rights.home or not word.startswith("~/"):
-            self._warn(f"bad home directory syntax for: {word}")
-            return delivery.report(at, bounced(_MISCONFIGURED, "5.3.5"))
+            why = because(at.why.rule, at.why.table, at.why.key, f"bad home directory syntax for: {word}")
+            self._warn(why.reason)
+            return delivery.report(at, bounced(_MISCONFIGURED, "5.3.5", why))
         return await self._mailbox.file(delivery, at, at.rights.home + word[1:])
 
     async def _address(self, delivery: LocalDelivery, at: Position, word: str) -> bool:
         """To an address, local or not."""
         route = await self._house.resolve(await self._house.rewrite(word))
         if route.failure is not None:
-            return delivery.report(at, bounced(f"bad recipient address syntax: {word}", "5.1.3"))
+            return delivery.report(at, bounced(f"bad recipient address syntax: {word}", "5.1.3", route.why))
         address = spliced(route.recipient, at.unmatched) if at.unmatched else route.recipient
         at = replace(at, recipient=replace(at.recipient, address=address))
         if route.transport == delivery.request.transport:
@@ -241,9 +249,11 @@ class LocalExpansion:
     async def _include(self, delivery: LocalDelivery, at: Position, path: str) -> bool:
         if not delivery.first_time("include", at.rights.uid, path):
             return True
+        at = at.led_by(":include:", path, at.listed_at)
         if not path.startswith("/"):
             self._warn(f":include:{path} uses a relative path")
-            return delivery.report(at, bounced(_MISCONFIGURED, "5.3.5"))
+            why = replace(at.why, reason="uses a relative path")
+            return delivery.report(at, bounced(_MISCONFIGURED, "5.3.5", why))
         file = await self._house.agent.ask(ReadFile(path, at.rights.uid, at.rights.gid, at.forward))
         if isinstance(file, Failed) and file.unseen:
             return delivery.report(at, outcome_of(file))
@@ -251,14 +261,16 @@ class LocalExpansion:
         if complaint or isinstance(file, Failed):
             self._warn(complaint)
             waits = isinstance(file, Failed) and file.text.endswith(_TOO_LARGE)
-            return delivery.report(at, deferred(_MISCONFIGURED, "4.3.5") if waits else bounced(_MISCONFIGURED, "5.3.5"))
+            why = because(at.why.rule, path, at.why.key, complaint)
+            return delivery.report(at, deferred(_MISCONFIGURED, "4.3.5", why) if waits else bounced(_MISCONFIGURED, "5.3.5", why))
         rights: Rights | None = at.rights
         if at.rights.uid == 0 and file.owner != 0:
             # A list that root's alias names, but a user owns, has that user's rights: it must not rule over the default account.
             rights = await self._account(file.owner)
         if rights is None:
-            self._warn(f"{path}: cannot find :include: file owner username")
-            return delivery.report(at, deferred(_MISCONFIGURED, "4.3.5"))
+            why = replace(at.why, reason="cannot find :include: file owner username")
+            self._warn(f"{path}: {why.reason}")
+            return delivery.report(at, deferred(_MISCONFIGURED, "4.3.5", why))
         unmatched = at.unmatched if INCLUDE in self._propagated else ""
         owner = at.owner or at.recipient.address
         at = replace(at, rights=rights, listed_by=INCLUDE, listed_at=at.name.local, owner=owner, unmatched=unmatched)
@@ -278,6 +290,7 @@ class LocalExpansion:
             file = await self._house.agent.ask(ReadFile(path, user.uid, user.gid, path))
             if isinstance(file, Failed) and file.missing:
                 continue
+            at = at.led_by("forward_path", path, at.name.user)
             if isinstance(file, Failed) and file.unseen:
                 return delivery.report(at, outcome_of(file))
             if delivery.only_asked:
@@ -325,28 +338,33 @@ class LocalExpansion:
 
     async def _unknown(self, delivery: LocalDelivery, at: Position) -> bool:
         """No such user: fallback_transport, luser_relay, or back to the sender."""
-        transport = await self._transport("fallback", at.name)
+        rule, table, transport = await self._transport("fallback", at.name)
         if transport:
-            return await self._pass(delivery, at, transport)
+            return await self._pass(delivery, at.led_by(rule, table, at.name.user), transport)
         if self._settings.luser_relay:
             values = self._mailbox.values(delivery.request, at, UNCHOSEN)
             try:
                 address = expand_names(self._settings.luser_relay, values, None).text
             except ExpansionError as error:
                 self._warn(f"luser_relay: {error}")
-                return delivery.report(at, deferred(_MISCONFIGURED, "4.3.5"))
+                why = because("luser_relay", key=at.name.user, reason=str(error))
+                return delivery.report(at, deferred(_MISCONFIGURED, "4.3.5", why))
+            at = at.led_by("luser_relay", address, at.name.user)
             return await self._address(delivery, replace(at, unmatched=""), address)
         if at.name.user in _RESERVED:
             self._warn(f"required alias not found: {at.name.user}")
             return delivery.report(at, sent("discarded"))
+        at = at.led_by("local", "unix:passwd.byname", at.name.user)
         return delivery.report(at, bounced(f'unknown user: "{at.name.user}"', "5.1.1"))
 
-    async def _transport(self, kind: str, name: LocalName) -> str:
-        """mailbox_transport(_maps) or fallback_transport(_maps) for a user, empty for none."""
+    async def _transport(self, kind: str, name: LocalName) -> tuple[str, str, str]:
+        """(rule, table, transport): mailbox_transport(_maps) or fallback_transport(_maps) for a user, empty for none."""
         maps: Maps = self._transports[f"{kind}_transport_maps"]
-        found = None if maps.empty else await maps.find(name.user)
-        chosen: str = found or getattr(self._settings, f"{kind}_transport")
-        return chosen
+        found = None if maps.empty else await maps.find_in(name.user)
+        if found:
+            return maps.title, found[1], found[0]
+        rule = f"{kind}_transport"
+        return rule, "", getattr(self._settings, rule)
 
     async def _pass(self, delivery: LocalDelivery, at: Position, destination: str) -> bool:
         """Have another transport deliver, `transport:nexthop`."""

@@ -20,6 +20,7 @@ from gatepost.mail.address import external, to_bytes
 from gatepost.mail.ascii_text import elements
 from gatepost.mail.delivery import DeliveryRequest
 from gatepost.mail.outcome import Outcome, bounced, deferred, sent
+from gatepost.mail.reason import because
 
 _MISCONFIGURED = "mail system configuration error"
 COMMAND_PATH = "/usr/bin:/bin"
@@ -88,11 +89,15 @@ class LocalMailbox:
     async def user(self, delivery: LocalDelivery, at: Position, user: Rights) -> bool:
         """To the mailbox of `user`: by mailbox_command(_maps), home_mailbox or mail_spool_directory."""
         if self._settings.require_home_directory and not await self._is_directory(user.home):
+            at = at.led_by("require_home_directory", user.home, user.name)
             return delivery.report(at, deferred("cannot access home directory", "4.3.0"))
         at = replace(at, rights=user, forward="")
-        command = None if self._commands.empty else await self._commands.find(at.name.user)
-        if command or self._settings.mailbox_command:
-            return await self._run(delivery, at, command or self._settings.mailbox_command)
+        found = None if self._commands.empty else await self._commands.find_in(at.name.user)
+        if found:
+            return await self._run(delivery, at.led_by("mailbox_command_maps", found[1], at.name.user), found[0])
+        if command := self._settings.mailbox_command:
+            return await self._run(delivery, at.led_by("mailbox_command", command, at.name.user), command)
+        at = at.led_by("home_mailbox" if self._settings.home_mailbox else "mail_spool_directory", key=at.name.user)
         home, spool = self._settings.home_mailbox, self._settings.mail_spool_directory
         if home.endswith("/"):
             return await self._maildir(delivery, at, f"{user.home}/{home}")
@@ -116,7 +121,7 @@ class LocalMailbox:
             return delivery.report(at, sent("delivers to mailbox"))
         answer = await self._house.agent.ask(WriteMbox(box, self._locks), self._form(delivery, at, mbox=True, mark=True))
         if isinstance(answer, Failed):
-            return self._failed(delivery, at, answer, f"cannot update mailbox {box.path} for user {at.name.user}. ")
+            return self._failed(delivery, at, answer, box.path, f"cannot update mailbox {box.path} for user {at.name.user}. ")
         return delivery.report(at, sent("delivered to mailbox"))
 
     async def _maildir(self, delivery: LocalDelivery, at: Position, path: str) -> bool:
@@ -125,11 +130,13 @@ class LocalMailbox:
         box = self._box(path, at.rights, at.forward)
         answer = await self._house.agent.ask(WriteMaildir(box), self._form(delivery, at, mbox=False, mark=True))
         if isinstance(answer, Failed):
-            return self._failed(delivery, at, answer, "maildir delivery failed: ")
+            return self._failed(delivery, at, answer, path, "maildir delivery failed: ")
         return delivery.report(at, sent("delivered to maildir"))
 
-    def _failed(self, delivery: LocalDelivery, at: Position, failure: Failed, prefix: str) -> bool:
+    def _failed(self, delivery: LocalDelivery, at: Position, failure: Failed, path: str, prefix: str) -> bool:
         outcome = outcome_of(failure)
+        if not at.why.table:  # no table has chosen the mailbox
+            at = at.led_by(at.why.rule, path, at.why.key)
         return delivery.report(at, replace(outcome, text=prefix + outcome.text))
 
     # Files and commands that aliases and .forward files name
@@ -139,7 +146,8 @@ class LocalMailbox:
         if not delivery.first_time("file", at.rights.uid, path):
             return True
         if at.listed_by not in self._file_lists:
-            return delivery.report(at, bounced("mail to file is restricted", "5.7.1"))
+            why = because("allow_mail_to_files", at.why.table, at.why.key, f"no file of {at.listed_by}")
+            return delivery.report(at, bounced("mail to file is restricted", "5.7.1", why))
         if delivery.request.probe:
             return delivery.report(at, sent(f"delivers to file: {path}"))
         at = replace(at, rights=unprivileged(at.rights, self._default))
@@ -149,13 +157,14 @@ class LocalMailbox:
         form = self._form(delivery, at, mbox=True, mark="file" in self._marked)
         answer = await self._house.agent.ask(WriteMbox(box, self._locks, listed=True), form)
         if isinstance(answer, Failed):
-            return self._failed(delivery, at, answer, f"cannot append message to file {path}: ")
+            return self._failed(delivery, at, answer, path, f"cannot append message to file {path}: ")
         return delivery.report(at, sent(f"delivered to file: {path}"))
 
     async def command(self, delivery: LocalDelivery, at: Position, command: str) -> bool:
         """Run a command that a list of recipients names."""
         if at.listed_by not in self._command_lists:
-            return delivery.report(at, bounced("mail to command is restricted", "5.7.1"))
+            why = because("allow_mail_to_commands", at.why.table, at.why.key, f"no command of {at.listed_by}")
+            return delivery.report(at, bounced("mail to command is restricted", "5.7.1", why))
         return await self._run(delivery, at, command)
 
     async def _run(self, delivery: LocalDelivery, at: Position, command: str) -> bool:
@@ -172,7 +181,8 @@ class LocalMailbox:
             folder = expand_names(settings.command_execution_directory, values, settings.execution_directory_expansion_filter)
         except ExpansionError as error:
             self._warn(f"command_execution_directory: {error}")
-            return deferred(_MISCONFIGURED, "4.3.5")
+            why = because("command_execution_directory", key=at.name.user, reason=str(error))
+            return deferred(_MISCONFIGURED, "4.3.5", why)
         request = RunCommand(
             command_words(command, settings.local_command_shell), who.uid, who.gid, settings.command_time_limit,
             self._environment(delivery, at), folder.text or settings.queue_directory,

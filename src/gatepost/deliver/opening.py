@@ -16,12 +16,13 @@ from gatepost.deliver.plan import Host, Plan, Try
 from gatepost.deliver.smtp_connection import Broken, Connection
 from gatepost.deliver.smtp_options import dialect_of, discarded, limits_of
 from gatepost.deliver.smtp_settings import SmtpSettings
-from gatepost.deliver.starttls import NoSecurity, Security, deferred
+from gatepost.deliver.starttls import NoSecurity, Security, tls_failure
 from gatepost.deliver.tls_policy import NO_TLS, BadTlsPolicy, Level, TlsPolicies, TlsPolicy
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
 from gatepost.mail.outcome import Class, Outcome
+from gatepost.mail.reason import because
 from gatepost.net.connect import Connector, Endpoint
 from gatepost.proto.smtp.client import Client, ClientEvent, Dialect
 
@@ -78,7 +79,9 @@ class Opener:
         try:
             policy = NO_TLS if step.plain or self._tls.idle else await self._tls.find(site, host.name)
         except (BadTlsPolicy, LookupFailure) as error:
-            plan.failed(Outcome(Class.TEMPORARY, "4.7.5", f"TLS policy lookup for {site}/{host.name}: {error}"))
+            rule, text = "smtp_tls_policy_maps", f"TLS policy lookup for {site}/{host.name}: {error}"
+            why = error.because(rule, site) if isinstance(error, LookupFailure) else because(rule, key=site, reason=str(error))
+            plan.failed(Outcome(Class.TEMPORARY, "4.7.5", text, why=why))
             return None
         connection = await self._connected(plan, step)
         if connection is None:
@@ -90,7 +93,7 @@ class Opener:
             outcome = failures.broken(trouble, host.label, lmtp=self._settings.lmtp)
             insecure = connection.level is Level.MAY
         except (NoSecurity, NotAuthenticated) as lack:
-            outcome = lack.outcome
+            outcome = replace(lack.outcome, why=replace(lack.outcome.why, table=host.label))
             insecure = isinstance(lack, NoSecurity) and lack.handshake and policy.level is Level.MAY
         except LookupFailure as failure:
             why = failure.because("smtp_sasl_password_maps", host.name)
@@ -120,7 +123,7 @@ class Opener:
         if event is ClientEvent.READY and not wrapped:
             lack = await self._security.hello(connection, policy)
             if lack and await self._has_password(connection, attempt):
-                raise NoSecurity(deferred("4.7.4", f"{lack}; the password for it is not sent in the clear"))
+                raise NoSecurity(tls_failure("4.7.4", f"{lack}; the password for it is not sent in the clear"))
         if client.refusal is None and self._authenticator is not None:
             await self._authenticator.log_in(connection, attempt.sender, verified=policy.level > Level.ENCRYPT)
         if client.refusal is None:
@@ -154,8 +157,9 @@ class Opener:
         host = step.host
         try:
             dialect = await self._dialect_with(host)
-        except LookupFailure:  # the tables have said so in the log
-            plan.failed(Outcome(Class.TEMPORARY, "4.3.0", f"local data error while talking to {host.label}"))
+        except LookupFailure as failure:  # the tables have said so in the log
+            text, why = f"local data error while talking to {host.label}", failure.because(key=host.address)
+            plan.failed(Outcome(Class.TEMPORARY, "4.3.0", text, why=why))
             return None
         endpoint = Endpoint(host.address, host.port) if host.port else Endpoint(path=os.path.join(self._base, host.address))
         try:

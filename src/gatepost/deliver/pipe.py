@@ -15,8 +15,9 @@ from gatepost.events.records import Clock, Emit, Note
 from gatepost.mail.delivery import DeliveryRequest, Report
 from gatepost.mail.outcome import Outcome, bounced, deferred, sent
 from gatepost.mail.queued import QueuedRecipient
+from gatepost.mail.reason import Reason, because
 
-_MISCONFIGURED = deferred("mail system configuration error", "4.3.5")
+_MISCONFIGURED = "mail system configuration error"
 _PATH = "/usr/bin:/bin"
 
 # Names of arguments -> attributes of the message (pipe(8)).
@@ -80,9 +81,10 @@ class PipeAgent:
             argv = expanded(attributes.argv, self._values(request), self._recipients(request))
         except UnknownMacro as unknown:
             self._note(f"file {self._service.file}: service {request.transport}: {unknown}", "warning")
-            return _MISCONFIGURED
+            return deferred(_MISCONFIGURED, "4.3.5", self._because(request, "argv=", str(unknown)))
         if any("\0" in word for word in argv):
-            return bounced("bad address syntax: an octet that no argument can hold", "5.1.3")
+            text = "bad address syntax: an octet that no argument can hold"
+            return bounced(text, "5.1.3", self._because(request, "argv=", text))
         if request.probe:
             return sent(f"delivers to command: {argv[0]}")
         form = pipe_form(
@@ -99,25 +101,35 @@ class PipeAgent:
         """Why the command is not run at all."""
         attributes, message = self._service.attributes, request.message
         if attributes.size and message.size > attributes.size:
-            return bounced("message too large", "5.2.3")
+            text = f"{message.size} octets, more than {attributes.size}"
+            return bounced("message too large", "5.2.3", self._because(request, "size=", text))
         for flag in "DO":
             if flag in attributes.flags and len(request.recipients) > 1:
-                self._note(f"pipe flag `{flag}' requires {request.transport}_destination_recipient_limit = 1", "warning")
-                return _MISCONFIGURED
+                needed = f"{request.transport}_destination_recipient_limit = 1"
+                self._note(f"pipe flag `{flag}' requires {needed}", "warning")
+                return deferred(_MISCONFIGURED, "4.3.5", self._because(request, f"flags={flag}", f"requires {needed}"))
         return None
 
     def _outcome(self, request: DeliveryRequest, command: str, answer: Done | Failed) -> Outcome:
         if isinstance(answer, Failed):
             if answer.missing:
                 self._note(answer.text, "fatal")
-            return cannot_run("pipe", answer)
+            return self._failed(request, cannot_run("pipe", answer))
         if answer.timed_out:
             self._note("pipe_command_read: read time limit exceeded", "warning")
         failure = failure_of(command, answer)
         if failure:
-            return failure
+            return self._failed(request, failure)
         output = printable(answer.data)
         return sent(f"delivered via {request.transport} service" + (f" ({output})" if output else ""))
+
+    def _because(self, request: DeliveryRequest, attribute: str, reason: str) -> Reason:
+        """What an attribute of the service's line in master.cf decides."""
+        return because(f"{request.transport} {attribute}", self._service.file, reason=reason)
+
+    def _failed(self, request: DeliveryRequest, outcome: Outcome) -> Outcome:
+        """`outcome`, for which the command has decided."""
+        return replace(outcome, why=because(f"{request.transport} argv=", self._service.attributes.argv[0], reason=outcome.text))
 
     def _command(self, argv: tuple[str, ...]) -> RunCommand:
         service, chroot = self._service, self._service.attributes.chroot
@@ -151,4 +163,6 @@ def command_environment(exported: Mapping[str, str]) -> dict[str, str]:
 
 
 def _loop(queued: QueuedRecipient) -> Outcome:
-    return bounced(f"mail forwarding loop for {queued.recipient.address}", "5.4.6")
+    address = queued.recipient.address
+    text = f"mail forwarding loop for {address}"
+    return bounced(text, "5.4.6", because("Delivered-To", key=address, reason=text))

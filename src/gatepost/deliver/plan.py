@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from gatepost.deliver.next_hop import Destination
-from gatepost.mail.outcome import Class, Outcome
+from gatepost.mail.outcome import Class, Outcome, bounced, deferred
+from gatepost.mail.reason import because
 from gatepost.net.host_names import is_written_address, valid_hostname
 from gatepost.net.port import MX, BadName, DnsFailure, NotFound
 from gatepost.proto.smtp.reply_reader import printable
@@ -190,13 +191,14 @@ class Plan:
         """MX records of the name asked for. A single one without host is the null MX (RFC 7505)."""
         if any(not mx.host for mx in found):
             name = self._sites[self._site].host
-            self._give_up(Outcome(Class.PERMANENT, "5.1.0", f"Domain {name} does not accept mail (nullMX)", code=556))
+            text = f"Domain {name} does not accept mail (nullMX)"
+            self._give_up(Outcome(Class.PERMANENT, "5.1.0", text, 556, because("MX", "DNS", name, text)))
             return
         usable = [mx for mx in found if self._is_usable(mx.host)]
         if not usable:
             name = self._sites[self._site].host
             text = f"Name service error for name={name} type=MX: Malformed or unexpected name server reply"
-            self._give_up(Outcome(Class.PERMANENT, "5.4.4", text))
+            self._give_up(bounced(text, "5.4.4", because("MX", "DNS", name, text)))
             return
         self._exchangers = tuple(sorted(usable))
 
@@ -227,7 +229,7 @@ class Plan:
             temporary = [failure for failure in failures if not isinstance(failure, NotFound)]
             outcome = _dns_outcome((temporary or failures)[-1])
             if site.exchangers and self._preferences.defer_no_address and outcome.cls is Class.PERMANENT:
-                outcome = Outcome(Class.TEMPORARY, "4" + outcome.enhanced[1:], outcome.text)
+                outcome = deferred(outcome.text, "4" + outcome.enhanced[1:], outcome.why)
             self._give_up(outcome)
             return
         hosts = list(found)
@@ -271,10 +273,11 @@ class Plan:
         better = [host for host in hosts if host.preference < min(mine)]
         if not better:
             best = self._exchangers[0].preference if self._exchangers else min(mine)
+            why = because("MX", "inet_interfaces", site.host, "this host is the best exchanger that is left")
             if best < min(mine):
-                self._stop = Stop(Outcome(Class.TEMPORARY, "4.4.4", f"unable to find primary relay for {site.host}"))
+                self._stop = Stop(deferred(f"unable to find primary relay for {site.host}", "4.4.4", why))
             else:
-                self._stop = Stop(Outcome(Class.PERMANENT, "5.4.6", f"mail for {site.host} loops back to myself"), here=True)
+                self._stop = Stop(bounced(f"mail for {site.host} loops back to myself", "5.4.6", why), here=True)
         return better
 
     def _limited(self, hosts: list[Host]) -> list[Host]:
@@ -294,6 +297,6 @@ class Plan:
 
 def _dns_outcome(failure: DnsFailure) -> Outcome:
     """What a failed look-up means: permanent only where the name server was sure."""
-    if isinstance(failure, NotFound):
-        return Outcome(Class.PERMANENT, "5.4.4", dns_reason(failure))
-    return Outcome(Class.TEMPORARY, "4.4.3", dns_reason(failure))
+    text = dns_reason(failure)
+    why = because("DNS", "DNS", failure.name, text)
+    return bounced(text, "5.4.4", why) if isinstance(failure, NotFound) else deferred(text, "4.4.3", why)

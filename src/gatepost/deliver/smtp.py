@@ -101,7 +101,8 @@ class SmtpAgent:
             try:
                 plan = self._plan(request.nexthop, tried)
             except BadDestination as bad:
-                attempt.finish(Outcome(Class.TEMPORARY, "4.3.5", str(bad)))
+                why = because("next hop", key=request.nexthop, reason=str(bad))
+                attempt.finish(Outcome(Class.TEMPORARY, "4.3.5", str(bad), why=why))
             else:
                 await self._follow(plan, attempt)
         return attempt.reports
@@ -255,7 +256,7 @@ def _shut(answers: Sequence[Answer | None]) -> bool:
 
 def _misconfigured(error: Exception) -> Outcome:
     """The outcome where a message cannot be brought into the form in which it goes out."""
-    why = error.because() if isinstance(error, LookupFailure) else because("", reason=str(error))
+    why = error.because() if isinstance(error, LookupFailure) else because("outgoing content", reason=str(error))
     return Outcome(Class.TEMPORARY, "4.3.0", "mail system configuration error", why=why)
 
 

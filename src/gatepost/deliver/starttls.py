@@ -57,7 +57,7 @@ class Security:
         required = policy.level >= Level.ENCRYPT
         if "STARTTLS" not in client.offered.keywords:
             if required:
-                raise NoSecurity(deferred("4.7.4", f"TLS is required, but was not offered by host {label}"))
+                raise NoSecurity(tls_failure("4.7.4", f"TLS is required, but was not offered by host {label}"))
             return ""
         try:
             context = self._context(policy)  # before the server waits for a handshake
@@ -83,7 +83,7 @@ class Security:
         if policy.level < Level.ENCRYPT:
             kind = "lmtp" if self._settings.lmtp else "smtp"
             self._note(f'{kind}_tls_wrappermode requires "{kind}_tls_security_level = encrypt" (or stronger)')
-            raise NoSecurity(deferred("4.7.5", "client TLS configuration problem"))
+            raise NoSecurity(tls_failure("4.7.5", "client TLS configuration problem"))
         try:
             context = self._context(policy)
         except TlsFailure as failure:
@@ -99,10 +99,10 @@ class Security:
             await connection.upgrade(context, policy.servername or None, self._settings.smtp_starttls_timeout)
         except ssl.SSLCertVerificationError as error:
             self._tell_unverified(f"certificate verification failed for {relay}", error.verify_code, error.verify_message)
-            raise NoSecurity(deferred("4.7.5", "Server certificate not verified", error.verify_message)) from None
+            raise NoSecurity(tls_failure("4.7.5", "Server certificate not verified", error.verify_message)) from None
         except (OSError, EOFError) as error:
             self._tell_failure(relay, error)
-            raise NoSecurity(deferred("4.7.5", "Cannot start TLS: handshake failure", str(error)), handshake=True) from None
+            raise NoSecurity(tls_failure("4.7.5", "Cannot start TLS: handshake failure", str(error)), handshake=True) from None
         connection.level = policy.level
         tls: Any = connection.extra("ssl_object")
         matches = self._matches(tls, policy)
@@ -112,7 +112,7 @@ class Security:
             trust = "Verified" if matches and policy.level > Level.ENCRYPT else _trust(tls, policy)
             self._note(f"{trust} TLS connection established to {relay}: {handshake.read(tls)}")
         if not matches:
-            raise NoSecurity(deferred("4.7.5", "Server certificate not verified"))
+            raise NoSecurity(tls_failure("4.7.5", "Server certificate not verified"))
 
     def _tell_failure(self, relay: str, error: Exception) -> None:
         """A handshake failed."""
@@ -187,9 +187,9 @@ def _trust(tls: Any, policy: TlsPolicy) -> str:
 
 
 def _no_engine(failure: TlsFailure) -> NoSecurity:
-    return NoSecurity(deferred("4.7.5", "TLS is required, but our TLS engine is unavailable", str(failure)))
+    return NoSecurity(tls_failure("4.7.5", "TLS is required, but our TLS engine is unavailable", str(failure)))
 
 
-def deferred(enhanced: str, text: str, reason: str = "") -> Outcome:
+def tls_failure(enhanced: str, text: str, reason: str = "") -> Outcome:
     """The outcome of a connection that is not secure enough."""
     return Outcome(Class.TEMPORARY, enhanced, text, why=because("STARTTLS", reason=reason or text))

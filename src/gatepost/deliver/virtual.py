@@ -15,7 +15,7 @@ from gatepost.deliver.mailbox import LockRules, Mailbox
 from gatepost.deliver.maildir_batches import SMALL, MaildirBatches
 from gatepost.deliver.privileged import AgentClient, Answer, Failed, WriteMaildir, WriteMbox, outcome_of
 from gatepost.events.records import Clock, Emit, Note
-from gatepost.lookup.address import Keys, find_address
+from gatepost.lookup.address import Keys, Match, find_address
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps, Tables
 from gatepost.mail.address import external
@@ -23,7 +23,7 @@ from gatepost.mail.ascii_text import elements, is_number
 from gatepost.mail.delivery import DeliveryRequest, Report
 from gatepost.mail.outcome import Outcome, bounced, deferred, sent
 from gatepost.mail.queued import QueuedRecipient
-from gatepost.mail.reason import because
+from gatepost.mail.reason import Reason, because, shown
 
 
 class VirtualSettings(Struct, frozen=True):
@@ -88,21 +88,25 @@ class VirtualAgent:
 
     async def _attempt(self, request: DeliveryRequest, recipient: QueuedRecipient) -> Outcome:
         address = recipient.recipient.address
-        name = await self._find(self._mailboxes, address)
-        if name is None:
-            return bounced(f'unknown user: "{external(address)}"', "5.1.1")
+        match = await self._find(self._mailboxes, address)
+        if match is None:
+            why = because("virtual_mailbox_maps", self._settings.virtual_mailbox_maps, address, "not listed")
+            return bounced(f'unknown user: "{external(address)}"', "5.1.1", why)
+        name, why = match.value, because("virtual_mailbox_maps", match.table, match.key, line=match.line)
         if not self._settings.virtual_mailbox_base:
-            return self._refuse(request, "virtual_mailbox_base is empty: name the directory below which mailboxes lie")
-        if ".." in name.split("/"):
             return self._refuse(
-                request, f"mailbox {name!r} of {address} leaves virtual_mailbox_base: no `..` in virtual_mailbox_maps"
+                "virtual_mailbox_base is empty: name the directory below which mailboxes lie",
+                because("virtual_mailbox_base", key=address),
             )
-        owner = await self._owner(request, address)
+        if ".." in name.split("/"):
+            return self._refuse(f"mailbox {name!r} of {address} leaves virtual_mailbox_base: no `..` in virtual_mailbox_maps", why)
+        owner = await self._owner(address)
         if isinstance(owner, Outcome):
             return owner
         path = f"{self._settings.virtual_mailbox_base}/{name}"
         box = Mailbox(path, *owner, self._settings.virtual_mailbox_limit, self._settings.strict_mailbox_ownership)
-        return await self._write(request, recipient, box)
+        outcome = await self._write(request, recipient, box)
+        return outcome if outcome.ok else replace(outcome, why=replace(why, reason=shown(outcome.text)))
 
     async def _write(self, request: DeliveryRequest, recipient: QueuedRecipient, box: Mailbox) -> Outcome:
         message, is_maildir = request.message, box.path.endswith("/")
@@ -127,27 +131,28 @@ class VirtualAgent:
             return await self._agent.ask(WriteMaildir(box), body)
         return await self._letters.deliver(box, b"".join(body))
 
-    async def _find(self, maps: Maps, address: str) -> str | None:
-        match = await find_address(
-            maps, address, Keys.FULL | Keys.NO_EXTENSION | Keys.AT_DOMAIN, delimiters=self._settings.recipient_delimiter
-        )
-        return match.value if match else None
+    async def _find(self, maps: Maps, address: str) -> Match | None:
+        keys = Keys.FULL | Keys.NO_EXTENSION | Keys.AT_DOMAIN
+        return await find_address(maps, address, keys, delimiters=self._settings.recipient_delimiter)
 
-    async def _owner(self, request: DeliveryRequest, address: str) -> tuple[int, int] | Outcome:
+    async def _owner(self, address: str) -> tuple[int, int] | Outcome:
         """(uid, gid) of a mailbox, or why there is none: then the message waits until the tables are right."""
         found = []
-        for maps, title, kind, least in (
-            (self._uids, "virtual_uid_maps", "uid", self._settings.virtual_minimum_uid),
-            (self._gids, "virtual_gid_maps", "gid", 0),
+        settings = self._settings
+        for maps, configured, kind, least in (
+            (self._uids, settings.virtual_uid_maps, "uid", settings.virtual_minimum_uid),
+            (self._gids, settings.virtual_gid_maps, "gid", 0),
         ):
-            value = await self._find(maps, address)
-            if value is None:
-                return self._refuse(request, f"recipient {address}: not found in {title}")
-            if not is_number(value) or int(value) < least:
-                return self._refuse(request, f"recipient {address}: bad {kind} {value} in {title}")
-            found.append(int(value))
+            match = await self._find(maps, address)
+            if match is None:
+                return self._refuse(f"recipient {address}: not found in {maps.title}", because(maps.title, configured, address))
+            if not is_number(match.value) or int(match.value) < least:
+                why = because(maps.title, match.table, match.key, line=match.line)
+                return self._refuse(f"recipient {address}: bad {kind} {match.value} in {maps.title}", why)
+            found.append(int(match.value))
         return found[0], found[1]
 
-    def _refuse(self, request: DeliveryRequest, why: str) -> Outcome:
-        self._emit(Note("virtual", why, "warning"))
-        return deferred("mail system configuration error", "4.3.5", because("virtual", reason=why))
+    def _refuse(self, text: str, why: Reason) -> Outcome:
+        """The mail waits until the tables are right."""
+        self._emit(Note("virtual", text, "warning"))
+        return deferred("mail system configuration error", "4.3.5", replace(why, reason=shown(text)))

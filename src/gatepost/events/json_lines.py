@@ -2,7 +2,8 @@
 
 Beside what the record holds, each line says `time` (seconds since 1970), `process` (as in the Postfix-format log), `pid` and
 `type` (the record's name). What decided stands in it as `rule`, `table`, `key` and `reason` (mail/reason.py), on every line that
-tells of a decision, empty where nothing is to be said; `trace` only where there is one.
+tells of a decision, empty where nothing is to be said; `line` of the table and `trace` only
+where there is one.
 """
 
 from typing import Any
@@ -33,8 +34,9 @@ def line(event: Event, *, time: float, process: str, pid: int) -> str:
 
 def _spread(why: Reason) -> dict[str, Any]:
     fields = structs.asdict(why)
-    if not why.trace:
-        del fields["trace"]
+    for name in ("line", "trace"):
+        if not fields[name]:
+            del fields[name]
     return fields
 
 

@@ -53,10 +53,16 @@ def _accepted(e: records.Accepted) -> str:
 
 
 def _judged(e: records.Judged) -> str:
+    if not e.client:  # on the way out nobody is from anywhere
+        return f"{e.queue_id}: {e.action}: {e.where}" + (f": {e.text}" if e.text else "")
     head = f"{e.queue_id or 'NOQUEUE'}: {e.action}: {e.where} from {e.client}"
     if e.service == "cleanup":  # content checks name the matched text first and say why last
         return f"{head}; {e.context}" + (f": {e.text}" if e.text else "")
     return f"{head}: {e.text}" + (f"; {e.context}" if e.context else "")
+
+
+def _unsaid(e: records.Event) -> str:
+    return ""
 
 
 def _message_id(e: records.MessageId) -> str:
@@ -108,6 +114,7 @@ _WORDS: dict[type[records.Event], Callable[[Any], str]] = {
     records.Accepted: _accepted,
     records.Judged: _judged,
     records.MessageId: _message_id,
+    records.Permitted: _unsaid,
     records.PickedUp: _picked_up,
     records.Activated: _activated,
     records.Delivered: _delivered,
@@ -119,7 +126,7 @@ _WORDS: dict[type[records.Event], Callable[[Any], str]] = {
 
 
 def words(event: records.Event) -> str:
-    """What the log says of `event`, after the process name: always one line of printable characters."""
+    """What the log says of `event`, after the process name: one line of printable characters, or nothing."""
     return printable(_WORDS[type(event)](event))
 
 

@@ -55,6 +55,7 @@ class Judged(Event, frozen=True):
 
     - `action`: `reject`, `warn`, `hold`, `filter`, `info`, `discard`, `redirect` ...
     - `where`: the command (`RCPT`), or the header or body line.
+    - `client`: empty for what is checked on its way out.
     - `text`: the reply, or the rule's text.
     - `context`: the rest of the line after `;` (from, to, proto, helo).
     - `why`: what decided.
@@ -67,6 +68,17 @@ class Judged(Event, frozen=True):
     text: str
     context: str = ""
     why: Reason = UNSAID
+
+
+class Permitted(Event, frozen=True):
+    """The restrictions let a recipient in, by `why`. Not in the mail log, which has no words for it; told only where a sink takes
+    records (`Log.takes_records`)."""
+
+    queue_id: str
+    client: str
+    sender: str
+    recipient: str
+    why: Reason
 
 
 class MessageId(Event, frozen=True):

@@ -40,12 +40,14 @@ class Keys(enum.Flag):
 
 class Match(Struct, frozen=True):
     """`value`: the answer. `key`: what it is the answer to. `extension`: the address extension that the key lacks, with its
-    delimiter, empty where there is none (for propagate_unmatched_extensions). `table`: who answered."""
+    delimiter, empty where there is none (for propagate_unmatched_extensions). `table`: who answered, from which `line` (0: not
+    known)."""
 
     value: str
     key: str
     extension: str = ""
     table: str = ""
+    line: int = 0
 
 
 IsLocal = Callable[[str], Awaitable[bool]]
@@ -103,9 +105,9 @@ async def find_address(
 
     async def ask(name: str, tail: str, lost: str, partial: bool = True) -> Match | None:
         for key in _written(name, tail):
-            found = await maps.find_in(key, partial=partial)
+            found = await maps.find_at(key, partial=partial)
             if found is not None:
-                return Match(found[0], key, lost, found[1])
+                return Match(found[0], key, lost, found[1], found[2])
         return None
 
     if Keys.FULL in keys and (match := await ask(local, at_domain, "", partial=False)):
@@ -118,8 +120,8 @@ async def find_address(
         for name, lost in users:
             if match := await ask(name, "", lost):
                 return match
-    if Keys.AT_DOMAIN in keys and (found := await maps.find_in(at_domain, partial=True)):
-        return Match(found[0], at_domain, "", found[1])
+    if Keys.AT_DOMAIN in keys and (found := await maps.find_at(at_domain, partial=True)):
+        return Match(found[0], at_domain, "", found[1], found[2])
     if Keys.DOMAIN in keys and (match := await find_domain(maps, domain, parents=Keys.PARENTS in keys)):
         return match
     if Keys.USER_AT in keys:
@@ -135,7 +137,7 @@ async def find_domain(maps: Maps, domain: str, *, parents: bool, whole: bool = F
     `whole`: the domain itself is all there is (a host name), so tables with patterns are asked for it. Raises LookupFailure.
     """
     for key in name_and_parents(domain) if parents else name_and_dotted_parents(domain):
-        found = await maps.find_in(key, partial=not (whole and key == domain))
+        found = await maps.find_at(key, partial=not (whole and key == domain))
         if found is not None:
-            return Match(found[0], key, "", found[1])
+            return Match(found[0], key, "", found[1], found[2])
     return None

@@ -99,6 +99,11 @@ class CidrTable:
         self._program = program
 
     async def lookup(self, key: str) -> str | None:
+        found = await self.find(key)
+        return found and found[0]
+
+    async def find(self, key: str) -> tuple[str, int] | None:
+        """As `lookup`: (value, line of its rule)."""
         address = parse_address(key)
         return None if address is None else self._program.run(address)
 
@@ -138,7 +143,7 @@ def _add(program: Program, number: int, text: str) -> None:
         test = _test(text[:bangs] + pattern)
         if not result:
             raise ValueError("no lookup result")
-        program.add(test, negated=False, result=constant(result))
+        program.add(test, negated=False, result=constant(result), source=number)
 
 
 def open_table(opening: Opening) -> Table:

@@ -14,7 +14,7 @@ from gatepost.lookup import pattern_time
 from gatepost.lookup.matching import Expression, Groups, Subject, TooMuch, Unanswered
 from gatepost.lookup.pattern_process import DEADLINE, process
 from gatepost.lookup.port import LookupFailure
-from gatepost.lookup.rules import Program
+from gatepost.lookup.rules import Answer, Program
 from gatepost.lookup.sparing import Sparing
 
 _SHORT: Final = 512
@@ -52,14 +52,19 @@ class PatternTable:
 
     async def lookup(self, key: str) -> str | None:
         """Raises LookupFailure where slow patterns have taken too much time."""
+        found = await self.find(key)
+        return found and found[0]
+
+    async def find(self, key: str) -> tuple[str, int] | None:
+        """As `lookup`: (value, line of its rule)."""
         subject = Subject(key.encode("utf-8", "surrogateescape"))
         try:
             if subject.size <= _SHORT and self._at_once:
                 try:
-                    return self._quickly(subject)
+                    return _placed(self._quickly(subject))
                 except TooMuch:
                     pass
-            return await self._patiently(subject)
+            return _placed(await self._patiently(subject))
         except LookupFailure as failure:
             self._sparing.warn(None, str(failure))
             raise
@@ -67,7 +72,7 @@ class PatternTable:
     def close(self) -> None:
         pass
 
-    def _quickly(self, subject: Subject) -> str | None:
+    def _quickly(self, subject: Subject) -> Answer | None:
         time = pattern_time.current()
         clock = pattern_time.cpu if time.suspicious else pattern_time.wall
         began = clock()
@@ -79,7 +84,7 @@ class PatternTable:
             time.suspicious = True
         return answer
 
-    async def _patiently(self, subject: Subject) -> str | None:
+    async def _patiently(self, subject: Subject) -> Answer | None:
         turns = _Turns(self._allowed, self.name)
         questions = self._program.questions()
         try:
@@ -94,8 +99,12 @@ class PatternTable:
                 else:
                     pattern = questions.send(found)
         except StopIteration as answered:
-            answer: str | None = answered.value
+            answer: Answer | None = answered.value
             return answer
+
+
+def _placed(answer: Answer | None) -> tuple[str, int] | None:
+    return answer and (answer[0], answer[1].line)
 
 
 class _Turns:

@@ -1,10 +1,15 @@
 """The port of a lookup table: one key in, one value or nothing out. One file of this room per table type."""
 
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from gatepost.mail.reason import Reason, because
 
 Key = str
+
+
+Found = tuple[str, int]
+"""The value that a table has for a key, and the line of the table that it stands in; 0: not known."""
 
 
 class LookupFailure(Exception):
@@ -44,3 +49,18 @@ class Table(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+async def find(table: Table, key: str) -> Found | None:
+    """As `table.lookup`, with the line of the rule from those tables that know it (patterns, networks). Raises LookupFailure."""
+    by_line = finder(table)
+    if by_line is not None:
+        return await by_line(key)
+    value = await table.lookup(key)
+    return None if value is None else (value, 0)
+
+
+def finder(table: Table) -> Callable[[str], Awaitable[Found | None]] | None:
+    """How a table is asked that knows its lines; None: it does not."""
+    by_line: Callable[[str], Awaitable[Found | None]] | None = getattr(table, "find", None)
+    return by_line

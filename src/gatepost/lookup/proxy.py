@@ -2,7 +2,7 @@
 of their sessions anyway, so this is the table itself. Where proxy_read_maps is given, a table must be listed in it."""
 
 from gatepost.lookup.opening import Opening
-from gatepost.lookup.port import Table, Unavailable
+from gatepost.lookup.port import Found, Table, Unavailable, find
 
 
 class NotApproved(Unavailable):
@@ -26,6 +26,10 @@ class ProxyTable:
         self.whole_key = table.whole_key
         self._table = table
         self.lookup = table.lookup
+
+    async def find(self, key: str) -> Found | None:
+        """As `lookup`, with the line."""
+        return await find(self._table, key)
 
     def close(self) -> None:
         """The table belongs to the registry that opened it."""

@@ -8,7 +8,7 @@ from importlib import import_module
 from gatepost.lookup import braces, fail
 from gatepost.lookup.accounts import Accounts
 from gatepost.lookup.opening import Opening, Warn
-from gatepost.lookup.port import LookupFailure, Table, Unavailable
+from gatepost.lookup.port import LookupFailure, Table, Unavailable, finder
 from gatepost.lookup.server_access import ServerAccess
 
 Opener = Callable[[Opening], Table]
@@ -59,34 +59,44 @@ class Maps:
     `title` is the parameter's name, for warnings. `empty`: no table is configured, so there is nothing to ask.
     """
 
-    __slots__ = ("_warn", "empty", "tables", "title")
+    __slots__ = ("_asked", "_warn", "empty", "tables", "title")
 
     def __init__(self, tables: tuple[Table, ...], title: str, warn: Warn) -> None:
         self.tables = tables
         self.title = title
         self.empty = not tables
+        self._asked = [(table, finder(table)) for table in tables]
         self._warn = warn
 
     async def find(self, key: str, *, partial: bool = False) -> str | None:
         """The first answer for `key`. `partial`: the key is only a part of what is looked for (a domain, a user), which tables with
         patterns are not asked. Raises LookupFailure, after a warning in Postfix's words."""
-        found = await self.find_in(key, partial=partial)
+        found = await self.find_at(key, partial=partial)
         return None if found is None else found[0]
 
     async def find_in(self, key: str, *, partial: bool = False) -> tuple[str, str] | None:
         """As `find`: (answer, name of the table that gave it)."""
-        for table in self.tables:
+        found = await self.find_at(key, partial=partial)
+        return None if found is None else found[:2]
+
+    async def find_at(self, key: str, *, partial: bool = False) -> tuple[str, str, int] | None:
+        """As `find`: (answer, name of the table that gave it, its line there or 0)."""
+        for table, by_line in self._asked:
             if partial and table.whole_key:
                 continue
             try:
-                value = await table.lookup(key)
+                if by_line is not None:
+                    found = await by_line(key)
+                else:
+                    value = await table.lookup(key)
+                    found = None if value is None else (value, 0)
             except LookupFailure as failure:
                 failure.parameter = self.title
                 self._report(failure, table.name, key)
                 raise
-            if value is not None:
-                if value:
-                    return value, table.name
+            if found is not None:
+                if found[0]:
+                    return found[0], table.name, found[1]
                 self._warn(f"{self.title} lookup of {key} returns an empty string result")
                 self._warn(f"{self.title} should return NO RESULT in case of NOT FOUND")
                 raise LookupFailure(table.name, "empty string result")

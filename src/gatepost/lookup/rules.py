@@ -10,6 +10,8 @@ from typing import Any
 from gatepost.lookup.matching import Unanswered
 
 Result = Callable[[Any], str]
+Answer = tuple[str, Any]
+"""What a rule says, and the rule's source."""
 
 
 class Rule:
@@ -73,8 +75,8 @@ class Program:
             self.close_if()
         return lines
 
-    def run(self, subject: Any) -> str | None:
-        """The result of the first rule that holds."""
+    def run(self, subject: Any) -> Answer | None:
+        """What the first rule says that holds."""
         rules = self._rules
         index, end = 0, len(rules)
         while index < end:
@@ -88,12 +90,12 @@ class Program:
             if (found is None) is not rule.negated:
                 index = rule.otherwise
             elif rule.result is not None:
-                return rule.result(found)
+                return rule.result(found), rule.source
             else:
                 index += 1
         return None
 
-    def questions(self) -> Generator[Any, Any, str | None]:
+    def questions(self) -> Generator[Any, Any, Answer | None]:
         """As `run`, for tests that take their time: yields the source of each rule that is to be tested, and is sent what the test
         gave, or thrown Unanswered; returns the result. Written apart, since a generator would double what a quick test costs."""
         rules = self._rules
@@ -109,7 +111,7 @@ class Program:
             if (found is None) is not rule.negated:
                 index = rule.otherwise
             elif rule.result is not None:
-                return rule.result(found)
+                return rule.result(found), rule.source
             else:
                 index += 1
         return None

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 
-from gatepost.lookup.port import LookupFailure, Table, Unavailable
+from gatepost.lookup.port import LookupFailure, Table, Unavailable, find
 from gatepost.mail.ascii_text import SPACE, is_number, upper
 from gatepost.policy.evaluation import DUNNO, PERMIT, Decision, Evaluation, Subject
 from gatepost.policy.port import Stage
@@ -35,21 +35,23 @@ async def search(e: Evaluation, table: Table, keys: Iterable[str], subject: Subj
     """
     for key in keys:
         try:
-            value = await table.lookup(key)
+            found = await find(table, key)
         except LookupFailure as failure:
             if isinstance(failure, Unavailable):
                 e.warn(f"{failure.table} is unavailable. {failure.why}")
             e.warn(f'{table.name} lookup error for "{key[:100]}"')
             return _unusable(e, table, key, subject, failure.why)
-        if value == "":
+        if found is None:
+            if table.whole_key:
+                return None
+            continue
+        value, line = found
+        if not value:
             e.warn(f"{table.name} lookup of {key} returns an empty string result")
             e.warn(f"{table.name} should return NO RESULT in case of NOT FOUND")
             return _unusable(e, table, key, subject, "empty string result")
-        if value is not None:
-            e.looked_up(table.name, key, value)
-            return await obey(e, table.name, key, value, subject)
-        if table.whole_key:
-            return None
+        e.looked_up(table.name, key, value, line)
+        return await obey(e, table.name, key, value, subject)
     return None
 
 

@@ -158,11 +158,11 @@ class Evaluation:
         """What is asked without standing in a list: the checks of smtpd_reject_unlisted_recipient and its kin."""
         return await self._plain(Rule(name, check, why=Reason(name)))
 
-    def looked_up(self, table: str, key: str, found: str = "") -> None:
+    def looked_up(self, table: str, key: str, found: str = "", line: int = 0) -> None:
         """Note what the present rule has asked, and what it found, for the reason of its decision. Without a table, `key` is what
         it has looked at; the entry that has named the rule says more."""
         if table or self._entry is UNSAID:
-            self.why = because(self.why.rule, table, key, found)
+            self.why = because(self.why.rule, table, key, found, line)
 
     async def _special(self, rule: Rule) -> Decision:
         if rule.note:
@@ -199,7 +199,7 @@ class Evaluation:
     def _said(self, text: str) -> Reason:
         """Why the present rule speaks: for what it found, else for what it says."""
         why = self.why
-        return because(why.rule, why.table, why.key, why.reason or text)
+        return because(why.rule, why.table, why.key, why.reason or text, why.line)
 
     def traced(self, outcome: Outcome) -> Outcome:
         """`outcome`, whose reason now tells all that was asked before it."""

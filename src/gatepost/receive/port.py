@@ -149,6 +149,7 @@ class SmtpdPorts(Struct, frozen=True):
     - `rate_limits`: by what is counted; none, or 0: no limit.
     - `next_instance`: a fresh `instance` attribute (SMTPD_POLICY_README), the same for all requests about one message.
     - `notify_classes`: of which troubles the postmaster is told.
+    - `tells_permits`: somebody wants to know by which rule each recipient was let in.
     """
 
     name: str
@@ -168,3 +169,4 @@ class SmtpdPorts(Struct, frozen=True):
     mail_date: MailDates
     next_instance: Callable[[], str]
     notify_classes: frozenset[str]
+    tells_permits: bool = False

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from gatepost.admission.port import NOTHING_FOUND, ProtocolStage, Severity
-from gatepost.events.records import Judged, Note
+from gatepost.events.records import Judged, Note, Permitted
 from gatepost.mail.address import external
 from gatepost.mail.outcome import Outcome
-from gatepost.mail.reason import UNSAID, Reason
+from gatepost.mail.reason import UNSAID, Reason, Step, let_in
 from gatepost.policy.port import Action, Facts
 from gatepost.proto.smtp.data import LineEnds
 from gatepost.receive.port import SmtpdPorts, Wire
@@ -45,8 +45,8 @@ class SessionState:
     """
 
     __slots__ = (
-        "_client_lists", "actions", "counted", "dismissed", "ehlo_discard", "facts", "forwarded", "guards", "line_ends", "ports",
-        "refused", "rewrite_context", "settings", "spoiled", "transaction", "wire",
+        "_client_lists", "_trace", "actions", "counted", "dismissed", "ehlo_discard", "facts", "forwarded", "guards", "line_ends",
+        "ports", "refused", "rewrite_context", "settings", "spoiled", "transaction", "wire",
     )  # fmt: skip
 
     def __init__(self, ports: SmtpdPorts, settings: SmtpdSettings, wire: Wire) -> None:
@@ -67,6 +67,7 @@ class SessionState:
         self.refused = False
         self.counted: str | None = None
         self._client_lists: dict[str, bool] = {}
+        self._trace: tuple[Step, ...] = ()
 
     @property
     def chunking(self) -> bool:
@@ -86,6 +87,7 @@ class SessionState:
         if self.actions and self.discards:
             return None
         finding = await self.guards.look(stage, words)
+        self._trace = finding.trace
         if finding is NOTHING_FOUND:
             return None
         for action in finding.actions:
@@ -153,6 +155,12 @@ class SessionState:
             assert self.transaction is not None
             self.transaction.recipients.append(effect.recipient)
             self.facts.recipient_count += 1
+            if self.ports.tells_permits:
+                facts = self.facts
+                told = Permitted(
+                    "smtpd", facts.queue_id, facts.client, facts.sender or "", effect.recipient.address, let_in(self._trace)
+                )
+                self.ports.emit(told)
         elif isinstance(effect, Begin):
             self.transaction = effect.transaction
         elif isinstance(effect, GoBy):

@@ -55,6 +55,7 @@ class SmtpdService:
         stressed: SmtpdSettings | None = None,
         process_limit: int = 100,
         limit: SessionLimit | None = None,
+        tells_permits: bool = False,
     ) -> None:
         self.settings = settings
         lookups = lookups or Lookups()
@@ -76,6 +77,7 @@ class SmtpdService:
             mail_date=MailDates(),
             next_instance=self._next_instance,
             notify_classes=frozenset(elements(settings.notify_classes)) if lookups.report is not None else frozenset(),
+            tells_permits=tells_permits,
         )
         self._stressed = stressed or settings
         self._process_limit = process_limit

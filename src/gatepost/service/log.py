@@ -57,10 +57,15 @@ class LogSettings(Struct, frozen=True):
 
 
 class _Way(Struct, frozen=True):
-    """Lines of one form to one sink: `render` makes the line of an event, for a service with this syslog_name."""
+    """Lines of one form to one sink.
+
+    - `render`: makes the line of an event, for a service with this syslog_name; empty where the form has no words for it.
+    - `in_json`: records as they are.
+    """
 
     lines: LogLines
     render: Callable[[Event, str], str]
+    in_json: bool
 
 
 class Log:
@@ -112,14 +117,19 @@ class Log:
         lines = LogLines(sink, lost, self._complain, self._patience)
         if self._later:
             lines.gather(self._later)
-        return _Way(lines, render)
+        return _Way(lines, render, in_json)
 
     def apart(self) -> "Log":
         """The same log with a buffer of its own, for whoever tells from another thread, or when the process is about to end."""
         other = copy.copy(self)
-        other._ways, other._later = [_Way(way.lines.apart(), way.render) for way in self._ways], None
+        other._ways, other._later = [_Way(way.lines.apart(), way.render, way.in_json) for way in self._ways], None
         other.emit = other.emitter(self._settings.syslog_name)
         return other
+
+    @property
+    def takes_records(self) -> bool:
+        """Whether a sink wants what the mail log has no words for."""
+        return any(way.in_json for way in self._ways)
 
     def emitter(self, syslog_name: str) -> Emit:
         """How a service tells what happens; `syslog_name` as configured for that service (`postfix`, `postfix/submission`)."""
@@ -127,7 +137,8 @@ class Log:
 
     def _maillog_line(self, event: Event, syslog_name: str) -> str:
         """Postfix's line."""
-        return f"{self._stamp.at(self._now())} {_told_by(event, syslog_name)}[{_process()}]: {words(event)}\n"
+        text = words(event)
+        return text and f"{self._stamp.at(self._now())} {_told_by(event, syslog_name)}[{_process()}]: {text}\n"
 
     def _json_line(self, event: Event, syslog_name: str) -> str:
         return json_lines.line(event, time=self._now(), process=_told_by(event, syslog_name), pid=_process())
@@ -137,7 +148,8 @@ class Log:
         priority = self._facility | _LEVELS.get("" if in_json else severity(event), syslog.LOG_INFO)
         if in_json:
             return f"<{priority}>{self._json_line(event, syslog_name)}"
-        return f"<{priority}>{_told_by(event, syslog_name)}[{_process()}]: {words(event)}".strip(SPACE) + "\n"
+        text = words(event)
+        return text and f"<{priority}>{_told_by(event, syslog_name)}[{_process()}]: {text}".strip(SPACE) + "\n"
 
     def _complain(self, text: str) -> None:
         """What the log itself cannot say, where there may be somebody who reads it."""
@@ -178,7 +190,12 @@ os.register_at_fork(after_in_child=_forget_all)
 
 def _teller(way: _Way, syslog_name: str) -> Emit:
     add, render = way.lines.add, way.render
-    return lambda event: add(render(event, syslog_name))
+
+    def emit(event: Event) -> None:
+        if line := render(event, syslog_name):
+            add(line)
+
+    return emit
 
 
 def _told_by(event: Event, syslog_name: str) -> str:

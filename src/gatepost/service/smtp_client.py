@@ -14,6 +14,7 @@ from gatepost.events.records import Emit, Note
 from gatepost.lookup.registry import Maps
 from gatepost.mail.delivery import Agent, DeliveryRequest, Report
 from gatepost.mail.outcome import deferred
+from gatepost.mail.reason import Reason
 from gatepost.net.connect import SocketConnector
 from gatepost.service.outgoing import outgoing
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from gatepost.service.house import House
 
 _DISCARD_MAPS = {"smtp": "smtp_discard_ehlo_keyword_address_maps", "lmtp": "lmtp_discard_lhlo_keyword_address_maps"}
-_UNAVAILABLE = deferred("mail transport unavailable", "4.3.0")
+_UNAVAILABLE = deferred("mail transport unavailable", "4.3.0", Reason("best_mx_transport"))
 
 
 async def smtp_agent(house: "House", entry: ServiceEntry) -> Agent:

@@ -64,6 +64,7 @@ def open_service(house: "House", entry: ServiceEntry, tls: "ServerTls | TlsFailu
         stressed=configuration.view(SmtpdSettings, {**overrides, "stress": "yes"}),
         process_limit=process_limit or 1 << 30,
         limit=limit,
+        tells_permits=house.log.takes_records,
     )
 
 

@@ -21,10 +21,12 @@ from gatepost.events.records import (
     MessageId,
     Note,
     Notified,
+    Permitted,
     PickedUp,
     Removed,
     SessionLost,
 )
+from gatepost.mail.reason import Reason
 
 Q = "4jYwtL6XwgzJLgk"
 CLIENT = "client2.client.test[127.0.0.2]"
@@ -125,6 +127,9 @@ LINES: list[tuple[Event, str]] = [
     (Note("smtpd", f"{CLIENT}: SASL PLAIN authentication failed: (reason unavailable), sasl_username=alice", "warning"),
      f"warning: {CLIENT}: SASL PLAIN authentication failed: (reason unavailable), sasl_username=alice"),
     (Note("cleanup", "message rejected: hopcount exceeded", "warning", Q), f"warning: {Q}: message rejected: hopcount exceeded"),
+    (Permitted("smtpd", Q, CLIENT, "s@a.test", "u@b.test", Reason("permit_mynetworks")), ""),
+    (Judged("smtp", Q, "strip", "header X-Secret: 1", "", ""), f"{Q}: strip: header X-Secret: 1"),
+    (Judged("smtp", Q, "warning", "header X-Secret: 1", "", "look"), f"{Q}: warning: header X-Secret: 1: look"),
     (LinesLost("", "/dev/stdout", 12, "nobody reads it"), "warning: 12 log lines lost: /dev/stdout: nobody reads it"),
     (Note("postsuper", "placed on hold", queue_id=Q), f"{Q}: placed on hold"),
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from tests.support.restrictions import COMMON, World
 
 from gatepost.events.json_lines import line
 from gatepost.events.records import Judged
-from gatepost.mail.reason import STEPS_LIMIT, TEXT_LIMIT
+from gatepost.mail.reason import STEPS_LIMIT, TEXT_LIMIT, Reason, Step, let_in
 from gatepost.policy.port import Stage
 from gatepost.policy.restrictions import ROWS
 
@@ -197,6 +197,30 @@ def test_a_table_that_does_not_answer_is_named(tmp_path: Path) -> None:
     assert (record["rule"], record["table"], record["key"]) == ("check_client_access fail:gone", "fail:gone", "spam.test")
     listed = told(tmp_path, "mynetworks = fail:gone\nsmtpd_recipient_restrictions = permit_mynetworks, reject", {})
     assert (listed["rule"], listed["table"]) == ("permit_mynetworks", "fail:gone")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "line"),
+    [
+        ("cidr", "# networks\n10.0.0.0/8 OK\n\n192.0.2.0/24 REJECT no\n", 4),
+        ("regexp", "/^10\\./ OK\nif /^192/\n/^192\\.0\\.2\\./\n  REJECT no\nendif\n", 3),
+        ("pcre", "/^10\\./ OK\n!/^10\\./ REJECT $0 no\n/^/ REJECT no\n", 3),
+        ("proxy:cidr", "192.0.2.9 REJECT no\n", 1),
+        ("texthash", "10.0.0.1 OK\n192.0.2 REJECT no\n", 0),
+    ],
+)
+def test_the_line_of_a_pattern_or_network_is_told(kind: str, text: str, line: int, tmp_path: Path) -> None:
+    (tmp_path / "table").write_text(text)
+    record = told(tmp_path, f"smtpd_recipient_restrictions = check_client_access {kind}:{tmp_path}/table, reject", NAMELESS)
+    assert (record["table"], record["reason"], record.get("line", 0)) == (f"{kind}:{tmp_path}/table", "REJECT no", line)
+
+
+def test_why_a_recipient_was_let_in(tmp_path: Path) -> None:
+    """The last rule that had anything to say, after all that were asked."""
+    steps = (Step("one", "dunno"), Step("two", "OK", "hash:t", "k"), Step("three", "DUNNO", "hash:u", "k"))
+    assert let_in(steps) == Reason("two", "hash:t", "k", "OK", steps)
+    assert let_in(steps[:1]) == Reason(reason="no rule refuses it", trace=steps[:1])
+    assert len(let_in(steps * STEPS_LIMIT).trace) == STEPS_LIMIT
 
 
 def test_a_record_is_short_however_long_lists_and_answers_are(tmp_path: Path) -> None:
