@@ -22,7 +22,7 @@ from bench.state_engines import key
 from gatepost.state import state_file
 from gatepost.state.port import Space
 from gatepost.state.sqlite_store import SqliteStateStore
-from gatepost.state.writer_lock import WriterLock
+from gatepost.state.writer_lock import writer_lock
 
 _SPACE = Space("greylist")
 _VALUE = b"v" * 24
@@ -35,7 +35,7 @@ def _tell(what: str, figure: str) -> None:
 
 def _load(folder: Path, entries: int, now: float) -> None:
     """Fill the file; a tenth of the entries, in no order, is about to expire."""
-    connection = state_file.open_writing(folder, 0)
+    connection = state_file.open_writing(folder, 0).connection
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("BEGIN")
     rows = sorted((state_file.stored_key(_SPACE, key(number)), number) for number in range(entries))
@@ -174,7 +174,7 @@ async def _churn(folder: Path, entries: int) -> None:
 async def _stopped(folder: Path) -> None:
     told, tell = os.pipe()
     if (pid := os.fork()) == 0:
-        lock = WriterLock(folder)
+        lock = writer_lock(folder)
         lock.take(1.0)
         os.write(tell, b"\n")
         signal.pause()

@@ -4,7 +4,7 @@ import bisect
 import heapq
 from collections.abc import AsyncIterator, Callable
 
-from gatepost.state.port import ABSENT, NEVER, Entry, Space, check
+from gatepost.state.port import ABSENT, NEVER, Entry, Space, StateUnavailable, check
 
 _Name = tuple[str, bytes]
 _FORGOTTEN_AT_ONCE = 8  # expired entries that one change takes away, so that memory follows what is alive, and no change waits long
@@ -20,12 +20,15 @@ class LocalStateStore:
         """The names of the entries, in order."""
         self._expiring: list[tuple[float, int, _Name]] = []
         self._revision = ABSENT
+        self._closed = False
 
     async def get(self, space: Space, key: bytes) -> Entry | None:
+        self._refuse_if_closed()
         return self._living((space.name, key))
 
     async def put(self, space: Space, key: bytes, value: bytes, expires: float = NEVER) -> int:
         expires = check(value, expires)
+        self._refuse_if_closed()
         self._forget()
         name = (space.name, key)
         self._revision += 1
@@ -38,11 +41,13 @@ class LocalStateStore:
 
     async def compare_and_set(self, space: Space, key: bytes, value: bytes, revision: int, expires: float = NEVER) -> int | None:
         expires = check(value, expires)
+        self._refuse_if_closed()
         if self._revision_of((space.name, key)) != revision:
             return None
         return await self.put(space, key, value, expires)
 
     async def delete(self, space: Space, key: bytes, revision: int | None = None) -> bool:
+        self._refuse_if_closed()
         name = (space.name, key)
         now = self._revision_of(name)
         if now == ABSENT or revision not in (None, now):
@@ -51,6 +56,7 @@ class LocalStateStore:
         return True
 
     async def iterate(self, space: Space, prefix: bytes = b"") -> AsyncIterator[tuple[bytes, Entry]]:
+        self._refuse_if_closed()
         place = (space.name, prefix)
         at = bisect.bisect_left(self._names, place)
         while at < len(self._names):
@@ -62,7 +68,11 @@ class LocalStateStore:
             at = bisect.bisect_right(self._names, name)
 
     async def close(self) -> None:
-        """There is nothing to be made."""
+        self._closed = True
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise StateUnavailable("closed")
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -2,6 +2,7 @@
 
 import enum
 import math
+import string
 from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
@@ -43,6 +44,8 @@ ABSENT: Final = 0
 LONGEST_VALUE: Final = 65536
 """Octets of a value, at most."""
 
+_IN_NAMES: Final = frozenset(string.ascii_lowercase + string.digits + "_")
+
 
 class MayLose(enum.Enum):
     """What a power cut may take of what was stored. A process that is killed takes nothing either way."""
@@ -52,14 +55,26 @@ class MayLose(enum.Enum):
 
 
 class Space(Struct, frozen=True):
-    """Keys of one purpose. `name`: lower-case letters, digits and underscores."""
+    """Keys of one purpose. Raises ValueError for another name.
+
+    - `name`: lower-case letters, digits and underscores;
+    - `may_lose`: what a power cut may take.
+    """
 
     name: str
     may_lose: MayLose = MayLose.LAST_SECOND
 
+    def __post_init__(self) -> None:
+        if not self.name or not _IN_NAMES.issuperset(self.name):
+            raise ValueError(f"{self.name!r} is no name of a space")
+
 
 class Entry(Struct, frozen=True):
-    """What a key has. `revision`: grows with each change of any key; `expires`: seconds since 1970."""
+    """What a key has.
+
+    - `revision`: grows with each change of any key;
+    - `expires`: seconds since 1970.
+    """
 
     value: bytes
     revision: int
@@ -75,7 +90,7 @@ class StateStore(Protocol):
     """Keys with values and expiry, the same for all workers, lasting over restarts.
 
     Keys are octets of any length. What has expired is not there. Each change is one of its own: there is none of several keys
-    together. All of them may raise StateUnavailable, and ValueError for a value that is too long or what is no name of a space."""
+    together. All of them may raise StateUnavailable, and those that store a value ValueError for one that cannot be (`check`)."""
 
     async def get(self, space: Space, key: bytes) -> Entry | None:
         """What the key has now."""
@@ -87,7 +102,10 @@ class StateStore(Protocol):
         ...
 
     async def compare_and_set(self, space: Space, key: bytes, value: bytes, revision: int, expires: float = NEVER) -> int | None:
-        """The same, if the key still has that revision (ABSENT: if it is not there); None where it has not."""
+        """The same, if the key still has that revision (ABSENT: if it is not there); None where it has not.
+
+        Of many who claim a key that is ABSENT one gets it, whatever worker it is in, until the claim expires: what only one is to
+        do at a time is claimed so. For values that depend on those before there is state.update."""
         ...
 
     async def delete(self, space: Space, key: bytes, revision: int | None = None) -> bool:

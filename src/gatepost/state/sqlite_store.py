@@ -14,21 +14,21 @@ from pathlib import Path
 from typing import Any, Final
 
 from gatepost.state import state_file
-from gatepost.state.changes import Change
+from gatepost.state.changes import MOST_AT_ONCE, Change
 from gatepost.state.port import NEVER, Entry, Space, StateUnavailable, check
-from gatepost.state.state_file import after, checked, own_key, stored_key
-from gatepost.state.writer import PATIENCE, Damage, Told, Writer
+from gatepost.state.state_file import NO_FILE, Opened, end_of, entry_of, own_key, stored_key
+from gatepost.state.writer import PATIENCE, BatchDone, Damage, Writer
 
 TIME_LIMIT: Final = 8.0
 """Seconds that a change, or the opening of the file, may take."""
 
 _MOST_WAITING: Final = 10_000  # changes that wait for the thread
-_MOST_AT_ONCE: Final = 1000  # changes of one transaction
 _LINGER: Final = 0.003  # seconds to wait for company: a transaction costs as much as five changes
 _WARNING_PAUSE: Final = 60.0  # seconds
 _RETRY_PAUSE: Final = 1.0  # seconds after which a file that could not be opened is tried again
 _LOOK_PAUSE: Final = 1.0  # seconds between two looks whether the file is still the same
-_ATTEMPTS, _PAUSE = 10, 0.01  # reads, and seconds between them, while somebody puts the log in order (SQLITE_BUSY)
+_BUSY_READS, _BUSY_PAUSE = 100, 0.01  # reads, and seconds between them, while somebody puts the log in order (SQLITE_BUSY)
+_DAMAGES: Final = 3  # files in a row that are set aside for one read
 _PIECE: Final = 256  # keys that are read at a time
 
 _GET = "SELECT value, revision, expires FROM entry WHERE key = ? AND expires > ?"
@@ -36,8 +36,14 @@ _LIST = "SELECT key, value, revision, expires FROM entry WHERE key >= ? AND key 
 
 
 class SqliteStateStore:
-    """The store in `folder`, for one process with a running event loop. `size_limit`: octets of the file, 0 for any; what goes
-    beyond is not stored. `clock`: seconds since 1970; `warn`: called in the loop. `patience`: seconds to wait for other writers."""
+    """The store in `folder`, for one process with a running event loop.
+
+    - `clock`: seconds since 1970;
+    - `warn`: called in the loop;
+    - `size_limit`: octets of the file, 0 for any; what goes beyond is not stored;
+    - `patience`: seconds to wait for other writers;
+    - `time_limit`: seconds that a change, or the opening of the file, may take.
+    """
 
     def __init__(
         self,
@@ -50,6 +56,7 @@ class SqliteStateStore:
         time_limit: float = TIME_LIMIT,
     ) -> None:
         self._folder = folder
+        self._file = folder / state_file.NAME
         self._clock = clock
         self._warn = warn
         self._size_limit = size_limit
@@ -63,16 +70,17 @@ class SqliteStateStore:
         self._timer: asyncio.TimerHandle | None = None
         self._limit: asyncio.TimerHandle | None = None
         self._opening: asyncio.Task[None] | None = None
-        self._looking: asyncio.Future[None] | None = None
+        self._reopening: asyncio.Future[None] | None = None
         self._refusal: tuple[float, StateUnavailable] | None = None
         self._warned: float | None = None
         self._look_at = 0.0
-        self._identity = 0
+        self._identity = NO_FILE
+        self._unreadable_told = NO_FILE
         self._closed = False
 
     async def get(self, space: Space, key: bytes) -> Entry | None:
         rows = await self._read(_GET, (stored_key(space, key), self._clock()))
-        return Entry(*rows[0]) if rows else None
+        return self._entry(key, rows[0]) if rows else None
 
     async def put(self, space: Space, key: bytes, value: bytes, expires: float = NEVER) -> int:
         expires = check(value, expires)
@@ -88,12 +96,12 @@ class SqliteStateStore:
 
     async def iterate(self, space: Space, prefix: bytes = b"") -> AsyncIterator[tuple[bytes, Entry]]:
         first = stored_key(space, prefix)
-        end = after(first)
+        end = end_of(first)
         while True:
             rows = await self._read(_LIST, (first, end, _PIECE))
             for key, *columns in rows:
-                entry = Entry(*columns)
-                if entry.expires > self._clock():
+                entry = self._entry(own_key(key), columns)
+                if entry is not None and entry.expires > self._clock():
                     yield own_key(key), entry
             if len(rows) < _PIECE:
                 return
@@ -101,6 +109,12 @@ class SqliteStateStore:
             await asyncio.sleep(0)
 
     async def close(self) -> None:
+        if self._closed:
+            return
+        waiting = [*(self._underway or ()), *self._gathered]
+        with contextlib.suppress(StateUnavailable):
+            while self._gathered:
+                self._thread().submit(self._taken())
         self._closed = True
         for timer in (self._timer, self._limit):
             if timer is not None:
@@ -108,29 +122,42 @@ class SqliteStateStore:
         if self._reader is not None:  # before the writer, who leaves the file in order
             self._reader.close()
             self._reader = None
-        while self._gathered:
-            self._thread().submit(self._taken())
         if self._writer is not None:
             await asyncio.to_thread(self._writer.stop)
+        for future in (self._reopening, *(change.future for change in waiting)):
+            if future is not None:
+                _settle(future, None, StateUnavailable(f"{self._file}: closed, and nothing came of it"))
+
+    def _entry(self, key: bytes, columns: Sequence[object]) -> Entry | None:
+        """What a row holds. One that cannot be read counts as absent, and others are as they were; that is told once a file."""
+        entry = entry_of(*columns)
+        if entry is None and self._unreadable_told != self._identity:
+            self._unreadable_told = self._identity
+            self._warn(f"{self._file}: a row that cannot be read counts as absent, as will others like it: key {key[:100]!r}")
+        return entry
 
     async def _read(self, statement: str, values: tuple[object, ...]) -> list[Any]:
         """The rows of a question. A file that is found damaged is set aside first, and then there are none."""
-        for attempt in range(_ATTEMPTS):
-            reader = self._current() or await self._open()
+        busy = damaged = 0
+        while True:
+            while (reader := self._current()) is None:
+                await self._open()
             try:
-                rows = reader.execute(statement, values).fetchall()
-                for row in rows:
-                    checked(*row[-3:])
-                return rows
+                return reader.execute(statement, values).fetchall()
             except sqlite3.Error as error:
-                if state_file.is_busy(error) and attempt < _ATTEMPTS - 1:
-                    await asyncio.sleep(_PAUSE)
-                    continue
+                if state_file.is_busy(error):
+                    busy += 1
+                    if busy < _BUSY_READS:
+                        await asyncio.sleep(_BUSY_PAUSE)
+                        continue
+                    raise self._refused(f"others have kept it locked for {_BUSY_READS * _BUSY_PAUSE:g} s") from error
                 if not state_file.is_damage(error):
-                    raise self._unavailable(StateUnavailable(f"{self._folder / state_file.NAME}: {error}")) from error
+                    raise self._refused(str(error)) from error
+                damaged += 1
+                if damaged == _DAMAGES:
+                    raise self._refused("damaged again and again") from error
                 self._reader = None
                 await self._open(Damage(error, self._identity))
-        raise self._unavailable(StateUnavailable(f"{self._folder / state_file.NAME} is damaged again and again"))
 
     def _current(self) -> sqlite3.Connection | None:
         """The connection to read by; None where the file is another one by now, which is looked at once in a while."""
@@ -141,8 +168,8 @@ class SqliteStateStore:
                 self._reader = None
         return self._reader
 
-    async def _open(self, damage: Damage | None = None) -> sqlite3.Connection:
-        """Have the file opened, or set aside; the connection to read by."""
+    async def _open(self, damage: Damage | None = None) -> None:
+        """Have the file opened, or set aside."""
         self._refuse_if_closed()
         if self._refusal is not None and self._loop.time() < self._refusal[0]:
             raise self._refusal[1]
@@ -152,32 +179,34 @@ class SqliteStateStore:
         try:
             await asyncio.wait_for(asyncio.shield(self._opening), self._time_limit)
         except TimeoutError:
-            raise self._unavailable(self._late()) from None
+            late = self._late()
+            if self._reopening is not None and not self._thread_lives():
+                _settle(self._reopening, None, late)
+            raise late from None
         self._refuse_if_closed()
-        assert self._reader is not None
-        return self._reader
 
     async def _find(self, damage: Damage | None) -> None:
         """A connection to read by. A file that is there needs no turn to be opened; else the writer makes it, or sets it aside."""
-        if damage is None and (reader := await asyncio.to_thread(_reader_of, self._folder)) is not None:
-            self._read_by(reader)
+        if damage is None and (opened := await asyncio.to_thread(_opened_to_read, self._folder)) is not None:
+            self._read_by(opened)
             return
-        self._looking = self._loop.create_future()
-        self._thread().look(damage)
-        await self._looking
+        self._reopening = self._loop.create_future()
+        self._thread().reopen(damage)
+        await self._reopening
 
-    def _read_by(self, reader: sqlite3.Connection) -> None:
+    def _read_by(self, opened: Opened) -> None:
+        """From now on by this connection."""
+        if self._closed:
+            opened.connection.close()
+            return
         if self._reader is not None:
             self._reader.close()
-        self._reader = reader
-        self._identity = state_file.identity(self._folder)
+        self._reader, self._identity = opened.connection, opened.identity
 
     async def _change(self, space: Space, key: bytes, value: bytes | None, revision: int | None, expires: float) -> Any:
-        if not (space.name.isascii() and space.name.isidentifier() and space.name.islower()):
-            raise ValueError(f"{space.name!r} is no name of a space")
         self._refuse_if_closed()
         if len(self._gathered) >= _MOST_WAITING:
-            raise self._unavailable(StateUnavailable(f"{self._folder}: too many changes wait"))
+            raise self._refused("too many changes wait")
         change = Change(stored_key(space, key), value, revision, expires, space.may_lose, self._loop.create_future())
         self._gathered.append(change)
         if self._underway is None and self._timer is None:
@@ -186,44 +215,55 @@ class SqliteStateStore:
 
     def _submit(self) -> None:
         self._timer = None
-        if self._underway is None and self._gathered:
+        if self._underway is None and self._gathered and not self._closed:
             self._underway = self._taken()
             self._limit = self._loop.call_later(self._time_limit, self._overdue)
-            self._thread().submit(self._underway)
+            try:
+                self._thread().submit(self._underway)
+            except StateUnavailable as error:
+                self._batch_done(BatchDone(self._underway, error, None))
 
     def _taken(self) -> list[Change]:
-        taken, self._gathered = self._gathered[:_MOST_AT_ONCE], self._gathered[_MOST_AT_ONCE:]
+        taken, self._gathered = self._gathered[:MOST_AT_ONCE], self._gathered[MOST_AT_ONCE:]
         return taken
 
     def _thread(self) -> Writer:
-        if self._writer is None:
-            self._writer = Writer(
+        """The thread that writes; a new one in the place of one that has died. Raises StateUnavailable."""
+        self._refuse_if_closed()
+        if self._writer is None or not self._thread_lives():
+            writer = Writer(
                 self._folder,
                 size_limit=self._size_limit,
                 clock=self._clock,
-                tell=lambda told: self._in_loop(self._told, told),
+                done=lambda batch: self._in_loop(self._batch_done, batch),
                 warn=lambda text: self._in_loop(self._warn, text),
                 patience=self._patience,
             )
-            self._writer.start()
+            try:
+                writer.start()
+            except RuntimeError as error:  # there are too many threads, or there is no memory for another
+                raise self._refused(str(error)) from error
+            self._writer = writer
         return self._writer
+
+    def _thread_lives(self) -> bool:
+        return self._writer is not None and self._writer.is_alive()
 
     def _in_loop(self, call: Callable[[Any], object], value: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
             self._loop.call_soon_threadsafe(call, value)
 
-    def _told(self, told: Told) -> None:
-        """The thread is through with a batch."""
-        if told.reader is not None:
-            self._read_by(told.reader)
-        if told.error is not None:
-            self._refusal = (self._loop.time() + _RETRY_PAUSE, told.error)
-            self._unavailable(told.error)
-        if self._looking is not None and not told.changes:
-            _settle(self._looking, None, told.error)
-        for change in told.changes:
-            _settle(change.future, change.result, told.error)
-        if told.changes:
+    def _batch_done(self, batch: BatchDone) -> None:
+        if batch.reader is not None:
+            self._read_by(batch.reader)
+        if batch.error is not None:
+            self._refusal = (self._loop.time() + _RETRY_PAUSE, batch.error)
+            self._tell(batch.error)
+        if not batch.changes and self._reopening is not None:
+            _settle(self._reopening, None, batch.error)
+        for change in batch.changes:
+            _settle(change.future, change.result, batch.error)
+        if batch.changes:
             self._underway = None
             if self._limit is not None:
                 self._limit.cancel()
@@ -231,22 +271,28 @@ class SqliteStateStore:
                 self._submit()
 
     def _overdue(self) -> None:
-        """The thread hangs: nobody is to wait for it any more."""
-        late = self._unavailable(self._late())
+        """The thread hangs, or has died: nobody is to wait for it any more."""
+        late = self._late()
         for change in (*(self._underway or ()), *self._gathered):
             _settle(change.future, None, late)
         self._gathered.clear()
-        self._limit = self._loop.call_later(self._time_limit, self._overdue)
+        if self._thread_lives():
+            self._limit = self._loop.call_later(self._time_limit, self._overdue)
+        else:
+            self._underway = None
 
     def _refuse_if_closed(self) -> None:
         if self._closed:
-            raise StateUnavailable(f"{self._folder}: closed")
+            raise StateUnavailable(f"{self._file}: closed")
 
     def _late(self) -> StateUnavailable:
-        return StateUnavailable(f"{self._folder / state_file.NAME}: nothing came of it within {self._time_limit:g} s")
+        return self._refused(f"nothing came of it within {self._time_limit:g} s")
 
-    def _unavailable(self, error: StateUnavailable) -> StateUnavailable:
-        """Tell of it, once in a while."""
+    def _refused(self, reason: str) -> StateUnavailable:
+        return self._tell(StateUnavailable(f"{self._file}: {reason}"))
+
+    def _tell(self, error: StateUnavailable) -> StateUnavailable:
+        """Have it in the log, once in a while."""
         now = self._loop.time()
         if self._warned is None or now - self._warned >= _WARNING_PAUSE:
             self._warned = now
@@ -254,9 +300,9 @@ class SqliteStateStore:
         return error
 
 
-def _reader_of(folder: Path) -> sqlite3.Connection | None:
-    """A connection to the file as it is; None where there is none, or none that can be read."""
-    if state_file.identity(folder):
+def _opened_to_read(folder: Path) -> Opened | None:
+    """The file as it is; None where there is none, or none that can be read."""
+    if state_file.identity(folder) != NO_FILE:
         with contextlib.suppress(sqlite3.Error, OSError):
             return state_file.open_reading(folder)
     return None

@@ -9,74 +9,17 @@ import signal
 import sqlite3
 import tempfile
 import threading
-import time
-import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.state_store import DURABLE, FILE, SPACE, fill, locks, opened, play, process
 
 from gatepost.state import changes, sqlite_store, state_file, writer
-from gatepost.state.port import ABSENT, MayLose, Space, StateUnavailable
+from gatepost.state.port import ABSENT, MayLose, StateUnavailable
 from gatepost.state.sqlite_store import SqliteStateStore
-from gatepost.state.state_file import NAME
-from gatepost.state.writer_lock import WriterLock, holder_of
-
-SPACE, DURABLE = Space("one"), Space("two", MayLose.NOTHING)
-FILE = NAME
-
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_LOOK_PAUSE", "_RETRY_PAUSE"):
-        monkeypatch.setattr(sqlite_store, name, 0.05)
-
-
-@contextlib.asynccontextmanager
-async def _opened(folder: Path, warned: list[str] | None = None, **more: Any) -> AsyncIterator[SqliteStateStore]:
-    store = SqliteStateStore(
-        folder, **{"clock": time.time, "warn": (warned if warned is not None else []).append, "patience": 0.2, **more}
-    )
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
-def _play(folder: Path, scenes: Callable[[SqliteStateStore], Awaitable[object]], **more: Any) -> list[str]:
-    """Run a play with a store; what it warned of."""
-    warned: list[str] = []
-
-    async def whole() -> None:
-        async with _opened(folder, warned, **more) as store:
-            await scenes(store)
-
-    asyncio.run(whole())
-    return warned
-
-
-@contextlib.contextmanager
-def _process(body: Callable[[Callable[[], object]], object]) -> Iterator[int]:
-    """Another process that runs `body(ready)`; is here once that was called. Killed in the end."""
-    told, tell = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            body(lambda: os.write(tell, b"\n"))
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(1)
-    os.close(tell)
-    try:
-        assert os.read(told, 1) == b"\n"
-        yield pid
-    finally:
-        os.close(told)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+from gatepost.state.writer_lock import holder_of, writer_lock
 
 
 def _in_the_middle(folder: Path) -> Callable[[Callable[[], object]], object]:
@@ -92,7 +35,7 @@ def _in_the_middle(folder: Path) -> Callable[[Callable[[], object]], object]:
             return result
 
         changes._put = stuck
-        _play(folder, lambda store: store.put(SPACE, b"never", b"x"))
+        play(folder, lambda store: store.put(SPACE, b"never", b"x"))
 
     return body
 
@@ -101,7 +44,7 @@ def test_nothing_is_opened_before_it_is_used(tmp_path: Path) -> None:
     async def scenes(store: SqliteStateStore) -> None:
         await asyncio.sleep(0)
 
-    _play(tmp_path / "state", scenes)
+    play(tmp_path / "state", scenes)
     assert not (tmp_path / "state").exists()
     assert "gatepost-state" not in [thread.name for thread in threading.enumerate()]
 
@@ -115,7 +58,7 @@ def test_it_lasts(tmp_path: Path) -> None:
         assert entry is not None and entry.value == b"v"
         assert await store.put(SPACE, b"k", b"v") > entry.revision
 
-    assert _play(tmp_path, store_it) == _play(tmp_path, find_it) == []
+    assert play(tmp_path, store_it) == play(tmp_path, find_it) == []
     assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
 
 
@@ -128,8 +71,8 @@ def test_what_was_asked_for_before_the_end_is_stored(tmp_path: Path) -> None:
     async def count(store: SqliteStateStore) -> None:
         assert len([key async for key, _ in store.iterate(SPACE)]) == 2500
 
-    _play(tmp_path, hurried)
-    _play(tmp_path, count)
+    play(tmp_path, hurried)
+    play(tmp_path, count)
 
 
 def test_processes_at_once_lose_no_change(tmp_path: Path) -> None:
@@ -146,7 +89,7 @@ def test_processes_at_once_lose_no_change(tmp_path: Path) -> None:
         if (pid := os.fork()) == 0:
             status = 1
             try:
-                status = bool(_play(tmp_path, count, patience=60.0, time_limit=60.0))
+                status = bool(play(tmp_path, count, patience=60.0, time_limit=60.0))
             finally:
                 os._exit(status)
         children.append(pid)
@@ -156,11 +99,11 @@ def test_processes_at_once_lose_no_change(tmp_path: Path) -> None:
         entry = await store.get(SPACE, b"k")
         assert entry is not None and entry.value == b"300"
 
-    _play(tmp_path, see)
+    play(tmp_path, see)
 
 
 def test_whoever_is_killed_in_the_middle_of_a_change_stops_nobody(tmp_path: Path) -> None:
-    with _process(_in_the_middle(tmp_path)) as pid:
+    with process(_in_the_middle(tmp_path)) as pid:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
 
@@ -168,7 +111,7 @@ def test_whoever_is_killed_in_the_middle_of_a_change_stops_nobody(tmp_path: Path
             assert await store.get(SPACE, b"never") is None
             await store.put(DURABLE, b"k", b"v")
 
-        assert _play(tmp_path, go_on) == []
+        assert play(tmp_path, go_on) == []
 
 
 def test_whoever_is_stopped_in_the_middle_of_a_change_stops_no_reader_and_no_loop(tmp_path: Path) -> None:
@@ -177,8 +120,8 @@ def test_whoever_is_stopped_in_the_middle_of_a_change_stops_no_reader_and_no_loo
     async def before(store: SqliteStateStore) -> None:
         await store.put(SPACE, b"k", b"v")
 
-    _play(tmp_path, before)
-    with _process(_in_the_middle(tmp_path)) as pid:
+    play(tmp_path, before)
+    with process(_in_the_middle(tmp_path)) as pid:
         os.kill(pid, signal.SIGSTOP)
         assert holder_of(tmp_path) == pid
 
@@ -198,21 +141,21 @@ def test_whoever_is_stopped_in_the_middle_of_a_change_stops_no_reader_and_no_loo
             entry = await store.get(SPACE, b"k")
             assert entry is not None and entry.value == b"w"
 
-        (warning,) = _play(tmp_path, meanwhile)
+        (warning,) = play(tmp_path, meanwhile)
         assert f"process {pid} has been writing" in warning
 
 
 def test_reads_go_on_while_a_writer_is_stopped(tmp_path: Path) -> None:
     async def scenes(store: SqliteStateStore) -> None:
         await store.put(SPACE, b"k", b"v")
-        with _process(_in_the_middle(tmp_path)) as pid:
+        with process(_in_the_middle(tmp_path)) as pid:
             os.kill(pid, signal.SIGSTOP)
-            async with _opened(tmp_path) as begun_later:
+            async with opened(tmp_path) as begun_later:
                 for reader in (store, begun_later):
                     assert (await reader.get(SPACE, b"k")).value == b"v"  # type: ignore[union-attr]
                     assert [key async for key, _ in reader.iterate(SPACE)] == [b"k"]
 
-    assert _play(tmp_path, scenes) == []
+    assert play(tmp_path, scenes) == []
 
 
 def _garbage(file: Path) -> None:
@@ -250,13 +193,9 @@ _DAMAGES = (_garbage, _cut_short, _emptied, _emptied_with_its_log, _trampled, _f
 DAMAGE = {one.__name__.strip("_"): one for one in _DAMAGES}
 
 
-async def _fill(store: SqliteStateStore) -> None:
-    await asyncio.gather(*(store.put(SPACE, b"%d" % number, b"v" * 100) for number in range(2000)))
-
-
 @pytest.mark.parametrize("how", [name for name in DAMAGE if not name.startswith("emptied")])
 def test_a_file_that_was_damaged_is_set_aside_and_named(tmp_path: Path, how: str) -> None:
-    _play(tmp_path, _fill)
+    play(tmp_path, fill)
     DAMAGE[how](tmp_path / FILE)
 
     async def go_on(store: SqliteStateStore) -> None:
@@ -266,7 +205,7 @@ def test_a_file_that_was_damaged_is_set_aside_and_named(tmp_path: Path, how: str
         assert await store.get(DURABLE, b"k") is not None
         assert [key async for key, _ in store.iterate(SPACE)] == []
 
-    (warning,) = _play(tmp_path, go_on)
+    (warning,) = play(tmp_path, go_on)
     (aside,) = (file for file in tmp_path.iterdir() if ".damaged." in file.name and not file.name.endswith(("-wal", "-shm")))
     assert f"{tmp_path / FILE} is damaged" in warning and f"moved to {aside}, going on with an empty one" in warning
 
@@ -275,11 +214,11 @@ def test_a_file_that_was_damaged_is_set_aside_and_named(tmp_path: Path, how: str
 @pytest.mark.parametrize("first", ["get", "put"])
 def test_a_file_that_is_damaged_under_us_is_set_aside(tmp_path: Path, how: str, first: str) -> None:
     """Two stores, as of two workers: one of them sets it aside, and both go on with the same one."""
-    _play(tmp_path, _fill)
+    play(tmp_path, fill)
 
     async def scenes(store: SqliteStateStore) -> None:
         warned: list[str] = []
-        async with _opened(tmp_path, warned) as other:
+        async with opened(tmp_path, warned) as other:
             assert await other.get(SPACE, b"1") and await store.get(SPACE, b"1")
             DAMAGE[how](tmp_path / FILE)
             for _ in range(2):
@@ -291,12 +230,12 @@ def test_a_file_that_is_damaged_under_us_is_set_aside(tmp_path: Path, how: str, 
             assert entry is not None and entry.value == b"v"
             assert warned == []
 
-    (warning,) = _play(tmp_path, scenes)
+    (warning,) = play(tmp_path, scenes)
     assert "going on with an empty one" in warning
 
 
 def test_a_disk_that_is_full_refuses_and_goes_on_reading(tmp_path: Path) -> None:
-    _play(tmp_path, _fill)
+    play(tmp_path, fill)
 
     async def scenes(store: SqliteStateStore) -> None:
         with pytest.raises(StateUnavailable, match="full"):
@@ -308,7 +247,7 @@ def test_a_disk_that_is_full_refuses_and_goes_on_reading(tmp_path: Path) -> None
         assert await store.get(SPACE, b"new/1") is None
         assert await store.delete(SPACE, b"1")
 
-    (warning,) = _play(tmp_path, scenes, size_limit=1_000_000)  # one line for all of them
+    (warning,) = play(tmp_path, scenes, size_limit=1_000_000)  # one line for all of them
     assert str(tmp_path / FILE) in warning
     assert (tmp_path / FILE).stat().st_size <= 1_000_000
 
@@ -326,10 +265,10 @@ def test_a_file_that_cannot_grow_refuses(tmp_path: Path) -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
             await store.put(SPACE, b"l", b"v" * 50_000)
 
-        assert len(_play(tmp_path, scenes)) == 1
+        assert len(play(tmp_path, scenes)) == 1
         ready()
 
-    with _process(body):
+    with process(body):
         pass
 
 
@@ -345,7 +284,7 @@ def everybodys() -> Iterator[Path]:
 def test_a_place_that_is_not_ours_refuses_and_is_tried_again(everybodys: Path, what: str) -> None:
     """As another user than root, whom nobody keeps out."""
     folder = everybodys / "state"
-    _play(folder, _fill)
+    play(folder, fill)
     closed = folder if what == "folder" else folder / FILE
 
     def body(ready: Callable[[], object]) -> None:
@@ -365,11 +304,11 @@ def test_a_place_that_is_not_ours_refuses_and_is_tried_again(everybodys: Path, w
             assert await store.get(SPACE, b"1")
             await store.put(SPACE, b"1", b"w")
 
-        (warning,) = _play(folder, scenes)
+        (warning,) = play(folder, scenes)
         assert str(folder) in warning
         ready()
 
-    with _process(body):
+    with process(body):
         pass
 
 
@@ -388,7 +327,7 @@ def test_a_thread_that_hangs_keeps_nobody_waiting(tmp_path: Path, monkeypatch: p
         assert (await store.get(SPACE, b"k")).value == b"v"  # type: ignore[union-attr]
         go_on.set()
 
-    assert len(_play(tmp_path, scenes, time_limit=0.1)) == 1
+    assert len(play(tmp_path, scenes, time_limit=0.1)) == 1
 
 
 def test_changes_that_wait_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -398,7 +337,7 @@ def test_changes_that_wait_are_bounded(tmp_path: Path, monkeypatch: pytest.Monke
         tried = await asyncio.gather(*(store.put(SPACE, b"%d" % number, b"v") for number in range(15)), return_exceptions=True)
         assert [isinstance(one, StateUnavailable) for one in tried] == [False] * 10 + [True] * 5
 
-    _play(tmp_path, scenes)
+    play(tmp_path, scenes)
 
 
 def test_what_has_expired_makes_room_bit_by_bit(tmp_path: Path) -> None:
@@ -415,7 +354,7 @@ def test_what_has_expired_makes_room_bit_by_bit(tmp_path: Path) -> None:
                     *(store.put(SPACE, b"%d/%d" % (key * 7919 % living, round_), b"v", now + living) for key in keys)
                 )
 
-    _play(tmp_path, scenes, clock=lambda: now)
+    play(tmp_path, scenes, clock=lambda: now)
     with sqlite3.connect(tmp_path / FILE) as connection:
         ((rows,),) = connection.execute("SELECT count(*) FROM entry").fetchall()
     assert rows <= living * 1.3
@@ -446,16 +385,7 @@ def test_what_may_be_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         await asyncio.gather(store.put(SPACE, b"k", b"v"), store.put(DURABLE, b"k", b"v"))
         assert commits[2:] == [MayLose.NOTHING] * 2
 
-    _play(tmp_path, scenes)
-
-
-@pytest.mark.parametrize("name", ["", "One", "a-b", "a\0b", "a/b"])
-def test_names_of_spaces(tmp_path: Path, name: str) -> None:
-    async def scenes(store: SqliteStateStore) -> None:
-        with pytest.raises(ValueError):
-            await store.put(Space(name), b"k", b"v")
-
-    _play(tmp_path, scenes)
+    play(tmp_path, scenes)
 
 
 def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
@@ -463,28 +393,22 @@ def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "writer.lock").symlink_to(tmp_path / "else")
     assert holder_of(tmp_path) == 0
     with pytest.raises(OSError):
-        WriterLock(tmp_path)
+        writer_lock(tmp_path)
 
 
 def test_whoever_opens_the_file_to_write_keeps_its_locks(tmp_path: Path) -> None:
     """A process loses its locks on a file when it closes any descriptor of it; others could then remove the log that is in use."""
-    _play(tmp_path, lambda store: store.put(SPACE, b"k", b"v"))
+    play(tmp_path, lambda store: store.put(SPACE, b"k", b"v"))
     reader = state_file.open_reading(tmp_path)
-    assert _locks(tmp_path / FILE)
-    writer = state_file.open_writing(tmp_path, 0)
-    assert _locks(tmp_path / FILE)
-    writer.close()
-    reader.close()
-    assert not _locks(tmp_path / FILE)
+    assert locks(tmp_path / FILE)
+    writing = state_file.open_writing(tmp_path, 0)
+    assert locks(tmp_path / FILE)
+    writing.connection.close()
+    reader.connection.close()
+    assert not locks(tmp_path / FILE)
 
 
 def test_a_store_that_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
     (tmp_path / FILE).symlink_to("elsewhere")
     with pytest.raises(OSError, match="not a regular file"):
         state_file.open_writing(tmp_path, 0)
-
-
-def _locks(file: Path) -> list[str]:
-    """The kernel's lines about locks on the file."""
-    node = f":{file.stat().st_ino} "
-    return [line for line in Path("/proc/locks").read_text().splitlines() if node in line]

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gatepost.state.local_store import LocalStateStore
-from gatepost.state.port import ABSENT, LONGEST_VALUE, NEVER, Entry, MayLose, Space, StateStore
+from gatepost.state.port import ABSENT, LONGEST_VALUE, NEVER, Entry, MayLose, Space, StateStore, StateUnavailable
 from gatepost.state.sqlite_store import SqliteStateStore
 
 ONE, OTHER = Space("one"), Space("other", MayLose.NOTHING)
@@ -130,6 +130,50 @@ def test_what_cannot_be_stored_is_refused_at_the_door(play, value, expires: floa
             await store.compare_and_set(ONE, b"k", value, ABSENT, expires)
         await store.put(ONE, b"k", b"v", 10**20)
         assert (await store.get(ONE, b"k")).expires == 1e20
+
+    play(scenes)
+
+
+@pytest.mark.parametrize("name", ["", "One", "a-b", "a\0b", "a/b", "ä", "a\n"])
+def test_names_of_spaces(name: str) -> None:
+    """Not those by which a key of one space could be one of another."""
+    with pytest.raises(ValueError, match="no name of a space"):
+        Space(name)
+
+
+def test_after_the_end_nothing_is_answered(play) -> None:
+    async def scenes(store: StateStore) -> None:
+        await store.put(ONE, b"k", b"v")
+        await store.close()
+        for call in (
+            store.get(ONE, b"k"),
+            store.put(ONE, b"k", b"w"),
+            store.compare_and_set(ONE, b"l", b"w", ABSENT),
+            store.delete(ONE, b"k"),
+            _keys(store, ONE),
+        ):
+            with pytest.raises(StateUnavailable):
+                await call
+        await store.close()
+
+    play(scenes)
+
+
+def test_of_many_who_claim_a_probe_one_has_it_until_it_ends(play, clock: Clock) -> None:
+    """As address verification does: whoever probes and dies holds up nobody for longer than his claim."""
+
+    async def scenes(store: StateStore) -> None:
+        async def claim() -> int | None:
+            return await store.compare_and_set(ONE, b"probe/user@example.com", b"worker", ABSENT, clock.now + 30)
+
+        (mine,) = [one for one in await asyncio.gather(*(claim() for _ in range(10))) if one is not None]
+        assert await claim() is None
+        clock.now += 30
+        assert (other := await claim()) is not None
+        assert not await store.delete(ONE, b"probe/user@example.com", mine)  # a claim that is over lets nobody in
+        assert await claim() is None
+        assert await store.delete(ONE, b"probe/user@example.com", other)
+        assert await claim() is not None
 
     play(scenes)
 
