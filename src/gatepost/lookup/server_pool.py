@@ -60,7 +60,7 @@ class ServerPool(Generic[C]):
 
     async def ask(self, question: Question[C, T], owner: str = "") -> T:
         """The answer, within the time limit. `owner`: whom the work is for. Raises StreamFailure, and what `question` raises."""
-        self._breaker.check()  # whoever would wait for a server that is away is told so at once
+        self._breaker.check(owner)  # whoever would wait for a server that is away is told so at once
         await self._slots.take_in_time(owner, self._rules.limits.turn)
         try:
             with self._breaker.attempt(owner) as attempt:

@@ -117,7 +117,7 @@ class StreamClient:
 
     async def _turn(self, owner: str) -> None:
         """A slot to use a connection. Whoever would wait for a server that is away is told so at once."""
-        self._breaker.check()
+        self._breaker.check(owner)
         await self._slots.take_in_time(owner, self._rules.limits.turn)
 
     async def _tries(self, make: Make[T], attempt: Attempt, failed: Failed) -> T:

@@ -22,6 +22,7 @@ from tests.support.stream_servers import (
     silent,
 )
 
+from gatepost.net import breaker
 from gatepost.net.breaker import Away, Back
 from gatepost.net.stream_port import BreakerRules, Crowd, Retry, StreamFailure, StreamRules, Trouble
 from gatepost.proto.exchange import Exchange
@@ -55,11 +56,11 @@ WITH_BREAKER = replace(RULES, breaker=BreakerRules(3, 10))
 
 def test_who_is_away_is_asked_now_and_then_only(tmp_path: Path) -> None:
     async def scene(peer: Listening, asking: Asking) -> None:
-        assert await troubles(asking, "abcdef") == [Trouble.CLOSED] * 3 + [Trouble.AWAY] * 3
-        assert peer.accepted == 3
-        await asyncio.sleep(11)
-        assert await troubles(asking, "abc") == [Trouble.CLOSED, Trouble.AWAY, Trouble.AWAY]
+        assert await troubles(asking, "abcdef") == [Trouble.CLOSED] * 4 + [Trouble.AWAY] * 2  # of which d asks for all the others
         assert peer.accepted == 4
+        await asyncio.sleep(11)
+        assert await troubles(asking, "efgabc") == [Trouble.CLOSED, Trouble.AWAY, Trouble.AWAY] * 2
+        assert peer.accepted == 6
         peer.behave = echo
         assert await troubles(asking, "abc") == [Trouble.AWAY] * 3
         await asyncio.sleep(11)
@@ -102,11 +103,91 @@ def test_one_probe_at_a_time_however_long_it_takes(tmp_path: Path) -> None:
         await asyncio.sleep(11)
         probe = asyncio.create_task(troubles(asking, "d"))
         await asyncio.sleep(4)
-        assert await troubles(asking, "abc") == [Trouble.AWAY] * 3
+        assert await troubles(asking, "efg") == [Trouble.AWAY] * 3
         assert await probe == [Trouble.TIMEOUT]
         assert peer.accepted == 4
 
     assert len(played(tmp_path, replace(WITH_BREAKER, breaker=BreakerRules(3, 1)), scene)) == 1
+
+
+async def picky(reader: Reader, writer: Writer) -> None:
+    """Fails at some mail, and answers all the rest."""
+    while line := await reader.readline():
+        if line.startswith(b"bad"):
+            break
+        writer.write(b"ok " + line)
+    writer.close()
+
+
+def bad() -> Exchange[str]:
+    return Line("bad")
+
+
+def test_senders_whose_mail_makes_a_server_fail_keep_nobody_else_from_it(tmp_path: Path) -> None:
+    """However often they ask, and whenever a probe is due."""
+
+    async def scene(peer: Listening, asking: Asking) -> None:
+        peer.behave = picky
+        assert await troubles(asking, "abc", bad) == [Trouble.CLOSED] * 3
+        for _ in range(50):
+            await troubles(asking, "abc", bad)
+            assert await troubles(asking, "xyz") == ["hello"] * 3
+            await asyncio.sleep(3)
+
+    told = played(tmp_path, WITH_BREAKER, scene)
+    assert [type(one) for one in told] == [Away, Back]
+
+
+def test_probes_are_not_theirs(tmp_path: Path) -> None:
+    """Though they are there first each time."""
+
+    async def scene(peer: Listening, asking: Asking) -> None:
+        assert await troubles(asking, "abcd", bad) == [Trouble.CLOSED] * 4
+        peer.behave = picky
+        await asyncio.sleep(11)
+        assert await troubles(asking, "abcd", bad) == [Trouble.CLOSED] + [Trouble.AWAY] * 3
+        assert await troubles(asking, "x") == ["hello"]
+
+    assert [type(one) for one in played(tmp_path, WITH_BREAKER, scene)] == [Away, Back]
+
+
+def test_they_are_asked_for_now_and_then_until_they_are_answered(tmp_path: Path) -> None:
+    async def scene(peer: Listening, asking: Asking) -> None:
+        peer.behave = picky
+        await troubles(asking, "abc", bad)
+        assert await troubles(asking, "x") == ["hello"]
+        before = peer.accepted
+        for _ in range(20):
+            assert Trouble.AWAY in await troubles(asking, "aa", bad)
+            await asyncio.sleep(1.1)
+        assert peer.accepted - before <= 4
+        await asyncio.sleep(11)
+        assert await troubles(asking, "aaa") == ["hello"] * 3
+        assert await troubles(asking, "bbb", bad) == [Trouble.CLOSED, Trouble.AWAY, Trouble.AWAY]
+
+    played(tmp_path, WITH_BREAKER, scene)
+
+
+def test_where_nobody_else_asks_they_find_out_that_it_is_back(tmp_path: Path) -> None:
+    async def scene(peer: Listening, asking: Asking) -> None:
+        await troubles(asking, "abc")
+        peer.behave = echo
+        await asyncio.sleep(11)
+        assert await troubles(asking, "abcabc") == ["hello"] * 6
+
+    assert [type(one) for one in played(tmp_path, WITH_BREAKER, scene)] == [Away, Back]
+
+
+def test_what_is_known_of_them_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breaker, "_MOST_SUSPECTS", 5)
+
+    async def scene(peer: Listening, asking: Asking) -> None:
+        for number in range(20):
+            await troubles(asking, [f"{number}/{one}" for one in range(4)])
+            await asyncio.sleep(11)
+        assert len(asking.client._breaker._suspects) <= 5
+
+    played(tmp_path, WITH_BREAKER, scene)
 
 
 def test_a_probe_that_is_cancelled_leaves_its_place(tmp_path: Path) -> None:
@@ -132,8 +213,8 @@ def test_who_waits_for_a_hanging_server_is_told_when_others_have_found_out(tmp_p
         begun = asyncio.get_running_loop().time()
         crowd = [asyncio.create_task(troubles(asking, [str(one)])) for one in range(60)]
         heard = [trouble for (trouble,) in await asyncio.gather(*crowd)]
-        assert heard == [Trouble.TIMEOUT] * 3 + [Trouble.AWAY] * 57
-        assert asyncio.get_running_loop().time() - begun == pytest.approx(LIMITS.read, abs=0.1)
+        assert heard == [Trouble.TIMEOUT] * 4 + [Trouble.AWAY] * 56  # the fourth asks for all the others
+        assert asyncio.get_running_loop().time() - begun == pytest.approx(2 * LIMITS.read, abs=0.1)
 
     assert len(played(tmp_path, replace(WITH_BREAKER, crowd=Crowd(3, 3, 100)), scene)) == 1
 
