@@ -7,7 +7,6 @@ before it begins, so that no worker meets a ticket whose secret it has not heard
 """
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -74,27 +73,41 @@ class TicketKeys:
         self._tickets = tickets
         self._purpose = f"gatepost session ticket\0{tickets.service}\0{demand}\0".encode()
         self._period = period
-        self._key = lru_cache(2 * MOST)(self._derive)
+        self._keys: dict[tuple[bytes, int], TicketKey] = {}
+        """By secret and number of the period: of the secrets that there are, and of this period and the one before."""
+        self._kept_for: tuple[Sequence[Secret], int] = ((), 0)
 
     def current(self) -> TicketKey:
         """The key for new tickets. Raises LookupError where there is no secret."""
-        now = self._tickets.clock()
-        return self._key(self._making(now), int(now) // self._period)
+        secrets, now, number = self._now()
+        return self._key(_making(secrets, now), number)
 
     def find(self, name: bytes) -> tuple[TicketKey | None, bool]:
         """The key of that name, where it is still good, and whether the ticket had better be made anew."""
-        now = self._tickets.clock()
-        number, making = int(now) // self._period, self._making(now)
-        for secret in (making, *(one.octets for one in self._tickets.secrets() if one.octets != making)):
+        secrets, now, number = self._now()
+        making = _making(secrets, now)
+        for secret in (making, *(one.octets for one in secrets if one.octets != making)):
             for old in (False, True):
                 if (key := self._key(secret, number - old)).name == name:
                     return key, old or secret != making
         return None, False
 
-    def _making(self, now: float) -> bytes:
-        """The secret of which keys are made now."""
-        secrets = self._tickets.secrets()
-        return [one.octets for one in secrets if one.begins <= now or one is secrets[0]][-1]
+    def _now(self) -> tuple[Sequence[Secret], float, int]:
+        """The secrets, the time and the number of its period. Keys whose secret or period is over are forgotten, as they are all
+        that it takes to read what was recorded."""
+        now = self._tickets.clock()
+        secrets, number = self._tickets.secrets(), int(now) // self._period
+        if self._kept_for != (secrets, number):
+            self._kept_for = secrets, number
+            known = {one.octets for one in secrets}
+            self._keys = {at: key for at, key in self._keys.items() if at[0] in known and at[1] in (number, number - 1)}
+        return secrets, now, number
+
+    def _key(self, secret: bytes, number: int) -> TicketKey:
+        key = self._keys.get((secret, number))
+        if key is None:
+            key = self._keys[secret, number] = self._derive(secret, number)
+        return key
 
     def _derive(self, secret: bytes, number: int) -> TicketKey:
         from cryptography.hazmat.primitives.hashes import SHA256
@@ -103,3 +116,8 @@ class TicketKeys:
         purpose = self._purpose + str(number).encode()
         octets = HKDF(SHA256(), _NAME + _MAC + _CIPHER, salt=None, info=purpose).derive(secret)
         return TicketKey(octets[:_NAME], octets[_NAME : _NAME + _MAC], octets[_NAME + _MAC :])
+
+
+def _making(secrets: Sequence[Secret], now: float) -> bytes:
+    """The secret of which keys are made now. Raises LookupError where there is none."""
+    return [one.octets for one in secrets if one.begins <= now or one is secrets[0]][-1]

@@ -203,6 +203,20 @@ def test_keys_of_the_secret_before_are_read_and_their_tickets_made_anew() -> Non
     assert keys.find(first.name) == (None, False)
 
 
+def test_keys_are_forgotten_with_their_secret_and_their_period() -> None:
+    """Whoever sees the memory of a worker reads with them what he has recorded."""
+    clock = Clock()
+    secrets = [Secret(0.0, b"a" * SECRET), Secret(1.0, b"b" * SECRET)]
+    keys = TicketKeys(Tickets(lambda: tuple(secrets), "smtp/inet", clock), "none", PERIOD)
+    for _ in range(5):
+        keys.find(b"none")
+        assert len(keys._keys) == 4
+        clock.now += PERIOD
+    gone = secrets.pop(0)
+    keys.current()
+    assert {secret for secret, _ in keys._keys} == {secrets[0].octets} and gone.octets != secrets[0].octets
+
+
 def test_a_worker_knows_the_next_secret_before_it_begins() -> None:
     """Whatever worker looks: a ticket is read by one that has looked no later than the moment before."""
     secrets: tuple[Secret, ...] = ()

@@ -18,17 +18,22 @@ _STOPPED = "Tt"  # states of proc(5): stopped, traced
 
 
 class StateWatch:
-    """To be asked every second. `holder`: the process that writes to the store in a folder, 0 for none; `state`: of a process, a
-    letter of proc(5); `owner`: the user id of a process, None where there is none."""
+    """To be asked every second.
+
+    - `settings`: those of now, which a reload changes;
+    - `holder`: the process that writes to the store in a folder, 0 for none;
+    - `state`: of a process, a letter of proc(5);
+    - `owner`: the user id of a process, None where there is none.
+    """
 
     def __init__(
         self,
-        settings: MasterSettings,
+        settings: Callable[[], MasterSettings],
         holder: Callable[[Path], int] = holder_of,
         state: Callable[[int], str] = process_state,
         owner: Callable[[int], int | None] = owner_of,
     ) -> None:
-        self._folder = folder(settings.data_directory)
+        self._settings = settings
         self._holder = holder
         self._state = state
         self._owner = owner
@@ -37,15 +42,17 @@ class StateWatch:
     def look(self) -> int:
         """The process to be ended: it was stopped and held the lock at this look and at the one before, and it is no more than what
         the owner of the store could end as well, who could have made anybody look like this. 0 for none."""
-        pid = self._holder(self._folder)
-        if not pid or self._state(pid) not in _STOPPED or self._owner(pid) != self._store_owner():
+        store = folder(self._settings().data_directory)
+        pid = self._holder(store)
+        if not pid or self._state(pid) not in _STOPPED or self._owner(pid) != _owner_of(store):
             self._seen = 0
             return 0
         before, self._seen = self._seen, pid
         return pid if pid == before else 0
 
-    def _store_owner(self) -> int | None:
-        try:
-            return os.lstat(self._folder).st_uid  # of a link, whoever made it
-        except OSError:
-            return None
+
+def _owner_of(store: Path) -> int | None:
+    try:
+        return os.lstat(store).st_uid  # of a link, whoever made it
+    except OSError:
+        return None

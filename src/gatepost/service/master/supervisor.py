@@ -96,7 +96,7 @@ class Supervisor:
         self._serving = Serving(configuration, settings, Listeners(), 0)
         self._children.longest_pause = settings.service_throttle_time
         self._watchdog = Watchdog(settings.worker_watchdog_time)
-        self._state_watch = StateWatch(settings)
+        self._state_watch = StateWatch(lambda: self._serving.settings)
 
     def run(self, on_serving: Callable[[], object] = lambda: None) -> int:
         """Run until told to stop; returns the exit status. `on_serving` is called once every port is served.

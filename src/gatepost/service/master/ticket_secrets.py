@@ -4,11 +4,12 @@ The supervisor alone makes and forgets them (net/tickets.py says when), so that 
 what somebody recorded is lost to everybody once its secret is too old. A worker has what it needs in memory, before it drops its
 privileges and after, and cannot read the file.
 
-Failure: a file that is damaged, or that others could have read, is replaced; one that cannot be written is told of, and sessions do
-not outlive a restart then.
+Failure: a file that is damaged, or that others could have read, is replaced; one that cannot be written is told of and
+tried again, and sessions do not outlive a restart meanwhile.
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 import stat
@@ -43,6 +44,11 @@ class TicketSecrets:
         self._warn: Callable[[str], object] = lambda text: None
         self._max_age = 0.0
         self._shown = b""
+        """The rows in memory."""
+        self._stored_rows = b""
+        """Those of the file, which are others while it cannot be written."""
+        self._fault = ""
+        """Why it could not be, as it was told."""
         self._seen: tuple[bytes, tuple[Secret, ...]] = (b"", ())
 
     def open(self, queue_directory: Path, max_age: float, warn: Callable[[str], object]) -> None:
@@ -74,14 +80,22 @@ class TicketSecrets:
     def _turn(self, known: Sequence[Secret]) -> None:
         secrets = rotated(known, self._clock(), self._max_age, self._random)
         rows = b"".join(_ROW.pack(one.begins, one.octets) for one in secrets).ljust(_ROW.size * MOST, b"\0")
-        if rows == self._shown:
-            return
-        self._shown = rows
-        self._memory[:] = _digest(rows) + rows
+        if rows != self._shown:
+            self._shown = rows
+            self._memory[:] = _digest(rows) + rows
+        if rows != self._stored_rows:
+            self._try_to_store(secrets, rows)
+
+    def _try_to_store(self, secrets: Sequence[Secret], rows: bytes) -> None:
+        """Once more at each look, until it succeeds; each reason why it does not is told once."""
         try:
             self._store(secrets)
         except (OSError, UnsafeDirectory) as error:
-            self._warn(f"{NAME}: {_reason(error)}: TLS sessions are not resumed after a restart")
+            if (fault := _reason(error)) != self._fault:
+                self._fault = fault
+                self._warn(f"{NAME}: {fault}: TLS sessions are not resumed after a restart")
+        else:
+            self._stored_rows, self._fault = rows, ""
 
     def _stored(self) -> tuple[Secret, ...]:
         """Raises OSError, UnsafeDirectory, and for what is no such file, or was not ours alone, ValueError, MsgspecError."""
@@ -110,7 +124,9 @@ class TicketSecrets:
                 os.unlink(_NEW, dir_fd=folder)
             file = os.open(_NEW, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600, dir_fd=folder)
             try:
-                os.write(file, msgspec.json.encode(secrets))
+                content = msgspec.json.encode(secrets)
+                if os.write(file, content) < len(content):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(file)
             finally:
                 os.close(file)

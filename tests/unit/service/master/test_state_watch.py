@@ -15,7 +15,7 @@ ME = os.geteuid()
 def _watch(tmp_path: Path, holder: list[int], state: str = "T", owner: int | None = ME) -> StateWatch:
     (tmp_path / "state").mkdir(exist_ok=True)
     settings = default(MasterSettings, data_directory=str(tmp_path))
-    return StateWatch(settings, lambda folder: holder[0], lambda pid: state, lambda pid: owner)
+    return StateWatch(lambda: settings, lambda folder: holder[0], lambda pid: state, lambda pid: owner)
 
 
 def test_whoever_is_stopped_at_two_looks(tmp_path: Path) -> None:
@@ -46,4 +46,18 @@ def test_nobody_elses_process(tmp_path: Path, owner: int | None) -> None:
 
 
 def test_where_there_is_no_store(tmp_path: Path) -> None:
-    assert StateWatch(default(MasterSettings, data_directory=str(tmp_path / "none"))).look() == 0
+    assert StateWatch(lambda: default(MasterSettings, data_directory=str(tmp_path / "none"))).look() == 0
+
+
+def test_it_looks_where_the_store_is_now(tmp_path: Path) -> None:
+    """A reload may have named another directory."""
+    before, after = tmp_path / "before", tmp_path / "after"
+    for place in (before, after):
+        (place / "state").mkdir(parents=True)
+    current = [default(MasterSettings, data_directory=str(before))]
+    looked: list[Path] = []
+    watch = StateWatch(lambda: current[0], lambda folder: looked.append(folder) or 7, lambda pid: "T", lambda pid: ME)  # type: ignore[func-returns-value]
+    watch.look()
+    current[0] = default(MasterSettings, data_directory=str(after))
+    watch.look()
+    assert looked == [before / "state", after / "state"]

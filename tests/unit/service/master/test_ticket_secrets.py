@@ -121,6 +121,36 @@ def test_a_file_that_cannot_be_written_costs_the_restart_only(place: Place, monk
     assert place.warnings == ["ticket_secrets: No space left on device: TLS sessions are not resumed after a restart"]
 
 
+def test_a_file_that_could_not_be_written_is_tried_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before there are other secrets."""
+    errors = iter([OSError(28, "No space left on device")] * 3 + [OSError(30, "Read-only file system")] * 2)
+    rename = os.rename
+
+    def full(*arguments: object, **more: object) -> None:
+        if (error := next(errors, None)) is not None:
+            raise error
+        rename(*arguments, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "rename", full)
+    secrets = place.opened()
+    for _ in range(6):
+        secrets.look()
+    assert [text.split(": ")[1] for text in place.warnings] == ["No space left on device", "Read-only file system"]
+    assert place.opened().read() == secrets.read()
+
+
+def test_half_a_file_is_none(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """write(2) may take a part of it when the disk is full."""
+    first, write = place.opened().read(), os.write
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", lambda file, octets: write(file, octets[:10]))
+        place.now += AGE
+        place.opened()
+        assert "No space left on device" in place.warnings[0]
+    place.now -= AGE
+    assert place.opened().read() == first
+
+
 def test_without_a_folder_of_our_own(tmp_path: Path) -> None:
     warnings: list[str] = []
     secrets = TicketSecrets(lambda: 1e6)
