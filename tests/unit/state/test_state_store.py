@@ -10,9 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gatepost.state import update as updating
 from gatepost.state.local_store import LocalStateStore
 from gatepost.state.port import ABSENT, LONGEST_VALUE, NEVER, Entry, MayLose, Space, StateStore, StateUnavailable
 from gatepost.state.sqlite_store import SqliteStateStore
+from gatepost.state.update import Update, update
 
 ONE, OTHER = Space("one"), Space("other", MayLose.NOTHING)
 Opened = Callable[[], "asynccontextmanager[StateStore]"]  # type: ignore[valid-type]
@@ -155,6 +157,35 @@ def test_after_the_end_nothing_is_answered(play) -> None:
             with pytest.raises(StateUnavailable):
                 await call
         await store.close()
+
+    play(scenes)
+
+
+def test_no_update_of_many_is_lost(play, clock: Clock) -> None:
+    def one_more(entry: Entry | None) -> Update:
+        return Update(b"%d" % (int(entry.value) + 1 if entry else 1), clock.now + 60)
+
+    async def scenes(store: StateStore) -> None:
+        entries = await asyncio.gather(*(update(store, ONE, b"k", one_more) for _ in range(20)))
+        assert sorted(int(entry.value) for entry in entries if entry) == list(range(1, 21))
+        last = await store.get(ONE, b"k")
+        assert last in entries and await update(store, ONE, b"k", lambda entry: None) == last
+        assert await update(store, ONE, b"none", lambda entry: None) is None
+        clock.now += 60
+        assert (await update(store, ONE, b"k", one_more)).value == b"1"
+
+    play(scenes)
+
+
+def test_an_update_that_never_is_first_gives_up(play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(updating, "_TRIES", 5)
+
+    async def scenes(store: StateStore) -> None:
+        async def lost(*arguments: object) -> None: ...
+
+        monkeypatch.setattr(store, "compare_and_set", lost)
+        with pytest.raises(StateUnavailable):
+            await update(store, ONE, b"k", lambda entry: Update(b"v"))
 
     play(scenes)
 
