@@ -469,6 +469,7 @@ _ADMINISTRATOR = "reads what the administrator writes, once"
 _AGENT = "compares what a worker asks for with the configuration, in the agent"
 
 ELSEWHERE = {
+    "identity.spf.evaluation": "one class of characters; names of at most 253 of them",
     "identity.spf.lookups": "names of at most 253 characters",
     "config.layout": _ADMINISTRATOR,
     "mail.evidence": "parses nothing; what is kept of a type is bounded",

@@ -125,6 +125,8 @@ class AresResolver:
                 ascii_name = ascii_name.encode("idna").decode()
             except UnicodeError:
                 raise NotFound(name, record, "not a host name", exists=False) from None
+        if not ascii_name.isprintable() or "\\" in ascii_name:
+            raise NotFound(name, record, "not a host name", exists=False)
         if self._ares is None:
             self._ares = self._open()
         from aiodns.error import DNSError

@@ -36,6 +36,10 @@ def test_what_is_told() -> None:
         "x" * 64 + ".example",
         "a.\0.example",
         "a\\.example",
+        "a+b.example",
+        "a b.example",
+        "(a).example",
+        "a/b.example",
         "é" * 64 + ".x",
     ],
 )

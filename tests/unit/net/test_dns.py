@@ -48,6 +48,15 @@ def resolver(answers: dict[tuple[str, str], Any], hosts: Path = Path("/nonexiste
     return made
 
 
+@pytest.mark.parametrize("name", ["a\0b.test", "a\\.b.test", "a\rb.test", "\x7f.test"])
+def test_what_the_library_would_take_for_another_name_is_not_asked(name: str) -> None:
+    """A NUL ends a name there, a backslash is an escape."""
+    made = resolver({})
+    with pytest.raises(NotFound):
+        asyncio.run(made.a(name))
+    assert made._ares.asked == 0
+
+
 def test_answers_are_kept_for_their_time_to_live() -> None:
     async def scene() -> None:
         clock = [0.0]

@@ -3,6 +3,7 @@
 What a policy may cost is bounded: ten terms that ask the DNS, ten exchangers, ten names of the client, a few void answers (§4.6.4).
 """
 
+import re
 import socket
 from collections.abc import Callable, Generator, Mapping
 from typing import TypeVar
@@ -24,6 +25,8 @@ TERMS_LIMIT = 10
 EXCHANGERS_LIMIT = 10
 NAMES_LIMIT = 10
 EXPLANATION_LIMIT = 256
+
+_DOMAIN = re.compile(r"[A-Za-z0-9_.-]+\Z", re.ASCII)
 
 T = TypeVar("T")
 Steps = Generator[tuple[Question, ...], tuple[Answer, ...], T]
@@ -72,9 +75,9 @@ def a_labels(domain: str) -> str:
 
 
 def is_fully_qualified(domain: str) -> bool:
-    """Whether a domain can have a policy (§4.3): labels of the right length, more than one, not an address."""
+    """Whether a domain can have a policy (§4.3): more than one label, of what host names are made of; not an address."""
     _, dot, last = domain.rpartition(".")
-    return bool(dot) and not last.isdigit() and not domain.startswith("[") and is_name(domain)
+    return bool(dot) and not last.isdigit() and _DOMAIN.match(domain) is not None and is_name(domain)
 
 
 def is_name(name: str) -> bool:

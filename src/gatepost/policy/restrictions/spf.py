@@ -13,7 +13,7 @@ from gatepost.identity.spf.ruling import Ruling, headers, rule
 from gatepost.lookup.port import LookupFailure
 from gatepost.policy import subjects
 from gatepost.policy.access import obey
-from gatepost.policy.evaluation import DUNNO, Decision, Evaluation, Subject, TemporaryLookupFailure
+from gatepost.policy.evaluation import DUNNO, REJECT, Decision, Evaluation, Subject, TemporaryLookupFailure
 from gatepost.policy.port import Facts
 from gatepost.policy.restrictions.rows import Row, Rows
 
@@ -39,10 +39,10 @@ async def check_spf(e: Evaluation, _: None) -> Decision:
         raise TemporaryLookupFailure(e.facts.client_address) from failure
     if (verdict := ruling.verdict) is not None:
         e.looked_up("SPF", verdict.domain, f"{verdict.result} {verdict.term or verdict.problem}".strip())
-    if ruling.code:
-        return _refuse(e, ruling)
+    if ruling.code and _refuse(e, ruling) is REJECT:
+        return REJECT
     _tell(e, finding)
-    if ruling.action == NOTHING:
+    if ruling.code or ruling.action == NOTHING:
         return DUNNO
     return await obey(e, "spf", e.why.key, ruling.action, _subject(e.facts, verdict))
 
