@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from tests.fuzz import configuration, local, mail, sessions, stored, tables, wire
+from tests.fuzz import configuration, identity, local, mail, sessions, stored, tables, wire
 
 CORES: Mapping[str, Callable[[bytes], None]] = {
     # gatepost.proto
@@ -35,6 +35,8 @@ CORES: Mapping[str, Callable[[bytes], None]] = {
     "master_edits": configuration.master_edits,
     "templates": configuration.templates,
     "typed_values": configuration.typed_values,
+    # gatepost.identity
+    "spf_policies": identity.spf_policies,
     # gatepost.lookup
     "alias_file": tables.alias_file,
     "brace_lists": tables.brace_lists,
