@@ -37,6 +37,24 @@ def test_a_parameter_that_is_a_door(tmp_path: Path, name: str) -> None:
     assert refused(tmp_path, f"{name} = $nothing_there\n" if value != "yes" else f"{name} = no\n") == []
 
 
+@pytest.mark.parametrize(
+    "action",
+    ["reject", "DUNNO", "defer_if_permit", "554 5.7.1 no", "HOLD", "HOLD probably forged", "known", "reject_plaintext_session"],
+)
+def test_actions_of_spf_are_those_of_access_tables(tmp_path: Path, action: str) -> None:
+    classes = "smtpd_restriction_classes = known\nknown = permit\n"
+    assert refused(tmp_path, f"{classes}spf_softfail_action = {action}\n") == []
+
+
+def test_an_action_of_spf_that_nobody_knows(tmp_path: Path) -> None:
+    (told,) = refused(tmp_path, "spf_softfail_action = rejekt\n")
+    assert told.startswith('main.cf, 2: unknown smtpd restriction: "rejekt" (perhaps you mean reject')
+
+
+def test_a_policy_server_takes_no_mail_and_needs_no_lists(tmp_path: Path) -> None:
+    assert refused(tmp_path, "", MASTER + "10031 inet n - n - - spf -o smtpd_recipient_restrictions=nonsense\n") == []
+
+
 def test_a_program_that_is_a_door(tmp_path: Path) -> None:
     line = "smtp inet n - n - 1 postscreen\n"
     (told,) = refused(tmp_path, "", line)
