@@ -102,9 +102,11 @@ def gatepost(sink: int = _NOWHERE, *, limit: str = "-", more: str = "") -> Itera
 
 
 @contextmanager
-def postfix(sink: int = _NOWHERE, *, limit: str = "-", more: str = "") -> Iterator[Server]:
-    """Debian's Postfix that relays to `sink`."""
+def postfix(sink: int = _NOWHERE, *, limit: str = "-", more: str = "", services: str = "") -> Iterator[Server]:
+    """Debian's Postfix that relays to `sink`. `services`: more lines of master.cf."""
     directory, port = _directory(sink, limit, more)
+    with (directory / "conf/master.cf").open("a") as master:
+        master.write(services)
     command = ["postfix", "-c", str(directory / "conf")]
     subprocess.run([*command, "start"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
