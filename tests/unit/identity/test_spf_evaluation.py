@@ -120,6 +120,14 @@ def test_records_that_amplify(policy: str, result: Result) -> None:
     assert len(zone.asked) <= 1 + 10 * 11
 
 
+def test_the_names_of_a_client_are_asked_for_once() -> None:
+    zone = Zone({"a.example": spf("v=spf1 " + "exists:%{p}.%{p}.x " * 3 + "-all exp=e.a.example"), "e.a.example": spf("%{p}"),
+                 "1.2.0.192.in-addr.arpa": [{"PTR": "h.example"}], "h.example": [{"A": "192.0.2.1"}]})  # fmt: skip
+    verdict = run(check_host(Case(address="192.0.2.1", domain="a.example", sender="x@a.example", helo="", void_limit=9)), zone)
+    assert verdict.explanation == "h.example"
+    assert [question.record for question in zone.asked] == ["TXT", "PTR", "A", "A", "A", "A", "TXT"]
+
+
 def test_more_than_ten_exchangers_are_an_error() -> None:
     assert (
         run(check_host(Case(address="192.0.2.1", domain="a.b", sender="x@a.b", helo="")), Endless("v=spf1 mx", 11)).result

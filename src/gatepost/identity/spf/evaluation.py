@@ -66,7 +66,7 @@ def check_host(case: Case) -> Plan:
 def a_labels(domain: str) -> str:
     """A domain as the DNS has it, without a final dot; what is none stays as it is."""
     domain = domain.removesuffix(".").lower()
-    if domain.isascii():
+    if domain.isascii() or len(domain) > NAME_LIMIT:
         return domain
     try:
         return domain.encode("idna").decode("ascii")
@@ -105,6 +105,7 @@ class _Evaluation:
         self._prefix: int | None = None
         self._values: dict[str, str] = {}
         self._names: tuple[str, ...] | None = None
+        self._own_names: list[str] | None = None
 
     def failed(self, result: Result, problem: str) -> Verdict:
         return Verdict(result=result, identity=self._case.identity, domain=self._domain, problem=problem)
@@ -291,9 +292,10 @@ class _Evaluation:
 
     def _client_name(self, domain: str) -> Steps[str]:
         """`%{p}`: the domain itself, else a name below it, else any; all of them validated."""
-        validated = yield from self._validated(list((yield from self._pointers())))
+        if self._own_names is None:
+            self._own_names = yield from self._validated(list((yield from self._pointers())))
         below = f".{domain.lower()}"
-        return max(validated, key=lambda name: (name == below[1:], name.endswith(below)), default="unknown")
+        return max(self._own_names, key=lambda name: (name == below[1:], name.endswith(below)), default="unknown")
 
     def _pointers(self) -> Steps[tuple[str, ...]]:
         if self._names is None:
