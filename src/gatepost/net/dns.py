@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 RECORDS_LIMIT = 100
 _CACHE_LIMIT = 20_000
+_KEPT_LIMIT = 4096
+"""Characters of an answer that is kept: strangers choose what they have us ask for, and how much they answer."""
+_LIBRARY_LIMIT = 64 << 20
+"""Octets that c-ares may hold: it keeps every answer for its time to live, without a bound, and cannot be told otherwise."""
+_LIBRARY_SHARE = 1024
+_LIBRARY_FACTOR = 3
+"""What c-ares needs for an answer, at most: so many octets, and so many for one of its texts. Measured, with version 1.34."""
 _LONGEST = 3600.0
 """Seconds for which an answer is kept at most, whatever its time to live."""
 
@@ -53,6 +60,8 @@ class AresResolver:
         self._hosts = HostsFile(hosts)
         self._time_limit = time_limit
         self._ares: DNSResolver | None = None
+        self._held = 0
+        self._under_way: dict[DNSResolver, int] = {}
         self._cache: dict[tuple[str, str], _Entry] = {}
         self._asked: dict[tuple[str, str], asyncio.Task[tuple[object, ...]]] = {}
 
@@ -127,18 +136,36 @@ class AresResolver:
                 raise NotFound(name, record, "not a host name", exists=False) from None
         if not ascii_name.isprintable() or "\\" in ascii_name:
             raise NotFound(name, record, "not a host name", exists=False)
-        if self._ares is None:
-            self._ares = self._open()
         from aiodns.error import DNSError
 
         try:
             async with asyncio.timeout(self._time_limit):
-                result = await self._ares.query_dns(ascii_name, record)
+                result = await self._query(ascii_name, record)
         except DNSError as error:
             raise _failure(name, record, error) from None
         except TimeoutError:
             raise TryAgain(name, record, "time-out") from None
         return self._keep(key, name, result, read)
+
+    async def _query(self, name: str, record: str) -> "pycares.DNSResult":
+        """Ask c-ares. One that holds too much asks nothing more, and is closed when its last question is answered."""
+        if self._ares is None:
+            self._ares = self._open()
+        ares = self._ares
+        self._under_way[ares] = self._under_way.get(ares, 0) + 1
+        self._held += _LIBRARY_SHARE
+        try:
+            result = await ares.query_dns(name, record)
+            self._held += _LIBRARY_FACTOR * sum(len(answer.data.data) for answer in result.answer if hasattr(answer.data, "data"))
+            return result
+        finally:
+            if self._held > _LIBRARY_LIMIT:
+                self._ares, self._held = None, 0
+            self._under_way[ares] -= 1
+            if not self._under_way[ares]:
+                del self._under_way[ares]
+                if ares is not self._ares:
+                    await ares.close()
 
     def _open(self) -> "DNSResolver":
         from aiodns import DNSResolver
@@ -155,6 +182,8 @@ class AresResolver:
         if not answers:
             raise NotFound(name, key[1], "no data", exists=True)
         values = tuple(read(answer.data) for answer in answers)
+        if sum(len(value.host if isinstance(value, MX) else str(value)) for value in values) > _KEPT_LIMIT:
+            return values
         if len(self._cache) >= _CACHE_LIMIT:
             del self._cache[next(iter(self._cache))]
         # The chain of aliases lives no longer than its shortest-lived link.

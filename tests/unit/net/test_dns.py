@@ -14,6 +14,7 @@ from gatepost.net.port import MX, DnsFailure, NotFound, TryAgain
 pycares = pytest.importorskip("pycares")
 from aiodns.error import DNSError  # noqa: E402
 
+TXT = pycares.QUERY_TYPE_TXT
 A, MX_TYPE, CNAME = pycares.QUERY_TYPE_A, pycares.QUERY_TYPE_MX, pycares.QUERY_TYPE_CNAME
 
 
@@ -27,6 +28,7 @@ class Ares:
     def __init__(self, answers: dict[tuple[str, str], Any]) -> None:
         self.answers = answers
         self.asked = 0
+        self.closed = 0
 
     async def query_dns(self, name: str, record: str) -> Any:
         self.asked += 1
@@ -38,7 +40,8 @@ class Ares:
             raise answer
         return SimpleNamespace(answer=answer)
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        self.closed += 1
 
 
 def resolver(answers: dict[tuple[str, str], Any], hosts: Path = Path("/nonexistent"), clock: list[float] | None = None) -> Any:
@@ -55,6 +58,39 @@ def test_what_the_library_would_take_for_another_name_is_not_asked(name: str) ->
     with pytest.raises(NotFound):
         asyncio.run(made.a(name))
     assert made._ares.asked == 0
+
+
+def test_a_large_answer_is_given_and_not_kept() -> None:
+    """Else whoever sends mail would decide how much memory a worker needs."""
+
+    async def scene() -> None:
+        made = resolver({("x.test", "TXT"): [record(TXT, data=b"x" * 5000)], ("y.test", "TXT"): [record(TXT, data=b"y" * 400)]})
+        for name, length, asked in (("x.test", 5000, 2), ("y.test", 400, 3)):
+            for _ in range(2):
+                assert [len(text) for text in await made.txt(name)] == [length]
+            assert made._ares.asked == asked
+
+    asyncio.run(scene())
+
+
+def test_the_library_is_replaced_when_it_holds_much() -> None:
+    """Its own cache has no bound. Questions under way are answered first."""
+
+    async def scene() -> None:
+        many = {(f"{number}.test", "TXT"): [record(TXT, data=b"x" * 60_000)] for number in range(400)}
+        made = resolver(many)
+        used = [made._ares]
+        made._open = lambda: used.append(Ares(many)) or used[-1]
+        for first in range(0, 400, 20):
+            texts = await asyncio.gather(*(made.txt(f"{number}.test") for number in range(first, first + 20)))
+            assert all(len(one[0]) == 60_000 for one in texts)
+        assert len(used) == 2
+        assert (used[0].closed, used[1].closed) == (1, 0)
+        assert sum(one.asked for one in used) == 400
+        await made.close()
+        assert used[1].closed == 1
+
+    asyncio.run(scene())
 
 
 def test_answers_are_kept_for_their_time_to_live() -> None:

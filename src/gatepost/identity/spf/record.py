@@ -13,7 +13,7 @@ from gatepost.identity.spf.port import Result
 RECORD_LIMIT = 8192
 """Octets of a record. RFC 7208 §3.4 wants it within one UDP answer; what is longer is an attempt to make us work."""
 
-_REMEMBERED_SIZE = 1024  # octets of a record that is worth keeping in parsed form
+_REMEMBERED_SIZE = 512  # octets of a record that is worth keeping in parsed form
 _VERSION = "v=spf1"
 _MODIFIER = re.compile(r"([A-Za-z][A-Za-z0-9_.-]*)=(.*)\Z", re.ASCII | re.DOTALL)
 _DIRECTIVE = re.compile(r"([+?~-]?)([A-Za-z][A-Za-z0-9_.-]*)([:/].*)?\Z", re.ASCII | re.DOTALL)
@@ -107,7 +107,7 @@ def _parse(text: str) -> Record:
     return Record(tuple(directives), modifiers.get("redirect"), modifiers.get("exp"))
 
 
-_remembered = lru_cache(1024)(_parse)
+_remembered = lru_cache(512)(_parse)
 
 
 def _add_modifier(modifiers: dict[str, MacroString], name: str, value: str) -> None:
