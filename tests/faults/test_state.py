@@ -18,13 +18,13 @@ _USED = """\
 import asyncio, os, signal, sys
 from pathlib import Path
 from gatepost.cli import main
-from gatepost.service.house import House
+from gatepost.service.composition import Composition
 from gatepost.state import changes
 from gatepost.state.port import Space
 
 SPACE = Space("test")
 folder = Path(os.environ["ASKED"])
-start, put = House.start, changes._put
+start, put = Composition.start, changes._put
 
 def stopped(*arguments):
     result = put(*arguments)
@@ -56,9 +56,9 @@ async def serve(state):
 
 def started(self, group):
     start(self, group)
-    group.create_task(serve(self.state))
+    group.create_task(serve(self.materials.state))
 
-House.start = started
+Composition.start = started
 sys.exit(main())
 """
 

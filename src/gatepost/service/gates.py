@@ -5,33 +5,30 @@ internal_mail_filter_classes names, pass those of mail that does not come by SMT
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from gatepost.admission.gates import Gates
 from gatepost.admission.policy_gate import PolicyGate
 from gatepost.admission.port import Gate
 from gatepost.config.values import split
 from gatepost.policy.engine import RestrictionPolicy
-
-if TYPE_CHECKING:
-    from gatepost.service.house import House
+from gatepost.service.materials import Materials
 
 
-def smtpd_gates(house: "House", overrides: Mapping[str, str], policy: RestrictionPolicy) -> Gates:
+def smtpd_gates(materials: Materials, overrides: Mapping[str, str], policy: RestrictionPolicy) -> Gates:
     """Those of a smtpd line, the restriction lists first."""
-    return Gates((PolicyGate(policy, policy.silent), *_of_sessions(house, overrides)), house.fault)
+    return Gates((PolicyGate(policy, policy.silent), *_of_sessions(materials, overrides)), materials.fault)
 
 
-def non_smtpd_gates(house: "House", overrides: Mapping[str, str]) -> Gates:
+def non_smtpd_gates(materials: Materials, overrides: Mapping[str, str]) -> Gates:
     """Those of mail that does not come by SMTP. `overrides`: parameters of the service that takes it in, which may want none
     (no_milters of receive_override_options)."""
-    options = split(house.configuration.value("receive_override_options", overrides))
-    return Gates(() if "no_milters" in options else _of_own_mail(house, overrides), house.fault)
+    options = split(materials.configuration.value("receive_override_options", overrides))
+    return Gates(() if "no_milters" in options else _of_own_mail(materials, overrides), materials.fault)
 
 
-def _of_sessions(house: "House", overrides: Mapping[str, str]) -> tuple[Gate, ...]:
+def _of_sessions(materials: Materials, overrides: Mapping[str, str]) -> tuple[Gate, ...]:
     return ()
 
 
-def _of_own_mail(house: "House", overrides: Mapping[str, str]) -> tuple[Gate, ...]:
+def _of_own_mail(materials: Materials, overrides: Mapping[str, str]) -> tuple[Gate, ...]:
     return ()

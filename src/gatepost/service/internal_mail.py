@@ -4,11 +4,11 @@ It takes the same way in as any other message: a Received header, cleanup, the d
 header or body checks (internal_mail_filter_classes names exceptions), but rewrites and maps its addresses.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
 
 from msgspec.structs import replace
 
+from gatepost.admission.admission import Admission
 from gatepost.config.values import split
 from gatepost.mail.content import Content
 from gatepost.mail.date import MailDates
@@ -19,12 +19,17 @@ from gatepost.mail.submission import QueueUnavailable
 from gatepost.net.turns import Turns
 from gatepost.queue.port import NewMessage
 from gatepost.routing.rewrite import LOCAL, REMOTE
-
-if TYPE_CHECKING:
-    from gatepost.service.house import House
+from gatepost.service.settings import WorkerSettings
 
 _MADE_HERE = (("log_message_origin", "local"), ("trace_flags", "0"))  # attributes of notices, as in Postfix
-_UNCHECKED = {"receive_override_options": "no_header_body_checks, no_milters"}
+UNCHECKED: Mapping[str, str] = {"receive_override_options": "no_header_body_checks, no_milters"}
+"""The parameters with which mail comes in that is not looked into."""
+
+
+def checks_of_class(mail_class: str, settings: WorkerSettings) -> Mapping[str, str]:
+    """The parameters with which a class of own mail, `bounce` or `notify`, comes in: internal_mail_filter_classes says whether it
+    is checked."""
+    return {} if mail_class in split(settings.internal_mail_filter_classes) else UNCHECKED
 
 
 class MailRefused(QueueUnavailable):
@@ -39,21 +44,16 @@ class MailRefused(QueueUnavailable):
 class InternalMail:
     """The Submit port (queue/port.py) of a worker."""
 
-    @classmethod
-    def of_class(cls, house: "House", mail_class: str) -> "InternalMail":
-        """The way in for a class of own mail, `bounce` or `notify`; internal_mail_filter_classes says whether it is checked."""
-        return cls(house, {} if mail_class in split(house.settings.internal_mail_filter_classes) else _UNCHECKED)
-
-    def __init__(self, house: "House", overrides: Mapping[str, str] = _UNCHECKED) -> None:
-        """`overrides`: parameters of the service that takes the mail in."""
-        self._house = house
-        self._admission = house.admission(overrides)
-        self._greeting = f"by {house.settings.myhostname} ({house.settings.mail_name}"
+    def __init__(self, admission: Admission, new_id: Callable[[], QueueId], settings: WorkerSettings) -> None:
+        """`admission`: of the service that takes the mail in, which may leave checks out (UNCHECKED, checks_of_class)."""
+        self._admission = admission
+        self._new_id = new_id
+        self._greeting = f"by {settings.myhostname} ({settings.mail_name}"
         self._date = MailDates()
 
     async def __call__(self, envelope: Envelope, content: Content, *, origin: str) -> QueueId:
         """Queue a message; its id once it is durable. Raises QueueUnavailable (MailRefused among them)."""
-        queue_id = self._house.partitions.new_id()
+        queue_id = self._new_id()
         if not envelope.attributes:
             envelope = replace(envelope, attributes=_MADE_HERE)
         return await self.submit(queue_id, envelope, content.chunks(), origin=origin)

@@ -1,7 +1,6 @@
 """local(8) services of master.cf: an agent with the settings of its line, and the rights of default_privs."""
 
 import os
-from typing import TYPE_CHECKING
 
 from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry
@@ -12,30 +11,29 @@ from gatepost.lookup.accounts import Accounts
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.ascii_text import elements
 from gatepost.mail.delivery import Agent
+from gatepost.service.materials import Materials
+from gatepost.service.ways import WayOut
 
-if TYPE_CHECKING:
-    from gatepost.service.house import House
 
-
-async def local_agent(house: "House", entry: ServiceEntry) -> Agent:
+async def local_agent(materials: Materials, way_out: WayOut, entry: ServiceEntry) -> Agent:
     """The agent of a local service. Raises LookupError where default_privs names no user, or root, or
     cannot be looked up now."""
-    settings = house.configuration.view(local_settings.LocalSettings, entry.overrides)
-    emit = house.emitter(entry)
+    settings = materials.configuration.view(local_settings.LocalSettings, entry.overrides)
+    emit = materials.emitter(entry)
     surroundings = local_settings.House(
-        tables=house.tables("local", emit),
-        agent=house.agent,
-        resolve=house.routing.resolve,
-        rewrite=house.routing.rewrite,
-        submit=house.internal_mail,
-        agents=house.transports.agent,
-        program=house.transports.program,
-        environment=exported_environment(house.configuration, entry),
-        files=house.files,
-        clock=house.clock,
+        tables=materials.tables("local", emit),
+        agent=materials.agent,
+        resolve=materials.routing.resolve,
+        rewrite=materials.routing.rewrite,
+        submit=way_out.forward,
+        agents=way_out.agent,
+        program=way_out.program,
+        environment=exported_environment(materials.configuration, entry),
+        files=materials.files,
+        clock=materials.clock,
         emit=emit,
     )
-    return LocalAgent(settings, surroundings, await _default_rights(settings.default_privs, house.accounts))
+    return LocalAgent(settings, surroundings, await _default_rights(settings.default_privs, materials.opened.accounts))
 
 
 async def _default_rights(name: str, accounts: Accounts) -> Rights:

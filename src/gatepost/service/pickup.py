@@ -10,10 +10,10 @@ import secrets
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry
 from gatepost.events.records import Note, PickedUp
 from gatepost.lookup.port import LookupFailure
@@ -23,10 +23,9 @@ from gatepost.receive import maildrop
 from gatepost.receive.local_submission import envelope_of
 from gatepost.service import submission_rights
 from gatepost.service.internal_mail import InternalMail, MailRefused
+from gatepost.service.materials import Materials
 from gatepost.service.refused_mail import return_to_sender
-
-if TYPE_CHECKING:
-    from gatepost.service.house import House
+from gatepost.service.ways import WayIn
 
 _ROUND = 0.2  # seconds between looks; an empty folder costs a few microseconds to look at
 _RETRY = 10.0  # seconds to leave the maildrop alone when the queue does not take mail
@@ -39,9 +38,9 @@ class PickupSettings(Struct, frozen=True):
     soft_bounce: bool
 
 
-def pickup_service(house: "House") -> ServiceEntry | None:
+def pickup_service(configuration: Configuration) -> ServiceEntry | None:
     """The line of master.cf."""
-    return house.configuration.service("pickup/unix") or house.configuration.service("pickup/fifo")
+    return configuration.service("pickup/unix") or configuration.service("pickup/fifo")
 
 
 def is_for_now(refused: MailRefused, settings: PickupSettings) -> bool:
@@ -52,14 +51,15 @@ def is_for_now(refused: MailRefused, settings: PickupSettings) -> bool:
 class Pickup:
     """The pickup service of a worker."""
 
-    def __init__(self, house: "House") -> None:
-        self._house = house
-        self._maildrop = house.queue_directory / "maildrop"
-        entry = pickup_service(house)
+    def __init__(self, materials: Materials, way_in: WayIn) -> None:
+        self._materials = materials
+        self._way_in = way_in
+        self._maildrop = materials.queue_directory / "maildrop"
+        entry = pickup_service(materials.configuration)
         overrides: Mapping[str, str] = entry.overrides if entry else {}
-        self._settings = house.configuration.view(PickupSettings, overrides)
-        self._submit = InternalMail(house, overrides)
-        self._restricted = not submission_rights.everybody_may(house.configuration)
+        self._settings = materials.configuration.view(PickupSettings, overrides)
+        self._submit = InternalMail(way_in.admission(overrides), way_in.new_id, materials.settings)
+        self._restricted = not submission_rights.everybody_may(materials.configuration)
         self._lock: int | None = None
         self._stuck: set[str] = set()
         self._again: dict[Path, float] = {}  # when to look again at what was refused for now, in seconds of the monotonic clock
@@ -78,7 +78,8 @@ class Pickup:
 
     def _take_lock(self) -> bool:
         """Whether this worker is the one that picks up; the kernel gives the lock on when it ends."""
-        descriptor = os.open(self._house.queue_directory / "private" / "pickup.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        path = self._materials.queue_directory / "private" / "pickup.lock"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -119,7 +120,7 @@ class Pickup:
         except (OSError, QueueUnavailable):
             raise
         except Exception as error:
-            self._house.fault(error, f"{path.name} is set aside")
+            self._materials.fault(error, f"{path.name} is set aside")
             self._set_aside(path, f"{type(error).__name__}: {error}")
         else:
             self._done(path)
@@ -135,17 +136,18 @@ class Pickup:
         """Queue a submission. Raises QueueUnavailable (MailRefused among them), OSError, NotAllowed, LookupFailure."""
         if self._restricted:
             sender = waiting.submission.sender
-            await submission_rights.check(self._house.configuration, waiting.uid, sender, self._house.tables("pickup"))
-        queue_id = self._house.partitions.new_id()
+            await submission_rights.check(self._materials.configuration, waiting.uid, sender, self._materials.tables("pickup"))
+        queue_id = self._way_in.new_id()
         envelope = envelope_of(waiting.submission, content_filter=self._settings.content_filter)
-        self._house.emit(PickedUp("pickup", str(queue_id), waiting.uid, envelope.sender))
+        self._materials.emit(PickedUp("pickup", str(queue_id), waiting.uid, envelope.sender))
         comment = f", from userid {waiting.uid}"
         try:
             await self._submit.submit(queue_id, envelope, waiting.chunks(), origin="pickup", comment=comment)
         except MailRefused as refused:
             if is_for_now(refused, self._settings) or refused.returned is None:
                 raise
-            await return_to_sender(self._house, refused.returned, refused.outcome)
+            clock, emit = self._materials.clock, self._materials.emit
+            await return_to_sender(self._way_in.notices, refused.returned, refused.outcome, clock=clock, emit=emit)
 
     def _try_later(self, path: Path, why: str) -> None:
         self._again[path] = time.monotonic() + _RETRY
@@ -156,7 +158,7 @@ class Pickup:
         is not looked at again, so that it holds up nobody's mail."""
         for aside in (f"corrupt/{path.name}", f"maildrop/{path.name}.{secrets.token_hex(8)}"):
             try:
-                path.rename(self._house.queue_directory / aside)
+                path.rename(self._materials.queue_directory / aside)
             except OSError as error:
                 failure = error
             else:
@@ -166,4 +168,4 @@ class Pickup:
         self._warn(f"{path.name}: {why}: cannot be set aside: {failure.strerror}")
 
     def _warn(self, text: str) -> None:
-        self._house.emit(Note("pickup", text, "warning"))
+        self._materials.emit(Note("pickup", text, "warning"))

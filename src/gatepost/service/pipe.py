@@ -1,7 +1,5 @@
 """pipe(8) services of master.cf: their attributes, user and time limit."""
 
-from typing import TYPE_CHECKING
-
 from msgspec import Struct
 
 from gatepost.config.master import ServiceEntry
@@ -14,9 +12,8 @@ from gatepost.lookup.accounts import Accounts
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.delivery import Agent
 from gatepost.service.local import exported_environment
-
-if TYPE_CHECKING:
-    from gatepost.service.house import House
+from gatepost.service.materials import Materials
+from gatepost.service.ways import WayOut
 
 
 class _Settings(Struct, frozen=True):
@@ -28,13 +25,13 @@ class _Settings(Struct, frozen=True):
     recipient_delimiter: str
 
 
-async def pipe_agent(house: "House", entry: ServiceEntry) -> Agent:
+async def pipe_agent(materials: Materials, way_out: WayOut, entry: ServiceEntry) -> Agent:
     """The agent of a pipe service. Raises PipeFault, after a line in the log, where its master.cf entry cannot work;
     LookupError where its user cannot be looked up now."""
-    emit, settings = house.emitter(entry), house.configuration.view(_Settings, entry.overrides)
+    emit, settings = materials.emitter(entry), materials.configuration.view(_Settings, entry.overrides)
     try:
         attributes = pipe_attributes(entry.arguments)
-        uid, gid = await _identity(attributes, settings, house.accounts)
+        uid, gid = await _identity(attributes, settings, materials.opened.accounts)
     except PipeFault as fault:
         emit(Note("pipe", str(fault), "fatal"))
         raise
@@ -51,12 +48,12 @@ async def pipe_agent(house: "House", entry: ServiceEntry) -> Agent:
         ),
         uid=uid,
         gid=gid,
-        time_limit=int(house.configuration.transport(entry.name, "time_limit", entry.overrides)),
-        environment=exported_environment(house.configuration, entry),
+        time_limit=int(materials.configuration.transport(entry.name, "time_limit", entry.overrides)),
+        environment=exported_environment(materials.configuration, entry),
         directory=working_directory(attributes, settings.queue_directory),
-        file=str(house.configuration.directory / "master.cf"),
+        file=str(materials.configuration.directory / "master.cf"),
     )
-    return PipeAgent(service, house.agent, house.clock, emit)
+    return PipeAgent(service, materials.agent, materials.clock, emit)
 
 
 async def _identity(attributes: PipeAttributes, settings: _Settings, accounts: Accounts) -> tuple[int, int]:

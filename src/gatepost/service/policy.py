@@ -4,7 +4,6 @@ import asyncio
 import random
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.match_list import MatchList
@@ -17,36 +16,34 @@ from gatepost.policy.policy_servers import PolicyServers
 from gatepost.policy.settings import PolicySettings
 from gatepost.policy.sources import Sources
 from gatepost.routing.recipients import Recipients
+from gatepost.service.materials import Materials
 from gatepost.service.settings import as_list
 from gatepost.service.spf import spf_checker
 
-if TYPE_CHECKING:
-    from gatepost.service.house import House
 
-
-def restriction_policy(house: "House", overrides: Mapping[str, str], tables: Tables, emit: Emit) -> RestrictionPolicy:
+def restriction_policy(materials: Materials, overrides: Mapping[str, str], tables: Tables, emit: Emit) -> RestrictionPolicy:
     """The compiled restriction lists of one smtpd service. Raises ConfigurationError."""
-    configuration = house.configuration
+    configuration = materials.configuration
 
     def value(name: str) -> str:
         return configuration.value(name, overrides)
 
     classes = elements(value("smtpd_restriction_classes"))
-    addresses = as_list(house.own_addresses)
+    addresses = as_list(materials.own_addresses)
     settings = configuration.view(PolicySettings, overrides)
-    network = Network(SocketConnector(), house.resolver, time.monotonic, asyncio.sleep, random.random)
+    network = Network(SocketConnector(), materials.resolver, time.monotonic, asyncio.sleep, random.random)
     sources = Sources(
         settings=settings,
         tables=tables,
-        router=house.routing,
-        recipients=Recipients(house.routing, value("double_bounce_sender"), tables),
-        resolver=house.resolver,
+        router=materials.routing,
+        recipients=Recipients(materials.routing, value("double_bounce_sender"), tables),
+        resolver=materials.resolver,
         networks=MatchList.hosts(value("mynetworks"), tables, "mynetworks", tables.warn),
         dotless_parents="smtpd_access_maps" in elements(value("parent_domain_matches_subdomains")),
         addresses=MatchList.addresses(addresses, tables, "inet_interfaces", tables.warn),
         policy_servers=PolicyServers(settings, network, lambda line: emit(Note("smtpd", line, "warning"))),
         sleep=asyncio.sleep,
         emit=emit,
-        spf=spf_checker(house, overrides, tables),
+        spf=spf_checker(materials, overrides, tables),
     )
     return RestrictionPolicy(sources, {name: value(name) for name in classes})

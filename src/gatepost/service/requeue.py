@@ -8,7 +8,6 @@ old message goes when the new one is durable: a crash in between takes it in twi
 import asyncio
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -18,14 +17,14 @@ from gatepost.mail.outcome import sent
 from gatepost.mail.queue_id import QueueId
 from gatepost.mail.queued import ActiveMessage
 from gatepost.mail.submission import QueueUnavailable, Unstorable
+from gatepost.queue.partitions import Partitions
 from gatepost.queue.port import Settlement, Status
 from gatepost.queue.store import SqliteStore
 from gatepost.service.internal_mail import InternalMail, MailRefused
+from gatepost.service.materials import Materials
 from gatepost.service.pickup import PickupSettings, is_for_now, pickup_service
 from gatepost.service.refused_mail import return_to_sender
-
-if TYPE_CHECKING:
-    from gatepost.service.house import House
+from gatepost.service.ways import WayIn
 
 _AT_ONCE = 20
 """Messages to have in hand."""
@@ -36,26 +35,30 @@ _WAKEUP = 60.0
 class Requeue:
     """Takes in anew what waits for that in the partitions of a worker."""
 
-    def __init__(self, house: "House") -> None:
-        entry = pickup_service(house)
+    def __init__(self, materials: Materials, way_in: WayIn, partitions: Partitions, flushed: asyncio.Event) -> None:
+        """`flushed`: set when the queue is flushed."""
+        entry = pickup_service(materials.configuration)
         overrides: Mapping[str, str] = entry.overrides if entry else {}
-        self._house = house
-        self._settings = house.configuration.view(PickupSettings, overrides)
-        self._submit = InternalMail(house, overrides)
+        self._materials = materials
+        self._way_in = way_in
+        self._partitions = partitions
+        self._flushed = flushed
+        self._settings = materials.configuration.view(PickupSettings, overrides)
+        self._submit = InternalMail(way_in.admission(overrides), way_in.new_id, materials.settings)
         self._wakeup = (entry.wakeup if entry else 0) or _WAKEUP
 
     async def run(self) -> None:
         """Look from time to time, until cancelled."""
         while True:
-            self._house.flushed.clear()
-            for store in self._house.partitions.stores():
+            self._flushed.clear()
+            for store in self._partitions.stores():
                 try:
                     await self._look(store)
                 except (OSError, QueueUnavailable) as error:
                     self._warn(f"queue partition {store.partition}: {error}")
             try:
                 async with asyncio.timeout(self._wakeup):
-                    await self._house.flushed.wait()
+                    await self._flushed.wait()
             except TimeoutError:
                 continue
 
@@ -77,7 +80,7 @@ class Requeue:
         except (OSError, QueueUnavailable):
             raise
         except Exception as error:
-            self._house.fault(error, f"{message.id} is put on hold")
+            self._materials.fault(error, f"{message.id} is put on hold")
             await self._hold(store, message, f"{type(error).__name__}: {error}")
 
     async def _hold(self, store: SqliteStore, message: ActiveMessage, why: str) -> None:
@@ -86,27 +89,27 @@ class Requeue:
 
     async def _take(self, message: ActiveMessage) -> None:
         """Take a message in anew. Raises QueueUnavailable, OSError."""
-        house, uid = self._house, os.geteuid()
-        queue_id = house.partitions.new_id()
+        clock, emit, uid = self._materials.clock, self._materials.emit, os.geteuid()
+        queue_id = self._way_in.new_id()
         envelope = anew(message, self._settings.content_filter)
-        house.emit(PickedUp("pickup", str(queue_id), uid, envelope.sender, str(message.id)))
+        emit(PickedUp("pickup", str(queue_id), uid, envelope.sender, str(message.id)))
         try:
             await self._submit.submit(queue_id, envelope, message.content.chunks(), origin="pickup", comment=f", from userid {uid}")
         except MailRefused as refused:
             if is_for_now(refused, self._settings) or refused.returned is None:
                 self._warn(f"{message.id}: {refused}: tried again later")
                 return
-            await return_to_sender(house, refused.returned, refused.outcome)
+            await return_to_sender(self._way_in.notices, refused.returned, refused.outcome, clock=clock, emit=emit)
         self._settle(message, queue_id)
 
     def _settle(self, message: ActiveMessage, queue_id: QueueId) -> None:
         outcome = sent(f"requeued as {queue_id}")
-        self._house.partitions.settle(
+        self._partitions.settle(
             [Settlement(message.id, recipient.index, Status.REQUEUED, outcome) for recipient in message.recipients]
         )
 
     def _warn(self, text: str) -> None:
-        self._house.emit(Note("pickup", text, "warning"))
+        self._materials.emit(Note("pickup", text, "warning"))
 
 
 def anew(message: ActiveMessage, content_filter: str) -> Envelope:

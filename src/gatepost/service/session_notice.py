@@ -1,28 +1,36 @@
 """Notices to the postmaster about sessions in which something went wrong (`notify_classes`; smtpd(8))."""
 
 import asyncio
-from typing import TYPE_CHECKING
 
-from gatepost.events.records import Emit, Note
+from msgspec import Struct
+
+from gatepost.events.records import Clock, Emit, Note
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.date import MailDates
 from gatepost.mail.envelope import Envelope, Recipient
-from gatepost.mail.submission import QueueUnavailable
-
-if TYPE_CHECKING:
-    from gatepost.service.house import House
+from gatepost.mail.submission import QueueUnavailable, Submit
 
 _NOTICES_AT_ONCE = 100
 """Notices being queued; more than these are not written, so that a flood of bad sessions stays one."""
 
 
-class SessionNotices:
-    """The `report` of a service's Lookups. `recipient`: error_notice_recipient."""
+class SessionNoticeSettings(Struct, frozen=True):
+    """Whom such notices are from, and for."""
 
-    def __init__(self, house: "House", emit: Emit, recipient: str) -> None:
-        self._house = house
+    myhostname: str
+    myorigin: str
+    double_bounce_sender: str
+    error_notice_recipient: str
+
+
+class SessionNotices:
+    """The `report` of a service's Lookups. `submit`: the way in for notices."""
+
+    def __init__(self, settings: SessionNoticeSettings, submit: Submit, clock: Clock, emit: Emit) -> None:
+        self._settings = settings
+        self._submit = submit
+        self._clock = clock
         self._emit = emit
-        self._recipient = recipient
         self._date = MailDates()
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -35,24 +43,23 @@ class SessionNotices:
         task.add_done_callback(self._under_way.discard)
 
     async def _send(self, subject: str, text: str) -> None:
-        house, recipient = self._house, self._recipient
-        hostname = house.settings.myhostname
-        sender = f"{house.configuration.value('double_bounce_sender')}@{hostname}"
-        full = recipient if "@" in recipient else f"{recipient}@{house.configuration.value('myorigin')}"
+        settings, recipient = self._settings, self._settings.error_notice_recipient
+        sender = f"{settings.double_bounce_sender}@{settings.myhostname}"
+        full = recipient if "@" in recipient else f"{recipient}@{settings.myorigin}"
         envelope = Envelope(
             sender,
             (Recipient(recipient, recipient, f"rfc822;{full}"),),
             attributes=(("log_message_origin", "local"), ("trace_flags", "0")),
         )
         head = (
-            f"Date: {self._date(house.clock())}",
-            f"From: Mail Delivery System <MAILER-DAEMON@{hostname}>",
+            f"Date: {self._date(self._clock())}",
+            f"From: Mail Delivery System <MAILER-DAEMON@{settings.myhostname}>",
             f"To: Postmaster <{full}>",
             f"Subject: {subject}",
             "",
         )
         lines = "\r\n".join([*head, *text.removesuffix("\n").split("\n")]) + "\r\n"
         try:
-            await house.notify(envelope, MemoryContent(lines.encode("utf-8", "surrogateescape")), origin="smtpd-notice")
+            await self._submit(envelope, MemoryContent(lines.encode("utf-8", "surrogateescape")), origin="smtpd-notice")
         except QueueUnavailable as error:
             self._emit(Note("smtpd", f"postmaster notify: {error}", "warning"))

@@ -35,7 +35,7 @@ class MasterSettings(Struct, frozen=True):
     master_service_disable: str
 
 
-class HouseSettings(Struct, frozen=True):
+class WorkerSettings(Struct, frozen=True):
     """What all services of a worker share."""
 
     queue_directory: str
@@ -52,7 +52,7 @@ class HouseSettings(Struct, frozen=True):
     internal_mail_filter_classes: str
 
 
-def own_addresses(settings: HouseSettings) -> frozenset[str]:
+def own_addresses(settings: WorkerSettings) -> frozenset[str]:
     """The IP addresses that are ours: those of inet_interfaces, and of proxy_interfaces in front of us."""
     found: set[str] = set()
     interfaces = own_interfaces()

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -16,62 +15,61 @@ from gatepost.mail.delivery import Agent, DeliveryRequest, Report
 from gatepost.mail.outcome import deferred
 from gatepost.mail.reason import Reason
 from gatepost.net.connect import SocketConnector
+from gatepost.service.materials import Materials
 from gatepost.service.outgoing import outgoing
-
-if TYPE_CHECKING:
-    from gatepost.service.house import House
+from gatepost.service.ways import WayOut
 
 _DISCARD_MAPS = {"smtp": "smtp_discard_ehlo_keyword_address_maps", "lmtp": "lmtp_discard_lhlo_keyword_address_maps"}
 _UNAVAILABLE = deferred("mail transport unavailable", "4.3.0", Reason("best_mx_transport"))
 
 
-async def smtp_agent(house: "House", entry: ServiceEntry) -> Agent:
+async def smtp_agent(materials: Materials, way_out: WayOut, entry: ServiceEntry) -> Agent:
     """The agent of an smtp or lmtp service."""
-    view, overrides, emit = house.configuration.view, entry.overrides, house.emitter(entry)
-    tables = house.tables(entry.command, emit)
+    view, overrides, emit = materials.configuration.view, entry.overrides, materials.emitter(entry)
+    tables = materials.tables(entry.command, emit)
     settings = as_smtp(view(LmtpSettings, overrides)) if entry.command == "lmtp" else view(SmtpSettings, overrides)
 
     def maps(parameter: str) -> Maps:
-        return tables.maps(house.configuration.value(parameter, overrides), parameter)
+        return tables.maps(materials.configuration.value(parameter, overrides), parameter)
 
     agent = SmtpAgent(
         settings,
-        house.resolver,
+        materials.resolver,
         SocketConnector(
             settings.smtp_bind_address,
             settings.smtp_bind_address6,
-            None if settings.smtp_bind_address_enforce else house.teller(entry.command, emit),
+            None if settings.smtp_bind_address_enforce else materials.teller(entry.command, emit),
         ),
-        outgoing(house, overrides, entry.command, tables, emit),
-        clock=house.clock,
+        outgoing(materials, way_out.staging, overrides, entry.command, tables, emit),
+        clock=materials.clock,
         shuffle=random.shuffle,
         emit=emit,
         service=entry.command,
-        own=house.own_addresses,
-        base=str(house.queue_directory),
+        own=materials.own_addresses,
+        base=str(materials.queue_directory),
         tls_policies=maps(f"{entry.command}_tls_policy_maps"),
         passwords=maps(f"{entry.command}_sasl_password_maps"),
-        best_mx=_best_mx(house, entry, emit),
+        best_mx=_best_mx(materials, way_out, entry, emit),
         reply_filter=maps(f"{entry.command}_reply_filter"),
         discard_maps=maps(_DISCARD_MAPS[entry.command]),
     )
     flags = client_flags(entry.arguments)
-    return FlaggedAgent(agent, flags, entry.command, house.clock, emit) if flags else agent
+    return FlaggedAgent(agent, flags, entry.command, materials.clock, emit) if flags else agent
 
 
-def _best_mx(house: "House", entry: ServiceEntry, emit: Emit) -> PassOn | None:
+def _best_mx(materials: Materials, way_out: WayOut, entry: ServiceEntry, emit: Emit) -> PassOn | None:
     """best_mx_transport, `transport` or `transport:nexthop`: who delivers what would loop back to this host."""
-    transport, _, nexthop = house.configuration.value("best_mx_transport", entry.overrides).partition(":")
+    transport, _, nexthop = materials.configuration.value("best_mx_transport", entry.overrides).partition(":")
     if not transport:
         return None
 
     async def pass_on(request: DeliveryRequest) -> Sequence[Report]:
         try:
-            agent = await house.transports.agent(transport)
+            agent = await way_out.agent(transport)
         except LookupError:
             emit(Note(entry.command, f"best_mx_transport: mail transport {transport} is not known", "warning"))
             return [Report(recipient, _UNAVAILABLE) for recipient in request.recipients]
         reports = await agent.deliver(replace(request, transport=transport, nexthop=nexthop or request.nexthop))
-        return [replace(report, service=report.service or house.transports.program(transport)) for report in reports]
+        return [replace(report, service=report.service or way_out.program(transport)) for report in reports]
 
     return pass_on

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
 
 from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry
@@ -20,43 +19,44 @@ from gatepost.receive.settings import SmtpdSettings
 from gatepost.receive.smtpd import SmtpdService
 from gatepost.routing.resolve import BAD_SYNTAX
 from gatepost.service.gates import smtpd_gates
+from gatepost.service.materials import Materials
 from gatepost.service.policy import restriction_policy
 from gatepost.service.rewriting_clients import rewriting_clients
 from gatepost.service.server_names import server_names
-from gatepost.service.session_notice import SessionNotices
+from gatepost.service.session_notice import SessionNotices, SessionNoticeSettings
 from gatepost.service.settings import as_list
-
-if TYPE_CHECKING:
-    from gatepost.service.house import House
+from gatepost.service.ways import WayIn
 
 
-def open_service(house: "House", entry: ServiceEntry, tls: "ServerTls | TlsFailure | None", limit: SessionLimit) -> SmtpdService:
+def open_service(
+    materials: Materials, way_in: WayIn, entry: ServiceEntry, tls: ServerTls | TlsFailure | None, limit: SessionLimit
+) -> SmtpdService:
     """The service of one smtpd line, with what load_tls() gave for it and its share of the room. Raises ConfigurationError.
 
     Without a usable certificate there is no TLS, and the log says why; where TLS is required, nothing is taken then."""
-    configuration, overrides = house.configuration, entry.overrides
-    emit = house.emitter(entry)
+    configuration, overrides = materials.configuration, entry.overrides
+    emit = materials.emitter(entry)
     settings = configuration.view(SmtpdSettings, overrides)
-    tables = house.tables("smtpd", emit)
-    process_limit = house.settings.default_process_limit if entry.process_limit is None else entry.process_limit
+    tables = materials.tables("smtpd", emit)
+    process_limit = materials.settings.default_process_limit if entry.process_limit is None else entry.process_limit
     if isinstance(tls, TlsFailure):
         told = str(tls) if isinstance(tls, NoCertificates) else f"{tls}: TLS is disabled for {entry.name}"
         emit(Note("smtpd", told, "warning"))
     elif tls is not None:
         for warning in tls.warnings:
             emit(Note("smtpd", warning, "warning"))
-    gates = smtpd_gates(house, overrides, restriction_policy(house, overrides, tables, emit))
+    gates = smtpd_gates(materials, overrides, restriction_policy(materials, overrides, tables, emit))
     return SmtpdService(
         settings,
         name=entry.name,
         gates=gates,
-        admission=house.admission(overrides, gates),
-        new_id=house.partitions.new_id,
-        resolver=house.resolver,
-        counters=house.counters,
+        admission=way_in.admission(overrides, gates),
+        new_id=way_in.new_id,
+        resolver=materials.resolver,
+        counters=materials.counters,
         emit=emit,
-        clock=house.clock,
-        lookups=_Lists(house, entry, tables, emit).lookups(),
+        clock=materials.clock,
+        lookups=_Lists(materials, way_in, entry, tables, emit).lookups(),
         tls=tls if isinstance(tls, ServerTls) else None,
         tls_unavailable=isinstance(tls, TlsFailure),
         tls_required=configuration.view(TlsServerSettings, overrides).requires_tls,
@@ -64,7 +64,7 @@ def open_service(house: "House", entry: ServiceEntry, tls: "ServerTls | TlsFailu
         stressed=configuration.view(SmtpdSettings, {**overrides, "stress": "yes"}),
         process_limit=process_limit or 1 << 30,
         limit=limit,
-        tells_permits=house.log.takes_records,
+        tells_permits=materials.log.takes_records,
     )
 
 
@@ -88,8 +88,9 @@ def load_tls(
 class _Lists:
     """The lists and questions of one service, each bound to its parameter."""
 
-    def __init__(self, house: "House", entry: ServiceEntry, tables: Tables, emit: Emit) -> None:
-        self._house = house
+    def __init__(self, materials: Materials, way_in: WayIn, entry: ServiceEntry, tables: Tables, emit: Emit) -> None:
+        self._materials = materials
+        self._way_in = way_in
         self._entry = entry
         self._tables = tables
         self._emit = emit
@@ -112,11 +113,15 @@ class _Lists:
             command_filter=self._lookup("smtpd_command_filter"),
             footer=self._lookup("smtpd_reject_footer_maps"),
             room_for=self._room_for,
-            report=SessionNotices(self._house, self._emit, self._value("error_notice_recipient")),
+            report=self._notices(),
         )
 
+    def _notices(self) -> SessionNotices:
+        settings = self._materials.configuration.view(SessionNoticeSettings, self._entry.overrides)
+        return SessionNotices(settings, self._way_in.notify, self._materials.clock, self._emit)
+
     def _value(self, name: str) -> str:
-        return self._house.configuration.value(name, self._entry.overrides)
+        return self._materials.configuration.value(name, self._entry.overrides)
 
     def _clients(self, name: str) -> Callable[[str, str], Awaitable[bool]]:
         return MatchList.hosts(self._value(name), self._tables, name, self._warn).matches
@@ -135,13 +140,13 @@ class _Lists:
         return rewriting_clients(
             self._value("local_header_rewrite_clients"),
             self._tables,
-            own=MatchList.addresses(as_list(self._house.own_addresses), self._tables, "inet_interfaces", self._warn),
+            own=MatchList.addresses(as_list(self._materials.own_addresses), self._tables, "inet_interfaces", self._warn),
             networks=MatchList.hosts(self._value("mynetworks"), self._tables, "mynetworks", self._warn),
         )
 
     async def _well_formed(self, address: str, sender: str) -> bool:
         try:
-            return (await self._house.routing.resolve(address, sender)).failure is not BAD_SYNTAX
+            return (await self._materials.routing.resolve(address, sender)).failure is not BAD_SYNTAX
         except LookupFailure:
             return True
 
@@ -150,12 +155,12 @@ class _Lists:
         listed = MatchList.domains(self._value("fast_flush_domains"), self._tables, "fast_flush_domains", self._warn, parents=True)
         if not await listed.matches(domain):
             return None
-        await self._house.scheduler.flush()
+        await self._way_in.flush()
         return True
 
     def _room_for(self, size: int) -> bool:
         """smtpd(8): room for one and a half message_size_limit, or queue_minfree if that is more."""
-        free = self._house.partitions.free_space()
+        free = self._way_in.free_space()
         enough = free >= self._least_free
         if not enough:
             self._warn(f"not enough free space in mail queue: {free} bytes < 1.5*message size limit")

@@ -3,7 +3,6 @@
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from gatepost.config.master import ServiceEntry
 from gatepost.events.records import Emit, Note
@@ -15,26 +14,27 @@ from gatepost.lookup.registry import Tables
 from gatepost.net.tls import ServerTls
 from gatepost.net.tls_parameters import TlsFailure
 from gatepost.receive.session_limit import SessionLimit
+from gatepost.service.materials import Materials
 from gatepost.service.policy_server import TRY_AGAIN, PolicyServer, Request
-
-if TYPE_CHECKING:
-    from gatepost.service.house import House
+from gatepost.service.ways import WayIn
 
 _MESSAGES = 64
 """Messages of one connection that are remembered; Postfix asks of one after the other."""
 
 
-def spf_checker(house: "House", overrides: Mapping[str, str], tables: Tables) -> Checker:
+def spf_checker(materials: Materials, overrides: Mapping[str, str], tables: Tables) -> Checker:
     """Who asks for SPF with the parameters of a service. Raises ConfigurationError."""
-    settings = house.configuration.view(SpfSettings, overrides)
-    return Checker(settings, Lists.opened(settings, tables), house.resolver, time.time)
+    settings = materials.configuration.view(SpfSettings, overrides)
+    return Checker(settings, Lists.opened(settings, tables), materials.resolver, time.time)
 
 
-def open_service(house: "House", entry: ServiceEntry, tls: "ServerTls | TlsFailure | None", limit: SessionLimit) -> PolicyServer:
+def open_service(
+    materials: Materials, way_in: WayIn, entry: ServiceEntry, tls: ServerTls | TlsFailure | None, limit: SessionLimit
+) -> PolicyServer:
     """The service of one `spf` line. Raises ConfigurationError."""
-    emit = house.emitter(entry)
-    checker = spf_checker(house, entry.overrides, house.tables("spf", emit))
-    return PolicyServer("spf", lambda: SpfDesk(checker, emit), emit=emit, fault=house.fault, limit=limit)
+    emit = materials.emitter(entry)
+    checker = spf_checker(materials, entry.overrides, materials.tables("spf", emit))
+    return PolicyServer("spf", lambda: SpfDesk(checker, emit), emit=emit, fault=materials.fault, limit=limit)
 
 
 class SpfDesk:

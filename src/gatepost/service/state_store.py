@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gatepost.config.configuration import Configuration, ConfigurationError
-from gatepost.service.settings import HouseSettings
+from gatepost.service.settings import WorkerSettings
 from gatepost.state.sqlite_store import SqliteStateStore
 from gatepost.state.state_file import FOLDER
 
@@ -17,7 +17,7 @@ def folder(data_directory: str) -> Path:
     return Path(data_directory) / FOLDER
 
 
-def open_state(configuration: Configuration, settings: HouseSettings, warn: Callable[[str], object]) -> SqliteStateStore:
+def open_state(configuration: Configuration, settings: WorkerSettings, warn: Callable[[str], object]) -> SqliteStateStore:
     """The store of a worker, inside its event loop; no file is touched before it is used. Raises ConfigurationError."""
     if settings.state_store not in _KINDS:
         told = f"unknown kind of store: {settings.state_store}"

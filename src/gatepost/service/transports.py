@@ -6,8 +6,8 @@ that a master.cf with only an smtpd line is a whole mail system.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING
 
 from msgspec import convert
 
@@ -20,16 +20,16 @@ from gatepost.deliver.status_filter import FilteredAgent
 from gatepost.deliver.virtual import VirtualAgent, VirtualSettings
 from gatepost.mail.delivery import Agent
 from gatepost.mail.outcome import Class
+from gatepost.mail.submission import Submit
 from gatepost.queue.settings import TransportLimits
-
-if TYPE_CHECKING:
-    from gatepost.service.house import House
+from gatepost.service.materials import Materials
+from gatepost.service.ways import WayOut
 
 _BUILT_IN = parse_master(
     "".join(f"{service} unix - - n - - {row.name}\n" for service, row in BUILT_IN.items()), "(built-in master.cf)"
 ).services
 
-AgentBuilder = Callable[["House", ServiceEntry], Awaitable[Agent]]
+AgentBuilder = Callable[[Materials, WayOut, ServiceEntry], Awaitable[Agent]]
 
 
 def delivering(configuration: Configuration) -> dict[str, ServiceEntry]:
@@ -38,18 +38,18 @@ def delivering(configuration: Configuration) -> dict[str, ServiceEntry]:
     return {entry.name: entry for entry in (*_BUILT_IN, *named)}
 
 
-async def error_agent(house: "House", entry: ServiceEntry) -> Agent:
-    return ErrorAgent(Class.TEMPORARY if entry.name == "retry" else Class.PERMANENT, house.clock)
+async def error_agent(materials: Materials, way_out: WayOut, entry: ServiceEntry) -> Agent:
+    return ErrorAgent(Class.TEMPORARY if entry.name == "retry" else Class.PERMANENT, materials.clock)
 
 
-async def discard_agent(house: "House", entry: ServiceEntry) -> Agent:
-    return DiscardAgent(house.clock)
+async def discard_agent(materials: Materials, way_out: WayOut, entry: ServiceEntry) -> Agent:
+    return DiscardAgent(materials.clock)
 
 
-async def virtual_agent(house: "House", entry: ServiceEntry) -> Agent:
-    view = house.configuration.view(VirtualSettings, entry.overrides)
-    emit = house.emitter(entry)
-    return VirtualAgent(view, house.tables("virtual", emit), house.agent, house.clock, emit)
+async def virtual_agent(materials: Materials, way_out: WayOut, entry: ServiceEntry) -> Agent:
+    view = materials.configuration.view(VirtualSettings, entry.overrides)
+    emit = materials.emitter(entry)
+    return VirtualAgent(view, materials.tables("virtual", emit), materials.agent, materials.clock, emit)
 
 
 def transport_limits(
@@ -72,9 +72,11 @@ def _builder(row: Program) -> AgentBuilder:
 class Transports:
     """The transports of a worker; an agent is built when its transport is first used."""
 
-    def __init__(self, house: "House") -> None:
-        self._house = house
-        self._entries = delivering(house.configuration)
+    def __init__(self, materials: Materials, staging: Callable[[], Path], forward: Submit) -> None:
+        """`staging`, `forward`: of the way out (ways.py)."""
+        self._materials = materials
+        self._way_out = WayOut(staging, forward, self.agent, self.program)
+        self._entries = delivering(materials.configuration)
         self._agents: dict[str, Agent] = {}
 
     async def agent(self, transport: str) -> Agent:
@@ -84,16 +86,16 @@ class Transports:
         if agent is None:
             entry = self._entries[transport]
             build = _builder(program(entry.program))
-            agent = self._agents[transport] = self._filtered(await build(self._house, entry), entry)
+            agent = self._agents[transport] = self._filtered(await build(self._materials, self._way_out, entry), entry)
         return agent
 
     def _filtered(self, agent: Agent, entry: ServiceEntry) -> Agent:
         """The agent, with a delivery status filter where one is configured for its program."""
         if not program(entry.program).status_filter:
             return agent
-        name, emit = f"{entry.command}_delivery_status_filter", self._house.emitter(entry)
-        maps = self._house.tables(entry.command, emit).maps(self._house.configuration.value(name, entry.overrides), name)
-        return agent if maps.empty else FilteredAgent(agent, maps, self._house.teller(entry.command, emit))
+        name, emit = f"{entry.command}_delivery_status_filter", self._materials.emitter(entry)
+        maps = self._materials.tables(entry.command, emit).maps(self._materials.configuration.value(name, entry.overrides), name)
+        return agent if maps.empty else FilteredAgent(agent, maps, self._materials.teller(entry.command, emit))
 
     def program(self, transport: str) -> str:
         """The program of a transport, by which its lines in the log go."""
@@ -105,9 +107,9 @@ class Transports:
         entry = self._entries.get(transport)
         limit = entry.process_limit if entry else None
         return transport_limits(
-            self._house.configuration,
+            self._materials.configuration,
             transport,
-            self._house.settings.default_process_limit if limit is None else limit,
+            self._materials.settings.default_process_limit if limit is None else limit,
             entry.overrides if entry else None,
         )
 

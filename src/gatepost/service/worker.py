@@ -22,17 +22,16 @@ import uvloop
 from gatepost.config.configuration import ConfigurationError
 from gatepost.config.master import ServiceEntry
 from gatepost.config.programs import program
-from gatepost.events.records import Note
+from gatepost.events.records import Emit, Note
 from gatepost.net.tls import ServerTls
 from gatepost.net.tls_parameters import TlsFailure
 from gatepost.receive.session_limit import SessionLimit
-from gatepost.service.background import lasting
-from gatepost.service.house import House
+from gatepost.service.composition import Composition
 from gatepost.service.inheritance import Inheritance, Life, Listener
-from gatepost.service.pickup import Pickup
+from gatepost.service.materials import Materials, gather
 from gatepost.service.pulse import Heart
-from gatepost.service.requeue import Requeue
 from gatepost.service.smtpd import load_tls
+from gatepost.service.ways import WayIn
 from gatepost.state.port import Counters
 
 
@@ -52,7 +51,7 @@ class Service(Protocol):
         ...
 
 
-ServiceBuilder = Callable[[House, ServiceEntry, ServerTls | TlsFailure | None, SessionLimit], Service]
+ServiceBuilder = Callable[[Materials, WayIn, ServiceEntry, ServerTls | TlsFailure | None, SessionLimit], Service]
 
 ServicesTls = Mapping[str, ServerTls | TlsFailure | None]
 """The TLS of each service, by ServiceEntry.key."""
@@ -93,17 +92,15 @@ async def _live(inheritance: Inheritance, tls: ServicesTls, counters: Counters) 
     stop, retire = asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGUSR1, retire.set)
-    house = House(inheritance.configuration, log, counters, inheritance.faults.tell)
+    materials = gather(inheritance.configuration, log, counters, inheritance.faults.tell)
+    rooms = Composition(materials)
     assert inheritance.pulse is not None, "the row of this role says in_loop"
     heart = Heart(inheritance.pulse, log.emit)
     try:
         async with asyncio.TaskGroup() as group:
-            serving = await _serve(house, inheritance.listeners, tls)
-            house.start(group)
-            pickups = [
-                group.create_task(lasting(service.run, name, house.fault))
-                for service, name in ((Pickup(house), "pickup"), (Requeue(house), "the taking in of requeued mail"))
-            ]
+            serving = await _serve(rooms, inheritance.listeners, tls)
+            rooms.start(group)
+            pickups = rooms.take_in(group)
             os.write(inheritance.ready, b"\n")
             heart.start(loop)
             await _first(stop.wait(), retire.wait())
@@ -116,17 +113,17 @@ async def _live(inheritance: Inheritance, tls: ServicesTls, counters: Counters) 
             await serving.drain(_DRAIN if stop.is_set() else _LONG_DRAIN)
             with contextlib.suppress(OSError):
                 os.close(inheritance.ready)
-            await house.stop()
+            await rooms.stop()
             raise _Stop
     except* _Stop:
         served = True
     except* ConfigurationError as group:
         served = False
         for error in group.exceptions:
-            house.emit(Note("smtpd", str(error), "fatal"))
+            materials.emit(Note("smtpd", str(error), "fatal"))
     finally:
         heart.stop()
-        house.close()
+        rooms.close()
         log.end()
     return served
 
@@ -146,8 +143,8 @@ async def _first(*waits: Coroutine[Any, Any, object]) -> None:
 class _Serving:
     """The services of a worker and what accepts connections for them."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
         self.services: dict[str, Service] = {}
         self.servers: list[asyncio.AbstractServer] = []
 
@@ -166,19 +163,19 @@ class _Serving:
         ends = (service.drain(patience) for service in self.services.values())
         for result in await asyncio.gather(*ends, return_exceptions=True):
             if isinstance(result, Exception):
-                self._house.emit(Note("smtpd", f"session cut off: {result!r}", "warning"))
+                self._emit(Note("smtpd", f"session cut off: {result!r}", "warning"))
 
 
-async def _serve(house: House, listeners: Iterable[Listener], tls: ServicesTls) -> _Serving:
+async def _serve(rooms: Composition, listeners: Iterable[Listener], tls: ServicesTls) -> _Serving:
     """Accept connections on every listener."""
     loop = asyncio.get_running_loop()
-    serving = _Serving(house)
+    serving = _Serving(rooms.materials.emit)
     limit = SessionLimit(_descriptors() // 2)  # the other half is for deliveries, tables and the queue
     for listener in listeners:
         entry = listener.entry
         service = serving.services.get(entry.key)
         if service is None:
-            service = serving.services[entry.key] = _builder(entry)(house, entry, tls.get(entry.key), limit)
+            service = serving.services[entry.key] = _builder(entry)(rooms.materials, rooms.way_in, entry, tls.get(entry.key), limit)
         accept = loop.create_unix_server if listener.socket.family == socket.AF_UNIX else loop.create_server
         serving.servers.append(await accept(service.protocol, sock=listener.socket))
     return serving

@@ -53,4 +53,4 @@ def test_nothing_but_an_admission_opens_an_intake() -> None:
         and isinstance(node.func, ast.Name)
         and node.func.id in ("CleanupIntake", "Passage", "Storing")
     }
-    assert makers == {"admission/admission.py", "admission/intake.py", "service/house.py"}
+    assert makers == {"admission/admission.py", "admission/intake.py", "service/composition.py"}

@@ -83,8 +83,8 @@ def test_check_knows_on_which_types_a_program_listens(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("row", [row for row in PROGRAMS.values() if row.builder], ids=lambda row: row.name)
 def test_what_is_built_has_a_builder(row: Program) -> None:
-    parameters = [*inspect.signature(resolve_name(row.builder)).parameters]
-    assert parameters[1:] == (["entry"] if row.transport else ["entry", "tls", "limit"])
+    wanted = ["way_out", "entry"] if row.transport else ["way_in", "entry", "tls", "limit"]
+    assert [*inspect.signature(resolve_name(row.builder)).parameters] == ["materials", *wanted]
 
 
 def test_rows_agree_with_themselves() -> None:

@@ -45,8 +45,8 @@ class Intake:
         return Admitted(self.outcome, NewMessage(ID, envelope, MemoryContent(b"Subject: bad\r\n"), 14))
 
 
-class House:
-    """As much of a worker's house as pickup looks at."""
+class Rooms:
+    """As much of a worker's materials, and of its way in, as pickup looks at."""
 
     def __init__(self, directory: Path, outcome: Outcome | Exception, soft_bounce: bool) -> None:
         for name in ("maildrop", "corrupt", "private"):
@@ -57,7 +57,7 @@ class House:
         self.clock = lambda: ID.arrival + 1.5
         self.returned: list[tuple[str, list[str]]] = []
         self.settings = types.SimpleNamespace(myhostname="mail.test", mail_name="Gatepost")
-        self.partitions = types.SimpleNamespace(new_id=lambda: ID)
+        self.new_id = lambda: ID
         self.notices = self
         self.configuration = self
         self.fault = tell_fault("worker", self.emit)
@@ -84,27 +84,27 @@ class House:
         self.returned.append((message.envelope.sender, [failure.recipient.recipient.address for failure in failures]))
 
 
-def picked_up(directory: Path, outcome: Outcome | Exception, *, soft_bounce: bool = False) -> House:
-    house = House(directory, outcome, soft_bounce)
+def picked_up(directory: Path, outcome: Outcome | Exception, *, soft_bounce: bool = False) -> Rooms:
+    rooms = Rooms(directory, outcome, soft_bounce)
     submission = maildrop.Submission("bob@b.test", (Recipient("ann@a.test"), Recipient("eve@a.test")))
     maildrop.write(directory / "maildrop", submission, [b"Subject: bad\r\n\r\nx\r\n"])
 
     async def scenario() -> None:
-        runner = asyncio.create_task(Pickup(house).run())  # type: ignore[arg-type]
+        runner = asyncio.create_task(Pickup(rooms, rooms).run())  # type: ignore[arg-type]
         async with asyncio.timeout(5):
-            await house.told.wait()
+            await rooms.told.wait()
         await asyncio.sleep(0.01)
         runner.cancel()
 
     asyncio.run(scenario())
-    return house
+    return rooms
 
 
 def test_what_is_refused_for_good_goes_back_to_its_sender(tmp_path: Path) -> None:
-    house = picked_up(tmp_path, NO)
-    assert house.returned == [("bob@b.test", ["ann@a.test", "eve@a.test"])]
-    assert [type(event) for event in house.events] == [PickedUp, Delivered, Delivered]
-    assert house.events[1] == Delivered(
+    rooms = picked_up(tmp_path, NO)
+    assert rooms.returned == [("bob@b.test", ["ann@a.test", "eve@a.test"])]
+    assert [type(event) for event in rooms.events] == [PickedUp, Delivered, Delivered]
+    assert rooms.events[1] == Delivered(
         "cleanup", str(ID), "ann@a.test", "", "none", 1.5, (1.5, 0.0, 0.0, 0.0), "5.7.1", "bounced", "no bad subjects"
     )
     assert maildrop.waiting(tmp_path / "maildrop") == []
@@ -112,9 +112,9 @@ def test_what_is_refused_for_good_goes_back_to_its_sender(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(("outcome", "soft_bounce"), [(LATER, False), (NO, True)])
 def test_what_is_refused_for_now_stays(tmp_path: Path, outcome: Outcome | Exception, soft_bounce: bool) -> None:
-    house = picked_up(tmp_path, outcome, soft_bounce=soft_bounce)
-    assert house.returned == []
-    assert isinstance(house.events[1], Note)
+    rooms = picked_up(tmp_path, outcome, soft_bounce=soft_bounce)
+    assert rooms.returned == []
+    assert isinstance(rooms.events[1], Note)
     assert len(maildrop.waiting(tmp_path / "maildrop")) == 1
 
 
@@ -123,20 +123,20 @@ FAULTS = [(UnicodeEncodeError("utf-8", "x", 0, 1, "why"), 1), (Unstorable("x"), 
 
 @pytest.mark.parametrize(("fault", "panics"), FAULTS)
 def test_what_breaks_is_set_aside_with_a_line_and_the_next_one_has_its_turn(tmp_path: Path, fault: Exception, panics: int) -> None:
-    house = House(tmp_path, fault, soft_bounce=False)
+    rooms = Rooms(tmp_path, fault, soft_bounce=False)
     paths = [maildrop.write(tmp_path / "maildrop", maildrop.Submission("bob@b.test"), [b"x\r\n"]) for _ in range(3)]
 
     async def scenario() -> None:
-        runner = asyncio.create_task(Pickup(house).run())  # type: ignore[arg-type]
+        runner = asyncio.create_task(Pickup(rooms, rooms).run())  # type: ignore[arg-type]
         async with asyncio.timeout(5):
-            while sum(isinstance(event, Note) for event in house.events) < 3 * (1 + panics):
-                house.told.clear()
-                await house.told.wait()
+            while sum(isinstance(event, Note) for event in rooms.events) < 3 * (1 + panics):
+                rooms.told.clear()
+                await rooms.told.wait()
         assert not runner.done()
         runner.cancel()
 
     asyncio.run(scenario())
-    notes = [event for event in house.events if isinstance(event, Note)]
+    notes = [event for event in rooms.events if isinstance(event, Note)]
     assert sum(note.severity == "panic" for note in notes) == panics * 3
     for path in paths:
         assert (tmp_path / "corrupt" / path.name).exists()
@@ -151,25 +151,25 @@ def test_what_cannot_be_removed_is_taken_in_once(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(Path, "unlink", not_permitted)
     monkeypatch.setattr(Path, "rename", not_permitted)
-    house = picked_up(tmp_path, NO)
-    assert len(house.returned) == 1
-    assert any("taken in, but not removed" in event.text for event in house.events if isinstance(event, Note))
+    rooms = picked_up(tmp_path, NO)
+    assert len(rooms.returned) == 1
+    assert any("taken in, but not removed" in event.text for event in rooms.events if isinstance(event, Note))
     assert len(maildrop.waiting(tmp_path / "maildrop")) == 1
 
 
 def test_many_files_that_are_none_leave_others_their_turn(tmp_path: Path) -> None:
     """Anybody may make thousands of folders there: no file moves them all before anything else is done."""
-    house = House(tmp_path, NO, soft_bounce=False)
+    rooms = Rooms(tmp_path, NO, soft_bounce=False)
     for number in range(200):
         (tmp_path / "maildrop" / f"{number}.msg").mkdir()
     turns = 0
 
     async def scenario() -> None:
         nonlocal turns
-        runner = asyncio.create_task(Pickup(house).run())  # type: ignore[arg-type]
+        runner = asyncio.create_task(Pickup(rooms, rooms).run())  # type: ignore[arg-type]
         async with asyncio.timeout(20):
-            await house.told.wait()
-            while len(house.events) < 200:
+            await rooms.told.wait()
+            while len(rooms.events) < 200:
                 turns += 1
                 await asyncio.sleep(0)
         runner.cancel()
@@ -180,17 +180,17 @@ def test_many_files_that_are_none_leave_others_their_turn(tmp_path: Path) -> Non
 
 def test_a_folder_that_cannot_leave_is_not_looked_at_again(tmp_path: Path) -> None:
     """As that of another user, where only its name is ours to change."""
-    house = House(tmp_path, NO, soft_bounce=False)
+    rooms = Rooms(tmp_path, NO, soft_bounce=False)
     (tmp_path / "corrupt").rmdir()
     (tmp_path / "maildrop" / "1.msg").mkdir()
 
     async def scenario() -> None:
-        runner = asyncio.create_task(Pickup(house).run())  # type: ignore[arg-type]
+        runner = asyncio.create_task(Pickup(rooms, rooms).run())  # type: ignore[arg-type]
         async with asyncio.timeout(5):
-            await house.told.wait()
+            await rooms.told.wait()
         runner.cancel()
 
     asyncio.run(scenario())
     assert maildrop.waiting(tmp_path / "maildrop") == []
     [left] = (tmp_path / "maildrop").iterdir()
-    assert f"set aside as maildrop/{left.name}" in str(house.events)
+    assert f"set aside as maildrop/{left.name}" in str(rooms.events)

@@ -32,8 +32,8 @@ ENVELOPE = Envelope(
 )
 
 
-class House:
-    """As much of a worker's house as this needs: real partitions, and a cleanup that answers `outcome`."""
+class Rooms:
+    """As much of a worker's materials and of its way in as this needs: real partitions, and a cleanup that answers `outcome`."""
 
     def __init__(self, directory: Path, outcome: Outcome | Exception | None) -> None:
         self.queue_directory = directory
@@ -42,6 +42,7 @@ class House:
         self.fault = tell_fault("worker", self.emit)
         self.clock = lambda: 0.0
         self.partitions = Partitions(directory, emit=self.emit)
+        self.new_id = self.partitions.new_id
         self.flushed = asyncio.Event()
         self.settings = types.SimpleNamespace(myhostname="mail.test", mail_name="Gatepost")
         self.configuration = self.notices = self
@@ -54,10 +55,10 @@ class House:
     def view(self, cls: type[Any], overrides: Mapping[str, str]) -> Any:
         return cls(content_filter="", soft_bounce=False)
 
-    def admission(self, overrides: Mapping[str, str]) -> "House":
+    def admission(self, overrides: Mapping[str, str]) -> "Rooms":
         return self
 
-    def open(self, queue_id: QueueId, *, context: str, **_: str) -> "House":
+    def open(self, queue_id: QueueId, *, context: str, **_: str) -> "Rooms":
         assert context == "remote"
         self._id, self._chunks = queue_id, b""
         return self
@@ -81,32 +82,32 @@ class House:
         self.returned += [failure.recipient.recipient.address for failure in failures]
 
 
-def requeued(directory: Path, outcome: Outcome | Exception | None = None) -> tuple[House, QueueId, dict[QueueId, str]]:
-    """What became of a message that was requeued: the house, the message, and the queues afterwards."""
+def requeued(directory: Path, outcome: Outcome | Exception | None = None) -> tuple[Rooms, QueueId, dict[QueueId, str]]:
+    """What became of a message that was requeued: the rooms, the message, and the queues afterwards."""
 
-    async def scenario() -> tuple[House, QueueId]:
-        house = House(directory, outcome)
-        identity = house.partitions.new_id()
-        await house.partitions.put(NewMessage(identity, ENVELOPE, MemoryContent(b"Subject: x\r\n\r\nx\r\n"), 18))
-        runner = asyncio.create_task(Requeue(house).run())  # type: ignore[arg-type]
-        await house.partitions.live(identity)
+    async def scenario() -> tuple[Rooms, QueueId]:
+        rooms = Rooms(directory, outcome)
+        identity = rooms.partitions.new_id()
+        await rooms.partitions.put(NewMessage(identity, ENVELOPE, MemoryContent(b"Subject: x\r\n\r\nx\r\n"), 18))
+        runner = asyncio.create_task(Requeue(rooms, rooms, rooms.partitions, rooms.flushed).run())  # type: ignore[arg-type]
+        await rooms.partitions.live(identity)
         actions.by_ids(directory, actions.REQUEUE, [identity])
         assert [message.queue for message in inspect.messages(directory)] == ["maildrop"]
-        house.flushed.set()
+        rooms.flushed.set()
         async with asyncio.timeout(5):
-            await _until(house)
+            await _until(rooms)
         runner.cancel()
-        house.partitions.close()
-        return house, identity
+        rooms.partitions.close()
+        return rooms, identity
 
-    house, identity = asyncio.run(scenario())
-    return house, identity, {message.id: message.queue for message in inspect.messages(directory)}
+    rooms, identity = asyncio.run(scenario())
+    return rooms, identity, {message.id: message.queue for message in inspect.messages(directory)}
 
 
-async def _until(house: House) -> None:
-    while not (house.taken or house.returned or any(isinstance(event, Note) for event in house.events)):  # noqa: ASYNC110
+async def _until(rooms: Rooms) -> None:
+    while not (rooms.taken or rooms.returned or any(isinstance(event, Note) for event in rooms.events)):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
-    await house.partitions.live(QueueId(0, 1))
+    await rooms.partitions.live(QueueId(0, 1))
 
 
 def attributes(pairs: Iterable[tuple[str, str]]) -> list[str]:
@@ -114,10 +115,10 @@ def attributes(pairs: Iterable[tuple[str, str]]) -> list[str]:
 
 
 def test_a_requeued_message_comes_in_under_a_new_id(tmp_path: Path) -> None:
-    house, old, queues = requeued(tmp_path)
-    ((envelope, content),) = house.taken
+    rooms, old, queues = requeued(tmp_path)
+    ((envelope, content),) = rooms.taken
     assert old not in queues and len(queues) == 1
-    picked = house.events[0]
+    picked = rooms.events[0]
     assert picked == PickedUp("pickup", str(*queues), os.geteuid(), "a@client.test", str(old))
     assert content.startswith(f"Received: by mail.test (Gatepost, from userid {os.geteuid()})\r\n".encode())
     assert content.endswith(b"Subject: x\r\n\r\nx\r\n")
@@ -128,8 +129,8 @@ def test_a_requeued_message_comes_in_under_a_new_id(tmp_path: Path) -> None:
     ("cls", "returned", "queue"), [(Class.PERMANENT, ["b@remote.test", "c@other.test"], None), (Class.TEMPORARY, [], "maildrop")]
 )
 def test_what_cleanup_refuses(tmp_path: Path, cls: Class, returned: list[str], queue: str | None) -> None:
-    house, old, queues = requeued(tmp_path, Outcome(cls, f"{cls}.7.1", "no"))
-    assert house.returned == returned
+    rooms, old, queues = requeued(tmp_path, Outcome(cls, f"{cls}.7.1", "no"))
+    assert rooms.returned == returned
     assert queues.get(old) == queue
 
 
@@ -147,8 +148,8 @@ def test_the_envelope_that_a_message_comes_in_with_anew() -> None:
 
 
 def test_what_breaks_is_put_on_hold(tmp_path: Path) -> None:
-    house, identity, queues = requeued(tmp_path, KeyError("boom"))
+    rooms, identity, queues = requeued(tmp_path, KeyError("boom"))
     assert queues == {identity: "hold"}
-    assert house.taken == []
-    warnings = [event.text for event in house.events if isinstance(event, Note) and event.severity == "warning"]
+    assert rooms.taken == []
+    warnings = [event.text for event in rooms.events if isinstance(event, Note) and event.severity == "warning"]
     assert warnings == [f"{identity}: KeyError: 'boom': put on hold"]

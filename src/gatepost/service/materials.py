@@ -1,0 +1,117 @@
+"""What every service of a worker is built from, gathered once: the configuration, and the ways to ask and to tell.
+
+A builder names Materials in its signature, and WayIn or WayOut (ways.py) where it takes mail in or delivers. Nothing here knows a
+service.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from gatepost.config.configuration import Configuration
+from gatepost.config.master import ServiceEntry
+from gatepost.deliver.privileged import AGENT_SOCKET, AgentClient
+from gatepost.events.records import Clock, Emit, Fault, Note
+from gatepost.lookup.blocking import BlockingCalls
+from gatepost.lookup.registry import Tables
+from gatepost.lookup.server_access import ServerAccess
+from gatepost.net.dns import AresResolver
+from gatepost.net.port import Resolver
+from gatepost.routing.routing import Routing
+from gatepost.service import settings
+from gatepost.service.log import Log
+from gatepost.service.state_store import open_state
+from gatepost.state.port import Counters, StateStore
+
+
+class Materials(Struct, frozen=True):
+    """What the services of one worker share.
+
+    configuration: main.cf and master.cf.
+    settings: the parameters that concern all services.
+    log, fault: where what happens is told, and what nobody expected to be raised.
+    clock: seconds since 1970.
+    opened: the tables that are open; a service has them by tables().
+    own_addresses: the IP addresses that are ours.
+    routing: with the parameters of main.cf.
+    resolver: DNS.
+    counters: of clients, common to all workers.
+    state: what outlives a restart, common to all workers.
+    files: looks at folders that may hang.
+    agent: asks the process with privileges.
+    """
+
+    configuration: Configuration
+    settings: settings.WorkerSettings
+    log: Log
+    fault: Fault
+    clock: Clock
+    opened: Tables
+    own_addresses: frozenset[str]
+    routing: Routing
+    resolver: Resolver
+    counters: Counters
+    state: StateStore
+    files: BlockingCalls
+    agent: AgentClient
+
+    @property
+    def emit(self) -> Emit:
+        """How a worker tells what happens where no service of master.cf does."""
+        return self.log.emit
+
+    @property
+    def queue_directory(self) -> Path:
+        return Path(self.settings.queue_directory)
+
+    def emitter(self, entry: ServiceEntry) -> Emit:
+        """How a service of master.cf tells what happens; it may have a `syslog_name` of its own."""
+        return self.log.emitter(self.configuration.value("syslog_name", entry.overrides))
+
+    def teller(self, service: str, emit: Emit | None = None, severity: str = "warning") -> Callable[[str], None]:
+        """How a room that knows no events says a warning, or an error: as the program `service`."""
+        return _teller(service, emit or self.emit, severity)
+
+    def tables(self, service: str, emit: Emit | None = None) -> Tables:
+        """The tables of this worker, as one of its services opens them: what is wrong with them is said in its name."""
+        return self.opened.heard_by(self.teller(service, emit), self.teller(service, emit, "error"))
+
+    def routing_with(self, overrides: Mapping[str, str]) -> Routing:
+        """The routing of a service with parameters of its own. Raises ConfigurationError."""
+        return _routing(self.configuration, overrides, self.opened, self.tables("cleanup"), self.own_addresses)
+
+
+def gather(configuration: Configuration, log: Log, counters: Counters, fault: Fault) -> Materials:
+    """The materials of a worker, in its event loop; no file is touched before it is used. Raises ConfigurationError."""
+    shared = configuration.view(settings.WorkerSettings)
+    warn, fail = (_teller("trivial-rewrite", log.emit, severity) for severity in ("warning", "error"))
+    opened = Tables(warn, fail, access=ServerAccess(lambda: configuration))
+    mapping = opened.heard_by(_teller("cleanup", log.emit), _teller("cleanup", log.emit, "error"))
+    own = settings.own_addresses(shared)
+    return Materials(
+        configuration=configuration,
+        settings=shared,
+        log=log,
+        fault=fault,
+        clock=time.time,
+        opened=opened,
+        own_addresses=own,
+        routing=_routing(configuration, {}, opened, mapping, own),
+        resolver=AresResolver(time.monotonic),
+        counters=counters,
+        state=open_state(configuration, shared, _teller("state", log.emit)),
+        files=BlockingCalls(settings.FILE_THREADS, settings.FILE_TIME_LIMIT),
+        agent=AgentClient(str(Path(shared.queue_directory) / AGENT_SOCKET), settings.AGENT_TIME_LIMIT),
+    )
+
+
+def _teller(service: str, emit: Emit, severity: str = "warning") -> Callable[[str], None]:
+    return lambda text: emit(Note(service, text, severity))
+
+
+def _routing(
+    configuration: Configuration, overrides: Mapping[str, str], opened: Tables, mapping: Tables, own: frozenset[str]
+) -> Routing:
+    return Routing(settings.routing_settings(configuration, overrides), opened, own, mapping=mapping)
