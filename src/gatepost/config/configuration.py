@@ -34,6 +34,7 @@ _REMEDIES = {
     ValueKind.SIZE: "write a whole number of bytes",
     ValueKind.TIME: "write a number and a unit: s, m, h, d or w",
 }
+_BITS = {ValueKind.INTEGER: 32, ValueKind.SIZE: 64}
 # A time is a whole number of seconds; a room whose other times are fractions may declare it as float.
 _FIELD_TYPES: Mapping[ValueKind, tuple[type, ...]] = {
     ValueKind.BOOLEAN: (bool,),
@@ -226,8 +227,8 @@ def _typed(row: Parameter, text: str) -> str | int | bool:
         return values.boolean(text)
     if row.kind is ValueKind.CHOICE:
         return chosen(row, text)
-    if row.kind in (ValueKind.INTEGER, ValueKind.SIZE):
-        return _within(row, values.integer(text))
+    if row.kind in _BITS:
+        return _within(row, values.integer(text, _BITS[row.kind]))
     if row.kind is ValueKind.TIME:
         return _within(row, values.seconds(text, row.unit))
     return text

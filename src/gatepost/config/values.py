@@ -23,9 +23,9 @@ def boolean(text: str) -> bool:
         raise ValueError("bad boolean configuration") from None
 
 
-def integer(text: str) -> int:
-    """A whole number that a machine can count to, as Postfix wants it to be."""
-    if not _INTEGER.fullmatch(text) or (number := _bounded(text)) is None:
+def integer(text: str, bits: int = 32) -> int:
+    """A whole number of so many bits, with a sign."""
+    if not _INTEGER.fullmatch(text) or (number := _bounded(text)) is None or not -1 << bits - 1 <= number < 1 << bits - 1:
         raise ValueError("bad numerical configuration")
     return number
 

@@ -6,9 +6,18 @@ from collections.abc import Iterator, Mapping
 from gatepost.config.parameters import Parameter, ValueKind
 from gatepost.config.values import split
 
+_TLS_LEVEL = 'Invalid TLS level "{value}"'
+_TEMPFAIL_ACTION = "bad configuration: {name} = {value}"
 _REFUSALS: Mapping[str, str] = {
     "header_from_format": 'invalid setting: "{name} = {value}"',
+    "lmtp_tls_security_level": _TLS_LEVEL,
     "mynetworks_style": 'unknown mynetworks mask style value "{value}" in "{value}"',
+    "reject_tempfail_action": _TEMPFAIL_ACTION,
+    "smtp_tls_security_level": _TLS_LEVEL,
+    "smtpd_forbid_bare_newline": "bad parameter value: '{name} = {value}'",
+    "smtpd_tls_security_level": _TLS_LEVEL,
+    "unknown_address_tempfail_action": _TEMPFAIL_ACTION,
+    "unknown_helo_hostname_tempfail_action": _TEMPFAIL_ACTION,
 }
 """How Postfix says that a choice is none, where it does not say it as most programs do."""
 
@@ -30,4 +39,7 @@ def unknown_words(row: Parameter, value: str) -> Iterator[tuple[str, str]]:
             if word not in row.words:
                 yield f'unknown {row.name} value "{word}" in "{value}"', "write any of: " + ", ".join(row.words)
     elif row.kind is ValueKind.CHOICE and chosen(row, value) not in row.words:
-        yield _REFUSALS.get(row.name, _REFUSAL).format(name=row.name, value=value), "write one of: " + ", ".join(row.words)
+        yield (
+            _REFUSALS.get(row.name, _REFUSAL).format(name=row.name, value=value),
+            "write one of: " + ", ".join(filter(None, row.words)),
+        )

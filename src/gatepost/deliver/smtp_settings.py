@@ -5,6 +5,7 @@ from typing import ClassVar
 import msgspec
 from msgspec import Struct
 
+from gatepost.config.parameters.lmtp import lmtp_name
 from gatepost.net.tls_parameters import TlsSettings
 
 
@@ -105,23 +106,13 @@ class SmtpSettings(TlsSettings, frozen=True, kw_only=True):
     smtp_sender_dependent_authentication: bool
 
 
-_LMTP_NAMES = {
-    "smtp_helo_name": "lmtp_lhlo_name",
-    "smtp_helo_timeout": "lmtp_lhlo_timeout",
-    "smtp_discard_ehlo_keywords": "lmtp_discard_lhlo_keywords",
-}
-_SMTP_ONLY = {"smtp_always_send_ehlo": True, "smtp_never_send_ehlo": False}
+_SAID = {"smtp_always_send_ehlo": True, "smtp_never_send_ehlo": False}
 """What LMTP has no parameters for, and what goes without saying there: LHLO is always sent."""
-
-
-def lmtp_name(name: str) -> str:
-    """The LMTP client's name for a parameter of the SMTP client."""
-    return _LMTP_NAMES.get(name) or (f"lmtp_{name[5:]}" if name.startswith("smtp_") else name)
 
 
 LmtpSettings = msgspec.defstruct(
     "LmtpSettings",
-    [(lmtp_name(field.name), field.type) for field in msgspec.structs.fields(SmtpSettings) if field.name not in _SMTP_ONLY],
+    [(lmtp_name(field.name), field.type) for field in msgspec.structs.fields(SmtpSettings) if field.name not in _SAID],
     frozen=True,
     kw_only=True,
 )
@@ -136,5 +127,5 @@ class _OverLmtp(SmtpSettings, frozen=True, kw_only=True):
 
 def as_smtp(settings: Struct) -> SmtpSettings:
     """The SMTP client's settings that say what these LMTP settings say."""
-    names = [name for name in SmtpSettings.__struct_fields__ if name not in _SMTP_ONLY]
-    return msgspec.convert({**_SMTP_ONLY, **{name: getattr(settings, lmtp_name(name)) for name in names}}, _OverLmtp)
+    names = [name for name in SmtpSettings.__struct_fields__ if name not in _SAID]
+    return msgspec.convert({**_SAID, **{name: getattr(settings, lmtp_name(name)) for name in names}}, _OverLmtp)

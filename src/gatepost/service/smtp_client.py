@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from gatepost.config.master import ServiceEntry
+from gatepost.config.parameters.lmtp import lmtp_name
 from gatepost.deliver.client_flags import FlaggedAgent, client_flags
 from gatepost.deliver.smtp import PassOn, SmtpAgent
 from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
@@ -19,7 +20,6 @@ from gatepost.service.materials import Materials
 from gatepost.service.outgoing import outgoing
 from gatepost.service.ways import WayOut
 
-_DISCARD_MAPS = {"smtp": "smtp_discard_ehlo_keyword_address_maps", "lmtp": "lmtp_discard_lhlo_keyword_address_maps"}
 _UNAVAILABLE = deferred("mail transport unavailable", "4.3.0", Reason("best_mx_transport"))
 
 
@@ -27,9 +27,11 @@ async def smtp_agent(materials: Materials, way_out: WayOut, entry: ServiceEntry)
     """The agent of an smtp or lmtp service."""
     view, overrides, emit = materials.configuration.view, entry.overrides, materials.emitter(entry)
     tables = materials.tables(entry.command, emit)
-    settings = as_smtp(view(LmtpSettings, overrides)) if entry.command == "lmtp" else view(SmtpSettings, overrides)
+    lmtp = entry.command == "lmtp"
+    settings = as_smtp(view(LmtpSettings, overrides)) if lmtp else view(SmtpSettings, overrides)
 
-    def maps(parameter: str) -> Maps:
+    def maps(name: str) -> Maps:
+        parameter = lmtp_name(name) if lmtp else name
         return tables.maps(materials.configuration.value(parameter, overrides), parameter)
 
     agent = SmtpAgent(
@@ -47,11 +49,11 @@ async def smtp_agent(materials: Materials, way_out: WayOut, entry: ServiceEntry)
         service=entry.command,
         own=materials.own_addresses,
         base=str(materials.queue_directory),
-        tls_policies=maps(f"{entry.command}_tls_policy_maps"),
-        passwords=maps(f"{entry.command}_sasl_password_maps"),
+        tls_policies=maps("smtp_tls_policy_maps"),
+        passwords=maps("smtp_sasl_password_maps"),
         best_mx=_best_mx(materials, way_out, entry, emit),
-        reply_filter=maps(f"{entry.command}_reply_filter"),
-        discard_maps=maps(_DISCARD_MAPS[entry.command]),
+        reply_filter=maps("smtp_reply_filter"),
+        discard_maps=maps("smtp_discard_ehlo_keyword_address_maps"),
     )
     flags = client_flags(entry.arguments)
     return FlaggedAgent(agent, flags, entry.command, materials.clock, emit) if flags else agent

@@ -18,6 +18,8 @@ from gatepost.config.parameters import (
     Parameter,
     Support,
     ValueKind,
+    lmtp,
+    smtp,
 )
 from gatepost.config.transports import transport_parameter
 
@@ -31,8 +33,10 @@ def reading(row: Parameter, text: str) -> object:
     match row.kind:
         case ValueKind.BOOLEAN:
             return values.boolean(text)
-        case ValueKind.INTEGER | ValueKind.SIZE:
+        case ValueKind.INTEGER:
             return values.integer(text)
+        case ValueKind.SIZE:
+            return values.integer(text, 64)
         case ValueKind.TIME:
             return values.seconds(text, row.unit)
         case _:
@@ -141,3 +145,13 @@ def test_the_page_of_the_documentation_is_up_to_date() -> None:
     """`make docs` writes it."""
     script = runpy.run_path(str(SCRIPT))
     assert script["PAGE"].read_text(encoding="utf-8") == script["page"]()
+
+
+def test_the_lmtp_client_has_what_the_smtp_client_has() -> None:
+    """But for what differs on purpose; each exception is of a row that is there."""
+    ours = {lmtp.lmtp_name(row.name) for row in smtp.ROWS if row.name.startswith("smtp_") and row.name not in lmtp.SMTP_ONLY}
+    rows = {row.name: row for row in lmtp.ROWS}
+    assert rows.keys() - ours == {"lmtp_assume_final"}
+    assert rows.keys() >= lmtp._OTHERWISE.keys()
+    assert all("smtp_" not in text for row in rows.values() for text in (row.name, row.default, row.doc, row.why))
+    assert (rows["lmtp_tcp_port"].default, rows["lmtp_sasl_tls_security_options"].default) == ("24", "$lmtp_sasl_security_options")

@@ -25,7 +25,6 @@ POSTFIX = frozenset(
 
 ELSEWHERE = {
     "admission/intake.py": "where mail comes from",
-    "service/smtp_client.py": "two names of one parameter",
 }
 """Literals that name programs and are no list of them."""
 

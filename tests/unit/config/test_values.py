@@ -34,15 +34,26 @@ def test_bad_time(text: str) -> None:
         values.seconds(text)
 
 
-@pytest.mark.parametrize("text", ["", "1x", "0x10", "1 2", "ten", "٣", "9" * 5000, "9223372036854775808", "-9223372036854775808"])
-def test_bad_number(text: str) -> None:
+@pytest.mark.parametrize(
+    "text", ["", "1x", "10k", "0x10", "1 2", "ten", "٣", "9" * 5000, "9223372036854775808", "-9223372036854775808"]
+)
+@pytest.mark.parametrize("bits", [32, 64])
+def test_bad_number(text: str, bits: int) -> None:
+    with pytest.raises(ValueError, match="bad numerical"):
+        values.integer(text, bits)
+
+
+@pytest.mark.parametrize("text", ["2147483648", "-2147483649", "9223372036854775807"])
+def test_a_number_of_more_than_32_bits(text: str) -> None:
+    """As `postmap` says it of line_length_limit, cleanup(8) of header_size_limit; message_size_limit has 64 bits."""
     with pytest.raises(ValueError, match="bad numerical"):
         values.integer(text)
+    assert values.integer(text, 64) == int(text)
 
 
-@pytest.mark.parametrize(("text", "wanted"), [("+5", 5), ("-5", -5), ("0" * 5000, 0), ("9223372036854775807", 2**63 - 1)])
+@pytest.mark.parametrize(("text", "wanted"), [("+5", 5), ("-5", -5), ("0" * 5000, 0), ("2147483647", 2**31 - 1)])
 def test_number(text: str, wanted: int) -> None:
-    assert values.integer(text) == wanted
+    assert values.integer(text) == values.integer(text, 64) == wanted
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_a_choice_that_is_none(tmp_path: Path, name: str) -> None:
     for wrong in ("foo", *([CHOICES[name][0].upper()] if exact else ()), " ".join(CHOICES[name])):
         [(line, text)] = refused(tmp_path, f"# a comment\n{name} = {wrong}\n")
         assert line == 2
-        assert wrong in text
+        assert wrong.strip() in text
 
 
 def test_choices_are_refused_in_postfix_words(tmp_path: Path) -> None:
@@ -56,6 +56,27 @@ def test_choices_are_refused_in_postfix_words(tmp_path: Path) -> None:
     assert refused(tmp_path, "mynetworks_style = foo\n") == [(1, 'unknown mynetworks mask style value "foo" in "foo"')]
     assert refused(tmp_path, "header_from_format = foo\n") == [(1, 'invalid setting: "header_from_format = foo"')]
     assert refused(tmp_path, "smtp_address_preference = foo\n") == [(1, "bad smtp_address_preference value: foo")]
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("smtpd_tls_security_level = bogus", 'Invalid TLS level "bogus"'),
+        ("smtp_tls_security_level = bogus", 'Invalid TLS level "bogus"'),
+        ("lmtp_tls_security_level = bogus", 'Invalid TLS level "bogus"'),
+        ("unknown_helo_hostname_tempfail_action = bogus", "bad configuration: unknown_helo_hostname_tempfail_action = bogus"),
+        ("smtpd_forbid_bare_newline = maybe", "bad parameter value: 'smtpd_forbid_bare_newline = maybe'"),
+        ("smtp_host_lookup = bogus", 'unknown smtp_host_lookup value "bogus" in "bogus"'),
+    ],
+)
+def test_what_daemons_of_postfix_end_with(tmp_path: Path, setting: str, told: str) -> None:
+    """`fatal:` lines of smtpd and smtp, Debian's 3.7."""
+    assert refused(tmp_path, f"{setting}\n") == [(1, told)]
+
+
+@pytest.mark.parametrize("name", ["smtpd_tls_security_level", "lmtp_tls_security_level"])
+def test_no_level_is_none_of_them(tmp_path: Path, name: str) -> None:
+    assert refused(tmp_path, f"{name} =\n") == []
 
 
 def test_only_rows_of_fixed_words_have_words() -> None:

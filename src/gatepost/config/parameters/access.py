@@ -1,6 +1,8 @@
 """Parameters of access control: restriction lists, what they ask, and the codes of their replies."""
 
-from gatepost.config.parameters.row import BOOLEAN, DONE, HOSTS, INTEGER, MAPS, NOT_YET, RAW, STRING, TIME, P, Parameter
+from gatepost.config.parameters.row import BOOLEAN, CHOICE, DONE, HOSTS, INTEGER, MAPS, NOT_YET, RAW, STRING, TIME, P, Parameter
+
+_TEMPFAIL = ("defer_if_permit", "defer")
 
 # fmt: off
 ROWS: tuple[Parameter, ...] = (
@@ -22,8 +24,8 @@ ROWS: tuple[Parameter, ...] = (
     P("plaintext_reject_code", INTEGER, "450", "Reply code of reject_plaintext_session.", DONE),
     P("rbl_reply_maps", MAPS, "", "Tables by DNS list: the reply to give instead of default_rbl_reply.", DONE),
     P("reject_code", INTEGER, "554", 'Reply code of the "reject" restriction.', DONE),
-    P("reject_tempfail_action", STRING, "defer_if_permit",
-      "What reject restrictions do when a lookup fails temporarily.", DONE),
+    P("reject_tempfail_action", CHOICE, "defer_if_permit",
+      "What reject restrictions do when a lookup fails temporarily.", DONE, words=_TEMPFAIL),
     P("relay_clientcerts", STRING, "", "Tables by fingerprint of the client certificates that may relay.", DONE),
     P("relay_domains_reject_code", INTEGER, "554", "Reply code of reject_unauth_destination.", DONE),
     P("smtpd_client_restrictions", STRING, "", "Restrictions on the connecting client.", DONE),
@@ -65,11 +67,11 @@ ROWS: tuple[Parameter, ...] = (
     P("smtpd_sender_restrictions", STRING, "", "Restrictions on the MAIL FROM command.", DONE),
     P("unknown_address_reject_code", INTEGER, "450",
       "Reply code when a sender's or recipient's domain has no mail exchanger and no address.", DONE),
-    P("unknown_address_tempfail_action", STRING, "$reject_tempfail_action",
-      "What the unknown sender and recipient domain restrictions do when DNS fails temporarily.", DONE),
+    P("unknown_address_tempfail_action", CHOICE, "$reject_tempfail_action",
+      "What the unknown sender and recipient domain restrictions do when DNS fails temporarily.", DONE, words=_TEMPFAIL),
     P("unknown_client_reject_code", INTEGER, "450", "Reply code of reject_unknown_client_hostname.", DONE),
-    P("unknown_helo_hostname_tempfail_action", STRING, "$reject_tempfail_action",
-      "What reject_unknown_helo_hostname does when DNS fails temporarily.", DONE),
+    P("unknown_helo_hostname_tempfail_action", CHOICE, "$reject_tempfail_action",
+      "What reject_unknown_helo_hostname does when DNS fails temporarily.", DONE, words=_TEMPFAIL),
     P("unknown_hostname_reject_code", INTEGER, "450", "Reply code of reject_unknown_helo_hostname.", DONE),
     P("unknown_local_recipient_reject_code", INTEGER, "550", "Reply code for unknown recipients in mydestination.", DONE),
     P("unknown_relay_recipient_reject_code", INTEGER, "550", "Reply code for unknown recipients in relay_domains.", DONE),

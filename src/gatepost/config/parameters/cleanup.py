@@ -1,6 +1,6 @@
 """Parameters of the way into the queue (cleanup(8)): headers, canonical addresses, content checks."""
 
-from gatepost.config.parameters.row import BOOLEAN, CHOICE, DONE, INTEGER, LIST, MAPS, NO_MEANING, SIZE, STRING, WORDS, P, Parameter
+from gatepost.config.parameters.row import BOOLEAN, CHOICE, DONE, INTEGER, LIST, MAPS, NO_MEANING, STRING, WORDS, P, Parameter
 
 # fmt: off
 ROWS: tuple[Parameter, ...] = (
@@ -11,7 +11,7 @@ ROWS: tuple[Parameter, ...] = (
       "Also write older forms of records into Postfix's bounce log files.",
       NO_MEANING, "Outcomes of recipients are in the queue store."),
     P("body_checks", MAPS, "", "Pattern tables for the lines of message bodies.", DONE),
-    P("body_checks_size_limit", SIZE, "51200", "Bytes of each body part or attachment that body_checks look at.", DONE),
+    P("body_checks_size_limit", INTEGER, "51200", "Bytes of each body part or attachment that body_checks look at.", DONE),
     P("canonical_classes", WORDS, "envelope_sender, envelope_recipient, header_sender, header_recipient",
       "Addresses that canonical_maps rewrite: envelope_sender, envelope_recipient, header_sender, header_recipient.", DONE,
       words=("envelope_recipient", "envelope_sender", "header_recipient", "header_sender")),
@@ -56,7 +56,7 @@ ROWS: tuple[Parameter, ...] = (
       words=("envelope_sender", "header_sender")),
     P("sender_canonical_maps", MAPS, "", "Tables that rewrite sender addresses.", DONE),
     P("undisclosed_recipients_header", STRING, "", "Header added where a message names no recipients; empty adds none.", DONE),
-    P("virtual_alias_address_length_limit", SIZE, "1000",
+    P("virtual_alias_address_length_limit", INTEGER, "1000",
       "Longest address that virtual alias expansion may give, in bytes.", DONE, minimum=1),
     P("virtual_alias_domains", LIST, "$virtual_alias_maps",
       "Domains all of whose addresses are aliases for addresses elsewhere.", DONE),

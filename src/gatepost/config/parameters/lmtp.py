@@ -1,152 +1,55 @@
-"""Parameters of the LMTP client (lmtp(8)): those of the SMTP client under their other names."""
+"""Parameters of the LMTP client (lmtp(8)): the SMTP client's rows under their other names, but for what differs."""
 
-from gatepost.config.parameters.row import (
-    BOOLEAN,
-    CHOICE,
-    DONE,
-    FILE,
-    INTEGER,
-    MAPS,
-    NO_MEANING,
-    NOT_YET,
-    SIZE,
-    STRING,
-    TIME,
-    P,
-    Parameter,
-)
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gatepost.config.parameters import smtp
+from gatepost.config.parameters.row import BOOLEAN, NOT_YET, P, Parameter
+
+_NAMES: Mapping[str, str] = {
+    "smtp_helo_name": "lmtp_lhlo_name",
+    "smtp_helo_timeout": "lmtp_lhlo_timeout",
+    "smtp_discard_ehlo_keywords": "lmtp_discard_lhlo_keywords",
+    "smtp_discard_ehlo_keyword_address_maps": "lmtp_discard_lhlo_keyword_address_maps",
+}
+"""Those that do not only have another prefix."""
+
+SMTP_ONLY = frozenset(("smtp_always_send_ehlo", "smtp_never_send_ehlo", "smtp_tls_dane_insecure_mx_policy"))
+"""What LMTP has no parameters for."""
+
+_OTHERWISE: Mapping[str, Mapping[str, Any]] = {
+    "lmtp_connect_timeout": {"default": "0s"},
+    "lmtp_discard_lhlo_keyword_address_maps": {"doc": "Tables by server address: LHLO keywords to ignore from that server."},
+    "lmtp_discard_lhlo_keywords": {"doc": "LHLO keywords to ignore."},
+    "lmtp_fallback_relay": {"default": ""},
+    "lmtp_lhlo_name": {"doc": "Host name given in LHLO."},
+    "lmtp_lhlo_timeout": {"doc": "Time limit for LHLO and for the greeting."},
+    "lmtp_skip_quit_response": {"default": "no"},
+    "lmtp_tcp_port": {"default": "24"},
+    "lmtp_tls_secure_cert_match": {"default": "nexthop"},
+}
+"""What a row of LMTP has otherwise."""
 
 # fmt: off
-ROWS: tuple[Parameter, ...] = (
-    P("lmtp_address_preference", CHOICE, "any", 'Which kind of address to try first: "any", "ipv4" or "ipv6".', DONE,
-      words=("any", "ipv4", "ipv6")),
-    P("lmtp_address_verify_target", STRING, "rcpt",
-      'The command whose reply decides an address probe: "rcpt" or "data".', NOT_YET),
+_OWN: tuple[Parameter, ...] = (
     P("lmtp_assume_final", BOOLEAN, "no",
       "Say delivered, not relayed, in reports about mail accepted by an LMTP server.", NOT_YET),
-    P("lmtp_balance_inet_protocols", BOOLEAN, "yes", "Mix IPv4 and IPv6 addresses so that both are tried early.", DONE),
-    P("lmtp_bind_address", STRING, "", "Source address of IPv4 connections.", DONE),
-    P("lmtp_bind_address6", STRING, "", "Source address of IPv6 connections.", DONE),
-    P("lmtp_bind_address_enforce", BOOLEAN, "no",
-      "Defer mail when the source address cannot be used, instead of connecting without it.", DONE),
-    P("lmtp_body_checks", MAPS, "", "Pattern tables for body lines of mail that goes out.", DONE),
-    P("lmtp_cname_overrides_servername", BOOLEAN, "no",
-      "Go on with the name that a server name is an alias for, in logs, logins and TLS policy.", NOT_YET),
-    P("lmtp_connect_timeout", TIME, "0s", "Time limit for making a TCP connection; 0 leaves it to the system.", DONE),
-    P("lmtp_connection_cache_destinations", STRING, "", "Destinations whose connections are always kept for reuse.", DONE),
-    P("lmtp_connection_cache_on_demand", BOOLEAN, "yes", "Keep connections for reuse while a destination has much mail.", DONE),
-    P("lmtp_connection_cache_time_limit", TIME, "2s", "How long an unused connection is kept.", DONE, minimum=1),
-    P("lmtp_connection_reuse_count_limit", INTEGER, "0", "Most messages over one connection; 0 is no limit.", DONE),
-    P("lmtp_connection_reuse_time_limit", TIME, "300s", "Longest time that a connection is reused.", DONE, minimum=1),
-    P("lmtp_data_done_timeout", TIME, "600s", "Time limit for the reply to the end of data.", DONE, minimum=1),
-    P("lmtp_data_init_timeout", TIME, "120s", "Time limit for the DATA command and its reply.", DONE, minimum=1),
-    P("lmtp_data_xfer_timeout", TIME, "180s", "Time limit for sending a part of the content.", DONE, minimum=1),
-    P("lmtp_defer_if_no_mx_address_found", BOOLEAN, "no", "Defer instead of return when no MX host has an address.", DONE),
-    P("lmtp_delivery_status_filter", STRING, "$default_delivery_status_filter",
-      "Table that changes the status code and text of delivery results.", DONE),
-    P("lmtp_discard_lhlo_keyword_address_maps", MAPS, "",
-      "Tables by server address: LHLO keywords to ignore from that server.", DONE),
-    P("lmtp_discard_lhlo_keywords", STRING, "", "LHLO keywords to ignore.", DONE),
-    P("lmtp_dns_reply_filter", STRING, "", "Table that edits or drops DNS answers used by the client.", NOT_YET),
-    P("lmtp_dns_resolver_options", STRING, "", "Options of the resolver: res_defnames, res_dnsrch.", NOT_YET),
-    P("lmtp_dns_support_level", STRING, "", 'DNS use: "disabled", "enabled" or "dnssec".', NOT_YET),
-    P("lmtp_enforce_tls", BOOLEAN, "no", "Older form of lmtp_tls_security_level = encrypt.", DONE),
-    P("lmtp_fallback_relay", STRING, "", "Hosts to hand mail to when the destination cannot be reached.", DONE),
-    P("lmtp_generic_maps", MAPS, "",
-      "Tables that rewrite local addresses into ones valid outside, in mail that goes out.", DONE),
-    P("lmtp_header_checks", MAPS, "", "Pattern tables for primary headers of mail that goes out.", DONE),
-    P("lmtp_host_lookup", STRING, "dns", 'How host names are looked up: "dns", "native" or both.', DONE),
-    P("lmtp_lhlo_name", STRING, "$myhostname", "Host name given in LHLO.", DONE),
-    P("lmtp_lhlo_timeout", TIME, "300s", "Time limit for LHLO and for the greeting.", DONE, minimum=1),
-    P("lmtp_line_length_limit", SIZE, "998", "Longest line sent, in bytes; longer ones are folded; 0 is no limit.", DONE),
-    P("lmtp_mail_timeout", TIME, "300s", "Time limit for MAIL FROM and its reply.", DONE, minimum=1),
-    P("lmtp_mime_header_checks", MAPS, "", "Pattern tables for MIME headers of mail that goes out.", DONE),
-    P("lmtp_min_data_rate", SIZE, "500",
-      "Slowest transfer allowed when lmtp_per_request_deadline is on, in bytes a second.", DONE, minimum=1),
-    P("lmtp_mx_address_limit", INTEGER, "5", "Most addresses that MX lookups may give; 0 is no limit.", DONE),
-    P("lmtp_mx_session_limit", INTEGER, "2", "Most sessions tried for one delivery; 0 is no limit.", DONE),
-    P("lmtp_nested_header_checks", MAPS, "", "Pattern tables for headers of attached messages in outgoing mail.", DONE),
-    P("lmtp_per_request_deadline", BOOLEAN, "${lmtp_per_record_deadline?{$lmtp_per_record_deadline}:{no}}",
-      "Apply time limits to whole requests instead of to each read and write.", DONE),
-    P("lmtp_pix_workaround_delay_time", TIME, "10s",
-      "Pause before the final dot for servers behind a broken PIX firewall.", NOT_YET, minimum=1),
-    P("lmtp_pix_workaround_maps", MAPS, "", "Tables by server address: the PIX workarounds for that server.", DONE),
-    P("lmtp_pix_workaround_threshold_time", TIME, "500s", "Age of a message from which on PIX workarounds apply.", NOT_YET),
-    P("lmtp_pix_workarounds", STRING, "disable_esmtp,delay_dotcrlf",
-      "Workarounds for PIX firewalls: disable_esmtp, delay_dotcrlf.", NOT_YET),
-    P("lmtp_quit_timeout", TIME, "300s", "Time limit for QUIT and its reply.", DONE, minimum=1),
-    P("lmtp_quote_rfc821_envelope", BOOLEAN, "yes", "Quote envelope addresses as RFC 5321 asks.", DONE),
-    P("lmtp_randomize_addresses", BOOLEAN, "yes", "Shuffle MX hosts of equal preference.", DONE),
-    P("lmtp_rcpt_timeout", TIME, "300s", "Time limit for RCPT TO and its reply.", DONE, minimum=1),
-    P("lmtp_reply_filter", STRING, "", "Pattern table that edits server replies before they are judged.", DONE),
-    P("lmtp_rset_timeout", TIME, "20s", "Time limit for RSET and its reply.", DONE, minimum=1),
-    P("lmtp_sasl_auth_cache_name", STRING, "", "Table that remembers failed logins.", NOT_YET),
-    P("lmtp_sasl_auth_cache_time", TIME, "90d", "How long a failed login is remembered (unit: days).", NOT_YET, unit="d"),
-    P("lmtp_sasl_auth_enable", BOOLEAN, "no", "Log in to servers.", DONE),
-    P("lmtp_sasl_auth_soft_bounce", BOOLEAN, "yes", "Defer instead of return mail when a login is refused.", DONE),
-    P("lmtp_sasl_mechanism_filter", STRING, "", "Mechanisms of the server that may be used.", DONE),
-    P("lmtp_sasl_password_maps", MAPS, "", "Tables by server: user name and password.", DONE),
-    P("lmtp_sasl_path", STRING, "", "Implementation detail handed to the SASL plug-in.", NOT_YET),
-    P("lmtp_sasl_security_options", STRING, "noplaintext, noanonymous",
-      "What a login mechanism must, or must not, be.", DONE),
-    P("lmtp_sasl_tls_security_options", STRING, "$lmtp_sasl_security_options",
-      "What a login mechanism must, or must not, be under TLS.", DONE),
-    P("lmtp_sasl_tls_verified_security_options", STRING, "$lmtp_sasl_tls_security_options",
-      "What a login mechanism must, or must not, be under TLS with a verified server.", DONE),
-    P("lmtp_sasl_type", STRING, "cyrus", "SASL plug-in to use.", NOT_YET),
-    P("lmtp_send_dummy_mail_auth", BOOLEAN, "no", "Add AUTH=<> to MAIL FROM for servers that want it.", DONE),
-    P("lmtp_send_xforward_command", BOOLEAN, "no", "Pass on client information with XFORWARD.", DONE),
-    P("lmtp_sender_dependent_authentication", BOOLEAN, "no",
-      "Log in with the sender's own password; turns connection reuse off.", DONE),
-    P("lmtp_skip_5xx_greeting", BOOLEAN, "yes", "Try the next host when a greeting is 5xx.", DONE),
-    P("lmtp_skip_quit_response", BOOLEAN, "no", "Do not wait for the reply to QUIT.", DONE),
-    P("lmtp_starttls_timeout", TIME, "300s", "Time limit for reads and writes during the TLS handshake.", DONE, minimum=1),
-    P("lmtp_tcp_port", STRING, "24", "Port connected to by default.", DONE),
-    P("lmtp_tls_CAfile", FILE, "", "File of CA certificates by which servers are verified.", DONE),
-    P("lmtp_tls_CApath", STRING, "", "Directory of CA certificates by which servers are verified.", DONE),
-    P("lmtp_tls_block_early_mail_reply", BOOLEAN, "no",
-      "Find out whether a server was tricked by commands sent before the TLS handshake.", NOT_YET),
-    P("lmtp_tls_cert_file", FILE, "", "File of the client's RSA certificate chain, PEM.", DONE),
-    P("lmtp_tls_chain_files", STRING, "", "Files of keys each followed by its certificate chain, PEM.", DONE),
-    P("lmtp_tls_ciphers", STRING, "medium", "Lowest grade of ciphers under opportunistic TLS.", DONE),
-    P("lmtp_tls_connection_reuse", BOOLEAN, "no",
-      "Reuse connections under TLS.", NO_MEANING, "Connections under TLS are kept and used again like any other."),
-    P("lmtp_tls_dcert_file", STRING, "",
-      "File of the client's DSA certificate.", NO_MEANING, "TLS libraries of today do not offer DSA."),
-    P("lmtp_tls_dkey_file", STRING, "$lmtp_tls_dcert_file",
-      "File of the client's DSA key.", NO_MEANING, "TLS libraries of today do not offer DSA."),
-    P("lmtp_tls_eccert_file", STRING, "", "File of the client's ECDSA certificate chain, PEM.", DONE),
-    P("lmtp_tls_eckey_file", STRING, "$lmtp_tls_eccert_file", "File of the client's ECDSA key, PEM.", DONE),
-    P("lmtp_tls_enforce_peername", BOOLEAN, "yes",
-      "Under lmtp_enforce_tls, the server's certificate must bear its name.", DONE),
-    P("lmtp_tls_exclude_ciphers", STRING, "", "Ciphers never to use, at any security level.", DONE),
-    P("lmtp_tls_fingerprint_cert_match", STRING, "", 'Fingerprints accepted at the "fingerprint" level.', DONE),
-    P("lmtp_tls_fingerprint_digest", STRING, "${{$compatibility_level} <level {3.6} ? {md5} : {sha256}}",
-      "Digest for fingerprints of server certificates.", DONE),
-    P("lmtp_tls_force_insecure_host_tlsa_lookup", BOOLEAN, "no",
-      "Look for TLSA records even where the host's address was not validated.", NOT_YET),
-    P("lmtp_tls_key_file", FILE, "$lmtp_tls_cert_file", "File of the client's RSA key, PEM, without passphrase.", DONE),
-    P("lmtp_tls_loglevel", INTEGER, "0", "How much of TLS to log, 0 to 4.", DONE, minimum=0),
-    P("lmtp_tls_mandatory_ciphers", STRING, "medium", "Lowest grade of ciphers under mandatory TLS.", DONE),
-    P("lmtp_tls_mandatory_exclude_ciphers", STRING, "", "Further ciphers not to use under mandatory TLS.", DONE),
-    P("lmtp_tls_mandatory_protocols", STRING, ">=TLSv1", "TLS protocol versions under mandatory TLS.", DONE),
-    P("lmtp_tls_note_starttls_offer", BOOLEAN, "no", "Log servers that offer STARTTLS while it is not used.", DONE),
-    P("lmtp_tls_per_site", STRING, "", "Older tables of TLS levels by next hop or host.", NOT_YET),
-    P("lmtp_tls_policy_maps", MAPS, "", "Tables by next hop: TLS level and options.", DONE),
-    P("lmtp_tls_protocols", STRING, ">=TLSv1", "TLS protocol versions under opportunistic TLS.", DONE),
-    P("lmtp_tls_scert_verifydepth", INTEGER, "9", "Longest chain of server certificates.", DONE),
-    P("lmtp_tls_secure_cert_match", STRING, "nexthop", 'Names that a certificate may bear at the "secure" level.', DONE),
-    P("lmtp_tls_security_level", STRING, "",
-      'TLS level: "none", "may", "encrypt", "dane", "dane-only", "fingerprint", "verify" or "secure".', DONE),
-    P("lmtp_tls_servername", STRING, "", "Host name to send in the SNI extension.", DONE),
-    P("lmtp_tls_session_cache_database", STRING, "",
-      "Table of cached TLS sessions.", NO_MEANING, "Connections are kept open instead; no session is resumed."),
-    P("lmtp_tls_session_cache_timeout", TIME, "3600s",
-      "How long a TLS session can be resumed.",
-      NO_MEANING, "Connections are kept open instead; no session is resumed.", maximum=8640000),
-    P("lmtp_tls_trust_anchor_file", STRING, "", "File of trust anchors used instead of the CA stores.", DONE),
-    P("lmtp_tls_verify_cert_match", STRING, "hostname", 'Names that a certificate may bear at the "verify" level.', DONE),
-    P("lmtp_tls_wrappermode", BOOLEAN, "no", "Begin TLS at once instead of by STARTTLS.", DONE),
-    P("lmtp_use_tls", BOOLEAN, "no", "Older form of lmtp_tls_security_level = may.", DONE),
-    P("lmtp_xforward_timeout", TIME, "300s", "Time limit for XFORWARD and its reply.", DONE, minimum=1),
 )
+# fmt: on
+
+
+def lmtp_name(name: str) -> str:
+    """The LMTP client's name for a parameter of the SMTP client; others are the same for both."""
+    return _NAMES.get(name) or (f"lmtp_{name[5:]}" if name.startswith("smtp_") else name)
+
+
+def _rows() -> Iterator[Parameter]:
+    yield from _OWN
+    for row in smtp.ROWS:
+        if row.name.startswith("smtp_") and row.name not in SMTP_ONLY:
+            default, doc, why = (text.replace("smtp_", "lmtp_") for text in (row.default, row.doc, row.why))
+            name = lmtp_name(row.name)
+            yield row._replace(name=name, default=default, doc=doc, why=why)._replace(**_OTHERWISE.get(name, {}))
+
+
+ROWS: tuple[Parameter, ...] = tuple(sorted(_rows()))

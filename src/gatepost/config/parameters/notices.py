@@ -1,12 +1,12 @@
 """Parameters of notices of failure, delay and success (bounce(8))."""
 
-from gatepost.config.parameters.row import BOOLEAN, DONE, FILE, NOT_YET, SIZE, STRING, WORDS, P, Parameter
+from gatepost.config.parameters.row import BOOLEAN, DONE, FILE, INTEGER, NOT_YET, STRING, WORDS, P, Parameter
 
 # fmt: off
 ROWS: tuple[Parameter, ...] = (
     P("2bounce_notice_recipient", STRING, "postmaster", "Who gets notices that could not be returned to the sender.", DONE),
     P("bounce_notice_recipient", STRING, "postmaster", "Who gets copies of bounces for the postmaster.", DONE),
-    P("bounce_size_limit", SIZE, "50000", "Bytes of the original that a notice includes.", DONE, minimum=1),
+    P("bounce_size_limit", INTEGER, "50000", "Bytes of the original that a notice includes.", DONE, minimum=1),
     P("bounce_template_file", FILE, "", "File of templates for notices.", DONE),
     P("default_verp_delimiters", STRING, "+=", "The two characters that enclose the recipient in a VERP sender.", DONE),
     P("delay_notice_recipient", STRING, "postmaster", "Who gets copies of delay warnings for the postmaster.", DONE),

@@ -1,6 +1,6 @@
 """Parameters of processes and services: how many, how they are called, how long they live."""
 
-from gatepost.config.parameters.row import BOOLEAN, DONE, INTEGER, MAPS, NO_MEANING, NOT_YET, SIZE, STRING, TIME, P, Parameter
+from gatepost.config.parameters.row import BOOLEAN, DONE, INTEGER, MAPS, NO_MEANING, NOT_YET, STRING, TIME, P, Parameter
 
 # fmt: off
 ROWS: tuple[Parameter, ...] = (
@@ -120,7 +120,7 @@ ROWS: tuple[Parameter, ...] = (
     P("smtpd_service_name", STRING, "smtpd", "Service to which postscreen hands accepted clients.", NOT_YET),
     P("stale_lock_time", TIME, "500s",
       "Age after which a mailbox lock file is taken for abandoned and removed.", DONE, minimum=1),
-    P("tcp_windowsize", SIZE, "0", "TCP window size for connections, in bytes; 0 leaves it to the system.", NOT_YET),
+    P("tcp_windowsize", INTEGER, "0", "TCP window size for connections, in bytes; 0 leaves it to the system.", NOT_YET),
     P("tlsmgr_service_name", STRING, "tlsmgr",
       "Name of Postfix's TLS cache and random number service.", NO_MEANING, "Every worker does this itself."),
     P("trace_service_name", STRING, "trace",

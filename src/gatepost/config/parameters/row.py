@@ -8,7 +8,7 @@ class ValueKind(enum.Enum):
     """What the text of a value stands for.
 
     RAW: a text whose $names are expanded when it is used, with names of that moment, and not when it is loaded.
-    SIZE: a number of bytes.
+    INTEGER: a whole number of 32 bits, as an `int` of C is. SIZE: a number of bytes, of 64 bits. Neither has a unit.
     CHOICE: one of `words`; a view may have it as an enum of them.
     WORDS: a list of any of `words`; a view may have this, and every other list, as `tuple[str, ...]`.
     LIST: a list of names, patterns and tables; HOSTS: one that may have addresses and networks too.
@@ -60,6 +60,9 @@ class Parameter(NamedTuple):
     maximum: int | None = None
     words: tuple[str, ...] = ()
 
+
+TLS_LEVELS = ("", "none", "may", "encrypt", "fingerprint", "dane", "dane-only", "verify", "secure")
+"""Words of the `_tls_security_level` parameters; empty leaves it to the older parameters."""
 
 P = Parameter
 STRING, RAW, INTEGER, BOOLEAN, TIME, SIZE, CHOICE, WORDS, LIST, HOSTS, MAPS, TRANSPORT, FILE = ValueKind

@@ -1,6 +1,6 @@
 """Parameters of log-ins (SASL) that hold for server and client alike."""
 
-from gatepost.config.parameters.row import BOOLEAN, NO_MEANING, NOT_YET, SIZE, STRING, P, Parameter
+from gatepost.config.parameters.row import BOOLEAN, INTEGER, NO_MEANING, NOT_YET, STRING, P, Parameter
 
 # fmt: off
 ROWS: tuple[Parameter, ...] = (
@@ -15,7 +15,7 @@ ROWS: tuple[Parameter, ...] = (
     P("smtpd_sasl_mechanism_filter", STRING, "!external, static:rest", "Mechanisms that may be offered.", NOT_YET),
     P("smtpd_sasl_path", STRING, "smtpd",
       "Implementation detail handed to the SASL plug-in, such as Dovecot's socket.", NOT_YET),
-    P("smtpd_sasl_response_limit", SIZE, "12288",
+    P("smtpd_sasl_response_limit", INTEGER, "12288",
       "Longest client response in an AUTH exchange, in bytes.", NOT_YET, minimum=12288),
     P("smtpd_sasl_security_options", STRING, "noanonymous", "What a login mechanism must, or must not, be.", NOT_YET),
     P("smtpd_sasl_service", STRING, "smtp", "Service name given to the SASL plug-in.", NOT_YET),

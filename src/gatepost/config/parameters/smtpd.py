@@ -2,6 +2,7 @@
 
 from gatepost.config.parameters.row import (
     BOOLEAN,
+    CHOICE,
     DONE,
     HOSTS,
     INTEGER,
@@ -10,7 +11,6 @@ from gatepost.config.parameters.row import (
     NO_MEANING,
     NOT_YET,
     RAW,
-    SIZE,
     STRING,
     TIME,
     TRANSPORT,
@@ -69,10 +69,10 @@ ROWS: tuple[Parameter, ...] = (
     P("smtpd_dns_reply_filter", STRING, "", "Table that edits or drops DNS answers used by the server.", NOT_YET),
     P("smtpd_error_sleep_time", TIME, "1s",
       "Pause before an error reply to a client that has made more than smtpd_soft_error_limit errors.", DONE),
-    P("smtpd_forbid_bare_newline", STRING, "normalize",
+    P("smtpd_forbid_bare_newline", CHOICE, "normalize",
       'What to do when a line of a message ends in LF alone: "normalize" takes LF.CRLF and the like for text, "reject" '
       'refuses, "note" logs, "no" allows; the guard against smuggled messages.',
-      DONE),
+      DONE, words=("no", "yes", "normalize", "note", "reject")),
     P("smtpd_forbid_bare_newline_exclusions", HOSTS, "$mynetworks", "Clients that smtpd_forbid_bare_newline spares.", DONE),
     P("smtpd_forbid_bare_newline_reject_code", INTEGER, "550",
       "Reply code when smtpd_forbid_bare_newline refuses.", DONE, minimum=500, maximum=599),
@@ -87,7 +87,7 @@ ROWS: tuple[Parameter, ...] = (
       NO_MEANING, "The transcript of a session keeps its latest lines, a bounded number of them.", minimum=1),
     P("smtpd_junk_command_limit", INTEGER, "${stress?{1}:{100}}",
       "Commands such as NOOP, VRFY, ETRN and RSET between deliveries before each counts as an error.", DONE, minimum=1),
-    P("smtpd_min_data_rate", SIZE, "500",
+    P("smtpd_min_data_rate", INTEGER, "500",
       "Slowest transfer allowed when smtpd_per_request_deadline is on, in bytes a second.", DONE, minimum=1),
     P("smtpd_noop_commands", LIST, "", "Commands that are answered like NOOP.", DONE),
     P("smtpd_peername_lookup", BOOLEAN, "yes", "Look up and verify the client's host name.", DONE),

@@ -1,6 +1,20 @@
 """Parameters of TLS of the SMTP server."""
 
-from gatepost.config.parameters.row import BOOLEAN, DONE, FILE, INTEGER, MAPS, NO_MEANING, NOT_YET, STRING, TIME, P, Parameter
+from gatepost.config.parameters.row import (
+    BOOLEAN,
+    CHOICE,
+    DONE,
+    FILE,
+    INTEGER,
+    MAPS,
+    NO_MEANING,
+    NOT_YET,
+    STRING,
+    TIME,
+    TLS_LEVELS,
+    P,
+    Parameter,
+)
 
 # fmt: off
 ROWS: tuple[Parameter, ...] = (
@@ -41,8 +55,8 @@ ROWS: tuple[Parameter, ...] = (
     P("smtpd_tls_protocols", STRING, ">=TLSv1", "TLS protocol versions under opportunistic TLS.", DONE),
     P("smtpd_tls_received_header", BOOLEAN, "no", "Note protocol, cipher and client certificate in the Received header.", DONE),
     P("smtpd_tls_req_ccert", BOOLEAN, "no", "Under mandatory TLS, require a trusted client certificate.", DONE),
-    P("smtpd_tls_security_level", STRING, "",
-      'TLS level of the server: "none", "may" or "encrypt"; empty leaves it to the older parameters.', DONE),
+    P("smtpd_tls_security_level", CHOICE, "",
+      'TLS level of the server: "none", "may" or "encrypt"; empty leaves it to the older parameters.', DONE, words=TLS_LEVELS),
     P("smtpd_tls_session_cache_database", STRING, "",
       "Table of cached TLS sessions.", NO_MEANING, "Sessions are resumed by tickets whose keys all workers share."),
     P("smtpd_tls_session_cache_timeout", TIME, "3600s", "How long a TLS session can be resumed.", DONE, maximum=8640000),
