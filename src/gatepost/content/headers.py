@@ -88,7 +88,7 @@ class Headers:
         kept: list[bytes] = []
         special = self._rules.special
         for header in headers:
-            if self.ended:
+            if (self.refusal or self._checks is not None) and self.ended:
                 break
             if len(header.raw) > self._rules.settings.header_size_limit:
                 header = cut(header, self._rules.settings.header_size_limit)
@@ -123,22 +123,22 @@ class Headers:
                 await self._special(other, kept)
 
     async def _special(self, header: Header, kept: list[bytes]) -> None:
-        if self._note(header):
-            kept.append(await self._rewritten(header))
+        role = self._rules.role(header.key)
+        if self._note(header, role):
+            kept.append(await self._rewritten(header, role) if role & Role.ADDRESSED else header.raw)
 
-    def _note(self, header: Header) -> bool:
+    def _note(self, header: Header, role: int) -> bool:
         """Take down what a header tells; whether it stays."""
         key = header.key
         self.seen.add(key)
         if (action := _COUNTED.get(key)) is not None:
             action(self, header)
-        if self._rules.role(key) & Role.RESENT:
+        if role & Role.RESENT:
             self.resent = "Resent-"
         return key not in self._rules.drop
 
-    async def _rewritten(self, header: Header) -> bytes:
-        role = self._rules.role(header.key)
-        if self._rewriter is None or not role & Role.ADDRESSED:
+    async def _rewritten(self, header: Header, role: int) -> bytes:
+        if self._rewriter is None:
             return header.raw
         return await self._rewriter.rewrite(header, Place.HEADER_SENDER if role & Role.SENDER else Place.HEADER_RECIPIENT)
 

@@ -127,7 +127,8 @@ _WORDS: dict[type[records.Event], Callable[[Any], str]] = {
 
 def words(event: records.Event) -> str:
     """What the log says of `event`, after the process name: one line of printable characters, or nothing."""
-    return printable(_WORDS[type(event)](event))
+    text = _WORDS[type(event)](event)
+    return text if text.isprintable() else printable(text)
 
 
 def severity(event: records.Event) -> str:

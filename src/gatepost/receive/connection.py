@@ -58,11 +58,11 @@ class Connection(asyncio.Protocol):
             self._task = self._loop.create_task(self._begin(self))
 
     def data_received(self, data: bytes) -> None:
-        self.core.feed(data)
+        pending = self.core.feed(data)
         self._ready = True
         if self._fixed and self._min_rate:
             self._deadline = min(self._deadline + len(data) / self._min_rate, self._loop.time() + self._timeout)
-        if self.core.pending > _HIGH_WATER and not self._paused:
+        if pending > _HIGH_WATER and not self._paused:
             self._paused = True
             self.transport.pause_reading()
         self._wake()

@@ -12,7 +12,7 @@ from gatepost.policy.port import Action, Facts
 from gatepost.proto.smtp.data import LineEnds
 from gatepost.receive.port import SmtpdPorts, Wire
 from gatepost.receive.settings import SmtpdSettings
-from gatepost.receive.transaction import AddRecipient, Begin, Effect, Forwarded, GoBy, MailTransaction
+from gatepost.receive.transaction import AddRecipient, Begin, Effect, End, Forwarded, MailTransaction
 from gatepost.state.port import Rate
 
 BARE_NEWLINE: Final = Reason("smtpd_forbid_bare_newline")
@@ -151,7 +151,9 @@ class SessionState:
 
     def apply(self, effect: Effect) -> None:
         """What an answer does to the transaction."""
-        if isinstance(effect, AddRecipient):
+        if isinstance(effect, End):
+            self.end_transaction()
+        elif isinstance(effect, AddRecipient):
             assert self.transaction is not None
             self.transaction.recipients.append(effect.recipient)
             self.facts.recipient_count += 1
@@ -163,10 +165,8 @@ class SessionState:
                 self.ports.emit(told)
         elif isinstance(effect, Begin):
             self.transaction = effect.transaction
-        elif isinstance(effect, GoBy):
-            self.facts.helo_name = effect.name
         else:
-            self.end_transaction()
+            self.facts.helo_name = effect.name
 
     def end_transaction(self) -> None:
         """Forget sender, recipients and content."""

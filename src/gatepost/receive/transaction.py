@@ -149,7 +149,7 @@ def attributes(facts: Facts, forwarded: Forwarded | None, context: str, encoding
         ("protocol_name", facts.protocol_name),
         ("client_address_type", family),
     )
-    return tuple(pair for pair in pairs if pair[1])
+    return tuple([pair for pair in pairs if pair[1]])
 
 
 def _as_forwarded(facts: Facts, ident: str) -> Forwarded:

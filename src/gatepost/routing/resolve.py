@@ -90,14 +90,12 @@ class Resolver:
     async def resolve(self, address: str, sender: str = "") -> Route:
         """The route of `address` (internal form) for mail from `sender`. A table that cannot answer is an error of the
         route (transport `retry`), never an exception."""
-        remembered = max(len(self._classes), len(self._routes), len(self._failed))
-        if (now := self._clock()) > self._forget_at or remembered >= CACHE_LIMIT:
-            self._classes.clear()
-            self._routes.clear()
-            self._failed.clear()
-            self._forget_at = now + CACHE_SECONDS
+        if (now := self._clock()) > self._forget_at:
+            self._forget(now)
         elif (known := self._routes.get(address)) is not None:
             return known
+        elif max(len(self._classes), len(self._routes), len(self._failed)) >= CACHE_LIMIT:
+            self._forget(now)
         asked = (address, sender if self._follows_sender else "")
         if (failed := self._failed.get(asked)) is not None:
             return failed
@@ -123,6 +121,12 @@ class Resolver:
             route = _failed(address, structs.replace(UNRESOLVED, why=failure.because(key=address)))
             self._failed[asked] = route  # who asks several times about an address need not wait, nor be told, again
             return route
+
+    def _forget(self, now: float) -> None:
+        self._classes.clear()
+        self._routes.clear()
+        self._failed.clear()
+        self._forget_at = now + CACHE_SECONDS
 
     async def is_local(self, domain: str) -> bool:
         """Is mail for `domain` delivered here (mydestination, or an address of ours in brackets)?"""

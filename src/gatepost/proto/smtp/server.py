@@ -63,13 +63,14 @@ class ServerCore:
         self._data: DataReader | BdatReader | None = None
         self._chunk_left = 0
 
-    def feed(self, data: bytes) -> None:
-        """Add octets that came from the client."""
+    def feed(self, data: bytes) -> int:
+        """Add octets that came from the client; returns how many are pending then."""
         if self._start >= len(self._buffer):
             self._buffer = data
         else:
             self._buffer = self._buffer[self._start :] + data
         self._start = 0
+        return len(self._buffer)
 
     @property
     def pending(self) -> int:
