@@ -5,6 +5,7 @@ Both answer the same questions; whoever only passes a message on uses `chunks()`
 """
 
 import copy
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,16 @@ CHUNK = 65536
 
 PLAIN_LINE = 998
 """Octets of a line without its CRLF, up to which it needs no breaking (RFC 5321 §4.5.3.1.6)."""
+
+
+_DOT_LINE = re.compile(rb"\r\n\.")
+
+
+def dot_line(lines: bytes) -> int:
+    """Where the first CRLF before a dot is; -1 where there is none. A pattern looks for its first octet, which is rare: half as
+    dear as `find`, which looks for the last one."""
+    found = _DOT_LINE.search(lines)
+    return found.start() if found else -1
 
 
 class MemoryContent:
@@ -136,7 +147,7 @@ def prepended(head: bytes, content: Content) -> Content:
 def is_plain(lines: bytes) -> bool:
     """Whether these whole lines can be sent as they are: none begins with a dot, none is longer than PLAIN_LINE. Where that is not
     sure, they are not."""
-    return lines[:1] != b"." and b"\r\n." not in lines and all_short(lines, PLAIN_LINE)
+    return lines[:1] != b"." and dot_line(lines) < 0 and all_short(lines, PLAIN_LINE)
 
 
 def all_short(block: bytes, limit: int) -> bool:

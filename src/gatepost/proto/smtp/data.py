@@ -7,7 +7,7 @@ line: whole lines as soon as they are complete, the parts of an overlong line as
 import enum
 from typing import Final
 
-from gatepost.mail.content import PLAIN_LINE, all_short
+from gatepost.mail.content import PLAIN_LINE, all_short, dot_line
 
 _HELD_LINE: Final = 65536
 _WHOLE_LINE: Final = 2048
@@ -130,7 +130,7 @@ class DataReader(_Lines):
     def _split_at_end(self, block: bytes) -> tuple[bytes, bytes]:
         """Whole lines as (content, what follows the end of data)."""
         at_start = not self._inside_line
-        dot = block.find(b"\r\n.")
+        dot = dot_line(block)
         if self._strict:
             end = self._dot_line(block, dot)
             body, after = (block, b"") if end < 0 else (block[:end], block[end + 3 :])

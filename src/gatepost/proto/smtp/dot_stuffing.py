@@ -5,7 +5,7 @@ The usual message needs nothing of it, and is found not to by two searches of th
 
 from collections.abc import Iterable, Iterator
 
-from gatepost.mail.content import PLAIN_LINE
+from gatepost.mail.content import PLAIN_LINE, dot_line
 
 _BREAK = b"\r\n "
 
@@ -42,7 +42,7 @@ class Encoder:
         at_start = self._column == 0
         last = piece.rfind(b"\r\n")
         self._column = len(piece) - last - 2 if last >= 0 else self._column + len(piece)
-        if b"\r\n." in piece:
+        if dot_line(piece) >= 0:
             piece = piece.replace(b"\r\n.", b"\r\n..")
         return b"." + piece if at_start and piece.startswith(b".") else piece
 
