@@ -73,9 +73,9 @@ def same(want: str, got: str) -> bool:
 def log_difference(want: list[str], got: list[str]) -> list[str]:
     """Lines of a log that are missing or too many; the order does not count, and queue ids are matched up as fits best."""
     ours = ("postfix/master[", "postfix/postfix-script[")  # what the start and stop of a case say is in no recording
-    got = [line for line in got if not line.startswith(ours) or any(same(one, _log_line(line)) for one in want)]
+    got = [line for line in got if not line.startswith(ours) or any(same(one, log_line(line)) for one in want)]
     ids = list(dict.fromkeys(itertools.chain.from_iterable(QUEUE_ID.findall(line) for line in got)))
-    plain = [_log_line(line) for line in got]
+    plain = [log_line(line) for line in got]
     want = [wanted(line) for line in want]
     numbers = sorted({int(n) for line in want for n in re.findall(r"\{Q(\d+)\}", line)})
     numbers += range(100, 100 + max(0, len(ids) - len(numbers)))  # ids that no recorded line can have
@@ -90,7 +90,7 @@ def log_difference(want: list[str], got: list[str]) -> list[str]:
     return best or []
 
 
-def _log_line(line: str) -> str:
+def log_line(line: str) -> str:
     for pattern, replacement in _RULES:
         line = pattern.sub(replacement, line)
     return line

@@ -75,7 +75,7 @@ def _entry(listed: Any, stored: Any, place: Place) -> dict[str, Any]:
         if value:
             records.append([name, place.strip(value)])
     if envelope.envid or envelope.ret:
-        asked = [["attr", f"envelope_id={envelope.envid}"], ["attr", f"ret_flags={_RET_FLAGS.get(envelope.ret, 0)}"]]
+        asked = [["attr", f"envelope_id={envelope.envid}"], ["attr", f"ret_flags={_RET_FLAGS.get(envelope.ret, '')}"]]
         records[1:1] = [entry for entry in asked if not entry[1].endswith("=")]
     content = stored.content.read().replace(b"\r\n", b"\n").decode("utf-8", "backslashreplace")  # as recorded
     if envelope.verp:

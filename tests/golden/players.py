@@ -185,8 +185,8 @@ def _submit(stage: Stage, message: dict[str, Any]) -> list[str]:
     result = []
     try:
         connection.reply(dialogue.TIMEOUT)
-        for command, want in message.get("dialogue") or _dialogue(message):
-            data = _stuffed(content) if command == "<message>" else command.encode(encoding) + b"\r\n"
+        for command, want in message.get("dialogue") or simple_dialogue(message):
+            data = stuffed(content) if command == "<message>" else command.encode(encoding) + b"\r\n"
             connection.sock.sendall(data)
             got = connection.replies(max(dialogue.count(want), 1) if want is not None else 1)
             for line in connection_ids(connection):
@@ -200,7 +200,7 @@ def _submit(stage: Stage, message: dict[str, Any]) -> list[str]:
     return result
 
 
-def _dialogue(message: dict[str, Any]) -> list[tuple[str, None]]:
+def simple_dialogue(message: dict[str, Any]) -> list[tuple[str, None]]:
     recipients = [(f"RCPT TO:<{r}>", None) for r in message["rcpt"]]
     return [
         ("EHLO client.test", None),
@@ -217,7 +217,7 @@ def connection_ids(connection: Any) -> list[str]:
     return ids
 
 
-def _stuffed(content: bytes) -> bytes:
+def stuffed(content: bytes) -> bytes:
     if not content.endswith(b"\r\n"):
         content += b"\r\n"
     return (b"\r\n" + content).replace(b"\r\n.", b"\r\n..")[2:] + b".\r\n"

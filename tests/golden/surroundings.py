@@ -165,6 +165,13 @@ def configure(place: Place, base: Path, case: dict[str, Any]) -> None:
     conf = Path(place.names["{CONF}"])
     (conf / "main.cf").write_text(place.fill(case["main_cf"] if "main_cf" in case else main_cf(base, case)))
     (conf / "master.cf").write_text(place.fill(case["master_cf"] if "master_cf" in case else master_cf(base, case)))
+    for tool, kind, path in write_tables(place, base, case):
+        run_tool(place, [tool, "-c", str(conf), f"{kind}:{path}"])
+
+
+def write_tables(place: Place, base: Path, case: dict[str, Any]) -> list[tuple[str, str, Path]]:
+    """Write the tables and files of a case; which are to be built: (postmap or postalias, type, source)."""
+    conf = Path(place.names["{CONF}"])
     for name in ("aliases", "local_users", "include_list"):
         (conf / name).write_text(place.fill((base / name).read_text()))
     built = [("postalias", "hash", conf / "aliases")]
@@ -189,8 +196,7 @@ def configure(place: Place, base: Path, case: dict[str, Any]) -> None:
     old = time.time() - 60
     for path in conf.iterdir():
         os.utime(path, (old, old))
-    for tool, kind, path in built:
-        run_tool(place, [tool, "-c", str(conf), f"{kind}:{path}"])
+    return built
 
 
 def chown_up(path: Path, owner: Path) -> None:

@@ -13,6 +13,7 @@ from gatepost.admission.expansion import Expansion
 from gatepost.admission.gates import OF_MESSAGES, Guards
 from gatepost.admission.non_smtp import show
 from gatepost.admission.port import NOTHING_FOUND, Finding, ProtocolStage, Severity
+from gatepost.admission.queue_file import envelope_octets, may_exceed
 from gatepost.admission.service import CleanupService
 from gatepost.admission.smtputf8 import is_needed
 from gatepost.admission.staging import SECTION_LIMIT, StagedBody, Staging
@@ -173,14 +174,15 @@ def _obey(passage: Passage, stage: ProtocolStage, finding: Finding) -> None:
 
 
 async def size(passage: Passage) -> None:
-    """The message is put together, and is not larger than message_size_limit."""
-    draft, service = passage.draft, passage.service
+    """The message is put together, and is with its envelope not larger than message_size_limit."""
+    draft, service, queue_id = passage.draft, passage.service, passage.context.queue_id
     if not passage.expansion.final:
         draft.refuse(NO_RECIPIENTS)
         return
     passage.content = passage.body.below(draft.head)
-    if 0 < service.settings.message_size_limit < passage.content.size:
-        service.emit(Note("cleanup", "queue file size limit exceeded", "warning", passage.context.queue_id))
+    limit, octets = service.settings.message_size_limit, passage.content.size
+    if may_exceed(limit, octets, len(passage.expansion.final)) and octets + envelope_octets(queue_id, _final(passage)) > limit:
+        service.emit(Note("cleanup", "queue file size limit exceeded", "warning", queue_id))
         draft.refuse(TOO_BIG)
         service.close_failed()
 

@@ -62,7 +62,7 @@ def submit(command: Command, found: Asked, source: BinaryIO) -> int:
 def _probe(sender: str, recipients: list[str]) -> Iterator[bytes]:
     """What stands for a message where only its delivery is asked about (-bv)."""
     to = ",\r\n\t".join(external(one) for one in recipients)
-    yield f"From: {external(sender)}\r\nSubject: probe\r\nTo: {to}\r\n".encode("utf-8", "surrogateescape")
+    yield f"From: {external(sender)}\r\nSubject: probe\r\nTo:\t{to}\r\n".encode("utf-8", "surrogateescape")
 
 
 class _User:

@@ -9,7 +9,7 @@ from gatepost.content.header_names import Role
 from gatepost.content.rules import Rules
 from gatepost.events.records import Emit, MessageId, Note
 from gatepost.mail import mime
-from gatepost.mail.header import Header, cut, is_header, split
+from gatepost.mail.header import Header, cut, gathered, is_header, split
 from gatepost.mail.header_address import Token, TokenKind, external, internal, requoted, scan
 from gatepost.net.turns import Turns
 from gatepost.routing.aliases import Place
@@ -71,6 +71,7 @@ class Headers:
         returning: bool = False,
     ) -> None:
         self._rules = rules
+        self._limit = rules.settings.header_size_limit
         self._rewriter = rewriter
         self._checks = checks
         self._story = story
@@ -90,13 +91,11 @@ class Headers:
         for header in headers:
             if (self.refusal or self._checks is not None) and self.ended:
                 break
-            if len(header.raw) > self._rules.settings.header_size_limit:
-                header = cut(header, self._rules.settings.header_size_limit)
             if self._turns.over():
                 await self._turns.rest()
             if self._checks is not None and self._checks.effects.checking:
                 await self._checked(header, kept)
-            elif header.key in special:
+            elif len(header.raw) > self._limit or header.key in special:
                 await self._special(header, kept)
             else:
                 kept.append(header.raw)
@@ -111,6 +110,8 @@ class Headers:
 
     async def _checked(self, header: Header, kept: list[bytes]) -> None:
         assert self._checks is not None
+        if len(header.raw) > self._limit:
+            header = gathered(header, self._limit)
         maps = self._checks.maps.judging(mime.Place.PRIMARY, header.key)
         replaced = None if maps.empty else await self._checks.header(maps, header.raw[:-2].replace(b"\r\n", b"\n"))
         if self.ended:
@@ -123,6 +124,8 @@ class Headers:
                 await self._special(other, kept)
 
     async def _special(self, header: Header, kept: list[bytes]) -> None:
+        if len(header.raw) > self._limit:
+            header = cut(header, self._limit)
         role = self._rules.role(header.key)
         if self._note(header, role):
             kept.append(await self._rewritten(header, role) if role & Role.ADDRESSED else header.raw)

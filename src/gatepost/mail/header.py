@@ -124,6 +124,19 @@ def _tight(header: Header, colon: int | None) -> Header:
     return header if colon is None else Header(header.key, header.raw[: len(header.key)] + header.raw[colon:])
 
 
+def gathered(header: Header, limit: int) -> Header:
+    """`header` with no more than Postfix's cleanup looks at in checks (header_size_limit): whole lines, the last of them the one
+    with which there are `limit` octets, line ends counting as one. It reads a long line in pieces of LINE_LIMIT."""
+    kept: list[bytes] = []
+    size = 0
+    for line in header.raw[:-2].split(b"\r\n"):
+        if size >= limit:
+            break
+        kept.append(line[: -(-(limit - size) // LINE_LIMIT) * LINE_LIMIT])
+        size += len(kept[-1]) + 1
+    return Header(header.key, b"\r\n".join(kept) + b"\r\n")
+
+
 def cut(header: Header, limit: int) -> Header:
     """`header` with no more than Postfix's cleanup keeps of it (header_size_limit): `limit` octets, line ends counting as one, and
     none of a folded line once nine tenths are there."""

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Callable, Iterable
 
+from gatepost.events.records import Note
 from gatepost.lookup.port import LookupFailure, Table, Unavailable, find
 from gatepost.mail.ascii_text import SPACE, is_number, upper
+from gatepost.policy.address_status import fitting
 from gatepost.policy.evaluation import DUNNO, PERMIT, Decision, Evaluation, Subject
 from gatepost.policy.port import Stage
 
@@ -99,8 +101,17 @@ def split_enhanced(default: str, text: str) -> tuple[str, str]:
     return (found[1], text[found.end() :]) if found else (default, text)
 
 
+def _status(e: Evaluation, default: str, hit: Hit) -> tuple[str, str]:
+    """(enhanced code, text) of an entry; the code is such as may be said of the entry's subject."""
+    enhanced, text = split_enhanced(default, hit.text)
+    fit = fitting(enhanced, hit.subject.kind)
+    if fit != enhanced:
+        e.sources.emit(Note("smtpd", f"mapping DSN status {enhanced} into {hit.subject.kind} status {fit}"))
+    return fit, text
+
+
 def _reply(e: Evaluation, code: int, enhanced: str, hit: Hit, default: str = "Access denied") -> Decision:
-    enhanced, text = split_enhanced(enhanced, hit.text)
+    enhanced, text = _status(e, enhanced, hit)
     return e.refuse(code, enhanced, f"{hit.subject} rejected: {text or default}")
 
 
@@ -113,13 +124,13 @@ def _defer(e: Evaluation, hit: Hit) -> Decision:
 
 
 def _defer_if_permit(e: Evaluation, hit: Hit) -> Decision:
-    enhanced, text = split_enhanced("4.7.1", hit.text)
+    enhanced, text = _status(e, "4.7.1", hit)
     text = f"{hit.subject} rejected: {text or 'Service unavailable'}"
     return e.postpone_permit(e.settings.access_map_defer_code, enhanced, text)
 
 
 def _defer_if_reject(e: Evaluation, hit: Hit) -> Decision:
-    enhanced, text = split_enhanced("4.7.1", hit.text)
+    enhanced, text = _status(e, "4.7.1", hit)
     text = f"{hit.subject} rejected: {text or 'Service unavailable'}"
     return e.postpone_reject(e.settings.access_map_defer_code, enhanced, text)
 
@@ -136,14 +147,31 @@ def _log_only(e: Evaluation, hit: Hit) -> Decision:
     return e.act(hit.verb.lower(), hit.text, hit.subject)
 
 
-def _on_the_message(act: Callable[[Evaluation, Hit], Decision]) -> Callable[[Evaluation, Hit], Decision]:
-    """ETRN brings no message that `act` could apply to."""
+_Act = Callable[[Evaluation, Hit], Decision]
+
+
+def _within_mail(act: _Act) -> _Act:
+    """`act` is for a message, of which there is none before MAIL FROM (smtpd_delay_reject = no, and ETRN)."""
 
     def guarded(e: Evaluation, hit: Hit) -> Decision:
-        if hit.subject.kind == "Etrn command":
-            e.warn(f"access table {hit.table}: action {upper(hit.verb)} is unavailable in smtpd_etrn_restrictions")
+        if e.facts.sender is None:
+            skipped = f"action {upper(hit.verb)} is always skipped in Client host or Helo command restrictions"
+            e.warn(f"access table {hit.table}: with smtpd_delay_reject=no, {skipped}")
             return DUNNO
         return act(e, hit)
+
+    return guarded
+
+
+def _on_the_message(act: _Act) -> _Act:
+    """`act` is for the message's way through the queue: ETRN brings none, whoever names the action."""
+    within_mail = _within_mail(act)
+
+    def guarded(e: Evaluation, hit: Hit) -> Decision:
+        if e.facts.protocol_state == "ETRN":
+            e.warn(f"access table {hit.table}: action {upper(hit.verb)} is unavailable in smtpd_etrn_restrictions")
+            return DUNNO
+        return within_mail(e, hit)
 
     return guarded
 
@@ -180,6 +208,7 @@ def _to_address(e: Evaluation, hit: Hit) -> Decision:
     return e.act(hit.verb.lower(), hit.text, hit.subject)
 
 
+@_within_mail
 def _prepend(e: Evaluation, hit: Hit) -> Decision:
     if e.facts.protocol_state == "END-OF-MESSAGE":
         e.warn(f"access table {hit.table}: action PREPEND must be used before smtpd_{Stage.END_OF_DATA.value}_restrictions")
@@ -190,7 +219,7 @@ def _prepend(e: Evaluation, hit: Hit) -> Decision:
     return e.act("prepend", hit.text, hit.subject)
 
 
-_VERBS: dict[str, Callable[[Evaluation, Hit], Decision]] = {
+_VERBS: dict[str, _Act] = {
     "BCC": _to_address,
     "DEFER": _defer,
     "DEFER_IF_PERMIT": _defer_if_permit,

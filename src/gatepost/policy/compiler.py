@@ -82,7 +82,7 @@ class Compiler:
         try:
             argument = row.argument.compile(self._materials, text)
         except ValueError:
-            told = row.argument.complaint.format(name=name, text=text)
+            told = row.argument.complaint.format(name=name, text=text or name)
             self._fault(told, "write what must follow its name", "" if row.argument.refuses else name)
             return Rule(name, misconfigured if row.argument.refuses else nothing, None, "", warn_only, told)
         return Rule(f"{name} {text}", row.check, argument, row.needs, warn_only)

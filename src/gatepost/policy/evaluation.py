@@ -182,6 +182,9 @@ class Evaluation:
         """
         if not text.isprintable():
             text = "".join(c if c.isprintable() else " " for c in text)
+        if not 400 <= code <= 599:
+            self.warn(f"SMTP reply code configuration error: {code} {enhanced} {text}")
+            code, enhanced, text = 450, "4.7.1", "Service unavailable"
         warn_only = self.warn_only and origin not in _OWN_FAULTS
         if code >= 500:
             if not warn_only and (earlier := self.defer_if_reject) is not None:

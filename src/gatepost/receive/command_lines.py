@@ -69,12 +69,17 @@ def not_now(state: SessionState, verb: Verb) -> Answer | None:
 
 def out_of_step(state: SessionState, verb: Verb) -> Answer | None:
     """A client that talks before it can know the answer (RFC 2920 §3.1), whose session ends where that is forbidden."""
+    return None if state.facts.protocol_name == "ESMTP" and not verb.last else too_early(state, verb.name)
+
+
+def too_early(state: SessionState, verb: str) -> Answer | None:
+    """More has come after `verb` than should: told once in a session."""
     facts = state.facts
-    if facts.unauth_pipelining or (facts.protocol_name == "ESMTP" and not verb.last):
+    if facts.unauth_pipelining:
         return None
     facts.unauth_pipelining = True
     sample = _escaped(state.wire.core.peek(_LOGGED_OCTETS))
-    state.note(f"improper command pipelining after {verb.name} from {facts.client}: {sample}")
+    state.note(f"improper command pipelining after {verb} from {facts.client}: {sample}")
     if not state.settings.smtpd_forbid_unauth_pipelining:
         return None
     return Answer(say.OUT_OF_STEP, Tally.NEITHER, hangs_up=True)

@@ -166,6 +166,17 @@ def notification(offer: Offer, parameters: list[str]) -> Notification | ServerRe
     return Notification(notify, orcpt)
 
 
+def unknown_notice(parameters: list[str]) -> tuple[str, str] | None:
+    """The first word of a NOTIFY that is none of its words, and that NOTIFY's value; None where there is no such word."""
+    for parameter in parameters:
+        keyword, _, value = parameter.partition("=")
+        if upper(keyword) == "NOTIFY":
+            for word in value.split(","):
+                if word and upper(word) not in _NOTIFY:
+                    return word, value
+    return None
+
+
 _NOTIFY: Final = {"NEVER": Notify.NEVER, "SUCCESS": Notify.SUCCESS, "FAILURE": Notify.FAILURE, "DELAY": Notify.DELAY}
 
 

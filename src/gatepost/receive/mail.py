@@ -17,6 +17,7 @@ from gatepost.receive.envelope_parameters import (
     Offer,
     asks_for_verp,
     notification,
+    unknown_notice,
     with_parameters,
 )
 from gatepost.receive.session_state import SessionState
@@ -153,7 +154,7 @@ async def rcpt(state: SessionState, command: CommandLine) -> Answer:
         return _malformed(state, argument[1], say.BAD_RECIPIENT)
     asked = _notification(state, argument[2:])
     if isinstance(asked, ServerReply):
-        return refused(asked)
+        return _bad_notification(asked, argument[2:])
     if not address.isascii() and not transaction.sender.smtputf8:
         refusal = _without_smtputf8(state, address, argument[1], say.BAD_RECIPIENT)
         if refusal is not None:
@@ -168,6 +169,15 @@ async def rcpt(state: SessionState, command: CommandLine) -> Answer:
 
 def _notification(state: SessionState, parameters: list[str]) -> Notification | ServerReply:
     return notification(Offer(state.settings, state.ehlo_discard), parameters) if parameters else NO_NOTIFICATION
+
+
+def _bad_notification(reply: ServerReply, parameters: list[str]) -> Answer:
+    """What refuses NOTIFY or ORCPT; the log is told of a word that nobody knows."""
+    unknown = unknown_notice(parameters) if reply is say.BAD_NOTIFY else None
+    if unknown is None:
+        return refused(reply)
+    word, value = (grammar.printable(text)[:100] for text in unknown)
+    return refused(reply, Note("smtpd", f'unknown DSN NOTIFY command value "{word}" in "{value}"', "warning"))
 
 
 async def _welcome(

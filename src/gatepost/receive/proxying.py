@@ -1,7 +1,8 @@
 """XCLIENT and XFORWARD: what a trusted neighbour tells of the client before it (XCLIENT_README, XFORWARD_README)."""
 
-import ipaddress
+import re
 from collections.abc import Callable
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Final, TypeVar
 
 from msgspec import structs
@@ -13,6 +14,7 @@ from gatepost.proto.smtp.grammar import printable, xtext
 from gatepost.proto.smtp.replies import ServerReply
 from gatepost.proto.smtp.server import CommandLine
 from gatepost.receive.answer import Answer, Tally, refused
+from gatepost.receive.command_lines import too_early
 from gatepost.receive.opening import greet
 from gatepost.receive.peer import UNKNOWN, plain_address, valid_hostname
 from gatepost.receive.session_state import SessionState
@@ -22,6 +24,8 @@ _Told = TypeVar("_Told")
 _UNAVAILABLE: Final = "[UNAVAILABLE]"
 _LATER: Final = "[TEMPUNAVAIL]"
 _LONGEST: Final = 255
+_LONGEST_PROTOCOL: Final = 64
+_LEADING_ZEROS: Final = re.compile(r"\b0+(?=\d)")  # of decimal numbers, as in Postfix: `192.000.002.001`
 _NEUTERED: Final = str.maketrans(dict.fromkeys(' <>()\\";:@\t', "?"))
 
 
@@ -42,7 +46,11 @@ async def xclient(state: SessionState, command: CommandLine) -> Answer:
         facts.protocol_name, facts.esmtp = "SMTP", False
     state.is_another_client()
     greeting = await greet(state)
-    return greeting if state.refused else structs.replace(greeting, tally=Tally.NEITHER)
+    if state.refused:
+        return greeting
+    if state.wire.core.pending and (out_of_step := too_early(state, command.verb)) is not None:
+        return out_of_step
+    return structs.replace(greeting, tally=Tally.NEITHER)
 
 
 async def xforward(state: SessionState, command: CommandLine) -> Answer:
@@ -125,12 +133,12 @@ def _address(value: str) -> str | None:
     """A client address as told, `unknown` where it is not available, None where it is none: IPv6 has its prefix, IPv4 has none."""
     if _missing(value):
         return UNKNOWN
-    plain = value[5:] if upper(value[:5]) == "IPV6:" else value
     try:
-        address = ipaddress.ip_address(plain)
-    except ValueError:
+        if upper(value[:5]) == "IPV6:":
+            return plain_address(inet_ntop(AF_INET6, inet_pton(AF_INET6, value[5:])))
+        return inet_ntop(AF_INET, inet_pton(AF_INET, _LEADING_ZEROS.sub("", value)))
+    except (OSError, ValueError):
         return None
-    return plain_address(str(address)) if (address.version == 6) == (plain is not value) else None
 
 
 def _addr(facts: Facts, value: str) -> bool:
@@ -202,6 +210,13 @@ def _text(field: str, unavailable: str) -> Callable[[Forwarded, str], bool]:
     return take
 
 
+_protocol_text = _text("proto", UNKNOWN)
+
+
+def _forwarded_protocol(forwarded: Forwarded, value: str) -> bool:
+    return len(value) <= _LONGEST_PROTOCOL and _protocol_text(forwarded, value)
+
+
 def _forwarded_name(forwarded: Forwarded, value: str) -> bool:
     forwarded.name = UNKNOWN if _missing(value) else value
     return forwarded.name == UNKNOWN or valid_hostname(value)
@@ -228,7 +243,7 @@ _XFORWARD: Final[dict[str, Callable[[Forwarded, str], bool]]] = {
     "NAME": _forwarded_name,
     "ADDR": _forwarded_addr,
     "PORT": _forwarded_port,
-    "PROTO": _text("proto", UNKNOWN),
+    "PROTO": _forwarded_protocol,
     "HELO": _text("helo", ""),
     "IDENT": _text("ident", ""),
     "SOURCE": _source,

@@ -90,3 +90,16 @@ def test_a_long_header_is_cut_where_postfix_cuts_it(limit: int, first: int, fold
 def test_a_header_within_the_limit_is_left_alone() -> None:
     header = Header("a", b"a: 34567\r\n 234567\r\n 234567\r\n")
     assert cut(header, 100) == header
+
+
+@pytest.mark.parametrize(
+    ("raw", "kept"),
+    [
+        (b"S: " + b"a" * 97 + b"END\r\n", b"S: " + b"a" * 97 + b"END\r\n"),  # a line is whole
+        (b"S: " + b"a" * 95 + b"\r\n b\r\n c\r\n", b"S: " + b"a" * 95 + b"\r\n b\r\n"),
+        (b"S: " + b"a" * 97 + b"\r\n b\r\n", b"S: " + b"a" * 97 + b"\r\n"),
+        (b"S: " + b"a" * 5000 + b"\r\n", b"S: " + b"a" * 2045 + b"\r\n"),  # but what is read at once
+    ],
+)
+def test_checks_see_whole_lines_up_to_the_limit(raw: bytes, kept: bytes) -> None:
+    assert header.gathered(header.Header("s", raw), 100).raw == kept

@@ -14,8 +14,8 @@ _PLAIN_ARGUMENT: Final = re.compile(r"([A-Za-z]+:) ?(<[^\x00-\x20\x7f\"\\<>()]*+
 _PLAIN_PATH: Final = re.compile(r"<([^\x00-\x20\x7f\"\\<>()\[\]:;,@]+@[^\x00-\x20\x7f\"\\<>()\[\]:;,@]+)>\Z")
 _CLOSER: Final = {"<": ">", '"': '"', "[": "]"}
 
-_XTEXT: Final = re.compile(r"(?:[!-*,-<>-~]++|\+[0-9A-F]{2})*+\Z")
-_XTEXT_CODE: Final = re.compile(r"\+([0-9A-F]{2})")
+_XTEXT: Final = re.compile(r"(?:[^\x00- +\x7f]++|\+[0-9A-Fa-f]{2})*+\Z")
+_XTEXT_CODE: Final = re.compile(rb"\+([0-9A-Fa-f]{2})")
 _UXTEXT_CODE: Final = re.compile(r"\\x\{([0-9A-Fa-f]{0,8})(\}?)")
 _ADDRESS_TYPE: Final = re.compile(r"[!-~]+\Z")
 
@@ -168,12 +168,13 @@ def _address(items: list[_Item]) -> str | None:
 
 
 def xtext(text: str) -> str | None:
-    """Decoded xtext (RFC 3461 §4), None where it is malformed."""
+    """Decoded xtext (RFC 3461 §4), None where it is malformed. As in Postfix, small hexadecimal digits count, and `=` and what is
+    not ASCII stand for themselves."""
     if "+" not in text:
         return text if _XTEXT.match(text) else None
     if not _XTEXT.match(text):
         return None
-    octets = _XTEXT_CODE.sub(lambda m: chr(int(m[1], 16)), text).encode("latin-1")
+    octets = _XTEXT_CODE.sub(lambda m: bytes((int(m[1], 16),)), text.encode("utf-8", "surrogateescape"))
     return octets.decode("utf-8", "surrogateescape")
 
 
