@@ -265,7 +265,7 @@ def _command(step: dict[str, Any], words: list[str], text: str, postfix: _Postfi
             if found not in postfix.ids:
                 postfix.ids.append(found)
         shown = compare.QUEUE_ID.sub(lambda match: f"{{Q{postfix.ids.index(match[0]) + 1}}}", shown)
-        step[name] = compare.normal(shown)
+        step[name] = re.sub(r"(?<=client_port=)\d+", "{VAR}", compare.normal(shown))
 
 
 if __name__ == "__main__":

@@ -22,17 +22,17 @@ def may_exceed(limit: int, content: int, recipients: int) -> bool:
 
 def envelope_octets(queue_id: str, envelope: Envelope) -> int:
     """Octets of the records around the content."""
-    octets = _MARKS + _SIZES + _TIMES + _LOG_IDENT + len(queue_id) + _record(envelope.sender)
+    octets = _MARKS + _SIZES + _TIMES + _LOG_IDENT + len(queue_id) + record_octets(envelope.sender)
     octets += sum(_attribute(name, value) for name, value in envelope.attributes)
     octets += sum(map(_recipient, envelope.recipients))
     asked = (("envelope_id", envelope.envid), ("ret_flags", envelope.ret and "1"))
     octets += sum(_attribute(name, value) for name, value in asked if value)
     extra = (envelope.content_filter, envelope.redirect, envelope.verp, envelope.sender_fullname)
-    return octets + sum(map(_record, filter(None, extra)))
+    return octets + sum(map(record_octets, filter(None, extra)))
 
 
 def _recipient(recipient: Recipient) -> int:
-    octets = _record(recipient.address) + _record(recipient.original or recipient.address)
+    octets = record_octets(recipient.address) + record_octets(recipient.original or recipient.address)
     if recipient.orcpt:
         octets += _attribute("dsn_orig_rcpt", recipient.orcpt)
     if recipient.notify:
@@ -41,10 +41,10 @@ def _recipient(recipient: Recipient) -> int:
 
 
 def _attribute(name: str, value: str) -> int:
-    return _record(f"{name}={value}")
+    return record_octets(f"{name}={value}")
 
 
-def _record(text: str) -> int:
-    """A length takes an octet for each seven bits."""
+def record_octets(text: str) -> int:
+    """Octets of a record: its type, its length, an octet for each seven bits of that, and its text."""
     size = len(text.encode("utf-8", "surrogateescape"))
     return 2 + size + (size > 127) + (size > 16383)

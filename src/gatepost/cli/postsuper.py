@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from gatepost.cli.command import Command, Fatal, is_superuser, octets, run
 from gatepost.config.values import seconds
-from gatepost.mail.ascii_text import SPACE
 from gatepost.mail.queue_id import QueueId, parse
 from gatepost.queue import actions
 from gatepost.queue.schedule import next_run
@@ -155,7 +154,7 @@ class _Super:
 
     def _ids(self, value: str) -> Iterator[QueueId]:
         for line in sys.stdin if value == "-" else [value]:
-            name = line.rstrip(SPACE)
+            name = line.removesuffix("\n")
             if not (name.isalnum() and name.isascii()):
                 self._command.warn(f"invalid mail queue id: {name}")
                 continue
