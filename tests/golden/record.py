@@ -64,8 +64,10 @@ def _record_all(sketches: list[dict[str, Any]], out: Path) -> None:
     home = Path(tempfile.mkdtemp(prefix="golden-home-"))
     home.chmod(0o755)
     enter(OWN / "base", home)
-    shutil.copytree("/etc/postfix", home / "etc-postfix", symlinks=True)
-    subprocess.run(["mount", "--bind", str(home / "etc-postfix"), "/etc/postfix"], check=True)
+    etc = Path(tempfile.mkdtemp(prefix="golden-etc-"))
+    etc.chmod(0o755)
+    shutil.copytree("/etc/postfix", etc, symlinks=True, dirs_exist_ok=True)
+    subprocess.run(["mount", "--bind", str(etc), "/etc/postfix"], check=True)
     stubs = Stubs()
     with out.open("w") as file:
         for sketch in sketches:
