@@ -22,7 +22,8 @@ def _state() -> SessionState:
     """A session whose client is a neighbour, with as many rooms around it as XCLIENT and XFORWARD ask."""
     lookups = Lookups(xclient_hosts=_everybody, xforward_hosts=_everybody)
     ports = cast(Any, SimpleNamespace(lookups=lookups, gates=Gates((PolicyGate(_Permitting()),), _raised)))
-    return SessionState(ports, default(SmtpdSettings), cast(Any, None))
+    nothing_more = SimpleNamespace(core=SimpleNamespace(pending=0))
+    return SessionState(ports, default(SmtpdSettings), cast(Any, nothing_more))
 
 
 async def _everybody(name: str, address: str) -> bool:

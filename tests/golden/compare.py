@@ -28,6 +28,7 @@ _RULES = (
     (re.compile(r"[A-Z][a-z]{2}, [ \d]?\d [A-Z][a-z]{2} 20(?:2[5-9]|3\d) \d\d:\d\d:\d\d [+-]\d{4}(?: \([A-Z]+\))?"), "{DATE}"),
     (re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d 20(?:2[5-9]|3\d)"), "{CTIME}"),
     (re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?! \d{4})"), "{TIME}"),
+    (re.compile(r"/tmp/\d+\.P[A-Za-z0-9]+\.mail\b"), "/tmp/{FILE}"),  # of a Maildir
     (re.compile(r"\bdelay=[\d.]+, delays=[\d./]+"), "delay={D}, delays={D}"),
     (re.compile(r"(postfix[^ \[]*)\[\d+\]"), r"\1[{PID}]"),
     *_EITHER,

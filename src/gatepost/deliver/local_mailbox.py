@@ -134,10 +134,10 @@ class LocalMailbox:
         return delivery.report(at, sent("delivered to maildir"))
 
     def _failed(self, delivery: LocalDelivery, at: Position, failure: Failed, path: str, prefix: str) -> bool:
-        outcome = outcome_of(failure)
+        outcome = outcome_of(failure, prefix)
         if not at.why.table:  # no table has chosen the mailbox
             at = at.led_by(at.why.rule, path, at.why.key)
-        return delivery.report(at, replace(outcome, text=prefix + outcome.text))
+        return delivery.report(at, outcome)
 
     # Files and commands that aliases and .forward files name
 

@@ -46,7 +46,8 @@ class Mailbox(Struct, frozen=True, omit_defaults=True):
     """Where to write: `path` of the Maildir (ends in /) or mbox file, owned by `uid`:`gid`; `limit` octets, 0 for none.
     `strict_ownership`: refuse an mbox that belongs to somebody else (strict_mailbox_ownership). `privileged`: the directory of an
     mbox is one that only root may write to, so the file is created by root, and given to its user. `forward`: the .forward file
-    that names it; empty where the configuration or an alias does."""
+    that names it; empty where the configuration or an alias does. `unopened`: the enhanced status code where it cannot be opened:
+    local(8) returns such mail, virtual(8) tries again."""
 
     path: str
     uid: int
@@ -55,6 +56,7 @@ class Mailbox(Struct, frozen=True, omit_defaults=True):
     strict_ownership: bool = True
     privileged: bool = False
     forward: str = ""
+    unopened: str = "5.2.0"
 
 
 class Arrival:
@@ -80,7 +82,8 @@ class Arrival:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
             self._file = os.open(name, flags, 0o600, dir_fd=self._folders[folder])
         except OSError as error:
-            raise MailboxError(*opening(error, f"create maildir file {self.box.path}{folder}/{name}", "4.2.0")) from None
+            what = f"create maildir file {self.box.path}{folder}/{name}"
+            raise MailboxError(*opening(error, self.box.unopened, what)) from None
         with self._undone():
             write_all(self._file, self._chunks, self.box.limit, 0)
             os.posix_fadvise(self._file, 0, 0, os.POSIX_FADV_DONTNEED)  # Linux: begins to write, and waits for nothing
@@ -193,7 +196,7 @@ def write_all(descriptor: int, chunks: Chunks, limit: int, already: int) -> int:
     return written
 
 
-# What a failed system call means for the message: (enhanced status code, diagnostic); for others 5.2.0 with a mailbox.
+# What a failed system call means for the message: (enhanced status code, diagnostic).
 _MEANING = {
     errno.EAGAIN: ("4.2.0", ""),
     errno.ESTALE: ("4.2.0", ""),
@@ -203,8 +206,8 @@ _MEANING = {
 }
 
 
-def opening(error: OSError, what: str = "cannot open file", default: str = "5.2.0") -> tuple[str, str, str]:
-    """What a MailboxError says of a file that could not be opened."""
+def opening(error: OSError, default: str, what: str = "cannot open file") -> tuple[str, str, str]:
+    """What a MailboxError says of a file that could not be opened. `default`: its status for most errors."""
     return _MEANING.get(error.errno or 0, (default, ""))[0], f"{what}: {error.strerror}", ""
 
 

@@ -34,9 +34,9 @@ def deliver_to_mbox(
     try:
         folder = open_directory(parent)
     except OSError as error:
-        raise MailboxError(*opening(error)) from None
+        raise MailboxError(*_unreachable(error, box, locked=not listed and "dotlock" in locks.methods)) from None
     try:
-        with _dotlock(folder, f"{name}.lock", box.path, locks, now, required=not listed):
+        with _dotlock(folder, f"{name}.lock", box, locks, now, required=not listed):
             descriptor = _open(box, folder, name, as_owner)
             try:
                 _check(descriptor, box, listed=listed)
@@ -49,6 +49,18 @@ def deliver_to_mbox(
         os.close(folder)
 
 
+def _unreachable(error: OSError, box: Mailbox, *, locked: bool) -> tuple[str, str, str]:
+    """The folder of the file cannot be entered: what fails is the first thing that is done in it."""
+    if locked:
+        return opening(error, box.unopened, _no_lock(box))
+    missing = error.errno == errno.ENOENT
+    return opening(error, box.unopened, "cannot create file exclusively" if missing else "cannot open file")
+
+
+def _no_lock(box: Mailbox) -> str:
+    return f"unable to create lock file {box.path}.lock"
+
+
 def _open(box: Mailbox, folder: int, name: str, as_owner: AsOwner) -> int:
     """Open an mbox for appending, never through a symbolic link; one that is created belongs to the user of the mailbox."""
     try:
@@ -57,11 +69,11 @@ def _open(box: Mailbox, folder: int, name: str, as_owner: AsOwner) -> int:
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise MailboxError(*opening(error)) from None
+        raise MailboxError(*opening(error, box.unopened)) from None
     try:
         descriptor = os.open(name, _APPEND | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder)
     except OSError as error:
-        raise MailboxError(*opening(error, "cannot create file exclusively")) from None
+        raise MailboxError(*opening(error, box.unopened, "cannot create file exclusively")) from None
     if box.privileged:
         os.fchown(descriptor, box.uid, box.gid)
     sync_directory(folder)
@@ -118,7 +130,7 @@ def _lock(attempt: Callable[[], None], locks: LockRules) -> None:
 
 
 @contextmanager
-def _dotlock(folder: int, name: str, path: str, locks: LockRules, now: Callable[[], float], *, required: bool) -> Iterator[None]:
+def _dotlock(folder: int, name: str, box: Mailbox, locks: LockRules, now: Callable[[], float], *, required: bool) -> Iterator[None]:
     """Hold the lock file `name` meanwhile. Not `required`: go on without one where it cannot be made.
 
     We lock our lock file itself, too (flock): one that is old but still held is nobody's to break."""
@@ -132,7 +144,7 @@ def _dotlock(folder: int, name: str, path: str, locks: LockRules, now: Callable[
             held.append(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400, dir_fd=folder))
         except FileExistsError:
             _break_stale(folder, name, now() - locks.stale)
-            raise BlockingIOError(errno.EAGAIN, f"unable to create lock file {path}.lock: File exists") from None
+            raise BlockingIOError(errno.EAGAIN, f"{_no_lock(box)}: File exists") from None
         fcntl.flock(held[0], fcntl.LOCK_EX)
 
     try:
@@ -141,7 +153,7 @@ def _dotlock(folder: int, name: str, path: str, locks: LockRules, now: Callable[
         raise
     except OSError as error:
         if required:
-            raise MailboxError(*opening(error, f"unable to create lock file {path}.lock")) from None
+            raise MailboxError(*opening(error, box.unopened, _no_lock(box))) from None
     try:
         yield
     finally:

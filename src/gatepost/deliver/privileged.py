@@ -226,9 +226,10 @@ async def _answer(reader: asyncio.StreamReader) -> Numbered:
     return _answers.decode(await reader.readexactly(length))
 
 
-def outcome_of(failure: Failed) -> Outcome:
-    """A failure of the agent as the outcome of a delivery."""
-    text, diagnostic = failure.text, failure.diagnostic or f"X-Postfix; {failure.text}"
+def outcome_of(failure: Failed, before: str = "") -> Outcome:
+    """A failure of the agent as the outcome of a delivery. `before`: what was to be done, in front of its text."""
+    text = before + failure.text
+    diagnostic = failure.diagnostic or f"X-Postfix; {text}"
     outcome = (
         bounced(text, failure.enhanced) if failure.enhanced[0] == str(Class.PERMANENT.value) else deferred(text, failure.enhanced)
     )

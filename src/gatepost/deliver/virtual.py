@@ -104,7 +104,8 @@ class VirtualAgent:
         if isinstance(owner, Outcome):
             return owner
         path = f"{self._settings.virtual_mailbox_base}/{name}"
-        box = Mailbox(path, *owner, self._settings.virtual_mailbox_limit, self._settings.strict_mailbox_ownership)
+        settings = self._settings
+        box = Mailbox(path, *owner, settings.virtual_mailbox_limit, settings.strict_mailbox_ownership, unopened="4.2.0")
         outcome = await self._write(request, recipient, box)
         return outcome if outcome.ok else replace(outcome, why=replace(why, reason=shown(outcome.text)))
 
@@ -122,8 +123,7 @@ class VirtualAgent:
             answer = await self._agent.ask(WriteMbox(box, self._locks), body)
         if isinstance(answer, Failed):
             prefix = "maildir delivery failed: " if is_maildir else f"delivery failed to mailbox {box.path}: "
-            outcome = outcome_of(answer)
-            return replace(outcome, text=prefix + outcome.text)
+            return outcome_of(answer, prefix)
         return sent(f"delivered to {kind}")
 
     async def _to_maildir(self, box: Mailbox, size: int, body: Iterable[bytes]) -> Answer:

@@ -1,6 +1,5 @@
 """XCLIENT and XFORWARD: what a trusted neighbour tells of the client before it (XCLIENT_README, XFORWARD_README)."""
 
-import re
 from collections.abc import Callable
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Final, TypeVar
@@ -25,7 +24,6 @@ _UNAVAILABLE: Final = "[UNAVAILABLE]"
 _LATER: Final = "[TEMPUNAVAIL]"
 _LONGEST: Final = 255
 _LONGEST_PROTOCOL: Final = 64
-_LEADING_ZEROS: Final = re.compile(r"\b0+(?=\d)")  # of decimal numbers, as in Postfix: `192.000.002.001`
 _NEUTERED: Final = str.maketrans(dict.fromkeys(' <>()\\";:@\t', "?"))
 
 
@@ -136,7 +134,8 @@ def _address(value: str) -> str | None:
     try:
         if upper(value[:5]) == "IPV6:":
             return plain_address(inet_ntop(AF_INET6, inet_pton(AF_INET6, value[5:])))
-        return inet_ntop(AF_INET, inet_pton(AF_INET, _LEADING_ZEROS.sub("", value)))
+        decimal = ".".join(part.lstrip("0") or part[:1] for part in value.split("."))  # as in Postfix: `192.000.002.001`
+        return inet_ntop(AF_INET, inet_pton(AF_INET, decimal))
     except (OSError, ValueError):
         return None
 
