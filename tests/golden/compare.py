@@ -15,7 +15,7 @@ _EITHER = (
     (re.compile(r"\b(SIZE|size)=\d+"), r"\1={N}"),
     (re.compile(r'"(arrival_time|message_size)": \d+'), r'"\1": {N}'),
     (re.compile(r"^((?: *\d+ )?message_size:)(?: +\d+){6}$", re.MULTILINE), r"\1 {N}"),
-    (re.compile(r"^ +\d+ (?=[*\w\t])", re.MULTILINE), "{OFFSET} "),  # postcat -o
+    (re.compile(r"^ +\d+ (?=[*\w\t]|$)", re.MULTILINE), "{OFFSET} "),  # postcat -o
     (re.compile(r"\bdeferred/(?:\{H\}|[0-9A-F])/"), "deferred/"),  # a folder of queue files
     (re.compile(r"\bmessage size \d+ exceeds"), "message size {N} exceeds"),
     (re.compile(r"^ARG \d{3,}$", re.MULTILINE), "ARG {N}"),  # ${size} of pipe(8)

@@ -29,6 +29,9 @@ def answer(outcome: Outcome, relay: str = "mx.test[192.0.2.1]:25", reached: Reac
     return lambda request: [Report(recipient, outcome, relay, reached=reached) for recipient in request.recipients]
 
 
+_ROUNDS = 10
+"""Questions that one pass of the scheduler asks of the store, one after the other, at most."""
+
 UNREACHABLE = answer(REFUSED, "none", Reached.NO)
 
 
@@ -136,6 +139,13 @@ class House:
 
     def statuses(self) -> list[str]:
         return [event.status for event in self.seen(Delivered)]
+
+    async def idle(self) -> None:
+        """The scheduler has done all that it can do now: it has had its turns, and its questions to the store stand before ours."""
+        for _ in range(_ROUNDS):
+            self.scheduler.wake()
+            await asyncio.sleep(0)
+            await self.queue.live(self.queue.new_id())
 
     async def until(self, condition: Callable[[], object]) -> None:
         async with asyncio.timeout(10):

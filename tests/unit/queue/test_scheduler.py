@@ -136,7 +136,7 @@ def test_what_is_deferred_is_tried_again_from_the_store(tmp_path: Path) -> None:
             identity = await house.put("b@remote.test")
             await house.until(lambda: house.statuses() and not house.scheduler.active)
             house.run()
-            await asyncio.sleep(0.05)
+            await house.idle()
             assert house.statuses() == ["deferred"]
             house.agent.say = answer(sent("ok"))
             house.now += 301
@@ -307,7 +307,7 @@ def test_a_tool_s_flush_revives_dead_sites(tmp_path: Path) -> None:
             await house.put("b@remote.test")
             await house.until(lambda: house.statuses() and not house.scheduler.active)
             house.agent.say = answer(sent("ok"))
-            await asyncio.sleep(0.05)
+            await house.idle()
             assert house.statuses() == ["deferred"]
             await asyncio.to_thread(actions.flush, tmp_path)
             await house.until(lambda: house.seen(Removed))
@@ -324,7 +324,7 @@ def test_a_message_deleted_while_it_waits_is_not_delivered(tmp_path: Path) -> No
             actions.by_ids(tmp_path, actions.DELETE, [identity], by="root", now=house.now)
             house.now += 1000
             house.run()
-            await asyncio.sleep(0.1)
+            await house.idle()
             assert house.statuses() == ["deferred"]
 
     asyncio.run(scenario())
@@ -339,7 +339,7 @@ def test_what_was_never_tried_is_expired_for_that_and_logged(tmp_path: Path) -> 
             actions.by_ids(tmp_path, actions.RELEASE, [identity], due=house.now + 100)
             assert [message.queue for message in inspect.messages(tmp_path)] == ["deferred"]
             house.run()
-            await asyncio.sleep(0.05)
+            await house.idle()
             assert house.statuses() == []
             house.now += 1000
             await house.until(lambda: house.seen(Removed))
@@ -361,7 +361,7 @@ def test_what_a_person_expires_goes_back_when_it_is_due_for_the_reason_it_waited
             actions.by_ids(tmp_path, actions.EXPIRE, [identity])
             house.run()
             house.scheduler.changed()
-            await asyncio.sleep(0.05)
+            await house.idle()
             assert house.notices.sent == []
             house.now += 1000
             await house.until(lambda: house.seen(Removed))
@@ -380,7 +380,7 @@ def test_what_a_tool_does_is_noticed_at_once(tmp_path: Path) -> None:
             await house.queue.live(identity)
             house.agent.say = answer(sent("ok"))
             house.run()
-            await asyncio.sleep(0.05)
+            await house.idle()
             actions.flush(tmp_path)
             async with asyncio.timeout(0.5):
                 while not house.seen(Removed):  # noqa: ASYNC110
@@ -398,7 +398,7 @@ def test_a_delay_warning_is_sent_once(tmp_path: Path) -> None:
             for count in (2, 3):
                 house.now += 5000
                 await house.until(lambda count=count: len(house.statuses()) == count and not house.scheduler.active)
-            await asyncio.sleep(0.05)
+            await house.idle()
             assert house.notices.sent == [("delayed", ["b@remote.test"])]
 
     asyncio.run(scenario())
