@@ -7,6 +7,7 @@ from gatepost.admission.gates import Gates
 from gatepost.admission.policy_gate import PolicyGate
 from gatepost.policy.port import PERMIT, Facts, Stage, Verdict
 from gatepost.proto.smtp.client import Answer, Client, ClientEvent, ClientStage, Dialect, Transaction
+from gatepost.proto.smtp.commands import SMTP
 from gatepost.proto.smtp.server import CommandLine
 from gatepost.receive import answer, proxying
 from gatepost.receive.port import Lookups
@@ -21,7 +22,7 @@ from tests.support.settings import default
 def _state() -> SessionState:
     """A session whose client is a neighbour, with as many rooms around it as XCLIENT and XFORWARD ask."""
     lookups = Lookups(xclient_hosts=_everybody, xforward_hosts=_everybody)
-    ports = cast(Any, SimpleNamespace(lookups=lookups, gates=Gates((PolicyGate(_Permitting()),), _raised)))
+    ports = cast(Any, SimpleNamespace(lookups=lookups, dialect=SMTP, gates=Gates((PolicyGate(_Permitting()),), _raised)))
     nothing_more = SimpleNamespace(core=SimpleNamespace(pending=0))
     return SessionState(ports, default(SmtpdSettings), cast(Any, nothing_more))
 

@@ -10,7 +10,7 @@ from gatepost.mail.queue_id import QueueId
 from gatepost.routing.rewrite import LOCAL, REMOTE
 
 
-class Admission:
+class CleanupAdmission:
     """Opens the way for one message after the other."""
 
     def __init__(self, service: CleanupService) -> None:

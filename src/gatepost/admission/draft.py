@@ -4,7 +4,7 @@ Its headers are a list that is made when somebody asks for it; its body is a sou
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from msgspec import Struct, structs
@@ -77,6 +77,10 @@ class Addressees(Protocol):
 
     def keep(self, recipients: Sequence[Recipient]) -> None:
         """These, and no others."""
+        ...
+
+    def undo(self) -> Callable[[], None]:
+        """How to have it as it is now again."""
         ...
 
     async def rewritten(self, sender: str) -> str:
@@ -269,19 +273,21 @@ class Draft:
                     self._listed().insert(0, header.split(raw).headers[0])
 
     async def edit(self, edits: Sequence[Edit]) -> None:
-        """Carry out what a gate asks for, all of it or nothing. Raises EditImpossible, LookupFailure, AliasLoop, OSError."""
-        headers, sender = list(self._listed()), self.sender
-        recipients = list(self.addressees.final)
+        """Carry out what a gate asks for, all of it or nothing: a body comes last, as it cannot be taken back, and of several only
+        the last one. Raises EditImpossible, LookupFailure, AliasLoop, OSError."""
+        headers, sender, undo = list(self._listed()), self.sender, self.addressees.undo()
+        bodies = [edit for edit in edits if isinstance(edit, ReplaceBody)]
         try:
             for edit in edits:
-                if not isinstance(edit, ReplaceBody):
-                    await self._apply(edit)
-            for edit in edits:  # last, as it cannot be taken back
-                if isinstance(edit, ReplaceBody):
-                    self.replace_body(edit.chunks())
+                await self._apply(edit)
+            for body in bodies[:-1]:
+                for _ in self._checked(body.chunks()):
+                    continue
+            if bodies:
+                self.replace_body(bodies[-1].chunks())
         except BaseException:
             self._headers, self.sender = headers, sender
-            self.addressees.keep(recipients)
+            undo()
             raise
 
     async def _apply(self, edit: Edit) -> None:

@@ -1,6 +1,6 @@
 """What cleanup makes of an envelope: addresses in standard form and through the tables, copies, no recipient twice."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import structs
 
@@ -63,9 +63,20 @@ class Expansion:
             self._context.recipient = external(address)
 
     def keep(self, recipients: Sequence[Recipient]) -> None:
-        """These, and no others."""
+        """These, and no others; nobody is told that somebody was expanded to recipients of whom none is left."""
+        left = {recipient.original for recipient in recipients}
         self.final = list(recipients)
+        self.expanded = [recipient for recipient in self.expanded if recipient.original in left]
         self._seen = {self._key(recipient) for recipient in recipients}
+
+    def undo(self) -> Callable[[], None]:
+        """How to have it as it is now again."""
+        final, expanded, seen, recipient = list(self.final), list(self.expanded), set(self._seen), self._context.recipient
+
+        def restore() -> None:
+            self.final, self.expanded, self._seen, self._context.recipient = final, expanded, seen, recipient
+
+        return restore
 
     async def _routed(self, address: str, place: Place) -> str:
         address = self._routing.rewriter.rewrite(address)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from gatepost.admission.draft import Draft, EditImpossible
 from gatepost.admission.findings import combine
-from gatepost.admission.port import NOTHING_FOUND, Finding, Gate, Guard, ProtocolStage, Severity, View
+from gatepost.admission.port import NOTHING_FOUND, Finding, Gate, Guard, ProtocolStage, Severity, Stateless, View
 from gatepost.events.records import Fault
 from gatepost.lookup.port import LookupFailure
 from gatepost.policy.port import Facts
@@ -44,20 +44,21 @@ class Gates:
 
 
 class Guards:
-    """The guards of one session, and what they see. Each sees what those before it have changed and found out."""
+    """The guards of one session, and what they see. Each sees what those before it have changed and found out. `at`: who stands at
+    a stage; where that is nobody, nobody need be asked."""
 
-    __slots__ = ("_at", "_fault", "_posted", "view")
+    __slots__ = ("_fault", "_posted", "at", "view")
 
     def __init__(self, at: Mapping[ProtocolStage, tuple[Gate, ...]], fault: Fault, facts: Facts) -> None:
         self.view = View(facts)
-        self._at = at
+        self.at = at
         self._fault = fault
         self._posted: dict[Gate, Guard] = {}
 
     async def look(self, stage: ProtocolStage, words: Sequence[str] = (), draft: Draft | None = None) -> Finding:
         """What all guards of a stage say together; their edits are made in `draft`. `words`: as in View. Raises LookupFailure, for
         which a session and cleanup have answers of their own."""
-        gates = self._at[stage]
+        gates = self.at[stage]
         if not gates:
             return NOTHING_FOUND
         self.view.words, self.view.draft = words, draft
@@ -96,7 +97,9 @@ class Guards:
         try:
             guard = self._posted.get(gate)
             if guard is None:
-                guard = self._posted[gate] = gate.guard()
+                guard = gate.guard()
+                if not isinstance(guard, Stateless):  # else there is nothing that it could forget
+                    self._posted[gate] = guard
             if limit is None:
                 finding = await guard.look(stage, self.view)
                 return finding if not finding.edits else await _edited(finding, stage, draft)

@@ -87,7 +87,8 @@ class CleanupIntake:
     async def admit(self, envelope: Envelope, *, dropped: bool = False) -> Admitted:
         """The content is complete: through the stages and into the queue, or why not. `dropped`: take it and throw it away, if
         nothing is wrong with it. Tables that cannot answer and disks that cannot write are a temporary refusal. Raises
-        QueueUnavailable where the message could not be made durable."""
+        QueueUnavailable where the message could not be made durable. However it ends, nothing stays in staging: what the store
+        was not given is thrown away, and what it was given is its own."""
         passage = self._passage(envelope, dropped=dropped)
         try:
             with pattern_time.apart():
@@ -103,11 +104,10 @@ class CleanupIntake:
             self._write_failed(error)
             admitted = Admitted(WRITE_ERROR)
         finally:
+            self._staging.discard()
             if self._source.guards is None:  # those of a session stay with it
                 passage.guards.reset()
                 passage.guards.close()
-        if admitted.outcome is not None:
-            self._staging.discard()
         return admitted
 
     async def _pass(self, passage: Passage) -> Admitted:
@@ -119,7 +119,6 @@ class CleanupIntake:
         else:
             return TAKEN
         if draft.refusal is None:
-            self._staging.discard()
             return TAKEN
         back = returned(passage) if stage in _MAY_RETURN else None
         return Admitted(draft.refusal, back)

@@ -193,7 +193,9 @@ async def store(passage: Passage) -> None:
         passage.draft.discard()
         return
     content, expanded = passage.content, tuple(passage.expansion.expanded)
-    await passage.service.store(NewMessage(passage.draft.queue_id, _final(passage), content, content.size, expanded))
+    message = NewMessage(passage.draft.queue_id, _final(passage), content, content.size, expanded)
+    passage.staging.hand_over()
+    await passage.service.store(message)
 
 
 def stages_of(*, looks: bool, gated: bool, shows: bool = False) -> tuple[CleanupStage, ...]:

@@ -174,8 +174,12 @@ class Staging:
         crc = None if self._crc is None else joined(crc32(head), self._crc, size - len(head))
         return FileContent(self._path, size, start, plain=self.plain and is_plain(head), crc=crc)
 
+    def hand_over(self) -> None:
+        """The content is somebody else's from now on, its file too."""
+        self._file = self._path = None
+
     def discard(self) -> None:
-        """Forget everything."""
+        """Forget everything, unless it was handed over."""
         self._chunks = []
         if self._file is not None and self._path is not None:
             self._file.close()

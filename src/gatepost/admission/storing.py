@@ -14,6 +14,10 @@ from gatepost.queue.port import Failure, NewMessage, Store
 
 ALIAS_EXPANDED = sent("alias expanded")
 
+NOTICES_AT_ONCE = 100
+"""Expansion notices that are being made durable. A message that would need one more waits before it is stored, and so does its
+sender: what comes in is then no quicker than the notices of it."""
+
 Tell = Callable[[ActiveMessage, Sequence[Failure]], Awaitable[None]]
 
 
@@ -44,17 +48,32 @@ class Storing:
         self._emit = emit
         self._fault = fault
         self._telling: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Semaphore(NOTICES_AT_ONCE)
 
     async def __call__(self, message: NewMessage) -> None:
         """Make a message durable; whoever waits for that waits for one commit. Raises QueueUnavailable, and then nothing was
         accepted."""
+        if message.expanded:
+            return await self._put_and_tell(message)
         await self._store.put(message)
-        if message.expanded:  # the notice is another message, which nobody who waits for this one waits for
-            task = asyncio.get_running_loop().create_task(self._tell_and_deliver(message))
-            self._telling.add(task)
-            task.add_done_callback(self._telling.discard)
-        else:
-            self._begin(message)
+        self._begin(message)
+        return None
+
+    async def _put_and_tell(self, message: NewMessage) -> None:
+        """The notice is another message, which nobody who waits for this one waits for."""
+        await self._room.acquire()
+        try:
+            await self._store.put(message)
+        except BaseException:
+            self._room.release()
+            raise
+        task = asyncio.get_running_loop().create_task(self._tell_and_deliver(message))
+        self._telling.add(task)
+        task.add_done_callback(self._told)
+
+    def _told(self, task: asyncio.Task[None]) -> None:
+        self._telling.discard(task)
+        self._room.release()
 
     async def finish(self) -> None:
         """Return when the notices that are under way are durable."""

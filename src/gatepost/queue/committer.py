@@ -40,12 +40,14 @@ class Put:
 
 
 class Job:
-    """A function to run in the transaction, on its connection; `result` or `error` afterwards."""
+    """A function to run in the transaction, on its connection; `result` or `error` afterwards. `key`: of a message that it takes
+    out of the store, 0: of none."""
 
-    __slots__ = ("error", "function", "future", "result")
+    __slots__ = ("error", "function", "future", "key", "result")
 
-    def __init__(self, function: Callable[[sqlite3.Connection], Any], future: Any) -> None:
+    def __init__(self, function: Callable[[sqlite3.Connection], Any], future: Any, key: int = 0) -> None:
         self.function = function
+        self.key = key
         self.future = future
         self.result: Any = None
         self.error: Exception | None = None
@@ -120,9 +122,12 @@ class Committer(threading.Thread):
             self._failed(error, batch, settlements)
             touched = {item.message.id.key for item in batch.puts}  # else every try would fill the disk a little more
         else:
-            touched = {settlement.id.key for settlement in settlements}
+            touched = {settlement.id.key for settlement in settlements} | {job.key for job in batch.jobs if job.key}
         with contextlib.suppress(sqlite3.Error, OSError):  # What stays is an orphan, which the next owner removes.
             self._files.remove(unneeded_files(self._connection, self._files, touched))
+        for item in batch.puts:
+            if item.abandoned or item.error is not None:
+                self._files.drop(item.message.content)
 
     def _transact(self, batch: Batch, settlements: list[Settlement]) -> None:
         work = self._stored(batch.puts) if batch.puts else []
@@ -215,4 +220,4 @@ def shelving(key: int, site: str) -> Job:
 
 def forgetting(key: int) -> Job:
     """A job that undoes a put."""
-    return Job(lambda connection: forget(connection, key), None)
+    return Job(lambda connection: forget(connection, key), None, key)

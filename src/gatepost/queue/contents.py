@@ -64,6 +64,11 @@ class ContentFiles:
             self._present.discard(key)
             self._unlink(self.path(key))
 
+    def drop(self, content: Content) -> None:
+        """Remove a staged file that was not kept: its message is not stored, and nobody else has it."""
+        if isinstance(content, FileContent) and content.path.parent == self.staging:
+            self._unlink(content.path)
+
     def clear_staging(self) -> None:
         """Remove what an earlier worker staged and never committed."""
         for name in os.listdir(self.staging):

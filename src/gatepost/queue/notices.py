@@ -42,7 +42,7 @@ class NoticeSettings(Struct, frozen=True, kw_only=True):
     maximal_queue_lifetime: int
 
 
-class Kind(Struct, frozen=True):
+class NoticeKind(Struct, frozen=True):
     """What tells one kind of notice from another. `template`: its name; `log`: Postfix's word; `wanted`: the bit of Notify by which
     a recipient's sender asks for it; `original`: how the returned part is called; `classes`: (of a copy to the postmaster, of a
     notice about mail from nobody) in notify_classes; `headers_only`: never the whole original; `via`: it names relays."""
@@ -56,10 +56,10 @@ class Kind(Struct, frozen=True):
     via: bool = False
 
 
-FAILURE = Kind("failure", "non-delivery", Notify.FAILURE, classes=("bounce", "2bounce"), headers_only=False)
-DELAY = Kind("delay", "delay", Notify.DELAY, classes=("delay", "delay"))
-SUCCESS = Kind("success", "delivery status", Notify.SUCCESS, "Message", via=True)
-TRACE = Kind("verify", "delivery status", Notify.DEFAULT, "Message", via=True)
+FAILURE = NoticeKind("failure", "non-delivery", Notify.FAILURE, classes=("bounce", "2bounce"), headers_only=False)
+DELAY = NoticeKind("delay", "delay", Notify.DELAY, classes=("delay", "delay"))
+SUCCESS = NoticeKind("success", "delivery status", Notify.SUCCESS, "Message", via=True)
+TRACE = NoticeKind("verify", "delivery status", Notify.DEFAULT, "Message", via=True)
 
 
 class Notices:
@@ -92,7 +92,7 @@ class Notices:
         """Every recipient, whatever NOTIFY says: somebody asked for this report by hand."""
         await self._confirm(TRACE, message, failures)
 
-    async def _confirm(self, kind: Kind, message: ActiveMessage, failures: Sequence[Failure]) -> None:
+    async def _confirm(self, kind: NoticeKind, message: ActiveMessage, failures: Sequence[Failure]) -> None:
         nobody = not message.envelope.sender
         if self._is_double_bounce(message) or (nobody and "2bounce" not in self._classes):
             which = "single" if nobody else "double"
@@ -103,7 +103,7 @@ class Notices:
         elif failures:
             await self._send(kind, message, failures, message.envelope.sender)
 
-    async def _tell(self, kind: Kind, message: ActiveMessage, failures: Sequence[Failure], postmaster: str) -> None:
+    async def _tell(self, kind: NoticeKind, message: ActiveMessage, failures: Sequence[Failure], postmaster: str) -> None:
         copy, about_nobody = kind.classes
         if self._is_double_bounce(message):
             self._warn("undeliverable postmaster notification discarded", str(message.id))
@@ -122,7 +122,7 @@ class Notices:
         return message.envelope.sender.lower() == self._double_bounce.lower()
 
     async def _send(
-        self, kind: Kind, message: ActiveMessage, failures: Sequence[Failure], recipient: str, sender: str = ""
+        self, kind: NoticeKind, message: ActiveMessage, failures: Sequence[Failure], recipient: str, sender: str = ""
     ) -> None:
         """A notice with the template's words, as the sender gets it."""
         template = self._templates[kind.template]
@@ -132,7 +132,7 @@ class Notices:
         await self._queue(f"sender {kind.log} notification", sender, notice)
 
     async def _copy(
-        self, kind: Kind, message: ActiveMessage, failures: Sequence[Failure], recipient: str, *, headers_only: bool
+        self, kind: NoticeKind, message: ActiveMessage, failures: Sequence[Failure], recipient: str, *, headers_only: bool
     ) -> None:
         """The postmaster's copy: facts without words."""
         headers_only = headers_only or self._is_large(message)
@@ -142,7 +142,7 @@ class Notices:
 
     def _notice(
         self,
-        kind: Kind,
+        kind: NoticeKind,
         message: ActiveMessage,
         failures: Sequence[Failure],
         recipient: str,
@@ -191,14 +191,14 @@ class Notices:
         self._emit(Note("bounce", text, "warning", queue_id))
 
 
-def _returned_to(kind: Kind, envelope: Envelope, failures: Sequence[Failure]) -> Iterable[tuple[str, Sequence[Failure]]]:
+def _returned_to(kind: NoticeKind, envelope: Envelope, failures: Sequence[Failure]) -> Iterable[tuple[str, Sequence[Failure]]]:
     """Who hears of which failures: the sender of all; with VERP (VERP_README) of each, at the address that names its recipient."""
     if envelope.verp and kind is FAILURE:
         return [(with_verp(envelope, failure.recipient.recipient).sender, (failure,)) for failure in failures]
     return [(envelope.sender, failures)] if failures else []
 
 
-def _is_wanted(kind: Kind, failure: Failure) -> bool:
+def _is_wanted(kind: NoticeKind, failure: Failure) -> bool:
     """RFC 3461 §4.1: who asked for nothing in particular hears of failures and delays."""
     notify = failure.recipient.recipient.notify
     return not notify or bool(notify & kind.wanted)

@@ -67,7 +67,8 @@ class Store(Protocol):
         ...
 
     async def put(self, message: NewMessage) -> None:
-        """Store the message; durable when this returns. Raises QueueUnavailable."""
+        """Store the message; durable when this returns. Its content is the store's from the call on: a staged file is kept or
+        removed, however this ends. Raises QueueUnavailable."""
         ...
 
     def settle(self, settlements: Sequence[Settlement]) -> None:

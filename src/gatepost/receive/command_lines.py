@@ -18,7 +18,7 @@ _LOGGED_OCTETS: Final = 100
 def warn_of_length(state: SessionState, command: CommandLine) -> None:
     """Tell the log of a line that was cut (line_length_limit)."""
     if command.overlong:
-        said = _beginning(printable(command.line), 30)
+        said = _beginning(printable(state.secrets.shown(command.line)), 30)
         state.note(f"{state.facts.client}: request longer than {state.settings.line_length_limit}: {said}...", "warning")
 
 
@@ -29,7 +29,7 @@ async def filtered(state: SessionState, command: CommandLine) -> CommandLine:
     if line is None:
         return command
     line = line.strip(SPACE)
-    before, after = _beginning(command.line, _LOGGED_OCTETS), _beginning(line, _LOGGED_OCTETS)
+    before, after = (_beginning(state.secrets.shown(text), _LOGGED_OCTETS) for text in (command.line, line))
     state.note(f'{state.facts.client}: replacing command "{before}" with "{after}"')
     verb, _, argument = line.partition(" ")
     return CommandLine(upper(verb), argument.strip(SPACE), line, command.utf8, command.bare_newline)
@@ -50,7 +50,7 @@ async def unknown(state: SessionState, command: CommandLine) -> Answer:
     """What is in no verb table: the client may be no SMTP client at all (smtpd_forbidden_commands)."""
     word = (words(command.line) or [""])[0]
     if is_header(word) or await state.ports.lookups.forbidden(word):
-        state.note(f"non-SMTP command from {state.facts.client}: {printable(command.line)[:100]}", "warning")
+        state.note(f"non-SMTP command from {state.facts.client}: {printable(state.secrets.shown(command.line))[:100]}", "warning")
         return Answer(say.NOT_SMTP, Tally.NEITHER, hangs_up=True)
     if state.refused:
         return Answer(say.access_denied(state.facts.client), Tally.ERROR)
@@ -78,7 +78,7 @@ def too_early(state: SessionState, verb: str) -> Answer | None:
     if facts.unauth_pipelining:
         return None
     facts.unauth_pipelining = True
-    sample = _escaped(state.wire.core.peek(_LOGGED_OCTETS))
+    sample = _escaped(state.secrets.all_shown(state.wire.core.peek(_LOGGED_OCTETS).decode("utf-8", "replace")))
     state.note(f"improper command pipelining after {verb} from {facts.client}: {sample}")
     if not state.settings.smtpd_forbid_unauth_pipelining:
         return None
@@ -90,9 +90,8 @@ def _beginning(text: str, octets: int) -> str:
     return text.encode("utf-8", "surrogateescape")[:octets].decode("utf-8", "ignore")
 
 
-def _escaped(octets: bytes) -> str:
-    """Octets as Postfix logs them: C escapes, printable text as it is."""
-    text = octets.decode("utf-8", "replace")
+def _escaped(text: str) -> str:
+    """Text as Postfix logs it: C escapes, what is printable as it is."""
     return "".join(_C_ESCAPES.get(c) or (c if c.isprintable() else f"\\{ord(c):03o}") for c in text)
 
 

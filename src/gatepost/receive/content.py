@@ -73,7 +73,7 @@ async def bdat(state: SessionState, command: CommandLine) -> Answer:
         case [size, "LAST"] if _is_chunk_size(size):
             chunk = _Chunk(int(size), last=True)
         case _:
-            said = f"{state.facts.client}: {printable(command.line)[:100]}"
+            said = f"{state.facts.client}: {printable(state.secrets.shown(command.line))[:100]}"
             state.note(f"{_queue_id(state)}: malformed BDAT command syntax from {said}", "warning")
             return refused(say.BDAT_SYNTAX)
     refusal = await _chunk_refused(state, chunk)

@@ -1,4 +1,4 @@
-"""The end of a message: a list of stages, each may refuse it (RFC 5321 §4.1.1.4, RFC 1047)."""
+"""The end of a message: a list of steps, each may refuse it (RFC 5321 §4.1.1.4, RFC 1047)."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -28,12 +28,12 @@ class Ending(Struct, frozen=True):
 
 
 async def end_message(state: SessionState, ending: Ending, success: ServerReply) -> Answer:
-    """Through the stages. `success`: what the client hears where the message is durable."""
+    """Through the steps. `success`: what the client hears where the message is durable."""
     facts, transaction = state.facts, ending.transaction
     facts.protocol_state = END_OF_MESSAGE
     facts.recipient = transaction.only_recipient()
-    for stage in _STAGES:
-        refusal = await stage(state, ending)
+    for step in _STEPS:
+        refusal = await step(state, ending)
         if refusal is not None:
             return structs.replace(refusal, effect=END, ends_message=True)
     return Answer(success, Tally.MESSAGE, effect=END, ends_message=True)
@@ -80,6 +80,6 @@ async def _admit(state: SessionState, ending: Ending) -> Outcome | None:
     return admitted.outcome
 
 
-Stages = tuple[Callable[[SessionState, Ending], Awaitable[Answer | None]], ...]
-_STAGES: Final[Stages] = (_within_limits, _line_ends_proper, _policy_consents, _admitted)
-"""In order. A stage returns None to go on, else the answer that ends it."""
+_Step = Callable[[SessionState, Ending], Awaitable[Answer | None]]
+_STEPS: Final[tuple[_Step, ...]] = (_within_limits, _line_ends_proper, _policy_consents, _admitted)
+"""In order. A step returns None to go on, else the answer that ends it."""

@@ -21,7 +21,7 @@ from gatepost.receive.envelope_parameters import (
     with_parameters,
 )
 from gatepost.receive.session_state import SessionState
-from gatepost.receive.transaction import END, AddRecipient, Begin, MailTransaction, Sender, recipient
+from gatepost.receive.transaction import END, Begin, MailTransaction, Sender, TakeRecipient, recipient
 from gatepost.state.port import Rate
 
 # --- MAIL ---
@@ -191,7 +191,7 @@ async def _welcome(
     if transaction.queue_id is None:
         open_queue_file(state, transaction)
     added = recipient(address, asked.orcpt or _as_given(words[0]), asked.notify)
-    return Answer(say.RECIPIENT_OK, effect=AddRecipient(added))
+    return Answer(say.RECIPIENT_OK, effect=TakeRecipient(added))
 
 
 def _too_many(state: SessionState, transaction: MailTransaction) -> Answer:

@@ -18,8 +18,9 @@ from gatepost.receive.command_lines import badly_said, filtered, not_now, out_of
 from gatepost.receive.connection import Connection, Gone
 from gatepost.receive.footers import footed
 from gatepost.receive.opening import open_session
+from gatepost.receive.secrets import MASKED
 from gatepost.receive.session_state import END_OF_MESSAGE, SessionState
-from gatepost.receive.transcript import MASKED, NoTranscript, Transcript, masked
+from gatepost.receive.transcript import NoTranscript, Transcript
 from gatepost.receive.verbs import HANDLERS
 
 
@@ -138,7 +139,8 @@ class Session:
     async def _answer(self, command: CommandLine) -> None:
         state, lookups = self._state, self._state.ports.lookups
         verb = self._verbs.get(command.verb)
-        self._transcript.heard(command.line if verb is None or verb.shown_words is None else masked(command.line, verb.shown_words))
+        plain = verb is not None and verb.shown_words is None
+        self._transcript.heard(command.line if plain else state.secrets.shown(command.line))
         if command.overlong:
             warn_of_length(state, command)
         if lookups.command_filter is not None:
@@ -158,6 +160,8 @@ class Session:
 
     async def _dispatch(self, verb: Verb, command: CommandLine) -> None:
         state, count = self._state, self._count(verb)
+        if verb.shown_words is not None or state.secrets.expected:
+            state.secrets.heard(verb)
         refusal = not_now(state, verb)
         if refusal is not None:
             return await self._settle(refusal)

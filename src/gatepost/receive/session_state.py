@@ -11,8 +11,9 @@ from gatepost.mail.reason import UNSAID, Reason, Step, let_in
 from gatepost.policy.port import Action, Facts
 from gatepost.proto.smtp.data import LineEnds
 from gatepost.receive.port import SmtpdPorts, Wire
+from gatepost.receive.secrets import Secrets
 from gatepost.receive.settings import SmtpdSettings
-from gatepost.receive.transaction import AddRecipient, Begin, Effect, End, Forwarded, MailTransaction
+from gatepost.receive.transaction import Begin, Effect, End, Forwarded, MailTransaction, TakeRecipient
 from gatepost.state.port import Rate
 
 BARE_NEWLINE: Final = Reason("smtpd_forbid_bare_newline")
@@ -38,6 +39,7 @@ class SessionState:
     - `actions`: what policy asked for, for this message.
     - `ehlo_discard`: EHLO keywords that this client is not offered.
     - `rewrite_context`: whose headers these are, `local` or `remote`.
+    - `secrets`: what others may read of the client's lines.
     - `spoiled`: a chunk was refused, with a transaction or without; all up to the last one will be thrown away.
     - `dismissed`: policy wants the session to end with its refusal, whatever the code.
     - `refused`: the client was refused when it came; it may only QUIT.
@@ -46,7 +48,7 @@ class SessionState:
 
     __slots__ = (
         "_client_lists", "_trace", "actions", "counted", "dismissed", "ehlo_discard", "facts", "forwarded", "guards", "line_ends",
-        "ports", "refused", "rewrite_context", "settings", "spoiled", "transaction", "wire",
+        "ports", "refused", "rewrite_context", "secrets", "settings", "spoiled", "transaction", "wire",
     )  # fmt: skip
 
     def __init__(self, ports: SmtpdPorts, settings: SmtpdSettings, wire: Wire) -> None:
@@ -62,6 +64,7 @@ class SessionState:
         self.ehlo_discard: frozenset[str] = frozenset()
         self.line_ends = LineEnds.STRICT
         self.rewrite_context = "remote"
+        self.secrets = Secrets(ports.dialect)
         self.spoiled = False
         self.dismissed = False
         self.refused = False
@@ -84,7 +87,8 @@ class SessionState:
     async def judge(self, stage: ProtocolStage, words: Sequence[str] = ()) -> Outcome | None:
         """Why policy and other guards do not let the client go on, None where they do. What else they ask for is noted and
         logged. `words`: what the client said (admission/port.py, View)."""
-        if self.actions and self.discards:
+        self._trace = ()
+        if not self.guards.at[stage] or (self.actions and self.discards):
             return None
         finding = await self.guards.look(stage, words)
         self._trace = finding.trace
@@ -153,7 +157,7 @@ class SessionState:
         """What an answer does to the transaction."""
         if isinstance(effect, End):
             self.end_transaction()
-        elif isinstance(effect, AddRecipient):
+        elif isinstance(effect, TakeRecipient):
             assert self.transaction is not None
             self.transaction.recipients.append(effect.recipient)
             self.facts.recipient_count += 1

@@ -84,7 +84,7 @@ class Begin(Struct, frozen=True):
     transaction: MailTransaction
 
 
-class AddRecipient(Struct, frozen=True):
+class TakeRecipient(Struct, frozen=True):
     """RCPT was taken: the transaction has one recipient more."""
 
     recipient: Recipient
@@ -101,7 +101,7 @@ class End(Struct, frozen=True):
 
 
 END: Final = End()
-Effect = Begin | AddRecipient | GoBy | End
+Effect = Begin | TakeRecipient | GoBy | End
 """What an answer does to the transaction."""
 
 

@@ -2,17 +2,7 @@
 
 from typing import Final
 
-from gatepost.mail.ascii_text import spaced_words
-
 _MOST_LINES: Final = 200
-MASKED: Final = "********"
-"""In place of what only the client and we may know."""
-
-
-def masked(line: str, shown_words: int) -> str:
-    """A line of which others may read so many words: `AUTH PLAIN ********`."""
-    shown = spaced_words(line)
-    return " ".join([*shown[:shown_words], MASKED]) if len(shown) > shown_words else line
 
 
 class Transcript:
@@ -24,7 +14,7 @@ class Transcript:
         self._lines: list[bytes | str] = []
 
     def heard(self, line: str) -> None:
-        """A command of the client."""
+        """A command of the client, as others may read it (secrets.py)."""
         if len(self._lines) >= _MOST_LINES:
             del self._lines[: _MOST_LINES // 2]
         self._lines.append(line)

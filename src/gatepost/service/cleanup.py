@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-from gatepost.admission.admission import Admission
+from gatepost.admission.admission import CleanupAdmission
 from gatepost.admission.gates import Gates
 from gatepost.admission.service import CleanupService
 from gatepost.admission.settings import CleanupSettings
@@ -19,14 +19,14 @@ Store = Callable[[NewMessage], Awaitable[None]]
 
 def open_admission(
     materials: Materials, staging: Callable[[], Path], store: Store, overrides: Mapping[str, str], gates: Gates | None = None
-) -> Admission:
+) -> CleanupAdmission:
     """The way into the queue of a service with these parameters: the cleanup of that line which cleanup_service_name names, with
     its parameters, and with those of the service where that line is silent. `gates`: of its sessions; None: its mail does not come
     by any. Raises ConfigurationError."""
     entry = cleanup_line(materials.configuration, overrides)
     own: Mapping[str, str] = entry.overrides if entry else {}
     routed_otherwise = own.keys() & set(RoutingSettings.__struct_fields__)
-    return Admission(
+    return CleanupAdmission(
         CleanupService(
             materials.configuration.view(CleanupSettings, {**overrides, **own}),
             materials.routing_with(own) if routed_otherwise else materials.routing,

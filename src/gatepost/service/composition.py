@@ -8,7 +8,7 @@ import asyncio
 import functools
 from collections.abc import Mapping
 
-from gatepost.admission.admission import Admission
+from gatepost.admission.admission import CleanupAdmission
 from gatepost.admission.storing import Storing
 from gatepost.queue.notices import Notices, NoticeSettings
 from gatepost.queue.partitions import Partitions
@@ -76,7 +76,7 @@ class Composition:
         )
 
     def _internal_mail(self, overrides: Mapping[str, str]) -> InternalMail:
-        admission: Admission = self._admission(overrides)
+        admission: CleanupAdmission = self._admission(overrides)
         return InternalMail(admission, self._partitions.new_id, self.materials.settings)
 
     def _own_mail(self, mail_class: str) -> InternalMail:

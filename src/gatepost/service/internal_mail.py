@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from msgspec.structs import replace
 
-from gatepost.admission.admission import Admission
+from gatepost.admission.admission import CleanupAdmission
 from gatepost.config.values import split
 from gatepost.mail.content import Content
 from gatepost.mail.date import MailDates
@@ -44,7 +44,7 @@ class MailRefused(QueueUnavailable):
 class InternalMail:
     """The Submit port (queue/port.py) of a worker."""
 
-    def __init__(self, admission: Admission, new_id: Callable[[], QueueId], settings: WorkerSettings) -> None:
+    def __init__(self, admission: CleanupAdmission, new_id: Callable[[], QueueId], settings: WorkerSettings) -> None:
         """`admission`: of the service that takes the mail in, which may leave checks out (UNCHECKED, checks_of_class)."""
         self._admission = admission
         self._new_id = new_id

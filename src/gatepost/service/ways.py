@@ -6,7 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from gatepost.admission.admission import Admission
+from gatepost.admission.admission import CleanupAdmission
 from gatepost.admission.gates import Gates
 from gatepost.mail.delivery import Agent
 from gatepost.mail.queue_id import QueueId
@@ -18,7 +18,7 @@ class OpenAdmission(Protocol):
     """The way into the queue of a service with parameters of its own. `gates`: of its sessions; None: its mail does not come by
     any. Raises ConfigurationError."""
 
-    def __call__(self, overrides: Mapping[str, str], gates: Gates | None = None) -> Admission: ...
+    def __call__(self, overrides: Mapping[str, str], gates: Gates | None = None) -> CleanupAdmission: ...
 
 
 class WayIn(Struct, frozen=True):

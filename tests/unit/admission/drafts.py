@@ -1,6 +1,6 @@
 """Drafts over fakes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from gatepost.admission.draft import USUAL, Draft, Limits
 from gatepost.admission.port import Origin
@@ -45,6 +45,10 @@ class Aliases:
 
     def keep(self, recipients: Sequence[Recipient]) -> None:
         self.final = list(recipients)
+
+    def undo(self) -> Callable[[], None]:
+        final = list(self.final)
+        return lambda: self.keep(final)
 
     async def rewritten(self, sender: str) -> str:
         return sender if "@" in sender else f"{sender}@here.test"

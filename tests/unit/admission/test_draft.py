@@ -169,11 +169,18 @@ def test_a_finding_with_one_impossible_edit_changes_nothing() -> None:
     broken: list[list[Edit]] = [
         [ReplaceBody(lambda: iter([b"no\r\n"])), AddHeader(b"X", b"\0")],
         [ReplaceBody(lambda: iter([b"\n"]))],
+        [ReplaceBody(lambda: iter([b"no\r\n"])), ReplaceBody(lambda: iter([b"\n"]))],
+        [ReplaceBody(lambda: iter([b"\n"])), ReplaceBody(lambda: iter([b"no\r\n"]))],
     ]
     for edits in broken:
         with pytest.raises(EditImpossible):
             asyncio.run(one.edit([*every, *edits]))
         assert (one.head, one.envelope, b"".join(one.body())) == before
+
+
+def test_of_several_bodies_the_last_one_counts() -> None:
+    one = edited(ReplaceBody(lambda: iter([b"1\r\n"])), ReplaceBody(lambda: iter([b"2\r\n"])))
+    assert b"".join(one.body()) == b"2\r\n"
 
 
 # --- what becomes of it ---

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gatepost.admission.storing import Storing
+from gatepost.admission.storing import NOTICES_AT_ONCE, Storing
 from gatepost.events.records import Event, Note, tell_fault
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.envelope import Envelope, Recipient
@@ -68,6 +68,41 @@ def test_a_message_is_stored_then_delivered() -> None:
 
 def test_nobody_waits_for_the_commit_of_a_notice() -> None:
     assert Scene().run(EXPANDED) == ["put", "250", "tell", "deliver"]
+
+
+def test_a_flood_of_expanded_mail_waits_for_its_notices() -> None:
+    """Neither tasks nor contents pile up: one message more is not even stored until a notice is durable."""
+    scene, room = Scene(), asyncio.Event()
+
+    async def slow(*_: object) -> None:
+        await room.wait()
+
+    scene.storing._tell_of_success = slow
+
+    async def scenario() -> None:
+        storing = [asyncio.ensure_future(scene.storing(EXPANDED)) for _ in range(3 * NOTICES_AT_ONCE)]
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert (scene.did.count("put"), sum(task.done() for task in storing)) == (NOTICES_AT_ONCE, NOTICES_AT_ONCE)
+        await scene.storing(PLAIN)  # what needs no notice waits for none
+        storing[-1].cancel()
+        room.set()
+        await asyncio.wait(storing)
+        await scene.storing.finish()
+
+    asyncio.run(scenario())
+    assert scene.did.count("put") == scene.did.count("deliver") == 3 * NOTICES_AT_ONCE
+
+
+def test_what_cannot_be_stored_leaves_room_for_others() -> None:
+    scene = Scene(put=QueueUnavailable("full"))
+
+    async def scenario() -> None:
+        for _ in range(2 * NOTICES_AT_ONCE):
+            with pytest.raises(QueueUnavailable):
+                await scene.storing(EXPANDED)
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("message", [PLAIN, EXPANDED])

@@ -261,6 +261,37 @@ def test_a_put_that_fails_leaves_no_file(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("locked", [False, True])
+def test_a_put_that_is_given_up_leaves_no_file(tmp_path: Path, *, locked: bool) -> None:
+    """Before the committer has seen it, and while it is at work."""
+
+    async def scenario() -> None:
+        store = open_store(tmp_path)
+        other = sqlite3.connect(store.directory / schema.DATABASE, isolation_level=None)
+        if locked:
+            other.execute("BEGIN IMMEDIATE")
+        path = store.staging()
+        path.write_bytes(b"y" * (INLINE + 1))
+        giving_up = asyncio.ensure_future(put(store, FileContent(path, INLINE + 1)))
+        await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            while locked and path.exists():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        giving_up.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await giving_up
+        if locked:
+            other.execute("COMMIT")
+        other.close()
+        async with asyncio.timeout(20):
+            while path.exists() or list((store.directory / schema.CONTENT).iterdir()):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert list(inspect.messages(tmp_path)) == []
+        store.close()
+
+    asyncio.run(scenario())
+
+
 def test_a_commit_that_takes_too_long_is_refused_and_undone(tmp_path: Path) -> None:
     async def scenario() -> None:
         store = open_store(tmp_path, commit_timeout=0.05)

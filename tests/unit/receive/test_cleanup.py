@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.settings import default
 
-from gatepost.admission.admission import Admission
+from gatepost.admission.admission import CleanupAdmission
 from gatepost.admission.gates import Gates
 from gatepost.admission.port import Gate
 from gatepost.admission.service import CleanupService
@@ -65,7 +65,7 @@ class Run:
         tables = Tables(self.log.append)
         numbers = itertools.count()
         self.stored: list[NewMessage] = []
-        self.cleanup = Admission(
+        self.cleanup = CleanupAdmission(
             CleanupService(
                 default(CleanupSettings, **own),
                 Routing(default(RoutingSettings, **routing), tables, frozenset(("127.0.0.1",)), mapping=tables),  # type: ignore[arg-type]
