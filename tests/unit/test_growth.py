@@ -32,6 +32,7 @@ from gatepost.identity.spf.macro import MacroError, expand_name, macro_string
 from gatepost.identity.spf.port import Identity, Result, Verdict
 from gatepost.identity.spf.record import RecordError
 from gatepost.lookup import aliases_text, braces, table_text
+from gatepost.lookup.ldap_text import in_dn, in_filter, parse_url
 from gatepost.mail import as_json, header, header_address, mime
 from gatepost.mail.address import all_plain, external, internal
 from gatepost.mail.content import MemoryContent
@@ -447,6 +448,7 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "lookup.aliases_text.looks": (aliases_text.looks_like_aliases, TEXTS),
     "lookup.table_text": (lambda text: list(table_text.entries("x", text, _nothing)), TEXTS),
     "lookup.braces": (braces.split_list, TEXTS),
+    "lookup.ldap_text": (lambda text: (in_filter(text), in_dn(text), parse_url("ldap:///" + text.replace("?", ""))), TEXTS),
     "deliver.command": (lambda text: (command_words(text, ""), printable(text.encode("utf-8", "replace"))), TEXTS),
     "deliver.listed": (lambda text: list(words(text.encode("utf-8", "replace"))), TEXTS),
     "deliver.local_delivery": (lambda text: delivered_to(MemoryContent(text)), MESSAGES),

@@ -46,7 +46,7 @@ OTHER_TYPES: Mapping[str, str] = {
 }
 """Table types of some Postfix that are not here, and what to do instead."""
 
-MISSING_TYPES = frozenset({*TABLE_PARAMETERS, "nisplus", "socketmap", "tcp"})
+MISSING_TYPES = frozenset({*TABLE_PARAMETERS, "nisplus", "socketmap", "tcp"} - {"ldap"})
 """Table types that nothing here can open yet: whoever asks such a table gets no answer, and mail waits."""
 
 _MISSING = re.compile(rf"(?:^|[\s,{{:])({'|'.join(sorted(MISSING_TYPES))}):(?=[^\s,{{}}])", re.ASCII)

@@ -35,12 +35,17 @@ def divided(text: str) -> Address:
 
 
 class KeyFormat:
-    """A format, read once. `letters`: those that it uses."""
+    """A format, read once. `text`: as it is written; `letters`: those that it uses."""
 
     def __init__(self, text: str) -> None:
         """Raises BadFormat."""
+        self.text = text
         self._parts = _parts(text)
         self.letters = frozenset(part for is_letter, part in self._parts if is_letter)
+
+    def has_key_parts(self, key: Address) -> bool:
+        """Of a result_format: whether `key` has what is asked of it, so that there can be a result at all."""
+        return all(_meaning(letter, key, key) is not None for letter in self.letters if not letter.islower())
 
     def expand(self, value: Address, key: Address, quote: Quote = str) -> str | None:
         """The text with its letters replaced; None where a part is missing. For a query, `value` is the key itself."""

@@ -35,6 +35,7 @@ TABLE_TYPES: Mapping[str, Opener] = {
     "hash": _lazy("indexed"),
     "inline": _lazy("inline"),
     "internal": _lazy("internal"),
+    "ldap": _lazy("ldap_table"),
     "lmdb": _lazy("indexed"),
     "nis": _lazy("nis"),
     "pcre": _lazy("pcre"),

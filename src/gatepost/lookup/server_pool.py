@@ -138,17 +138,18 @@ class Servers(Generic[C]):
         self._order = order
 
     async def ask(self, question: Question[C, T], owner: str = "", failed: Callable[[str, StreamFailure], None] | None = None) -> T:
-        """The answer of the first that has one. `failed` is told of each server that was asked in vain. Raises StreamFailure, the
-        last that says something of a server."""
+        """The answer of the first that has one. `failed` is told of each that was asked in vain while there is another. Raises
+        StreamFailure, the last that says something of a server, whose name it has."""
         worst: StreamFailure | None = None
-        for pool in self._order(self.pools):
+        order = self._order(self.pools)
+        for pool in order:
             try:
                 return await pool.ask(question, owner)
             except StreamFailure as failure:
-                if failure.trouble not in NOT_ASKED and failed is not None:
+                if failed is not None and failure.trouble not in NOT_ASKED and pool is not order[-1]:
                     failed(pool.server, failure)
                 if worst is None or failure.trouble not in NOT_ASKED:
-                    worst = failure
+                    worst = StreamFailure(failure.trouble, f"server {pool.server}: {failure.words}", heard=failure.heard)
         raise worst or StreamFailure(Trouble.CONNECT, "no server")
 
     def close(self) -> None:

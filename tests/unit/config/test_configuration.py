@@ -194,12 +194,12 @@ def test_what_has_no_effect_is_told_wherever_it_is_set(tmp_path: Path) -> None:
 
 def test_tables_that_nobody_can_open_are_told_wherever_they_are_named(tmp_path: Path) -> None:
     main = (
-        "virtual_alias_maps = proxy:ldap:users, hash:/x\nusers_scope = sub\nnobody_uses_this = ldap:x\n"
+        "virtual_alias_maps = proxy:nisplus:users, hash:/x\nnobody_uses_this = nisplus:x\n"
         "smtpd_restriction_classes = ours\nours = check_client_access pipemap:{mysql:/a, static:x}\nmynetworks = tcp:127.0.0.1:9\n"
     )
     told = warnings(tmp_path, main, "s inet n - n - - smtpd\n -o relay_domains=memcache:/x\n")
     missing = [
-        ("main.cf", "virtual_alias_maps", "ldap"), ("main.cf", "ours", "mysql"), ("main.cf", "mynetworks", "tcp"),
+        ("main.cf", "virtual_alias_maps", "nisplus"), ("main.cf", "ours", "mysql"), ("main.cf", "mynetworks", "tcp"),
         ("master.cf", "relay_domains", "memcache"),
     ]  # fmt: skip
     wanted = [f"{file}: {name}: tables of type {kind} are known but not implemented yet" for file, name, kind in missing]
