@@ -110,7 +110,7 @@ class ServerTls:
         if settings.smtpd_tls_req_ccert and not self.required:
             self.warnings += ("Can't require client certs unless TLS is required",)
         if settings.level not in _LEVELS:
-            self.warnings += (f'unsupported smtpd TLS level "{settings.level}", using "encrypt"',)
+            self.warnings += (f'smtpd_tls_security_level: unsupported TLS level "{settings.level}", using "encrypt"',)
         self.context = _context(settings, required=self.required, asks=self.asks)
         lifetime = settings.smtpd_tls_session_cache_timeout
         if tickets is not None and lifetime > 0:

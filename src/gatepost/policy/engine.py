@@ -126,6 +126,8 @@ class RestrictionPolicy:
             return DUNNO  # RFC 5321 §4.5.1: postmaster without a domain is always accepted
         if await self._delayed(e, _EARLY) is REJECT:
             return REJECT
+        if e.facts.sender is None:
+            e.defer_if_permit = None  # VRFY: as in Postfix, a deferral goes from one stage to the next through that of the sender
         for rules in self._recipient_lists:
             if await self._run(e, rules, stage) is REJECT:
                 return REJECT
