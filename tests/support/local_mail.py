@@ -11,7 +11,8 @@ from gatepost.deliver.local import LocalAgent
 from gatepost.deliver.local_names import Rights
 from gatepost.deliver.local_settings import House, LocalSettings
 from gatepost.deliver.privileged import Answer, Done, Failed, ReadFile, Request
-from gatepost.events.records import Event, Note
+from gatepost.events.maillog import words
+from gatepost.events.records import Event
 from gatepost.lookup.account_database import User
 from gatepost.lookup.accounts import Accounts
 from gatepost.lookup.blocking import BlockingCalls
@@ -70,8 +71,7 @@ class World:
         self.agent = LocalAgent(view, house, NOBODY)
 
     def emit(self, event: Event) -> None:
-        assert isinstance(event, Note)
-        self.log.append(event.text)
+        self.log.append(words(event).removeprefix("warning: "))
 
     async def transport(self, name: str) -> Agent:
         raise LookupError(name)

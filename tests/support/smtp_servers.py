@@ -8,7 +8,7 @@ from typing import Any
 from gatepost.deliver.outgoing import Outgoing
 from gatepost.deliver.smtp import SmtpAgent
 from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
-from gatepost.events.records import Event, Note
+from gatepost.events.records import Event
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.delivery import DeliveryRequest, Report
 from gatepost.mail.envelope import Envelope, Recipient
@@ -16,6 +16,7 @@ from gatepost.mail.queue_id import QueueId
 from gatepost.mail.queued import ActiveMessage, QueuedRecipient
 from gatepost.net.connect import Endpoint
 from tests.support.fake_dns import FakeDns
+from tests.support.notes import texts
 from tests.support.settings import default
 
 EHLO = "250-mx.test\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n250-8BITMIME\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES"
@@ -142,7 +143,7 @@ class Bench:
 
     @property
     def notes(self) -> list[str]:
-        return [event.text for event in self.events if isinstance(event, Note)]
+        return texts(self.events)
 
 
 def request(

@@ -20,7 +20,8 @@ from gatepost.admission.staging import SECTION_LIMIT, StagedBody, Staging
 from gatepost.content.body import BodyWalk
 from gatepost.content.checks import Checks, Effects, LogContext
 from gatepost.content.headers import HOPS, HeaderRewriter, Headers
-from gatepost.events.records import Judged, Note
+from gatepost.events.notes import MessageTooLarge
+from gatepost.events.records import Judged
 from gatepost.mail import header
 from gatepost.mail.content import Content, MemoryContent
 from gatepost.mail.envelope import Envelope
@@ -182,7 +183,7 @@ async def size(passage: Passage) -> None:
     passage.content = passage.body.below(draft.head)
     limit, octets = service.settings.message_size_limit, passage.content.size
     if may_exceed(limit, octets, len(passage.expansion.final)) and octets + envelope_octets(queue_id, _final(passage)) > limit:
-        service.emit(Note("cleanup", "queue file size limit exceeded", "warning", queue_id))
+        service.emit(MessageTooLarge("cleanup", queue_id=queue_id))
         draft.refuse(TOO_BIG)
         service.close_failed()
 

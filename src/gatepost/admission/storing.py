@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from msgspec.structs import replace
 
-from gatepost.events.records import Emit, Fault, Note
+from gatepost.events.notes import NoticeNotSent
+from gatepost.events.records import Emit, Fault
 from gatepost.mail.outcome import sent
 from gatepost.mail.queue_id import QueueId
 from gatepost.mail.queued import ActiveMessage, QueuedRecipient
@@ -94,7 +95,7 @@ class Storing:
         try:
             await self._tell_of_success(active, told)
         except (QueueUnavailable, OSError) as error:
-            self._emit(Note("bounce", f"notice not sent: {error}", "warning", str(message.id)))
+            self._emit(NoticeNotSent("bounce", str(error), queue_id=str(message.id)))
         except Exception as error:
             self._fault(error, f"{message.id}: notice not sent")
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from gatepost.content.check_maps import CheckMaps
-from gatepost.events.records import Emit, Judged, Note
+from gatepost.events.notes import CheckUnusable
+from gatepost.events.records import Emit, Judged
 from gatepost.lookup.registry import Maps
 from gatepost.mail.ascii_text import SPACE, is_number, upper
 from gatepost.mail.header import is_header
@@ -104,7 +105,7 @@ class Checks:
         command, _, rest = value.replace("\t", " ").partition(" ")
         action = _ACTIONS.get(upper(command))
         if action is None:
-            self._warn(f"unknown command in {title} map: {value}")
+            self._warn(title, f"unknown command in {title} map: {value}")
             return None
         return action(self, kind, title, text, rest.strip(SPACE))
 
@@ -116,15 +117,15 @@ class Checks:
         story = self._story
         self._emit(Judged("cleanup", story.queue_id, action, f"{kind} {shown}", story.client, argument, context, self._why))
 
-    def _warn(self, text: str) -> None:
-        self._emit(Note("cleanup", text, "warning"))
+    def _warn(self, title: str, text: str) -> None:
+        self._emit(CheckUnusable("cleanup", title, text))
 
     def _needs_header(self, action: str, kind: str, title: str, argument: str) -> bool:
         """Whether the text of PREPEND or REPLACE can stand where it has to."""
         if not argument:
-            self._warn(f"{action} action without text in {title} map")
+            self._warn(title, f"{action} action without text in {title} map")
         elif kind == "header" and not is_header(_octets(argument)):
-            self._warn(f'bad {action} header text "{argument}" in {title} map -- need "headername: headervalue"')
+            self._warn(title, f'bad {action} header text "{argument}" in {title} map -- need "headername: headervalue"')
         else:
             return True
         return False
@@ -143,9 +144,9 @@ class Checks:
 
     def filter(self, kind: str, title: str, text: bytes, argument: str) -> None:
         if not argument:
-            self._warn(f"missing FILTER command argument in {title} map")
+            self._warn(title, f"missing FILTER command argument in {title} map")
         elif ":" not in argument:
-            self._warn(f"bad FILTER command {argument} in {title} -- need transport:destination")
+            self._warn(title, f"bad FILTER command {argument} in {title} -- need transport:destination")
         else:
             self._log("filter", kind, text, argument)
             self.effects.filter = argument
@@ -178,7 +179,7 @@ class Checks:
 
     def redirect(self, kind: str, title: str, text: bytes, argument: str) -> None:
         if "@" not in argument:
-            self._warn(f'bad REDIRECT target "{argument}" in {title} map -- need user@domain')
+            self._warn(title, f'bad REDIRECT target "{argument}" in {title} map -- need user@domain')
             return
         self._log("redirect", kind, text, argument)
         self.effects.redirect = argument
@@ -186,7 +187,7 @@ class Checks:
 
     def bcc(self, kind: str, title: str, text: bytes, argument: str) -> None:
         if "@" not in argument:
-            self._warn(f'bad BCC address "{argument}" in {title} map -- need user@domain')
+            self._warn(title, f'bad BCC address "{argument}" in {title} map -- need user@domain')
             return
         self._log("bcc", kind, text, argument)
         if argument not in self.effects.bcc:

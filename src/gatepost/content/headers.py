@@ -7,6 +7,7 @@ from gatepost.content.checks import Checks, LogContext
 from gatepost.content.header_addresses import with_addresses
 from gatepost.content.header_names import Role
 from gatepost.content.rules import Rules
+from gatepost.events.notes import HopcountExceeded
 from gatepost.events.records import Emit, MessageId, Note
 from gatepost.mail import mime
 from gatepost.mail.header import Header, cut, gathered, is_header, split
@@ -149,7 +150,7 @@ class Headers:
         self.hops += 1
         if self.hops >= self._rules.settings.hopcount_limit and not self.refusal:
             self.refusal = HOPS
-            self._emit(Note("cleanup", "message rejected: hopcount exceeded", "warning", self._story.queue_id))
+            self._emit(HopcountExceeded("cleanup", queue_id=self._story.queue_id))
 
     def _message_id(self, header: Header) -> None:
         value = header.value.replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape")

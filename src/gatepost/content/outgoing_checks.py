@@ -12,7 +12,8 @@ from gatepost.content.aside import Aside
 from gatepost.content.body import BodyRules, BodyWalk
 from gatepost.content.check_maps import CheckMaps
 from gatepost.content.checks import Checks, Effects, LogContext
-from gatepost.events.records import Emit, Judged, Note
+from gatepost.events.notes import CheckUnusable
+from gatepost.events.records import Emit, Judged
 from gatepost.mail.ascii_text import upper
 from gatepost.mail.content import Content
 from gatepost.mail.header import Header
@@ -35,15 +36,15 @@ class _MessageChecks(Checks):
     def _act(self, kind: str, title: str, text: bytes, value: str) -> list[bytes] | None:
         if upper(value.replace("\t", " ").partition(" ")[0]) in _ACTIONS:
             return super()._act(kind, title, text, value)
-        self._warn(f"unsupported command in {title} map: {value}")
+        self._warn(title, f"unsupported command in {title} map: {value}")
         return None
 
     def _judged(self, action: str, kind: str, text: bytes, argument: str, context: str) -> None:
         where = f"{kind} {text[:_SHOWN].decode('utf-8', 'surrogateescape')}"
         self._emit(Judged(self._service, self._queue_id, action, where, "", argument, "", self._why))
 
-    def _warn(self, text: str) -> None:
-        self._emit(Note(self._service, text, "warning"))
+    def _warn(self, title: str, text: str) -> None:
+        self._emit(CheckUnusable(self._service, title, text))
 
 
 class OutgoingChecks:

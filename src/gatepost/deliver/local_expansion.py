@@ -25,6 +25,7 @@ from gatepost.deliver.local_names import (
 )
 from gatepost.deliver.local_settings import House, LocalSettings
 from gatepost.deliver.privileged import Answer, Failed, ReadFile, outcome_of
+from gatepost.events.notes import AccountUnknown, LocalAliasLoop, PassedOn
 from gatepost.events.records import Note
 from gatepost.lookup.blocking import Hangs
 from gatepost.lookup.port import LookupFailure
@@ -119,7 +120,7 @@ class LocalExpansion:
             user = await (accounts.user_named(who) if isinstance(who, str) else accounts.user_with_id(who))
         except LookupFailure as failure:
             failure.address = str(who)
-            self._warn(f"error looking up passwd info for {who}: {failure.why}")
+            self._house.emit(AccountUnknown("local", str(who), failure.why))
             raise
         return rights_of(user) if user else None
 
@@ -130,7 +131,7 @@ class LocalExpansion:
         if at.level > DEEPEST:
             if not delivery.first_time("loop", key):
                 return True
-            self._warn(f"alias database loop for {key}")
+            self._house.emit(LocalAliasLoop("local", key))
             at = at.led_by("alias_maps", self._settings.alias_maps, key)
             return delivery.report(at, bounced(f"alias database loop for {key}", "5.4.6"))
         if at.listed_at.lower() == key:
@@ -369,8 +370,8 @@ class LocalExpansion:
     async def _pass(self, delivery: LocalDelivery, at: Position, destination: str) -> bool:
         """Have another transport deliver, `transport:nexthop`."""
         transport, _, nexthop = destination.partition(":")
-        text = f"passing <{external(at.recipient.address)}> to transport={transport}"
-        self._house.emit(Note("local", text, queue_id=str(delivery.request.message.id)))
+        queue_id = str(delivery.request.message.id)
+        self._house.emit(PassedOn("local", external(at.recipient.address), transport, at.why, queue_id=queue_id))
         try:
             agent = await self._house.agents(transport)
         except LookupError:

@@ -18,6 +18,7 @@ from gatepost.deliver.smtp_options import dialect_of, discarded, limits_of
 from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.deliver.starttls import NoSecurity, Security, tls_failure
 from gatepost.deliver.tls_policy import NO_TLS, BadTlsPolicy, Level, TlsPolicies, TlsPolicy
+from gatepost.events.notes import HostFailed
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
@@ -173,7 +174,7 @@ class Opener:
         except OSError as error:
             outcome = failures.unreachable(error, host.relay)
             if host.port:  # of a UNIX-domain socket there is no other to try, and the recipient's line says it all
-                self._emit(Note(self._service, outcome.text))
+                self._emit(HostFailed(self._service, outcome.text, outcome.why))
             plan.failed(outcome, down=True)
             return None
 
@@ -189,4 +190,4 @@ class Opener:
             return
         plan.failed(outcome, host.relay, down=down)
         if not final:
-            self._emit(Note(self._service, outcome.text, queue_id=attempt.queue_id))
+            self._emit(HostFailed(self._service, outcome.text, outcome.why, queue_id=attempt.queue_id))

@@ -24,6 +24,7 @@ from gatepost.deliver.smtp_connection import Broken, Connection
 from gatepost.deliver.smtp_options import cache_options, handover_options, host_preferences
 from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.deliver.tls_policy import Level
+from gatepost.events.notes import HostFailed, LineBroken
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
@@ -200,7 +201,7 @@ class SmtpAgent:
             return False
         if handover.encoder.broken:
             limit = self._handover.line_limit
-            self._emit(Note(self._service, f"breaking line > {limit} bytes with <CR><LF>SPACE", queue_id=attempt.queue_id))
+            self._emit(LineBroken(self._service, limit, queue_id=attempt.queue_id))
         self._record(connection, attempt, transaction.answers, lost)
         self._release(attempt, connection)
         return True
@@ -229,7 +230,7 @@ class SmtpAgent:
                 reached=Reached.NO if outcome is lost else Reached.YES,
             )  # fmt: skip
             if outcome.cls is Class.TEMPORARY and not connection.final:
-                self._emit(Note(self._service, outcome.text, queue_id=attempt.queue_id))
+                self._emit(HostFailed(self._service, outcome.text, outcome.why, queue_id=attempt.queue_id))
                 attempt.soft[queued.index] = report
                 left.append(queued)
             else:

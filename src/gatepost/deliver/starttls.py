@@ -7,6 +7,7 @@ from gatepost.deliver import failures
 from gatepost.deliver.smtp_connection import Connection
 from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.deliver.tls_policy import Level, TlsPolicy
+from gatepost.events.notes import TlsEstablished, TlsFailed
 from gatepost.events.records import Emit, Note
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.reason import because
@@ -110,7 +111,7 @@ class Security:
             self._tell_unverified(f"server certificate verification failed for {relay}", *_MISMATCHES[policy.level])
         if self._settings.smtp_tls_loglevel:
             trust = "Verified" if matches and policy.level > Level.ENCRYPT else _trust(tls, policy)
-            self._note(f"{trust} TLS connection established to {relay}: {handshake.read(tls)}")
+            self._emit(TlsEstablished(self._service, trust, "to", relay, str(handshake.read(tls))))
         if not matches:
             raise NoSecurity(tls_failure("4.7.5", "Server certificate not verified"))
 
@@ -119,13 +120,12 @@ class Security:
         import ssl
 
         if isinstance(error, ssl.SSLError) and error.reason:
-            self._note(f"SSL_connect error to {relay}: -1")
+            self._emit(TlsFailed(self._service, "SSL_connect", "to", relay, "-1"))
             words = error.reason.lower().replace("_", " ")
             self._note(f"TLS library problem: error:{error.library} routines::{words}", "warning")
         else:
-            self._note(
-                f"SSL_connect error to {relay}: {'Connection timed out' if isinstance(error, TimeoutError) else 'lost connection'}"
-            )
+            reason = "Connection timed out" if isinstance(error, TimeoutError) else "lost connection"
+            self._emit(TlsFailed(self._service, "SSL_connect", "to", relay, reason))
 
     def _tell_unverified(self, what: str, number: int, words: str) -> None:
         if self._settings.smtp_tls_loglevel:

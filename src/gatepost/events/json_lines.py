@@ -20,6 +20,8 @@ _encode = msgspec.json.Encoder().encode
 def line(event: Event, *, time: float, process: str, pid: int) -> str:
     """The line, its end included. What is no character (a lone surrogate, as octets that are not UTF-8 are carried) becomes `?`."""
     told: dict[str, Any] = {"time": time, "process": process, "pid": pid, "type": type(event).__name__}
+    if severity := getattr(event, "severity", ""):
+        told["severity"] = severity
     for name in event.__struct_fields__:
         value = getattr(event, name)
         if type(value) is Reason:

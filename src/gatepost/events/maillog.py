@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from gatepost.events import records
+from msgspec import structs
+
+from gatepost.events import notes, records
 from gatepost.mail.address import external
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -100,6 +102,12 @@ def _lines_lost(e: records.LinesLost) -> str:
     return f"{e.severity}: {e.lines} log lines lost: {e.file}: {e.why}"
 
 
+def _note_of_fields(e: notes.NoteOfFields) -> str:
+    severity = f"{e.severity}: " if e.severity else ""
+    queue_id = getattr(e, "queue_id", "")
+    return severity + (f"{queue_id}: " if queue_id else "") + e.words.format_map(structs.asdict(e))
+
+
 def _note(e: records.Note) -> str:
     severity = f"{e.severity}: " if e.severity else ""
     queue_id = f"{e.queue_id}: " if e.queue_id else ""
@@ -122,6 +130,7 @@ _WORDS: dict[type[records.Event], Callable[[Any], str]] = {
     records.Notified: _notified,
     records.LinesLost: _lines_lost,
     records.Note: _note,
+    **dict.fromkeys(notes.NoteOfFields.__subclasses__(), _note_of_fields),
 }
 
 

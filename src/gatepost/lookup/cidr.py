@@ -99,10 +99,10 @@ class CidrTable:
         self._program = program
 
     async def lookup(self, key: str) -> str | None:
-        found = await self.find(key)
+        found = await self.find_line(key)
         return found and found[0]
 
-    async def find(self, key: str) -> tuple[str, int] | None:
+    async def find_line(self, key: str) -> tuple[str, int] | None:
         """As `lookup`: (value, line of its rule)."""
         address = parse_address(key)
         return None if address is None else self._program.run(address)

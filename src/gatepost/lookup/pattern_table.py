@@ -52,10 +52,10 @@ class PatternTable:
 
     async def lookup(self, key: str) -> str | None:
         """Raises LookupFailure where slow patterns have taken too much time."""
-        found = await self.find(key)
+        found = await self.find_line(key)
         return found and found[0]
 
-    async def find(self, key: str) -> tuple[str, int] | None:
+    async def find_line(self, key: str) -> tuple[str, int] | None:
         """As `lookup`: (value, line of its rule)."""
         subject = Subject(key.encode("utf-8", "surrogateescape"))
         try:

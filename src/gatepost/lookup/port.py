@@ -51,7 +51,7 @@ class Table(Protocol):
     def close(self) -> None: ...
 
 
-async def find(table: Table, key: str) -> Found | None:
+async def find_line(table: Table, key: str) -> Found | None:
     """As `table.lookup`, with the line of the rule from those tables that know it (patterns, networks). Raises LookupFailure."""
     by_line = finder(table)
     if by_line is not None:
@@ -62,5 +62,5 @@ async def find(table: Table, key: str) -> Found | None:
 
 def finder(table: Table) -> Callable[[str], Awaitable[Found | None]] | None:
     """How a table is asked that knows its lines; None: it does not."""
-    by_line: Callable[[str], Awaitable[Found | None]] | None = getattr(table, "find", None)
+    by_line: Callable[[str], Awaitable[Found | None]] | None = getattr(table, "find_line", None)
     return by_line

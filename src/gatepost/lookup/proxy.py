@@ -2,7 +2,7 @@
 of their sessions anyway, so this is the table itself. Where proxy_read_maps is given, a table must be listed in it."""
 
 from gatepost.lookup.opening import Opening
-from gatepost.lookup.port import Found, Table, Unavailable, find
+from gatepost.lookup.port import Found, Table, Unavailable, find_line
 
 
 class NotApproved(Unavailable):
@@ -27,9 +27,9 @@ class ProxyTable:
         self._table = table
         self.lookup = table.lookup
 
-    async def find(self, key: str) -> Found | None:
+    async def find_line(self, key: str) -> Found | None:
         """As `lookup`, with the line."""
-        return await find(self._table, key)
+        return await find_line(self._table, key)
 
     def close(self) -> None:
         """The table belongs to the registry that opened it."""

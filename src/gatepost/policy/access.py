@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from gatepost.events.records import Note
-from gatepost.lookup.port import LookupFailure, Table, Unavailable, find
+from gatepost.lookup.port import LookupFailure, Table, Unavailable, find_line
 from gatepost.mail.ascii_text import SPACE, is_number, upper
 from gatepost.policy.address_status import fitting
 from gatepost.policy.evaluation import DUNNO, PERMIT, Decision, Evaluation, Subject
@@ -37,7 +37,7 @@ async def search(e: Evaluation, table: Table, keys: Iterable[str], subject: Subj
     """
     for key in keys:
         try:
-            found = await find(table, key)
+            found = await find_line(table, key)
         except LookupFailure as failure:
             if isinstance(failure, Unavailable):
                 e.warn(f"{failure.table} is unavailable. {failure.why}")

@@ -25,7 +25,7 @@ class Router(Protocol):
     async def resolve(self, address: str, sender: str = "") -> Route: ...
 
 
-class Recipients(Protocol):
+class RecipientLists(Protocol):
     """Who is listed: the outcome that refuses `address`, None where it is listed or its class keeps no list."""
 
     async def unlisted(self, address: str, route: Route, *, sender: bool) -> Outcome | None: ...
@@ -53,7 +53,7 @@ class Sources(Materials, frozen=True, kw_only=True):
 
     tables: Tables
     router: Router
-    recipients: Recipients
+    recipients: RecipientLists
     resolver: Resolver
     networks: MatchList
     dotless_parents: bool

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from gatepost.events.notes import PartitionFailed
 from gatepost.events.records import Emit, Note
 from gatepost.mail.queue_id import QueueId
 from gatepost.mail.submission import QueueUnavailable
@@ -212,7 +213,7 @@ class Partitions:
                     await asyncio.to_thread(store.close)
                     self._unlock(store.partition)
             except QueueUnavailable as error:
-                self._emit(Note("qmgr", f"queue partition {store.partition}: {error}", severity="warning"))
+                self._emit(PartitionFailed("qmgr", store.partition, str(error)))
 
     async def _purge(self) -> None:
         try:

@@ -10,6 +10,7 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gatepost.events.notes import Expired, NoticeNotSent
 from gatepost.events.records import Delivered, Emit, Fault, Note, Removed
 from gatepost.mail.delivery import Report
 from gatepost.mail.envelope import Notify, Trace
@@ -186,8 +187,7 @@ class Results:
         if message.expire or is_expired(message.envelope, now, arrival, self._settings):
             ended, active.deferred = active.deferred, []
             word = "force-expired" if message.expire else "expired"
-            text = f"from=<{message.envelope.sender}>, status={word}, returned to sender"
-            self._emit(Note("qmgr", text, queue_id=active.identity))
+            self._emit(Expired("qmgr", message.envelope.sender, word, queue_id=active.identity))
             await self._return(active, ended, Status.EXPIRED)
         elif is_late(message.warned, now, arrival, self._settings) and await self._notify(
             active, active.deferred, self._notifier.delayed, "delayed"
@@ -223,7 +223,7 @@ class Results:
         try:
             await send(active.message, failures)
         except (QueueUnavailable, OSError) as error:
-            self._emit(Note("qmgr", f"notice not sent: {error!r}", severity="warning", queue_id=active.identity))
+            self._emit(NoticeNotSent("qmgr", repr(error), queue_id=active.identity))
             return False
         except Exception as error:  # whatever a notice cannot say must not cost the message
             self._fault(error, f"{active.identity}: notice not sent, it is tried again later")

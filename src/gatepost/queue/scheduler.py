@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
+from gatepost.events.notes import PartitionFailed, TransportUnknown
 from gatepost.events.records import Activated, Emit, Fault, Note, tell_fault
 from gatepost.lookup import pattern_time
 from gatepost.lookup.port import LookupFailure
@@ -235,7 +236,7 @@ class Scheduler:
                 for claimed in (await store.claim_fresh(wanted), await store.claim(wanted)):
                     self._take(claimed)
             except QueueUnavailable as error:
-                self._emit(Note("qmgr", f"queue partition {store.partition}: {error}", severity="warning"))
+                self._emit(PartitionFailed("qmgr", store.partition, str(error)))
             else:
                 self._cursors[store.partition] = claimed.after
                 self._more = self._more or not claimed.exhausted
@@ -445,7 +446,7 @@ class Scheduler:
         try:
             agent = await self._agents(request.transport)
         except LookupError:
-            self._emit(Note("qmgr", f"mail transport {request.transport} is not known", severity="warning"))
+            self._emit(TransportUnknown("qmgr", request.transport))
             return _not_tried(request.recipients, _TRANSPORT_UNAVAILABLE, began)
         try:
             reports = await agent.deliver(request)

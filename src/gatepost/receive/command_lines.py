@@ -3,6 +3,7 @@
 from typing import Final
 
 from gatepost.admission.port import ProtocolStage
+from gatepost.events.notes import CommandReplaced, ImproperPipelining, NotSmtp, RequestTooLong
 from gatepost.mail.ascii_text import SPACE, upper
 from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.commands import Verb
@@ -19,7 +20,7 @@ def warn_of_length(state: SessionState, command: CommandLine) -> None:
     """Tell the log of a line that was cut (line_length_limit)."""
     if command.overlong:
         said = _beginning(printable(state.secrets.shown(command.line)), 30)
-        state.note(f"{state.facts.client}: request longer than {state.settings.line_length_limit}: {said}...", "warning")
+        state.ports.emit(RequestTooLong("smtpd", state.facts.client, state.settings.line_length_limit, said))
 
 
 async def filtered(state: SessionState, command: CommandLine) -> CommandLine:
@@ -30,7 +31,7 @@ async def filtered(state: SessionState, command: CommandLine) -> CommandLine:
         return command
     line = line.strip(SPACE)
     before, after = (_beginning(state.secrets.shown(text), _LOGGED_OCTETS) for text in (command.line, line))
-    state.note(f'{state.facts.client}: replacing command "{before}" with "{after}"')
+    state.ports.emit(CommandReplaced("smtpd", state.facts.client, before, after))
     verb, _, argument = line.partition(" ")
     return CommandLine(upper(verb), argument.strip(SPACE), line, command.utf8, command.bare_newline)
 
@@ -50,7 +51,8 @@ async def unknown(state: SessionState, command: CommandLine) -> Answer:
     """What is in no verb table: the client may be no SMTP client at all (smtpd_forbidden_commands)."""
     word = (words(command.line) or [""])[0]
     if is_header(word) or await state.ports.lookups.forbidden(word):
-        state.note(f"non-SMTP command from {state.facts.client}: {printable(state.secrets.shown(command.line))[:100]}", "warning")
+        line = printable(state.secrets.shown(command.line))[:100]
+        state.ports.emit(NotSmtp("smtpd", state.facts.client, line))
         return Answer(say.NOT_SMTP, Tally.NEITHER, hangs_up=True)
     if state.refused:
         return Answer(say.access_denied(state.facts.client), Tally.ERROR)
@@ -79,7 +81,7 @@ def too_early(state: SessionState, verb: str) -> Answer | None:
         return None
     facts.unauth_pipelining = True
     sample = _escaped(state.secrets.all_shown(state.wire.core.peek(_LOGGED_OCTETS).decode("utf-8", "replace")))
-    state.note(f"improper command pipelining after {verb} from {facts.client}: {sample}")
+    state.ports.emit(ImproperPipelining("smtpd", verb, facts.client, sample))
     if not state.settings.smtpd_forbid_unauth_pipelining:
         return None
     return Answer(say.OUT_OF_STEP, Tally.NEITHER, hangs_up=True)

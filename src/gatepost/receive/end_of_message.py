@@ -6,6 +6,7 @@ from typing import Final
 from msgspec import Struct, structs
 
 from gatepost.admission.port import ProtocolStage
+from gatepost.events.notes import MessageTooLarge
 from gatepost.mail.outcome import Outcome
 from gatepost.mail.submission import QueueUnavailable
 from gatepost.proto.smtp import server_replies as say
@@ -42,7 +43,7 @@ async def end_message(state: SessionState, ending: Ending, success: ServerReply)
 async def _within_limits(state: SessionState, ending: Ending) -> Answer | None:
     limit = state.settings.message_size_limit
     if limit and ending.reader.size > limit:
-        state.note(f"{state.facts.queue_id}: queue file size limit exceeded", "warning")
+        state.ports.emit(MessageTooLarge("smtpd", queue_id=state.facts.queue_id))
         return turned_down(say.TOO_BIG)
     return None
 

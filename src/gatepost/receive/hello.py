@@ -5,6 +5,7 @@ from functools import partial
 from typing import Final
 
 from gatepost.admission.port import ProtocolStage
+from gatepost.events.notes import KeywordsDiscarded, TlsEstablished, TlsFailed
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.ascii_text import elements, upper
 from gatepost.proto.smtp import server_replies as say
@@ -50,7 +51,7 @@ async def ehlo(state: SessionState, command: CommandLine) -> Answer:
     state.facts.esmtp = True
     if state.ehlo_discard and not state.ehlo_discard & _UNLOGGED:
         dropped = " ".join(logged for word, logged in _DISCARDABLE.items() if word in state.ehlo_discard)
-        state.note(f"discarding EHLO keywords: {dropped}")
+        state.ports.emit(KeywordsDiscarded("smtpd", dropped))
     return Answer(say.hello(state.settings.myhostname, await _keywords(state)), effect=END)
 
 
@@ -156,7 +157,7 @@ async def secure(state: SessionState, *, at_once: bool = False) -> Answer | None
         connected = await state.wire.start_tls(tls.context, state.settings.smtpd_starttls_timeout, at_once=at_once)
     except OSError as error:
         reason = str(error) if type(error).__name__ == "SSLError" else "lost connection"
-        state.note(f"SSL_accept error from {facts.client}: {reason}")
+        state.ports.emit(TlsFailed("smtpd", "SSL_accept", "from", facts.client, reason))
         raise Gone("lost connection") from error
     told = tls.describe(connected)
     facts.tls_protocol, facts.tls_cipher, facts.tls_keysize, facts.tls_details = told.protocol, told.cipher, told.bits, told.details
@@ -165,7 +166,7 @@ async def secure(state: SessionState, *, at_once: bool = False) -> Answer | None
     facts.ccert_trusted = told.trusted
     if state.settings.smtpd_tls_loglevel:
         trust = "Trusted" if told.trusted else "Untrusted" if told.fingerprint else "Anonymous"
-        state.note(f"{trust} TLS connection established from {facts.client}: {told}")
+        state.ports.emit(TlsEstablished("smtpd", trust, "from", facts.client, str(told)))
     if tls.insists and not told.fingerprint:
         state.note(f"NOQUEUE: abort: TLS from {facts.client}: No client certificate presented")
         return Answer(say.no_client_certificate(state.settings.myhostname))

@@ -1,6 +1,7 @@
 """MAIL, RCPT and VRFY: who sends, and to whom (RFC 5321 §4.1.1.2-3, §3.5)."""
 
 from gatepost.admission.port import ProtocolStage
+from gatepost.events.notes import IllegalAddress
 from gatepost.events.records import Accepted, Note
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.address import domain_of
@@ -125,8 +126,7 @@ def _malformed(state: SessionState, word: str, reply: ServerReply) -> Answer:
     if word.startswith("<") and ">" not in word:
         return refused(reply)
     facts = state.facts
-    text = f"Illegal address syntax from {facts.client} in {facts.protocol_state} command: {grammar.printable(word)}"
-    return refused(reply, Note(service="smtpd", text=text, severity="warning"))
+    return refused(reply, IllegalAddress("smtpd", facts.client, facts.protocol_state, grammar.printable(word)))
 
 
 def _without_smtputf8(state: SessionState, address: str, word: str, bad: ServerReply) -> Answer | None:

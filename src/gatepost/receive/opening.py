@@ -4,6 +4,7 @@ import asyncio
 from typing import Final
 
 from gatepost.admission.port import ProtocolStage
+from gatepost.events.notes import ClientUnverified, LimitExceeded
 from gatepost.events.records import Connected
 from gatepost.lookup import pattern_time
 from gatepost.lookup.port import LookupFailure
@@ -107,7 +108,7 @@ def _is(state: SessionState, peer: Peer) -> None:
     facts.client_name, facts.client_name_code = peer.name, peer.name_code
     facts.reverse_client_name, facts.reverse_client_name_code = peer.reverse_name, peer.reverse_code
     if peer.warning:
-        state.note(peer.warning, "warning")
+        state.ports.emit(ClientUnverified("smtpd", peer.warning, peer.reverse_name, facts.client_address))
 
 
 async def _above_limits(state: SessionState) -> Answer | None:
@@ -123,7 +124,7 @@ async def _above_limits(state: SessionState) -> Answer | None:
         ("rate", rate, settings.smtpd_client_connection_rate_limit),
     ):
         if limit and number > limit:
-            state.note(f"Connection {what} limit exceeded: {number} from {facts.client} for service {ports.name}", "warning")
+            ports.emit(LimitExceeded("smtpd", f"Connection {what} limit", number, facts.client, ports.name))
             return Answer(say.too_many_connections(settings.myhostname, facts.client_address))
     return None
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from gatepost.admission.port import NOTHING_FOUND, ProtocolStage, Severity
+from gatepost.events.notes import LimitExceeded
 from gatepost.events.records import Judged, Note, Permitted
 from gatepost.mail.address import external
 from gatepost.mail.outcome import Outcome
@@ -127,8 +128,8 @@ class SessionState:
             return True
         rate = await self.ports.counters.count(kind, self.ports.name, self.counted)
         if rate > limit:
-            text = f"{RATE_NAMES[kind]} rate limit exceeded: {rate} from {self.facts.client} for service {self.ports.name}"
-            self.note(text, "warning")
+            what = f"{RATE_NAMES[kind]} rate limit"
+            self.ports.emit(LimitExceeded("smtpd", what, rate, self.facts.client, self.ports.name))
         return rate <= limit
 
     # --- telling ---

@@ -5,10 +5,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from gatepost.admission.gates import Gates
-from gatepost.events.records import Emit, Note
+from gatepost.events.records import Emit, Judged
 from gatepost.mail.ascii_text import elements
 from gatepost.mail.date import MailDates
 from gatepost.mail.queue_id import QueueId
+from gatepost.mail.reason import because
 from gatepost.net.port import Resolver
 from gatepost.net.tls import ServerTls
 from gatepost.proto.smtp import replies, server_replies
@@ -98,7 +99,11 @@ class SmtpdService:
         return Connection(ServerCore(settings.line_length_limit), self._begin)
 
     def _tell_turned_away(self, address: str) -> None:
-        self.ports.emit(Note("smtpd", f"NOQUEUE: reject: CONNECT from [{address}]: all server ports busy"))
+        self.ports.emit(
+            Judged(
+                "smtpd", "", "reject", "CONNECT", f"[{address}]", "all server ports busy", why=because("process limit", key=address)
+            )
+        )
 
     def _next_instance(self) -> str:
         self._instances += 1

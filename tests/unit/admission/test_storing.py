@@ -3,9 +3,10 @@
 import asyncio
 
 import pytest
+from tests.support.notes import texts
 
 from gatepost.admission.storing import NOTICES_AT_ONCE, Storing
-from gatepost.events.records import Event, Note, tell_fault
+from gatepost.events.records import Event, tell_fault
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.queue_id import QueueId
@@ -58,7 +59,7 @@ class Scene:
 
     @property
     def told(self) -> list[str]:
-        return [event.text for event in self.events if isinstance(event, Note)]
+        return texts(self.events)
 
 
 def test_a_message_is_stored_then_delivered() -> None:

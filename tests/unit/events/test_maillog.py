@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatepost.events import maillog
+from gatepost.events import maillog, notes
 from gatepost.events.maillog import Stamp, printable, seconds, words
 from gatepost.events.records import (
     Accepted,
@@ -126,7 +126,33 @@ LINES: list[tuple[Event, str]] = [
      "connect to 127.0.0.29[127.0.0.29]:2599: Connection refused"),
     (Note("smtpd", f"{CLIENT}: SASL PLAIN authentication failed: (reason unavailable), sasl_username=alice", "warning"),
      f"warning: {CLIENT}: SASL PLAIN authentication failed: (reason unavailable), sasl_username=alice"),
-    (Note("cleanup", "message rejected: hopcount exceeded", "warning", Q), f"warning: {Q}: message rejected: hopcount exceeded"),
+    (notes.HopcountExceeded("cleanup", Q), f"warning: {Q}: message rejected: hopcount exceeded"),
+    (notes.MessageTooLarge("cleanup", Q), f"warning: {Q}: queue file size limit exceeded"),
+    (notes.CheckUnusable("cleanup", "header_checks", "unknown command in header_checks map: X"),
+     "warning: unknown command in header_checks map: X"),
+    (notes.ClientUnverified("smtpd", "hostname a.test does not resolve to address 192.0.2.1", "a.test", "192.0.2.1"),
+     "warning: hostname a.test does not resolve to address 192.0.2.1"),
+    (notes.LimitExceeded("smtpd", "Connection rate limit", 9, CLIENT, "smtp"),
+     f"warning: Connection rate limit exceeded: 9 from {CLIENT} for service smtp"),
+    (notes.IllegalAddress("smtpd", CLIENT, "MAIL", "<a@{b}>"),
+     f"warning: Illegal address syntax from {CLIENT} in MAIL command: <a@{{b}}>"),
+    (notes.NotSmtp("smtpd", CLIENT, "GET / HTTP/1.0"), f"warning: non-SMTP command from {CLIENT}: GET / HTTP/1.0"),
+    (notes.RequestTooLong("smtpd", CLIENT, 2048, "NOOP xxx"), f"warning: {CLIENT}: request longer than 2048: NOOP xxx..."),
+    (notes.CommandReplaced("smtpd", CLIENT, "HELO x", "EHLO x"), f'{CLIENT}: replacing command "HELO x" with "EHLO x"'),
+    (notes.ImproperPipelining("smtpd", "EHLO", CLIENT, "MAIL"), f"improper command pipelining after EHLO from {CLIENT}: MAIL"),
+    (notes.KeywordsDiscarded("smtpd", "CHUNKING"), "discarding EHLO keywords: CHUNKING"),
+    (notes.TlsEstablished("smtp", "Trusted", "to", SINK, "TLSv1.3 with cipher X (256/256 bits)"),
+     f"Trusted TLS connection established to {SINK}: TLSv1.3 with cipher X (256/256 bits)"),
+    (notes.TlsFailed("smtpd", "SSL_accept", "from", CLIENT, "lost connection"), f"SSL_accept error from {CLIENT}: lost connection"),
+    (notes.Expired("qmgr", "a@b.test", "expired", Q), f"{Q}: from=<a@b.test>, status=expired, returned to sender"),
+    (notes.NoticeNotSent("qmgr", "no space", Q), f"warning: {Q}: notice not sent: no space"),
+    (notes.PartitionFailed("qmgr", 3, "disk I/O error"), "warning: queue partition 3: disk I/O error"),
+    (notes.TransportUnknown("qmgr", "x"), "warning: mail transport x is not known"),
+    (notes.HostFailed("smtp", "connect to mx[mx]:25: Connection refused"), "connect to mx[mx]:25: Connection refused"),
+    (notes.LineBroken("smtp", 998, Q), f"{Q}: breaking line > 998 bytes with <CR><LF>SPACE"),
+    (notes.PassedOn("local", "a@b.test", "lmtp", queue_id=Q), f"{Q}: passing <a@b.test> to transport=lmtp"),
+    (notes.LocalAliasLoop("local", "a"), "warning: alias database loop for a"),
+    (notes.AccountUnknown("local", "bob", "no answer"), "warning: error looking up passwd info for bob: no answer"),
     (Permitted("smtpd", Q, CLIENT, "s@a.test", "u@b.test", Reason("permit_mynetworks")), ""),
     (Judged("smtp", Q, "strip", "header X-Secret: 1", "", ""), f"{Q}: strip: header X-Secret: 1"),
     (Judged("smtp", Q, "warning", "header X-Secret: 1", "", "look"), f"{Q}: warning: header X-Secret: 1: look"),
@@ -141,8 +167,10 @@ def test_a_line_as_postfix_writes_it(event: Event, line: str) -> None:
 
 
 def test_every_record_has_words_and_an_example() -> None:
-    assert set(maillog._WORDS) == set(Event.__subclasses__())
-    assert {type(event) for event, _ in LINES} == set(Event.__subclasses__())
+    records = {*Event.__subclasses__(), *notes.NoteOfFields.__subclasses__()} - {notes.NoteOfFields}
+    assert set(maillog._WORDS) == records
+    assert {type(event) for event, _ in LINES} == records
+    assert len(notes.NoteOfFields.__subclasses__()) >= 20
 
 
 @pytest.mark.parametrize(

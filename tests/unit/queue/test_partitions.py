@@ -5,6 +5,9 @@ import sqlite3
 import time
 from pathlib import Path
 
+from tests.support.notes import is_note, text_of
+
+from gatepost.events.maillog import severity
 from gatepost.events.records import Event, Note
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.envelope import Envelope, Recipient
@@ -51,7 +54,7 @@ def test_a_file_that_cannot_be_removed_fails_nobody(tmp_path: Path) -> None:
         await asyncio.sleep(0)
 
     asyncio.run(scenario())
-    warnings = [event.text for event in events if isinstance(event, Note) and event.severity == "warning"]
+    warnings = [text_of(event) for event in events if is_note(event) and severity(event) == "warning"]
     assert len(warnings) == 2  # when it was delivered, and when the partition was opened again
     assert all(text.startswith("queue file ") and " not removed: " in text for text in warnings)
 

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.notes import texts
 from tests.support.scheduler import GREYLISTED, REFUSED, UNKNOWN, UNREACHABLE, House, answer
 from tests.support.settings import transport_limits
 
+from gatepost.events.notes import NoticeNotSent
 from gatepost.events.records import Activated, Delivered, Note, Removed
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.delivery import DeliveryRequest, Report
@@ -178,7 +180,7 @@ def test_expired_mail_is_returned(tmp_path: Path) -> None:
             await house.queue.put(message)
             house.scheduler.accept(message)
             await house.until(lambda: house.seen(Removed))
-            assert [n.text for n in house.seen(Note)] == ["from=<a@client.test>, status=expired, returned to sender"]
+            assert texts(house.events) == ["from=<a@client.test>, status=expired, returned to sender"]
             assert house.notices.sent == [("bounced", ["b@remote.test"])]
 
     asyncio.run(scenario())
@@ -189,7 +191,7 @@ def test_a_notice_that_cannot_be_sent_leaves_the_recipient_queued(tmp_path: Path
         async with House(tmp_path, answer(UNKNOWN)) as house:
             house.notices.broken = True
             identity = await house.put("b@remote.test")
-            await house.until(lambda: house.seen(Note))
+            await house.until(lambda: house.seen(NoticeNotSent))
             assert await house.queue.live(identity) == 1
             assert not house.seen(Removed)
 

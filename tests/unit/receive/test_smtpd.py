@@ -8,6 +8,7 @@ import pytest
 from tests.support import driven_loop
 from tests.unit.receive.dialogue import Client, FakeAdmission, FakeIntake, Stage_, stage
 
+from gatepost.events.maillog import words
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.envelope import Recipient
 from gatepost.mail.queue_id import QueueId
@@ -424,7 +425,7 @@ def test_who_finds_no_room_is_told_to_come_again(parameters: dict[str, bool], fa
         turned_away = Client(crowded.service, "192.0.2.1")
         assert turned_away.transport.closed
         assert await turned_away.settle() == farewell
-        assert [event.text for event in crowded.events] == ["NOQUEUE: reject: CONNECT from [192.0.2.1]: all server ports busy"]
+        assert [words(event) for event in crowded.events] == ["NOQUEUE: reject: CONNECT from [192.0.2.1]: all server ports busy"]
         for client in sitting:
             assert (await client.settle())[0].startswith("220 ")
         await sitting[0].say(b"QUIT\r\n")

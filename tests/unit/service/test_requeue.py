@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.notes import is_note, text_of
 
 from gatepost.admission.port import TAKEN, Admitted
-from gatepost.events.records import Event, Note, PickedUp, tell_fault
+from gatepost.events.maillog import severity
+from gatepost.events.records import Event, PickedUp, tell_fault
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import Class, Outcome
@@ -105,7 +107,7 @@ def requeued(directory: Path, outcome: Outcome | Exception | None = None) -> tup
 
 
 async def _until(rooms: Rooms) -> None:
-    while not (rooms.taken or rooms.returned or any(isinstance(event, Note) for event in rooms.events)):  # noqa: ASYNC110
+    while not (rooms.taken or rooms.returned or any(is_note(event) for event in rooms.events)):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     await rooms.partitions.live(QueueId(0, 1))
 
@@ -151,5 +153,5 @@ def test_what_breaks_is_put_on_hold(tmp_path: Path) -> None:
     rooms, identity, queues = requeued(tmp_path, KeyError("boom"))
     assert queues == {identity: "hold"}
     assert rooms.taken == []
-    warnings = [event.text for event in rooms.events if isinstance(event, Note) and event.severity == "warning"]
+    warnings = [text_of(event) for event in rooms.events if is_note(event) and severity(event) == "warning"]
     assert warnings == [f"{identity}: KeyError: 'boom': put on hold"]
