@@ -55,12 +55,17 @@ def person(name: str, **attributes: Sequence[str]) -> tuple[str, Attributes]:
 
 
 class Slapd:
-    """A directory with `entries`. `port`: where it takes LDAP, `secure_port`: LDAP over TLS, `path`: of its UNIX-domain socket."""
+    """A directory with `entries`.
 
-    def __init__(self, entries: Sequence[tuple[str, Attributes]], port: int | None = None) -> None:
+    `loglevel`: what it logs (slapd.conf(5));
+    `port`: where it takes LDAP, `secure_port`: LDAP over TLS, `path`: of its UNIX-domain socket.
+    """
+
+    def __init__(self, entries: Sequence[tuple[str, Attributes]], loglevel: str = "stats") -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="slapd-"))
         self.folder.chmod(0o755)
-        self.port, self.secure_port, self.path = port or free_port(), free_port(), self.folder / "ldapi"
+        self.port, self.secure_port, self.path = free_port(), free_port(), self.folder / "ldapi"
+        self._loglevel = loglevel
         self.authority = certificates.make(self.folder / "tls", "ldap.test,IP:127.0.0.1").authority
         (self.folder / "db").mkdir()
         (self.folder / "mail.schema").write_text(_SCHEMA)
@@ -81,9 +86,15 @@ class Slapd:
         path = str(self.path).replace("/", "%2F")
         urls = f"ldap://127.0.0.1:{self.port} ldaps://127.0.0.1:{self.secure_port} ldapi://{path}"
         log = (self.folder / "log").open("ab")
-        self._process = subprocess.Popen(["slapd", "-d", "stats", "-h", urls, "-f", self._conf], stdout=log, stderr=log)
+        self._process = subprocess.Popen(["slapd", "-d", self._loglevel, "-h", urls, "-f", self._conf], stdout=log, stderr=log)
         log.close()
         wait_for(lambda: listens(self.port), lambda: f"a listening slapd\n{self.log()[-2000:]}")
+
+    @property
+    def pid(self) -> int:
+        """Of the process that runs."""
+        assert self._process is not None
+        return self._process.pid
 
     def log(self) -> str:
         return (self.folder / "log").read_text(errors="replace")

@@ -1,5 +1,6 @@
 """`gatepost start|stop|reload|status|check|abort|flush|logrotate`, also as `postfix start` and so on (postfix(1))."""
 
+import functools
 import itertools
 import os
 import signal
@@ -58,7 +59,7 @@ def _to_log(directory: Path, said: str) -> None:
 def _main(argv: Sequence[str]) -> int:
     name, arguments = argv[0], list(argv[1:])
     directory: str | None = None
-    foreground = False
+    foreground = offline = False
     words = [] if name == "postfix" else [name]
     while arguments:
         argument = arguments.pop(0)
@@ -66,6 +67,8 @@ def _main(argv: Sequence[str]) -> int:
             directory = arguments.pop(0)
         elif argument in ("--foreground", "-f"):
             foreground = True
+        elif argument == "--offline":
+            offline = True
         elif argument in ("-v", "-D"):
             continue
         elif argument.startswith("-"):
@@ -80,6 +83,8 @@ def _main(argv: Sequence[str]) -> int:
     action = _COMMANDS.get(command)
     if name == "postfix" and action is None:
         return _fatal(f"unknown command: '{command}'. Usage: postfix {_POSTFIX_USAGE}")
+    if offline and action is check:
+        action = functools.partial(check, offline=True)
     if action is None or len(words) != 1:
         return _usage(f"unknown command {' '.join(words)!r}" if words else "no command given")
     return _acting(action, configuration_directory(directory))
@@ -152,8 +157,9 @@ def run(directory: Path, on_serving: Callable[[], object] = lambda: None, *, dem
         return _fatal(str(error))
 
 
-def check(directory: Path, *, quiet: bool = False) -> int:
-    """Name what is wrong with the configuration on stderr; 0 where nothing is but settings that are not used or not obeyed."""
+def check(directory: Path, *, quiet: bool = False, offline: bool = False) -> int:
+    """Name what is wrong with the configuration on stderr; 0 where nothing is but settings that are not used or not obeyed.
+    `offline`: ask no server of a table."""
     from gatepost.config.configuration import ConfigurationError
     from gatepost.config.loading import load
     from gatepost.service.unseen import unseen
@@ -169,7 +175,7 @@ def check(directory: Path, *, quiet: bool = False) -> int:
         return 1 if refused else 0
     from gatepost.service.check.check import check as faults_of
 
-    faults = faults_of(configuration)
+    faults = faults_of(configuration, ask=not offline)
     told = {(fault.place, fault.text) for fault in refused}
     _name("warning", (fault for fault in (*configuration.warnings, *faults) if (fault.place, fault.text) not in told))
     return 1 if faults or refused else 0

@@ -89,7 +89,7 @@ def _transports(configuration: Configuration, system: System) -> Iterator[Fault]
 def _tables(configuration: Configuration, system: System) -> Iterator[Fault]:
     for scope in scopes(configuration):
         for name, _, _ in scope.settings:
-            if name not in configuration.parameters or name.endswith(_OWN_TABLES):
+            if name not in configuration.parameters or name.endswith(OWN_TABLES):
                 continue
             value = _value(configuration, name, scope)
             for kind, path in _FILE_TABLE.findall(value):
@@ -199,7 +199,7 @@ TABLE_TYPES = frozenset(
 )  # fmt: skip
 
 _FILE_TABLE = re.compile(rf"(?:^|[\s,{{:])({'|'.join(FILE_TABLES)}):(/[^\s,{{}}]+)", re.ASCII)
-_OWN_TABLES = ("_cache_database", "_cache_map", "address_verify_map")
+OWN_TABLES = ("_cache_database", "_cache_map", "address_verify_map")
 """Parameters that name tables which the mail system makes for itself."""
 
 _EXCLUSIVE = (

@@ -46,6 +46,9 @@ OTHER_TYPES: Mapping[str, str] = {
 }
 """Table types of some Postfix that are not here, and what to do instead."""
 
+SERVED_TYPES = frozenset({*TABLE_PARAMETERS, "socketmap", "tcp"})
+"""Table types that ask servers (and sqlite, whose library waits as long)."""
+
 MISSING_TYPES = frozenset({*TABLE_PARAMETERS, "nisplus", "socketmap", "tcp"} - {"ldap"})
 """Table types that nothing here can open yet: whoever asks such a table gets no answer, and mail waits."""
 

@@ -12,6 +12,7 @@ from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
 from gatepost.deliver.tls_policy import BadTlsPolicy, Level, default_level
 from gatepost.service.check.lists import check_lists
 from gatepost.service.check.patterns import check_patterns
+from gatepost.service.check.served_tables import check_tables
 from gatepost.service.cleanup_line import cleanup_line
 from gatepost.service.master import directories
 from gatepost.service.settings import MasterSettings
@@ -19,11 +20,12 @@ from gatepost.service.unseen import complaints, placed
 from gatepost.service.walls import walls
 
 
-def check(configuration: Configuration) -> tuple[Fault, ...]:
-    """Everything that would go wrong later; what holds for several services is told once.
+def check(configuration: Configuration, *, ask: bool = False) -> tuple[Fault, ...]:
+    """Everything that would go wrong later; what holds for several services is told once. `ask`: ask the servers of tables, too.
 
     Of restrictions Postfix tells when a client comes to them, and refuses its mail then."""
     found = [*faults_of_names(configuration), *check_lists(configuration), *check_patterns(configuration)]
+    found += check_tables(configuration, ask=ask)
     for entry in configuration.services:
         if program(entry.program).takes_mail:
             found += (placed(configuration, entry, one, one.remedy) for one in complaints(configuration, entry))

@@ -27,18 +27,18 @@ def check_patterns(configuration: Configuration) -> Iterator[Fault]:
                 value = configuration.value(name, scope.overrides)
             except ConfigurationError:
                 continue  # told elsewhere
-            for spec in _tables(value):
+            for spec in tables_in(value):
                 if spec.partition(":")[0] in _TYPES and spec not in seen:
                     seen.add(spec)
                     for text, remedy in complaints(spec):
                         yield configuration.fault(name, text, remedy, scope.overrides)
 
 
-def _tables(value: str) -> Iterator[str]:
+def tables_in(value: str) -> Iterator[str]:
     """The tables in a value, those in `{...}` of a restriction among them."""
     for word in leaves(value):
         if word.startswith("{"):
-            yield from _tables(word[1:].rpartition("}")[0])
+            yield from tables_in(word[1:].rpartition("}")[0])
         else:
             yield word
 
