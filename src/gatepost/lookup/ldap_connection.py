@@ -90,12 +90,12 @@ class LdapConnection:
                 self._handle, search.base, search.scope, search.filter, _list(search.attributes), search.seconds, search.most
             )
             if self._calls is not None:
-                return await self._in_thread(self._calls, search)
+                return judged(await self._in_thread(self._calls, search))
         except LdapError as error:
             if error.code == libldap.FILTER_ERROR:
                 return Outcome(error.code, error.words, [])
             raise failure(error, heard=False) from None
-        return await self._outcome
+        return judged(await self._outcome)
 
     def close(self) -> None:
         """End it; who waits for an answer has none."""
@@ -209,6 +209,14 @@ def failure(error: LdapError, *, heard: bool) -> StreamFailure:
     return StreamFailure(_TROUBLES.get(error.code, Trouble.GARBAGE), error.words, heard=heard)
 
 
+def judged(outcome: Outcome) -> Outcome:
+    """The outcome, unless it is the server's way to say that it cannot answer. Raises StreamFailure."""
+    trouble = _TROUBLES.get(outcome.code)
+    if trouble is not None:
+        raise StreamFailure(trouble, outcome.words, heard=True)
+    return outcome
+
+
 class _Opening:
     """One connection being opened in a thread; where nobody waits for it any more, it is closed there."""
 
@@ -269,6 +277,8 @@ _THREADS: Final = 4
 
 
 def _set_options(library: Library, handle: int, access: Access) -> None:
+    if access.debug_level:
+        library.set_number(None, libldap.OPT_DEBUG_LEVEL, access.debug_level)
     library.set_number(handle, libldap.OPT_PROTOCOL_VERSION, access.version)
     library.set_seconds(handle, libldap.OPT_NETWORK_TIMEOUT, access.timeout)
     library.set_seconds(handle, libldap.OPT_TIMEOUT, access.timeout)

@@ -37,7 +37,12 @@ class Sasl(Struct, frozen=True):
 
 
 class Access(Struct, frozen=True):
-    """How one server is reached and logged in to. `bind`: simple, none or sasl; `timeout`: seconds of each step."""
+    """How one server is reached and logged in to.
+
+    `bind`: simple, none or sasl;
+    `timeout`: seconds of each step;
+    `debug_level`: of the library, 0 for silence.
+    """
 
     bind: str
     dn: str
@@ -48,6 +53,7 @@ class Access(Struct, frozen=True):
     version: int
     dereference: int
     referrals: bool
+    debug_level: int
 
 
 class Attributes(Struct, frozen=True):
@@ -117,6 +123,7 @@ def access(parameters: TableParameters, warn: Warn) -> Access:
         version=_one_of(parameters, warn, "version", (2, 3), 3),
         dereference=_one_of(parameters, warn, "dereference", range(4), 0),
         referrals=parameters.boolean("chase_referrals", False),
+        debug_level=parameters.number("debuglevel", 0),
     )
 
 

@@ -4,6 +4,7 @@ A key becomes a search, with RFC 4514 and RFC 4515 quoting; the result attribute
 Connections are kept and shared by all sessions of a worker; of several servers the first in the list that answers is heard.
 """
 
+import asyncio
 from collections.abc import Mapping
 
 from gatepost.lookup import ldap_settings, libldap
@@ -13,11 +14,12 @@ from gatepost.lookup.ldap_results import Collecting
 from gatepost.lookup.ldap_settings import Query
 from gatepost.lookup.ldap_text import SCOPES, in_dn, in_filter
 from gatepost.lookup.library import not_installed
-from gatepost.lookup.opening import Opening, Warn
+from gatepost.lookup.opening import Opening
 from gatepost.lookup.server_access import ANSWER_LIMIT
 from gatepost.lookup.server_parameters import read_parameters
 from gatepost.lookup.server_pool import ServerPool, Servers
 from gatepost.lookup.server_table import ServerTable, domains_of
+from gatepost.lookup.sparing import Sparing
 from gatepost.net.stream_port import StreamFailure
 
 _SYSTEM_LIBRARY = ", and install the system's libldap (Debian 12: apt-get install libldap-2.5-0; Debian 13: libldap2)"
@@ -26,8 +28,10 @@ _SYSTEM_LIBRARY = ", and install the system's libldap (Debian 12: apt-get instal
 class Directory:
     """The servers of a table. `seconds`: its time limit for a search."""
 
-    def __init__(self, spec: str, query: Query, servers: Servers[LdapConnection], seconds: int, warn: Warn) -> None:
-        self._spec, self._query, self._servers, self._seconds, self._warn = spec, query, servers, seconds, warn
+    def __init__(self, opening: Opening, query: Query, servers: Servers[LdapConnection], seconds: int) -> None:
+        self._spec, self._warn = opening.spec, opening.warn
+        self._query, self._servers, self._seconds = query, servers, seconds
+        self._sparing = Sparing(opening.warn, opening.clock)
 
     async def find(self, key: str, owner: str) -> str | None:
         """The results for a key, separated by commas. Raises StreamFailure, LookupFailure."""
@@ -52,7 +56,7 @@ class Directory:
         self._servers.close()
 
     def _tell(self, server: str, failure: StreamFailure) -> None:
-        self._warn(f"{self._spec}: server {server}: {failure.words}: asking the next")
+        self._sparing.warn((server, failure.words), f"{self._spec}: server {server}: {failure.words}: asking the next")
 
 
 async def _wrong(pool: ServerPool[LdapConnection], search: Search) -> str:
@@ -71,14 +75,13 @@ def open_table(opening: Opening) -> ServerTable:
     query = ldap_settings.query(parameters, opening.warn)
     urls = ldap_settings.servers(parameters)
     domains = domains_of(parameters, opening)
-    level = parameters.number("debuglevel", 0)
     try:
         library = libldap.library()
     except libldap.LibraryMissing as missing:
         raise not_installed(opening.spec, str(missing), _SYSTEM_LIBRARY) from None
-    if level:
-        library.print_to(lambda line: opening.warn(f"{opening.spec}: {line}"))
-        library.set_number(None, libldap.OPT_DEBUG_LEVEL, level)
+    if access.debug_level:
+        loop = asyncio.get_running_loop()
+        library.print_to(lambda line: loop.call_soon_threadsafe(opening.warn, f"{opening.spec}: {line}"))
     rules = opening.tables.access.rules(access.timeout)
     pools = [
         ServerPool(
@@ -91,4 +94,4 @@ def open_table(opening: Opening) -> ServerTable:
         )
         for url in urls
     ]
-    return ServerTable(opening, Directory(opening.spec, query, Servers(pools), access.timeout, opening.warn), domains)
+    return ServerTable(opening, Directory(opening, query, Servers(pools), access.timeout), domains)

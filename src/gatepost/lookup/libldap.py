@@ -113,8 +113,8 @@ class Library:
             function.restype, function.argtypes = result, arguments
             return function
 
-        self._initialize = declare(quick, "ldap_initialize", pointer, c_char_p)
-        self._set = declare(quick, "ldap_set_option", c_void_p, c_int, c_void_p)
+        self._initialize = declare(blocking, "ldap_initialize", pointer, c_char_p)
+        self._set = declare(blocking, "ldap_set_option", c_void_p, c_int, c_void_p)
         self._get = declare(quick, "ldap_get_option", c_void_p, c_int, c_void_p)
         self._search = declare(
             quick, "ldap_search_ext", c_void_p, c_char_p, c_int, c_char_p, POINTER(c_char_p), c_int, c_void_p, c_void_p,
@@ -152,7 +152,7 @@ class Library:
         return text.decode("ascii", "replace")
 
     def initialize(self, url: str) -> int:
-        """A handle for a server; nothing is sent yet. Raises LdapError."""
+        """A handle for a server; nothing is sent yet, but the library may look up this host's name. Raises LdapError."""
         handle = c_void_p()
         self._check(0, self._initialize(byref(handle), _octets(url)))
         assert handle.value is not None
@@ -205,11 +205,13 @@ class Library:
     def sasl_bind(self, handle: int, dn: str, mechanisms: str, answers: Mapping[int, str]) -> None:
         """A SASL bind. `answers`: what it may ask for (SASL_CB_*). Raises LdapError."""
         kept = {name: _octets(value) for name, value in answers.items() if value}
+        alive: list[bytes] = []  # the library is given their addresses, and reads them once the answer is given
 
         def answer(handle: int, flags: int, defaults: int, asked: Any) -> int:
             for one in _until_end(asked):
-                one.result = kept.get(one.id, one.default or b"")
-                one.length = len(one.result)
+                text = kept.get(one.id, one.default or b"")
+                alive.append(text)
+                one.result, one.length = text, len(text)
             return SUCCESS
 
         self._check(

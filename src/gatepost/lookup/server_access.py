@@ -26,9 +26,10 @@ class HelperLimits(Struct, frozen=True):
     helper_connection_limit: int
     helper_failure_limit: int
     helper_probe_interval: int
+    helper_answer_lifetime: int
 
 
-_WITHOUT_MAIN_CF = HelperLimits(100, 5, 10)
+_WITHOUT_MAIN_CF = HelperLimits(100, 5, 10, 0)
 
 
 class ServerAccess:
@@ -54,10 +55,14 @@ class ServerAccess:
             self._network = self._make()
         return self._network
 
+    @property
+    def limits(self) -> HelperLimits:
+        return _WITHOUT_MAIN_CF if self.configuration is None else self.configuration.view(HelperLimits)
+
     def rules(self, time_limit: float, **changes: Any) -> StreamRules:
         """The rules by which a table's server is asked. `time_limit`: seconds for each step and for a whole question; `changes`:
         other fields of StreamRules. Half of the connections are for one client at most."""
-        limits = _WITHOUT_MAIN_CF if self.configuration is None else self.configuration.view(HelperLimits)
+        limits = self.limits
         connections = limits.helper_connection_limit
         kept: dict[str, Any] = {
             "limits": TimeLimits(turn=time_limit, connect=time_limit, write=time_limit, read=time_limit, whole=time_limit),

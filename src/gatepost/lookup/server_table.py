@@ -12,6 +12,7 @@ from gatepost.lookup.match_list import MatchList
 from gatepost.lookup.memory import fold
 from gatepost.lookup.opening import Opening
 from gatepost.lookup.port import LookupFailure
+from gatepost.lookup.remembered import Remembered
 from gatepost.lookup.server_parameters import TableParameters
 from gatepost.lookup.sparing import Sparing
 from gatepost.mail.ascii_text import SPACE
@@ -51,7 +52,7 @@ class Domains:
 class ServerTable:
     """A table over a source. `domains`: what it is asked about, None for everything."""
 
-    __slots__ = ("_domains", "_fold", "_sparing", "name", "source", "whole_key")
+    __slots__ = ("_domains", "_fold", "_remembered", "_sparing", "name", "source", "whole_key")
 
     def __init__(self, opening: Opening, source: Source, domains: Domains | None = None) -> None:
         self.name = opening.spec
@@ -60,6 +61,7 @@ class ServerTable:
         self._domains = domains
         self._fold = opening.fold
         self._sparing = Sparing(opening.warn, opening.clock)
+        self._remembered = Remembered(opening.tables.access.limits.helper_answer_lifetime, opening.clock)
 
     async def lookup(self, key: str) -> str | None:
         if not key or len(key) > LONGEST_KEY or not _is_text(key):
@@ -68,12 +70,17 @@ class ServerTable:
             key = fold(key)
         if self._domains is not None and not await self._domains.has(key):
             return None
+        known, answer = self._remembered.get(key)
+        if known:
+            return answer
         try:
-            return await self.source.find(key, pattern_time.current().client)
+            answer = await self.source.find(key, pattern_time.current().client)
         except StreamFailure as failure:
             if failure.trouble not in NOT_ASKED:
                 self._sparing.warn(failure.words, f"{self.name}: {failure.words}")
             raise LookupFailure(self.name, failure.words) from None
+        self._remembered.keep(key, answer)
+        return answer
 
     def close(self) -> None:
         self.source.close()

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 
 import pytest
 from tests.support.drive import drive
+from tests.support.settings import CONFIGURATION
 
 from gatepost.lookup import library, pattern_time
 from gatepost.lookup.opening import Opening
 from gatepost.lookup.port import LookupFailure, Unavailable
 from gatepost.lookup.registry import Tables
+from gatepost.lookup.server_access import ServerAccess
 from gatepost.lookup.server_table import Domains, ServerTable
 from gatepost.net.stream_port import StreamFailure, Trouble
 
@@ -56,6 +58,22 @@ def test_what_no_server_could_know_is_not_asked(key: str) -> None:
     source = Memory({})
     assert drive(table(source).lookup(key)) is None
     assert not source.asked
+
+
+def test_answers_are_remembered_where_that_is_wanted() -> None:
+    """The next question of a key is not asked; a failure is nothing to remember."""
+    source = Memory({"a": "b"})
+    main = CONFIGURATION.with_settings({"helper_answer_lifetime": "5s"})
+    tables = Tables(pytest.fail, access=ServerAccess(lambda: main))
+    users = ServerTable(Opening("ldap", "users", tables, lambda text: None, lambda: 0.0), source)
+    source.failure = StreamFailure(Trouble.TIMEOUT)
+    with pytest.raises(LookupFailure):
+        drive(users.lookup("a"))
+    source.failure = None
+    for _ in range(3):
+        assert drive(users.lookup("A")) == "b"
+        assert drive(users.lookup("none")) is None
+    assert source.asked == ["a", "a", "none"]
 
 
 def test_domains() -> None:

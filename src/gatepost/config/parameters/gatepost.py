@@ -13,6 +13,10 @@ ROWS: tuple[Parameter, ...] = (
     P("gatepost_accept_missing", STRING, "",
       "Parameters, programs of master.cf and restrictions that are not there, and that mail may pass unseen all the same.",
       DONE, since="gatepost"),
+    P("helper_answer_lifetime", TIME, "0s",
+      "How long a worker remembers what the server of a lookup table has said, or that it has nothing, so that it is asked once"
+      " about an address that comes often. What changes there counts after that time; 0 for at once.",
+      DONE, since="gatepost", minimum=0, maximum=3600),
     P("helper_connection_limit", INTEGER, "100",
       "Most connections that a worker has at one time to one server that it asks (a policy server); one client has half of them at"
       " most.", DONE, since="gatepost", minimum=1),
