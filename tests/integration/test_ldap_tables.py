@@ -217,6 +217,7 @@ def test_groups_that_have_each_other_as_members_end(slapd: Slapd, tmp_path: Path
     assert "Recursion limit exceeded" in warnings[-1]
 
 
+# One worker: each has a breaker of its own, and probes for itself.
 MAIN = """\
 virtual_mailbox_maps = static:box/
 virtual_alias_maps = {proxy}ldap:users
@@ -224,6 +225,7 @@ users_server_host = {hosts}
 users_search_base = dc=example,dc=com
 users_timeout = 2
 helper_probe_interval = 1s
+worker_processes = 1
 """
 
 
