@@ -30,6 +30,9 @@ from gatepost.lookup.registry import Tables
 from gatepost.net.connect import SocketConnector
 from gatepost.net.stream_client import Network
 from gatepost.policy.engine import RestrictionPolicy
+from gatepost.policy.greylist.greylister import Greylister
+from gatepost.policy.greylist.settings import GreylistSettings
+from gatepost.policy.greylist.whitelist_files import Whitelists
 from gatepost.policy.policy_servers import PolicyServers
 from gatepost.policy.port import Facts, Stage, Verdict
 from gatepost.policy.settings import PolicySettings
@@ -37,6 +40,7 @@ from gatepost.policy.sources import Sources
 from gatepost.routing.recipients import Recipients
 from gatepost.routing.routing import Routing
 from gatepost.routing.settings import RoutingSettings
+from gatepost.state.local_store import LocalStateStore
 from tests.support.fake_dns import FakeDns
 
 COMMON = """\
@@ -58,6 +62,8 @@ class World:
         self.log: list[str] = []
         self.slept: list[float] = []
         self.dns = FakeDns(zone)
+        self.now = 1_700_000_000.0
+        self.state = LocalStateStore(lambda: self.now)
         self.policy = RestrictionPolicy(self.sources(), classes(self.configuration))
         self.facts = Facts()
         self.verdict = Verdict()
@@ -86,11 +92,17 @@ class World:
             sleep=self.sleep,
             emit=self.emit,
             spf=self.spf(tables),
+            greylister=self.greylister(),
         )
 
     def spf(self, tables: Tables) -> Checker:
         settings = self.configuration.view(SpfSettings)
         return Checker(settings, Lists.opened(settings, tables), self.dns, lambda: 0.0)
+
+    def greylister(self) -> Greylister:
+        settings = self.configuration.view(GreylistSettings)
+        whitelists = Whitelists(settings, self.log.append, lambda: 0.0)
+        return Greylister(settings, self.state, whitelists, lambda: self.now)
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

@@ -4,6 +4,7 @@
 `ELSEWHERE` with the reason why nobody from outside can feed it.
 """
 
+import asyncio
 import contextlib
 import re
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.growth import grows_linearly
+from tests.support.settings import default
 
 from gatepost.admission.draft import _FOLD as FOLD_OF_EDITS
 from gatepost.admission.draft import _STRAY as STRAY_OF_EDITS
@@ -43,6 +45,10 @@ from gatepost.mail.mime import Limits
 from gatepost.net.host_names import is_written_address, numeric_address, valid_hostname
 from gatepost.net.server_names import _NAME as SERVER_NAME
 from gatepost.policy.access import _ENHANCED, _HEADER
+from gatepost.policy.greylist.attempt import normal_sender
+from gatepost.policy.greylist.settings import GreylistSettings
+from gatepost.policy.greylist.texts import put_off
+from gatepost.policy.greylist.whitelists import RecipientList
 from gatepost.proto import attributes as postfix_attributes
 from gatepost.proto import policy_delegation
 from gatepost.proto.exchange import Exchange, ProtocolError
@@ -460,6 +466,9 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "identity.spf.macro": (macros, POLICIES),
     "identity.spf.record": (policy, POLICIES),
     "identity.spf.header": (lambda text: received_spf(spf_verdict(text), About(text, text, text, text, text)), TEXTS),
+    "policy.greylist.attempt": (normal_sender, TEXTS),
+    "policy.greylist.texts": (lambda text: put_off(default(GreylistSettings), 1, text), TEXTS),
+    "policy.greylist.whitelists": (lambda text: asyncio.run(RecipientList((), _nothing).lists(f"a@{text}")), TEXTS),
     "policy.access": (lambda text: (_ENHANCED.match(text), _HEADER.match(text)), TEXTS),
     "queue.notice_message": (lambda text: header_of(MemoryContent(text)), MESSAGES),
     "queue.notice_message.wrap": (lambda text: list(wrap(text)), TEXTS),

@@ -105,6 +105,13 @@ _ROWS = (
         listens=_POLICY_CLIENTS, advises=True, builder="gatepost.service.spf:open_service", since="gatepost",
     ),
     Program(
+        "greylist", _RECEIVING,
+        "`service/greylist.py` over `policy/greylist/`: a policy server for any Postfix, as postgrey"
+        " ([greylisting](greylisting.md)); `check_greylist` needs none",
+        "`inet` and `unix`: listens; `-o`; `syslog_name`",
+        listens=_POLICY_CLIENTS, advises=True, builder="gatepost.service.greylist:open_service", since="gatepost",
+    ),
+    Program(
         "pickup", _RECEIVING, "`service/pickup.py`; one worker at a time, the one that holds the lock",
         "nothing; there with or without a line",
     ),

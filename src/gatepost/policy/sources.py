@@ -12,6 +12,7 @@ from gatepost.lookup.port import Table
 from gatepost.lookup.registry import Tables
 from gatepost.mail.outcome import Outcome
 from gatepost.net.port import Resolver
+from gatepost.policy.greylist.greylister import Greylister
 from gatepost.policy.policy_servers import PolicyServers
 from gatepost.policy.settings import PolicySettings
 from gatepost.routing.port import Route
@@ -49,7 +50,8 @@ class Materials(Struct, frozen=True, kw_only=True):
 
 class Sources(Materials, frozen=True, kw_only=True):
     """What a check may consult. `networks`: mynetworks; `addresses`: inet_interfaces with proxy_interfaces. `dotless_parents`:
-    parent_domain_matches_subdomains names smtpd_access_maps. `spf`: for check_spf."""
+    parent_domain_matches_subdomains names smtpd_access_maps. `spf`: for check_spf; `greylister`: for
+    check_greylist."""
 
     tables: Tables
     router: Router
@@ -59,3 +61,4 @@ class Sources(Materials, frozen=True, kw_only=True):
     dotless_parents: bool
     addresses: MatchList
     spf: Checker
+    greylister: Greylister

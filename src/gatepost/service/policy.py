@@ -16,6 +16,7 @@ from gatepost.policy.policy_servers import PolicyServers
 from gatepost.policy.settings import PolicySettings
 from gatepost.policy.sources import Sources
 from gatepost.routing.recipients import Recipients
+from gatepost.service.greylist import greylister
 from gatepost.service.materials import Materials
 from gatepost.service.settings import as_list
 from gatepost.service.spf import spf_checker
@@ -45,5 +46,6 @@ def restriction_policy(materials: Materials, overrides: Mapping[str, str], table
         sleep=asyncio.sleep,
         emit=emit,
         spf=spf_checker(materials, overrides, tables),
+        greylister=greylister(materials, overrides, emit),
     )
     return RestrictionPolicy(sources, {name: value(name) for name in classes})

@@ -32,14 +32,18 @@ class Desk(Protocol):
 
 
 class PolicyServer:
-    """One line of master.cf. `desk`: makes one for each connection; `service`: the program's name in the log."""
+    """One line of master.cf. `desk`: makes one for each connection; `service`: the program's name in the log;
+    `once`: a connection ends after an answer."""
 
-    def __init__(self, service: str, desk: Callable[[], Desk], *, emit: Emit, fault: Fault, limit: SessionLimit) -> None:
+    def __init__(
+        self, service: str, desk: Callable[[], Desk], *, emit: Emit, fault: Fault, limit: SessionLimit, once: bool = False
+    ) -> None:
         self._service = service
         self._desk = desk
         self._emit = emit
         self._fault = fault
         self._limit = limit
+        self._once = once
         self._tasks: set[asyncio.Task[None]] = set()
         self._answering: set[asyncio.Task[None]] = set()
         self._draining = False
@@ -75,6 +79,8 @@ class PolicyServer:
                 action = await self._action(desk, request)
                 writer.write(encode({"action": action}))
                 await asyncio.wait_for(writer.drain(), _TURN)
+                if self._once:
+                    return
             self._answering.discard(task)
 
     async def _action(self, desk: Desk, request: Request) -> str:

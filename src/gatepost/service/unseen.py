@@ -16,6 +16,7 @@ from gatepost.config.programs import program
 from gatepost.config.values import split
 from gatepost.identity.spf.settings import ACTIONS as SPF_ACTIONS
 from gatepost.policy.compiler import Complaint
+from gatepost.policy.greylist.settings import ACTIONS as GREYLIST_ACTIONS
 from gatepost.policy.review import review
 from gatepost.policy.settings import PolicySettings
 
@@ -52,7 +53,7 @@ def complaints(configuration: Configuration, entry: ServiceEntry) -> Iterator[Co
         return configuration.value(name, entry.overrides)
 
     classes = {name: value(name) for name in split(value("smtpd_restriction_classes"))}
-    actions = {name: value(name) for name in SPF_ACTIONS}
+    actions = {name: value(name) for name in (*SPF_ACTIONS, *GREYLIST_ACTIONS)}
     yield from review(configuration.view(PolicySettings, entry.overrides), classes, entry.name, actions)
 
 

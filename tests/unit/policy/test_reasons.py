@@ -59,6 +59,8 @@ def _access(key: str, **facts: Any) -> Case:
     return Case(TABLE, TABLE, key, facts)
 
 
+POSTPONED = {"defer_if_permit": "permit", "check_greylist": "reject_unauth_destination"}
+"""What must stand behind whom, so that what was postponed is said."""
 LISTED_CLIENT = Case("bl.test", "bl.test", "9.2.0.192.bl.test")
 LISTED_NAME = Case("bl.test", "bl.test", "spam.test.bl.test")
 UNLISTED = {"recipient": "nobody@example.test"}
@@ -113,6 +115,7 @@ CASES: dict[str, Case] = {
     ),
     "reject_unauthenticated_sender_login_mismatch": Case("", "inline:{a@spam.test=owner}", "a@spam.test", {"sasl_username": ""}),
     "check_policy_service": Case("unix:/nowhere/at/all", "unix:/nowhere/at/all", "x@spam.test"),
+    "check_greylist": Case("", "greylist", "192.0.2.0/a@spam.test/alice@example.test", {"recipient": "alice@example.test"}),
     "check_spf": Case("", "SPF", "spam.test"),
     "reject_unauth_pipelining": Case("", "", "spam.test[192.0.2.9]", {"unauth_pipelining": True}),
     "reject_plaintext_session": Case("", "", "spam.test[192.0.2.9]"),
@@ -149,16 +152,14 @@ def test_the_log_tells_rule_table_and_key(name: str, tmp_path: Path) -> None:
     case = CASES[name]
     rule = f"{name} {case.argument}".rstrip()
     table = case.table.replace("{LOCAL}", LOCAL)
-    lists = (
-        f"smtpd_relay_restrictions = {rule}\nsmtpd_recipient_restrictions = {'permit' if name == 'defer_if_permit' else 'reject'}"
-    )
+    lists = f"smtpd_relay_restrictions = {rule}\nsmtpd_recipient_restrictions = {POSTPONED.get(name, 'reject')}"
     record = told(tmp_path, lists, case.facts)
     step = next(step for step in record["trace"] if step["rule"] == rule)
     assert (step["table"], step["key"]) == (table, case.key)
     assert step["result"]
     assert record["reason"]
     decided = record["trace"][-1]["rule"] == rule
-    if decided or name in ("defer_if_reject", "defer_if_permit"):
+    if decided or name in ("defer_if_reject", *POSTPONED):
         assert (record["rule"], record["table"], record["key"]) == (rule, table, case.key)
     else:
         assert record["rule"] == "reject"

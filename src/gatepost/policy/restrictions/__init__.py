@@ -6,6 +6,7 @@ from gatepost.policy.restrictions import (
     client,
     delegated,
     dnsbl,
+    greylist,
     helo,
     login,
     mx_backup,
@@ -22,7 +23,7 @@ from gatepost.policy.restrictions.rows import Rows
 
 _FAMILIES = (
     basic, client, helo, sender, recipient, relay, mx_backup, access, servers, dnsbl, login, delegated, pipelining, tls,
-    unverified, spf,
+    unverified, spf, greylist,
 )  # fmt: skip
 
 ROWS: Rows = {name: row for family in _FAMILIES for name, row in family.ROWS.items()}

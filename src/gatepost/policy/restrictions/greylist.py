@@ -1,0 +1,65 @@
+"""check_greylist: has this client asked for this recipient in the name of this sender before? (RFC 6647)
+
+What was found is evidence (policy/greylist/greylister.py, Greylisted); the header of a message that had to wait comes once,
+whatever the number of its recipients. Failure: greylist_default_action where the state store cannot answer.
+"""
+
+from gatepost.identity.spf.check import Finding
+from gatepost.policy import subjects
+from gatepost.policy.access import obey
+from gatepost.policy.evaluation import DUNNO, Decision, Evaluation
+from gatepost.policy.greylist.attempt import Attempt
+from gatepost.policy.greylist.greylister import Greylisted
+from gatepost.policy.greylist.identity import answering_domain
+from gatepost.policy.port import Facts
+from gatepost.policy.restrictions.rows import Row, Rows
+from gatepost.state.port import StateUnavailable
+
+_TABLE = "greylist"
+_WHOLE_MESSAGE = frozenset({"DATA", "END-OF-MESSAGE"})
+_WITHOUT_HEADERS = frozenset({"VRFY", "ETRN", "END-OF-MESSAGE"})
+"""Stages without a message, or at which it is too late for a header."""
+
+
+async def check_greylist(e: Evaluation, _: None) -> Decision:
+    """Put off who has to come again, and go on with the others."""
+    facts, greylister = e.facts, e.sources.greylister
+    subject = subjects.recipient(facts)
+    try:
+        found = await greylister.ask(_attempt(e))
+    except StateUnavailable as unavailable:
+        e.looked_up(_TABLE, facts.client_address, str(unavailable))
+        return await obey(e, _TABLE, facts.client_address, greylister.settings.greylist_default_action, subject)
+    e.looked_up(_TABLE, found.key, found.ground.value)
+    if found.header:
+        _tell(e, found)
+    facts.evidence.add(found)
+    return await obey(e, _TABLE, found.key, found.action, subject) if found.action else DUNNO
+
+
+def _attempt(e: Evaluation) -> Attempt:
+    facts = e.facts
+    sender = facts.sender or ""
+    whole = facts.protocol_state in _WHOLE_MESSAGE and facts.recipient_count > 1
+    recipient = "" if whole else facts.recipient or ""
+    return Attempt(facts.client_address, facts.client_name, sender, recipient, _domain(e, facts, sender))
+
+
+def _domain(e: Evaluation, facts: Facts, sender: str) -> str:
+    """Who answers for the client."""
+    settings = e.sources.greylister.settings
+    finding = facts.evidence.get(Finding)
+    if finding is not None and (finding.client.sender, finding.client.address) != (sender, facts.client_address):
+        finding = None  # of another message
+    return answering_domain(settings, facts.client_address, facts.client_name, sender, finding)
+
+
+def _tell(e: Evaluation, found: Greylisted) -> None:
+    """Give the message its header, unless it has one."""
+    facts = e.facts
+    if facts.protocol_state not in _WITHOUT_HEADERS and not any(one.header for one in facts.evidence.all(Greylisted)):
+        e.act("prepend", found.header, subjects.recipient(facts))
+
+
+ROWS: Rows = {"check_greylist": Row(check_greylist, needs="recipient")}
+"""Name to row."""
