@@ -22,7 +22,8 @@ INTRODUCTION = """\
 
 <!-- Made by `make docs` from src/gatepost/config/parameters: change it there. -->
 
-Every parameter of Postfix 3.7, and Gatepost's own, in the language of main.cf. `gatepost postconf -d NAME` shows a default in full.
+Every parameter of Postfix 3.7, those that newer ones have, and Gatepost's own, in the language of main.cf.
+`gatepost postconf -d NAME` shows a default in full.
 
 - Booleans are `yes` or `no`. Times take a unit, `s m h d w`; the unit of a bare number is seconds unless its row names another.
 - *computed*: found out when Gatepost starts, as Postfix does.
@@ -102,7 +103,7 @@ def default(row: Parameter) -> str:
 
 
 def remark(row: Parameter) -> str:
-    """What the parameter does, its bounds, and why it has no effect where it has none."""
+    """What the parameter does, its bounds, the version of Postfix that brought it, and why it has no effect where it has none."""
     parts = [row.doc]
     if row.kind is ValueKind.RAW:
         parts.append("*$-late*")
@@ -111,6 +112,8 @@ def remark(row: Parameter) -> str:
         parts.append(f"At least {row.minimum}{unit}.")
     if row.maximum is not None:
         parts.append(f"At most {row.maximum}{unit}.")
+    if row.since not in ("", "gatepost"):
+        parts.append(f"Since {row.since}.")
     if row.why:
         parts.append(f"*{row.why}*")
     return escaped(" ".join(parts))

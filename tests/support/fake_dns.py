@@ -1,13 +1,13 @@
 """A resolver that answers from a zone text: lines `name type data`, `#` starts a comment.
 
-Types: A, AAAA, CNAME, MX, NS, PTR, TXT, and SERVFAIL (no data: every question about the name or below it fails for now).
+Types: A, AAAA, CNAME, MX, NS, PTR, SRV, TXT, and SERVFAIL (no data: every question about the name or below it fails for now).
 `*.name` answers for what is below `name` and not listed itself. A PTR may be named by the IP address. Names without case.
 """
 
 import ipaddress
 from collections.abc import Iterable
 
-from gatepost.net.port import MX, NotFound, TryAgain
+from gatepost.net.port import MX, SRV, NotFound, TryAgain
 
 _CHAIN = 8
 
@@ -78,6 +78,10 @@ class FakeDns:
 
     async def aaaa(self, name: str) -> tuple[str, ...]:
         return tuple(self._ask(name, "AAAA"))
+
+    async def srv(self, name: str) -> tuple[SRV, ...]:
+        fields = (data.split() for data in self._ask(name, "SRV"))
+        return tuple(SRV(int(priority), int(weight), int(port), target.rstrip(".")) for priority, weight, port, target in fields)
 
     async def txt(self, name: str) -> tuple[str, ...]:
         return tuple(data.strip('"') for data in self._ask(name, "TXT"))

@@ -487,6 +487,7 @@ ELSEWHERE = {
     "mail.reason": "cuts texts at a fixed length",
     "mail.ascii_text": "runs of one class of characters, which nothing can make try twice",
     "receive.peer": "labels of at most 63 characters",
+    "receive.reject_filter": _ADMINISTRATOR,
     "proto.exchange": "what an exchange is; the protocols parse",
     "config.check": _ADMINISTRATOR,
     "config.edit": _ADMINISTRATOR,

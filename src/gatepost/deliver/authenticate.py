@@ -69,6 +69,7 @@ class Authenticator:
 
     def __init__(self, settings: SmtpSettings, passwords: Maps) -> None:
         self._passwords = passwords
+        self._delimiter = settings.smtp_sasl_password_result_delimiter or ":"
         self._by_sender = settings.smtp_sender_dependent_authentication
         self._soft = settings.smtp_sasl_auth_soft_bounce
         self._allowed = frozenset(_words(upper(settings.smtp_sasl_mechanism_filter)))
@@ -133,7 +134,7 @@ class Authenticator:
         for key in (*own, connection.host.name, connection.site):
             value = await self._passwords.find(key)
             if value is not None:
-                user, _, password = value.partition(":")
+                user, _, password = value.partition(self._delimiter)
                 return Credentials(user, password) if user else None
         return None
 

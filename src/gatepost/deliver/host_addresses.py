@@ -21,13 +21,13 @@ class HostAddresses:
         self._ways = [by_family[family] for family in families] if dns else [resolver.host]
 
     async def find(self, hosts: Sequence[MX], port: int) -> tuple[list[Host], list[DnsFailure]]:
-        """Addresses of all `hosts`, to be tried at `port`; and the look-ups that gave none, in order."""
+        """Addresses of all `hosts`, to be tried at `port` where they name no other; and the look-ups that gave none, in order."""
         found: list[Host] = []
         failed: list[DnsFailure] = []
         for mx in hosts[:_LOOKUPS]:
             if (written := numeric_address(mx.host)) is not None:
                 if (6 if ":" in written else 4) in self._families:
-                    found.append(Host(mx.host, written, port, mx.preference))
+                    found.append(Host(mx.host, written, mx.port or port, mx.preference))
                 else:
                     failed.append(BadName(mx.host, "A", "an address of a family that is not used", exists=False))
                 continue
@@ -38,5 +38,5 @@ class HostAddresses:
                 elif isinstance(answer, BaseException):
                     raise answer
                 else:
-                    found += (Host(mx.host, address, port, mx.preference) for address in answer)
+                    found += (Host(mx.host, address, mx.port or port, mx.preference) for address in answer)
         return found, failed

@@ -3,7 +3,7 @@
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from msgspec import Struct
 
@@ -16,13 +16,14 @@ class BadDestination(Exception):
 
 class Destination(Struct, frozen=True):
     """`host`: a name or an IP address; `port`; `exchangers`: look up its MX records; `path`: of a UNIX-domain socket, where
-    there is no host. `text`: as it was written."""
+    there is no host. `text`: as it was written. `service`: look up its SRV records."""
 
     text: str
     host: str = ""
     port: int = 0
     exchangers: bool = False
     path: str = ""
+    service: str = ""
 
     @property
     def literal(self) -> bool:
@@ -39,9 +40,11 @@ def is_address(host: str) -> bool:
     return True
 
 
-def parse(text: str, default_port: str, ports: Mapping[str, int], *, exchangers: bool) -> Destination:
-    """One destination. `ports`: known_tcp_ports; `exchangers`: whether a host without brackets means a mail domain. Raises
-    BadDestination."""
+def parse(
+    text: str, default_port: str, ports: Mapping[str, int], *, exchangers: bool, services: Collection[str] = ()
+) -> Destination:
+    """One destination. `ports`: known_tcp_ports; `exchangers`: whether a host without brackets means a mail domain; `services`:
+    use_srv_lookup. Raises BadDestination."""
     if text.startswith("unix:"):
         return Destination(text, path=text[5:])
     rest = text.removeprefix("inet:")
@@ -63,12 +66,16 @@ def parse(text: str, default_port: str, ports: Mapping[str, int], *, exchangers:
         raise BadDestination(f"{error} in server description: {text}") from None
     if host[:5].lower() == "ipv6:":
         host = host[5:]
-    return Destination(text, host, number, exchangers=exchangers and not bracketed and not is_address(host))
+    domain = exchangers and not bracketed and not is_address(host)
+    service = port or default_port
+    return Destination(text, host, number, exchangers=domain, service=service if domain and service in services else "")
 
 
-def parse_all(nexthop: str, default_port: str, ports: Mapping[str, int], *, exchangers: bool) -> list[Destination]:
+def parse_all(
+    nexthop: str, default_port: str, ports: Mapping[str, int], *, exchangers: bool, services: Collection[str] = ()
+) -> list[Destination]:
     """All destinations of a next hop, in the order in which they are tried. Raises BadDestination."""
     words = [nexthop] if nexthop.startswith("unix:") else [word for word in re.split(r"(?a)[,\s]+", nexthop) if word]
     if not words:
         raise BadDestination(f'null destination: "{nexthop}"')
-    return [parse(word, default_port, ports, exchangers=exchangers) for word in words]
+    return [parse(word, default_port, ports, exchangers=exchangers, services=services) for word in words]

@@ -45,6 +45,12 @@ class FindExchangers(Struct, frozen=True):
     name: str
 
 
+class FindServices(Struct, frozen=True):
+    """Ask for the SRV records of `name`; tell `services`, in the order in which they are to be tried, or `no_services`."""
+
+    name: str
+
+
 class FindAddresses(Struct, frozen=True):
     """Ask for the addresses of these hosts; tell `addresses`. `optional`: an exchanger may lack them."""
 
@@ -83,6 +89,8 @@ class HostPreferences(Struct, frozen=True):
     `address_limit`: how many are tried, 0 for all (smtp_mx_address_limit).
     `session_limit`: how many of them that said hello (smtp_mx_session_limit).
     `ignore_mx_error`: the domain itself is tried where the name server does not tell (ignore_mx_lookup_error).
+    `ignore_srv_error`, `srv_fallback`: the domain's MX records are looked up where the name server does not tell of its SRV
+    records, or where it has none (ignore_srv_lookup_error, allow_srv_lookup_fallback).
     `defer_no_address`: exchangers without addresses are a temporary failure (smtp_defer_if_no_mx_address_found).
     `own`: own addresses and those of proxies in front (inet_interfaces, proxy_interfaces), which matter at `loop_port`.
     """
@@ -94,6 +102,8 @@ class HostPreferences(Struct, frozen=True):
     address_limit: int = 5
     session_limit: int = 2
     ignore_mx_error: bool = False
+    ignore_srv_error: bool = False
+    srv_fallback: bool = False
     defer_no_address: bool = False
     own: frozenset[str] = frozenset()
     loop_port: int = 25
@@ -131,6 +141,7 @@ class Plan:
         self._site = 0
         self._exchangers: tuple[MX, ...] | None = None  # of the current site, once known
         self._hosts: list[Host] | None = None  # of the current site, still to be tried
+        self._by_service = self._is_service  # whether its hosts are those of SRV records
         self._sessions = 0
         self._plainly: Host | None = None
         self._tried = tried
@@ -142,7 +153,11 @@ class Plan:
         """Port of the current site."""
         return self._sites[self._site].port
 
-    def step(self) -> FindExchangers | FindAddresses | Try | Stop:
+    @property
+    def _is_service(self) -> bool:
+        return self._site < len(self._sites) and bool(self._sites[self._site].service)
+
+    def step(self) -> FindServices | FindExchangers | FindAddresses | Try | Stop:
         """What to do next."""
         while self._site < len(self._sites):
             site = self._sites[self._site]
@@ -167,12 +182,14 @@ class Plan:
         last = not self._hosts or self._sessions + 1 >= self._preferences.session_limit
         return last and self._site + 1 == len(self._sites)
 
-    def _question(self, site: Destination) -> FindExchangers | FindAddresses | None:
+    def _question(self, site: Destination) -> FindServices | FindExchangers | FindAddresses | None:
         """What must be known before a host of `site` can be tried; None where its hosts are known."""
         if site.path:
             self._hosts = [Host(self._preferences.myhostname, site.path)]
         elif site.literal:
             self._hosts = self._without_self([Host(site.host, site.host, site.port)], site)
+        elif self._by_service and self._exchangers is None:
+            return FindServices(f"_{site.service}._tcp.{site.host}")
         elif site.exchangers and self._exchangers is None:
             return FindExchangers(site.host)
         else:
@@ -183,6 +200,7 @@ class Plan:
         self._site += 1
         self._exchangers = None
         self._hosts = None
+        self._by_service = self._is_service
         self._sessions = 0
 
     # What the driver tells
@@ -194,13 +212,30 @@ class Plan:
             text = f"Domain {name} does not accept mail (nullMX)"
             self._give_up(Outcome(Class.PERMANENT, "5.1.0", text, 556, because("MX", "DNS", name, text)))
             return
-        usable = [mx for mx in found if self._is_usable(mx.host)]
+        self._these(found)
+
+    def services(self, found: Sequence[MX]) -> None:
+        """Hosts of SRV records, with their ports. A single one without name: there is no such service (RFC 2782)."""
+        if any(not host.host for host in found):
+            site = self._sites[self._site]
+            text = f"Domain {site.host} does not offer service {site.service} (null SRV)"
+            self._give_up(bounced(text, "5.1.0", because("SRV", "DNS", site.host, text)))
+            return
+        self._these(found)
+
+    def _these(self, found: Sequence[MX]) -> None:
+        """The current site's hosts, where any is one."""
+        usable = [host for host in found if self._is_usable(host.host)]
         if not usable:
-            name = self._sites[self._site].host
-            text = f"Name service error for name={name} type=MX: Malformed or unexpected name server reply"
-            self._give_up(bounced(text, "5.4.4", because("MX", "DNS", name, text)))
+            name, record = self._sites[self._site].host, self._record
+            text = f"Name service error for name={name} type={record}: Malformed or unexpected name server reply"
+            self._give_up(bounced(text, "5.4.4", because(record, "DNS", name, text)))
             return
         self._exchangers = tuple(sorted(usable))
+
+    @property
+    def _record(self) -> str:
+        return "SRV" if self._by_service else "MX"
 
     def _is_usable(self, host: str) -> bool:
         """Whether an exchanger's name is one, or an address: that is not allowed (RFC 5321 §5.1), but works with other mailers. The
@@ -209,7 +244,8 @@ class Plan:
         usable = numeric or valid_hostname(host.removeprefix("*."))
         if numeric or not usable:
             kind, shown = "numeric" if numeric else "malformed", printable(host.encode("utf-8", "surrogateescape"))[:100]
-            self.warnings.append(f"{kind} domain name in resource data of MX record for {self._sites[self._site].host}: {shown}")
+            site = self._sites[self._site].host
+            self.warnings.append(f"{kind} domain name in resource data of {self._record} record for {site}: {shown}")
         return usable
 
     def no_exchangers(self, failure: DnsFailure) -> None:
@@ -220,22 +256,33 @@ class Plan:
         else:
             self._give_up(_dns_outcome(failure))
 
+    def no_services(self, failure: DnsFailure) -> None:
+        """There are none, or the name server did not tell."""
+        preferences = self._preferences
+        if preferences.srv_fallback if isinstance(failure, NotFound) else preferences.ignore_srv_error:
+            self._by_service, self._exchangers = False, None
+        else:
+            self._give_up(_dns_outcome(failure))
+
     def addresses(self, found: Sequence[Host], failures: Sequence[DnsFailure]) -> None:
         """Addresses of the hosts asked for, and what failed."""
         site = self._sites[self._site]
         if not found:
             if site.exchangers and self._exchangers != (MX(0, site.host),):
-                self.warnings.append(f"no MX host for {site.host} has a valid address record")
+                self.warnings.append(f"no {self._record} host for {site.host} has a valid address record")
             temporary = [failure for failure in failures if not isinstance(failure, NotFound)]
+            if self._by_service:
+                return self.no_services((temporary or failures)[-1])
             outcome = _dns_outcome((temporary or failures)[-1])
             if site.exchangers and self._preferences.defer_no_address and outcome.cls is Class.PERMANENT:
                 outcome = deferred(outcome.text, "4" + outcome.enhanced[1:], outcome.why)
             self._give_up(outcome)
-            return
+            return None
         hosts = list(found)
         self._shuffle(hosts)
         hosts.sort(key=self._order)
         self._hosts = self._limited(self._without_self(hosts, site))
+        return None
 
     def session(self) -> None:
         """The host said hello: this counts against smtp_mx_session_limit."""
@@ -263,9 +310,8 @@ class Plan:
 
     def _without_self(self, hosts: list[Host], site: Destination) -> list[Host]:
         """Hosts that are better than this one: mail must not go to an equal or worse exchanger (RFC 5321 §5.1)."""
-        if site.port != self._preferences.loop_port:
-            return hosts
-        mine = [host.preference for host in hosts if host.address in self._preferences.own]
+        loop_port = self._preferences.loop_port
+        mine = [host.preference for host in hosts if host.port == loop_port and host.address in self._preferences.own]
         if not mine:
             return hosts
         # Fallback relays are not for destinations that this host is an exchanger for (smtp_fallback_relay).

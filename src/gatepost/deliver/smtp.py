@@ -6,6 +6,7 @@ site. What to try is decided in `plan`, what replies mean in `failures`, what go
 """
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Sequence
 
 from msgspec.structs import replace
@@ -18,11 +19,12 @@ from gatepost.deliver.host_addresses import HostAddresses
 from gatepost.deliver.next_hop import BadDestination, parse_all
 from gatepost.deliver.opening import Opener
 from gatepost.deliver.outgoing import Outgoing
-from gatepost.deliver.plan import FindAddresses, FindExchangers, Host, Plan, Shuffle, Stop, Try
+from gatepost.deliver.plan import FindAddresses, FindExchangers, FindServices, Host, Plan, Shuffle, Stop, Try
 from gatepost.deliver.pool import Pool
 from gatepost.deliver.smtp_connection import Broken, Connection
 from gatepost.deliver.smtp_options import cache_options, handover_options, host_preferences
 from gatepost.deliver.smtp_settings import SmtpSettings
+from gatepost.deliver.srv_order import in_turn
 from gatepost.deliver.tls_policy import Level
 from gatepost.events.notes import HostFailed, LineBroken
 from gatepost.events.records import Emit, Note
@@ -44,7 +46,7 @@ class SmtpAgent:
 
     `outgoing`: what becomes of messages on their way out.
     `clock`: seconds since 1970.
-    `shuffle`: orders hosts of one preference.
+    `shuffle`: orders hosts of one preference; `chance`: those of one priority of SRV records, a number from 0 to 1.
     `service`: its name in the log (`smtp`, `lmtp`).
     `own`: addresses of this host (inet_interfaces, proxy_interfaces).
     `best_mx`: who delivers what would loop back to this host (best_mx_transport).
@@ -60,6 +62,7 @@ class SmtpAgent:
         *,
         clock: Callable[[], float],
         shuffle: Shuffle,
+        chance: Callable[[], float] = random.random,
         emit: Emit,
         service: str = "smtp",
         own: frozenset[str] = frozenset(),
@@ -74,6 +77,7 @@ class SmtpAgent:
         self._resolver = resolver
         self._clock = clock
         self._shuffle = shuffle if settings.smtp_randomize_addresses else _as_they_are
+        self._chance = chance
         self._emit = emit
         self._service = service
         self._outgoing = outgoing
@@ -115,7 +119,8 @@ class SmtpAgent:
     def _plan(self, nexthop: str, tried: frozenset[str]) -> Plan:
         settings = self._settings
         domains = not (settings.lmtp or settings.disable_dns_lookups)
-        sites = parse_all(nexthop, settings.smtp_tcp_port, self._ports, exchangers=domains)
+        services = () if settings.lmtp else settings.use_srv_lookup
+        sites = parse_all(nexthop, settings.smtp_tcp_port, self._ports, exchangers=domains, services=services)
         primary = len(sites)
         if settings.smtp_fallback_relay and not settings.lmtp:
             sites += parse_all(settings.smtp_fallback_relay, settings.smtp_tcp_port, self._ports, exchangers=True)
@@ -130,6 +135,11 @@ class SmtpAgent:
                         plan.exchangers(await self._resolver.mx(name))
                     except DnsFailure as failure:
                         plan.no_exchangers(failure)
+                case FindServices(name):
+                    try:
+                        plan.services(in_turn(await self._resolver.srv(name), self._chance))
+                    except DnsFailure as failure:
+                        plan.no_services(failure)
                 case FindAddresses(hosts):
                     plan.addresses(*await self._addresses.find(hosts, plan.port))
                 case Try() as step:

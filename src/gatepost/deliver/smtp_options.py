@@ -82,6 +82,8 @@ def host_preferences(settings: SmtpSettings, own: frozenset[str]) -> HostPrefere
         address_limit=settings.smtp_mx_address_limit,
         session_limit=settings.smtp_mx_session_limit or sys.maxsize,
         ignore_mx_error=settings.ignore_mx_lookup_error,
+        ignore_srv_error=settings.ignore_srv_lookup_error,
+        srv_fallback=settings.allow_srv_lookup_fallback,
         defer_no_address=settings.smtp_defer_if_no_mx_address_found,
         own=own,
         loop_port=0 if settings.lmtp else 25,

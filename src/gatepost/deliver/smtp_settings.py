@@ -20,6 +20,9 @@ class SmtpSettings(TlsSettings, frozen=True, kw_only=True):
     known_tcp_ports: str
     disable_dns_lookups: bool
     ignore_mx_lookup_error: bool
+    use_srv_lookup: tuple[str, ...]
+    ignore_srv_lookup_error: bool
+    allow_srv_lookup_fallback: bool
     disable_mime_output_conversion: bool
     minimal_backoff_time: float
 
@@ -99,6 +102,7 @@ class SmtpSettings(TlsSettings, frozen=True, kw_only=True):
 
     smtp_sasl_auth_enable: bool
     smtp_sasl_mechanism_filter: str
+    smtp_sasl_password_result_delimiter: str
     smtp_sasl_security_options: str
     smtp_sasl_tls_security_options: str
     smtp_sasl_tls_verified_security_options: str

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from msgspec import Struct
 
 from gatepost.net.hosts_file import PATH, HostsFile
-from gatepost.net.port import MX, DnsFailure, NotFound, TryAgain
+from gatepost.net.port import MX, SRV, DnsFailure, NotFound, TryAgain
 
 if TYPE_CHECKING:
     import pycares
@@ -73,6 +73,9 @@ class AresResolver:
 
     async def aaaa(self, name: str) -> tuple[str, ...]:
         return await self._find(name, "AAAA", lambda data: str(data.addr))
+
+    async def srv(self, name: str) -> tuple[SRV, ...]:
+        return await self._find(name, "SRV", lambda data: SRV(data.priority, data.weight, data.port, data.target.rstrip(".")))
 
     async def txt(self, name: str) -> tuple[str, ...]:
         return await self._find(name, "TXT", lambda data: data.data.decode("utf-8", "surrogateescape"))

@@ -32,10 +32,20 @@ class TryAgain(DnsFailure):
 
 
 class MX(Struct, frozen=True, order=True):
-    """One mail exchanger (RFC 5321 §5.1); host `""` is the null MX (RFC 7505)."""
+    """One mail exchanger (RFC 5321 §5.1); host `""` is the null MX (RFC 7505). `port`: where SRV told one, else 0."""
 
     preference: int
     host: str
+    port: int = 0
+
+
+class SRV(Struct, frozen=True, order=True):
+    """One host of a service (RFC 2782); target `""`: the domain has no such service."""
+
+    priority: int
+    weight: int
+    port: int
+    target: str
 
 
 class Resolver(Protocol):
@@ -46,6 +56,8 @@ class Resolver(Protocol):
     async def a(self, name: str) -> tuple[str, ...]: ...
 
     async def aaaa(self, name: str) -> tuple[str, ...]: ...
+
+    async def srv(self, name: str) -> tuple[SRV, ...]: ...
 
     async def txt(self, name: str) -> tuple[str, ...]: ...
 

@@ -181,6 +181,7 @@ async def _open_intake(state: SessionState, transaction: MailTransaction) -> Int
         show_tls=settings.smtpd_tls_received_header,
         asked_for_certificate=ports.tls is not None and ports.tls.asks,
         show_login=settings.smtpd_sasl_authenticated_header,
+        hide_session=settings.smtpd_hide_client_session,
     )
     header = prepended + trace
     # The readers have made it so, but what an address or a table brings into our own headers may be anything.

@@ -15,7 +15,7 @@ from gatepost.proto.smtp.grammar import printable
 from gatepost.receive.answer import Answer, rejected
 from gatepost.receive.connection import Gone
 from gatepost.receive.hello import secure
-from gatepost.receive.peer import Peer, identify, plain_address
+from gatepost.receive.peer import Peer, identify, network_of, plain_address
 from gatepost.receive.port import Wire
 from gatepost.receive.session_state import SessionState
 
@@ -114,7 +114,7 @@ def _is(state: SessionState, peer: Peer) -> None:
 async def _above_limits(state: SessionState) -> Answer | None:
     """The refusal of a client with too many connections (smtpd_client_connection_*_limit)."""
     facts, settings, ports = state.facts, state.settings, state.ports
-    counted = facts.client_address if _has_limits(state) and not await _spared(state) else ""
+    counted = _counted_as(state) if _has_limits(state) and not await _spared(state) else ""
     held, rate = await ports.counters.connect(ports.name, counted) if counted else (0, 0)
     state.counted = counted
     pattern_time.current().client = facts.client_address
@@ -127,6 +127,13 @@ async def _above_limits(state: SessionState) -> Answer | None:
             ports.emit(LimitExceeded("smtpd", f"Connection {what} limit", number, facts.client, ports.name))
             return Answer(say.too_many_connections(settings.myhostname, facts.client_address))
     return None
+
+
+def _counted_as(state: SessionState) -> str:
+    """The address of a client, or the network that it is counted as a part of."""
+    settings = state.settings
+    lengths = settings.smtpd_client_ipv4_prefix_length, settings.smtpd_client_ipv6_prefix_length
+    return network_of(state.facts.client_address, *lengths)
 
 
 def _has_limits(state: SessionState) -> bool:

@@ -28,6 +28,18 @@ def plain_address(address: str) -> str:
     return address.removeprefix("::ffff:") if address.startswith("::ffff:") and "." in address else address
 
 
+def network_of(address: str, length4: int, length6: int) -> str:
+    """The network of so many bits that an address lies in, or the address, where it has as many; `net/bits`."""
+    if ":" not in address and length4 == 32:  # as nearly always
+        return address
+    try:
+        bits = length6 if ":" in address else length4
+        network = ipaddress.ip_network((address, bits), strict=False)
+    except ValueError:
+        return address
+    return address if network.num_addresses == 1 else str(network)
+
+
 async def identify(resolver: Resolver, address: str) -> Peer:
     """The peer at `address`, after two questions at most, one after the other, each within the resolver's time limit. Never
     raises for what the DNS does; a time-out counts as "not known for now"."""

@@ -91,11 +91,12 @@ class Lookups(Struct, frozen=True):
     - `discard_keywords`: value of smtpd_discard_ehlo_keyword_address_maps for a client address.
     - `command_filter`: smtpd_command_filter for a line.
     - `footer`: smtpd_reject_footer_maps for a refusal.
+    - `reject_filter`: smtpd_reject_filter_maps for a refusal.
     - `room_for`: whether the queue has room for a message of so many octets (queue_minfree).
     - `report`: takes subject and text of a notice to the postmaster about a session (notify_classes).
 
     Raise LookupFailure where a table cannot answer, after a line in the log: `xclient_hosts`, `xforward_hosts`, `verp_clients`,
-    `local_rewrite`, `discard_keywords`, `command_filter`, `footer`.
+    `local_rewrite`, `discard_keywords`, `command_filter`, `footer`, `reject_filter`.
     """
 
     xclient_hosts: ClientList = no_client
@@ -111,6 +112,7 @@ class Lookups(Struct, frozen=True):
     discard_keywords: Callable[[str], Awaitable[str | None]] = no_keywords
     command_filter: Callable[[str], Awaitable[str | None]] | None = None
     footer: Callable[[str], Awaitable[str | None]] | None = None
+    reject_filter: Callable[[str], Awaitable[str | None]] | None = None
     room_for: Callable[[int], bool] = lambda size: True
     report: Callable[[str, str], None] | None = None
 

@@ -29,8 +29,12 @@ def received(
     show_tls: bool,
     asked_for_certificate: bool,
     show_login: bool,
+    hide_session: bool = False,
 ) -> bytes:
-    """The header, lines ended by CRLF. `recipient` only where the message has a single one, so that none learns of the others."""
+    """The header, lines ended by CRLF. `recipient` only where the message has a single one, so that none learns of the others.
+    `hide_session`: what it says of the client is left out, and that it came by SMTP."""
+    if hide_session:
+        return _redacted(f"{myhostname} ({mail_name}) id {queue_id}", recipient, date)
     lines = [
         f"Received: from {facts.helo_name or facts.client_name} ({facts.client_name} [{address_literal(facts.client_address)}])"
     ]
@@ -44,6 +48,13 @@ def received(
         lines += [by, f"\tfor <{external(recipient)}>; {date}"]
     else:
         lines += [by + ";", f"\t{date}"]
+    return ("\r\n".join(lines) + "\r\n").encode("utf-8", "surrogateescape")
+
+
+def _redacted(by: str, recipient: str | None, date: str) -> bytes:
+    """What RFC 5322 asks for, and no more: the message was handed in, and how is nobody's business (smtpd_hide_client_session)."""
+    lines = [f"Received: by {by};"] if recipient is None else [f"Received: by {by}", f"\tfor <{external(recipient)}>;"]
+    lines[-1] += f" {date}" if recipient is not None else f"\r\n\t{date}"
     return ("\r\n".join(lines) + "\r\n").encode("utf-8", "surrogateescape")
 
 

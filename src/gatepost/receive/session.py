@@ -18,6 +18,7 @@ from gatepost.receive.command_lines import badly_said, filtered, not_now, out_of
 from gatepost.receive.connection import Connection, Gone
 from gatepost.receive.footers import footed
 from gatepost.receive.opening import open_session
+from gatepost.receive.reject_filter import replaced
 from gatepost.receive.secrets import MASKED
 from gatepost.receive.session_state import END_OF_MESSAGE, SessionState
 from gatepost.receive.transcript import NoTranscript, Transcript
@@ -247,8 +248,10 @@ class Session:
             return wire(reply)
         if self._state.settings.soft_bounce:
             reply = softened(reply)
-        self._hangup |= reply.code in CLOSING
         try:
+            if self._state.ports.lookups.reject_filter is not None:
+                reply = await replaced(self._state, reply)
+            self._hangup |= reply.code in CLOSING
             return await footed(self._state, reply)
         except asyncio.CancelledError:
             self._say(wire(reply))  # what was decided is said before the end

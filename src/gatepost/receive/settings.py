@@ -25,6 +25,8 @@ class SmtpdSettings(Struct, frozen=True):
     smtpd_client_message_rate_limit: int
     smtpd_client_recipient_rate_limit: int
     smtpd_client_new_tls_session_rate_limit: int
+    smtpd_client_ipv4_prefix_length: int
+    smtpd_client_ipv6_prefix_length: int
     smtpd_discard_ehlo_keywords: str
     soft_bounce: bool
     smtpd_reject_footer: str
@@ -38,6 +40,7 @@ class SmtpdSettings(Struct, frozen=True):
     smtpd_starttls_timeout: float
     smtpd_tls_wrappermode: bool
     smtpd_tls_received_header: bool
+    smtpd_hide_client_session: bool
     smtpd_tls_loglevel: int
     content_filter: str
     smtpd_sasl_authenticated_header: bool

@@ -278,7 +278,7 @@ class Resolver:
         match = await self._tables.relocated_maps(route.recipient)
         if match is None:
             return route
-        nexthop = f"5.1.6 User has moved to {match.value}"
+        nexthop = f"5.1.6 User has moved to {match.value}" if self._settings.relocated_prefix_enable else match.value
         return structs.replace(route, transport="error", nexthop=nexthop, why=self._why("relocated_maps", match))
 
     def _why(self, parameter: str, match: Match) -> Reason:

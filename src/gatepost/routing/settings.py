@@ -36,6 +36,7 @@ class RoutingSettings(Struct, frozen=True, kw_only=True):
     sender_dependent_default_transport_maps: str
     sender_dependent_relayhost_maps: str
     relocated_maps: str
+    relocated_prefix_enable: bool
     resolve_dequoted_address: bool
     resolve_null_domain: bool
     resolve_numeric_domain: bool

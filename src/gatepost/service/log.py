@@ -49,6 +49,7 @@ class LogSettings(Struct, frozen=True):
 
     json_log_file: str
     maillog_file: str
+    maillog_file_permissions: str
     maillog_file_prefixes: str
     maillog_format: str
     myhostname: str
@@ -204,11 +205,11 @@ def _told_by(event: Event, syslog_name: str) -> str:
 
 def _open_all(settings: LogSettings) -> list[Sink]:
     """The mail log, and the JSON log if there is one; both or none."""
-    mail_log: Sink = open_file(settings.maillog_file) if settings.maillog_file else _syslog()
+    mail_log: Sink = open_file(settings.maillog_file, _permissions(settings)) if settings.maillog_file else _syslog()
     if not settings.json_log_file:
         return [mail_log]
     try:
-        return [mail_log, open_file(settings.json_log_file)]
+        return [mail_log, open_file(settings.json_log_file, _permissions(settings))]
     except BaseException:
         mail_log.close()
         raise
@@ -222,11 +223,19 @@ def _syslog() -> Sink:
         return open_file("/dev/stderr")
 
 
+def _permissions(settings: LogSettings) -> int:
+    """Of log files that are made (maillog_file_permissions), as _check has found them to be."""
+    return int(settings.maillog_file_permissions, 8)
+
+
 def _check(configuration: Configuration, settings: LogSettings) -> None:
     """Raise ConfigurationError where the log may not go, or not under that facility."""
     if settings.syslog_facility.lower() not in _FACILITIES:
         told, remedy = f"unknown syslog_facility: {settings.syslog_facility}", "one of: " + " ".join(sorted(_FACILITIES))
         raise ConfigurationError([configuration.fault("syslog_facility", told, remedy)])
+    if settings.maillog_file_permissions.zfill(4) not in ("0600", "0640", "0644"):
+        told = f"bad maillog_file_permissions: {settings.maillog_file_permissions}"
+        raise ConfigurationError([configuration.fault("maillog_file_permissions", told, "one of: 0600 0640 0644")])
     if not configuration.is_set("maillog_file_prefixes"):
         return  # Whoever may write main.cf may name any file; only a list that somebody has made is a wish to be kept to.
     prefixes = elements(settings.maillog_file_prefixes)

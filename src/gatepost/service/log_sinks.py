@@ -145,8 +145,8 @@ class SyslogSink:
         self._socket.close()
 
 
-def open_file(file: str) -> FileSink:
-    """The sink of `maillog_file` or `json_log_file`. Raises OSError."""
+def open_file(file: str, permissions: int = 0o600) -> FileSink:
+    """The sink of `maillog_file` or `json_log_file`. `permissions`: of a file that is made. Raises OSError."""
     if file in _STANDARD:
         return FileSink(_apart(_STANDARD[file]), file or "stderr")
     path = Path(file)
@@ -154,7 +154,7 @@ def open_file(file: str) -> FileSink:
     if os.geteuid() == 0 and path.parent.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         flags |= os.O_NOFOLLOW  # others may have put a link there
     with acting_as(*weakest(path)):  # in a folder of mail_owner, say, root is to write what mail_owner could write, and no more
-        return FileSink(os.open(path, flags, 0o644), file)
+        return FileSink(os.open(path, flags, permissions), file)
 
 
 def _apart(descriptor: int) -> int:

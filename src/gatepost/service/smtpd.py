@@ -112,6 +112,7 @@ class _Lists:
             discard_keywords=self._lookup("smtpd_discard_ehlo_keyword_address_maps") or _nothing,
             command_filter=self._lookup("smtpd_command_filter"),
             footer=self._lookup("smtpd_reject_footer_maps"),
+            reject_filter=self._lookup("smtpd_reject_filter_maps"),
             room_for=self._room_for,
             report=self._notices(),
         )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from gatepost.deliver.next_hop import parse_all
-from gatepost.deliver.plan import FindAddresses, FindExchangers, Host, HostPreferences, Plan, Stop, Try
+from gatepost.deliver.plan import FindAddresses, FindExchangers, FindServices, Host, HostPreferences, Plan, Stop, Try
 from gatepost.mail.outcome import Class, Outcome, deferred
 from gatepost.net.port import MX, DnsFailure, NotFound, TryAgain
 
@@ -26,6 +26,10 @@ ZONE: dict[str, Sequence[MX] | Sequence[str] | DnsFailure] = {
     "servfail.test": TryAgain("servfail.test", "A", ""),
     "bare.test": ("192.0.2.8",),
     "mx:gap.test": (MX(5, "nowhere.test"), MX(10, "a.test")),
+    "srv:_submission._tcp.x.test": (MX(0, "c.test", 2525), MX(1, "a.test", 2625)),
+    "srv:_submission._tcp.null.test": (MX(0, "", 0),),
+    "srv:_submission._tcp.dead.test": (MX(0, "nowhere.test", 25),),
+    "srv:_submission._tcp.one.test": TryAgain("_submission._tcp.one.test", "SRV", ""),
 }
 
 
@@ -37,7 +41,7 @@ def walk(
     greets: str = "",
 ) -> list[str]:
     """Hosts in the order tried, where none but those in `greets` says hello, then the outcome."""
-    sites = parse_all(nexthop, "25", {}, exchangers=True)
+    sites = parse_all(nexthop, "25", {"submission": 587}, exchangers=True, services=("submission",))
     plan = Plan(sites + (parse_all(fallback, "25", {}, exchangers=True) if fallback else []), preferences, lambda hosts: None,
                 primary=len(sites), tried=tried)  # fmt: skip
     told = []
@@ -49,6 +53,12 @@ def walk(
                     plan.no_exchangers(answer)
                 else:
                     plan.exchangers(answer)  # type: ignore[arg-type]
+            case FindServices(name):
+                answer = ZONE.get(f"srv:{name}", NotFound(name, "SRV", "", exists=False))
+                if isinstance(answer, DnsFailure):
+                    plan.no_services(answer)
+                else:
+                    plan.services(answer)  # type: ignore[arg-type]
             case FindAddresses(hosts):
                 found, failed = [], []
                 for mx in hosts:
@@ -56,10 +66,11 @@ def walk(
                     if isinstance(answer, DnsFailure):
                         failed.append(answer)
                     else:
-                        found += [Host(mx.host, str(address), plan.port, mx.preference) for address in answer]
+                        found += [Host(mx.host, str(address), mx.port or plan.port, mx.preference) for address in answer]
                 plan.addresses(found, failed)
             case Try(host, _, final):
-                told.append(host.address + ("!" if final else ""))
+                port = f":{host.port}" if "submission" in nexthop else ""
+                told.append(host.address + port + ("!" if final else ""))
                 if host.address in greets.split():
                     plan.session()
                 plan.failed(deferred(f"no {host.address}", "4.4.1"))
@@ -97,6 +108,21 @@ NAME = "Host or domain name not found. Name service error for name="
         (walk("gap.test", HostPreferences(own=frozenset(("192.0.2.1",)))), ["4.4.4 unable to find primary relay for gap.test"]),
         (walk("[192.0.2.1]", HostPreferences(own=frozenset(("192.0.2.1",)))), ["5.4.6 mail for 192.0.2.1 loops back to myself"]),
         (walk("[192.0.2.1]:26", HostPreferences(own=frozenset(("192.0.2.1",))))[:1], ["192.0.2.1!"]),
+        # Hosts of SRV records, with their own ports (RFC 2782); what is in brackets, or has another port, is no such domain.
+        (walk("x.test:submission"), ["192.0.2.3:2525", "192.0.2.1:2625!", "4.4.1 no 192.0.2.1"]),
+        (walk("[a.test]:submission"), ["192.0.2.1:587!", "4.4.1 no 192.0.2.1"]),
+        (walk("one.test:587"), ["192.0.2.1!", "4.4.1 no 192.0.2.1"]),
+        (walk("null.test:submission"), ["5.1.0 Domain null.test does not offer service submission (null SRV)"]),
+        (walk("bare.test:submission"), [f"5.4.4 {NAME}_submission._tcp.bare.test type=SRV: Host not found"]),
+        (walk("bare.test:submission", HostPreferences(srv_fallback=True))[:1], ["192.0.2.8:587!"]),
+        (walk("bare.test:submission", HostPreferences(ignore_srv_error=True))[0][:5], "5.4.4"),
+        (walk("one.test:submission"), [f"4.4.3 {NAME}_submission._tcp.one.test type=SRV: Host not found, try again"]),
+        (walk("one.test:submission", HostPreferences(srv_fallback=True))[0][:5], "4.4.3"),
+        (walk("one.test:submission", HostPreferences(ignore_srv_error=True))[:1], ["192.0.2.1:587!"]),
+        (walk("dead.test:submission"), ["no SRV host for dead.test has a valid address record",
+                                        f"5.4.4 {NAME}nowhere.test type=AAAA: Host not found"]),
+        # Only who listens where mail is exchanged may be this host itself.
+        (walk("x.test:submission", HostPreferences(own=frozenset(("192.0.2.3",))))[0], "192.0.2.3:2525"),
         # Limits.
         (walk("x.test", HostPreferences(address_limit=1))[:-1], ["192.0.2.1!"]),
         (walk("x.test", greets="192.0.2.1 192.0.2.3"), ["192.0.2.1", "192.0.2.3!", "4.4.1 no 192.0.2.3"]),

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -450,6 +451,22 @@ def test_authentication(offered: str, reply: Any, sent: list[str], told: str) ->
         assert [command for command in server.commands if command.startswith("AUTH")] == sent
 
     run(scene)
+
+
+@pytest.mark.parametrize(
+    ("settings", "entry", "sent"),
+    [({}, "me:p|w", "me\0p|w"), ({"smtp_sasl_password_result_delimiter": "|"}, "me:too|p:w", "me:too\0p:w")],
+)
+def test_what_stands_between_name_and_password(settings: dict[str, str], entry: str, sent: str) -> None:
+    def agent_of(bench: Bench, net: Net) -> SmtpAgent:
+        passwords = Tables(print).maps(f"inline:{{{{[two]:2526 = {entry}}}}}", "smtp_sasl_password_maps")
+        return SmtpAgent(
+            msgspec.structs.replace(bench.agent._settings, **settings), names(), net, unchanged(), clock=lambda: 0.0,
+            shuffle=lambda hosts: None, emit=bench.events.append, passwords=passwords,
+        )  # fmt: skip
+
+    _, logins = _two_sites(agent_of, "[one]:2526, [two]:2526", "AUTH PLAIN")
+    assert logins == ["AUTH PLAIN " + b64encode(f"\0{sent}".encode()).decode()]
 
 
 def _two_sites(agent_of: Callable[[Bench, Net], SmtpAgent], nexthop: str, offered: str) -> tuple[list[str], list[str]]:

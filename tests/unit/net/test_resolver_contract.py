@@ -11,7 +11,7 @@ from tests.golden.surroundings import stub
 from tests.support.fake_dns import FakeDns
 
 from gatepost.net.dns import AresResolver
-from gatepost.net.port import MX, DnsFailure, NotFound, Resolver, TryAgain
+from gatepost.net.port import MX, SRV, DnsFailure, NotFound, Resolver, TryAgain
 
 ZONE = """
 two.test MX 20 second.two.test.
@@ -26,6 +26,8 @@ alias.test CNAME only4.test.
 dangling.test CNAME nowhere.test.
 served.test NS ns1.served.test.
 served.test TXT "v=spf1 -all"
+_submission._tcp.served.test SRV 1 5 2525 first.two.test.
+_none._tcp.served.test SRV 0 0 0 .
 below.empty.test A 192.0.2.5
 *.wild.test A 192.0.2.6
 known.wild.test TXT here
@@ -71,6 +73,8 @@ ASKED: dict[str, tuple[Callable[[Any], Awaitable[Any]], object]] = {
     "exchangers, final dot gone": (lambda dns: dns.mx("two.test"), {MX(10, "first.two.test"), MX(20, "second.two.test")}),
     "a null MX": (lambda dns: dns.mx("null.test"), {MX(0, "")}),
     "text": (lambda dns: dns.txt("served.test"), {"v=spf1 -all"}),
+    "a service": (lambda dns: dns.srv("_submission._tcp.served.test"), {SRV(1, 5, 2525, "first.two.test")}),
+    "a service that is not offered": (lambda dns: dns.srv("_none._tcp.served.test"), {SRV(0, 0, 0, "")}),
     "name servers": (lambda dns: dns.ns("served.test"), {"ns1.served.test"}),
     "a name without case, with a dot": (lambda dns: dns.a("Only4.TEST."), {"192.0.2.4"}),
     "an alias": (lambda dns: dns.a("alias.test"), {"192.0.2.4"}),

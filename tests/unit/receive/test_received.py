@@ -42,3 +42,30 @@ def test_what_it_says_of_tls(details: tuple[str, ...], subject: str, lines: list
     assert first == "Received: from c.test (c.test [192.0.2.1])"
     assert tls == lines
     assert [by, date] == ["\tby mx.test (Postfix) with ESMTPS id ID;", "\tnow"]
+
+
+@pytest.mark.parametrize(
+    ("recipient", "lines"),
+    [
+        (None, ["Received: by mx.test (Postfix) id ID;", "\tnow"]),
+        ("a b@x.test", ["Received: by mx.test (Postfix) id ID", '\tfor <"a b"@x.test>; now']),
+    ],
+)
+def test_a_hidden_session_leaves_no_trace_of_the_client(recipient: str | None, lines: list[str]) -> None:
+    """smtpd_hide_client_session of Postfix 3.10: neither who, nor how; RFC 5322 asks for no more."""
+    facts = Facts()
+    facts.client_name, facts.client_address, facts.helo_name, facts.protocol_name = "c.test", "192.0.2.1", "laptop", "ESMTP"
+    facts.tls_protocol, facts.sasl_username = "TLSv1.3", "joe"
+    header = received(
+        facts,
+        myhostname="mx.test",
+        mail_name="Postfix",
+        queue_id="ID",
+        date="now",
+        recipient=recipient,
+        show_tls=True,
+        asked_for_certificate=True,
+        show_login=True,
+        hide_session=True,
+    )
+    assert header.decode().split("\r\n") == [*lines, ""]

@@ -173,6 +173,38 @@ def test_footers_by_reply_come_in_order() -> None:
     ]
 
 
+FILTERS: list[tuple[str | Exception | None, list[str], str | None]] = [
+    ("550 5.7.1 go away", ["550-5.7.1 go away", "550 5.7.1 ask us"], None),
+    (None, ["500-5.5.2 Error: command not recognized", "500 5.5.2 ask us"], None),
+    ("421 4.3.0 later", ["421-4.3.0 later", "421 4.3.0 ask us"], None),
+    (LookupFailure("fail:x", "Application error"), ["500-5.5.2 Error: command not recognized", "500 5.5.2 ask us"], None),
+    # What is no refusal is not said.
+    *(
+        (other, ["500-5.5.2 Error: command not recognized", "500 5.5.2 ask us"], other)
+        for other in ("250 2.0.0 Ok", "550 no status", "550 4.7.1 two minds", "550 5.7.1", "OK", "5500 5.7.1 x", "")
+    ),
+]
+
+
+@pytest.mark.parametrize(("found", "said", "warned"), FILTERS)
+def test_a_refusal_may_be_told_in_other_words(found: str | Exception | None, said: list[str], warned: str | None) -> None:
+    """smtpd_reject_filter_maps of Postfix 3.11: before the footer, and no reply but a refusal."""
+
+    async def reject_filter(reply: str) -> str | None:
+        if reply == "500 5.5.2 Error: command not recognized":
+            if isinstance(found, Exception):
+                raise found
+            return found
+        return None
+
+    scene = stage({"smtpd_reject_footer": "ask us"}, Lookups(reject_filter=reject_filter))
+    heard = asyncio.run(send(scene, b"BOGUS\r\nNOOP\r\n"))
+    assert heard[1:3] == said
+    assert heard[3:] == ([] if said[0].startswith("421") else ["250 2.0.0 Ok"])
+    told = [line.partition("status code: ")[2] for line in scene.log if "smtpd_reject_filter_maps" in line]
+    assert told == ([] if warned is None else [warned])
+
+
 async def unanswered(*names: str) -> bool:
     raise LookupFailure("hash:/nosuch", "open database /nosuch.db: No such file or directory")
 
@@ -248,6 +280,35 @@ def test_client_names(peer: str, client: str, warning: str | None) -> None:
     log = scene.log
     assert log[-2] == f"connect from {client}[{peer.removeprefix('::ffff:')}]"
     assert log[0].endswith(warning) if warning else len(log) == 2, log
+
+
+@pytest.mark.parametrize(
+    ("settings", "first", "second", "together"),
+    [
+        ({}, "127.0.0.2", "127.0.0.3", False),
+        ({"smtpd_client_ipv4_prefix_length": 24}, "127.0.0.2", "127.0.0.3", True),
+        ({"smtpd_client_ipv4_prefix_length": 24}, "127.0.0.2", "127.0.1.2", False),
+        ({"smtpd_client_ipv4_prefix_length": 0}, "127.0.0.2", "192.0.2.1", True),
+        ({}, "2001:db8::1", "2001:db8::fff:ffff", True),  # /84, as in Postfix 3.8
+        ({}, "2001:db8::1", "2001:db8::1000:0:1", False),
+        ({"smtpd_client_ipv6_prefix_length": 128}, "2001:db8::1", "2001:db8::2", False),
+        ({"smtpd_client_ipv6_prefix_length": 64}, "2001:db8::1", "2001:db8::ffff:1", True),
+    ],
+)
+def test_clients_are_counted_by_network(settings: dict[str, int], first: str, second: str, together: bool) -> None:
+    async def play() -> bool:
+        scene = stage({"smtpd_client_connection_count_limit": 1, **settings})
+        one, other = Client(scene.service, first), Client(scene.service, second)
+        assert (await one.settle())[0].startswith("220")
+        refused = (await other.settle())[0].startswith("421 4.7.0 mail.example.test Error: too many connections from " + second)
+        await one.close()
+        await other.close()
+        third = Client(scene.service, second)
+        assert (await third.settle())[0].startswith("220")  # given back as it was taken
+        await third.close()
+        return refused
+
+    assert asyncio.run(play()) is together
 
 
 def test_connections_are_counted_and_given_back() -> None:

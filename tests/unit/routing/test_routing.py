@@ -135,6 +135,13 @@ def test_relocated(make_routing: MakeRouting) -> None:
     assert goes(routing, "gone@example.test") == ("error", "5.1.6 User has moved to gone@new.test")
 
 
+def test_relocated_with_a_status_of_its_own(make_routing: MakeRouting) -> None:
+    """relocated_prefix_enable of Postfix 3.11."""
+    table = "inline:{{gone@example.test=5.2.1 Left us}}"
+    routing = make_routing(relocated_maps=table, relocated_prefix_enable=False)
+    assert goes(routing, "gone@example.test") == ("error", "5.2.1 Left us")
+
+
 def test_a_table_that_fails_is_told(make_routing: MakeRouting, warnings: list[str]) -> None:
     assert unresolved(resolve(make_routing(transport_maps="fail:x"), "a@b.test")) == "fail:x"
     assert warnings

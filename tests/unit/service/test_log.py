@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import stat
 import subprocess
 import sys
 import syslog
@@ -68,6 +69,23 @@ def test_facility(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, facility: str
     told.flush()
     with daemon:
         assert daemon.recv(1000).startswith(f"<{priority}>postfix/smtpd".encode())
+
+
+@pytest.mark.parametrize(
+    ("settings", "mode"), [({}, 0o600), ({"maillog_file_permissions": "0644"}, 0o644), ({"maillog_file_permissions": "640"}, 0o640)]
+)
+def test_permissions_of_a_new_file(tmp_path: Path, settings: dict[str, str], mode: int) -> None:
+    files = {"maillog_file": f"{tmp_path}/log", "json_log_file": f"{tmp_path}/json"}
+    told = Log(CONFIGURATION.with_settings({**files, **settings}))
+    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("log", "json")] == [mode, mode]
+    (tmp_path / "log").chmod(0o604)
+    told.reopen(CONFIGURATION.with_settings({**files, **settings}))
+    assert stat.S_IMODE((tmp_path / "log").stat().st_mode) == 0o604  # what is there already is not changed
+
+
+def test_unsafe_permissions_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="bad maillog_file_permissions: 0666"):
+        Log(CONFIGURATION.with_settings({"maillog_file": f"{tmp_path}/log", "maillog_file_permissions": "0666"}))
 
 
 def test_an_unknown_facility() -> None:

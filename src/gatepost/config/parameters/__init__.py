@@ -1,7 +1,8 @@
 """The one table of parameters: name, kind, default, what it does, and how far it is supported. A file a family.
 
 Parsing, checking, ``postconf -d`` and the reference page of the documentation all come out of these rows. Names, kinds and defaults
-are those of Postfix 3.7 (postconf(5)); POSTFIX_DEFAULTS names where ours differ. Rows are sorted by name within their family.
+are those of Postfix 3.7 (postconf(5)), and of newer ones for what 3.7 does not have (`since`); POSTFIX_DEFAULTS names where ours
+differ. Rows are sorted by name within their family.
 """
 
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from gatepost.config.parameters import (
     notices,
     pipe,
     postscreen,
+    postscreen_tls,
     processes,
     queue,
     routing,
@@ -79,7 +81,7 @@ SERVICES: Mapping[str, tuple[Parameter, ...]] = {
     "Greylisting": greylist.ROWS,
     "SASL": sasl.ROWS,
     "Milter": milter.ROWS,
-    "Postscreen": postscreen.ROWS,
+    "Postscreen": tuple(sorted(postscreen.ROWS + postscreen_tls.ROWS)),
     "TLS proxy": tlsproxy.ROWS,
 }
 """The families, in the order of the reference page."""

@@ -1,6 +1,19 @@
 """Parameters of the way into the queue (cleanup(8)): headers, canonical addresses, content checks."""
 
-from gatepost.config.parameters.row import BOOLEAN, CHOICE, DONE, INTEGER, LIST, MAPS, NO_MEANING, STRING, WORDS, P, Parameter
+from gatepost.config.parameters.row import (
+    BOOLEAN,
+    CHOICE,
+    DONE,
+    INTEGER,
+    LIST,
+    MAPS,
+    NO_MEANING,
+    NOT_YET,
+    STRING,
+    WORDS,
+    P,
+    Parameter,
+)
 
 # fmt: off
 ROWS: tuple[Parameter, ...] = (
@@ -26,6 +39,10 @@ ROWS: tuple[Parameter, ...] = (
     P("empty_address_recipient", STRING, "MAILER-DAEMON", "Recipient that stands for the empty address.", DONE),
     P("enable_original_recipient", BOOLEAN, "yes",
       "Keep the address as received, for X-Original-To and for weeding out duplicates.", DONE),
+    P("force_mime_input_conversion", BOOLEAN, "no",
+      "Convert 8-bit bodies and long lines to quoted-printable as mail comes in, before it is signed.", NOT_YET, since="3.9"),
+    P("full_name_encoding_charset", STRING, "utf-8",
+      "Character set named where the full name in a From header that is added is not ASCII (RFC 2047).", NOT_YET, since="3.10"),
     P("header_checks", MAPS, "", "Pattern tables for primary message headers.", DONE),
     P("header_from_format", CHOICE, "standard", 'Form of a generated From header: "standard" or "obsolete".', DONE,
       words=("standard", "obsolete")),
@@ -41,6 +58,9 @@ ROWS: tuple[Parameter, ...] = (
     P("message_strip_characters", STRING, "", "Characters removed from messages.", DONE),
     P("mime_header_checks", MAPS, "$header_checks", "Pattern tables for MIME headers.", DONE),
     P("nested_header_checks", MAPS, "$header_checks", "Pattern tables for headers of attached messages.", DONE),
+    P("non_empty_end_of_header_action", CHOICE, "fix_quietly",
+      "What to do when headers end at a line that is neither header nor empty: fix_quietly, add_header or reject.", NOT_YET,
+      since="3.11", words=("fix_quietly", "add_header", "reject")),
     P("queue_file_attribute_count_limit", INTEGER, "100",
       "Most attributes in one queue file.", NO_MEANING, "A message's attributes are a fixed set of columns.", minimum=1),
     P("recipient_bcc_maps", MAPS, "", "Tables by recipient: address that gets a copy.", DONE),
@@ -50,11 +70,15 @@ ROWS: tuple[Parameter, ...] = (
     P("recipient_canonical_maps", MAPS, "", "Tables that rewrite recipient addresses.", DONE),
     P("remote_header_rewrite_domain", STRING, "",
       "Domain that completes addresses in headers of remote clients' mail; empty leaves those headers alone.", DONE),
+    P("requiretls_esmtp_header", BOOLEAN, "yes",
+      "Keep the REQUIRETLS of a message in a Require-TLS-ESMTP header, for content filters.", NOT_YET, since="3.11"),
     P("sender_bcc_maps", MAPS, "", "Tables by sender: address that gets a copy.", DONE),
     P("sender_canonical_classes", WORDS, "envelope_sender, header_sender",
       "Addresses that sender_canonical_maps rewrite.", DONE,
       words=("envelope_sender", "header_sender")),
     P("sender_canonical_maps", MAPS, "", "Tables that rewrite sender addresses.", DONE),
+    P("tls_required_enable", BOOLEAN, "yes",
+      "Let a message say that it may go without TLS, by a \"TLS-Required: no\" header (RFC 8689).", NOT_YET, since="3.10"),
     P("undisclosed_recipients_header", STRING, "", "Header added where a message names no recipients; empty adds none.", DONE),
     P("virtual_alias_address_length_limit", INTEGER, "1000",
       "Longest address that virtual alias expansion may give, in bytes.", DONE, minimum=1),

@@ -89,6 +89,8 @@ ROWS: tuple[Parameter, ...] = (
     P("mail_version", STRING, "3.7.11", "Postfix version whose behaviour is followed.", DONE),
     P("maillog_file", STRING, "", "Log file to write instead of the system log.", DONE),
     P("maillog_file_compressor", STRING, "gzip", "Command that compresses a rotated log file.", DONE),
+    P("maillog_file_permissions", STRING, "0600",
+      "Permissions of maillog_file when it is made: 0600, 0640 or 0644.", DONE, since="3.9"),
     P("maillog_file_prefixes", STRING, "/var, /dev/stdout", "Directories, or files, that maillog_file may lie in.", DONE),
     P("maillog_file_rotate_suffix", STRING, "%Y%m%d-%H%M%S", "Time format added to the name of a rotated log file.", DONE),
     P("mailq_path", STRING, "/usr/bin/mailq",

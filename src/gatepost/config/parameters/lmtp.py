@@ -14,7 +14,16 @@ _NAMES: Mapping[str, str] = {
 }
 """Those that do not only have another prefix."""
 
-SMTP_ONLY = frozenset(("smtp_always_send_ehlo", "smtp_never_send_ehlo", "smtp_tls_dane_insecure_mx_policy"))
+SMTP_ONLY = frozenset(
+    (
+        "smtp_always_send_ehlo",
+        "smtp_never_send_ehlo",
+        "smtp_tls_dane_insecure_mx_policy",
+        "smtp_tlsrpt_enable",
+        "smtp_tlsrpt_skip_reused_handshakes",
+        "smtp_tlsrpt_socket_name",
+    )
+)
 """What LMTP has no parameters for."""
 
 _OTHERWISE: Mapping[str, Mapping[str, Any]] = {
@@ -24,8 +33,11 @@ _OTHERWISE: Mapping[str, Mapping[str, Any]] = {
     "lmtp_fallback_relay": {"default": ""},
     "lmtp_lhlo_name": {"doc": "Host name given in LHLO."},
     "lmtp_lhlo_timeout": {"doc": "Time limit for LHLO and for the greeting."},
+    "lmtp_requiretls_policy": {"default": "opportunistic"},
     "lmtp_skip_quit_response": {"default": "no"},
     "lmtp_tcp_port": {"default": "24"},
+    "lmtp_tls_enable_rpk": {"default": "yes"},
+    "lmtp_tls_loglevel_maps": {"default": "$smtp_tls_loglevel_maps"},
     "lmtp_tls_secure_cert_match": {"default": "nexthop"},
 }
 """What a row of LMTP has otherwise."""

@@ -19,5 +19,7 @@ ROWS: tuple[Parameter, ...] = (
       words=("bounce", "notify")),
     P("notify_classes", WORDS, "resource, software", "Kinds of trouble that the postmaster is told of.", DONE,
       words=("2bounce", "bounce", "data", "delay", "policy", "protocol", "resource", "software")),
+    P("requiretls_redact_dsn", BOOLEAN, "yes",
+      "Leave out the content of mail sent with REQUIRETLS from notices, which then need no REQUIRETLS.", NOT_YET, since="3.11"),
     P("verp_delimiter_filter", STRING, "-=+", "Characters allowed as VERP delimiters.", DONE),
 )

@@ -2,6 +2,8 @@
 
 from gatepost.config.parameters.row import BOOLEAN, DONE, INTEGER, MAPS, NO_MEANING, NOT_YET, STRING, TIME, P, Parameter
 
+_NO_BERKELEY = "Tables of types hash and btree are read from their sources (docs/differences.md); there is nothing to migrate."
+
 # fmt: off
 ROWS: tuple[Parameter, ...] = (
     P("application_event_drain_time", TIME, "100s",
@@ -25,6 +27,8 @@ ROWS: tuple[Parameter, ...] = (
       NO_MEANING, "No daemon waits unwatched: whatever may wait has a time limit of its own.", minimum=1),
     P("debugger_command", STRING, "",
       "Debugger to start on a daemon that runs with -D.", NO_MEANING, "There are no daemon programs to debug so."),
+    P("default_cache_db_type", STRING, "btree",
+      "Default type of tables that are caches.", NO_MEANING, "Caches are kept in the shared state (state_store).", since="3.11"),
     P("default_process_limit", INTEGER, "100",
       "Most processes of a service, unless master.cf sets one for it: the most sessions served at a time.", DONE, minimum=1),
     P("defer_service_name", STRING, "defer",
@@ -67,6 +71,18 @@ ROWS: tuple[Parameter, ...] = (
     P("multi_instance_group", STRING, "", "Group of this instance, for acting on several at once.", NOT_YET),
     P("multi_instance_name", STRING, "", "Name of this instance, which appears in its log records.", DONE),
     P("multi_instance_wrapper", STRING, "", "Command that acts on all instances.", NOT_YET),
+    P("non_bdb_custom_mapping", STRING, "",
+      "What Berkeley DB types are replaced by.", NO_MEANING, _NO_BERKELEY, since="3.11"),
+    P("non_bdb_migration_allow_root_prefixes", STRING, "",
+      "Folders where tables may be indexed anew as root.", NO_MEANING, _NO_BERKELEY, since="3.11"),
+    P("non_bdb_migration_allow_user_prefixes", STRING, "",
+      "Folders where tables may be indexed anew as their owners.", NO_MEANING, _NO_BERKELEY, since="3.11"),
+    P("non_bdb_migration_level", STRING, "disable",
+      "How far Berkeley DB tables are replaced by others.", NO_MEANING, _NO_BERKELEY, since="3.11"),
+    P("non_bdb_migration_log_redirect", BOOLEAN, "yes",
+      "Log what the replacement of Berkeley DB tables tells.", NO_MEANING, _NO_BERKELEY, since="3.11"),
+    P("non_bdb_migration_service_name", STRING, "nbdb_reindex",
+      "Service that indexes tables anew.", NO_MEANING, _NO_BERKELEY, since="3.11"),
     P("pickup_service_name", STRING, "pickup",
       "Name of Postfix's local pickup service.", NO_MEANING, "It is a function of the worker and not a service to connect to."),
     P("postlog_service_name", STRING, "postlog",

@@ -67,3 +67,6 @@ TLS_LEVELS = ("", "none", "may", "encrypt", "fingerprint", "dane", "dane-only", 
 P = Parameter
 STRING, RAW, INTEGER, BOOLEAN, TIME, SIZE, CHOICE, WORDS, LIST, HOSTS, MAPS, TRANSPORT, FILE = ValueKind
 DONE, NO_MEANING, NOT_YET = Support
+
+NO_RAW_KEYS = "Certificates are used: the TLS library does not offer raw public keys."
+NO_TRACE = "What goes over the wire under TLS is not logged."

@@ -1,9 +1,11 @@
 """Parameters of the TLS library, as server and as client."""
 
-from gatepost.config.parameters.row import BOOLEAN, DONE, INTEGER, NO_MEANING, NOT_YET, STRING, TIME, P, Parameter
+from gatepost.config.parameters.row import BOOLEAN, DONE, INTEGER, NO_MEANING, NO_TRACE, NOT_YET, STRING, TIME, P, Parameter
 
 # fmt: off
 ROWS: tuple[Parameter, ...] = (
+    P("requiretls_enable", BOOLEAN, "yes",
+      "Offer REQUIRETLS to clients, and ask it of servers (RFC 8689).", NOT_YET, since="3.11"),
     P("tls_append_default_CA", BOOLEAN, "no", "Trust the system's CAs besides the configured ones.", DONE),
     P("tls_config_file", STRING, "default", "OpenSSL configuration file.", NOT_YET),
     P("tls_config_name", STRING, "", "Application name in the OpenSSL configuration.", NOT_YET),
@@ -22,6 +24,9 @@ ROWS: tuple[Parameter, ...] = (
     P("tls_fast_shutdown_enable", BOOLEAN, "yes",
       "End TLS sessions without waiting for the other side's farewell.",
       NO_MEANING, "Nothing waits for the other side's farewell."),
+    P("tls_ffdhe_auto_groups", STRING, "ffdhe2048 ffdhe3072",
+      "Finite-field groups for Diffie-Hellman under TLS 1.3.", NO_MEANING,
+      "The TLS library chooses among its groups, of which elliptic curves come first (tls_eecdh_auto_curves).", since="3.8"),
     P("tls_high_cipherlist", STRING, "aNULL:-aNULL:HIGH:@STRENGTH", 'OpenSSL cipher list of the "high" grade.', DONE),
     P("tls_legacy_public_key_fingerprints", BOOLEAN, "no",
       "Compute public key fingerprints the old, wrong way.",
@@ -46,5 +51,9 @@ ROWS: tuple[Parameter, ...] = (
     P("tls_session_ticket_cipher", STRING, "aes-256-cbc",
       "Cipher that protects session tickets.", NO_MEANING, "Tickets are protected by AES-256, as they are by default."),
     P("tls_ssl_options", STRING, "", "OpenSSL options to turn on.", DONE),
+    P("tls_trace_rate_limit", INTEGER, "1",
+      "Sessions of a minute whose TLS is logged.", NO_MEANING, NO_TRACE, since="3.12"),
+    P("tls_trust_server_ccerts", BOOLEAN, "no",
+      "Take certificates made for servers alone from clients.", NOT_YET, since="3.9"),
     P("tls_wildcard_matches_multiple_labels", BOOLEAN, "yes", 'Let "*.example.com" match several labels.', DONE),
 )

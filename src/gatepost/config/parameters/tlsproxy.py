@@ -75,6 +75,8 @@ ROWS: tuple[Parameter, ...] = (
       "What smtpd_tls_eckey_file says, for the TLS proxy service.", NO_MEANING, "TLS is done by the worker itself."),
     P("tlsproxy_tls_eecdh_grade", STRING, "$smtpd_tls_eecdh_grade",
       "What smtpd_tls_eecdh_grade says, for the TLS proxy service.", NO_MEANING, "TLS is done by the worker itself."),
+    P("tlsproxy_tls_enable_rpk", BOOLEAN, "$smtpd_tls_enable_rpk",
+      "What smtpd_tls_enable_rpk says, for the TLS proxy service.", NO_MEANING, "TLS is done by the worker itself.", since="3.9"),
     P("tlsproxy_tls_exclude_ciphers", STRING, "$smtpd_tls_exclude_ciphers",
       "What smtpd_tls_exclude_ciphers says, for the TLS proxy service.", NO_MEANING, "TLS is done by the worker itself."),
     P("tlsproxy_tls_fingerprint_digest", STRING, "$smtpd_tls_fingerprint_digest",
