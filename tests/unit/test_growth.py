@@ -489,6 +489,7 @@ ELSEWHERE = {
     "receive.peer": "labels of at most 63 characters",
     "receive.reject_filter": _ADMINISTRATOR,
     "proto.exchange": "what an exchange is; the protocols parse",
+    "lookup.sql_query": _ADMINISTRATOR,
     "config.check": _ADMINISTRATOR,
     "config.edit": _ADMINISTRATOR,
     "config.expand": "reads values of main.cf and templates of the administrator; what is put in is not read again",

@@ -35,6 +35,9 @@ _WRITTEN = {
     "memcache": """
         memcache backup flags ttl key_format domain data_size_limit line_size_limit max_try retry_pause timeout
     """,
+    "redis": """
+        redis user password database key_format field_format result_format domain data_size_limit max_try retry_pause timeout
+    """,
 }
 
 TABLE_PARAMETERS: Mapping[str, frozenset[str]] = {kind: frozenset(names.split()) for kind, names in _WRITTEN.items()}
@@ -49,7 +52,7 @@ OTHER_TYPES: Mapping[str, str] = {
 SERVED_TYPES = frozenset({*TABLE_PARAMETERS, "socketmap", "tcp"})
 """Table types that ask servers (and sqlite, whose library waits as long)."""
 
-MISSING_TYPES = frozenset({*TABLE_PARAMETERS, "nisplus", "socketmap", "tcp"} - {"ldap"})
+MISSING_TYPES = frozenset({"nisplus"})
 """Table types that nothing here can open yet: whoever asks such a table gets no answer, and mail waits."""
 
 _MISSING = re.compile(rf"(?:^|[\s,{{:])({'|'.join(sorted(MISSING_TYPES))}):(?=[^\s,{{}}])", re.ASCII)

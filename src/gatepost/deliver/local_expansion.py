@@ -54,7 +54,7 @@ class LocalExpansion:
         self._house = house
         self._mailbox = mailbox
         # A sender must not choose commands and files by what `$1` makes of an address (local(8)).
-        tables = house.tables.without_substitution()
+        tables = house.tables.for_rights()
         self._aliases = tables.maps(settings.alias_maps, "alias_maps")
         self._transports = {
             name: tables.maps(getattr(settings, name), name) for name in ("mailbox_transport_maps", "fallback_transport_maps")

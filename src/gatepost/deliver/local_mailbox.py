@@ -58,7 +58,7 @@ class LocalMailbox:
         self._settings = settings
         self._house = house
         self._default = default
-        self._commands = house.tables.without_substitution().maps(settings.mailbox_command_maps, "mailbox_command_maps")
+        self._commands = house.tables.for_rights().maps(settings.mailbox_command_maps, "mailbox_command_maps")
         self._locks = lock_rules(settings)
         self._command_lists = frozenset(_words(settings.allow_mail_to_commands))
         self._file_lists = frozenset(_words(settings.allow_mail_to_files))

@@ -59,7 +59,7 @@ class VirtualAgent:
     def __init__(self, settings: VirtualSettings, tables: Tables, agent: AgentClient, clock: Clock, emit: Emit) -> None:
         self._settings = settings
         # A sender must not choose mailboxes by what `$1` makes of an address (virtual(8)).
-        tables = tables.without_substitution()
+        tables = tables.for_rights()
         self._mailboxes = tables.maps(settings.virtual_mailbox_maps, "virtual_mailbox_maps")
         self._uids = tables.maps(settings.virtual_uid_maps, "virtual_uid_maps")
         self._gids = tables.maps(settings.virtual_gid_maps, "virtual_gid_maps")

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from gatepost.lookup.key_format import BadFormat, KeyFormat
+from gatepost.lookup.key_format import KeyFormat
 from gatepost.lookup.ldap_text import SCOPES, is_url
 from gatepost.lookup.opening import Warn
 from gatepost.lookup.port import Unavailable
-from gatepost.lookup.server_parameters import TableParameters
+from gatepost.lookup.server_parameters import TableParameters, format_of
 
 _BIND: Mapping[str, str] = {"yes": "simple", "simple": "simple", "no": "none", "none": "none", "sasl": "sasl"}
 _IGNORED = ("cache", "cache_expiry", "cache_size")
@@ -145,7 +145,7 @@ def query(parameters: TableParameters, warn: Warn) -> Query:
     """Raises Unavailable."""
     if not parameters.text("search_base") and not parameters.is_set("search_base"):
         raise Unavailable(parameters.spec, f"{parameters.spec}: search_base is not set")
-    filter = _format(parameters, "query_filter", "(mailacceptinggeneralid=%s)")
+    filter = format_of(parameters, "query_filter", "(mailacceptinggeneralid=%s)")
     if not filter.letters:
         warn(f"{parameters.spec}: Fixed query_filter {parameters.text('query_filter')} is probably useless")
     attributes = {
@@ -157,23 +157,16 @@ def query(parameters: TableParameters, warn: Warn) -> Query:
         warn(f"{parameters.spec}: Unrecognized value {scope} specified for scope; using sub")
     expansion_limit = parameters.number("expansion_limit", 0)
     return Query(
-        base=_format(parameters, "search_base", ""),
+        base=format_of(parameters, "search_base", ""),
         scope=SCOPES.get(scope, SCOPES["sub"]),
         filter=filter,
-        result=_format(parameters, "result_format" if parameters.is_set("result_format") else "result_filter", "%s"),
+        result=format_of(parameters, "result_format" if parameters.is_set("result_format") else "result_filter", "%s"),
         attributes=Attributes(*(frozenset(name.lower() for name in names) for names in attributes.values())),
         asked=tuple(dict.fromkeys(name for names in attributes.values() for name in names)),
         recursion_limit=parameters.number("recursion_limit", 1000, 1),
         expansion_limit=expansion_limit,
         size_limit=parameters.number("size_limit", expansion_limit),
     )
-
-
-def _format(parameters: TableParameters, name: str, default: str) -> KeyFormat:
-    try:
-        return KeyFormat(parameters.text(name) or default)
-    except BadFormat as problem:
-        raise parameters.wrong(name, str(problem)) from None
 
 
 def _one_of(parameters: TableParameters, warn: Warn, name: str, values: Sequence[int], default: int) -> int:

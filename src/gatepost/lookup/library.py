@@ -10,7 +10,6 @@ EXTRAS: Mapping[str, str] = {
     "ldap": "ldap",
     "mysql": "mysql",
     "pgsql": "pgsql",
-    "redis": "redis",
 }
 """Table type to the extra of pyproject.toml that it needs."""
 

@@ -37,19 +37,29 @@ TABLE_TYPES: Mapping[str, Opener] = {
     "internal": _lazy("internal"),
     "ldap": _lazy("ldap_table"),
     "lmdb": _lazy("indexed"),
+    "memcache": _lazy("memcache"),
+    "mysql": _lazy("mysql"),
     "nis": _lazy("nis"),
     "pcre": _lazy("pcre"),
+    "pgsql": _lazy("pgsql"),
     "pipemap": _lazy("pipemap"),
     "proxy": _lazy("proxy"),
     "randmap": _lazy("randmap"),
+    "redis": _lazy("redis"),
     "regexp": _lazy("regexp"),
     "sdbm": _lazy("indexed"),
+    "socketmap": _lazy("socketmap"),
+    "sqlite": _lazy("sqlite"),
     "static": _lazy("static"),
+    "tcp": _lazy("tcp"),
     "texthash": _lazy("texthash"),
     "unionmap": _lazy("unionmap"),
     "unix": _lazy("unix"),
 }
 
+
+UNPROVEN = frozenset(("memcache", "redis", "socketmap", "tcp"))
+"""Types whose servers prove neither who they are nor who may change their tables."""
 
 _SHOWN = 1000  # characters of a key in a warning: a whole header may be one
 
@@ -171,6 +181,7 @@ class Tables:
         self._duplicates = duplicates
         self._clock = clock
         self._substitution = True
+        self._rights = False
         self.accounts = accounts or Accounts()
         self.access = access or ServerAccess()
         self._told: set[str] = set()
@@ -189,9 +200,18 @@ class Tables:
         other._substitution = False
         return other
 
+    def for_rights(self) -> "Tables":
+        """The same tables, without substitution, for what gives rights: commands, files, users (local(8), virtual(8)). A server
+        that proves neither who it is nor who changes its table may not say such things."""
+        other = self.without_substitution()
+        other._rights = True
+        return other
+
     def open(self, spec: str) -> Table:
         """The table `type:name`. Raises Unavailable if strict."""
         known = spec if self._substitution or not _has_patterns(spec) else f"{spec} without substitution"
+        if self._rights:
+            known += " for rights"
         opened = self._opened.get(known)
         if opened is None:
             opened = self._opened[known] = self._open(spec)
@@ -244,6 +264,8 @@ class Tables:
         opener = TABLE_TYPES.get(kind)
         if opener is None:
             raise Unavailable(spec, f"unsupported dictionary type: {kind}{_instead(kind)}")
+        if self._rights and kind in UNPROVEN:
+            raise Unavailable(spec, f"{spec} map is not allowed for security-sensitive data")
         parts = self.heard_by(opened.warn, opened.error)
         return opener(Opening(kind, name, parts, opened.warn, self._clock, self._fold, self._duplicates, self._substitution))
 

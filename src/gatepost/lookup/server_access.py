@@ -25,11 +25,12 @@ class HelperLimits(Struct, frozen=True):
 
     helper_connection_limit: int
     helper_failure_limit: int
+    helper_lookup_timeout: int
     helper_probe_interval: int
     helper_answer_lifetime: int
 
 
-_WITHOUT_MAIN_CF = HelperLimits(100, 5, 10, 0)
+_WITHOUT_MAIN_CF = HelperLimits(100, 5, 10, 10, 0)
 
 
 class ServerAccess:
@@ -57,6 +58,7 @@ class ServerAccess:
 
     @property
     def limits(self) -> HelperLimits:
+        """Those of main.cf, or their defaults where a tool reads none."""
         return _WITHOUT_MAIN_CF if self.configuration is None else self.configuration.view(HelperLimits)
 
     def rules(self, time_limit: float, **changes: Any) -> StreamRules:

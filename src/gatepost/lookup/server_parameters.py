@@ -12,6 +12,7 @@ from gatepost.config.expand import ExpansionError
 from gatepost.config.faults import Fault
 from gatepost.config.syntax import Setting, parse_main
 from gatepost.config.tables import TABLE_PARAMETERS, in_file
+from gatepost.lookup.key_format import BadFormat, KeyFormat
 from gatepost.lookup.opening import Opening
 from gatepost.lookup.port import Unavailable
 from gatepost.lookup.table_text import read_file
@@ -116,6 +117,14 @@ def _of_main_cf(spec: str, prefix: str, configuration: Configuration | None) -> 
 
 def _placed(fault: Fault) -> str:
     return f"{fault.file}, line {fault.line}: {fault.text}: {fault.remedy}"
+
+
+def format_of(parameters: TableParameters, name: str, default: str) -> KeyFormat:
+    """A parameter with `%` letters. Raises Unavailable."""
+    try:
+        return KeyFormat(parameters.text(name) or default)
+    except BadFormat as problem:
+        raise parameters.wrong(name, str(problem)) from None
 
 
 def required(parameters: TableParameters, names: Sequence[str]) -> None:

@@ -50,16 +50,17 @@ class Domains:
 
 
 class ServerTable:
-    """A table over a source. `domains`: what it is asked about, None for everything."""
+    """A table over a source. `domains`: what it is asked about, None for everything; `whole_key`: the server is asked about whole
+    keys only, as they are, as a table of patterns is."""
 
     __slots__ = ("_domains", "_fold", "_remembered", "_sparing", "name", "source", "whole_key")
 
-    def __init__(self, opening: Opening, source: Source, domains: Domains | None = None) -> None:
+    def __init__(self, opening: Opening, source: Source, domains: Domains | None = None, *, whole_key: bool = False) -> None:
         self.name = opening.spec
-        self.whole_key = False
+        self.whole_key = whole_key
         self.source = source
         self._domains = domains
-        self._fold = opening.fold
+        self._fold = opening.fold and not whole_key
         self._sparing = Sparing(opening.warn, opening.clock)
         self._remembered = Remembered(opening.tables.access.limits.helper_answer_lifetime, opening.clock)
 

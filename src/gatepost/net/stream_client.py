@@ -21,7 +21,7 @@ from gatepost.net.port import Resolver
 from gatepost.net.server_address import Server, endpoints
 from gatepost.net.stream import Stream
 from gatepost.net.stream_pool import StreamPool
-from gatepost.net.stream_port import StreamFailure, StreamRules, TimeLimits, Trouble, connect_failure
+from gatepost.net.stream_port import UNREACHED, StreamFailure, StreamRules, TimeLimits, Trouble, connect_failure
 from gatepost.proto.exchange import Exchange
 
 if TYPE_CHECKING:
@@ -129,8 +129,9 @@ class StreamClient:
             try:
                 return await self._once(make)
             except StreamFailure as failure:
-                failed(failure, left <= 0)
-                if left <= 0:
+                last = left <= 0 or not (retry.unreached or failure.trouble not in UNREACHED)
+                failed(failure, last)
+                if last:
                     raise
             await self._network.sleep(retry.delay * (1 + retry.jitter * self._network.random()))
             if self._breaker.away and not attempt.probe:

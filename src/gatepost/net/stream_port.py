@@ -45,12 +45,18 @@ class Reuse(Struct, frozen=True):
 
 
 class Retry(Struct, frozen=True):
-    """How often a question is tried. `tries` in all; `delay`: seconds between them; `jitter`: the share of the delay that is added
-    by chance at most."""
+    """How often a question is tried.
+
+    `tries`: in all;
+    `delay`: seconds between them;
+    `jitter`: the share of the delay that is added by chance at most;
+    `unreached`: whether also where no connection could be made.
+    """
 
     tries: int = 1
     delay: float = 1
     jitter: float = 0
+    unreached: bool = True
 
 
 class Crowd(Struct, frozen=True):

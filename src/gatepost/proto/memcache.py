@@ -100,8 +100,8 @@ class MemcacheGet(_Lines[TableAnswer]):
         return True
 
 
-class _Change(_Lines[bool]):
-    """A change of a key: whether it was made. `done_words`: what the server says then."""
+class _Change(_Lines[TableAnswer]):
+    """A change of a key: what the server says where it was made, None where it was not. `done_words`: what it says then."""
 
     done_words: frozenset[bytes]
     other_words: frozenset[bytes]
@@ -116,9 +116,12 @@ class _Change(_Lines[bool]):
     def feed(self, octets: bytes) -> bytes:
         self._buffer += octets
         if (line := self._line()) is not None:
-            if line not in self.done_words | self.other_words:
-                raise ProtocolError(line.decode("utf-8", "replace") if line.startswith(_ERRORS) else "an answer to no change")
-            self.finish(line in self.done_words, reusable=not self._buffer)
+            if line.startswith(_ERRORS):
+                self.finish(Refused(line.decode("utf-8", "replace")), reusable=False)
+            elif line in self.done_words | self.other_words:
+                self.finish(line if line in self.done_words else None, reusable=not self._buffer)
+            else:
+                raise ProtocolError("an answer to no change")
         return b""
 
 

@@ -3,7 +3,7 @@
 A client library would bring connections, retries and time limits of its own; ours are those of net/stream_client.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gatepost.proto.exchange import Exchange, ProtocolError
 from gatepost.proto.table_answer import Refused, TableAnswer
@@ -65,3 +65,32 @@ class RedisCommand(Exchange[TableAnswer]):
         if self._buffer[size : size + 2] != b"\r\n":
             raise ProtocolError("a string that is longer than was said")
         self.finish(bytes(self._buffer[:size]), reusable=len(self._buffer) == size + 2)
+
+
+class RedisLogin(Exchange[None]):
+    """What comes first on a connection: commands (AUTH, SELECT) that are sent at once, each of which has to succeed."""
+
+    def __init__(self, commands: Sequence[tuple[bytes, ...]]) -> None:
+        self._request = b"".join(command(*words) for words in commands)
+        self._left = len(commands)
+        self._buffer = bytearray()
+
+    def question(self) -> Iterable[bytes]:
+        return (self._request,)
+
+    def feed(self, octets: bytes) -> bytes:
+        self._buffer += octets
+        while self._left:
+            end = self._buffer.find(b"\r\n", 0, _LINE_LIMIT + 2)
+            if end < 0:
+                if len(self._buffer) > _LINE_LIMIT:
+                    raise ProtocolError("a line without end")
+                return b""
+            line = bytes(self._buffer[:end])
+            del self._buffer[: end + 2]
+            if line != b"+OK":
+                raise ProtocolError(f"log-in refused: {line.removeprefix(b'-').decode('utf-8', 'replace')}")
+            self._left -= 1
+        if not self.done:
+            self.finish(None, reusable=not self._buffer)
+        return b""

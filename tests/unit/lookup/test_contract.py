@@ -45,8 +45,8 @@ CASES: dict[str, tuple[Callable[[Path], str], bool]] = {
 KEYS = {"cidr": "192.0.2.1"}
 # Types without a table of ours to ask: the system's, an empty one, one that fails.
 ELSEWHERE = {"environ", "fail", "internal", "nis", "unix"}
-# Types that ask a server: tests/integration/test_server_tables.py.
-SERVED = {"ldap"}
+# Types that ask a server: tests/integration/test_server_tables.py, test_sqlite.py.
+SERVED = {"ldap", "memcache", "mysql", "pgsql", "redis", "socketmap", "sqlite", "tcp"}
 
 
 def _open(kind: str, directory: Path) -> Table:

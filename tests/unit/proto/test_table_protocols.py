@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gatepost.proto.exchange import Exchange, ProtocolError
 from gatepost.proto.memcache import MemcacheDelete, MemcacheGet, MemcacheSet, Sizes, is_key
-from gatepost.proto.redis import RedisCommand
+from gatepost.proto.redis import RedisCommand, RedisLogin
 from gatepost.proto.socketmap import ANSWER_LIMIT, SocketmapQuery
 from gatepost.proto.table_answer import Refused, TableAnswer
 from gatepost.proto.tcp_table import LINE_LIMIT, TcpQuery
@@ -141,15 +141,37 @@ def test_a_key_of_memcached_may_have_any_other_octet() -> None:
         (
             MemcacheSet(b"k", b"v\r\n", SIZES, flags=3, ttl=60),
             b"set k 3 60 3\r\nv\r\n\r\n",
-            {b"STORED": True, b"NOT_STORED": False},
+            {b"STORED": b"STORED", b"NOT_STORED": None},
         ),
-        (MemcacheDelete(b"k", SIZES), b"delete k\r\n", {b"DELETED": True, b"NOT_FOUND": False}),
+        (MemcacheDelete(b"k", SIZES), b"delete k\r\n", {b"DELETED": b"DELETED", b"NOT_FOUND": None}),
     ],
 )
-def test_changes_of_memcached(change: MemcacheSet | MemcacheDelete, question: bytes, words: dict[bytes, bool]) -> None:
+def test_changes_of_memcached(change: MemcacheSet | MemcacheDelete, question: bytes, words: dict[bytes, TableAnswer]) -> None:
     assert b"".join(change.question()) == question
-    for word, made in words.items():
+    for word, answer in words.items():
         change.feed(word + b"\r\n")
-        assert change.answer is made
+        assert change.answer == answer
+    change.feed(b"SERVER_ERROR x\r\n")
+    assert change.answer == Refused("SERVER_ERROR x")
     with pytest.raises(ProtocolError):
-        change.feed(b"SERVER_ERROR x\r\n")
+        change.feed(b"VALUE\r\n")
+
+
+STEPS = [(b"AUTH", b"pass\r\nword"), (b"SELECT", b"3")]
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_a_login_to_redis(size: int) -> None:
+    login = RedisLogin(STEPS)
+    assert b"".join(login.question()) == b"*2\r\n$4\r\nAUTH\r\n$10\r\npass\r\nword\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n"
+    for at in range(0, 10, size):
+        assert not login.done
+        login.feed(b"+OK\r\n+OK\r\n"[at : at + size])
+    assert login.done
+    assert login.reusable
+
+
+@pytest.mark.parametrize("octets", [b"-WRONGPASS no\r\n", b"+OK\r\n-ERR DB index is out of range\r\n", b"+PONG\r\n", b"x" * 2000])
+def test_a_login_that_is_refused(octets: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        RedisLogin(STEPS).feed(octets)

@@ -23,6 +23,9 @@ ROWS: tuple[Parameter, ...] = (
     P("helper_failure_limit", INTEGER, "5",
       "After how many failures in a row a server that is asked (a policy server) counts as away, and its failure action is taken at"
       " once; 0 for never.", DONE, since="gatepost", minimum=0),
+    P("helper_lookup_timeout", TIME, "10s",
+      "Time limit of one question to the server of a lookup table of a type that has no such parameter of its own: mysql, pgsql,"
+      " socketmap, sqlite, tcp.", DONE, since="gatepost", minimum=1),
     P("helper_probe_interval", TIME, "10s",
       "How often a server that counts as away is asked whether it is back.", DONE, since="gatepost", minimum=1),
     P("json_log_file", STRING, "",

@@ -1,0 +1,109 @@
+"""`mysql:/file`, `mysql:prefix`: a table in MySQL or MariaDB (mysql_table(5)). Servers are asked in random order, those behind a
+UNIX-domain socket first."""
+
+import os.path
+import ssl
+from collections.abc import Mapping
+
+from gatepost.lookup.library import library
+from gatepost.lookup.mysql_connection import Access, connector
+from gatepost.lookup.mysql_options import option_file
+from gatepost.lookup.opening import Opening
+from gatepost.lookup.server_access import ANSWER_LIMIT
+from gatepost.lookup.server_parameters import TableParameters, read_parameters
+from gatepost.lookup.server_pool import ServerPool, Servers
+from gatepost.lookup.server_table import ServerTable, domains_of
+from gatepost.lookup.sparing import Sparing
+from gatepost.lookup.sql_settings import Host, Login, hosts, login, rules, shuffled
+from gatepost.lookup.sql_table import Database, lookup_of
+
+
+def open_table(opening: Opening) -> ServerTable:
+    """Raises Unavailable for a mistake in the parameters, or where the library is not installed."""
+    parameters = read_parameters(opening)
+    lookup = lookup_of(parameters, "mysql")
+    options = option_file(parameters)
+    named = _hosts(parameters, options)
+    domains = domains_of(parameters, opening)
+    limits = opening.tables.access
+    how = rules(parameters, limits, threads=True)
+    pymysql = library("pymysql", opening.spec)
+    access = Access(
+        _login(parameters, options),
+        _context(parameters, options),
+        _charset(parameters, options, pymysql),
+        limits.limits.helper_lookup_timeout,
+        ANSWER_LIMIT,
+        parameters.boolean("require_result_set", True),
+    )
+    sql = lookup.statement.sql(lambda number: "%s", lambda text: text.replace("%", "%%"))
+    pools = [
+        ServerPool(
+            host.name,
+            connector(pymysql, host, access, sql),
+            how,
+            limits.network,
+            lambda news: opening.warn(str(news)),
+            opening.spec,
+        )
+        for host in named
+    ]
+    order = shuffled(frozenset(host.name for host in named if host.path or host.host == "localhost"), limits.network.random)
+    return ServerTable(
+        opening, Database(opening.spec, lookup, Servers(pools, order), Sparing(opening.warn, opening.clock)), domains
+    )
+
+
+Options = Mapping[str, str]
+
+
+def _hosts(parameters: TableParameters, options: Options) -> tuple[Host, ...]:
+    """The option file says where `localhost` is, and where there is no `hosts`."""
+    place = ":".join(options[name] for name in ("host", "port") if name in options)
+    default = place if "host" in options else f"unix:{options['socket']}" if "socket" in options else "localhost"
+    found = hosts(parameters, default)
+    if any(host.uri for host in found):
+        raise parameters.wrong("hosts", "a URI is not understood here: write inet:HOST:PORT or unix:PATH")
+    here = options.get("socket", "")
+    return tuple(Host(host.name, path=here) if here and host.host == "localhost" else host for host in found)
+
+
+def _login(parameters: TableParameters, options: Options) -> Login:
+    own = login(parameters)
+    return Login(
+        own.user or options.get("user", ""), own.secret or options.get("password", ""), own.database or options.get("database", "")
+    )
+
+
+def _charset(parameters: TableParameters, options: Options, pymysql: object) -> str:
+    name = parameters.text("charset") or options.get("default-character-set", "utf8mb4")
+    charset = pymysql.charset.charset_by_name(name)  # type: ignore[attr-defined]
+    if charset is None:
+        raise parameters.wrong("charset", "no character set of MySQL")
+    return name
+
+
+def _context(parameters: TableParameters, options: Options) -> ssl.SSLContext | None:
+    """TLS, where any of its parameters is set. A certificate is verified where there is something to verify it by."""
+    names = {"tls_CAfile": "ssl-ca", "tls_CApath": "ssl-capath", "tls_cert_file": "ssl-cert", "tls_key_file": "ssl-key"}
+    found = {
+        name: parameters.text(name) or options.get(option, "") for name, option in (names | {"tls_ciphers": "ssl-cipher"}).items()
+    }
+    verify_name = parameters.boolean("tls_verify_cert", False)
+    if not any(found.values()) and not verify_name:
+        return None
+    for name in names:
+        if found[name] and not os.path.exists(found[name]):
+            raise parameters.wrong(name, f"open {found[name]}: No such file or directory")
+    try:
+        context = ssl.create_default_context(cafile=found["tls_CAfile"] or None, capath=found["tls_CApath"] or None)
+        context.check_hostname = verify_name
+        if not (verify_name or found["tls_CAfile"] or found["tls_CApath"]):
+            context.verify_mode = ssl.CERT_NONE
+        if found["tls_cert_file"]:
+            context.load_cert_chain(found["tls_cert_file"], found["tls_key_file"] or None)
+        if found["tls_ciphers"]:
+            context.set_ciphers(found["tls_ciphers"])
+    except (OSError, ssl.SSLError) as error:
+        raise parameters.wrong(next(name for name in found if found[name]), f"TLS cannot be set up: {error}") from None
+    return context
