@@ -200,6 +200,7 @@ def write_all(descriptor: int, chunks: Chunks, limit: int, already: int) -> int:
 _MEANING = {
     errno.EAGAIN: ("4.2.0", ""),
     errno.ESTALE: ("4.2.0", ""),
+    errno.ELOOP: ("4.2.0", ""),  # a symbolic link, which we do not follow: it may be on its way to be something else
     errno.ENOSPC: ("4.3.0", ""),
     errno.EDQUOT: ("5.2.2", "x-unix; input/output error"),
     errno.EFBIG: ("5.2.2", "x-unix; input/output error"),

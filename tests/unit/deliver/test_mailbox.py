@@ -51,7 +51,7 @@ def test_what_somebody_put_in_the_way(tmp_path: Path) -> None:
     os.link(victim, tmp_path / "hard")
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
-    assert refused(tmp_path / "soft")[0] == "5.2.0"
+    assert refused(tmp_path / "soft")[0] == "4.2.0"
     assert refused(tmp_path / "hard") == ("5.2.0", "file has 2 hard links")
     assert refused(tmp_path / "pipe")[0] == "5.2.0"
     assert refused(tmp_path / "folder")[0] == "5.2.0"
