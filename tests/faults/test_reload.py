@@ -53,6 +53,19 @@ def test_a_transaction_outlives_a_reload() -> None:
         wait_for(lambda: sink.ids().get("slow") == 1, "the message")
 
 
+def test_a_service_that_is_gone_leaves_no_name_behind() -> None:
+    """Whoever looks for it is told that there is none, and not refused by a name that nobody serves."""
+    more = MASTER + "one unix - - n - - smtpd\ntwo unix n - n - - smtpd\n"
+    with System(master=more) as system:
+        names = [system.spool / "private/one", system.spool / "public/two"]
+        assert all(name.is_socket() for name in names)
+        system.master = MASTER + "one unix - - n - - smtpd\n"
+        system.configure()
+        system.reload()
+        system.logged("reload -- version")
+        assert [name.exists() for name in names] == [True, False]
+
+
 _BAD_LISTENER = MASTER + "192.0.2.77:{second} inet n - n - - smtpd\n"
 
 

@@ -12,7 +12,7 @@ import pwd
 import socket
 import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -54,7 +54,7 @@ class Listeners:
         self._bound: dict[Address, socket.socket] = {}
         self._entries: dict[Address, ServiceEntry] = {}
         self._own: dict[Path, socket.socket] = {}
-        self._left_over: list[socket.socket] = []
+        self._left_over: dict[Address, socket.socket] = {}
         self._shared: frozenset[Address] = frozenset()
         self._owner = (os.geteuid(), os.getegid())
 
@@ -85,25 +85,24 @@ class Listeners:
         except BaseException:
             fresh.close_new()
             raise
-        fresh._left_over = [sock for address, sock in self._bound.items() if address not in fresh._bound]
+        fresh._left_over = {address: sock for address, sock in self._bound.items() if address not in fresh._bound}
         return fresh
 
     def close_left_over(self) -> None:
         """Close what the configuration before the last reload had and this one has not."""
-        for sock in self._left_over:
-            sock.close()
-        self._left_over = []
+        self._close(self._left_over)
+        self._left_over = {}
 
     def close_new(self) -> None:
         """Close what only this configuration has: it was given up."""
-        self._close(address for address in self._bound if address not in self._shared)
+        self._close({address: sock for address, sock in self._bound.items() if address not in self._shared})
 
     def left_to(self, role: Role) -> tuple[tuple[Listener, ...], dict[Path, socket.socket]]:
         """In a child: the sockets of master.cf's services and those of its own that a role accepts from; all others are closed."""
         kept = {path: self._own[path] for path in role.sockets}
         services = self._bound if role.serves else {}
         closed = () if role.serves else self._bound.values()
-        for sock in (*closed, *self._left_over, *(own for path, own in self._own.items() if path not in kept)):
+        for sock in (*closed, *self._left_over.values(), *(own for path, own in self._own.items() if path not in kept)):
             sock.close()  # of those that are left over: else nobody would ever accept what still connects there
         return tuple(Listener(self._entries[address], sock) for address, sock in services.items()), kept
 
@@ -112,10 +111,10 @@ class Listeners:
         for own in self._own.values():
             own.close()
 
-    def _close(self, addresses: Iterable[Address]) -> None:
+    def _close(self, sockets: Mapping[Address, socket.socket]) -> None:
         """Close these, and let nobody find their names any more."""
-        for address in addresses:
-            self._bound[address].close()
+        for address, sock in sockets.items():
+            sock.close()
             if address.path:
                 with acting_as(*self._owner), contextlib.suppress(OSError):
                     os.unlink(address.path)
