@@ -28,21 +28,25 @@ _NEUTERED: Final = str.maketrans(dict.fromkeys(' <>()\\";:@\t', "?"))
 
 
 async def xclient(state: SessionState, command: CommandLine) -> Answer:
-    """XCLIENT: this session becomes that of another client, and begins anew; so it is not counted as a success."""
+    """XCLIENT: this session becomes that of another client, and begins anew; so it is not counted as a success. Whether XFORWARD
+    is allowed stays a question of who is connected, as in Postfix."""
     refusal = await _not_now(state, command, "xclient_hosts")
     if refusal is not None:
         return refused(refusal)
+    await state.client_is("xforward_hosts")  # later that would be about the client that is told
     facts, given = state.facts, set[str]()
     for word in spaced_words(command.argument):  # each counts, also where a later one is wrong
         taken = _taken(word, "XCLIENT", _XCLIENT, facts)
         if isinstance(taken, ServerReply):
+            state.is_another_client(kept=("xclient_hosts", "xforward_hosts"))
             return refused(taken)
         given.add(taken)
     if "HELO" not in given:
         facts.helo_name = None
     if "PROTO" not in given:
         facts.protocol_name, facts.esmtp = "SMTP", False
-    state.is_another_client()
+    state.is_another_client(kept=("xforward_hosts",))
+    state.guards.close()
     greeting = await greet(state)
     if state.refused:
         return greeting

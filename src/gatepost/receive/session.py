@@ -147,6 +147,8 @@ class Session:
         if lookups.command_filter is not None:
             command = await filtered(state, command)
             verb = self._verbs.get(command.verb)
+        if verb is not None and (verb.shown_words is not None or state.secrets.expected):
+            state.secrets.heard(verb)  # also of a line that is refused below: its client may send the response all the same
         refusal = badly_said(state, command)
         if refusal is not None:
             await self._settle(refusal)
@@ -161,8 +163,6 @@ class Session:
 
     async def _dispatch(self, verb: Verb, command: CommandLine) -> None:
         state, count = self._state, self._count(verb)
-        if verb.shown_words is not None or state.secrets.expected:
-            state.secrets.heard(verb)
         refusal = not_now(state, verb)
         if refusal is not None:
             return await self._settle(refusal)

@@ -137,3 +137,54 @@ def test_xclient(attribute: str, bad: str, changed: dict[str, str | None]) -> No
 )
 def test_malformed(verb: str, attributes: str, reply: str) -> None:
     assert asyncio.run(_told(f"{verb} {attributes}"))[0] == reply.format(verb=verb)
+
+
+# --- who is asked about whom: what Postfix 3.5 and later offer after XCLIENT, the client 127.0.0.2 alone being in every list ---
+
+
+async def _offered(*commands: str) -> tuple[str, ...]:
+    """The keywords for trusted clients that EHLO offers after some commands."""
+
+    async def trusted(name: str, address: str) -> bool:
+        return address == "127.0.0.2"
+
+    lists = Lookups(xforward_hosts=trusted, xclient_hosts=trusted, verp_clients=trusted)
+    client = Client(stage(lookups=lists).service)
+    await client.settle()
+    for command in ("EHLO a", *commands):
+        await client.say(command.encode() + b"\r\n")
+    said = [line[4:].partition(" ")[0] for line in await client.say(b"EHLO b\r\n")]
+    await client.close()
+    return tuple(word for word in said if word in ("XVERP", "XCLIENT", "XFORWARD"))
+
+
+@pytest.mark.parametrize(
+    ("commands", "offered"),
+    [
+        ((), ("XVERP", "XCLIENT", "XFORWARD")),
+        (("XCLIENT NAME=x.test",), ("XVERP", "XCLIENT", "XFORWARD")),
+        (("XCLIENT ADDR=192.0.2.9",), ("XFORWARD",)),
+        (("XCLIENT ADDR=192.0.2.9", "XCLIENT ADDR=127.0.0.2"), ("XFORWARD",)),
+        (("XCLIENT ADDR=192.0.2.9 NAME=-x",), ("XCLIENT", "XFORWARD")),  # the wrong attribute ends the command, not what is true
+        (("XCLIENT NAME=-x",), ("XVERP", "XCLIENT", "XFORWARD")),
+    ],
+)
+def test_xclient_is_trusted_for_another_client_and_gains_none_of_its_rights(
+    commands: tuple[str, ...], offered: tuple[str, ...]
+) -> None:
+    assert asyncio.run(_offered(*commands)) == offered
+
+
+def test_a_client_that_may_not_forward_may_not_after_xclient_either() -> None:
+    """The one who is told of is in the list, the one who is connected is not."""
+
+    async def converse() -> list[str]:
+        async def forwards(name: str, address: str) -> bool:
+            return address == "192.0.2.9"
+
+        client = Client(stage(lookups=Lookups(xforward_hosts=forwards, xclient_hosts=_everybody)).service)
+        await client.settle()
+        await client.say(b"XCLIENT ADDR=192.0.2.9\r\n")
+        return await client.say(b"XFORWARD NAME=x.test\r\n")
+
+    assert asyncio.run(converse()) == ["550 5.7.0 Error: insufficient authorization"]

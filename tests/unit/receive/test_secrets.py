@@ -60,6 +60,14 @@ def test_lines_still_to_come_are_masked_each_after_those_before() -> None:
 # --- through a session ---
 
 
+async def _get(word: str) -> bool:
+    return word == "GET"
+
+
+async def _is_auth(word: str) -> bool:
+    return word == "AUTH"
+
+
 async def swaps(line: str) -> str | None:
     return line.replace("PLAIN", "LOGIN") if "PLAIN" in line else None
 
@@ -70,6 +78,11 @@ TALKS: dict[str, tuple[bytes, dict[str, Any]]] = {
     "it comes before it may": (b"EHLO x\r\nAUTH PLAIN c2VjcmV0\r\n", {}),
     "the response comes before it is asked for": (b"HELO x\r\nAUTH LOGIN\r\ndXNlcg==\r\nc2VjcmV0\r\n", {}),
     "the response looks like no SMTP": (b"AUTH LOGIN\r\nGET c2VjcmV0\r\n", {}),
+    "the command is no UTF-8, and its response comes all the same": (b"AUTH LOGIN \xff\r\nc2VjcmV0\r\n", {}),
+    "the command is one that does nothing here": (
+        b"AUTH LOGIN\r\nGET c2VjcmV0\r\n",
+        {"lookups": Lookups(noop=_is_auth, forbidden=_get)},
+    ),
     "the client is turned away": (b"AUTH PLAIN c2VjcmV0\r\n" * 30, {}),
 }
 
@@ -93,10 +106,6 @@ def test_nothing_that_is_written_down_has_it(talk: str) -> None:
     assert SECRET not in written
     assert "dXNlcg" not in written
     assert MASKED in written
-
-
-async def _get(word: str) -> bool:
-    return word == "GET"
 
 
 def _reporting(lookups: Lookups, told: list[str]) -> Lookups:
