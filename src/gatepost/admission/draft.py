@@ -92,11 +92,11 @@ class Draft:
     """One message. `given`: the envelope as handed in; `head`: its headers as octets, each whole lines.
 
     `sender`: as it is now. `held`, `discarded`, `refusal`, `quarantine` (why): what is to become of the message.
-    `findings`: what gates have said of it."""
+    `disconnects`: whether its session is to end then. `findings`: what gates have said of it."""
 
     __slots__ = (
-        "_headers", "_lines", "addressees", "content_filter", "discarded", "findings", "given", "held", "limits", "origin",
-        "quarantine", "queue_id", "redirect", "refusal", "sender", "source",
+        "_headers", "_lines", "addressees", "content_filter", "discarded", "disconnects", "findings", "given", "held", "limits",
+        "origin", "quarantine", "queue_id", "redirect", "refusal", "sender", "source",
     )  # fmt: skip
 
     def __init__(
@@ -118,7 +118,7 @@ class Draft:
         self.source = source
         self.limits = limits
         self.held = given.hold
-        self.discarded = False
+        self.discarded = self.disconnects = False
         self.refusal: Outcome | None = None
         self.quarantine = ""
         self.content_filter = given.content_filter
@@ -244,6 +244,7 @@ class Draft:
     def obey(self, finding: Finding) -> None:
         """Do what guards have found, whose edits were made already."""
         self.findings.append(finding)
+        self.disconnects |= finding.disconnect
         for action in finding.actions:
             self.act(action)
         match finding.severity:

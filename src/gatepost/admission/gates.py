@@ -9,6 +9,7 @@ from gatepost.admission.port import NOTHING_FOUND, Finding, Gate, Guard, Protoco
 from gatepost.events.records import Fault
 from gatepost.lookup.port import LookupFailure
 from gatepost.policy.port import Facts
+from gatepost.routing.aliases import AliasLoop
 
 OF_MESSAGES = (ProtocolStage.END_OF_HEADERS, ProtocolStage.END_OF_MESSAGE)
 """Stages that every message reaches, whoever hands it in."""
@@ -57,7 +58,7 @@ class Guards:
 
     async def look(self, stage: ProtocolStage, words: Sequence[str] = (), draft: Draft | None = None) -> Finding:
         """What all guards of a stage say together; their edits are made in `draft`. `words`: as in View. Raises LookupFailure, for
-        which a session and cleanup have answers of their own."""
+        which a session and cleanup have answers of their own; where there is a draft AliasLoop and OSError, too."""
         gates = self.at[stage]
         if not gates:
             return NOTHING_FOUND
@@ -73,7 +74,8 @@ class Guards:
         return combine(findings)
 
     def reset(self) -> None:
-        """The message is over, whatever became of it."""
+        """The message is over, whatever became of it: nobody looks at it any more, and an idle session keeps nothing of it."""
+        self.view.words, self.view.draft = (), None
         self.view.facts.evidence.end_message()
         for gate, guard in self._posted.items():
             self._tell(gate, guard.reset, "reset")
@@ -93,40 +95,44 @@ class Guards:
             self._fault(error, f"gate {gate.name}: {what}")
 
     async def _one(self, gate: Gate, stage: ProtocolStage, draft: Draft | None) -> Finding:
-        limit = gate.time_limit
+        clock = None if gate.time_limit is None else asyncio.timeout(gate.time_limit)
         try:
             guard = self._posted.get(gate)
             if guard is None:
                 guard = gate.guard()
                 if not isinstance(guard, Stateless):  # else there is nothing that it could forget
                     self._posted[gate] = guard
-            if limit is None:
+            if clock is None:
                 finding = await guard.look(stage, self.view)
-                return finding if not finding.edits else await _edited(finding, stage, draft)
-            async with asyncio.timeout(limit) as clock:
-                finding = await guard.look(stage, self.view)
-                return finding if not finding.edits else await _edited(finding, stage, draft)
+            else:
+                async with clock:
+                    finding = await guard.look(stage, self.view)
         except LookupFailure:
             raise
-        except EditImpossible as error:
-            return gate.on_failure.finding(gate.name, f"{gate.name}: {error}")
-        except TimeoutError as error:
-            if limit is not None and clock.expired():
-                return gate.on_failure.finding(gate.name, f"{gate.name}: no answer within {limit:g} s")
+        except Exception as error:
+            if clock is not None and clock.expired():
+                return gate.on_failure.finding(gate.name, f"no answer within {gate.time_limit:g} s")
             return self._broken(gate, error)
+        return finding if not finding.edits else await self._edited(gate, finding, stage, draft)
+
+    async def _edited(self, gate: Gate, finding: Finding, stage: ProtocolStage, draft: Draft | None) -> Finding:
+        """A finding whose edits are made, unless nobody will get the message. An edit that no message can bear is a failure of the
+        gate's; a table or a disk of ours that fails is none."""
+        if draft is None:
+            return gate.on_failure.finding(gate.name, f"there is no message to edit at {stage.value}")
+        if finding.severity >= Severity.DISCARD:
+            return finding
+        try:
+            await draft.edit(finding.edits)
+        except (LookupFailure, AliasLoop, OSError):
+            raise
+        except EditImpossible as error:
+            return gate.on_failure.finding(gate.name, str(error))
         except Exception as error:
             return self._broken(gate, error)
+        return finding
 
     def _broken(self, gate: Gate, error: Exception) -> Finding:
         """The finding in place of that of a guard which raised."""
         self._fault(error, f"gate {gate.name}: {gate.on_failure.value}")
-        return gate.on_failure.finding(gate.name, f"{gate.name}: {type(error).__name__}")
-
-
-async def _edited(finding: Finding, stage: ProtocolStage, draft: Draft | None) -> Finding:
-    """A finding whose edits are made, unless nobody will get the message."""
-    if draft is None:
-        raise EditImpossible(f"there is no message to edit at {stage.value}")
-    if finding.severity < Severity.DISCARD:
-        await draft.edit(finding.edits)
-    return finding
+        return gate.on_failure.finding(gate.name, type(error).__name__)

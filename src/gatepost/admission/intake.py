@@ -116,12 +116,10 @@ class CleanupIntake:
             await stage(passage)
             if draft.settled:
                 break
-        else:
-            return TAKEN
         if draft.refusal is None:
-            return TAKEN
+            return Admitted(disconnect=True) if draft.disconnects else TAKEN
         back = returned(passage) if stage in _MAY_RETURN else None
-        return Admitted(draft.refusal, back)
+        return Admitted(draft.refusal, back, draft.disconnects)
 
     def _incomplete(self) -> Outcome | None:
         """Why there is nothing to go through the stages with."""

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 
+from msgspec import structs
+
 from gatepost.admission.gates import Guards
 from gatepost.admission.port import Finding, ProtocolStage, Severity
 from gatepost.mail.address import external
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.outcome import Class, Outcome
+from gatepost.net.turns import Turns
 from gatepost.policy.port import Facts
 
 CANNOT_REFUSE_A_RECIPIENT = Outcome(
@@ -35,14 +38,18 @@ async def show(guards: Guards, envelope: Envelope, queue_id: str) -> list[tuple[
     LookupFailure."""
     facts, found = guards.view.facts, []
     facts.queue_id = queue_id
+    turns = Turns()
     for stage, words in _said(facts, envelope):
         facts.protocol_state = stage.value
         finding = await guards.look(stage, words)
         if stage is ProtocolStage.RCPT and finding.outcome is not None:
-            finding = Finding(finding.gate, Severity.DEFER, CANNOT_REFUSE_A_RECIPIENT, finding.outcome.text)
+            outcome = structs.replace(CANNOT_REFUSE_A_RECIPIENT, why=finding.outcome.why)
+            finding = Finding(finding.gate, Severity.DEFER, outcome, finding.outcome.text)
         found.append((stage, finding))
         if finding.severity >= Severity.DISCARD:
             break
+        if turns.over():
+            await turns.rest()
     facts.recipient = None
     return found
 

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gatepost.admission.edits import Edit
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.header import Header
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
-from gatepost.mail.reason import Step
+from gatepost.mail.reason import Step, because
 from gatepost.policy.port import Action, Facts
 from gatepost.queue.port import NewMessage
 
@@ -89,9 +89,11 @@ class FailureAction(enum.Enum):
     HOLD = "hold"
 
     def finding(self, gate: str, reason: str) -> Finding:
-        """The finding in place of the one that `gate` did not make."""
+        """The finding in place of the one that `gate` did not make, which the log is told of whatever the action is."""
         severity, outcome = _FAILED[self]
-        return Finding(gate, severity, outcome, reason)
+        why = because(gate, reason=reason)
+        told = Action("warn", f"gate {gate}: {reason}: {self.value}", why=why)
+        return Finding(gate, severity, outcome and structs.replace(outcome, why=why), reason, actions=(told,))
 
 
 _UNAVAILABLE = Outcome(Class.TEMPORARY, "4.7.1", "Service unavailable - try again later", code=451, origin="software")
@@ -218,11 +220,16 @@ class Stateless:
 
 
 class Admitted(Struct, frozen=True):
-    """How the way in ended. `outcome`: why the message is refused; None: it is durable, or discarded, and well so. `returned`: the
-    header, with its envelope, of a refused message that has to go back to its sender."""
+    """How the way in ended.
+
+    - `outcome`: why the message is refused; None: it is durable, or discarded, and well so.
+    - `returned`: the header, with its envelope, of a refused message that has to go back to its sender.
+    - `disconnect`: a gate wants the session to end after the reply.
+    """
 
     outcome: Outcome | None = None
     returned: NewMessage | None = None
+    disconnect: bool = False
 
 
 TAKEN = Admitted()

@@ -26,7 +26,9 @@ from gatepost.mail import header
 from gatepost.mail.content import Content, MemoryContent
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.outcome import Class, Outcome
+from gatepost.mail.reason import Reason, because
 from gatepost.net.turns import Turns
+from gatepost.policy.port import AS_TOLD
 from gatepost.queue.port import NewMessage
 
 TOO_BIG = Outcome(Class.PERMANENT, "5.3.4", "Error: message file too big", code=552, origin="cleanup")
@@ -155,22 +157,30 @@ async def shown(passage: Passage) -> None:
     """Mail that does not come by a session is shown to whoever stands at the stages of one."""
     draft = passage.draft
     for stage, finding in await show(passage.guards, draft.given, passage.context.queue_id):
-        _obey(passage, stage, finding)
+        await _obey(passage, stage, finding)
 
 
 async def gates(passage: Passage) -> None:
     """Whoever stands at the end of the headers, and of the message, has a look."""
     for stage in OF_MESSAGES:
-        _obey(passage, stage, await passage.guards.look(stage, (), passage.draft))
+        await _obey(passage, stage, await passage.guards.look(stage, (), passage.draft))
         if passage.draft.settled:
             return
 
 
-def _obey(passage: Passage, stage: ProtocolStage, finding: Finding) -> None:
+async def _obey(passage: Passage, stage: ProtocolStage, finding: Finding) -> None:
     if finding is NOTHING_FOUND:
         return
+    for action in finding.actions:
+        if action.kind in AS_TOLD:
+            _tell(passage, stage, action.kind, action.value, action.why)
+        elif action.kind == "bcc":
+            await passage.expansion.copy(action.value)
     if finding.severity:
-        _tell(passage, stage, finding)
+        outcome = finding.outcome
+        text = finding.reason if outcome is None else f"{outcome.enhanced} {outcome.text}"
+        why = because(finding.gate, reason=finding.reason) if outcome is None else outcome.why
+        _tell(passage, stage, _WORDS[finding.severity], text, why)
     passage.draft.obey(finding)
 
 
@@ -254,11 +264,11 @@ _WORDS = {
 }
 
 
-def _tell(passage: Passage, stage: ProtocolStage, finding: Finding) -> None:
-    context, outcome = passage.context, finding.outcome
-    text = finding.reason if outcome is None else f"{outcome.enhanced} {outcome.text}"
-    action = _WORDS[finding.severity]
-    passage.service.emit(Judged("cleanup", context.queue_id, action, stage.value, context.client, text, context.context()))
+def _tell(passage: Passage, stage: ProtocolStage, action: str, text: str, why: Reason) -> None:
+    context, found = passage.context, passage.draft.origin.facts.evidence.everything()
+    passage.service.emit(
+        Judged("cleanup", context.queue_id, action, stage.value, context.client, text, context.context(), why, found)
+    )
 
 
 async def _section(head: bytes) -> header.Section:

@@ -2,11 +2,11 @@
 
 Beside what the record holds, each line says `time` (seconds since 1970), `process` (as in the Postfix-format log), `pid` and
 `type` (the record's name). What decided stands in it as `rule`, `table`, `key` and `reason` (mail/reason.py), on every line that
-tells of a decision, empty where nothing is to be said; `line` of the table and `trace` only
-where there is one.
+tells of a decision, empty where nothing is to be said; `line` of the table and `trace` only where there is one. What was found out
+(mail/evidence.py) stands in `found`, an object for each fact, whose `type` is the fact's name.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import structs
@@ -14,7 +14,10 @@ from msgspec import structs
 from gatepost.events.records import Event
 from gatepost.mail.reason import Reason
 
-_encode = msgspec.json.Encoder().encode
+FACTS_LIMIT: Final = 64
+"""Facts of a line; of more the last are told."""
+
+_encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 def line(event: Event, *, time: float, process: str, pid: int) -> str:
@@ -26,6 +29,9 @@ def line(event: Event, *, time: float, process: str, pid: int) -> str:
         value = getattr(event, name)
         if type(value) is Reason:
             told |= _spread(value)
+        elif name == "found":
+            if value:
+                told[name] = [{"type": type(fact).__name__, **structs.asdict(fact)} for fact in value[-FACTS_LIMIT:]]
         else:
             told[name] = value
     try:

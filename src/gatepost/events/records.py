@@ -59,6 +59,7 @@ class Judged(Event, frozen=True):
     - `text`: the reply, or the rule's text.
     - `context`: the rest of the line after `;` (from, to, proto, helo).
     - `why`: what decided.
+    - `found`: what had been found out about client and message by then (mail/evidence.py).
     """
 
     queue_id: str
@@ -68,17 +69,19 @@ class Judged(Event, frozen=True):
     text: str
     context: str = ""
     why: Reason = UNSAID
+    found: tuple[Struct, ...] = ()
 
 
 class Permitted(Event, frozen=True):
-    """The restrictions let a recipient in, by `why`. Not in the mail log, which has no words for it; told only where a sink takes
-    records (`Log.takes_records`)."""
+    """The restrictions let a recipient in, by `why`; `found`: as in Judged. Not in the mail log, which has no words for it; told
+    only where a sink takes records (`Log.takes_records`)."""
 
     queue_id: str
     client: str
     sender: str
     recipient: str
     why: Reason
+    found: tuple[Struct, ...] = ()
 
 
 class MessageId(Event, frozen=True):

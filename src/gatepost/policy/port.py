@@ -1,7 +1,7 @@
 """The language between a session and its policy: facts in, verdicts out (a check reports, the engine decides)."""
 
 import enum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
@@ -106,6 +106,10 @@ class Action(Struct, frozen=True):
     where: str = ""
     what: str = ""
     why: Reason = UNSAID
+
+
+AS_TOLD: Final = frozenset({"warn", "info", "reject_warning"})
+"""Actions of which the log is told, and which change nothing."""
 
 
 class Verdict(Struct, frozen=True):

@@ -78,6 +78,7 @@ async def _admit(state: SessionState, ending: Ending) -> Outcome | None:
     except QueueUnavailable as failure:
         state.note(f"{state.facts.queue_id}: queue file write error: {failure}", "warning")
         return say.WRITE_ERROR
+    state.dismissed |= admitted.disconnect
     return admitted.outcome
 
 

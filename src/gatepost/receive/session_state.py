@@ -1,6 +1,6 @@
 """What a verb sees of its session: who the client is, the transaction, and the rooms that it may ask."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from gatepost.admission.port import NOTHING_FOUND, ProtocolStage, Severity
@@ -9,7 +9,7 @@ from gatepost.events.records import Judged, Note, Permitted
 from gatepost.mail.address import external
 from gatepost.mail.outcome import Outcome
 from gatepost.mail.reason import UNSAID, Reason, Step, let_in
-from gatepost.policy.port import Action, Facts
+from gatepost.policy.port import AS_TOLD, Action, Facts
 from gatepost.proto.smtp.data import LineEnds
 from gatepost.receive.port import SmtpdPorts, Wire
 from gatepost.receive.secrets import Secrets
@@ -116,10 +116,10 @@ class SessionState:
             self._client_lists[name] = known
         return known
 
-    def is_another_client(self) -> None:
-        """XCLIENT told of another one: its lists are asked anew, and others guard it."""
-        self._client_lists.clear()
-        self.guards.close()
+    def is_another_client(self, kept: Collection[str]) -> None:
+        """XCLIENT told of another one: nothing of what was found out is about it. `kept`: lists that are about who tells of it."""
+        self._client_lists = {name: listed for name, listed in self._client_lists.items() if name in kept}
+        self.facts.evidence.clear()
 
     async def within_rate(self, kind: Rate) -> bool:
         """Count one more of these; whether the limit (`smtpd_client_*_rate_limit`) still allows it."""
@@ -149,7 +149,7 @@ class SessionState:
             context.append(f"helo=<{facts.helo_name}>")
         return Judged(
             service="smtpd", queue_id=facts.queue_id, action=action, where=where or facts.protocol_state, client=facts.client,
-            text=text, context=" ".join(context), why=why,
+            text=text, context=" ".join(context), why=why, found=facts.evidence.everything(),
         )  # fmt: skip
 
     # --- the transaction ---
@@ -164,10 +164,9 @@ class SessionState:
             self.facts.recipient_count += 1
             if self.ports.tells_permits:
                 facts = self.facts
-                told = Permitted(
-                    "smtpd", facts.queue_id, facts.client, facts.sender or "", effect.recipient.address, let_in(self._trace)
-                )
-                self.ports.emit(told)
+                sender, address, why = facts.sender or "", effect.recipient.address, let_in(self._trace)
+                found = facts.evidence.everything()
+                self.ports.emit(Permitted("smtpd", facts.queue_id, facts.client, sender, address, why, found))
         elif isinstance(effect, Begin):
             self.transaction = effect.transaction
         else:
@@ -193,12 +192,11 @@ _AS_ACTIONS: Final = {Severity.HOLD: "hold", Severity.QUARANTINE: "hold", Severi
 """What access(5) calls a finding that is no refusal."""
 
 _TRIGGERS: Final = {"hold": "action", "discard": "action", "filter": "", "redirect": "", "bcc": ""}
-_AS_TOLD: Final = frozenset({"warn", "info", "reject_warning"})
 
 
 def _action_text(action: Action) -> str | None:
     """What the log says of an action, None where it says nothing."""
-    if action.kind in _AS_TOLD:
+    if action.kind in AS_TOLD:
         return action.value
     if (word := _TRIGGERS.get(action.kind)) is None:
         return None

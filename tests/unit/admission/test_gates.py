@@ -1,10 +1,10 @@
 """Gates in a row: who is asked, what becomes of one that breaks, and policy as the first of them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pytest
-from tests.unit.admission.drafts import HEAD, draft
+from tests.unit.admission.drafts import HEAD, Octets, draft
 from tests.unit.admission.guards import Answer, Faults, Scripted, forever
 
 from gatepost.admission.edits import AddHeader, ReplaceBody
@@ -15,6 +15,7 @@ from gatepost.lookup.port import LookupFailure
 from gatepost.mail.outcome import Class, Outcome, bounced, deferred
 from gatepost.mail.reason import Step
 from gatepost.policy.port import PERMIT, Action, Facts, Stage, Verdict
+from gatepost.routing.aliases import AliasLoop
 
 END = ProtocolStage.END_OF_MESSAGE
 
@@ -83,6 +84,32 @@ def test_what_nobody_expected_is_told_and_an_overrun_is_not_a_fault_of_ours() ->
     faults = Faults()
     look(Scripted("one", ZeroDivisionError()), Scripted("two", forever, time_limit=0.001), faults=faults)
     assert faults == ["ZeroDivisionError: gate one: tempfail"]
+
+
+@pytest.mark.parametrize("limit", [None, 60.0])
+def test_a_gate_that_gives_no_guard_in_time_has_its_failure_action(limit: float | None) -> None:
+    class Slow(Scripted):
+        def guard(self) -> None:  # type: ignore[override]
+            raise TimeoutError
+
+    assert look(Slow("g", time_limit=limit), stage=ProtocolStage.MAIL).severity is Severity.DEFER
+
+
+@pytest.mark.parametrize("trouble", [OSError(28, "No space left on device"), AliasLoop("a loop"), LookupFailure("hash:x", "no")])
+def test_what_keeps_us_from_an_edit_is_no_failure_of_the_gate(trouble: Exception) -> None:
+    """A message must not come in without the edit because the gate may fail."""
+
+    class Full(Octets):
+        def replace(self, chunks: Iterable[bytes]) -> None:
+            raise trouble
+
+    edit = Finding("g", edits=(ReplaceBody(lambda: iter([b"a\r\n"])),))
+    faults, message = Faults(), draft()
+    message.source = Full(b"")
+    gate = Scripted("g", edit, on_failure=FailureAction.ACCEPT, time_limit=60)
+    with pytest.raises(type(trouble)):
+        asyncio.run(Gates([gate], faults).open(Facts()).look(END, (), message))
+    assert faults == []
 
 
 def test_a_session_that_ends_ends_the_look_too() -> None:

@@ -1,10 +1,12 @@
 """The JSON log: one object a line, with what decided as fields."""
 
 import json
+from ipaddress import IPv4Address
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from gatepost.events.json_lines import line
 from gatepost.events.records import Delivered, Event, Judged, Removed
@@ -37,6 +39,17 @@ def test_a_decision_without_a_reason_has_the_fields_all_the_same_and_other_recor
     assert told(Removed("qmgr", "Q")) == {
         "time": 1.5, "process": "postfix/qmgr", "pid": 7, "type": "Removed", "service": "qmgr", "queue_id": "Q",
     }  # fmt: skip
+
+
+class Spf(Struct, frozen=True):
+    domain: str
+    address: IPv4Address
+
+
+def test_what_was_found_out_stands_in_the_line_as_objects() -> None:
+    facts = tuple(Spf(f"{number}.test", IPv4Address("192.0.2.1")) for number in range(100))
+    found = told(Judged("smtpd", "", "reject", "RCPT", "c", "554 no", found=facts))["found"]
+    assert found == [{"type": "Spf", "domain": f"{number}.test", "address": "192.0.2.1"} for number in range(36, 100)]
 
 
 @given(_ANY, _ANY)

@@ -58,6 +58,7 @@ class Run:
 
     def __init__(self, directory: Path, *gates: Gate, **parameters: object) -> None:
         self.log: list[str] = []
+        self.events: list[Event] = []
         routing = {**ROUTING, **{k: v for k, v in parameters.items() if k in RoutingSettings.__struct_fields__}}
         own = {k: v for k, v in parameters.items() if k in CleanupSettings.__struct_fields__}
         for name in ("mime_header_checks", "nested_header_checks"):
@@ -82,6 +83,7 @@ class Run:
         self.stored.append(message)
 
     def _emit(self, event: Event) -> None:
+        self.events.append(event)
         self.log.append(words(event).replace(str(QUEUE_ID), "QID"))
 
     def __call__(

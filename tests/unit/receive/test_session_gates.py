@@ -15,6 +15,7 @@ from tests.unit.receive.test_cleanup import QUEUE_ID, Run
 from gatepost.admission.edits import AddHeader
 from gatepost.admission.non_smtp import facts_of
 from gatepost.admission.port import NOTHING_FOUND, FailureAction, Finding, ProtocolStage, Severity, View
+from gatepost.events.records import Judged
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.evidence import Scope
 from gatepost.mail.outcome import Class, Outcome
@@ -52,6 +53,7 @@ class Talk:
 
         self.said = driven_loop.run(talk())
         self.stored = run.stored
+        self.events = [*scene.events, *run.events]
         self.log = [re.sub(r"[0-9B-Zb-z]{12,}: ", "QID: ", line) for line in (*scene.log, *run.log)]
 
     @property
@@ -195,6 +197,70 @@ def test_a_gate_puts_a_header_before_the_message(tmp_path: Path, value: str, hea
         assert stored is not None
         message = stored
     assert message.content.read().startswith(header + b"Received: from client")
+
+
+@pytest.mark.parametrize("told", ["ADDR=192.0.2.9", "ADDR=192.0.2.9 NAME=-x"])
+def test_of_another_client_nothing_is_known(tmp_path: Path, told: str) -> None:
+    """Whether or not all of XCLIENT was right."""
+    known: list[int] = []
+
+    async def look(stage: ProtocolStage, view: View) -> Finding:
+        evidence = view.facts.evidence
+        known.append(len(evidence.everything()))
+        evidence.add(Found(view.facts.client_address), Scope.SESSION)
+        return NOTHING_FOUND
+
+    Talk(tmp_path, Scripted("g", look, stages=[P.MAIL]), data=HELLO + MAIL + b"RSET\r\nXCLIENT " + told.encode() + b"\r\n" + MAIL)
+    assert known == [0, 0]
+
+
+def test_a_message_that_is_over_is_kept_by_nobody(tmp_path: Path) -> None:
+    """An idle session would hold what was staged of it."""
+    views: list[View] = []
+
+    async def look(stage: ProtocolStage, view: View) -> Finding:
+        views.append(view)
+        return NOTHING_FOUND
+
+    talk = Talk(tmp_path, Scripted("g", look, stages=[P.END_OF_MESSAGE]), data=HELLO + MAIL + RCPT + CONTENT)
+    assert len(talk.stored) == 1
+    assert [(view.draft, view.words) for view in views] == [(None, ())]
+
+
+# --- how the end of a message is answered, logged and copied ---
+
+
+@pytest.mark.parametrize("at", [P.RCPT, P.END_OF_HEADERS, P.END_OF_MESSAGE])
+@pytest.mark.parametrize("severity", [Severity.PASS, Severity.REFUSE])
+def test_a_guard_ends_the_session_wherever_it_stands(tmp_path: Path, at: ProtocolStage, severity: Severity) -> None:
+    refusal = SPAM if severity else None
+    gate = Scripted("g", {at: Finding("g", severity, refusal, disconnect=True)})
+    said = Talk(tmp_path, gate, data=TALK + b"NOOP\r\n").said
+    assert "221 2.0.0 Bye" not in said
+
+
+@pytest.mark.parametrize("by_session", [True, False])
+@pytest.mark.parametrize("at", [P.RCPT, P.END_OF_HEADERS, P.END_OF_MESSAGE])
+def test_a_gate_has_a_copy_sent(tmp_path: Path, at: ProtocolStage, *, by_session: bool) -> None:
+    gate = Scripted("g", {at: Finding("g", actions=(Action("bcc", "archive@example.test"),))})
+    stored = Talk(tmp_path, gate).stored if by_session else [Run(tmp_path, gate)(b"Subject: x\r\n\r\nhello\r\n").message]
+    assert stored[0] is not None
+    assert [one.address for one in stored[0].envelope.recipients] == ["alice@example.test", "archive@example.test"]
+
+
+@pytest.mark.parametrize("at", [P.MAIL, P.RCPT, P.END_OF_DATA, P.END_OF_MESSAGE])
+@pytest.mark.parametrize("action", list(FailureAction))
+def test_a_gate_that_is_too_slow_is_told_of(tmp_path: Path, at: ProtocolStage, action: FailureAction) -> None:
+    """Also where its mail is taken all the same."""
+    talk = Talk(tmp_path, Scripted("g", {at: forever}, time_limit=30.0, on_failure=action))
+    assert sum(": warn: " in line and f"gate g: no answer within 30 s: {action.value}" in line for line in talk.log) == 1
+
+
+@pytest.mark.parametrize("at", [P.RCPT, P.END_OF_MESSAGE])
+def test_the_record_of_a_gates_refusal_says_which_and_why(tmp_path: Path, at: ProtocolStage) -> None:
+    gate = Scripted("g", {at: forever}, time_limit=30.0)
+    judged = [event for event in Talk(tmp_path, gate).events if isinstance(event, Judged) and event.action == "reject"]
+    assert [(event.why.rule, event.why.reason) for event in judged] == [("g", "no answer within 30 s")]
 
 
 # --- mail that does not come by SMTP ---
