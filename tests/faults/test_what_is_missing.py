@@ -15,7 +15,6 @@ MILTER = {"smtpd_milters": "inet:127.0.0.1:1"}
     [
         (MILTER, MASTER, "parameter smtpd_milters is not implemented yet: mail that comes by SMTP would pass these filters unseen"),
         ({"smtpd_client_restrictions": "rejct"}, MASTER, 'unknown smtpd restriction: "rejct"'),
-        ({}, SECOND + "1 postscreen\n", "daemon postscreen is not implemented yet"),
         ({}, SECOND + "- smtpd -o smtpd_proxy_filter=127.0.0.1:1\n", "parameter smtpd_proxy_filter"),
         ({}, SECOND + "- smtpd -o smtpd_client_restrictions=permit_mynetworks, reject\n",
          "unexpected command-line argument: reject"),

@@ -73,6 +73,17 @@ def _services(configuration: Configuration, system: System) -> Iterator[Fault]:
             yield Fault(entry.file, entry.line, told, "one of: " + ", ".join(row.listens))
 
 
+def _successors(configuration: Configuration, system: System) -> Iterator[Fault]:
+    """Who passes postscreen needs a server that takes over."""
+    there = {entry.key for entry in configuration.services if program(entry.program).takes_mail}
+    for entry in configuration.services:
+        if program(entry.program).guards:
+            name = configuration.value("smtpd_service_name", entry.overrides)
+            if f"{name}/pass" not in there:
+                told = f"service {entry.key}: {entry.program} has no service {name}/pass for the clients that pass"
+                yield Fault(entry.file, entry.line, told, f"add the line: {name} pass - - n - - smtpd")
+
+
 def _transports(configuration: Configuration, system: System) -> Iterator[Fault]:
     transports = named(configuration, ValueKind.TRANSPORT)
     services = BUILT_IN.keys() | {entry.name for entry in configuration.services}
@@ -183,7 +194,7 @@ def _value(configuration: Configuration, name: str, scope: Scope) -> str:
 Check = Callable[[Configuration, System], Iterator[Fault]]
 
 CHECKS: tuple[Check, ...] = (
-    _services, _transports, _tables, _table_configurations, _files, _accounts, _domains,
+    _services, _successors, _transports, _tables, _table_configurations, _files, _accounts, _domains,
 )  # fmt: skip
 
 _INDEXED = ("", ".db", ".lmdb", ".cdb")

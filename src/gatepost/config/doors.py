@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 
 from gatepost.config.configuration import Configuration
 from gatepost.config.faults import Fault
-from gatepost.config.programs import program
 from gatepost.config.usage import scopes
 from gatepost.mail.ascii_text import SPACE
 
@@ -29,10 +28,6 @@ PARAMETERS: Mapping[str, str] = {
 
 def open_doors(configuration: Configuration) -> Iterator[tuple[str, Fault]]:
     """(name, what would pass) of every door that main.cf and master.cf ask for. Raises ConfigurationError."""
-    for entry in configuration.services:
-        if unseen := program(entry.program).unseen:
-            told = f"daemon {entry.command} is not implemented yet: {unseen}"
-            yield entry.program, Fault(entry.file, entry.line, told, "remove the line, or write smtpd")
     for scope in scopes(configuration):
         for name, _, line in scope.settings:
             if name in PARAMETERS and configuration.value(name, scope.overrides).strip(SPACE) not in _NOTHING:

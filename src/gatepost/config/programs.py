@@ -36,6 +36,7 @@ class Program(NamedTuple):
     support: DONE; NO_MEANING where nothing has to be started, because its work is done elsewhere; NOT_YET.
     listens: the types of lines on which clients from outside are served.
     advises: it answers what other daemons ask (policy delegation), and takes no mail.
+    guards: it lets clients through to another service, and takes no mail itself.
     builder: `module:function` of service/ that puts one line together: sessions where it listens, else an agent.
     transport: whether tables may name its services as transports.
     services: the names of services that are there without a line.
@@ -43,7 +44,6 @@ class Program(NamedTuple):
     limits: whether a service brings the `NAME_destination_...` parameters into being (postconf(1)).
     status_filter: whether `PROGRAM_delivery_status_filter` holds.
     in_vain: what is so where a line asks for a program that is not there.
-    unseen: what would pass, where mail must not be served without it.
     since: "" for a program of Postfix, else `gatepost`.
     """
 
@@ -54,6 +54,7 @@ class Program(NamedTuple):
     support: Support = Support.DONE
     listens: tuple[str, ...] = ()
     advises: bool = False
+    guards: bool = False
     builder: str = ""
     transport: bool = False
     services: tuple[str, ...] = ()
@@ -61,13 +62,12 @@ class Program(NamedTuple):
     limits: bool = False
     status_filter: bool = False
     in_vain: str = ""
-    unseen: str = ""
     since: str = ""
 
     @property
     def takes_mail(self) -> bool:
         """Whether clients hand in mail on its lines."""
-        return bool(self.listens) and not self.advises
+        return bool(self.listens) and not self.advises and not self.guards
 
 
 _RECEIVING, _QUEUE, _DELIVERING, _AROUND = Chapter
@@ -89,14 +89,15 @@ _ROWS = (
     ),
     Program(
         "postscreen", _RECEIVING,
-        "refused at start and reload ([not yet](differences.md#not-yet)), unless `gatepost_accept_missing` names it: then as smtpd,"
-        " and none of its tests is made", "as smtpd", _NOT_YET,
-        listens=_CLIENTS, builder=_SESSIONS,
-        in_vain="its line serves mail as smtpd would, at once and without a test; write smtpd to silence this",
-        unseen="its clients would reach smtpd without one of its tests",
+        "`receive/postscreen/`, put together by `service/postscreen.py`, in each worker ([postscreen](postscreen.md)); who passes"
+        " goes to the line `smtpd pass` (`smtpd_service_name`)",
+        "`inet` and `unix`: listens; `-o`; `syslog_name`",
+        listens=_POLICY_CLIENTS, guards=True, builder="gatepost.service.postscreen:open_service",
     ),
-    Program("dnsblog", _RECEIVING, "nowhere: postscreen's servant", support=_NO_MEANING),
-    Program("tlsproxy", _RECEIVING, "nowhere: postscreen's servant", support=_NO_MEANING),
+    Program(
+        "dnsblog", _RECEIVING, "`receive/postscreen/dns_lists.py`, in the worker: no process, no line needed", support=_NO_MEANING
+    ),
+    Program("tlsproxy", _RECEIVING, "`net/start_tls.py`, in the worker: no process, no line needed", support=_NO_MEANING),
     Program(
         "spf", _RECEIVING,
         "`service/spf.py` over `identity/spf/`: a policy server for any Postfix, as policyd-spf"

@@ -67,6 +67,30 @@ def _unsaid(e: records.Event) -> str:
     return ""
 
 
+def _screening_began(e: records.ScreeningBegan) -> str:
+    return f"CONNECT from {e.client} to {e.server}"
+
+
+def _screened(e: records.Screened) -> str:
+    return f"{e.verdict} {e.client}"
+
+
+def _spoke_early(e: records.SpokeEarly) -> str:
+    return f"PREGREET {e.octets} after {seconds(e.after)} from {e.client}: {e.said}"
+
+
+def _dns_listed(e: records.DnsListed) -> str:
+    return f"DNSBL rank {e.rank} for {e.client}"
+
+
+def _rule_broken(e: records.RuleBroken) -> str:
+    return f"{e.test} from {e.client} after {e.after}" + (f": {e.said}" if e.said else "")
+
+
+def _hung_up(e: records.HungUp) -> str:
+    return f"HANGUP after {seconds(e.after)} from {e.client} in tests {e.phase}"
+
+
 def _message_id(e: records.MessageId) -> str:
     return f"{e.queue_id}: {'resent-' if e.resent else ''}message-id={e.message_id}"
 
@@ -121,6 +145,12 @@ _WORDS: dict[type[records.Event], Callable[[Any], str]] = {
     records.SessionLost: _lost,
     records.Accepted: _accepted,
     records.Judged: _judged,
+    records.ScreeningBegan: _screening_began,
+    records.Screened: _screened,
+    records.SpokeEarly: _spoke_early,
+    records.DnsListed: _dns_listed,
+    records.RuleBroken: _rule_broken,
+    records.HungUp: _hung_up,
     records.MessageId: _message_id,
     records.Permitted: _unsaid,
     records.PickedUp: _picked_up,

@@ -84,6 +84,62 @@ class Permitted(Event, frozen=True):
     found: tuple[Struct, ...] = ()
 
 
+class ScreeningBegan(Event, frozen=True):
+    """A client is looked at before it may talk to smtpd (postscreen(8)). `client`, `server`: `[address]:port`."""
+
+    client: str
+    server: str
+
+
+class Screened(Event, frozen=True):
+    """What became of it, or was known of it: `verdict` is Postfix's word (`PASS NEW`, `DENYLISTED`, `DISCONNECT` ...)."""
+
+    verdict: str
+    client: str
+    why: Reason = UNSAID
+
+
+class SpokeEarly(Event, frozen=True):
+    """It spoke before its turn: so many `octets`, `after` so many seconds; `said` is how they begin, escaped."""
+
+    client: str
+    octets: int
+    after: float
+    said: str
+    why: Reason = UNSAID
+
+
+class DnsListed(Event, frozen=True):
+    """The DNS lists that have it weigh `rank` in all, or more than it may."""
+
+    client: str
+    rank: int
+    why: Reason = UNSAID
+
+
+class RuleBroken(Event, frozen=True):
+    """It broke a rule of the protocol.
+
+    - `test`: Postfix's word (`COMMAND PIPELINING`, `COMMAND TIME LIMIT` ...).
+    - `after`: the command before.
+    - `said`: what it said, escaped.
+    """
+
+    test: str
+    client: str
+    after: str
+    said: str = ""
+    why: Reason = UNSAID
+
+
+class HungUp(Event, frozen=True):
+    """It went away, `after` so many seconds, while the tests of `phase` went on (`before SMTP handshake`)."""
+
+    client: str
+    after: float
+    phase: str
+
+
 class MessageId(Event, frozen=True):
     """The message has this Message-Id (`message-id=<...>`); `resent` for a Resent-Message-Id."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, cast
 
 from gatepost.net.start_tls import start_server_tls
+from gatepost.proto.proxy import Proxied
 from gatepost.proto.smtp.server import ServerCore, ServerEvent
 
 _HIGH_WATER: Final = 262144
@@ -32,11 +33,21 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_begin", "_deadline", "_end", "_fixed", "_loop", "_min_rate", "_out", "_paused", "_ready", "_task", "_timeout",
-        "_timer", "_waiter", "_writable", "core", "transport",
+        "_timer", "_waiter", "_writable", "core", "ends", "handed_over", "transport",
     )  # fmt: skip
 
-    def __init__(self, core: ServerCore, begin: Callable[["Connection"], Coroutine[Any, Any, None]]) -> None:
+    def __init__(
+        self,
+        core: ServerCore,
+        begin: Callable[["Connection"], Coroutine[Any, Any, None]],
+        *,
+        handed_over: bool = False,
+        ends: Proxied | None = None,
+    ) -> None:
+        """`handed_over`: by postscreen, which has heard a proxy already, where there is one; `ends`: those that it told."""
         self.core = core
+        self.handed_over = handed_over
+        self.ends = ends
         self._begin = begin
         self._out: list[bytes] = []
         self._waiter: asyncio.Future[None] | None = None

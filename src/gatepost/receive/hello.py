@@ -49,10 +49,16 @@ async def ehlo(state: SessionState, command: CommandLine) -> Answer:
         return refusal
     state.facts.protocol_name = state.ports.dialect.extended
     state.facts.esmtp = True
-    if state.ehlo_discard and not state.ehlo_discard & _UNLOGGED:
-        dropped = " ".join(logged for word, logged in _DISCARDABLE.items() if word in state.ehlo_discard)
+    if dropped := discarded_words(state.ehlo_discard):
         state.ports.emit(KeywordsDiscarded("smtpd", dropped))
     return Answer(say.hello(state.settings.myhostname, await _keywords(state)), effect=END)
+
+
+def discarded_words(discarded: frozenset[str]) -> str:
+    """EHLO keywords that are not offered, as the log has them; empty where it is not to say so."""
+    if not discarded or discarded & _UNLOGGED:
+        return ""
+    return " ".join(logged for word, logged in _DISCARDABLE.items() if word in discarded)
 
 
 async def _refusal(state: SessionState, command: CommandLine) -> Answer | None:

@@ -33,7 +33,9 @@ async def open_session(state: SessionState) -> Answer:
     """What the client hears first. Raises Gone and LookupFailure."""
     settings = state.settings
     _own_ends(state)
-    if settings.smtpd_upstream_proxy_protocol and not await _told_by_proxy(state):
+    if state.wire.handed_over:
+        _is_as_told(state, state.wire.ends)
+    elif settings.smtpd_upstream_proxy_protocol and not await _told_by_proxy(state):
         return Answer(say.no_proxy_header(settings.myhostname))
     _is(state, await _peer(state))
     refusal = await _above_limits(state)
@@ -76,11 +78,16 @@ async def _told_by_proxy(state: SessionState) -> bool:
     except (ProxyError, Gone, TimeoutError) as error:
         state.note(f"haproxy: {printable(str(error)) or 'time limit exceeded'}", "warning")
         return False
+    _is_as_told(state, told)
+    return True
+
+
+def _is_as_told(state: SessionState, told: Proxied | None) -> None:
+    """Its ends are those that a proxy told, if it did."""
     if told is not None:
         facts = state.facts
         facts.client_address, facts.client_port = plain_address(told.client_address), told.client_port
         facts.server_address, facts.server_port = plain_address(told.server_address), told.server_port
-    return True
 
 
 async def _proxy_header(wire: Wire) -> Proxied | None:

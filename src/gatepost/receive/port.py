@@ -14,6 +14,7 @@ from gatepost.mail.envelope import Envelope
 from gatepost.mail.queue_id import QueueId
 from gatepost.net.port import Resolver
 from gatepost.net.tls import ServerTls
+from gatepost.proto.proxy import Proxied
 from gatepost.proto.smtp.commands import ServerDialect
 from gatepost.proto.smtp.server import ServerCore, ServerEvent
 from gatepost.state.port import Counters, Rate
@@ -125,6 +126,16 @@ class Wire(Protocol):
 
     @property
     def transport(self) -> asyncio.Transport: ...
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether postscreen has accepted it; see Connection."""
+        ...
+
+    @property
+    def ends(self) -> Proxied | None:
+        """Its ends as a proxy told them to postscreen."""
+        ...
 
     async def next_event(self) -> ServerEvent:
         """The next event of the protocol. Raises Gone."""

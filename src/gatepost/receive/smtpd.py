@@ -12,6 +12,7 @@ from gatepost.mail.queue_id import QueueId
 from gatepost.mail.reason import because
 from gatepost.net.port import Resolver
 from gatepost.net.tls import ServerTls
+from gatepost.proto.proxy import Proxied
 from gatepost.proto.smtp import replies, server_replies
 from gatepost.proto.smtp.commands import SMTP, ServerDialect
 from gatepost.proto.smtp.server import ServerCore
@@ -97,6 +98,12 @@ class SmtpdService:
             farewell = b"" if settings.smtpd_tls_wrappermode else busy
             return TurnedAway(farewell, self._tell_turned_away)
         return Connection(ServerCore(settings.line_length_limit), self._begin)
+
+    def take_over(self, told: Proxied | None) -> asyncio.Protocol:
+        """The protocol of a connection that postscreen has accepted. `told`: its ends, where a proxy told them."""
+        if not self._limit.free:
+            return TurnedAway(replies.wire(server_replies.busy(self.settings.myhostname)), self._tell_turned_away)
+        return Connection(ServerCore(self.settings.line_length_limit), self._begin, handed_over=True, ends=told)
 
     def _tell_turned_away(self, address: str) -> None:
         self.ports.emit(

@@ -21,6 +21,7 @@ from gatepost.routing.resolve import BAD_SYNTAX
 from gatepost.service.gates import smtpd_gates
 from gatepost.service.materials import Materials
 from gatepost.service.policy import restriction_policy
+from gatepost.service.postscreen_tls import tls_overrides
 from gatepost.service.rewriting_clients import rewriting_clients
 from gatepost.service.server_names import server_names
 from gatepost.service.session_notice import SessionNotices, SessionNoticeSettings
@@ -73,8 +74,9 @@ def load_tls(
 ) -> ServerTls | TlsFailure | None:
     """The TLS of a service, None where it has none. To be called while we are still root, whose alone private keys are. `secrets`:
     those of session tickets, which all workers share."""
-    settings = configuration.view(TlsServerSettings, entry.overrides)
-    wrapper = configuration.view(SmtpdSettings, entry.overrides).smtpd_tls_wrappermode
+    overrides = tls_overrides(configuration, entry)
+    settings = configuration.view(TlsServerSettings, overrides)
+    wrapper = configuration.view(SmtpdSettings, overrides).smtpd_tls_wrappermode
     if not wrapper and not settings.offers_tls:
         return None
     try:

@@ -13,9 +13,9 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pkgutil import resolve_name
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import uvloop
 
@@ -48,6 +48,15 @@ class Service(Protocol):
 
     async def drain(self, deadline: float) -> None:
         """End all connections in an orderly way, in at most `deadline` seconds."""
+        ...
+
+
+@runtime_checkable
+class HandsOver(Protocol):
+    """A service whose clients another one takes over (postscreen)."""
+
+    def find_successor(self, services: Mapping[str, Service]) -> None:
+        """`services`: all of this worker, by ServiceEntry.key. Raises ConfigurationError where there is none for its clients."""
         ...
 
 
@@ -166,18 +175,19 @@ class _Serving:
                 self._emit(Note("smtpd", f"session cut off: {result!r}", "warning"))
 
 
-async def _serve(rooms: Composition, listeners: Iterable[Listener], tls: ServicesTls) -> _Serving:
+async def _serve(rooms: Composition, listeners: Sequence[Listener], tls: ServicesTls) -> _Serving:
     """Accept connections on every listener."""
     loop = asyncio.get_running_loop()
     serving = _Serving(rooms.materials.emit)
     limit = SessionLimit(_descriptors() // 2)  # the other half is for deliveries, tables and the queue
+    for entry in {listener.entry.key: listener.entry for listener in listeners}.values():
+        serving.services[entry.key] = _builder(entry)(rooms.materials, rooms.way_in, entry, tls.get(entry.key), limit)
+    for service in serving.services.values():
+        if isinstance(service, HandsOver):
+            service.find_successor(serving.services)
     for listener in listeners:
-        entry = listener.entry
-        service = serving.services.get(entry.key)
-        if service is None:
-            service = serving.services[entry.key] = _builder(entry)(rooms.materials, rooms.way_in, entry, tls.get(entry.key), limit)
         accept = loop.create_unix_server if listener.socket.family == socket.AF_UNIX else loop.create_server
-        serving.servers.append(await accept(service.protocol, sock=listener.socket))
+        serving.servers.append(await accept(serving.services[listener.entry.key].protocol, sock=listener.socket))
     return serving
 
 

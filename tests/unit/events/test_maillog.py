@@ -15,7 +15,9 @@ from gatepost.events.records import (
     Connected,
     Delivered,
     Disconnected,
+    DnsListed,
     Event,
+    HungUp,
     Judged,
     LinesLost,
     MessageId,
@@ -24,12 +26,17 @@ from gatepost.events.records import (
     Permitted,
     PickedUp,
     Removed,
+    RuleBroken,
+    Screened,
+    ScreeningBegan,
     SessionLost,
+    SpokeEarly,
 )
 from gatepost.mail.reason import Reason
 
 Q = "4jYwtL6XwgzJLgk"
 CLIENT = "client2.client.test[127.0.0.2]"
+ZOMBIE = "[127.0.1.5]:4711"
 FROM_TO = "from=<sender@client.test> to=<alice@example.test> proto=ESMTP helo=<client2.client.test>"
 SINK = "127.0.0.21[127.0.0.21]:2526"
 NOBODY = "host 127.0.0.21[127.0.0.21] said: 550 5.1.1 nobody (in reply to RCPT TO command)"
@@ -51,6 +58,13 @@ def delivered(
 
 LINES: list[tuple[Event, str]] = [
     (Connected("smtpd", "localhost[127.0.0.1]"), "connect from localhost[127.0.0.1]"),
+    (ScreeningBegan("postscreen", ZOMBIE, "[127.0.0.1]:25"), f"CONNECT from {ZOMBIE} to [127.0.0.1]:25"),
+    (Screened("postscreen", "PASS NEW", ZOMBIE), f"PASS NEW {ZOMBIE}"),
+    (SpokeEarly("postscreen", ZOMBIE, 20, 0.041, r"EHLO early\r\n"), rf"PREGREET 20 after 0.04 from {ZOMBIE}: EHLO early\r\n"),
+    (DnsListed("postscreen", ZOMBIE, 3), f"DNSBL rank 3 for {ZOMBIE}"),
+    (RuleBroken("postscreen", "BARE NEWLINE", ZOMBIE, "EHLO a"), f"BARE NEWLINE from {ZOMBIE} after EHLO a"),
+    (RuleBroken("postscreen", "NON-SMTP COMMAND", ZOMBIE, "EHLO", "GET /"), f"NON-SMTP COMMAND from {ZOMBIE} after EHLO: GET /"),
+    (HungUp("postscreen", ZOMBIE, 0.0, "before SMTP handshake"), f"HANGUP after 0 from {ZOMBIE} in tests before SMTP handshake"),
     (
         Disconnected("smtpd", CLIENT, (("ehlo", 1, 1), ("mail", 1, 1), ("rcpt", 0, 1), ("quit", 1, 1))),
         f"disconnect from {CLIENT} ehlo=1 mail=1 rcpt=0/1 quit=1 commands=3/4",

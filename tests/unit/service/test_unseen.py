@@ -7,7 +7,6 @@ import pytest
 from gatepost.config import doors
 from gatepost.config.configuration import ConfigurationError
 from gatepost.config.parameters import PARAMETERS, Support
-from gatepost.config.programs import PROGRAMS
 from gatepost.service.unseen import load_to_serve
 
 MASTER = "smtp inet n - n - - smtpd\nsmtp unix - - n - - smtp\n"
@@ -55,14 +54,6 @@ def test_a_policy_server_takes_no_mail_and_needs_no_lists(tmp_path: Path) -> Non
     assert refused(tmp_path, "", MASTER + "10031 inet n - n - - spf -o smtpd_recipient_restrictions=nonsense\n") == []
 
 
-def test_a_program_that_is_a_door(tmp_path: Path) -> None:
-    line = "smtp inet n - n - 1 postscreen\n"
-    (told,) = refused(tmp_path, "", line)
-    assert told.startswith("master.cf, 1: daemon postscreen is not implemented yet: its clients would reach smtpd")
-    assert told.endswith(f"(remove the line, or write smtpd; {CHOICE} postscreen)")
-    assert refused(tmp_path, "gatepost_accept_missing = postscreen\n", line) == []
-
-
 @pytest.mark.parametrize(
     ("lists", "unknown"),
     [
@@ -104,4 +95,3 @@ def test_what_fails_closed_by_itself_or_does_no_harm_is_served(tmp_path: Path, l
 def test_only_what_is_not_there_is_a_door() -> None:
     """Whoever implements one takes it off the list."""
     assert [name for name in doors.PARAMETERS if PARAMETERS[name].support is not Support.NOT_YET] == []
-    assert all(row.in_vain for row in PROGRAMS.values() if row.unseen)

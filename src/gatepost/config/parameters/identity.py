@@ -138,7 +138,7 @@ ROWS: tuple[Parameter, ...] = (
       "Directory of the text documentation.", NO_MEANING, "Only installers read it."),
     P("recipient_delimiter", STRING, "", "Characters that separate the user name from an address extension.", DONE),
     P("respectful_logging", BOOLEAN, "${{$compatibility_level} <level {3.6} ? {no} : {yes}}",
-      'Log "allowlist" and "denylist" instead of the older words.', NOT_YET),
+      'Log "allowlist" and "denylist" instead of the older words.', DONE),
     P("sample_directory", STRING, "/etc/postfix",
       "Directory of sample configuration files.", NO_MEANING, "Only installers read it."),
     P("sendmail_path", STRING, "/usr/sbin/sendmail",

@@ -133,7 +133,7 @@ ROWS: tuple[Parameter, ...] = (
       "Pause before a service that failed at once is started again.", DONE, minimum=1),
     P("showq_service_name", STRING, "showq",
       "Name of Postfix's queue listing service.", NO_MEANING, "Listings read the queue store."),
-    P("smtpd_service_name", STRING, "smtpd", "Service to which postscreen hands accepted clients.", NOT_YET),
+    P("smtpd_service_name", STRING, "smtpd", "Service to which postscreen hands accepted clients.", DONE),
     P("stale_lock_time", TIME, "500s",
       "Age after which a mailbox lock file is taken for abandoned and removed.", DONE, minimum=1),
     P("tcp_windowsize", INTEGER, "0", "TCP window size for connections, in bytes; 0 leaves it to the system.", NOT_YET),

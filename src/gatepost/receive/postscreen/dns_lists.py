@@ -1,0 +1,115 @@
+"""postscreen_dnsbl_sites: DNS lists with patterns of replies and weights, asked all at once (postconf(5))."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from msgspec import Struct
+
+from gatepost.events.records import Emit, Note
+from gatepost.mail.ascii_text import elements
+from gatepost.net.port import DnsFailure, NotFound, Resolver
+from gatepost.policy.restrictions.dnsbl import REPLIES_LIMIT, DnsList, parse, reversed_address
+
+_REMEMBERED: Final = 10_000
+
+
+class Site(Struct, frozen=True):
+    """One element of the list. `weight`: what it adds for a client that it lists."""
+
+    dns_list: DnsList
+    weight: int
+
+
+class Rank(Struct, frozen=True):
+    """What all lists say of a client: the sum of weights, and the domain that weighs most, as clients may see it."""
+
+    weight: int = 0
+    domain: str = ""
+
+
+def parse_sites(text: str) -> tuple[Site, ...]:
+    """`domain=d.d.d.d*weight ...`. Raises ValueError with what is wrong with one."""
+    return tuple(_site(one) for one in elements(text))
+
+
+def _site(text: str) -> Site:
+    name, star, number = text.partition("*")
+    try:
+        return Site(parse(name), int(number) if star else 1)
+    except ValueError:
+        raise ValueError(f"bad DNS list: {text}") from None
+
+
+class DnsLists:
+    """The lists of one service.
+
+    `shown`: the name by which a client is told of a list (postscreen_dnsbl_reply_map), None: its own. `keep`: seconds for which an
+    answer is remembered (postscreen_dnsbl_min_ttl): who comes again at once costs no question. `time_limit`: seconds for all of
+    them together. Failure: a list that does not answer lists nobody.
+    """
+
+    def __init__(
+        self,
+        sites: tuple[Site, ...],
+        resolver: Resolver,
+        shown: Callable[[str], Awaitable[str | None]],
+        *,
+        emit: Emit,
+        clock: Callable[[], float],
+        keep: float,
+        time_limit: float,
+    ) -> None:
+        self._sites = sites
+        self._resolver = resolver
+        self._shown = shown
+        self._emit = emit
+        self._clock = clock
+        self._keep = keep
+        self._time_limit = time_limit
+        self._ranks: dict[str, tuple[float, Rank]] = {}
+
+    def known(self, address: str) -> Rank | None:
+        """What they said of it a moment ago."""
+        until, rank = self._ranks.get(address, (0.0, None))
+        return rank if until > self._clock() else None
+
+    async def rank(self, address: str) -> Rank:
+        """Ask all of them. What has not come within the time limit does not count."""
+        domains = dict.fromkeys(site.dns_list.domain for site in self._sites)
+        questions = {domain: asyncio.ensure_future(self._ask(domain, address)) for domain in domains}
+        try:
+            _, late = await asyncio.wait(questions.values(), timeout=self._time_limit)
+        finally:
+            for question in questions.values():
+                question.cancel()
+        answers = {domain: () if one in late else one.result() for domain, one in questions.items()}
+        found = [site for site in self._sites if site.dns_list.listed(answers[site.dns_list.domain])]
+        rank = await self._weighed(found)
+        if not late:
+            self._remember(address, rank)
+        return rank
+
+    async def _ask(self, domain: str, address: str) -> tuple[str, ...]:
+        query = f"{reversed_address(address)}.{domain}"
+        try:
+            replies = (await self._resolver.a(query))[:REPLIES_LIMIT]
+        except NotFound:
+            return ()
+        except DnsFailure as failure:
+            self._emit(Note("dnsblog", f"dnsblog_query: lookup error for DNS query {query}: {failure.text}", "warning"))
+            return ()
+        for reply in replies:
+            self._emit(Note("dnsblog", f"addr {address} listed by domain {domain} as {reply}"))
+        return replies
+
+    async def _weighed(self, found: list[Site]) -> Rank:
+        if not found:
+            return Rank()
+        domain = max(found, key=lambda site: site.weight).dns_list.domain
+        return Rank(sum(site.weight for site in found), await self._shown(domain) or domain)
+
+    def _remember(self, address: str, rank: Rank) -> None:
+        if len(self._ranks) >= _REMEMBERED:
+            del self._ranks[next(iter(self._ranks))]
+        self._ranks[address] = self._clock() + self._keep, rank
