@@ -65,3 +65,13 @@ def test_refusals_in_other_words_and_private_sessions() -> None:
     header = sink.taken[0].content.partition(b"\r\n\r\n")[0]
     assert header.startswith(b"Received: by mail.example.test (Postfix) id ")
     assert b"laptop" not in header and b"127.0.0.1" not in header and b"SMTP" not in header
+
+
+def test_permissions_are_told() -> None:
+    settings = {"smtpd_log_access_permit_actions": "static:all", "smtpd_relay_restrictions": "permit_mynetworks, reject"}
+    with Sink() as sink, System(settings, relay=sink.port) as system:
+        with smtplib.SMTP("127.0.0.1", system.port, local_hostname="helo.test") as client:
+            client.sendmail("a@a.test", ["b@elsewhere.test"], "Subject: x\r\n\r\nx\r\n")
+        client = "unknown[127.0.0.1]"
+        told = f"NOQUEUE: permit: RCPT from {client}: action=permit_mynetworks for Client host={client}; from=<a@a.test>"
+        wait_for(lambda: told in system.log(), system.log)

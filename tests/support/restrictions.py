@@ -93,7 +93,12 @@ class World:
             emit=self.emit,
             spf=self.spf(tables),
             greylister=self.greylister(),
+            told_permits=self.told_permits(tables),
         )
+
+    def told_permits(self, tables: Tables) -> MatchList | None:
+        listed = self.configuration.value("smtpd_log_access_permit_actions")
+        return MatchList.strings(listed, tables, "permits", self.log.append) if listed else None
 
     def spf(self, tables: Tables) -> Checker:
         settings = self.configuration.view(SpfSettings)

@@ -59,6 +59,7 @@ from gatepost.proto.milter import negotiation as milter_negotiation
 from gatepost.proto.milter.conversation import Conversation
 from gatepost.proto.milter.packets import packet, split_strings
 from gatepost.proto.proxy import ProxyError, ProxyReader
+from gatepost.proto.qmqp import QmqpError, QmqpReader
 from gatepost.proto.redis import RedisCommand
 from gatepost.proto.smtp import client_commands, dot_stuffing, grammar, replies
 from gatepost.proto.smtp.data import BdatReader, DataReader
@@ -175,6 +176,13 @@ def delegated(wire: bytes) -> None:
     try:
         policy_delegation.Reader().feed(wire)
     except policy_delegation.ProtocolError:
+        pass
+
+
+def qmqp(wire: bytes) -> None:
+    try:
+        QmqpReader(0, 1000).feed(wire)
+    except QmqpError:
         pass
 
 
@@ -431,6 +439,7 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
         (octets(b"["), octets(b'"a",', before=b"[", after=b'"b"]'), octets(b"\\u0041", before=b'["', after=b'"]')),
     ),
     "proto.proxy": (proxied, WIRE),
+    "proto.qmqp": (qmqp, (*WIRE, octets(b"1:a,", before=b"9999999:1:x,"), octets(b"0:,", before=b"9999999:1:x,"))),
     "proto.policy_delegation": (delegated, WIRE),
     "proto.tcp_table": (looked_up(lambda: TcpQuery(b"key")), (*WIRE, octets(b"%41", before=b"200 "))),
     "proto.socketmap": (looked_up(lambda: SocketmapQuery(b"map", b"key")), (*WIRE, octets(b"a", before=b"99999:OK "))),
@@ -487,6 +496,7 @@ ELSEWHERE = {
     "mail.reason": "cuts texts at a fixed length",
     "mail.ascii_text": "runs of one class of characters, which nothing can make try twice",
     "receive.peer": "labels of at most 63 characters",
+    "receive.qmqpd": "looks for one class of characters",
     "receive.reject_filter": _ADMINISTRATOR,
     "proto.exchange": "what an exchange is; the protocols parse",
     "lookup.sql_query": _ADMINISTRATOR,

@@ -122,8 +122,9 @@ _ROWS = (
         " at the smtpd line",
     ),
     Program(
-        "qmqpd", _RECEIVING, "nowhere", support=_NOT_YET,
-        in_vain="nothing listens there; remove the line to silence this",
+        "qmqpd", _RECEIVING, "`receive/qmqpd.py` over `proto/qmqp.py`, put together by `service/qmqpd.py`",
+        "`inet` and `unix`: listens; `-o`; `syslog_name`",
+        listens=_POLICY_CLIENTS, builder="gatepost.service.qmqpd:open_service",
     ),
     Program(
         "anvil", _RECEIVING,

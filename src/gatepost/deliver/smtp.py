@@ -22,7 +22,7 @@ from gatepost.deliver.outgoing import Outgoing
 from gatepost.deliver.plan import FindAddresses, FindExchangers, FindServices, Host, Plan, Shuffle, Stop, Try
 from gatepost.deliver.pool import Pool
 from gatepost.deliver.smtp_connection import Broken, Connection
-from gatepost.deliver.smtp_options import cache_options, handover_options, host_preferences
+from gatepost.deliver.smtp_options import asks_dns, cache_options, handover_options, host_preferences
 from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.deliver.srv_order import in_turn
 from gatepost.deliver.tls_policy import Level
@@ -50,6 +50,7 @@ class SmtpAgent:
     `service`: its name in the log (`smtp`, `lmtp`).
     `own`: addresses of this host (inet_interfaces, proxy_interfaces).
     `best_mx`: who delivers what would loop back to this host (best_mx_transport).
+    `final`: what servers take is delivered, not relayed (lmtp_assume_final).
     `base`, `tls_policies`, `passwords`, `discard_maps`, `reply_filter`: see `Opener`, which raises BadTlsPolicy.
     """
 
@@ -70,6 +71,7 @@ class SmtpAgent:
         tls_policies: Maps | None = None,
         passwords: Maps | None = None,
         best_mx: PassOn | None = None,
+        final: bool = False,
         discard_maps: Maps | None = None,
         reply_filter: Maps | None = None,
     ) -> None:
@@ -84,13 +86,14 @@ class SmtpAgent:
         self._handover = handover_options(settings)
         self._ports = known_ports(settings.known_tcp_ports)
         self._hosts = host_preferences(settings, own)
-        by_dns = "dns" in settings.smtp_host_lookup and not settings.disable_dns_lookups
+        by_dns = "dns" in settings.smtp_host_lookup and asks_dns(settings)
         self._addresses = HostAddresses(resolver, self._hosts.families, dns=by_dns)
         self._opener = Opener(
             settings, connector, emit, service, base=base, tls_policies=tls_policies, passwords=passwords,
             discard_maps=discard_maps, reply_filter=reply_filter,
         )  # fmt: skip
         self._best_mx = best_mx
+        self._final = final
         self._pool = Pool(cache_options(settings), asyncio.get_running_loop().time)
 
     async def deliver(self, request: DeliveryRequest) -> Sequence[Report]:
@@ -118,7 +121,7 @@ class SmtpAgent:
 
     def _plan(self, nexthop: str, tried: frozenset[str]) -> Plan:
         settings = self._settings
-        domains = not (settings.lmtp or settings.disable_dns_lookups)
+        domains = asks_dns(settings) and not settings.lmtp
         services = () if settings.lmtp else settings.use_srv_lookup
         sites = parse_all(nexthop, settings.smtp_tcp_port, self._ports, exchangers=domains, services=services)
         primary = len(sites)
@@ -236,7 +239,7 @@ class SmtpAgent:
                 outcome = UNANSWERED
             report = Report(
                 queued, outcome, host.relay, attempt.started, attempt.connected,
-                connection.uses if connection.uses > 1 else 0, relayed and outcome.ok, relayed=True,
+                connection.uses if connection.uses > 1 else 0, relayed and outcome.ok, relayed=not self._final,
                 reached=Reached.NO if outcome is lost else Reached.YES,
             )  # fmt: skip
             if outcome.cls is Class.TEMPORARY and not connection.final:

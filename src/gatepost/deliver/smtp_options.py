@@ -59,6 +59,13 @@ def limits_of(settings: SmtpSettings) -> tuple[float, ...]:
     return tuple(limits[stage] for stage in ClientStage)
 
 
+def asks_dns(settings: SmtpSettings) -> bool:
+    """Whether the DNS is asked at all: smtp_dns_support_level, which overrides the older disable_dns_lookups."""
+    if settings.smtp_dns_support_level:
+        return settings.smtp_dns_support_level != "disabled"
+    return not settings.disable_dns_lookups
+
+
 def handover_options(settings: SmtpSettings) -> HandoverOptions:
     """How messages are handed over."""
     return HandoverOptions(

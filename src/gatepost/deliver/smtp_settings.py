@@ -32,6 +32,7 @@ class SmtpSettings(TlsSettings, frozen=True, kw_only=True):
     smtp_bind_address6: str
     smtp_bind_address_enforce: bool
     smtp_host_lookup: str
+    smtp_dns_support_level: str
     smtp_fallback_relay: str
     smtp_address_preference: str
     smtp_balance_inet_protocols: bool
@@ -121,6 +122,12 @@ LmtpSettings = msgspec.defstruct(
     kw_only=True,
 )
 """What one lmtp(8) service works by: the same, under the LMTP client's names. `as_smtp` turns it into what the agent takes."""
+
+
+class LmtpOnlySettings(Struct, frozen=True):
+    """What the SMTP client has no parameters for."""
+
+    lmtp_assume_final: bool
 
 
 class _OverLmtp(SmtpSettings, frozen=True, kw_only=True):

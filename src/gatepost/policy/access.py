@@ -65,7 +65,7 @@ def _unusable(e: Evaluation, table: Table, key: str, subject: Subject, why: str)
 async def obey(e: Evaluation, table: str, key: str, value: str, subject: Subject) -> Decision:
     """Carry out an access(5) right-hand side, also where a policy server said it (then `table` names that server)."""
     if is_number(value):
-        return PERMIT  # what pop-before-smtp schemes leave behind
+        return e.grant(value, subject)  # what pop-before-smtp schemes leave behind
     said, value = value, value.strip(SPACE)
     if not value:
         e.warn(f"access table {table} entry {said} has empty value")  # sic: Postfix names what is empty
@@ -136,7 +136,7 @@ def _defer_if_reject(e: Evaluation, hit: Hit) -> Decision:
 
 
 def _ok(e: Evaluation, hit: Hit) -> Decision:
-    return PERMIT
+    return e.grant(hit.verb, hit.subject)
 
 
 def _dunno(e: Evaluation, hit: Hit) -> Decision:

@@ -4,6 +4,7 @@ A check returns a Decision. What it wants said goes through the methods of Evalu
 warn_if_reject, defer_if_permit, defer_if_reject and soft_bounce in one place (SMTPD_ACCESS_README, access(5)).
 """
 
+import contextlib
 import enum
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -12,6 +13,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gatepost.events.records import Note
+from gatepost.lookup.match_list import MatchList
+from gatepost.lookup.port import LookupFailure
 from gatepost.mail.ascii_text import SPACE
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.reason import STEPS_LIMIT, UNSAID, Reason, Step, because
@@ -95,8 +98,8 @@ class Evaluation:
     `why`: the reason of whatever the rule that is being asked will say: its name, and what it has looked up so far."""
 
     __slots__ = (
-        "_entry", "actions", "compile_result", "defer_if_permit", "defer_if_reject", "depth", "discarded", "facts", "listed",
-        "outcome", "routes", "settings", "sources", "subject", "trace", "warn_only", "why",
+        "_entry", "_granted", "actions", "compile_result", "defer_if_permit", "defer_if_reject", "depth", "discarded", "facts",
+        "listed", "outcome", "routes", "settings", "sources", "subject", "trace", "warn_only", "why",
     )  # fmt: skip
 
     def __init__(self, sources: Sources, facts: Facts, compile_result: Compile) -> None:
@@ -116,6 +119,7 @@ class Evaluation:
         self.actions: list[Action] = []
         self.trace: list[Step] = []
         self.why = UNSAID
+        self._granted = ("", _NOBODY)
         self._entry = UNSAID  # what a table had, where that is a list of restrictions
 
     async def run(self, rules: Sequence[Rule], subject: Subject) -> Decision:
@@ -150,9 +154,35 @@ class Evaluation:
         outer, entry = self.why, self._entry
         self.why = rule.why if entry is UNSAID else Reason(rule.name, entry.table, entry.key)
         decision = await rule.check(self, rule.argument)
+        if decision is PERMIT and self.sources.told_permits is not None:
+            await self._tell_permit(self.sources.told_permits, rule)
         why, self.why = self.why, outer
         self.trace.append(Step(why.rule, why.reason or decision.value, why.table, why.key))
         return decision
+
+    def grant(self, action: str, subject: Subject) -> Decision:
+        """What an entry of an access table permits, in its own word."""
+        self._granted = (action, subject)
+        return PERMIT
+
+    async def _tell_permit(self, told: MatchList, rule: Rule) -> None:
+        """Have the log told that this rule has permitted something, once, where smtpd_log_access_permit_actions asks for that."""
+        (action, subject), self._granted = self._granted, ("", _NOBODY)
+        table = self.why.table if action else ""
+        if not action and rule.name.startswith("permit"):
+            action, subject = rule.name, self._concerned(rule)
+        with contextlib.suppress(LookupFailure):  # the log has it
+            if action and await told.matches(action):
+                origin = f"from {table}" if table else ""
+                self.act("permit", f"action={action} for {subject.kind}={subject.name} {origin}".rstrip())
+
+    def _concerned(self, rule: Rule) -> Subject:
+        """Whom a rule without a table permits: the recipient, where it needs one, or whom its list is about; else the client."""
+        if rule.name == "permit":
+            return self.subject
+        if rule.needs == "recipient":
+            return Subject(self.facts.recipient or "", "Recipient address")
+        return Subject(self.facts.client, "Client host")
 
     async def implied(self, name: str, check: Check) -> Decision:
         """What is asked without standing in a list: the checks of smtpd_reject_unlisted_recipient and its kin."""

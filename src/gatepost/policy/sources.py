@@ -51,7 +51,7 @@ class Materials(Struct, frozen=True, kw_only=True):
 class Sources(Materials, frozen=True, kw_only=True):
     """What a check may consult. `networks`: mynetworks; `addresses`: inet_interfaces with proxy_interfaces. `dotless_parents`:
     parent_domain_matches_subdomains names smtpd_access_maps. `spf`: for check_spf; `greylister`: for
-    check_greylist."""
+    check_greylist. `told_permits`: smtpd_log_access_permit_actions, None where it is empty."""
 
     tables: Tables
     router: Router
@@ -62,3 +62,4 @@ class Sources(Materials, frozen=True, kw_only=True):
     addresses: MatchList
     spf: Checker
     greylister: Greylister
+    told_permits: MatchList | None = None

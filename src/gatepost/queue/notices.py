@@ -36,6 +36,7 @@ class NoticeSettings(Struct, frozen=True, kw_only=True):
     bounce_size_limit: int
     bounce_template_file: str
     enable_threaded_bounces: bool
+    disable_verp_bounces: bool
     header_from_format: str
     smtputf8_enable: bool
     delay_warning_time: int
@@ -113,7 +114,8 @@ class Notices:
                 await self._copy(kind, message, failures, recipient, headers_only=kind.headers_only)
         else:
             wanted = [f for f in failures if _is_wanted(kind, f)]
-            for sender, told in _returned_to(kind, message.envelope, wanted):
+            one_each = not self._settings.disable_verp_bounces
+            for sender, told in _returned_to(kind, message.envelope, wanted, one_each=one_each):
                 await self._send(kind, message, told, sender)
             if copy in self._classes:  # whatever NOTIFY says: the postmaster is not the sender
                 await self._copy(kind, message, failures, postmaster, headers_only=True)
@@ -191,9 +193,12 @@ class Notices:
         self._emit(Note("bounce", text, "warning", queue_id))
 
 
-def _returned_to(kind: NoticeKind, envelope: Envelope, failures: Sequence[Failure]) -> Iterable[tuple[str, Sequence[Failure]]]:
-    """Who hears of which failures: the sender of all; with VERP (VERP_README) of each, at the address that names its recipient."""
-    if envelope.verp and kind is FAILURE:
+def _returned_to(
+    kind: NoticeKind, envelope: Envelope, failures: Sequence[Failure], *, one_each: bool
+) -> Iterable[tuple[str, Sequence[Failure]]]:
+    """Who hears of which failures: the sender of all; with VERP (VERP_README) of each, at the address that names its recipient,
+    unless there is to be one for all (`one_each`, disable_verp_bounces)."""
+    if envelope.verp and kind is FAILURE and one_each:
         return [(with_verp(envelope, failure.recipient.recipient).sender, (failure,)) for failure in failures]
     return [(envelope.sender, failures)] if failures else []
 

@@ -1,7 +1,6 @@
 """DATA and BDAT: the content, up to its end (RFC 5321 §4.1.1.4, RFC 3030). What follows: end_of_message.py."""
 
 from functools import partial
-from typing import Final
 
 from msgspec import Struct, structs
 
@@ -20,6 +19,7 @@ from gatepost.proto.smtp.server import CommandLine, DataChunk
 from gatepost.receive.answer import Answer, refused, rejected
 from gatepost.receive.connection import Gone
 from gatepost.receive.end_of_message import ContentReader, Ending, end_message
+from gatepost.receive.first_line import mended
 from gatepost.receive.mail import open_queue_file
 from gatepost.receive.port import Intake
 from gatepost.receive.received import received
@@ -220,9 +220,6 @@ class Discarding:
     def abort(self) -> None: ...
 
 
-_MBOX: Final = b"X-Mailbox-Line: "
-
-
 class _Sink:
     """Where content goes: on to cleanup, up to the last line with which it is no more than `message_size_limit`."""
 
@@ -235,17 +232,16 @@ class _Sink:
         self.intake = intake
 
     def write(self, chunk: bytes, *, plain: bool = False) -> None:
-        """Pass `chunk` on. The first line is mended as smtpd does: no mbox separator, no header that begins with a blank."""
+        """Pass `chunk` on. The first line is mended."""
         room = self._limit - self._size
         self._size += len(chunk)
         if self._limit and len(chunk) > room:
             chunk = chunk[: chunk.rfind(b"\n", 0, max(room, 0)) + 1]
         if not self._started and chunk:
             self._started = True
-            if chunk[0] in b" \t":
-                chunk = b"\r\n" + chunk
-            elif chunk[:5] == b"From " or (chunk[:1] == b">" and chunk.lstrip(b">").startswith(b"From ")):
-                chunk, plain = _MBOX + chunk, False
+            first = mended(chunk)
+            if first is not chunk:
+                chunk, plain = first, False
         self.intake.write(chunk, plain=plain)
 
 

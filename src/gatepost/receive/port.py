@@ -86,6 +86,7 @@ class Lookups(Struct, frozen=True):
     - `bare_newline_exclusions`: smtpd_forbid_bare_newline_exclusions.
     - `verp_clients`: smtpd_authorized_verp_clients.
     - `local_rewrite`: local_header_rewrite_clients.
+    - `debug_peers`: debug_peer_list; None: nobody is on it.
     - `noop`, `forbidden`: smtpd_noop_commands, smtpd_forbidden_commands.
     - `well_formed`: whether an address can be resolved at all (else 501), for mail from a sender.
     - `flush`: start delivery to a domain: True, queue not able to: False, not a domain of fast_flush_domains: None.
@@ -106,6 +107,7 @@ class Lookups(Struct, frozen=True):
     bare_newline_exclusions: ClientList = no_client
     verp_clients: ClientList = no_client
     local_rewrite: ClientList = no_client
+    debug_peers: ClientList | None = None
     noop: WordList | None = None
     forbidden: WordList = no_word
     well_formed: Callable[[str, str], Awaitable[bool]] = any_address

@@ -21,7 +21,7 @@ from gatepost.receive.opening import open_session
 from gatepost.receive.reject_filter import replaced
 from gatepost.receive.secrets import MASKED
 from gatepost.receive.session_state import END_OF_MESSAGE, SessionState
-from gatepost.receive.transcript import NoTranscript, Transcript
+from gatepost.receive.transcript import LoggedTranscript, NoTranscript, Transcript
 from gatepost.receive.verbs import HANDLERS
 
 
@@ -62,7 +62,10 @@ class Session:
 
     async def _live(self) -> None:
         try:
-            await self._settle(await open_session(self._state))
+            first = await open_session(self._state)
+            if self._state.ports.lookups.debug_peers is not None and await self._state.client_is("debug_peers"):
+                self._transcript = LoggedTranscript(self._transcript, self._state.facts.client, self._state.note)
+            await self._settle(first)
             await self._converse()
         except Gone as gone:
             if gone.what == "timeout":

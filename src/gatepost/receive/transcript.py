@@ -1,5 +1,7 @@
-"""What was said in a session, for the notice that the postmaster gets of errors (`notify_classes`; postconf(5))."""
+"""What was said in a session, for the notice that the postmaster gets of errors (`notify_classes`), or for the log
+(`debug_peer_list`; postconf(5))."""
 
+from collections.abc import Callable
 from typing import Final
 
 _MOST_LINES: Final = 200
@@ -35,6 +37,31 @@ class Transcript:
         if aborted:
             out.append(f"Session aborted, reason: {aborted}")
         return "\n".join(["Transcript of session follows.", "", *out, "", "For other details, see the local mail logfile", ""])
+
+
+class LoggedTranscript(Transcript):
+    """Also tells the log each line, as smtpd(8) does of clients that debug_peer_list names. `kept`: the transcript that there is
+    without it; `tell`: writes a line of the log."""
+
+    __slots__ = ("_client", "_kept", "_tell")
+
+    def __init__(self, kept: Transcript, client: str, tell: Callable[[str], None]) -> None:
+        super().__init__()
+        self._kept = kept
+        self._client = client
+        self._tell = tell
+
+    def heard(self, line: str) -> None:
+        self._kept.heard(line)
+        self._tell(f"< {self._client}: {line}")
+
+    def said(self, octets: bytes) -> None:
+        self._kept.said(octets)
+        for line in octets.decode("utf-8", "surrogateescape").splitlines():
+            self._tell(f"> {self._client}: {line}")
+
+    def text(self, aborted: str) -> str:
+        return self._kept.text(aborted)
 
 
 class NoTranscript(Transcript):

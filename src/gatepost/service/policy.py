@@ -47,5 +47,12 @@ def restriction_policy(materials: Materials, overrides: Mapping[str, str], table
         emit=emit,
         spf=spf_checker(materials, overrides, tables),
         greylister=greylister(materials, overrides, emit),
+        told_permits=_told_permits(value("smtpd_log_access_permit_actions"), tables),
     )
     return RestrictionPolicy(sources, {name: value(name) for name in classes})
+
+
+def _told_permits(listed: str, tables: Tables) -> MatchList | None:
+    """smtpd_log_access_permit_actions: of which permissions the log is told."""
+    actions = MatchList.strings(listed, tables, "smtpd_log_access_permit_actions", tables.warn)
+    return None if actions.empty else actions

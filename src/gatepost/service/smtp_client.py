@@ -9,7 +9,7 @@ from gatepost.config.master import ServiceEntry
 from gatepost.config.parameters.lmtp import lmtp_name
 from gatepost.deliver.client_flags import FlaggedAgent, client_flags
 from gatepost.deliver.smtp import PassOn, SmtpAgent
-from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
+from gatepost.deliver.smtp_settings import LmtpOnlySettings, LmtpSettings, SmtpSettings, as_smtp
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.registry import Maps
 from gatepost.mail.delivery import Agent, DeliveryRequest, Report
@@ -52,6 +52,7 @@ async def smtp_agent(materials: Materials, way_out: WayOut, entry: ServiceEntry)
         tls_policies=maps("smtp_tls_policy_maps"),
         passwords=maps("smtp_sasl_password_maps"),
         best_mx=_best_mx(materials, way_out, entry, emit),
+        final=lmtp and view(LmtpOnlySettings, overrides).lmtp_assume_final,
         reply_filter=maps("smtp_reply_filter"),
         discard_maps=maps("smtp_discard_ehlo_keyword_address_maps"),
     )

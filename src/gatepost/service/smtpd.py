@@ -13,7 +13,7 @@ from gatepost.net.tickets import Secret, Tickets
 from gatepost.net.tls import ServerTls, TlsServerSettings
 from gatepost.net.tls_parameters import NoCertificates, TlsFailure
 from gatepost.proto.smtp.commands import LMTP, SMTP
-from gatepost.receive.port import Lookups, WordList, no_word
+from gatepost.receive.port import ClientList, Lookups, WordList, no_word
 from gatepost.receive.session_limit import SessionLimit
 from gatepost.receive.settings import SmtpdSettings
 from gatepost.receive.smtpd import SmtpdService
@@ -107,6 +107,7 @@ class _Lists:
             bare_newline_exclusions=_or_none(self._clients("smtpd_forbid_bare_newline_exclusions")),
             verp_clients=self._clients("smtpd_authorized_verp_clients"),
             local_rewrite=self._rewriting_clients(),
+            debug_peers=self._debug_peers(),
             noop=self._words("smtpd_noop_commands"),
             forbidden=self._words("smtpd_forbidden_commands") or no_word,
             well_formed=self._well_formed,
@@ -128,6 +129,9 @@ class _Lists:
 
     def _clients(self, name: str) -> Callable[[str, str], Awaitable[bool]]:
         return MatchList.hosts(self._value(name), self._tables, name, self._warn).matches
+
+    def _debug_peers(self) -> ClientList | None:
+        return _or_none(self._clients("debug_peer_list")) if self._value("debug_peer_list") else None
 
     def _words(self, name: str) -> WordList | None:
         """A list of commands, None where it is empty."""

@@ -516,6 +516,21 @@ def test_each_destination_has_its_own_tls_policy(nexthop: str, fallback: str) ->
     assert _two_sites(agent_of, nexthop, "HELP")[0] == ["4.7.4 TLS is required, but was not offered by host two[two]"]
 
 
+@pytest.mark.parametrize("final", [False, True])
+def test_what_servers_take_is_delivered_or_relayed(final: bool) -> None:
+    async def scene() -> None:
+        net = Net(mx=[Server({})])
+        bench = Bench(net)
+        agent = SmtpAgent(
+            bench.agent._settings, names(), net, unchanged(), clock=lambda: 0.0, shuffle=lambda hosts: None,
+            emit=bench.events.append, final=final,
+        )  # fmt: skip
+        (report,) = await agent.deliver(request("[mx]:2526", ["x@y.test"]))
+        assert report.outcome.ok and report.relayed is not final
+
+    run(scene)
+
+
 def test_lmtp_parameters_have_their_own_names() -> None:
     settings = as_smtp(default(LmtpSettings, lmtp_lhlo_name="lmtp.test", lmtp_tcp_port="2424", lmtp_data_done_timeout=7))
     assert settings.lmtp

@@ -37,6 +37,7 @@ SETTINGS = NoticeSettings(
     bounce_size_limit=50_000,
     bounce_template_file="",
     enable_threaded_bounces=False,
+    disable_verp_bounces=False,
     header_from_format="standard",
     smtputf8_enable=True,
     delay_warning_time=0,
@@ -246,6 +247,8 @@ def test_with_verp_each_failure_comes_back_to_the_address_that_names_its_recipie
         assert f"Final-Recipient: rfc822; {mine}@remote.test" in text
         assert f"Final-Recipient: rfc822; {other}@remote.test" not in text
         assert "X-Postfix-Sender: rfc822; bob@example.test" in text
+    together = Told(disable_verp_bounces=True).bounced(message(verp="+="), *failed)
+    assert together.routes == [("", "bob@example.test")]
     assert Told(delay_warning_time=1).delayed(message(verp="+="), *late).routes == [("", "bob@example.test")]
 
 

@@ -173,6 +173,25 @@ def test_footers_by_reply_come_in_order() -> None:
     ]
 
 
+def test_what_clients_on_debug_peer_list_say_is_logged() -> None:
+    async def debug_peers(name: str, address: str) -> bool:
+        return address == "127.0.0.2"
+
+    scene = stage(lookups=Lookups(debug_peers=debug_peers))
+    asyncio.run(send(scene, b"HELO x\r\nAUTH PLAIN c2VjcmV0\r\nQUIT\r\n"))
+    client = "client2.client.test[127.0.0.2]"
+    told = [line for line in scene.log if line[:2] in ("> ", "< ")]
+    assert told[:3] == [
+        f"> {client}: 220 mail.example.test ESMTP Postfix",
+        f"< {client}: HELO x",
+        f"> {client}: 250 mail.example.test",
+    ]
+    assert told[-1] == f"> {client}: 221 2.0.0 Bye"
+    assert "c2VjcmV0" not in "".join(told)
+    asyncio.run(send(scene, b"QUIT\r\n", "127.0.0.4"))
+    assert not [line for line in scene.log if line[:2] in ("> ", "< ") and client not in line]
+
+
 FILTERS: list[tuple[str | Exception | None, list[str], str | None]] = [
     ("550 5.7.1 go away", ["550-5.7.1 go away", "550 5.7.1 ask us"], None),
     (None, ["500-5.5.2 Error: command not recognized", "500 5.5.2 ask us"], None),

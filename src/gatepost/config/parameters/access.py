@@ -1,6 +1,6 @@
 """Parameters of access control: restriction lists, what they ask, and the codes of their replies."""
 
-from gatepost.config.parameters.row import BOOLEAN, CHOICE, DONE, HOSTS, INTEGER, MAPS, NOT_YET, RAW, STRING, TIME, P, Parameter
+from gatepost.config.parameters.row import BOOLEAN, CHOICE, DONE, HOSTS, INTEGER, MAPS, RAW, STRING, TIME, P, Parameter
 
 _TEMPFAIL = ("defer_if_permit", "defer")
 
@@ -39,7 +39,7 @@ ROWS: tuple[Parameter, ...] = (
       "Characters allowed where $name is expanded in replies of DNS lists.", DONE),
     P("smtpd_helo_required", BOOLEAN, "no", "Refuse MAIL FROM before HELO or EHLO.", DONE),
     P("smtpd_helo_restrictions", STRING, "", "Restrictions on the HELO or EHLO command.", DONE),
-    P("smtpd_log_access_permit_actions", STRING, "", "Access table results that are logged when they permit.", NOT_YET),
+    P("smtpd_log_access_permit_actions", STRING, "", "Access table results that are logged when they permit.", DONE),
     P("smtpd_null_access_lookup_key", STRING, "<>", "Key by which access tables are asked about the empty sender.", DONE),
     P("smtpd_policy_service_default_action", STRING, "451 4.3.5 Server configuration problem",
       "What to do when the policy server cannot be asked.", DONE),

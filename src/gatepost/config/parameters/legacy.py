@@ -4,7 +4,7 @@ from gatepost.config.parameters.row import BOOLEAN, DONE, INTEGER, NO_MEANING, N
 
 # fmt: off
 ROWS: tuple[Parameter, ...] = (
-    P("authorized_verp_clients", STRING, "", "Older name of smtpd_authorized_verp_clients.", NOT_YET),
+    P("authorized_verp_clients", STRING, "", "Older name of smtpd_authorized_verp_clients.", DONE),
     P("enable_errors_to", BOOLEAN, "",
       "Once sent notices to the Errors-To address.", NO_MEANING, "Removed from Postfix long ago."),
     P("extract_recipient_limit", INTEGER, "",

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gatepost.config.parameters import smtp
-from gatepost.config.parameters.row import BOOLEAN, NOT_YET, P, Parameter
+from gatepost.config.parameters.row import BOOLEAN, DONE, P, Parameter
 
 _NAMES: Mapping[str, str] = {
     "smtp_helo_name": "lmtp_lhlo_name",
@@ -45,7 +45,7 @@ _OTHERWISE: Mapping[str, Mapping[str, Any]] = {
 # fmt: off
 _OWN: tuple[Parameter, ...] = (
     P("lmtp_assume_final", BOOLEAN, "no",
-      "Say delivered, not relayed, in reports about mail accepted by an LMTP server.", NOT_YET),
+      "Say delivered, not relayed, in reports about mail accepted by an LMTP server.", DONE),
 )
 # fmt: on
 

@@ -10,7 +10,7 @@ ROWS: tuple[Parameter, ...] = (
     P("bounce_template_file", FILE, "", "File of templates for notices.", DONE),
     P("default_verp_delimiters", STRING, "+=", "The two characters that enclose the recipient in a VERP sender.", DONE),
     P("delay_notice_recipient", STRING, "postmaster", "Who gets copies of delay warnings for the postmaster.", DONE),
-    P("disable_verp_bounces", BOOLEAN, "no", "Send one notice for VERP mail instead of one for each recipient.", NOT_YET),
+    P("disable_verp_bounces", BOOLEAN, "no", "Send one notice for VERP mail instead of one for each recipient.", DONE),
     P("double_bounce_sender", STRING, "double-bounce",
       "Sender of mail that must never be returned, such as notices to the postmaster.", DONE),
     P("error_notice_recipient", STRING, "postmaster", "Who gets notices of SMTP errors and of software trouble.", DONE),

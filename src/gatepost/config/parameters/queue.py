@@ -1,6 +1,6 @@
 """Parameters of the queue and its scheduler (qmgr(8))."""
 
-from gatepost.config.parameters.row import BOOLEAN, DONE, INTEGER, NO_MEANING, NOT_YET, STRING, TIME, P, Parameter
+from gatepost.config.parameters.row import BOOLEAN, DONE, INTEGER, NO_MEANING, STRING, TIME, P, Parameter
 
 # fmt: off
 ROWS: tuple[Parameter, ...] = (
@@ -47,7 +47,8 @@ ROWS: tuple[Parameter, ...] = (
     P("defer_transports", STRING, "", "Transports whose mail waits until a flush asks for it.", DONE),
     P("delay_warning_time", TIME, "0h",
       "Time in the queue after which the sender is told of the delay; 0 never tells (unit: hours).", DONE, unit="h"),
-    P("destination_concurrency_feedback_debug", BOOLEAN, "no", "Log every change of a destination's concurrency.", NOT_YET),
+    P("destination_concurrency_feedback_debug", BOOLEAN, "no", "Log every change of a destination's concurrency.", NO_MEANING,
+      "Windows of destinations are not logged step by step."),
     P("enable_threaded_bounces", BOOLEAN, "no", "Give notices References and In-Reply-To headers.", DONE),
     P("initial_destination_concurrency", INTEGER, "5",
       "Simultaneous deliveries that a new destination starts with.", DONE, minimum=1),
