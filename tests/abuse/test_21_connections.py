@@ -9,7 +9,7 @@ import socket
 
 import pytest
 
-from tests.support.running import Client, System, wait_for
+from tests.support.running import MASTER, Client, System, wait_for
 from tests.support.sink import Sink
 
 _OTHER = "127.0.0.2"
@@ -118,6 +118,19 @@ def test_more_connections_than_descriptors(sink: Sink) -> None:
         wait_for(lambda: system.send("X-Id: after\r\n\r\n"), "room again", 10)
         wait_for(lambda: sink.ids().get("after"), "the message", 10)
         assert system.audit().returncode == 0
+
+
+@pytest.mark.parametrize("maxproc", ["-", "0", "5"])
+def test_idle_clients_of_a_policy_service_leave_room_for_mail(sink: Sink, maxproc: str) -> None:
+    """More of them than there is room for sessions, none of which says anything."""
+    master = MASTER + f"127.0.0.1:{{second}} inet n - n - {maxproc} spf\n"
+    main = {"worker_processes": "1"}
+    with System(main, master, relay=sink.port, prefix=("prlimit", "--nofile=200:200")) as system, contextlib.ExitStack() as stack:
+        for _ in range(150):
+            stack.enter_context(_connected(system.second))
+        system.logged("connection from 127.0.0.1 refused: all ports busy")
+        assert system.send("X-Id: beside\r\n\r\n")
+        wait_for(lambda: sink.ids().get("beside"), "the message", 10)
 
 
 def _connected(port: int) -> socket.socket:

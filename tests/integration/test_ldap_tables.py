@@ -3,7 +3,9 @@
 import asyncio
 import re
 import smtplib
+import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -209,6 +211,48 @@ def test_a_login_with_too_little_security(slapd: Slapd, tmp_path: Path) -> None:
     assert ours(way(tmp_path, slapd, WAYS["SASL EXTERNAL"] + "\nsasl_minssf = 4096"), "anna@example.com") == ["failure"]
 
 
+class Silent:
+    """A server that takes connections and says nothing; with `start_tls`, after it has said yes to that."""
+
+    def __init__(self, start_tls: bool = False) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=50)
+        self.port = self._listening.getsockname()[1]
+        self.connections: list[socket.socket] = []
+        self._start_tls = start_tls
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            connection, _ = self._listening.accept()
+            self.connections.append(connection)
+            if self._start_tls:
+                number = connection.recv(1000)[4]
+                connection.sendall(bytes([0x30, 12, 2, 1, number, 0x78, 7, 10, 1, 0, 4, 0, 4, 0]))
+
+
+@pytest.mark.parametrize("scheme", ["ldap", "ldaps", "start_tls"])
+def test_a_server_that_says_nothing_keeps_no_thread(tmp_path: Path, scheme: str) -> None:
+    """Whoever asks once more than there are threads still reaches the server: perhaps it is back."""
+    server = Silent(scheme == "start_tls")
+    path = tmp_path / "table.cf"
+    path.write_text(
+        f"server_host = {'ldaps' if scheme == 'ldaps' else 'ldap'}://127.0.0.1:{server.port}\nsearch_base = {BASE}\ntimeout = 1\n"
+        f"start_tls = {'yes' if scheme == 'start_tls' else 'no'}\n"
+    )
+
+    async def ask() -> None:
+        main = CONFIGURATION.with_settings({"helper_failure_limit": "0"})
+        tables = Tables(lambda text: None, strict=True, access=ServerAccess(lambda: main))
+        table = tables.open(f"ldap:{path}")
+        async with asyncio.timeout(30):
+            while len(server.connections) < 12:
+                answers = await asyncio.gather(*(_answer(table, f"a{number}@example.com") for number in range(4)))
+                assert answers == ["failure"] * 4
+        tables.close()
+
+    asyncio.run(ask())
+
+
 def test_groups_that_have_each_other_as_members_end(slapd: Slapd, tmp_path: Path) -> None:
     """Their number doubles with each level; Postfix would need until the end of days."""
     warnings: list[str] = []
@@ -270,6 +314,21 @@ def test_aliases_of_a_running_gatepost(system: Callable[..., System], two: tuple
     for one in two:
         assert re.search(rf"warning: .*ldap:users: server {re.escape(one.url)}: Can't contact LDAP server", log)
     assert 'ldap:users lookup error for "info@example.test"' in log
+
+
+def test_starttls_from_behind_the_walls(system: Callable[..., System], two: tuple[Slapd, Slapd]) -> None:
+    """The worker reads the certificate of the authority when it connects; only the table's own file says where it is."""
+    more = f"start_tls = yes\ntls_require_cert = yes\ntls_ca_cert_file = {two[0].authority}\n"
+    more += f"bind_dn = {ADMIN}\nbind_pw = {PASSWORD}"
+    (folder := two[1].folder / "tables").mkdir(mode=0o755)
+    table = file(folder, two[0], more)
+    gatepost = system(f"virtual_mailbox_maps = static:box/\nvirtual_alias_maps = ldap:{table}\nworker_processes = 1\n").start()
+    assert reply(gatepost, "info@example.test") == 250
+    two[0].kill()
+    two[0].start()
+    assert reply(gatepost, "info@example.test") == 250
+    assert re.findall("(?i)starttls|TLS established", two[0].log())
+    assert PASSWORD not in gatepost.log()
 
 
 def test_a_server_that_hangs_holds_up_nobody_else(system: Callable[..., System], two: tuple[Slapd, Slapd]) -> None:

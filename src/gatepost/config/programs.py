@@ -74,6 +74,7 @@ _RECEIVING, _QUEUE, _DELIVERING, _AROUND = Chapter
 _NO_MEANING, _NOT_YET = Support.NO_MEANING, Support.NOT_YET
 _CLIENTS = ("inet", "unix", "pass")
 _POLICY_CLIENTS = ("inet", "unix")
+_OF_POLICY_SERVERS = "`inet` and `unix`: listens; `-o`; `syslog_name`; maxproc: connections to a worker"
 _SESSIONS = "gatepost.service.smtpd:open_service"
 _SMTP = "gatepost.service.smtp_client:smtp_agent"
 
@@ -102,14 +103,14 @@ _ROWS = (
         "spf", _RECEIVING,
         "`service/spf.py` over `identity/spf/`: a policy server for any Postfix, as policyd-spf"
         " ([SPF](spf.md)); `check_spf` needs none",
-        "`inet` and `unix`: listens; `-o`; `syslog_name`",
+        _OF_POLICY_SERVERS,
         listens=_POLICY_CLIENTS, advises=True, builder="gatepost.service.spf:open_service", since="gatepost",
     ),
     Program(
         "greylist", _RECEIVING,
         "`service/greylist.py` over `policy/greylist/`: a policy server for any Postfix, as postgrey"
         " ([greylisting](greylisting.md)); `check_greylist` needs none",
-        "`inet` and `unix`: listens; `-o`; `syslog_name`",
+        _OF_POLICY_SERVERS,
         listens=_POLICY_CLIENTS, advises=True, builder="gatepost.service.greylist:open_service", since="gatepost",
     ),
     Program(

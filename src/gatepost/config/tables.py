@@ -6,6 +6,7 @@ With a plain name the table's parameters stand in main.cf as `name_parameter`; w
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -86,6 +87,20 @@ def sources(configuration: Configuration, value: str, overrides: Mapping[str, st
         return  # told by whoever checks the value itself
     for match in _TABLE.finditer(expanded):
         yield TableSource(match[1], match[2])
+
+
+def files_of_tables(value: str) -> list[str]:
+    """The files in which the tables of an expanded value have their configuration."""
+    return [match[2] for match in _TABLE.finditer(value) if in_file(match[2])] if ":" in value else []
+
+
+def file_settings(path: str) -> list[tuple[str, str]]:
+    """Names and values of a table's configuration file; nothing where it cannot be read."""
+    try:
+        text = Path(path).read_text("utf-8", "surrogateescape")
+    except OSError:
+        return []
+    return [(setting.name, setting.value) for setting in parse_main(text, path).settings.values()]
 
 
 def missing_types(value: str) -> list[str]:

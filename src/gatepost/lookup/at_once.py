@@ -11,5 +11,7 @@ def find_at_once(maps: Maps, key: str) -> str | None:
         asking.send(None)
     except StopIteration as answered:
         return None if answered.value is None else str(answered.value)
+    except RuntimeError:
+        pass  # it looked for a task, or an event loop, to wait in, and there is none here
     asking.close()
     raise LookupFailure(maps.title, "a table that has to wait for its answer cannot be used here")

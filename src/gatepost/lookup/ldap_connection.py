@@ -5,9 +5,7 @@ Where referrals are to be followed the library connects to other servers in mid-
 """
 
 import asyncio
-import contextlib
 import os
-import socket
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -17,8 +15,9 @@ from msgspec import Struct
 from gatepost.lookup import libldap
 from gatepost.lookup.blocking import BlockingCalls, Hangs
 from gatepost.lookup.ldap_settings import Access
+from gatepost.lookup.ldap_sockets import Sockets
 from gatepost.lookup.libldap import Entry, LdapError, Library
-from gatepost.net.stream_port import StreamFailure, Trouble
+from gatepost.net.stream_port import StreamFailure, Trouble, connect_failure
 
 _AT_ONCE: Final = 50
 """Entries that are read before others have their turn."""
@@ -59,12 +58,12 @@ class Outcome(Struct, frozen=True):
 
 
 class LdapConnection:
-    """An open one. `calls`: threads, where referrals are followed."""
+    """An open one. `sockets`: those of the handle; `calls`: threads, where referrals are followed."""
 
-    def __init__(self, library: Library, handle: int, octets: int, calls: BlockingCalls | None) -> None:
-        """`octets`: the most of one message. To be made in the event loop."""
+    def __init__(self, library: Library, handle: int, sockets: Sockets, calls: BlockingCalls | None) -> None:
+        """To be made in the event loop. Raises OSError where no descriptor is left."""
         self.closed = False
-        self._library, self._handle, self._calls = library, handle, calls
+        self._library, self._handle, self._sockets, self._calls = library, handle, sockets, calls
         self._number = 0
         self._search: Search | None = None
         self._entries: list[Entry] = []
@@ -72,11 +71,10 @@ class LdapConnection:
         self._outcome: asyncio.Future[Outcome] | None = None
         self._lock = threading.Lock()  # over `closed` and `_reading`, where threads read
         self._reading = False
-        library.limit_messages(handle, octets)
         own = library.descriptor(handle)
-        os.set_blocking(own, False)
         self._loop = asyncio.get_running_loop()
         self._watched = os.dup(own)  # the library may close its own at any time, and the number may then be somebody else's
+        os.set_blocking(own, False)
         self._loop.add_reader(self._watched, self._ready)
 
     async def search(self, search: Search) -> Outcome:
@@ -106,8 +104,8 @@ class LdapConnection:
             if not self._reading:
                 self._library.unbind(self._handle, None, None)
         self._loop.remove_reader(self._watched)
-        with socket.socket(fileno=self._watched) as watched, contextlib.suppress(OSError):
-            watched.shutdown(socket.SHUT_RDWR)  # for a thread that reads
+        os.close(self._watched)
+        self._sockets.end()  # for a thread that reads
         self._end(StreamFailure(Trouble.CLOSED))
 
     def _end(self, outcome: Outcome | StreamFailure) -> None:
@@ -155,7 +153,7 @@ class LdapConnection:
     def _keep(self, entry: Entry) -> None:
         assert self._search is not None
         self._entries.append(entry)
-        self._octets += len(entry.dn) + sum(len(value) + len(name) for name, values in entry.attributes for value in values)
+        self._octets += weight(entry)
         if self._octets > self._search.octets:
             raise StreamFailure(Trouble.OVERLONG, heard=True)
 
@@ -191,6 +189,13 @@ class LdapConnection:
                     self._library.unbind(self._handle, None, None)
 
 
+def weight(entry: Entry) -> int:
+    """Octets that an entry takes, about: also one of which nearly nothing is said."""
+    return _SHARE + len(entry.dn) + sum(_SHARE + len(name) + sum(map(len, values)) for name, values in entry.attributes)
+
+
+_SHARE: Final = 32
+
 _lists: dict[tuple[str, ...], Any] = {}
 
 
@@ -218,9 +223,11 @@ def judged(outcome: Outcome) -> Outcome:
 
 
 class _Opening:
-    """One connection being opened in a thread; where nobody waits for it any more, it is closed there."""
+    """One connection being opened in a thread. Where nobody waits for it any more, its sockets are ended, which frees the thread,
+    and it is closed there."""
 
-    def __init__(self, library: Library, url: str, access: Access) -> None:
+    def __init__(self, library: Library, url: str, access: Access, octets: int) -> None:
+        self.sockets = Sockets(library, octets)
         self._library, self._url, self._access = library, url, access
         self._lock = threading.Lock()
         self._abandoned = False
@@ -228,8 +235,11 @@ class _Opening:
 
     def run(self) -> int:
         """The handle, logged in. Raises LdapError."""
+        if self._abandoned:  # while it waited for a thread, which others wait for
+            raise LdapError(libldap.TIMEOUT, self._library.words(libldap.TIMEOUT))
         handle = self._library.initialize(self._url)
         try:
+            self.sockets.watch(handle)
             _set_options(self._library, handle, self._access)
             self._library.connect(handle)
             if self._access.tls.start:
@@ -245,6 +255,7 @@ class _Opening:
         return handle
 
     def abandon(self) -> None:
+        self.sockets.end()
         with self._lock:
             self._abandoned = True
             if self._handle is not None:
@@ -252,23 +263,27 @@ class _Opening:
 
 
 def connector(library: Library, url: str, access: Access, octets: int) -> Callable[[], Awaitable[LdapConnection]]:
-    """What opens connections to a server. A server that hangs keeps its own threads only."""
+    """What opens connections to a server. A server that hangs keeps its own threads only, and those no longer than the time limit
+    of a step. `octets`: the most of one message."""
     calls = BlockingCalls(_THREADS, access.timeout)
 
     async def connect() -> LdapConnection:
-        opening = _Opening(library, url, access)
+        opening = _Opening(library, url, access, octets)
         try:
             handle = await calls.run(opening, opening.run)
+            return LdapConnection(library, handle, opening.sockets, calls if access.referrals else None)
         except LdapError as error:
             trouble = _TROUBLES.get(error.code, Trouble.GARBAGE)
             raise StreamFailure(Trouble.CONNECT if trouble is Trouble.CLOSED else trouble, error.words) from None
         except Hangs as hangs:
             opening.abandon()
             raise StreamFailure(Trouble.CONNECT, hangs.why) from None
+        except OSError as error:
+            opening.abandon()
+            raise connect_failure(error) from None
         except BaseException:
             opening.abandon()
             raise
-        return LdapConnection(library, handle, octets, calls if access.referrals else None)
 
     return connect
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from gatepost.lookup import libldap
 from gatepost.lookup.key_format import Address, divided
-from gatepost.lookup.ldap_connection import Outcome, Search
+from gatepost.lookup.ldap_connection import Outcome, Search, weight
 from gatepost.lookup.ldap_settings import Query
 from gatepost.lookup.ldap_text import SCOPES, LdapUrl, is_url, parse_url
 from gatepost.lookup.libldap import Entry
@@ -17,16 +17,21 @@ Ask = Callable[[Search], Awaitable[Outcome]]
 
 MOST_SEARCHES = 10_000
 """Searches that one lookup may need: groups that have each other as members would need searches without end."""
+MOST_ANSWERS = 16
+"""So many times the octets of one answer may all answers of a lookup have together."""
 
 
 class Collecting:
-    """One lookup. `spec`: the table, for texts; `key`: what is looked up; `octets`: the most of one answer."""
+    """One lookup. `spec`: the table, for texts; `key`: what is looked up; `octets`: the most of one answer, and of the
+    results together."""
 
     def __init__(self, spec: str, query: Query, ask: Ask, key: Address, seconds: int, octets: int, warn: Warn) -> None:
         self._spec, self._query, self._key, self._warn = spec, query, key, warn
         self._ask = ask
         self._seconds, self._octets = seconds, octets
         self._searches = 0
+        self._read = 0
+        self._length = 0
         self._results: list[str] = []
 
     async def find(self, base: str, filter: str) -> list[str]:
@@ -49,7 +54,11 @@ class Collecting:
         self._searches += 1
         if self._searches > MOST_SEARCHES:
             raise self._failure(f"More than {MOST_SEARCHES} searches for key: '{self._key.whole}'")
-        return await self._ask(Search(base, scope, filter, attributes, self._seconds, self._query.size_limit, self._octets))
+        outcome = await self._ask(Search(base, scope, filter, attributes, self._seconds, self._query.size_limit, self._octets))
+        self._read += sum(map(weight, outcome.entries))
+        if self._read > MOST_ANSWERS * self._octets:
+            raise self._failure(f"More than {MOST_ANSWERS * self._octets} octets of entries for key: '{self._key.whole}'")
+        return outcome
 
     def _entries_of(self, outcome: Outcome) -> list[Entry]:
         if outcome.code != libldap.SUCCESS:
@@ -83,6 +92,9 @@ class Collecting:
         limit = self._query.expansion_limit
         if limit and len(self._results) >= limit:
             raise self._failure(f"Expansion limit exceeded for key: '{self._key.whole}'")
+        self._length += len(result) + 1
+        if self._length > self._octets:
+            raise self._failure(f"More than {self._octets} octets of results for key: '{self._key.whole}'")
         self._results.append(result)
 
     async def _referred(self, name: str, value: str, depth: int) -> list[Entry]:

@@ -6,7 +6,7 @@ let go of it and are made in threads. What C gives is copied into values of Pyth
 
 import ctypes
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from ctypes import POINTER, Structure, byref, c_char_p, c_int, c_long, c_size_t, c_uint, c_ulong, c_void_p
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ OPT_DIAGNOSTIC_MESSAGE: Final = 0x0032
 OPT_DEBUG_LEVEL: Final = 0x5001
 OPT_TIMEOUT: Final = 0x5002
 OPT_NETWORK_TIMEOUT: Final = 0x5005
-_OPT_SOCKBUF: Final = 0x5008
+_OPT_CONNECT_CB: Final = 0x5011
 OPT_TLS_CACERTFILE: Final = 0x6002
 OPT_TLS_CACERTDIR: Final = 0x6003
 OPT_TLS_CERTFILE: Final = 0x6004
@@ -35,7 +35,7 @@ OPT_TLS_CIPHER_SUITE: Final = 0x6008
 OPT_TLS_RANDOM_FILE: Final = 0x6009
 OPT_TLS_NEWCTX: Final = 0x600F
 OPT_SASL_SECPROPS: Final = 0x6106
-_SET_MAX_INCOMING: Final = 14
+_GET_FD, _SET_MAX_INCOMING = 1, 14
 
 TLS_NEVER, TLS_DEMAND = 0, 2
 
@@ -99,6 +99,14 @@ class Entry(Struct, frozen=True):
 
 _Asked = ctypes.CFUNCTYPE(c_int, c_void_p, c_uint, c_void_p, POINTER(_Interact))
 _Printed = ctypes.CFUNCTYPE(None, c_char_p)
+_Connected = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p)
+_Disconnected = ctypes.CFUNCTYPE(None, c_void_p, c_void_p, c_void_p)
+
+
+class _Hooks(Structure):
+    """Who is told of connections (struct ldap_conncb)."""
+
+    _fields_ = (("connected", _Connected), ("disconnected", _Disconnected), ("argument", c_void_p))
 
 
 class Library:
@@ -174,11 +182,27 @@ class Library:
         """Raises LdapError."""
         self._check(handle, self._set(handle, option, byref(Timeval(seconds, 0))))
 
-    def limit_messages(self, handle: int, octets: int) -> None:
-        """The most octets of one message of the server, to which an entry is one. To be called once connected."""
-        sockbuf = c_void_p()
-        self._get(handle, _OPT_SOCKBUF, byref(sockbuf))
-        self._sockbuf_ctrl(sockbuf, _SET_MAX_INCOMING, byref(c_size_t(octets)))
+    def tell_connections(self, handle: int, connected: Callable[[int], bool], disconnected: Callable[[int], None]) -> object:
+        """Have each connection of a handle told of, by the address of its buffer: before anything is sent over it, in the thread
+        that opens it (`connected` says whether it may be used), and when it is closed. What is returned has to live as long as the
+        handle. Raises LdapError."""
+        hooks = _Hooks(
+            _Connected(lambda handle, buffer, *_: 0 if connected(buffer) else -1),
+            _Disconnected(lambda handle, buffer, _: disconnected(buffer)),
+            None,
+        )
+        self._check(handle, self._set(handle, _OPT_CONNECT_CB, byref(hooks)))
+        return hooks
+
+    def limit_messages(self, buffer: int, octets: int) -> None:
+        """The most octets of one message of the server, to which an entry is one. `buffer`: of a connection."""
+        self._sockbuf_ctrl(buffer, _SET_MAX_INCOMING, byref(c_size_t(octets)))
+
+    def descriptor_of(self, buffer: int) -> int:
+        """The socket of a connection."""
+        number = c_int(-1)
+        self._sockbuf_ctrl(buffer, _GET_FD, byref(number))
+        return number.value
 
     def descriptor(self, handle: int) -> int:
         """The socket of a handle that is connected."""
@@ -278,8 +302,9 @@ class Library:
 
     def print_to(self, tell: Any) -> None:
         """Where the library's own log goes (debuglevel); it has one place for all handles."""
-        self._printer = _Printed(lambda line: tell(line.decode("utf-8", "replace").rstrip("\n")))
-        self._set_printer(None, 0x8001, ctypes.cast(self._printer, c_void_p))
+        printer = _Printed(lambda line: tell(line.decode("utf-8", "replace").rstrip("\n")))
+        self._set_printer(None, 0x8001, ctypes.cast(printer, c_void_p))
+        self._printer = printer  # only now may the one before go, which another thread might have called
 
     def _check(self, handle: int, code: int) -> None:
         if code != SUCCESS:

@@ -81,12 +81,13 @@ class TableParameters:
         return Unavailable(self.spec, f"{place}: {setting.name} = {shown(name, setting.value)}: {why}")
 
 
-_SECRET = frozenset(("bind_pw", "password"))
+_SECRET = ("pw", "pass", "secret")
+"""In the names of parameters that hold passwords, and in those that were meant to."""
 
 
 def shown(name: str, value: str) -> str:
     """A value for the log: passwords stay secret."""
-    return "***" if name in _SECRET else value
+    return "***" if any(part in name.lower() for part in _SECRET) else value
 
 
 def read_parameters(opening: Opening) -> TableParameters:

@@ -1,7 +1,8 @@
 """A table that asks a server: what all such types have in common, whatever they speak.
 
 A key that is empty, is no text or is of no domain that the table has (`domain =`) is not asked about. Whatever goes wrong with the
-server is a LookupFailure, so that the caller's failure action applies: it is never "not found".
+server is a LookupFailure, so that the caller's failure action applies: it is never "not found". So is an answer with NUL in it: for
+others, to whom it goes on, it ends there, and is another address.
 """
 
 from collections.abc import Mapping
@@ -80,6 +81,9 @@ class ServerTable:
             if failure.trouble not in NOT_ASKED:
                 self._sparing.warn(failure.words, f"{self.name}: {failure.words}")
             raise LookupFailure(self.name, failure.words) from None
+        if answer is not None and "\0" in answer:
+            self._sparing.warn("NUL", f"{self.name}: NUL in the answer for {key}")
+            raise LookupFailure(self.name, "NUL in the answer")
         self._remembered.keep(key, answer)
         return answer
 

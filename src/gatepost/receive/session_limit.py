@@ -12,16 +12,16 @@ from typing import cast
 class SessionLimit:
     """`limit`: sessions that all services of a worker may have together."""
 
-    __slots__ = ("_limit", "_open")
+    __slots__ = ("_open", "most")
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.most = limit
         self._open = 0
 
     @property
     def free(self) -> bool:
         """Whether there is room for another session."""
-        return self._open < self._limit
+        return self._open < self.most
 
     def begin(self) -> None:
         """A session begins."""
@@ -30,6 +30,28 @@ class SessionLimit:
     def end(self) -> None:
         """A session has ended."""
         self._open -= 1
+
+
+class Part(SessionLimit):
+    """Room within the room of others, for services that must not take it all: `limit` sessions, and half of the whole at most."""
+
+    __slots__ = ("_whole",)
+
+    def __init__(self, limit: int, whole: SessionLimit) -> None:
+        super().__init__(min(limit, whole.most // 2))
+        self._whole = whole
+
+    @property
+    def free(self) -> bool:
+        return super().free and self._whole.free
+
+    def begin(self) -> None:
+        super().begin()
+        self._whole.begin()
+
+    def end(self) -> None:
+        super().end()
+        self._whole.end()
 
 
 class TurnedAway(asyncio.Protocol):

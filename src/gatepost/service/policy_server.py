@@ -62,14 +62,14 @@ class PolicyServer:
         try:
             await self._converse(reader, writer, task)
         except (OSError, TimeoutError, asyncio.CancelledError):
-            pass  # gone, idle for too long, or we are about to end: whoever cancels this task waits for no more than its end
+            writer.transport.abort()  # gone, idle for too long, or we are about to end: whoever cancels waits for no more than this
         except ProtocolError as error:
             self._warn(f"no policy request: {error}")
         finally:
-            self._tasks.discard(task)
             self._answering.discard(task)
-            self._limit.end()
-            writer.close()
+            await _closed(writer)
+            self._tasks.discard(task)
+            self._limit.end()  # not before: what is not taken keeps the connection open
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, task: "asyncio.Task[None]") -> None:
         requests, desk = Reader(), self._desk()
@@ -109,3 +109,12 @@ class PolicyServer:
             _, late = await asyncio.wait(set(self._answering), timeout=deadline)
             for task in late:
                 task.cancel()
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    """End a connection; its client has a while to take what it was answered."""
+    writer.close()
+    try:
+        await asyncio.wait_for(writer.wait_closed(), _TURN)
+    except (OSError, TimeoutError, asyncio.CancelledError):
+        writer.transport.abort()

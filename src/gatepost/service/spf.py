@@ -20,6 +20,8 @@ from gatepost.service.ways import WayIn
 
 _MESSAGES = 64
 """Messages of one connection that are remembered; Postfix asks of one after the other."""
+_LONGEST_INSTANCE = 100
+"""Characters of what tells messages apart. Postfix's are shorter; for longer ones nothing is remembered."""
 
 
 def spf_checker(materials: Materials, overrides: Mapping[str, str], tables: Tables) -> Checker:
@@ -49,6 +51,8 @@ class SpfDesk:
     async def answer(self, request: Request) -> str:
         """The action. A list that cannot be asked, which the log has then, puts the message off."""
         instance = request.get("instance", "")
+        if len(instance) > _LONGEST_INSTANCE:
+            instance = ""
         if instance and (known := self._answered.get(instance)) is not None:
             return "DUNNO" if known.startswith("PREPEND ") else known
         try:

@@ -25,7 +25,7 @@ from gatepost.config.programs import program
 from gatepost.events.records import Emit, Note
 from gatepost.net.tls import ServerTls
 from gatepost.net.tls_parameters import TlsFailure
-from gatepost.receive.session_limit import SessionLimit
+from gatepost.receive.session_limit import Part, SessionLimit
 from gatepost.service.composition import Composition
 from gatepost.service.inheritance import Inheritance, Life, Listener
 from gatepost.service.materials import Materials, gather
@@ -181,7 +181,8 @@ async def _serve(rooms: Composition, listeners: Sequence[Listener], tls: Service
     serving = _Serving(rooms.materials.emit)
     limit = SessionLimit(_descriptors() // 2)  # the other half is for deliveries, tables and the queue
     for entry in {listener.entry.key: listener.entry for listener in listeners}.values():
-        serving.services[entry.key] = _builder(entry)(rooms.materials, rooms.way_in, entry, tls.get(entry.key), limit)
+        room = _room(entry, limit, rooms.materials.settings.default_process_limit)
+        serving.services[entry.key] = _builder(entry)(rooms.materials, rooms.way_in, entry, tls.get(entry.key), room)
     for service in serving.services.values():
         if isinstance(service, HandsOver):
             service.find_successor(serving.services)
@@ -189,6 +190,14 @@ async def _serve(rooms: Composition, listeners: Sequence[Listener], tls: Service
         accept = loop.create_unix_server if listener.socket.family == socket.AF_UNIX else loop.create_server
         serving.servers.append(await accept(serving.services[listener.entry.key].protocol, sock=listener.socket))
     return serving
+
+
+def _room(entry: ServiceEntry, limit: SessionLimit, default: int) -> SessionLimit:
+    """What a line may have of the room. Programs that ask for advice keep their connections; they must not take that of mail."""
+    if not program(entry.program).advises:
+        return limit
+    most = default if entry.process_limit is None else entry.process_limit
+    return Part(most or limit.most, limit)
 
 
 def _builder(entry: ServiceEntry) -> ServiceBuilder:

@@ -23,6 +23,24 @@ def test_what_fails() -> None:
         find_at_once(maps("fail:1"), "a")
 
 
+def test_what_would_wait_for_a_time() -> None:
+    """There is no task here whose wait could be ended."""
+
+    class Served:
+        name = "served:table"
+        whole_key = False
+
+        async def lookup(self, key: str) -> str | None:
+            async with asyncio.timeout(1):
+                await asyncio.sleep(0)
+            return key
+
+        def close(self) -> None: ...
+
+    with pytest.raises(LookupFailure, match="has to wait"):
+        find_at_once(Maps((Served(),), "some_maps", lambda text: None), "a")
+
+
 def test_what_would_have_to_wait() -> None:
     class Slow:
         name = "slow:table"

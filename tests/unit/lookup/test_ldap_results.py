@@ -115,6 +115,20 @@ def test_groups_that_double_at_each_level_have_an_end(monkeypatch: pytest.Monkey
     assert len(searches) == 50
 
 
+def test_all_answers_of_a_lookup_are_bounded_together() -> None:
+    """Each is small enough (1000 octets); a group has as many as it likes."""
+    tree = {"top": {"member": ["one"] * 40}, "one": {"phone": ["5" * 500]}}
+    with pytest.raises(LookupFailure, match="More than 16000 octets of entries"):
+        find(tree, query(), [])
+
+
+def test_results_are_bounded_whatever_the_format_makes_of_them() -> None:
+    tree = {"top": {"mail": ["a"] * 20}}
+    assert len(find(tree)) == 20
+    with pytest.raises(LookupFailure, match="More than 1000 octets of results"):
+        find(tree, query(result=KeyFormat("%S" * 10)), [])
+
+
 def test_a_base_that_is_not_there() -> None:
     with pytest.raises(LookupFailure, match="Search base 'dc=x' not found"):
         find({}, warnings=[])

@@ -90,3 +90,11 @@ def test_required() -> None:
     required(read("users"), ["server_host"])
     with pytest.raises(Unavailable, match="ldap:users: search_base is not set"):
         required(read("users"), ["server_host", "search_base"])
+
+
+@pytest.mark.parametrize("name", ["bind_pwd", "bindpw", "Password", "bind_password", "secret"])
+def test_passwords_stay_secret_under_a_mistaken_name_too(tmp_path: Path, name: str) -> None:
+    warnings: list[str] = []
+    read(file(tmp_path, f"{name} = xyzzy\n"), warnings)
+    assert len(warnings) == 1
+    assert "xyzzy" not in warnings[0]

@@ -53,6 +53,14 @@ def test_found_and_not() -> None:
     assert drive(table(source, fold=False).lookup("A@Example.COM")) is None
 
 
+def test_an_answer_with_nul_is_none() -> None:
+    """Who cuts it there has another address than we."""
+    warnings: list[str] = []
+    with pytest.raises(LookupFailure, match="NUL in the answer"):
+        drive(table(Memory({"a@example.com": "b@example.com\0.net"}), warnings=warnings).lookup("a@example.com"))
+    assert warnings == ["ldap:users: NUL in the answer for a@example.com"]
+
+
 @pytest.mark.parametrize("key", ["", "a\0b", "k\udcff", "k" * 2049])
 def test_what_no_server_could_know_is_not_asked(key: str) -> None:
     source = Memory({})

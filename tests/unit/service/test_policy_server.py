@@ -1,6 +1,7 @@
 """The policy server: what it answers, in which order, and what it does with clients that talk nonsense or do not leave."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,7 +14,8 @@ from gatepost.identity.spf.check import Checker, Lists
 from gatepost.identity.spf.settings import SpfSettings
 from gatepost.lookup.registry import Tables
 from gatepost.proto.policy_delegation import Reader, encode
-from gatepost.receive.session_limit import SessionLimit
+from gatepost.receive.session_limit import Part, SessionLimit
+from gatepost.service import policy_server
 from gatepost.service.policy_server import TRY_AGAIN, PolicyServer, Request
 from gatepost.service.spf import SpfDesk
 
@@ -139,6 +141,55 @@ def test_no_room() -> None:
         assert "refused" in world.notes[0]
 
     talk(play, limit=1)
+
+
+@pytest.mark.parametrize("more", [b"", b"nonsense\n\n"])
+def test_answers_that_nobody_takes_keep_no_connection(monkeypatch: pytest.MonkeyPatch, more: bytes) -> None:
+    """The client takes none, and says goodbye or nonsense: its connection counts while it is open, which is not for ever."""
+    monkeypatch.setattr(policy_server, "_TURN", 0.2)
+
+    async def play(world: World) -> None:
+        wire = socket.socket()
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        wire.setblocking(False)
+        loop = asyncio.get_running_loop()
+        transport: asyncio.Future[asyncio.WriteTransport] = loop.create_future()
+        serve = world.server._serve
+
+        async def watched(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            # So little room in the system that answers stay with us, and so few that nobody waits for them to be taken.
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            transport.set_result(writer.transport)
+            await serve(reader, writer)
+
+        monkeypatch.setattr(world.server, "_serve", watched)
+        await loop.sock_connect(wire, ("127.0.0.1", world.port))
+        await loop.sock_sendall(wire, asked("x" * 20_000) * 2 + more)
+        if not more:
+            wire.shutdown(socket.SHUT_WR)
+        await transport
+        await world.server.idle()
+        assert world.limit._open == 0
+        assert transport.result().get_write_buffer_size() == 0
+        wire.close()
+
+    talk(play)
+
+
+def test_a_part_of_the_room_leaves_the_rest_to_others() -> None:
+    whole = SessionLimit(10)
+    few, most = Part(2, whole), Part(1000, whole)
+    few.begin()
+    few.begin()
+    assert (few.free, most.free, whole.free) == (False, True, True)
+    for _ in range(5):
+        most.begin()
+    assert (most.free, whole.free) == (False, True)  # half at most, whatever it is allowed
+    few.end()
+    assert few.free
+    for _ in range(4):
+        whole.begin()
+    assert (few.free, whole.free) == (False, False)
 
 
 def test_at_the_end_idle_connections_go_and_answers_are_given() -> None:

@@ -17,11 +17,14 @@ from pathlib import Path
 from msgspec import Struct
 
 from gatepost.config.configuration import Configuration, ConfigurationError
+from gatepost.config.tables import file_settings, files_of_tables
 from gatepost.service.privileges import gain_no_privileges
 from gatepost.service.walls import landlock, seccomp
 
 _OF_FOLDERS = ("_directory", "_base")
 """How names of parameters end whose values are folders, whether there are such folders yet or not."""
+_OF_CERTIFICATES = ("CApath", "_ca_cert_dir")
+"""How names of parameters end whose values are folders of certificates."""
 _PATH = re.compile(r"(?:^|(?<=[\s,{:=!]))/[^\s,{}]+")
 
 
@@ -61,14 +64,14 @@ def planned(configuration: Configuration, changes: Iterable[str]) -> Wall:
 
 
 def named_folders(configuration: Configuration) -> Iterator[str]:
-    """The folders of all files that main.cf and master.cf name: as written, and where links lead. A folder that is named itself,
-    such as that of mailboxes, is not to be read, unless it holds certificates; nor are all folders that there are, for the sake of
-    a file beside them or of what only looks like one (a pattern)."""
-    for name, value in _values(configuration):
+    """The folders of all files that main.cf, master.cf and the files of tables (ldap:/etc/postfix/users.cf) name: as written, and
+    where links lead. A folder that is named itself, such as that of mailboxes, is not to be read, unless it holds certificates; nor
+    are all folders that there are, for the sake of a file beside them or of what only looks like one (a pattern)."""
+    for name, value in _and_of_tables(list(_values(configuration))):
         for path in _PATH.findall(value):
             if not (os.path.isdir(path) or name.endswith(_OF_FOLDERS)):
                 yield from dict.fromkeys((_folder(path), _folder(os.path.realpath(path))))
-            elif name.endswith("CApath"):
+            elif name.endswith(_OF_CERTIFICATES):
                 yield path
 
 
@@ -87,6 +90,18 @@ def _values(configuration: Configuration) -> Iterator[tuple[str, str]]:
                 yield name, configuration.value(name, overrides)
             except (ConfigurationError, KeyError):
                 continue  # whoever needs it tells
+
+
+def _and_of_tables(values: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """These, and what stands in the files of the tables that they name, which may name further ones (memcache's `backup`). A file
+    that cannot be read names nothing: whoever opens the table tells."""
+    seen: set[str] = set()
+    for name, value in values:
+        yield name, value
+        for file in files_of_tables(value):
+            if file not in seen:
+                seen.add(file)
+                values += file_settings(file)  # the loop comes to them
 
 
 def put_up(wall: Wall) -> None:

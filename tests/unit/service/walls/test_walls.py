@@ -84,6 +84,27 @@ def _make_user_namespace() -> None:
     os._exit(0)
 
 
+@pytest.mark.parametrize("kind", ["ldap", "proxy:ldap", "mysql", "memcache"])
+def test_files_that_a_tables_own_file_names_can_be_read(tmp_path: Path, kind: str) -> None:
+    """Certificates are read with each connection, when the walls have long been there."""
+    for name in ("conf", "tables", "inner", "certificates", "authorities", "more", "private"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "conf" / "main.cf").write_text(
+        f"compatibility_level = 3.6\nvirtual_alias_maps = {kind}:{tmp_path}/tables/users.cf, ldap:main\n"
+        f"alias_maps = ldap:{tmp_path}/tables/gone\nmain_tls_ca_cert_dir = {tmp_path}/more\n"
+    )
+    (tmp_path / "conf" / "master.cf").write_text("smtp inet n - n - - smtpd\n")
+    (tmp_path / "tables" / "users.cf").write_text(
+        f"tls_ca_cert_file = {tmp_path}/certificates/ca.pem\ntls_ca_cert_dir = {tmp_path}/authorities\n"
+        f"backup = ldap:{tmp_path}/inner/again.cf\nsearch_base = {tmp_path}/private\n"
+    )
+    (tmp_path / "inner" / "again.cf").write_text(f"backup = ldap:{tmp_path}/inner/again.cf, ldap:{tmp_path}/tables/users.cf\n")
+    found = set(walls.named_folders(load(tmp_path / "conf")))
+    wanted = {str(tmp_path / name) for name in ("tables", "inner", "certificates", "authorities", "more")}
+    assert wanted <= found
+    assert str(tmp_path / "private") not in found
+
+
 FORBIDDEN: dict[str, Callable[[Path], object]] = {
     "read a file elsewhere": lambda path: open(path / "elsewhere" / "secret"),
     "list a folder elsewhere": lambda path: os.listdir(path / "elsewhere"),
