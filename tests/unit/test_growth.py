@@ -46,6 +46,7 @@ from gatepost.net.host_names import is_written_address, numeric_address, valid_h
 from gatepost.net.server_names import _NAME as SERVER_NAME
 from gatepost.policy.access import _ENHANCED, _HEADER
 from gatepost.policy.greylist.attempt import normal_sender
+from gatepost.policy.greylist.postgrey import triplets
 from gatepost.policy.greylist.settings import GreylistSettings
 from gatepost.policy.greylist.texts import put_off
 from gatepost.policy.greylist.whitelists import RecipientList
@@ -400,6 +401,7 @@ def spf_verdict(text: str) -> Verdict:
     return Verdict(result=Result.FAIL, identity=Identity.HELO, domain=text, term=text, problem=text)
 
 
+GREYLIST = default(GreylistSettings)
 PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "mail.header": (lambda text: header.split(text), MESSAGES),
     "mail.header.cut": (lambda text: header.cut(header.Header("a", text), len(text)), MESSAGES),
@@ -476,7 +478,8 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "identity.spf.record": (policy, POLICIES),
     "identity.spf.header": (lambda text: received_spf(spf_verdict(text), About(text, text, text, text, text)), TEXTS),
     "policy.greylist.attempt": (normal_sender, TEXTS),
-    "policy.greylist.texts": (lambda text: put_off(default(GreylistSettings), 1, text), TEXTS),
+    "policy.greylist.postgrey": (lambda text: list(triplets([(text.encode("utf-8", "replace"), b"1,2")], GREYLIST)), TEXTS),
+    "policy.greylist.texts": (lambda text: put_off(GREYLIST, 1, text), TEXTS),
     "policy.greylist.whitelists": (lambda text: asyncio.run(RecipientList((), _nothing).lists(f"a@{text}")), TEXTS),
     "policy.access": (lambda text: (_ENHANCED.match(text), _HEADER.match(text)), TEXTS),
     "queue.notice_message": (lambda text: header_of(MemoryContent(text)), MESSAGES),

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "postsuper": ("postsuper", "hold, release, requeue or delete queued messages"),
     "postcat": ("postcat", "show a queued message"),
     "postlog": ("postlog", "write a line to the mail log"),
+    "greylist": ("greylist", "list, show, allow, forget, import, report: what greylisting remembers"),
     "audit": ("audit", "prove that every acknowledged recipient is accounted for"),
     "install-compat": ("install_compat", "make links with Postfix's command names"),
 }

@@ -12,7 +12,7 @@ from gatepost.net.tls import ServerTls
 from gatepost.net.tls_parameters import TlsFailure
 from gatepost.policy.greylist.attempt import Attempt
 from gatepost.policy.greylist.greylister import Greylisted, Greylister
-from gatepost.policy.greylist.identity import answering_domain
+from gatepost.policy.greylist.identity import attempt_of
 from gatepost.policy.greylist.settings import GreylistSettings
 from gatepost.policy.greylist.whitelist_files import Whitelists
 from gatepost.receive.session_limit import SessionLimit
@@ -79,8 +79,7 @@ class GreylistDesk:
         address, name = request.get("client_address", ""), request.get("client_name", "unknown")
         sender = request.get("sender", "")
         finding = await self._finding(address, name, request.get("helo_name", ""), sender)
-        domain = answering_domain(self._greylister.settings, address, name, sender, finding)
-        return Attempt(address, name, sender, request.get("recipient", ""), domain)
+        return attempt_of(self._greylister.settings, address, name, sender, request.get("recipient", ""), finding)
 
     async def _finding(self, address: str, name: str, helo: str, sender: str) -> Finding | None:
         """What SPF says; None where it is not asked, or a list of its parameters does not answer, which the log has then."""

@@ -19,14 +19,19 @@ Address = IPv4Address | IPv6Address
 
 
 class Attempt(Struct, frozen=True):
-    """One recipient that a client asks for. `client_name`: verified, or `unknown`; `domain`: what greylist_identity found to
-    answer for the client, else empty."""
+    """One recipient that a client asks for.
+
+    - `client_name`: verified, or `unknown`;
+    - `domain`: that answers for the client (identity.py), empty for none;
+    - `by_domain`: whether it stands in the place of the network.
+    """
 
     client_address: str
     client_name: str
     sender: str
     recipient: str
     domain: str = ""
+    by_domain: bool = False
 
 
 class Keys(Struct, frozen=True):
@@ -55,10 +60,15 @@ def keys(attempt: Attempt, address: Address, settings: GreylistSettings) -> Keys
     """The keys of an attempt from `address`."""
     pair = _octets(f"/{normal_sender(attempt.sender)}/{attempt.recipient}")
     network = stored(_octets(network_of(address, settings)) + pair, settings)
-    if not attempt.domain:
-        return Keys(network, stored(_octets(_written(address, int(address))), settings))
+    if not attempt.by_domain:
+        return Keys(network, stored(client_key(address), settings))
     domain = _octets(f"@{attempt.domain}")
     return Keys(stored(domain + pair, settings), stored(domain, settings), network)
+
+
+def client_key(address: Address) -> bytes:
+    """Under which the successes of an address are counted."""
+    return _octets(_written(address, int(address)))
 
 
 def stored(key: bytes, settings: GreylistSettings) -> bytes:

@@ -5,21 +5,34 @@ everybody pass says nothing: no key comes of `+all`, of a network larger than gr
 term that asks about the client itself (`exists`, `ptr`).
 """
 
+from collections.abc import Set
+
 from gatepost.identity.spf.check import Finding
 from gatepost.identity.spf.port import Result
+from gatepost.policy.greylist.attempt import Attempt
 from gatepost.policy.greylist.settings import GreylistSettings
 
 
-def answering_domain(settings: GreylistSettings, address: str, client_name: str, sender: str, finding: Finding | None) -> str:
-    """The domain in lower case, empty for none. `finding`: what SPF found out, None where it was not asked."""
+def attempt_of(
+    settings: GreylistSettings, address: str, client_name: str, sender: str, recipient: str, finding: Finding | None
+) -> Attempt:
+    """An attempt with the domain that answers for its client, by which it is known if greylist_identity says so; else the report
+    tells what that would save. `finding`: what SPF found out, None where it was not asked."""
     domain = sender.rpartition("@")[2].lower().rstrip(".")
-    if "." not in domain.strip("."):
-        return ""
-    if "name" in settings.greylist_identity and _lies_in(client_name.lower().rstrip("."), domain):
-        return domain
-    if "spf" in settings.greylist_identity and finding is not None and _vouches(settings, address, finding):
-        return domain
-    return ""
+    ways = _ways(settings, address, client_name.lower().rstrip("."), domain, finding)
+    by_domain = not ways.isdisjoint(settings.greylist_identity)
+    return Attempt(address, client_name, sender, recipient, domain if ways else "", by_domain)
+
+
+def _ways(settings: GreylistSettings, address: str, name: str, domain: str, finding: Finding | None) -> Set[str]:
+    """In which ways the domain answers for the client, in words of greylist_identity."""
+    ways: set[str] = set()
+    if "." in domain.strip("."):
+        if _lies_in(name, domain):
+            ways.add("name")
+        if finding is not None and _vouches(settings, address, finding):
+            ways.add("spf")
+    return ways
 
 
 def _lies_in(name: str, domain: str) -> bool:

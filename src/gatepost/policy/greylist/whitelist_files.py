@@ -1,5 +1,6 @@
 """The files of the lists, read again when they change. Beside `FILE` there may be `FILE.local`, which is read as well."""
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -18,15 +19,14 @@ _Stamps = tuple[tuple[int, int, int] | None, ...]
 
 
 class Whitelists:
-    """The lists of a service. `clock`: seconds, of any start."""
+    """The lists of a service, which are first read when somebody asks. `clock`: seconds, of any start."""
 
     def __init__(self, settings: GreylistSettings, warn: Warn, clock: Callable[[], float]) -> None:
         self._paths = tuple(_with_local(files) for files in _files(settings))
         self._warn = warn
         self._clock = clock
-        self._look_at = clock()
+        self._look_at = -math.inf
         self._stamps: tuple[_Stamps, ...] = ()
-        self._load()
 
     def current(self) -> tuple[ClientList, RecipientList]:
         """The lists as the files have them, give or take a second."""

@@ -29,6 +29,7 @@ Line = tuple[str, int, str]
 """File, number of the line, entry."""
 
 _LONGEST_NAME: Final = 255
+_REMEMBERED: Final = 4096  # answers of the patterns of a list
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]+")
 _ADDRESS_ENTRY: Final = re.compile(r"[^\s@/]*@[^\s@/]*|[^\s@/]+")
 _NUMBERS: Final = re.compile(r"\d{1,3}(?:\.\d{1,3}){2,3}", re.ASCII)
@@ -51,6 +52,8 @@ class _Patterns:
         self._sparing = Sparing(warn, time.monotonic)
         self._program = Program(lambda pattern, reason: self._sparing.warn(pattern.line, f"{title}: {reason}"))
         self._table: PatternTable | None = None
+        self._known: dict[str, bool] = {}
+        """Answers of late: clients come again, and a list does not change."""
 
     def add(self, line: Line) -> None:
         """One more; raises ValueError."""
@@ -68,6 +71,16 @@ class _Patterns:
         """Whether one of them does; not where they took too long, which is told."""
         if not len(self._program):
             return False
+        known = self._known.get(text)
+        if known is None:
+            known = await self._ask(text)
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            if len(text) <= _LONGEST_NAME:
+                self._known[text] = known
+        return known
+
+    async def _ask(self, text: str) -> bool:
         if self._table is None:
             self._table = PatternTable(self._title, self._program, self._sparing)
         try:

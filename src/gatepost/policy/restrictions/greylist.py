@@ -10,8 +10,7 @@ from gatepost.policy.access import obey
 from gatepost.policy.evaluation import DUNNO, Decision, Evaluation
 from gatepost.policy.greylist.attempt import Attempt
 from gatepost.policy.greylist.greylister import Greylisted
-from gatepost.policy.greylist.identity import answering_domain
-from gatepost.policy.port import Facts
+from gatepost.policy.greylist.identity import attempt_of
 from gatepost.policy.restrictions.rows import Row, Rows
 from gatepost.state.port import StateUnavailable
 
@@ -42,16 +41,11 @@ def _attempt(e: Evaluation) -> Attempt:
     sender = facts.sender or ""
     whole = facts.protocol_state in _WHOLE_MESSAGE and facts.recipient_count > 1
     recipient = "" if whole else facts.recipient or ""
-    return Attempt(facts.client_address, facts.client_name, sender, recipient, _domain(e, facts, sender))
-
-
-def _domain(e: Evaluation, facts: Facts, sender: str) -> str:
-    """Who answers for the client."""
-    settings = e.sources.greylister.settings
     finding = facts.evidence.get(Finding)
     if finding is not None and (finding.client.sender, finding.client.address) != (sender, facts.client_address):
         finding = None  # of another message
-    return answering_domain(settings, facts.client_address, facts.client_name, sender, finding)
+    settings = e.sources.greylister.settings
+    return attempt_of(settings, facts.client_address, facts.client_name, sender, recipient, finding)
 
 
 def _tell(e: Evaluation, found: Greylisted) -> None:

@@ -1,0 +1,76 @@
+"""One call of `gatepost greylist`: its words, the settings, and the store. All is imported at once: mail_owner may not be able to
+read the installation."""
+
+import concurrent.futures.thread  # noqa: F401 (what asyncio.to_thread imports at its first use)
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from gatepost.cli.command import Command, Fatal
+from gatepost.policy.greylist.attempt import client_address, client_key, network_of
+from gatepost.policy.greylist.postgrey import CLIENT_FILE, TRIPLET_FILE
+from gatepost.policy.greylist.records import CLIENTS, TRIPLETS, Client, Triplet, decode
+from gatepost.policy.greylist.settings import GreylistSettings
+from gatepost.service.state_store import folder
+from gatepost.state.sqlite_store import SqliteStateStore
+
+
+class Call:
+    """One call of the command."""
+
+    def __init__(self, command: Command, words: list[str], days: float) -> None:
+        self.command = command
+        self.settings = command.configuration.view(GreylistSettings)
+        self._place = folder(command.value("data_directory"))
+        self._size_limit = int(command.value("state_store_size_limit"))
+        self.words = words
+        self.days = days
+        self.files: list[tuple[str, BinaryIO]] = []
+        self.store: SqliteStateStore
+
+    async def within(self, body: "Callable[[Call], Awaitable[int]]") -> int:
+        """What `body` returns, which has the store."""
+        self.store = SqliteStateStore(self._place, clock=time.time, warn=self.command.warn, size_limit=self._size_limit)
+        try:
+            return await body(self)
+        finally:
+            await self.store.close()
+
+    def open_files(self) -> None:
+        """Raises Fatal."""
+        for word in self.words:
+            path = Path(word)
+            for file in [path / name for name in (TRIPLET_FILE, CLIENT_FILE)] if path.is_dir() else [path]:
+                try:
+                    self.files.append((str(file), file.open("rb")))
+                except OSError as error:
+                    raise Fatal(f"open {file}: {error.strerror}", logged=False) from None
+
+    async def chosen(self) -> AsyncIterator[tuple[bytes, Triplet | Client]]:
+        """(key, record) of all that have the words, the clients first."""
+        matches = _matcher(self.words, self.settings)
+        async for key, entry in self.store.iterate(CLIENTS):
+            if matches(key) and (client := decode(entry, Client)) is not None:
+                yield key, client
+        async for key, entry in self.store.iterate(TRIPLETS):
+            if matches(key) and (triplet := decode(entry, Triplet)) is not None:
+                yield key, triplet
+
+
+def _matcher(words: list[str], settings: GreylistSettings) -> Callable[[bytes], bool]:
+    """Whether a key has all the words."""
+    choices = []
+    for word in words:
+        names = {word.lower().encode("utf-8", "surrogateescape")}
+        address = client_address(word)
+        if address is not None:
+            names |= {client_key(address), network_of(address, settings).partition("/")[0].encode()}
+        choices.append(names)
+
+    def matches(key: bytes) -> bool:
+        parts = set(key.split(b"/"))
+        parts |= {key, *(part.rpartition(b"@")[2] for part in parts)}
+        return all(names & parts for names in choices)
+
+    return matches

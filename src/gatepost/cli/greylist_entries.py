@@ -1,0 +1,91 @@
+"""What `gatepost greylist list`, `show`, `allow`, `forget` and `report` do. Whatever is told of a key is what others sent: what is
+not printable is escaped."""
+
+import contextlib
+import time
+from datetime import UTC, datetime
+
+from gatepost.cli.command import Fatal
+from gatepost.cli.greylist_call import Call
+from gatepost.policy.greylist.attempt import client_address, client_key, stored
+from gatepost.policy.greylist.records import CLIENTS, FOREVER, TRIPLETS, Client, Triplet, decode, encode
+from gatepost.policy.greylist.report import Tally
+from gatepost.policy.greylist.settings import GreylistSettings
+
+
+async def list_(call: Call) -> int:
+    found = 0
+    async for key, record in call.chosen():
+        found += 1
+        print(f"{_date(record.last)}  {_state(record, call.settings):<12} {_shown(key)}")
+    return 0 if found or not call.words else 1
+
+
+def _state(record: Triplet | Client, settings: GreylistSettings) -> str:
+    if isinstance(record, Client):
+        needed = settings.greylist_auto_whitelist_clients
+        return "allowed" if record.count >= FOREVER or 0 < needed <= record.count else f"client {record.count}"
+    if record.passed:
+        return "let in"
+    return "waiting" if time.time() - record.first <= settings.greylist_retry_window else "lost"
+
+
+async def show_(call: Call) -> int:
+    found = 0
+    async for key, record in call.chosen():
+        found += 1
+        told = {"state": _state(record, call.settings), "last": _date(record.last)}
+        if isinstance(record, Triplet):
+            told |= {"first": _date(record.first), "attempts": f"{record.attempts} or more"}
+            if record.passed:
+                told["let in"] = f"{_date(record.passed)}, after {record.passed - record.first} s"
+        print(_shown(key))
+        print("".join(f"    {name}: {value}\n" for name, value in told.items()), end="")
+    return 0 if found else 1
+
+
+async def allow_(call: Call) -> int:
+    [word] = call.words
+    address = client_address(word)
+    if address is None and not (word.startswith("@") and "." in word):
+        raise Fatal(f"{_shown(word.encode('utf-8', 'surrogateescape'))} is neither an IP address nor @DOMAIN", logged=False)
+    key = word.lower().encode("utf-8", "surrogateescape") if address is None else client_key(address)
+    await call.store.put(CLIENTS, stored(key, call.settings), encode(Client(FOREVER, int(time.time()))))
+    if address is None and not call.settings.greylist_identity:
+        call.command.warn("domains answer for clients only with greylist_identity", logged=False)
+    return 0
+
+
+async def forget_(call: Call) -> int:
+    gone = 0
+    async for key, record in call.chosen():
+        gone += await call.store.delete(CLIENTS if isinstance(record, Client) else TRIPLETS, key)
+    print(f"{gone} forgotten")
+    return 0 if gone else 1
+
+
+async def report_(call: Call) -> int:
+    tally = Tally(call.settings, time.time(), call.days)
+    async for key, entry in call.store.iterate(TRIPLETS):
+        record = decode(entry, Triplet)
+        if record is not None:
+            tally.add(key, record)
+    print("\n".join(_shown(line.encode("utf-8", "surrogateescape")) for line in tally.lines()))
+    return 0
+
+
+def _date(seconds: int) -> str:
+    with contextlib.suppress(OverflowError, ValueError, OSError):
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return str(seconds)
+
+
+def _shown(octets: bytes) -> str:
+    return "".join(map(_escaped, octets.decode("utf-8", "backslashreplace")))
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable():
+        return character
+    number = ord(character)
+    return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}" if number < 65536 else f"\\U{number:08x}"
