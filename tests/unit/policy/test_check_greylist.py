@@ -108,6 +108,19 @@ def test_what_a_client_sent_is_not_expanded() -> None:
     assert texts.put_off(settings, 7, "a") == "DEFER_IF_PERMIT |7"
 
 
+def test_a_code_without_a_text_is_not_what_lets_everybody_in(tmp_path: Path) -> None:
+    one = world(tmp_path, "greylist_action = 451\ngreylist_text =")
+    assert reply(one.rcpt()) == "451 4.7.1 <alice@example.test>: Recipient address rejected: Greylisted"
+
+
+def test_a_header_that_is_none_is_told_and_left_out(tmp_path: Path) -> None:
+    one = world(tmp_path, "greylist_header = no header")
+    one.rcpt()
+    one.now += 400
+    assert headers(one.rcpt()) == []
+    assert one.log == ['access table greylist entry "192.0.2.0/a@s.test/alice@example.test" requires header: text']
+
+
 @pytest.mark.parametrize(
     ("action", "code"), [("", "450"), ("greylist_default_action = dunno", ""), ("greylist_default_action = 451 no", "451")]
 )

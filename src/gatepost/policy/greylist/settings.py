@@ -28,5 +28,5 @@ class GreylistSettings(Struct, frozen=True, kw_only=True):
     greylist_whitelist_recipients: tuple[str, ...]
 
 
-ACTIONS = ("greylist_default_action",)
-"""The parameters that are whole right-hand sides of access(5)."""
+ACTIONS = ("greylist_action", "greylist_default_action")
+"""The parameters that are actions of access(5)."""

@@ -7,13 +7,15 @@ from gatepost import __version__
 from gatepost.mail.date import mail_date
 from gatepost.policy.greylist.settings import GreylistSettings
 
+_WITHOUT_TEXT = "Greylisted"  # a code without a text would let everybody in (access(5))
 _VARIABLE = re.compile("%([a-z])")
 
 
 def put_off(settings: GreylistSettings, left: int, recipient: str) -> str:
     """The action for an attempt that has to wait: `%s` seconds that are left, `%r` the recipient's domain."""
     domain = recipient.rpartition("@")[2] if "@" in recipient else ""
-    return f"{settings.greylist_action} {_expanded(settings.greylist_text, {'s': str(left), 'r': domain})}".rstrip()
+    text = _expanded(settings.greylist_text, {"s": str(left), "r": domain}).strip()
+    return f"{settings.greylist_action} {text or _WITHOUT_TEXT}"
 
 
 def header(settings: GreylistSettings, waited: int, now: float) -> str:

@@ -11,6 +11,7 @@ from gatepost.policy.evaluation import DUNNO, Decision, Evaluation
 from gatepost.policy.greylist.attempt import Attempt
 from gatepost.policy.greylist.greylister import Greylisted
 from gatepost.policy.greylist.identity import attempt_of
+from gatepost.policy.port import Facts
 from gatepost.policy.restrictions.rows import Row, Rows
 from gatepost.state.port import StateUnavailable
 
@@ -30,8 +31,8 @@ async def check_greylist(e: Evaluation, _: None) -> Decision:
         e.looked_up(_TABLE, facts.client_address, str(unavailable))
         return await obey(e, _TABLE, facts.client_address, greylister.settings.greylist_default_action, subject)
     e.looked_up(_TABLE, found.key, found.ground.value)
-    if found.header:
-        _tell(e, found)
+    if found.header and _is_to_be_told(facts):
+        await obey(e, _TABLE, found.key, f"PREPEND {found.header}", subject)
     facts.evidence.add(found)
     return await obey(e, _TABLE, found.key, found.action, subject) if found.action else DUNNO
 
@@ -48,11 +49,9 @@ def _attempt(e: Evaluation) -> Attempt:
     return attempt_of(settings, facts.client_address, facts.client_name, sender, recipient, finding)
 
 
-def _tell(e: Evaluation, found: Greylisted) -> None:
-    """Give the message its header, unless it has one."""
-    facts = e.facts
-    if facts.protocol_state not in _WITHOUT_HEADERS and not any(one.header for one in facts.evidence.all(Greylisted)):
-        e.act("prepend", found.header, subjects.recipient(facts))
+def _is_to_be_told(facts: Facts) -> bool:
+    """Whether the message is to have a header, and has none yet."""
+    return facts.protocol_state not in _WITHOUT_HEADERS and not any(one.header for one in facts.evidence.all(Greylisted))
 
 
 ROWS: Rows = {"check_greylist": Row(check_greylist, needs="recipient")}
