@@ -27,15 +27,15 @@ class Call:
         self.words = words
         self.days = days
         self.files: list[tuple[str, BinaryIO]] = []
-        self.store: SqliteStateStore
+        self.state: SqliteStateStore
 
     async def within(self, body: "Callable[[Call], Awaitable[int]]") -> int:
         """What `body` returns, which has the store."""
-        self.store = SqliteStateStore(self._place, clock=time.time, warn=self.command.warn, size_limit=self._size_limit)
+        self.state = SqliteStateStore(self._place, clock=time.time, warn=self.command.warn, size_limit=self._size_limit)
         try:
             return await body(self)
         finally:
-            await self.store.close()
+            await self.state.close()
 
     def open_files(self) -> None:
         """Raises Fatal."""
@@ -50,10 +50,10 @@ class Call:
     async def chosen(self) -> AsyncIterator[tuple[bytes, Triplet | Client]]:
         """(key, record) of all that have the words, the clients first."""
         matches = _matcher(self.words, self.settings)
-        async for key, entry in self.store.iterate(CLIENTS):
+        async for key, entry in self.state.iterate(CLIENTS):
             if matches(key) and (client := decode(entry, Client)) is not None:
                 yield key, client
-        async for key, entry in self.store.iterate(TRIPLETS):
+        async for key, entry in self.state.iterate(TRIPLETS):
             if matches(key) and (triplet := decode(entry, Triplet)) is not None:
                 yield key, triplet
 

@@ -50,7 +50,7 @@ async def allow_(call: Call) -> int:
     if address is None and not (word.startswith("@") and "." in word):
         raise Fatal(f"{_shown(word.encode('utf-8', 'surrogateescape'))} is neither an IP address nor @DOMAIN", logged=False)
     key = word.lower().encode("utf-8", "surrogateescape") if address is None else client_key(address)
-    await call.store.put(CLIENTS, stored(key, call.settings), encode(Client(FOREVER, int(time.time()))))
+    await call.state.put(CLIENTS, stored(key, call.settings), encode(Client(FOREVER, int(time.time()))))
     if address is None and not call.settings.greylist_identity:
         call.command.warn("domains answer for clients only with greylist_identity", logged=False)
     return 0
@@ -59,14 +59,14 @@ async def allow_(call: Call) -> int:
 async def forget_(call: Call) -> int:
     gone = 0
     async for key, record in call.chosen():
-        gone += await call.store.delete(CLIENTS if isinstance(record, Client) else TRIPLETS, key)
+        gone += await call.state.delete(CLIENTS if isinstance(record, Client) else TRIPLETS, key)
     print(f"{gone} forgotten")
     return 0 if gone else 1
 
 
 async def report_(call: Call) -> int:
     tally = Tally(call.settings, time.time(), call.days)
-    async for key, entry in call.store.iterate(TRIPLETS):
+    async for key, entry in call.state.iterate(TRIPLETS):
         record = decode(entry, Triplet)
         if record is not None:
             tally.add(key, record)

@@ -51,7 +51,7 @@ async def _take_over(call: Call, name: str, entries: Iterable[tuple[bytes, Tripl
             if until <= now:
                 counts["too old"] += 1
                 continue
-            waiting.append(call.store.compare_and_set(space, key, encode(record), ABSENT, until))
+            waiting.append(call.state.compare_and_set(space, key, encode(record), ABSENT, until))
             if len(waiting) >= _AT_ONCE:
                 await store_all()
     finally:
