@@ -18,7 +18,7 @@ from gatepost.lookup.accounts import Accounts
 from gatepost.lookup.blocking import BlockingCalls
 from gatepost.lookup.registry import Tables
 from gatepost.mail.content import Content, MemoryContent
-from gatepost.mail.delivery import Agent, DeliveryRequest, Report
+from gatepost.mail.delivery import Agent, DeliveryRequest, Purpose, Report
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.queue_id import QueueId
 from gatepost.mail.queued import ActiveMessage, QueuedRecipient
@@ -94,10 +94,9 @@ class World:
         return self.ended
 
     def deliver(
-        self, to: str, header: bytes = b"", notify: int = 0, sender: str = "from@there.test", probe: bool = False, trace: int = 0
+        self, to: str, header: bytes = b"", notify: int = 0, sender: str = "from@there.test", purpose: Purpose = Purpose.DELIVER
     ) -> Report:
         queued = QueuedRecipient(0, Recipient(to, "orig@here.test", notify=notify))
-        envelope = Envelope(sender, attributes=(("trace_flags", str(trace)),))
-        message = ActiveMessage(QueueId(1, 0), envelope, MemoryContent(header + b"Subject: x\r\n\r\nhi\r\n"), 10, (queued,))
-        (report,) = asyncio.run(self.agent.deliver(DeliveryRequest(message, (queued,), "local", "", probe)))
+        message = ActiveMessage(QueueId(1, 0), Envelope(sender), MemoryContent(header + b"Subject: x\r\n\r\nhi\r\n"), 10, (queued,))
+        (report,) = asyncio.run(self.agent.deliver(DeliveryRequest(message, (queued,), "local", "", purpose)))
         return report

@@ -10,7 +10,7 @@ from gatepost.deliver.smtp import SmtpAgent
 from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
 from gatepost.events.records import Event
 from gatepost.mail.content import MemoryContent
-from gatepost.mail.delivery import DeliveryRequest, Report
+from gatepost.mail.delivery import DeliveryRequest, Purpose, Report
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.queue_id import QueueId
 from gatepost.mail.queued import ActiveMessage, QueuedRecipient
@@ -157,7 +157,7 @@ def request(
     queued = tuple(QueuedRecipient(n, Recipient(address, address)) for n, address in enumerate(recipients))
     content = MemoryContent(body)
     message = ActiveMessage(QueueId(1_700_000_000_000_000, 1), Envelope("s@z.test", **envelope), content, size, queued)
-    return DeliveryRequest(message, queued, "smtp", nexthop, probe)
+    return DeliveryRequest(message, queued, "smtp", nexthop, Purpose.VERIFY if probe else Purpose.DELIVER)
 
 
 def run(scene: Callable[[], Awaitable[None]]) -> None:

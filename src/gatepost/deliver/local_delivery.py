@@ -9,7 +9,7 @@ from gatepost.deliver.forward import Forwards
 from gatepost.deliver.local_names import UNCHOSEN, LocalName, Rights
 from gatepost.mail.address import from_bytes, split
 from gatepost.mail.content import Content
-from gatepost.mail.delivery import DeliveryRequest, Report
+from gatepost.mail.delivery import DeliveryRequest, Purpose, Report
 from gatepost.mail.envelope import Notify, Recipient
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queued import QueuedRecipient
@@ -61,7 +61,7 @@ class LocalDelivery:
         self.loops = loops
         self.started = started
         self.forwards = Forwards()
-        self.only_asked = request.probe and not request.message.envelope.trace
+        self.only_asked = request.purpose is Purpose.VERIFY
         self.parts: list[Report] = []
         self._done: set[tuple[object, ...]] = set()
 

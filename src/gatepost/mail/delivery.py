@@ -12,16 +12,33 @@ from gatepost.mail.outcome import Outcome
 from gatepost.mail.queued import ActiveMessage, QueuedRecipient
 
 
+class Purpose(enum.Enum):
+    """What an attempt is for."""
+
+    DELIVER = "mail is delivered"
+    REPORT = "nothing is delivered: the sender is told all that would come of it (sendmail -bv)"
+    VERIFY = "nothing is delivered: somebody wants to know whether the address is good (verify(8))"
+
+
 class DeliveryRequest(Struct, frozen=True):
-    """One attempt: a message, some of its recipients, and where they go. `transport` is the master.cf service name,
-    `nexthop` its destination as routing said it. `recipients` carry the resolved address in `recipient.address`.
-    `probe`: only ask whether the recipients would be taken (address verification), deliver nothing."""
+    """One attempt.
+
+    - `message`, `recipients`: a message and some of its recipients, with the resolved address in `recipient.address`.
+    - `transport`: the name of a master.cf service.
+    - `nexthop`: its destination, as routing said it.
+    - `purpose`: agents deliver for DELIVER alone.
+    """
 
     message: ActiveMessage
     recipients: tuple[QueuedRecipient, ...]
     transport: str
     nexthop: str
-    probe: bool = False
+    purpose: Purpose = Purpose.DELIVER
+
+    @property
+    def probe(self) -> bool:
+        """Whether the recipients are only asked for."""
+        return self.purpose is not Purpose.DELIVER
 
 
 class Reached(enum.Enum):

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from gatepost.events.notes import Expired, NoticeNotSent
 from gatepost.events.records import Delivered, Emit, Fault, Note, Removed
-from gatepost.mail.delivery import Report
+from gatepost.mail.delivery import Purpose, Report
 from gatepost.mail.envelope import Notify, Trace
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
@@ -46,24 +46,48 @@ class Ended(Struct, frozen=True):
     site: str
 
 
+class Sink(Protocol):
+    """Where the results of a pass go."""
+
+    def record(self, active: "Pass", reports: Sequence[Report], transport: str, site: str) -> None:
+        """An attempt of this transport has ended for some recipients."""
+        ...
+
+    async def finish(self, active: "Pass") -> None:
+        """Every recipient has been reported."""
+        ...
+
+    def abandon(self, active: "Pass") -> None:
+        """The pass broke off, by a fault of our own."""
+        ...
+
+
 class Pass:
     """The active pass of a message: what has been reported of it so far.
 
+    - `sink`: who takes its results.
+    - `purpose`: what its attempts are for.
     - `fresh`: straight from `put`, so that all its recipients are in this pass.
     - `pending`: recipients not reported yet.
     - `in_hand`: it counts as active.
-    - `trace`: bits of Trace, by which everything is kept in `traced` as well, and with VERIFY nowhere else.
+    - `trace`: bits of Trace, by which everything is kept in `traced` as well, and for a REPORT nowhere else.
     - `whys`: by recipient, why its route leads nowhere.
     """
 
-    __slots__ = ("deferred", "delivered", "failed", "fresh", "identity", "in_hand", "message", "pending", "trace", "traced", "whys")
+    __slots__ = (
+        "deferred", "delivered", "failed", "fresh", "identity", "in_hand", "message", "pending", "purpose", "sink", "trace",
+        "traced", "whys",
+    )  # fmt: skip
 
-    def __init__(self, message: ActiveMessage, *, fresh: bool) -> None:
+    def __init__(self, message: ActiveMessage, sink: Sink, *, fresh: bool, purpose: Purpose | None = None) -> None:
+        """`purpose`: None for mail of the queue, which says itself whether it is to be delivered."""
         self.message = message
+        self.sink = sink
         self.fresh = fresh
         self.identity = str(message.id)
         self.in_hand = True
         self.trace = 0 if message.traced else message.envelope.trace
+        self.purpose = purpose or (Purpose.REPORT if self.trace & Trace.VERIFY else Purpose.DELIVER)
         self.pending = len(message.recipients)
         self.delivered: list[Ended] = []
         self.deferred: list[Ended] = []
@@ -96,7 +120,7 @@ class Results:
     def record(self, active: Pass, reports: Sequence[Report], transport: str, site: str) -> None:
         """Take down how an attempt ended for some recipients of a pass."""
         now = self._clock()
-        if not active.trace & Trace.VERIFY:  # first of all: whatever breaks from here on, nobody gets it twice
+        if active.purpose is Purpose.DELIVER:  # first of all: whatever breaks from here on, nobody gets it twice
             self._ledger.settle([
                 Settlement(active.message.id, report.recipient.index, Status.DELIVERED, report.outcome)
                 for report in reports
@@ -111,7 +135,7 @@ class Results:
         """End a pass without an attempt: what an administrator has expired goes back for the reason it has waited for."""
         for recipient in active.message.recipients:
             if recipient.last is None:  # nothing of it is in the log yet
-                self._emit(_delivered("error", active, Report(recipient, _EXPIRED_BY_HAND), "deferred", self._clock()))
+                self._emit(delivered("error", active, Report(recipient, _EXPIRED_BY_HAND), "deferred", self._clock()))
             active.deferred.append(Ended(Report(recipient, recipient.last or _EXPIRED_BY_HAND), ""))
         active.pending = 0
 
@@ -119,8 +143,8 @@ class Results:
         """Log one result and keep it for the notices."""
         if active.whys and report.outcome.cls is not Class.OK and (why := active.whys.get(report.recipient.index)):
             report = replace(report, outcome=replace(report.outcome, why=why))
-        if active.trace & Trace.VERIFY:
-            status = "deliverable" if report.outcome.cls is Class.OK else "undeliverable"
+        if active.purpose is Purpose.REPORT:
+            status = probed(report)
         elif report.outcome.cls is Class.OK:
             status = "sent"
             if report.expanded or self._is_awaited(active, report):
@@ -130,7 +154,7 @@ class Results:
         if active.trace:
             active.traced.append(Ended(report, site))
         if not report.expanded:
-            self._emit(_delivered(report.service or self._program(transport), active, report, status, now))
+            self._emit(delivered(report.service or self._program(transport), active, report, status, now))
 
     def _is_awaited(self, active: Pass, report: Report) -> bool:
         """Whether the sender wants to hear of a success: always, or after having been warned (confirm_delay_cleared)."""
@@ -166,11 +190,11 @@ class Results:
     async def _trace(self, active: Pass) -> None:
         """Report what came of the message to who asked for it by hand, once; where nothing else was wanted, that settles it."""
         told = await self._notify(active, active.traced, self._notifier.traced)
-        if active.trace & Trace.VERIFY and told:
+        if active.purpose is Purpose.REPORT and told:
             outcomes = {e.report.recipient.index: e.report.outcome for e in active.traced}
             identity = active.message.id
             self._ledger.settle([Settlement(identity, index, Status.PROBED, outcome) for index, outcome in outcomes.items()])
-        elif active.trace & Trace.VERIFY:
+        elif active.purpose is Purpose.REPORT:
             active.deferred = active.traced
         elif told and active.deferred:
             await self._mark(active.message.id, TRACED)
@@ -218,7 +242,7 @@ class Results:
     async def _notify(self, active: Pass, ended: list[Ended], send: "_Send", action: str = "") -> bool:
         """Send a notice; `action` is what it says of every recipient, unless each says it for itself."""
         reports = sorted((e.report for e in ended), key=lambda report: delivery_order(report.recipient))
-        own = _probed if active.trace & Trace.VERIFY else _action
+        own = probed if active.purpose is Purpose.REPORT else _action
         failures = [Failure(report.recipient, report.outcome, action or own(report), report.relay) for report in reports]
         try:
             await send(active.message, failures)
@@ -252,7 +276,8 @@ def softened(outcome: Outcome) -> Outcome:
     return replace(outcome, cls=Class.TEMPORARY, enhanced="4" + outcome.enhanced[1:])
 
 
-def _probed(report: Report) -> str:
+def probed(report: Report) -> str:
+    """What is said of a recipient that was only asked for."""
     return "deliverable" if report.outcome.cls is Class.OK else "undeliverable"
 
 
@@ -267,7 +292,8 @@ def _action(report: Report) -> str:
     return "relayed" if report.relayed else "delivered"
 
 
-def _delivered(service: str, active: Pass, report: Report, status: str, now: float) -> Delivered:
+def delivered(service: str, active: Pass, report: Report, status: str, now: float) -> Delivered:
+    """The record of how an attempt ended."""
     message, recipient, outcome = active.message, report.recipient.recipient, report.outcome
     arrival, entered = message.id.arrival, message.entered
     started = report.started or now

@@ -17,8 +17,7 @@ from gatepost.lookup import pattern_time
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.address import domain_of
 from gatepost.mail.ascii_text import elements
-from gatepost.mail.delivery import Agent, DeliveryRequest, Reached, Report
-from gatepost.mail.envelope import Envelope, Trace
+from gatepost.mail.delivery import Agent, DeliveryRequest, Purpose, Reached, Report
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
 from gatepost.mail.queued import ActiveMessage, QueuedRecipient
@@ -29,8 +28,9 @@ from gatepost.queue.clogging import Clogging
 from gatepost.queue.contents import in_memory
 from gatepost.queue.destinations import Destinations, Job, Site, Transport
 from gatepost.queue.port import NewMessage, Notifier, Settlement, Status
+from gatepost.queue.requests import at_most, not_tried, requests
 from gatepost.queue.results import BROKEN, Ledger, Pass, Results
-from gatepost.queue.schedule import delivery_order, split, with_verp
+from gatepost.queue.schedule import delivery_order, with_verp
 from gatepost.queue.settings import Limits, QueueSettings
 from gatepost.queue.transaction import Claim, Claimed
 from gatepost.routing.port import AddressClass, Route
@@ -81,7 +81,8 @@ class Queue(Ledger, Protocol):
 
 
 class Scheduler:
-    """`resolve(address, sender)` routes an address; `agents(transport)` gives its agent or raises LookupError;
+    """`resolve(address, sender)` routes an address, `resolve_probe` one that is only verified;
+    `agents(transport)` gives its agent or raises LookupError;
     `limits(transport)` its limits; `program(transport)` its master.cf program, for the log; `on_flush` is called when somebody
     wants everything tried; `fault` is told of what nobody expected to be raised, which costs the recipients at hand another attempt
     and says nothing of the site that they go to."""
@@ -91,6 +92,7 @@ class Scheduler:
         queue: Queue,
         *,
         resolve: Resolve,
+        resolve_probe: Resolve | None = None,
         agents: Agents,
         limits: Limits,
         notifier: Notifier,
@@ -104,6 +106,7 @@ class Scheduler:
         self._queue = queue
         self._on_flush = on_flush
         self._resolve = resolve
+        self._resolve_probe = resolve_probe or resolve
         self._agents = agents
         self._settings = settings
         self._put_off = frozenset(elements(settings.defer_transports))
@@ -140,7 +143,7 @@ class Scheduler:
         active = ActiveMessage(
             message.id, replace(envelope, recipients=()), message.content, message.size, recipients, self._clock()
         )
-        self._activate(Pass(active, fresh=True))
+        self._activate(Pass(active, self._results, fresh=True))
 
     async def run(self) -> None:
         """Look into the store from time to time, until `stop`."""
@@ -193,6 +196,15 @@ class Scheduler:
 
     # The active set
 
+    def probe(self, active: Pass) -> None:
+        """Begin a pass that verifies an address (Purpose.VERIFY). It waits for its turn among the deliveries to its site, and is
+        otherwise no part of the queue: nothing of it is in the store, nor counted. How many there are is the caller's business."""
+        active.in_hand = False
+        if self._stopping:
+            active.sink.abandon(active)
+        else:
+            self._spawn(self._guarded(active, self._route(active)))
+
     def _has_room(self) -> bool:
         settings = self._settings
         return (
@@ -211,7 +223,7 @@ class Scheduler:
 
     async def _finished(self, active: Pass) -> None:
         try:
-            await self._results.finish(active)
+            await active.sink.finish(active)
         finally:
             self._leave(active)
 
@@ -258,7 +270,7 @@ class Scheduler:
     def _take(self, claimed: Claimed) -> None:
         now = self._clock()
         for message in claimed.messages:
-            active = Pass(replace(message, entered=now), fresh=False)
+            active = Pass(replace(message, entered=now), self._results, fresh=False)
             try:
                 self._activate(active)
             except Exception as error:  # the others are claimed too, and nobody else would look at them
@@ -276,7 +288,7 @@ class Scheduler:
     def _break_off(self, active: Pass, error: Exception) -> None:
         self._fault(error, f"{active.identity}: delivery broke off, it is tried again later")
         try:
-            self._results.abandon(active)
+            active.sink.abandon(active)
         finally:
             self._leave(active)
 
@@ -303,9 +315,9 @@ class Scheduler:
         for recipient in self._wanted(active):
             if turns.over():
                 await turns.rest()
-            route = await self._destination(active.message, recipient)
+            route = await self._destination(active, recipient)
             if isinstance(route, Outcome):
-                self._results.record(active, [Report(recipient, route)], "error", "")
+                active.sink.record(active, [Report(recipient, route, reached=Reached.UNKNOWN)], "error", "")
                 continue
             if route.why:
                 active.whys[recipient.index] = route.why
@@ -319,7 +331,7 @@ class Scheduler:
         jobs = [
             Job(active, recipients, site)
             for site, of_site in by_site.items()
-            for recipients in _requests(sorted(of_site, key=delivery_order), _at_most(active.message.envelope, site))
+            for recipients in requests(sorted(of_site, key=delivery_order), at_most(active.message.envelope, site))
         ]
         if len(jobs) == 1 and self._is_too_much(jobs[0]):
             self._queue.shelve(active.message.id, jobs[0].site.key)
@@ -334,6 +346,8 @@ class Scheduler:
         """Whether more jobs wait for a site than there is room left for messages: then its mail, a whole message of it, waits in
         the store. So there is room for others, however many sites are slow."""
         room = self._settings.qmgr_message_active_limit - self._messages
+        if job.active.purpose is Purpose.VERIFY:
+            return False
         return len(job.site.waiting) > room and len(job.recipients) == len(job.active.message.recipients)
 
     def _wanted(self, active: Pass) -> Sequence[QueuedRecipient]:
@@ -346,14 +360,16 @@ class Scheduler:
         active.pending = 1
         return recipients[:1]
 
-    async def _destination(self, message: ActiveMessage, recipient: QueuedRecipient) -> Route | Outcome:
+    async def _destination(self, active: Pass, recipient: QueuedRecipient) -> Route | Outcome:
         """Where a recipient goes, or why it goes nowhere now."""
+        message = active.message
         envelope = message.envelope
         try:
-            if envelope.content_filter and not envelope.redirect and not envelope.trace & Trace.VERIFY:
+            if envelope.content_filter and not envelope.redirect and active.purpose is Purpose.DELIVER:
                 route = self._filtered(envelope.content_filter, recipient.recipient.address)
             else:
-                route = await self._resolve(envelope.redirect or recipient.recipient.address, envelope.sender)
+                resolve = self._resolve_probe if active.purpose is Purpose.VERIFY else self._resolve
+                route = await resolve(envelope.redirect or recipient.recipient.address, envelope.sender)
         except LookupFailure as failure:
             self._emit(Note("qmgr", f"resolver failure: {failure}", severity="warning", queue_id=str(message.id)))
             return replace(_UNRESOLVED, why=failure.because(key=recipient.recipient.address))
@@ -431,11 +447,10 @@ class Scheduler:
         message = active.message
         if message.envelope.verp:
             message = replace(message, envelope=with_verp(message.envelope, job.recipients[0].recipient))
-        probe = bool(active.trace & Trace.VERIFY)
-        request = DeliveryRequest(message, job.recipients, site.transport.name, site.nexthop, probe)
+        request = DeliveryRequest(message, job.recipients, site.transport.name, site.nexthop, active.purpose)
         reports = await self._deliver(request)
         spokesman = "error" if any(report.outcome is _TRANSPORT_UNAVAILABLE for report in reports) else site.transport.name
-        self._results.record(active, reports, spokesman, site.key)
+        active.sink.record(active, reports, spokesman, site.key)
         await self._learn(site, reports)
         if not active.pending:
             await self._finished(active)
@@ -447,16 +462,16 @@ class Scheduler:
             agent = await self._agents(request.transport)
         except LookupError:
             self._emit(TransportUnknown("qmgr", request.transport))
-            return _not_tried(request.recipients, _TRANSPORT_UNAVAILABLE, began)
+            return not_tried(request.recipients, _TRANSPORT_UNAVAILABLE, began)
         try:
             reports = await agent.deliver(request)
         except Exception as error:
             self._fault(error, f"{request.message.id}: transport {request.transport} broke off, the mail is tried again later")
-            return _not_tried(request.recipients, BROKEN, began)
+            return not_tried(request.recipients, BROKEN, began)
         if len(reports) == len(request.recipients):
             return reports
         reported = {report.recipient.index for report in reports}
-        return [*reports, *_not_tried([r for r in request.recipients if r.index not in reported], BROKEN, began)]
+        return [*reports, *not_tried([r for r in request.recipients if r.index not in reported], BROKEN, began)]
 
     async def _learn(self, site: Site, reports: Sequence[Report]) -> None:
         """Open or close the window; when the site is dead, nothing waits for it."""
@@ -474,24 +489,6 @@ class Scheduler:
         outcome = replace(verdict, text=f"delivery temporarily suspended: {verdict.text}")
         now = self._clock()
         reports = [Report(recipient, outcome, started=now) for recipient in job.recipients]
-        self._results.record(job.active, reports, "error", job.site.key)
+        job.active.sink.record(job.active, reports, "error", job.site.key)
         if not job.active.pending:
             await self._finished(job.active)
-
-
-def _at_most(envelope: Envelope, site: Site) -> int:
-    """Recipients of one delivery; with VERP each has a sender of its own."""
-    return 1 if envelope.verp else site.transport.limits.destination_recipient_limit
-
-
-def _requests(recipients: Sequence[QueuedRecipient], at_most: int) -> list[tuple[QueuedRecipient, ...]]:
-    """`recipients` in requests. One whose last attempt broke off goes alone: whatever it is that breaks, its neighbours arrive."""
-    broken: list[QueuedRecipient] = []
-    sound: list[QueuedRecipient] = []
-    for recipient in recipients:
-        (broken if recipient.last is not None and recipient.last.text == BROKEN.text else sound).append(recipient)
-    return [*split(sound, at_most), *split(broken, 1)]
-
-
-def _not_tried(recipients: Sequence[QueuedRecipient], outcome: Outcome, began: float) -> list[Report]:
-    return [Report(recipient, outcome, started=began, reached=Reached.UNKNOWN) for recipient in recipients]

@@ -12,8 +12,7 @@ from gatepost.deliver.local_names import expand_names
 from gatepost.deliver.privileged import Done, Failed, RunCommand, WriteMaildir, WriteMbox
 from gatepost.lookup.blocking import BlockingCalls, Hangs
 from gatepost.lookup.port import LookupFailure
-from gatepost.mail.delivery import Report
-from gatepost.mail.envelope import Trace
+from gatepost.mail.delivery import Purpose, Report
 from gatepost.mail.outcome import Class
 from gatepost.mail.queue_id import QueueId
 
@@ -57,9 +56,9 @@ def test_a_mailbox(world: Any) -> None:
 
 def test_a_probe_stops_at_the_alias_and_one_by_hand_says_all_that_would_come_of_it(world: Any) -> None:
     here = world(aliases='list=alice, x@far.test, /tmp/box, "|cmd", ghost')
-    told = texts(here.deliver("list@here.test", probe=True))
+    told = texts(here.deliver("list@here.test", purpose=Purpose.VERIFY))
     assert told == ['list@here.test: aliased to alice, x@far.test, /tmp/box, "|cmd", ghost']
-    assert texts(here.deliver("list@here.test", probe=True, trace=int(Trace.VERIFY))) == [
+    assert texts(here.deliver("list@here.test", purpose=Purpose.REPORT)) == [
         "alice@here.test: delivers to maildir",
         "x@far.test: forwards to x@far.test",
         "list@here.test: delivers to file: /tmp/box",

@@ -55,7 +55,7 @@ def told(report: Report) -> dict[str, Any]:
     settings = CONFIGURATION.view(QueueSettings)
     results = Results(silence, silence, settings, events.append, lambda: 1.0, str, lambda fault, why: None)
     message = ActiveMessage(QueueId(1, 0), Envelope("s@z.test"), MemoryContent(b"x\r\n"), 3, (report.recipient,))
-    results.record(Pass(message, fresh=True), [report], "local", "")
+    results.record(Pass(message, results, fresh=True), [report], "local", "")
     found: dict[str, Any] = json.loads(line(events[-1], time=0.0, process="postfix/local", pid=1))
     return found
 
