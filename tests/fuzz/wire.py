@@ -150,7 +150,7 @@ def client(data: bytes) -> None:
     bits = sum(manner)
     for pieces in packets(data):
         core = Client(Dialect("client.example", lmtp=bool(bits & 1), ehlo=("always", "never", "offered")[bits // 2 % 3]))
-        transaction = Transaction(b"MAIL FROM:<>\r\n", [b"RCPT TO:<a@b.c>\r\n"] * 3, probe=bool(bits & 8))
+        transaction = Transaction(b"MAIL FROM:<>\r\n", [b"RCPT TO:<a@b.c>\r\n"] * 3, probe=ClientStage.RCPT if bits & 8 else None)
         try:
             for piece in pieces:
                 event = core.receive(piece)

@@ -8,6 +8,8 @@ A case is a paragraph; its first line, `## name`, tells it from the next. Lines:
     client NAME ADDRESS    who connects; `reverse NAME` its unverified name
     helo NAME, mail ADDRESS, rcpt ADDRESS, vrfy ADDRESS, etrn DOMAIN, data, eod
                            a stage is reached; an address `<>` is the null sender
+    verified ADDRESS STATUS TEXT
+                           what probes have said of an address: `deliverable`, `deferred`, `undeliverable`, or `fails`: nobody knows
     fact NAME VALUE        any other fact of the session, `yes` and `no` for flags
     > REPLY                the reply to the last stage, `>` alone: go on
     * KIND WHAT | VALUE    an action it asked for, in order
@@ -37,10 +39,12 @@ from gatepost.policy.policy_servers import PolicyServers
 from gatepost.policy.port import Facts, Stage, Verdict
 from gatepost.policy.settings import PolicySettings
 from gatepost.policy.sources import Sources
+from gatepost.policy.verify.findings import IN_PROGRESS, Deliverability, Finding
 from gatepost.routing.recipients import Recipients
 from gatepost.routing.routing import Routing
 from gatepost.routing.settings import RoutingSettings
 from gatepost.state.local_store import LocalStateStore
+from gatepost.state.port import StateUnavailable
 from tests.support.fake_dns import FakeDns
 
 COMMON = """\
@@ -54,6 +58,25 @@ local_recipient_maps = inline:{alice=x, bob=x, carol=x, postmaster=x, root=x}
 """
 
 
+class Told:
+    """A verifier that knows what `verified` lines say of addresses."""
+
+    def __init__(self) -> None:
+        self.findings: dict[str, Finding | None] = {}
+
+    def tell(self, address: str, status: str, text: str) -> None:
+        self.findings[address] = None if status == "fails" else Finding(Deliverability[status.upper()], text.strip())
+
+    async def verify(self, address: str, client: str, *, stressed: bool) -> Finding:
+        finding = self.findings.get(address, IN_PROGRESS)
+        if finding is None:
+            raise StateUnavailable("no")
+        return finding
+
+    def own_sender(self, address: str) -> str | None:
+        return address if address.startswith("double-bounce@") else None
+
+
 class World:
     """One configuration with its policy, and one client's session."""
 
@@ -61,6 +84,7 @@ class World:
         self.configuration = read(directory)
         self.log: list[str] = []
         self.slept: list[float] = []
+        self.verifier = Told()
         self.dns = FakeDns(zone)
         self.now = 1_700_000_000.0
         self.state = LocalStateStore(lambda: self.now)
@@ -84,6 +108,7 @@ class World:
             tables=tables,
             router=routing,
             recipients=Recipients(routing, "double-bounce", tables),
+            verifier=self.verifier,
             resolver=self.dns,
             networks=MatchList.hosts(self.configuration.value("mynetworks"), tables, "mynetworks", self.log.append),
             addresses=MatchList.addresses(" ".join(addresses), tables, "inet_interfaces", self.log.append),
@@ -180,6 +205,8 @@ def _do(world: World, word: str, rest: str) -> None:
         if facts.client_name == "unknown":
             facts.client_name_code = facts.reverse_client_name_code = 5
         world.reach(Stage.CLIENT, "CONNECT")
+    elif word == "verified":
+        world.verifier.tell(*f"{rest}  ".split(" ", 2))
     elif word == "fact":
         name, _, value = rest.partition(" ")
         setattr(facts, name, {"yes": True, "no": False}.get(value, int(value) if value.isdigit() else value))

@@ -132,7 +132,11 @@ _ROWS = (
         "`state/shared.py`, in each worker, over memory that all share (`state/client_table.py`); `service/master/anvil.py`, in the"
         " supervisor",
     ),
-    Program("verify", _RECEIVING, "nowhere yet", support=_NO_MEANING),
+    Program(
+        "verify", _RECEIVING,
+        "`policy/verify/`, in each worker, over the state that all share ([address verification](address-verification.md))",
+        support=_NO_MEANING,
+    ),
     Program("proxymap", _RECEIVING, "`lookup/proxy.py`: the table is opened by the worker itself", support=_NO_MEANING),
     Program(
         "tlsmgr", _RECEIVING, "`net/tls.py`, `net/client_tls.py`: randomness and sessions are the TLS library's",

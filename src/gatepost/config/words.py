@@ -18,6 +18,8 @@ _REFUSALS: Mapping[str, str] = {
     "smtpd_tls_security_level": _TLS_LEVEL,
     "unknown_address_tempfail_action": _TEMPFAIL_ACTION,
     "unknown_helo_hostname_tempfail_action": _TEMPFAIL_ACTION,
+    "unverified_recipient_tempfail_action": _TEMPFAIL_ACTION,
+    "unverified_sender_tempfail_action": _TEMPFAIL_ACTION,
 }
 """How Postfix says that a choice is none, where it does not say it as most programs do."""
 

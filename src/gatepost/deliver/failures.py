@@ -54,6 +54,9 @@ _COMMAND = {
 }
 
 
+_ACCEPTED = frozenset({(2, ClientStage.DOT), (2, ClientStage.RCPT), (3, ClientStage.DATA)})
+"""What takes a message; the last two, an address that is only asked for."""
+
 _PROTOCOL_ERROR = "5.5.0"
 """Of a reply of a class that was not due; the server must not be asked again and again."""
 
@@ -76,7 +79,7 @@ def status_of(reply: Reply, cls: Class) -> str:
 def said(answer: Answer, label: str, name: str) -> Outcome:
     """The outcome of an answer: accepted, or `host ... said`. `label`: `name[address]`; `name` for Remote-MTA."""
     reply = answer.reply
-    if reply.cls == 2 and answer.stage in (ClientStage.DOT, ClientStage.RCPT):
+    if (reply.cls, answer.stage) in _ACCEPTED:
         return Outcome(Class.OK, status_of(reply, Class.OK), reply.text, reply.code, UNSAID, f"dns; {name}", f"smtp; {reply.text}")
     text = f"host {label} said: {reply.text} (in reply to {_COMMAND[answer.stage]})"
     if reply.cls == 2:

@@ -11,7 +11,7 @@ from gatepost.mail.delivery import DeliveryRequest
 from gatepost.mail.outcome import Outcome, bounced
 from gatepost.mail.queued import QueuedRecipient
 from gatepost.mail.reason import because
-from gatepost.proto.smtp.client import Transaction
+from gatepost.proto.smtp.client import ClientStage, Transaction
 from gatepost.proto.smtp.client_commands import Capabilities, MailParameters, mail_from, rcpt_to, xforward
 from gatepost.proto.smtp.dot_stuffing import Encoder, encoded
 
@@ -43,6 +43,7 @@ class HandoverOptions(Struct, frozen=True):
     `line_limit`: octets after which a line is broken, 0 for none (smtp_line_length_limit).
     `forward`: XFORWARD is sent (smtp_send_xforward_command).
     `dummy_auth`: AUTH=<> is sent (smtp_send_dummy_mail_auth).
+    `decides`: the command whose reply says whether an address is good that is only asked for (smtp_address_verify_target).
     `convert`: MIME is converted to 7 bit for servers without 8BITMIME (not disable_mime_output_conversion).
     """
 
@@ -50,6 +51,7 @@ class HandoverOptions(Struct, frozen=True):
     line_limit: int = 998
     forward: bool = False
     dummy_auth: bool = False
+    decides: ClientStage = ClientStage.RCPT
     convert: bool = True
 
 
@@ -90,7 +92,7 @@ def prepare(
         [rcpt_to(to_bytes(written(r.address)), r.orcpt or _own_orcpt(r.original), r.notify, offered)
          for r in (queued.recipient for queued in recipients)],
         _forwarded(request, offered) if options.forward and "XFORWARD" in offered.keywords else (),
-        probe=request.probe,
+        probe=options.decides if request.probe else None,
     )  # fmt: skip
     if transaction.mail.count(b"\n") != 1 or transaction.mail.count(b"\r") != 1:
         raise Unsendable(_LINE_END)

@@ -30,7 +30,7 @@ from gatepost.events.notes import HostFailed, LineBroken
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
-from gatepost.mail.delivery import DeliveryRequest, Reached, Report
+from gatepost.mail.delivery import DeliveryRequest, Purpose, Reached, Report
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queued import ActiveMessage
 from gatepost.mail.reason import because
@@ -257,7 +257,9 @@ class SmtpAgent:
         return request.nexthop
 
     def _release(self, attempt: Attempt, connection: Connection) -> None:
-        if not self._pool.give(self._site(attempt.request), connection):
+        """Keep the connection, or take leave. One that was made for a probe is of no use: the mail may never come."""
+        useful = connection.uses > 1 or attempt.request.purpose is not Purpose.VERIFY
+        if not useful or not self._pool.give(self._site(attempt.request), connection):
             connection.leave(patiently=not self._settings.smtp_skip_quit_response)
 
 

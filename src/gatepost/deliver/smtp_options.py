@@ -73,6 +73,7 @@ def handover_options(settings: SmtpSettings) -> HandoverOptions:
         line_limit=settings.smtp_line_length_limit,
         forward=settings.smtp_send_xforward_command,
         dummy_auth=settings.smtp_send_dummy_mail_auth,
+        decides=ClientStage[settings.smtp_address_verify_target.upper()],
         convert=not settings.disable_mime_output_conversion,
     )
 

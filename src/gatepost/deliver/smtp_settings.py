@@ -26,6 +26,7 @@ class SmtpSettings(TlsSettings, frozen=True, kw_only=True):
     disable_mime_output_conversion: bool
     minimal_backoff_time: float
 
+    smtp_address_verify_target: str
     smtp_helo_name: str
     smtp_tcp_port: str
     smtp_bind_address: str

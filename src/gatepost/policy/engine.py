@@ -124,6 +124,8 @@ class RestrictionPolicy:
         recipient = e.facts.recipient
         if recipient is None or recipient.lower() == "postmaster":
             return DUNNO  # RFC 5321 §4.5.1: postmaster without a domain is always accepted
+        if e.facts.protocol_state == "RCPT" and self._sources.verifier.own_sender(recipient) is not None:
+            return DUNNO  # whoever checks the sender of our probe is told yes, or neither side ever gets an answer
         if await self._delayed(e, _EARLY) is REJECT:
             return REJECT
         if e.facts.sender is None:

@@ -256,12 +256,12 @@ class Evaluation:
             self.defer_if_reject = Deferral(code, enhanced, text, self._said(text))
         return DUNNO
 
-    def temporary(self, action: str, enhanced: str, subject: Subject, text: str) -> Decision:
+    def temporary(self, action: str, enhanced: str, subject: Subject, text: str, code: int = 450) -> Decision:
         """A question that could not be answered now; `action` is a `*_tempfail_action`: defer_if_permit or defer."""
         words = f"{subject} rejected: {text}"
         if action.strip(SPACE).lower() == "defer":
-            return self.refuse(450, enhanced, words)
-        return self.postpone_permit(450, enhanced, words)
+            return self.refuse(code, enhanced, words)
+        return self.postpone_permit(code, enhanced, words)
 
     def settle_permit(self) -> Decision:
         """At the end of the last list: permission becomes the deferral that was waiting, if any."""

@@ -40,6 +40,15 @@ class PolicySettings(Struct, frozen=True, kw_only=True):
     unknown_address_tempfail_action: str
     unknown_helo_hostname_tempfail_action: str
 
+    unverified_sender_reject_code: int
+    unverified_sender_defer_code: int
+    unverified_sender_reject_reason: str
+    unverified_sender_tempfail_action: str
+    unverified_recipient_reject_code: int
+    unverified_recipient_defer_code: int
+    unverified_recipient_reject_reason: str
+    unverified_recipient_tempfail_action: str
+
     allow_untrusted_routing: bool
     recipient_delimiter: str
     smtpd_null_access_lookup_key: str

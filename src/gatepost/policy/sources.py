@@ -15,6 +15,7 @@ from gatepost.net.port import Resolver
 from gatepost.policy.greylist.greylister import Greylister
 from gatepost.policy.policy_servers import PolicyServers
 from gatepost.policy.settings import PolicySettings
+from gatepost.policy.verify.findings import Finding
 from gatepost.routing.port import Route
 
 
@@ -30,6 +31,17 @@ class RecipientLists(Protocol):
     """Who is listed: the outcome that refuses `address`, None where it is listed or its class keeps no list."""
 
     async def unlisted(self, address: str, route: Route, *, sender: bool) -> Outcome | None: ...
+
+
+class Verifier(Protocol):
+    """Who finds out whether an address is good (policy/verify/). `client`: the IP address on whose behalf; `stressed`: it waits as
+    long as under stress. Raises StateUnavailable."""
+
+    async def verify(self, address: str, client: str, *, stressed: bool) -> Finding: ...
+
+    def own_sender(self, address: str) -> str | None:
+        """The sender of our own probes, where `address` is that, as it is delivered to."""
+        ...
 
 
 class Opener(Protocol):
@@ -49,13 +61,15 @@ class Materials(Struct, frozen=True, kw_only=True):
 
 
 class Sources(Materials, frozen=True, kw_only=True):
-    """What a check may consult. `networks`: mynetworks; `addresses`: inet_interfaces with proxy_interfaces. `dotless_parents`:
+    """What a check may consult. `verifier`: for reject_unverified_*. `networks`: mynetworks; `addresses`: inet_interfaces with
+    proxy_interfaces. `dotless_parents`:
     parent_domain_matches_subdomains names smtpd_access_maps. `spf`: for check_spf; `greylister`: for
     check_greylist. `told_permits`: smtpd_log_access_permit_actions, None where it is empty."""
 
     tables: Tables
     router: Router
     recipients: RecipientLists
+    verifier: Verifier
     resolver: Resolver
     networks: MatchList
     dotless_parents: bool

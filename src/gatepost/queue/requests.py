@@ -4,11 +4,26 @@ from collections.abc import Sequence
 
 from gatepost.mail.delivery import Reached, Report
 from gatepost.mail.envelope import Envelope
-from gatepost.mail.outcome import Outcome
+from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queued import QueuedRecipient
 from gatepost.queue.destinations import Site
 from gatepost.queue.results import BROKEN
 from gatepost.queue.schedule import split
+from gatepost.routing.port import AddressClass, Route
+
+DISCARDED = Outcome(Class.OK, "2.0.0", "undeliverable postmaster notification discarded")
+"""What becomes of mail to our own double-bounce address: notices that nobody can be told of, and what harvesters of addresses
+send."""
+
+
+def is_double_bounce(route: Route, double_bounce_sender: str) -> bool:
+    """Whether that is who the mail is for (qmgr(8))."""
+    return route.cls is AddressClass.LOCAL and route.recipient.rpartition("@")[0].lower() == double_bounce_sender.lower()
+
+
+def unsent(recipient: QueuedRecipient, outcome: Outcome) -> Report:
+    """The report of a recipient that goes to no transport."""
+    return Report(recipient, outcome, reached=Reached.UNKNOWN, service="qmgr" if outcome is DISCARDED else "")
 
 
 def at_most(envelope: Envelope, site: Site) -> int:

@@ -86,8 +86,9 @@ class Pass:
         self.fresh = fresh
         self.identity = str(message.id)
         self.in_hand = True
-        self.trace = 0 if message.traced else message.envelope.trace
-        self.purpose = purpose or (Purpose.REPORT if self.trace & Trace.VERIFY else Purpose.DELIVER)
+        trace = message.envelope.trace
+        self.purpose = purpose or (Purpose.REPORT if trace & Trace.VERIFY else Purpose.DELIVER)
+        self.trace = 0 if message.traced and self.purpose is Purpose.DELIVER else trace
         self.pending = len(message.recipients)
         self.delivered: list[Ended] = []
         self.deferred: list[Ended] = []

@@ -28,7 +28,7 @@ from gatepost.queue.clogging import Clogging
 from gatepost.queue.contents import in_memory
 from gatepost.queue.destinations import Destinations, Job, Site, Transport
 from gatepost.queue.port import NewMessage, Notifier, Settlement, Status
-from gatepost.queue.requests import at_most, not_tried, requests
+from gatepost.queue.requests import DISCARDED, at_most, is_double_bounce, not_tried, requests, unsent
 from gatepost.queue.results import BROKEN, Ledger, Pass, Results
 from gatepost.queue.schedule import delivery_order, with_verp
 from gatepost.queue.settings import Limits, QueueSettings
@@ -317,7 +317,7 @@ class Scheduler:
                 await turns.rest()
             route = await self._destination(active, recipient)
             if isinstance(route, Outcome):
-                active.sink.record(active, [Report(recipient, route, reached=Reached.UNKNOWN)], "error", "")
+                active.sink.record(active, [unsent(recipient, route)], "error", "")
                 continue
             if route.why:
                 active.whys[recipient.index] = route.why
@@ -378,6 +378,8 @@ class Scheduler:
             return _UNRESOLVED
         if route.failure is not None:
             return route.failure
+        if is_double_bounce(route, self._settings.double_bounce_sender):
+            return DISCARDED
         if route.transport in self._put_off and not message.flushed:
             return _TRANSPORT_DEFERRED
         return route

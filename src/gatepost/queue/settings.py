@@ -20,6 +20,7 @@ class QueueSettings(Struct, frozen=True):
     qmgr_clog_warn_time: float
     helpful_warnings: bool
     defer_transports: str
+    double_bounce_sender: str
     default_filter_nexthop: str
     soft_bounce: bool
     recipient_delimiter: str

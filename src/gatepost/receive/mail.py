@@ -190,6 +190,7 @@ async def _welcome(
         return rejected(refusal)
     if transaction.queue_id is None:
         open_queue_file(state, transaction)
+    address = state.ports.lookups.own_sender(address) or address
     added = recipient(address, asked.orcpt or _as_given(words[0]), asked.notify)
     return Answer(say.RECIPIENT_OK, effect=TakeRecipient(added))
 

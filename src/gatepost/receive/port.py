@@ -95,6 +95,7 @@ class Lookups(Struct, frozen=True):
     - `footer`: smtpd_reject_footer_maps for a refusal.
     - `reject_filter`: smtpd_reject_filter_maps for a refusal.
     - `room_for`: whether the queue has room for a message of so many octets (queue_minfree).
+    - `own_sender`: the sender of our own probes of addresses, where an address is that, as it is delivered to.
     - `report`: takes subject and text of a notice to the postmaster about a session (notify_classes).
 
     Raise LookupFailure where a table cannot answer, after a line in the log: `xclient_hosts`, `xforward_hosts`, `verp_clients`,
@@ -117,6 +118,7 @@ class Lookups(Struct, frozen=True):
     footer: Callable[[str], Awaitable[str | None]] | None = None
     reject_filter: Callable[[str], Awaitable[str | None]] | None = None
     room_for: Callable[[int], bool] = lambda size: True
+    own_sender: Callable[[str], str | None] = lambda address: None
     report: Callable[[str, str], None] | None = None
 
 

@@ -12,6 +12,7 @@ from gatepost.admission.admission import CleanupAdmission
 from gatepost.admission.storing import Storing
 from gatepost.queue.notices import Notices, NoticeSettings
 from gatepost.queue.partitions import Partitions
+from gatepost.queue.probes import Probes, ProbeSettings
 from gatepost.queue.scheduler import Scheduler
 from gatepost.queue.settings import QueueSettings
 from gatepost.service.background import lasting
@@ -21,6 +22,7 @@ from gatepost.service.materials import Materials
 from gatepost.service.pickup import Pickup
 from gatepost.service.requeue import Requeue
 from gatepost.service.transports import Transports
+from gatepost.service.verify import open_verifier, probe_routing
 from gatepost.service.ways import WayIn
 
 
@@ -56,6 +58,7 @@ class Composition:
         self._scheduler = Scheduler(
             self._partitions,
             resolve=materials.routing.resolve,
+            resolve_probe=probe_routing(materials).resolve,
             agents=self._transports.agent,
             limits=self._transports.limits,
             notifier=self._notices,
@@ -66,6 +69,17 @@ class Composition:
             on_flush=self._flushed.set,
             fault=materials.fault,
         )
+        self._verifier = open_verifier(
+            materials,
+            Probes(
+                self._scheduler,
+                self._partitions.new_id,
+                configuration.view(ProbeSettings),
+                emit=emit,
+                clock=materials.clock,
+                program=self._transports.program,
+            ),
+        )
         self.way_in = WayIn(
             admission=self._admission,
             new_id=self._partitions.new_id,
@@ -73,6 +87,7 @@ class Composition:
             notify=self._own_mail("notify"),
             flush=self._scheduler.flush,
             free_space=self._partitions.free_space,
+            verifier=self._verifier,
         )
 
     def _internal_mail(self, overrides: Mapping[str, str]) -> InternalMail:
@@ -98,6 +113,7 @@ class Composition:
 
     async def stop(self) -> None:
         """Let deliveries under way finish, and start no more."""
+        await self._verifier.close()
         await self._storing.finish()
         await self._scheduler.stop()
         await self._transports.close()

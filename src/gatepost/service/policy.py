@@ -15,14 +15,18 @@ from gatepost.policy.engine import RestrictionPolicy
 from gatepost.policy.policy_servers import PolicyServers
 from gatepost.policy.settings import PolicySettings
 from gatepost.policy.sources import Sources
+from gatepost.policy.verify.verifier import Verifier
 from gatepost.routing.recipients import Recipients
 from gatepost.service.greylist import greylister
 from gatepost.service.materials import Materials
 from gatepost.service.settings import as_list
 from gatepost.service.spf import spf_checker
+from gatepost.service.verify import of_sessions
 
 
-def restriction_policy(materials: Materials, overrides: Mapping[str, str], tables: Tables, emit: Emit) -> RestrictionPolicy:
+def restriction_policy(
+    materials: Materials, overrides: Mapping[str, str], tables: Tables, emit: Emit, verifier: Verifier
+) -> RestrictionPolicy:
     """The compiled restriction lists of one smtpd service. Raises ConfigurationError."""
     configuration = materials.configuration
 
@@ -38,6 +42,7 @@ def restriction_policy(materials: Materials, overrides: Mapping[str, str], table
         tables=tables,
         router=materials.routing,
         recipients=Recipients(materials.routing, value("double_bounce_sender"), tables),
+        verifier=of_sessions(materials.configuration, overrides, verifier),
         resolver=materials.resolver,
         networks=MatchList.hosts(value("mynetworks"), tables, "mynetworks", tables.warn),
         dotless_parents="smtpd_access_maps" in elements(value("parent_domain_matches_subdomains")),

@@ -46,7 +46,7 @@ def open_service(
     elif tls is not None:
         for warning in tls.warnings:
             emit(Note("smtpd", warning, "warning"))
-    gates = smtpd_gates(materials, overrides, restriction_policy(materials, overrides, tables, emit))
+    gates = smtpd_gates(materials, overrides, restriction_policy(materials, overrides, tables, emit, way_in.verifier))
     return SmtpdService(
         settings,
         name=entry.name,
@@ -117,6 +117,7 @@ class _Lists:
             footer=self._lookup("smtpd_reject_footer_maps"),
             reject_filter=self._lookup("smtpd_reject_filter_maps"),
             room_for=self._room_for,
+            own_sender=self._way_in.verifier.sender.known,
             report=self._notices(),
         )
 

@@ -11,6 +11,7 @@ from gatepost.admission.gates import Gates
 from gatepost.mail.delivery import Agent
 from gatepost.mail.queue_id import QueueId
 from gatepost.mail.submission import Submit
+from gatepost.policy.verify.verifier import Verifier
 from gatepost.queue.port import Notifier
 
 
@@ -30,6 +31,7 @@ class WayIn(Struct, frozen=True):
     notify: takes in notices to the postmaster about sessions.
     flush: has all mail tried now.
     free_space: octets that are free where the queue lies.
+    verifier: finds out whether addresses are good.
     """
 
     admission: OpenAdmission
@@ -38,6 +40,7 @@ class WayIn(Struct, frozen=True):
     notify: Submit
     flush: Callable[[], Awaitable[None]]
     free_space: Callable[[], int]
+    verifier: Verifier
 
 
 class WayOut(Struct, frozen=True):

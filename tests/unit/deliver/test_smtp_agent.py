@@ -189,12 +189,16 @@ def test_what_was_decided_before_the_connection_broke_stays() -> None:
     assert [word[:7] for word in told] == ["5 5.1.1", "4 4.4.2"]
 
 
-def test_probe() -> None:
+def test_a_probe_leaves_before_the_content_and_keeps_no_connection_that_there_was_not() -> None:
     async def scene() -> None:
-        server = Server({})
-        bench = Bench(Net(mx=[server]))
+        first, second = Server({}), Server({})
+        bench = Bench(Net(mx=[first, second]))
         assert await bench.told(probe=True) == ["2 2.1.5 250 2.1.5 ok"]
-        assert server.commands[-1] == "RSET"
+        assert first.commands[-2:] == ["RSET", "QUIT"]
+        assert first.commands[-4:-2] == ["MAIL FROM:<s@z.test> SIZE=22", "RCPT TO:<x@y.test> ORCPT=rfc822;x@y.test"]
+        assert await bench.told() == ["2 2.0.0 250 2.0.0 stored"]
+        assert await bench.told(probe=True) == ["2 2.1.5 250 2.1.5 ok"]
+        assert second.commands[-1] == "RSET", "what was kept for mail is kept"
 
     run(scene)
 

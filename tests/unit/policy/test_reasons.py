@@ -26,6 +26,8 @@ ns.spam.test A 192.0.2.53
 spam.test.bl.test A 127.0.0.3
 """
 MAIN = """
+unverified_sender_tempfail_action = defer
+unverified_recipient_tempfail_action = defer
 mynetworks = 192.0.2.0/24
 inet_interfaces = 192.0.2.9
 smtpd_sasl_auth_enable = yes
@@ -121,7 +123,8 @@ CASES: dict[str, Case] = {
     "reject_plaintext_session": Case("", "", "spam.test[192.0.2.9]"),
     "permit_tls_all_clientcerts": Case("", "", "client.spam.test"),
     "permit_tls_clientcerts": Case("", "inline:{AA:BB=x}", "AA:BB"),
-    **dict.fromkeys(("reject_unverified_sender", "reject_unverified_recipient"), Case("", "", "")),
+    "reject_unverified_sender": Case("", "address_verify_map", "a@spam.test"),
+    "reject_unverified_recipient": Case("", "address_verify_map", "x@spam.test"),
 }
 LOCAL = "inline:{alice=x, bob=x, carol=x, postmaster=x, root=x}"
 

@@ -19,6 +19,7 @@ from gatepost.mail.outcome import sent
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue import actions, inspect
 from gatepost.queue.port import NewMessage
+from gatepost.routing.port import AddressClass, Route
 
 
 def test_a_message_goes_from_memory_to_the_agent_and_leaves(tmp_path: Path) -> None:
@@ -434,5 +435,25 @@ def test_a_program_error_in_the_scheduler_costs_a_deferral(tmp_path: Path) -> No
             house.run()
             house.now += 301
             await house.until(lambda: house.seen(Removed))
+
+    asyncio.run(scenario())
+
+
+def test_mail_to_the_double_bounce_address_is_discarded(tmp_path: Path) -> None:
+    async def local(address: str, sender: str) -> Route:
+        cls = AddressClass.LOCAL if address.endswith("@here.test") else AddressClass.DEFAULT
+        return Route("smtp", address.rpartition("@")[2], address, cls)
+
+    async def scenario() -> None:
+        async with House(tmp_path, answer(UNKNOWN)) as house:
+            house.scheduler._resolve = local
+            await house.put("Double-Bounce@here.test")
+            await house.put("double-bounce@there.test")
+            await house.put("double-bounce2@here.test")
+            await house.until(lambda: len(house.seen(Removed)) == 3)
+            assert sorted(house.statuses()) == ["bounced", "bounced", "sent"]
+            (told,) = [event for event in house.events if isinstance(event, Delivered) and event.status == "sent"]
+            assert (told.service, told.relay, told.dsn) == ("qmgr", "none", "2.0.0")
+            assert told.text == "undeliverable postmaster notification discarded"
 
     asyncio.run(scenario())

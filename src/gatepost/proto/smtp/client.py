@@ -72,12 +72,14 @@ class Answer(Struct, frozen=True, gc=False):
 class Transaction:
     """One message. `commands`: XFORWARD, MAIL and RCPT lines, each with CRLF; `answers`: by recipient, None while unknown.
 
-    `probe`: end before DATA (address verification, address_verify(5)).
+    `probe`: where nothing is to be delivered, the command whose reply decides, RCPT or DATA; the transaction ends after it.
     """
 
     __slots__ = ("answers", "forward", "mail", "probe", "recipients")
 
-    def __init__(self, mail: bytes, recipients: Sequence[bytes], forward: Sequence[bytes] = (), *, probe: bool = False) -> None:
+    def __init__(
+        self, mail: bytes, recipients: Sequence[bytes], forward: Sequence[bytes] = (), *, probe: ClientStage | None = None
+    ) -> None:
         self.mail = mail
         self.recipients = recipients
         self.forward = forward
@@ -268,7 +270,7 @@ class Client:
         recipients = transaction.recipients
         if "PIPELINING" in self.offered.keywords:
             # DATA goes along: RFC 2920 §3.1 lets it be the last command of a group.
-            end, line = _END[transaction.probe]
+            end, line = _END[transaction.probe is ClientStage.RCPT]
             self._out.append(b"".join((*transaction.forward, transaction.mail, *recipients, line)))
             self._awaited = deque(_FORWARD[: len(transaction.forward)])
             self._awaited += (ClientStage.MAIL, *([ClientStage.RCPT] * len(recipients)), end)
@@ -278,7 +280,7 @@ class Client:
         self._unsent = deque(zip(_FORWARD, transaction.forward, strict=False))
         self._unsent.append((ClientStage.MAIL, transaction.mail))
         self._unsent += ((ClientStage.RCPT, line) for line in recipients)
-        self._unsent.append(_END[transaction.probe])
+        self._unsent.append(_END[transaction.probe is ClientStage.RCPT])
         self._advance()
 
     def _advance(self) -> ClientEvent:
@@ -311,7 +313,7 @@ class Client:
         self._number = number + 1
         transaction = self._transaction
         if transaction.answers[number] is None:
-            if reply.cls != 2 or transaction.probe:
+            if reply.cls != 2 or transaction.probe is ClientStage.RCPT:
                 transaction.answers[number] = Answer(ClientStage.RCPT, reply)
                 self.usable &= reply.code != 421
             else:
@@ -322,6 +324,8 @@ class Client:
 
     def _on_data(self, reply: Reply) -> ClientEvent:
         if reply.cls == 3:
+            if self._transaction.probe is not None:
+                return self._gone(reply)
             if self._accepted:
                 self.stage = ClientStage.CONTENT
                 return ClientEvent.CONTENT
@@ -333,6 +337,13 @@ class Client:
             return self._finished()
         self._refuse(ClientStage.DATA, reply)
         return self._abort()
+
+    def _gone(self, reply: Reply) -> ClientEvent:
+        """The server waits for a message that there is none of: nothing but closing the connection calls that off."""
+        self._transaction.settle(ClientStage.DATA, reply)
+        self.usable = False
+        self.stage = ClientStage.CONTENT
+        return ClientEvent.FINISHED
 
     def content_sent(self) -> ClientEvent:
         """The content is on its way, final dot included."""

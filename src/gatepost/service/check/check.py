@@ -1,6 +1,7 @@
 """`gatepost check`: what the configuration's own room finds, and what only those know who use a value: restrictions, TLS levels."""
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping
 
 from gatepost.config.check import check as faults_of_names
@@ -17,6 +18,7 @@ from gatepost.service.cleanup_line import cleanup_line
 from gatepost.service.master import directories
 from gatepost.service.settings import MasterSettings
 from gatepost.service.unseen import complaints, placed
+from gatepost.service.verify import probe_sender
 from gatepost.service.walls import walls
 
 
@@ -33,6 +35,7 @@ def check(configuration: Configuration, *, ask: bool = False) -> tuple[Fault, ..
     for client in (row.name for row in PROGRAMS.values() if row.arguments is Arguments.FLAGS):
         for overrides in (None, *(entry.overrides for entry in configuration.services if entry.program == client)):
             found += _tls_level(configuration, client, overrides)
+    found += _probe_sender(configuration)
     found += _directories(configuration)
     if walls.wanted(configuration):
         found += (configuration.fault("worker_walls", text, "set worker_walls = no to run without") for text in walls.missing())
@@ -50,6 +53,14 @@ def _cleanup(configuration: Configuration, entry: ServiceEntry) -> Iterator[Faul
     """A cleanup line that is not there: the service does not start."""
     try:
         cleanup_line(configuration, entry.overrides)
+    except ConfigurationError as error:
+        yield from error.faults
+
+
+def _probe_sender(configuration: Configuration) -> Iterator[Fault]:
+    """A sender of probes that is no address: no service starts."""
+    try:
+        probe_sender(configuration, str, time.time)
     except ConfigurationError as error:
         yield from error.faults
 

@@ -104,9 +104,31 @@ def test_lmtp_has_a_reply_for_each_accepted_recipient() -> None:
     assert decided(transaction) == [(ClientStage.DOT, 250), (ClientStage.RCPT, 550), (ClientStage.DOT, 452)]
 
 
+def test_a_probe_may_ask_for_the_reply_to_data_and_sends_nothing_after_it() -> None:
+    client = ready()
+    transaction = Transaction(MAIL, rcpt("x", "y"), probe=ClientStage.DATA)
+    client.begin(transaction)
+    assert client.take().endswith(b"RCPT TO:<y>\r\nDATA\r\n")
+    assert client.receive(b"250 ok\r\n550 5.1.1 no\r\n250 2.1.5 ok\r\n354 go\r\n") is ClientEvent.FINISHED
+    assert decided(transaction) == [(ClientStage.RCPT, 550), (ClientStage.DATA, 354)]
+    assert client.take() == b""
+    assert not client.usable
+    assert client.stage is ClientStage.CONTENT, "QUIT would be a line of the message"
+
+
+def test_a_probe_whose_recipients_are_all_refused_sends_no_empty_message() -> None:
+    client = ready()
+    transaction = Transaction(MAIL, rcpt("x"), probe=ClientStage.DATA)
+    client.begin(transaction)
+    client.take()
+    assert client.receive(b"250 ok\r\n550 5.1.1 no\r\n354 go\r\n") is ClientEvent.FINISHED
+    assert client.take() == b""
+    assert decided(transaction) == [(ClientStage.RCPT, 550)]
+
+
 def test_probe_ends_before_data() -> None:
     client = ready()
-    transaction = Transaction(MAIL, rcpt("x"), probe=True)
+    transaction = Transaction(MAIL, rcpt("x"), probe=ClientStage.RCPT)
     client.begin(transaction)
     assert client.take().endswith(b"RCPT TO:<x>\r\nRSET\r\n")
     assert client.receive(b"250 ok\r\n250 2.1.5 ok\r\n250 ok\r\n") is ClientEvent.FINISHED
