@@ -144,11 +144,9 @@ class Staging:
             yield file.write
             file.flush()
         except BaseException:
-            file.close()
-            path.unlink(missing_ok=True)
+            _throw_away(file, path)
             raise
-        self._file.close()
-        old.unlink()
+        _throw_away(self._file, old)
         self._path, self._file, self._room, self._crc = path, file, room, None
 
     def rewritten(self) -> bytes:
@@ -179,11 +177,10 @@ class Staging:
         self._file = self._path = None
 
     def discard(self) -> None:
-        """Forget everything, unless it was handed over."""
+        """Forget everything, unless it was handed over. Raises nothing, whatever the disk says."""
         self._chunks = []
         if self._file is not None and self._path is not None:
-            self._file.close()
-            self._path.unlink(missing_ok=True)
+            _throw_away(self._file, self._path)
             self._file = None
 
 
@@ -226,6 +223,13 @@ class StagedBody:
     def below(self, head: bytes) -> Content:
         """The content with these headers. Raises OSError."""
         return self._staging.content(head + self.blank, self._rest)
+
+
+def _throw_away(file: BinaryIO, path: Path) -> None:
+    """What is buffered need not reach a disk that has no room for it; what cannot be removed goes when a worker starts."""
+    for end in (file.close, path.unlink):
+        with contextlib.suppress(OSError):
+            end()
 
 
 def _open(path: Path, mode: str) -> BinaryIO:

@@ -1,12 +1,16 @@
 """Whoever hands a message in may give up at any moment: nothing stays in staging then."""
 
 import asyncio
+import errno
+import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.admission.guards import Scripted
 from tests.unit.receive.test_cleanup import QUEUE_ID, Run
 
+from gatepost.admission import staging
 from gatepost.admission.edits import ReplaceBody
 from gatepost.admission.port import NOTHING_FOUND, Finding, ProtocolStage, View
 from gatepost.mail.content import FileContent
@@ -81,3 +85,51 @@ def test_a_store_that_fails(tmp_path: Path, error: Exception) -> None:
     except (QueueUnavailable, ZeroDivisionError) as raised:
         assert raised is error
     assert not list(tmp_path.iterdir())
+
+
+# --- a disk that is full, or takes no more changes ---
+
+
+class FullDisk(Giving):
+    """Files take `room` octets of what is written, and then say that there is no room, also when they are closed."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+        super().__init__(directory)
+
+        class Raw(io.FileIO):
+            def write(self, octets: Any) -> int:
+                nonlocal room
+                if room < len(memoryview(octets)):
+                    raise OSError(errno.ENOSPC, "No space left on device")
+                room -= len(memoryview(octets))
+                return super().write(octets)
+
+        monkeypatch.setattr(staging, "_open", lambda path, mode: io.BufferedRandom(Raw(path, "w+b"), 1 << 20))
+
+
+@pytest.mark.parametrize("room", [0, 300_000, 500_000])
+@pytest.mark.parametrize("ends", ["abort", "admit"])
+def test_nothing_stays_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int, ends: str) -> None:
+    """What could not be written must not be tried again when it is thrown away: that would keep the disk full, and the session of
+    the message would never end."""
+    run = FullDisk(tmp_path, monkeypatch, room)
+    intake = run.cleanup.open(QUEUE_ID, client="", origin_service="smtpd")
+    for start in range(0, len(LARGE), 65536):
+        intake.write(LARGE[start : start + 65536])
+    if ends == "abort":
+        intake.abort()
+    else:
+        outcome = asyncio.run(intake.admit(ENVELOPE)).outcome
+        assert outcome is not None
+        assert outcome.code == 451
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_takes_no_changes_ends_no_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(path: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    intake = Giving(tmp_path).cleanup.open(QUEUE_ID, client="", origin_service="smtpd")
+    intake.write(LARGE)
+    monkeypatch.setattr(Path, "unlink", fails)
+    intake.abort()
