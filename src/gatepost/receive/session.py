@@ -29,7 +29,7 @@ class Session:
     """One client's conversation. `ended`: told when it is over."""
 
     __slots__ = (
-        "_aborted", "_connection", "_counts", "_dialect", "_ended", "_errors", "_hangup", "_junk", "_leaving", "_over", "_state",
+        "_aborted", "_connection", "_counts", "_dialect", "_ended", "_errors", "_hangup", "_junk", "_leaving", "_state",
         "_transcript", "_troubles", "_turns", "_verbs",
     )  # fmt: skip
 
@@ -48,19 +48,12 @@ class Session:
         self._junk = 0
         self._hangup = False
         self._leaving = False
-        self._over = False
 
     # --- from the first octet to the last log line ---
 
     async def run(self) -> None:
         """The whole session."""
         pattern_time.begin()
-        try:
-            await self._live()
-        finally:
-            self._close()
-
-    async def _live(self) -> None:
         try:
             first = await open_session(self._state)
             if self._state.ports.lookups.debug_peers is not None and await self._state.client_is("debug_peers"):
@@ -75,6 +68,8 @@ class Session:
             await self._without_data()
         except Exception as fault:  # whatever it is, it ends this session and no other
             await self._broken(fault)
+        finally:
+            self._close()
 
     async def _converse(self) -> None:
         settings = self._state.settings
@@ -117,18 +112,18 @@ class Session:
         return self._state.transaction is None
 
     def _close(self) -> None:
-        if self._over:
-            return
-        self._over = True
+        """Give back what the session held. Whatever breaks, its client goes and its room is free."""
         state, ports = self._state, self._state.ports
-        state.end_transaction()
-        state.guards.close()
-        if state.counted:
-            ports.counters.disconnect(ports.name, state.counted)
-        if state.counted is not None:
-            ports.emit(Disconnected(service="smtpd", client=state.facts.client, counts=self._final_counts()))
-        self._connection.end()
-        self._ended(self)
+        try:
+            if state.counted:
+                ports.counters.disconnect(ports.name, state.counted)
+            state.end_transaction()
+            state.guards.close()
+            if state.counted is not None:
+                ports.emit(Disconnected(service="smtpd", client=state.facts.client, counts=self._final_counts()))
+        finally:
+            self._connection.end()
+            self._ended(self)
         if self._troubles & ports.notify_classes and ports.lookups.report is not None:
             subject = f"{state.settings.mail_name} SMTP server: errors from {state.facts.client}"
             ports.lookups.report(subject, self._transcript.text(self._aborted))

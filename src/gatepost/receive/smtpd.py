@@ -139,11 +139,8 @@ class SmtpdService:
                 session.interrupt()
 
     def _begin(self, connection: Connection) -> Coroutine[Any, Any, None]:
-        """A connection is there: it has its room before the next one is accepted, though its session begins later."""
+        """The session of a new connection: it counts before the next one is accepted, though it begins later."""
         self._limit.begin()
-        return self._serve(connection)
-
-    async def _serve(self, connection: Connection) -> None:
         stress = len(self._sessions) >= self._process_limit
         settings = self._stressed if stress else self.settings
         connection.time_limit(
@@ -154,7 +151,7 @@ class SmtpdService:
         session = Session(state, connection, self._ended)
         self._sessions.add(session)
         self._empty.clear()
-        await session.run()
+        return session.run()
 
 
 def _rate_limits(settings: SmtpdSettings) -> dict[Rate, int]:

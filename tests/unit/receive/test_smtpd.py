@@ -601,3 +601,42 @@ def test_what_an_address_brings_into_our_header_is_looked_at(recipient: bytes, i
 
     asyncio.run(send(stage(admission=Asked()), MESSAGE.replace(b"alice@example.test", recipient)))
     assert asked == [in_lines]
+
+
+def test_a_session_that_has_just_been_accepted_is_drained_with_the_others() -> None:
+    """Its task has not run yet, and the worker must not end without it."""
+
+    async def converse() -> list[str]:
+        scene = stage()
+        client = Client(scene.service)
+        await scene.service.drain(5.0)
+        assert client.transport.closed
+        return client.transport.take()
+
+    said = asyncio.run(converse())
+    assert [line[:3] for line in said] == ["220", "421"]
+
+
+def test_whatever_breaks_at_the_end_of_a_session_its_client_goes_and_its_room_is_free() -> None:
+    class Clinging(FakeIntake):
+        def abort(self) -> None:
+            raise OSError(30, "Read-only file system")
+
+    class Admission(FakeAdmission):
+        def open(self, queue_id: QueueId, **_: Any) -> FakeIntake:
+            return Clinging(queue_id)
+
+    async def converse() -> None:
+        limit = SessionLimit(1)
+        scene = stage(admission=Admission(), limit=limit)
+        client = Client(scene.service)
+        await client.settle()
+        await client.say(MESSAGE.partition(b"hello")[0])
+        assert not limit.free
+        client.protocol.eof_received()
+        async with asyncio.timeout(5):
+            await scene.service.idle()
+        assert (client.transport.closed, bool(limit.free)) == (True, True)
+        client.protocol._task.exception()  # type: ignore[attr-defined]
+
+    asyncio.run(converse())
