@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ from tests.support.settings import default
 
 from gatepost.admission.draft import _FOLD as FOLD_OF_EDITS
 from gatepost.admission.draft import _STRAY as STRAY_OF_EDITS
+from gatepost.admission.edits import ReplaceBody
+from gatepost.admission.milter import verdicts
+from gatepost.admission.milter.editing import Editing, NewBody
 from gatepost.admission.staging import _STRAY
 from gatepost.cli.message_keys import message_keys
 from gatepost.content.downgrade import downgraded
@@ -42,6 +46,7 @@ from gatepost.mail.content_type import content_type, transfer_encoding
 from gatepost.mail.envelope import Recipient
 from gatepost.mail.header_reader import HeaderReader
 from gatepost.mail.mime import Limits
+from gatepost.mail.reason import UNSAID
 from gatepost.net.host_names import is_written_address, numeric_address, valid_hostname
 from gatepost.net.server_names import _NAME as SERVER_NAME
 from gatepost.policy.access import _ENHANCED, _HEADER
@@ -64,6 +69,7 @@ from gatepost.proto.qmqp import QmqpError, QmqpReader
 from gatepost.proto.redis import RedisCommand
 from gatepost.proto.smtp import client_commands, dot_stuffing, grammar, replies
 from gatepost.proto.smtp.data import BdatReader, DataReader
+from gatepost.proto.smtp.notify import notify_bits
 from gatepost.proto.smtp.reply_reader import MalformedReply, ReplyReader
 from gatepost.proto.smtp.server import ServerCore
 from gatepost.proto.socketmap import SocketmapQuery
@@ -145,6 +151,22 @@ def filtered(wire: bytes) -> None:
 def replied(text: bytes) -> None:
     with contextlib.suppress(ProtocolError):
         milter_answers.verdict((ord("y"), text + b"\0"))
+
+
+def edited(text: bytes) -> None:
+    """What a filter wants of a header and as a body."""
+    editing = Editing(own=True, verbatim=False, warn=lambda _: None)
+    body = NewBody(0, BytesIO)
+    body.take(text)
+    (_, whole) = editing.edits([milter_answers.Addition(b"X", text)], body)
+    assert isinstance(whole, ReplaceBody)
+    for _ in whole.chunks():
+        pass
+
+
+def milter_refusal(text: bytes) -> None:
+    lines = tuple("550 " + line for line in text.decode("latin-1").split("\n"))
+    verdicts.refused(milter_answers.Answer(milter_answers.Verdict.REPLY, lines), UNSAID)
 
 
 def negotiated(data: bytes) -> None:
@@ -456,6 +478,9 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "proto.milter.conversation": (filtered, (octets(packet(ord("p"))), octets(packet(ord("h"), b"a\0b\0")), octets(b"\0\0\1\0"))),
     "proto.milter.answers": (replied, (*WIRE, octets(b"550 \r\n"), octets(b"550-a\r\n"), octets(b"\r\n"))),
     "proto.milter.negotiation": (negotiated, (octets(b"\0\0\0\1a,\0"), octets(b"\0\0\0\1", after=b"\0"), octets(b"a,"))),
+    "proto.smtp.notify": (lambda text: notify_bits(text.decode("latin-1")), (octets(b"NEVER,"), octets(b","), octets(b"x"))),
+    "admission.milter.editing": (edited, (*MESSAGES, octets(b"\n"), octets(b"\r"), octets(b"a\n"), octets(b" \r\n"))),
+    "admission.milter.verdicts": (milter_refusal, (octets(b"5.7.1 "), octets(b"%%"), octets(b"a\n"))),
     "receive.unix_lines": (submitted, MESSAGES),
     "content.headers": (STANDARD_HEADER.match, TEXTS),
     "admission.draft": (lambda text: STRAY_OF_EDITS.search(FOLD_OF_EDITS.sub(b"\r\n", text)), MESSAGES),

@@ -5,7 +5,7 @@ Its headers are a list that is made when somebody asks for it; its body is a sou
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from msgspec import Struct, structs
 
@@ -27,6 +27,7 @@ from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.header import Header
 from gatepost.mail.outcome import Outcome
 from gatepost.mail.queue_id import QueueId
+from gatepost.net.turns import Turns
 from gatepost.policy.port import Action
 
 LONGEST_ADDRESS = 2048
@@ -56,6 +57,10 @@ USUAL = Limits()
 
 class Body(Protocol):
     """Where the octets after the headers come from."""
+
+    def spare(self) -> BinaryIO:
+        """A file for octets that may take their place; it goes when it is closed. Raises OSError."""
+        ...
 
     def chunks(self) -> Iterator[bytes]:
         """The octets, in order. Raises OSError."""
@@ -95,8 +100,8 @@ class Draft:
     `disconnects`: whether its session is to end then. `findings`: what gates have said of it."""
 
     __slots__ = (
-        "_headers", "_lines", "addressees", "content_filter", "discarded", "disconnects", "findings", "given", "held", "limits",
-        "origin", "quarantine", "queue_id", "redirect", "refusal", "sender", "source",
+        "_headers", "_lines", "_room", "addressees", "content_filter", "discarded", "disconnects", "findings", "given", "held",
+        "limits", "origin", "quarantine", "queue_id", "redirect", "refusal", "sender", "source",
     )  # fmt: skip
 
     def __init__(
@@ -126,6 +131,7 @@ class Draft:
         self.findings: list[Finding] = []
         self._lines: Sequence[bytes] = head
         self._headers: list[Header] | None = None
+        self._room = 0  # octets that headers may grow by, once they are listed
 
     # --- what it is ---
 
@@ -147,6 +153,10 @@ class Draft:
         """The octets after the empty line. Raises OSError."""
         return self.source.chunks()
 
+    def spare(self) -> BinaryIO:
+        """A file for octets that may become the body; it goes when it is closed. Raises OSError."""
+        return self.source.spare()
+
     @property
     def envelope(self) -> Envelope:
         """The envelope as it is now."""
@@ -166,22 +176,22 @@ class Draft:
 
     # --- headers ---
 
-    def add_header(self, name: bytes, value: bytes) -> None:
+    def add_header(self, name: bytes, value: bytes, *, verbatim: bool = False) -> None:
         """A header at the end. Raises EditImpossible, as all of these do."""
-        self.insert_header(len(self._listed()), name, value)
+        self.insert_header(len(self._listed()), name, value, verbatim=verbatim)
 
-    def insert_header(self, position: int, name: bytes, value: bytes) -> None:
+    def insert_header(self, position: int, name: bytes, value: bytes, *, verbatim: bool = False) -> None:
         """A header before the one at `position`, from 0."""
-        headers, new = self._listed(), self._made(name, value)
+        headers, new = self._listed(), self._made(name, value, verbatim=verbatim)
         self._has_room(len(new.raw))
         headers.insert(max(position, 0), new)
 
-    def change_header(self, name: bytes, number: int, value: bytes) -> None:
+    def change_header(self, name: bytes, number: int, value: bytes, *, verbatim: bool = False) -> None:
         """Another value for the `number`th header of that name, from 1; added where there is none."""
         place = self._place(name, number)
         if place is None:
-            return self.add_header(name, value)
-        new = self._made(name, value)
+            return self.add_header(name, value, verbatim=verbatim)
+        new = self._made(name, value, verbatim=verbatim)
         headers = self._listed()
         self._has_room(len(new.raw) - len(headers[place].raw))
         headers[place] = new
@@ -190,6 +200,7 @@ class Draft:
     def delete_header(self, name: bytes, number: int) -> None:
         """The `number`th header of that name, from 1, goes, if there is one."""
         if (place := self._place(name, number)) is not None:
+            self._room += len(self._listed()[place].raw)
             del self._listed()[place]
 
     # --- body ---
@@ -217,10 +228,13 @@ class Draft:
         left = [one for one in self.addressees.final if lower not in (one.address.lower(), one.original.lower())]
         self.addressees.keep(left)
 
-    async def change_sender(self, address: str) -> None:
-        """Another sender; empty: nobody. Raises LookupFailure and AliasLoop, too."""
+    async def change_sender(self, address: str, ret: str = "", envid: str = "") -> None:
+        """Another sender; empty: nobody. `ret`, `envid`: as in Envelope, where they change. Raises LookupFailure and AliasLoop,
+        too."""
         _check_address(address)
         self.sender = await self.addressees.rewritten(address) if address else ""
+        if ret or envid:
+            self.given = structs.replace(self.given, ret=ret or self.given.ret, envid=envid or self.given.envid)
 
     # --- what becomes of it ---
 
@@ -276,29 +290,32 @@ class Draft:
     async def edit(self, edits: Sequence[Edit]) -> None:
         """Carry out what a gate asks for, all of it or nothing: a body comes last, as it cannot be taken back, and of several only
         the last one. Raises EditImpossible, LookupFailure, AliasLoop, OSError."""
-        headers, sender, undo = list(self._listed()), self.sender, self.addressees.undo()
+        headers, room, sender, given = list(self._listed()), self._room, self.sender, self.given
+        undo, turns = self.addressees.undo(), Turns()
         bodies = [edit for edit in edits if isinstance(edit, ReplaceBody)]
         try:
             for edit in edits:
                 await self._apply(edit)
+                if turns.over():
+                    await turns.rest()
             for body in bodies[:-1]:
                 for _ in self._checked(body.chunks()):
                     continue
             if bodies:
                 self.replace_body(bodies[-1].chunks())
         except BaseException:
-            self._headers, self.sender = headers, sender
+            self._headers, self._room, self.sender, self.given = headers, room, sender, given
             undo()
             raise
 
     async def _apply(self, edit: Edit) -> None:
         match edit:
             case AddHeader():
-                self.add_header(edit.name, edit.value)
+                self.add_header(edit.name, edit.value, verbatim=edit.verbatim)
             case InsertHeader():
-                self.insert_header(edit.position, edit.name, edit.value)
+                self.insert_header(edit.position, edit.name, edit.value, verbatim=edit.verbatim)
             case ChangeHeader():
-                self.change_header(edit.name, edit.number, edit.value)
+                self.change_header(edit.name, edit.number, edit.value, verbatim=edit.verbatim)
             case DeleteHeader():
                 self.delete_header(edit.name, edit.number)
             case AddRecipient():
@@ -306,13 +323,14 @@ class Draft:
             case DeleteRecipient():
                 self.delete_recipient(edit.address)
             case ChangeSender():
-                await self.change_sender(edit.address)
+                await self.change_sender(edit.address, edit.ret, edit.envid)
 
     # --- the border ---
 
     def _listed(self) -> list[Header]:
         if self._headers is None:
             self._headers = header.split(b"".join(self._lines)).headers
+            self._room = self.limits.section - sum(len(one.raw) for one in self._headers)
         return self._headers
 
     def _place(self, name: bytes, number: int) -> int | None:
@@ -320,7 +338,7 @@ class Draft:
         places = [place for place, one in enumerate(self._listed()) if one.key == wanted and wanted]
         return places[number - 1] if 0 < number <= len(places) else None
 
-    def _made(self, name: bytes, value: bytes) -> Header:
+    def _made(self, name: bytes, value: bytes, *, verbatim: bool) -> Header:
         key = header.key(name)
         if not key or len(key) != len(name):
             raise EditImpossible(f"{name[:100]!r} is no name of a header")
@@ -328,15 +346,17 @@ class Draft:
         lines = text.split(b"\r\n")
         if _STRAY.search(text) or any(not line.strip(b" \t") or line[:1] not in (b" ", b"\t") for line in lines[1:]):
             raise EditImpossible(f"header {key}: a value with a NUL, a CR alone, or a line that does not go on with a blank")
-        blank = b"" if text[:1] in (b" ", b"\t") else b" "
+        blank = b"" if verbatim or text[:1] in (b" ", b"\t") else b" "
         raw = name + b":" + blank + text + b"\r\n"
         if len(raw) > self.limits.header:
             raise EditImpossible(f"header {key}: more than {self.limits.header} octets")
         return Header(key, raw)
 
     def _has_room(self, octets: int) -> None:
-        if octets > 0 and sum(len(one.raw) for one in self._listed()) + octets > self.limits.section:
+        self._listed()
+        if 0 < octets > self._room:
             raise EditImpossible(f"more than {self.limits.section} octets of headers")
+        self._room -= octets
 
     def _checked(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """A body in wire form, within the limit of a message; its last line ends."""

@@ -8,10 +8,12 @@ from gatepost.mail.envelope import Recipient
 
 
 class AddHeader(Struct, frozen=True):
-    """A header at the end of the section. `value`: octets after the colon; lines may end in LF or CRLF, and go on with a blank."""
+    """A header at the end of the section. `value`: octets after the colon; lines may end in LF or CRLF, and go on with a blank.
+    `verbatim`: no blank is put before it where it begins with none."""
 
     name: bytes
     value: bytes
+    verbatim: bool = False
 
 
 class InsertHeader(Struct, frozen=True):
@@ -20,6 +22,7 @@ class InsertHeader(Struct, frozen=True):
     position: int
     name: bytes
     value: bytes
+    verbatim: bool = False
 
 
 class ChangeHeader(Struct, frozen=True):
@@ -28,6 +31,7 @@ class ChangeHeader(Struct, frozen=True):
     name: bytes
     number: int
     value: bytes
+    verbatim: bool = False
 
 
 class DeleteHeader(Struct, frozen=True):
@@ -56,9 +60,11 @@ class DeleteRecipient(Struct, frozen=True):
 
 
 class ChangeSender(Struct, frozen=True):
-    """Another envelope sender, in internal form."""
+    """Another envelope sender, in internal form. `ret`, `envid`: as in Envelope, where they change, too."""
 
     address: str
+    ret: str = ""
+    envid: str = ""
 
 
 Edit = AddHeader | InsertHeader | ChangeHeader | DeleteHeader | ReplaceBody | AddRecipient | DeleteRecipient | ChangeSender

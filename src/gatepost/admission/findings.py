@@ -22,4 +22,8 @@ def combine(findings: Sequence[Finding]) -> Finding:
         actions=tuple(action for finding in findings for action in finding.actions),
         trace=tuple(step for finding in findings for step in finding.trace),
         disconnect=any(finding.disconnect for finding in findings),
+        why=decides.why,
+        word=decides.word,
+        text=decides.text,
+        told=decides.told,
     )

@@ -1,13 +1,14 @@
 """The gates of one service, in order: asked within their time, and what they say made into one answer."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from gatepost.admission.draft import Draft, EditImpossible
 from gatepost.admission.findings import combine
 from gatepost.admission.port import NOTHING_FOUND, Finding, Gate, Guard, ProtocolStage, Severity, Stateless, View
 from gatepost.events.records import Fault
 from gatepost.lookup.port import LookupFailure
+from gatepost.mail.outcome import Outcome
 from gatepost.policy.port import Facts
 from gatepost.routing.aliases import AliasLoop
 
@@ -18,12 +19,23 @@ _ENOUGH = {stage: Severity.REFUSE if stage in OF_MESSAGES else Severity.DISCARD 
 """The finding after which nobody else is asked: nothing worse can come, or the client is to say it again another time."""
 
 
-class Gates:
-    """Where guards stand in one service. `fault`: whom to tell of what nobody expected one to raise."""
+Choose = Callable[[Facts], Awaitable[Sequence[Gate]]]
+"""Which gates stand there for one client. Raises LookupFailure."""
 
-    def __init__(self, gates: Sequence[Gate], fault: Fault) -> None:
+Places = Mapping[ProtocolStage, tuple[Gate, ...]]
+"""Who stands at each stage."""
+
+
+class Gates:
+    """Where guards stand in one service. `fault`: whom to tell of what nobody expected one to raise. `choose`: which stand behind
+    `gates` for one client, None where they are the same for all."""
+
+    def __init__(self, gates: Sequence[Gate], fault: Fault, choose: Choose | None = None) -> None:
         self._fault = fault
-        self._at = {stage: tuple(gate for gate in gates if stage in gate.stages) for stage in ProtocolStage}
+        self._gates = tuple(gates)
+        self._at = self._places(())
+        self._choose = choose
+        self._chosen: dict[tuple[Gate, ...], Places] = {}
 
     def at(self, stage: ProtocolStage) -> tuple[Gate, ...]:
         """The gates of a stage."""
@@ -31,17 +43,30 @@ class Gates:
 
     @property
     def of_messages(self) -> bool:
-        """Whether any looks at messages, and not at commands alone."""
-        return any(self._at[stage] for stage in OF_MESSAGES)
+        """Whether any looks at messages, or may, and not at commands alone."""
+        return self._choose is not None or any(self._at[stage] for stage in OF_MESSAGES)
 
     @property
     def any(self) -> bool:
-        """Whether there is any."""
-        return any(self._at.values())
+        """Whether there is any, or may be."""
+        return self._choose is not None or any(self._at.values())
 
     def open(self, facts: Facts) -> "Guards":
         """The guards of a new session."""
         return Guards(self._at, self._fault, facts)
+
+    async def chosen(self, facts: Facts) -> Places:
+        """Who stands where for this client. Raises LookupFailure."""
+        if self._choose is None:
+            return self._at
+        chosen = tuple(await self._choose(facts))
+        if (places := self._chosen.get(chosen)) is None:
+            places = self._chosen[chosen] = self._places(chosen)
+        return places
+
+    def _places(self, more: tuple[Gate, ...]) -> Places:
+        gates = (*self._gates, *more)
+        return {stage: tuple(gate for gate in gates if stage in gate.stages) for stage in ProtocolStage}
 
 
 class Guards:
@@ -50,7 +75,7 @@ class Guards:
 
     __slots__ = ("_fault", "_posted", "at", "view")
 
-    def __init__(self, at: Mapping[ProtocolStage, tuple[Gate, ...]], fault: Fault, facts: Facts) -> None:
+    def __init__(self, at: Places, fault: Fault, facts: Facts) -> None:
         self.view = View(facts)
         self.at = at
         self._fault = fault
@@ -71,7 +96,18 @@ class Guards:
             findings.append(finding)
             if finding.severity >= _ENOUGH[stage]:
                 break
-        return combine(findings)
+        found = combine(findings)
+        if stage is ProtocolStage.RCPT and found.outcome is not None:
+            await self._tell_of_refused(gates[len(findings) :], found.outcome, draft)
+        return found
+
+    async def _tell_of_refused(self, gates: Sequence[Gate], refusal: Outcome, draft: Draft | None) -> None:
+        """Some want to see the recipients, too, that others have refused."""
+        self.view.refusal = refusal
+        for gate in gates:
+            if ProtocolStage.REFUSED_RCPT in gate.stages:
+                await self._one(gate, ProtocolStage.REFUSED_RCPT, draft)
+        self.view.refusal = None
 
     def reset(self) -> None:
         """The message is over, whatever became of it: nobody looks at it any more, and an idle session keeps nothing of it."""

@@ -6,7 +6,7 @@ signing and verifying are others.
 
 import enum
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import msgspec
 from msgspec import Struct, structs
@@ -16,7 +16,7 @@ from gatepost.mail.envelope import Envelope
 from gatepost.mail.header import Header
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
-from gatepost.mail.reason import Step, because
+from gatepost.mail.reason import UNSAID, Reason, Step, because
 from gatepost.policy.port import Action, Facts
 from gatepost.queue.port import NewMessage
 
@@ -24,12 +24,15 @@ from gatepost.queue.port import NewMessage
 class ProtocolStage(enum.StrEnum):
     """Where a gate may stand. Those up to END_OF_DATA are stages of an SMTP session (END_OF_DATA: all of the content has come, and
     nothing was made of it yet); the two after it are reached by every message, whoever hands it in. Mail that does not come by
-    SMTP passes CONNECT to DATA as if it did (non_smtp.py). UNKNOWN: a command that is none."""
+    SMTP passes CONNECT to DATA as if it did (non_smtp.py). UNKNOWN: a command that is none. REFUSED_RCPT: another gate has refused
+    a recipient; whatever is found there changes nothing."""
 
     CONNECT = "CONNECT"
     HELO = "HELO"
+    STARTTLS = "STARTTLS"
     MAIL = "MAIL"
     RCPT = "RCPT"
+    REFUSED_RCPT = "REFUSED-RCPT"
     VRFY = "VRFY"
     ETRN = "ETRN"
     UNKNOWN = "UNKNOWN"
@@ -55,7 +58,9 @@ class Finding(Struct, frozen=True):
 
     `gate`: whose finding it is.
     `outcome`: the answer to the client; there is one with DEFER and REFUSE, and with nothing else.
-    `reason`: for our own log.
+    `reason`, `why`: for our own log.
+    `word`, `text`: of its line in the mail log, where they are not those of access(5).
+    `told`: the log has it already.
     `edits`: changes of the message, in order; at END_OF_HEADERS and END_OF_MESSAGE only.
     `actions`: what access(5) tables ask for besides permit and reject; a header to put before the message is one (`prepend`).
     `trace`: the rules that spoke.
@@ -70,6 +75,10 @@ class Finding(Struct, frozen=True):
     actions: tuple[Action, ...] = ()
     trace: tuple[Step, ...] = ()
     disconnect: bool = False
+    why: Reason = UNSAID
+    word: str = ""
+    text: str = ""
+    told: bool = False
 
     def __post_init__(self) -> None:
         if (self.outcome is not None) != (self.severity >= Severity.DEFER):
@@ -86,6 +95,7 @@ class FailureAction(enum.Enum):
     REJECT = "reject"
     ACCEPT = "accept"
     QUARANTINE = "quarantine"
+    SHUTDOWN = "shutdown"
     HOLD = "hold"
 
     def finding(self, gate: str, reason: str) -> Finding:
@@ -98,11 +108,13 @@ class FailureAction(enum.Enum):
 
 _UNAVAILABLE = Outcome(Class.TEMPORARY, "4.7.1", "Service unavailable - try again later", code=451, origin="software")
 _REFUSED = Outcome(Class.PERMANENT, "5.5.0", "Service unavailable", code=550, origin="software")
+_LEAVING = Outcome(Class.TEMPORARY, "4.7.0", "Server closing connection", code=421, origin="software")
 _FAILED: dict[FailureAction, tuple[Severity, Outcome | None]] = {
     FailureAction.TEMPFAIL: (Severity.DEFER, _UNAVAILABLE),
     FailureAction.REJECT: (Severity.REFUSE, _REFUSED),
     FailureAction.ACCEPT: (Severity.PASS, None),
     FailureAction.QUARANTINE: (Severity.QUARANTINE, None),
+    FailureAction.SHUTDOWN: (Severity.DEFER, _LEAVING),
     FailureAction.HOLD: (Severity.HOLD, None),
 }
 
@@ -142,6 +154,10 @@ class ReadableDraft(Protocol):
         """The octets after the empty line. Raises OSError."""
         ...
 
+    def spare(self) -> BinaryIO:
+        """A file for octets that may become the body; it goes when it is closed. Raises OSError."""
+        ...
+
 
 class View:
     """What a guard sees of the session that it watches.
@@ -149,15 +165,17 @@ class View:
     - `facts`: of the client and its message so far. `facts.evidence` is what was found out, to read and to add to.
     - `words`: what the client said at this stage. HELO, VRFY, ETRN: the argument; MAIL, RCPT: the path and the parameters after
       it; UNKNOWN: the line; else nothing.
+    - `refusal`: how the recipient was refused, at REFUSED_RCPT.
     - `draft`: the message, from END_OF_HEADERS on.
     """
 
-    __slots__ = ("draft", "facts", "words")
+    __slots__ = ("draft", "facts", "refusal", "words")
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
         self.words: Sequence[str] = ()
         self.draft: ReadableDraft | None = None
+        self.refusal: Outcome | None = None
 
 
 class Guard(Protocol):

@@ -29,6 +29,7 @@ from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.reason import Reason, because
 from gatepost.net.turns import Turns
 from gatepost.policy.port import AS_TOLD
+from gatepost.proto.smtp.replies import reply_of
 from gatepost.queue.port import NewMessage
 
 TOO_BIG = Outcome(Class.PERMANENT, "5.3.4", "Error: message file too big", code=552, origin="cleanup")
@@ -176,11 +177,12 @@ async def _obey(passage: Passage, stage: ProtocolStage, finding: Finding) -> Non
             _tell(passage, stage, action.kind, action.value, action.why)
         elif action.kind == "bcc":
             await passage.expansion.copy(action.value)
-    if finding.severity:
+    known = finding.told or (passage.draft.held and finding.severity in (Severity.HOLD, Severity.QUARANTINE))
+    if finding.severity and not known:
         outcome = finding.outcome
-        text = finding.reason if outcome is None else f"{outcome.enhanced} {outcome.text}"
-        why = because(finding.gate, reason=finding.reason) if outcome is None else outcome.why
-        _tell(passage, stage, _WORDS[finding.severity], text, why)
+        text = finding.text or finding.reason if outcome is None else reply_of(outcome).logged[4:]
+        why = finding.why or because(finding.gate, reason=finding.reason) if outcome is None else outcome.why
+        _tell(passage, stage, finding.word or _WORDS[finding.severity], text, why)
     passage.draft.obey(finding)
 
 

@@ -149,6 +149,13 @@ class Staging:
         _throw_away(self._file, old)
         self._path, self._file, self._room, self._crc = path, file, room, None
 
+    def spare(self) -> BinaryIO:
+        """A file beside, for octets that may be wanted; it goes when it is closed. Raises OSError."""
+        path = self._new_path()
+        file = _open(path, "w+b")
+        path.unlink()
+        return file
+
     def rewritten(self) -> bytes:
         """What of the other body is in memory."""
         data, self._rewritten = b"".join(self._rewritten), []
@@ -212,6 +219,10 @@ class StagedBody:
             for chunk in chunks:
                 write(chunk)
         self.blank = b""
+
+    def spare(self) -> BinaryIO:
+        """A file for octets that may take the place of these. Raises OSError."""
+        return self._staging.spare()
 
     @contextlib.contextmanager
     def rewriter(self) -> Iterator[Callable[[bytes], object]]:

@@ -15,12 +15,9 @@ PARAMETERS: Mapping[str, str] = {
     "filter_before_queue": "mail would pass without being scanned",
     "lmtp_dns_reply_filter": "mail would go to servers that it strikes out of DNS answers",
     "lmtp_tls_per_site": "mail would go without the TLS that it demands",
-    "non_smtpd_milters": "mail of local programs would pass these filters unseen",
     "smtp_dns_reply_filter": "mail would go to servers that it strikes out of DNS answers",
     "smtp_tls_per_site": "mail would go without the TLS that it demands",
     "smtpd_dns_reply_filter": "restrictions would believe DNS answers that it strikes out",
-    "smtpd_milter_maps": "mail of the clients that it lists would pass their filters unseen",
-    "smtpd_milters": "mail that comes by SMTP would pass these filters unseen",
     "smtpd_proxy_filter": "mail would pass this filter unseen",
 }
 """Parameters that open a door when they are set and not obeyed, and what would pass."""

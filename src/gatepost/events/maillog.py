@@ -58,7 +58,7 @@ def _judged(e: records.Judged) -> str:
     if not e.client:  # on the way out nobody is from anywhere
         return f"{e.queue_id}: {e.action}: {e.where}" + (f": {e.text}" if e.text else "")
     head = f"{e.queue_id or 'NOQUEUE'}: {e.action}: {e.where} from {e.client}"
-    if e.service == "cleanup":  # content checks name the matched text first and say why last
+    if e.service == "cleanup" and " " in e.where:  # content checks name the matched text (`header X: y`) first and say why last
         return f"{head}; {e.context}" + (f": {e.text}" if e.text else "")
     return f"{head}: {e.text}" + (f"; {e.context}" if e.context else "")
 

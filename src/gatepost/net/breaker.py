@@ -12,7 +12,8 @@ Owners whose exchanges made the server count as away are suspects: perhaps it is
 - Once the server is back, each of them may ask, and is shut out alone, from one probe to the next, while his exchange fails again.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from msgspec import Struct
@@ -193,11 +194,24 @@ class Attempt:
         self._told = True
         self._breaker.failed(self._owner, failure)
 
+    def leave(self) -> None:
+        """Nothing more will be asked."""
+        if self._probes is not None:
+            self._breaker.left(self._probes, told=self._told)
+
+    @contextmanager
+    def until_it_lasts(self) -> Iterator["Attempt"]:
+        """A block after which the attempt goes on, unless it failed."""
+        try:
+            yield self
+        except BaseException as problem:
+            self.__exit__(type(problem), problem, None)
+            raise
+
     def __enter__(self) -> "Attempt":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
         if isinstance(problem, StreamFailure) and not self._told:
             self.failed(problem)
-        if self._probes is not None:
-            self._breaker.left(self._probes, told=self._told)
+        self.leave()

@@ -26,7 +26,7 @@ class Stream(asyncio.Protocol):
 
     __slots__ = (
         "_armed", "_deadline", "_exchange", "_failure", "_latest", "_limit", "_lines", "_loop", "_octets", "_paused", "_read",
-        "_timer", "_transport", "_waiter", "closed", "opened", "uses",
+        "_timer", "_transport", "_waiter", "_whole", "closed", "opened", "uses",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Stream(asyncio.Protocol):
         self._paused = False
         self._timer: asyncio.TimerHandle | None = None
         self._armed = self._deadline = self._latest = inf
-        self._read = 0.0
+        self._read = self._whole = 0.0
         self._limit = AnswerLimit()
         self._octets = self._lines = 0
 
@@ -56,7 +56,8 @@ class Stream(asyncio.Protocol):
         self._exchange, self._limit, self._failure = exchange, limit, None
         self._octets = self._lines = 0
         self._read = limits.read or inf
-        self._latest = self._loop.time() + (limits.whole or inf)
+        self._whole = limits.whole or inf
+        self._latest = self._loop.time() + self._whole
         try:
             await self._ask(exchange, limits)
         except BaseException:
@@ -68,9 +69,14 @@ class Stream(asyncio.Protocol):
         return exchange.answer
 
     def say(self, octets: bytes) -> None:
-        """Something more to the exchange that goes on (requests of a protocol with several at one time)."""
+        """Something more to the exchange that goes on (requests of a protocol with several at one time), or what has no answer."""
         if self._transport is not None and not self.closed:
             self._transport.write(octets)
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the peer has not taken what was said before."""
+        return self._paused
 
     async def secure(self, context: "ssl.SSLContext", name: str | None, limit: float) -> None:
         """TLS from here on, after a handshake of at most `limit` seconds. Raises StreamFailure."""
@@ -138,8 +144,10 @@ class Stream(asyncio.Protocol):
                 self.say(reply)
             if exchange.done:
                 self._wake()
-            else:
-                self._expect(self._read)
+                return
+            if exchange.renewed:
+                exchange.renewed, self._latest = False, self._loop.time() + self._whole
+            self._expect(self._read)
 
     def eof_received(self) -> None:
         exchange = self._exchange

@@ -95,21 +95,32 @@ class StreamClient:
     @asynccontextmanager
     async def session(self, owner: str = "") -> AsyncIterator["Session"]:
         """A connection of one's own, for exchanges that belong together; nothing in it is tried twice. Raises StreamFailure."""
+        session = await self.begin(owner)
+        try:
+            yield session
+        except BaseException:
+            session.stream.close()
+            raise
+        finally:
+            session.end()
+
+    async def begin(self, owner: str = "") -> "Session":
+        """The same for whoever keeps it beyond a block, and ends it himself. Raises StreamFailure."""
         await self._turn(owner)
         try:
-            with self._breaker.attempt(owner) as attempt:
-                session = Session(self._pool.take() or await self._open(), self._rules, attempt)
-                try:
-                    yield session
-                except BaseException:
-                    session.stream.close()
-                    raise
-                if session.keep:
-                    self._pool.give(session.stream)
-                else:
-                    session.stream.leave()
-        finally:
+            with self._breaker.attempt(owner).until_it_lasts() as attempt:
+                stream = self._pool.take() or await self._open()
+        except BaseException:
             self._slots.give(owner)
+            raise
+        return Session(stream, self._rules, attempt, lambda session: self._ended(session, owner))
+
+    def _ended(self, session: "Session", owner: str) -> None:
+        self._slots.give(owner)
+        if session.keep:
+            self._pool.give(session.stream)
+        elif not session.stream.closed:
+            session.stream.leave()
 
     def close(self) -> None:
         """End the kept connections."""
@@ -209,15 +220,31 @@ class StreamClient:
 
 
 class Session:
-    """Exchanges over one connection. `keep`: set it where the connection is fit for another session."""
+    """Exchanges over one connection. `keep`: set it where the connection is fit for another session. `ended`: told when it is over;
+    then the connection is closed or kept."""
 
-    __slots__ = ("_attempt", "_rules", "keep", "stream")
+    __slots__ = ("_attempt", "_ended", "_rules", "keep", "stream")
 
-    def __init__(self, stream: Stream, rules: StreamRules, attempt: Attempt) -> None:
+    def __init__(self, stream: Stream, rules: StreamRules, attempt: Attempt, ended: Callable[["Session"], None]) -> None:
         self.stream = stream
         self.keep = False
         self._rules = rules
         self._attempt = attempt
+        self._ended: Callable[[Session], None] | None = ended
+
+    def tell(self, octets: bytes) -> None:
+        """Something that has no answer. A server that takes nothing any more is not told; the connection is closed."""
+        if self.stream.stalled:
+            self.stream.close()
+        else:
+            self.stream.say(octets)
+
+    def end(self) -> None:
+        """The session is over; once."""
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            self._attempt.leave()
+            ended(self)
 
     async def ask(self, exchange: Exchange[T], limits: TimeLimits | None = None) -> T:
         """The answer. `limits`: where this step has its own. Raises StreamFailure, after which the session is over."""

@@ -108,7 +108,7 @@ class Action(Struct, frozen=True):
     why: Reason = UNSAID
 
 
-AS_TOLD: Final = frozenset({"warn", "info", "permit", "reject_warning"})
+AS_TOLD: Final = frozenset({"warn", "info", "permit", "reject_warning", "milter-reject"})
 """Actions of which the log is told, and which change nothing."""
 
 

@@ -20,6 +20,7 @@ class Exchange(Generic[T]):
     `idempotent`: whether it may be asked twice without harm, so that a kept connection that turns out closed is opened anew;
     `half_close`: whether our side of the connection is shut after the question (spamd);
     `done`: whether `answer` is whole;
+    `renewed`: the other end has said that it is still at work, so that its time begins anew;
     `reusable`: whether the connection is then fit for another question.
     """
 
@@ -27,6 +28,7 @@ class Exchange(Generic[T]):
     half_close: ClassVar[bool] = False
 
     done: bool = False
+    renewed: bool = False
     reusable: bool = True
     answer: T
 

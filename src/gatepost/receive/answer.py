@@ -59,6 +59,10 @@ class Answer(Struct, frozen=True):
     asks: NextLine | None = None
 
 
+MILTER: Final = "milter"
+"""Who has decided, in an outcome: a filter of the milter protocol."""
+
+
 def refused(reply: ServerReply, *log: Event) -> Answer:
     """What the protocol does not allow."""
     return Answer(reply, Tally.ERROR, "protocol", log=log)
@@ -66,12 +70,14 @@ def refused(reply: ServerReply, *log: Event) -> Answer:
 
 def rejected(outcome: Outcome, effect: Effect | None = None) -> Answer:
     """What somebody decided against: policy, or our own resources. The class of the trouble is its `origin`."""
-    return Answer(reply_of(outcome), Tally.ERROR, outcome.origin or "policy", outcome, rejects=True, effect=effect)
+    trouble = "policy" if outcome.origin == MILTER else outcome.origin or "policy"
+    return Answer(reply_of(outcome), Tally.ERROR, trouble, outcome, rejects=True, effect=effect)
 
 
 def turned_down(outcome: Outcome) -> Answer:
     """The same where whoever decided has logged it."""
-    return Answer(reply_of(outcome), Tally.ERROR, outcome.origin, outcome)
+    trouble = "policy" if outcome.origin == MILTER else outcome.origin
+    return Answer(reply_of(outcome), Tally.ERROR, trouble, outcome)
 
 
 CLOSING: Final = frozenset({421, 521})

@@ -6,9 +6,9 @@ from typing import Final
 from msgspec import Struct, structs
 
 from gatepost.mail.ascii_text import is_number, upper
-from gatepost.mail.envelope import Notify
 from gatepost.proto.smtp import grammar
 from gatepost.proto.smtp import server_replies as say
+from gatepost.proto.smtp.notify import WORDS, notify_bits
 from gatepost.proto.smtp.replies import ServerReply
 from gatepost.receive.settings import SmtpdSettings
 from gatepost.receive.transaction import Sender
@@ -172,20 +172,6 @@ def unknown_notice(parameters: list[str]) -> tuple[str, str] | None:
         keyword, _, value = parameter.partition("=")
         if upper(keyword) == "NOTIFY":
             for word in value.split(","):
-                if word and upper(word) not in _NOTIFY:
+                if word and upper(word) not in WORDS:
                     return word, value
     return None
-
-
-_NOTIFY: Final = {"NEVER": Notify.NEVER, "SUCCESS": Notify.SUCCESS, "FAILURE": Notify.FAILURE, "DELAY": Notify.DELAY}
-
-
-def notify_bits(value: str) -> int:
-    """The bits of a NOTIFY value, 0 where it is malformed (NEVER stands alone). Empty members count for nothing, as in Postfix."""
-    bits = 0
-    for word in upper(value).split(","):
-        bit = _NOTIFY.get(word) if word else 0
-        if bit is None:
-            return 0
-        bits |= bit
-    return 0 if bits & Notify.NEVER and bits != Notify.NEVER else bits

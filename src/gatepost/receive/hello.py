@@ -142,6 +142,8 @@ async def starttls(state: SessionState, command: CommandLine) -> Answer:
         return Answer(say.TLS_UNAVAILABLE, Tally.ERROR, "software")
     if not await state.within_rate(Rate.TLS_SESSION):
         return refused(say.too_many_tls_sessions(state.facts.client_address))
+    if (refusal := await state.judge(ProtocolStage.STARTTLS)) is not None:
+        return rejected(refusal)
     return Answer(say.START_TLS, then=partial(_begin_anew, state))
 
 

@@ -3,6 +3,8 @@
 import asyncio
 from typing import Final
 
+from msgspec import structs
+
 from gatepost.admission.port import ProtocolStage
 from gatepost.events.notes import ClientUnverified, LimitExceeded
 from gatepost.events.records import Connected
@@ -12,7 +14,7 @@ from gatepost.proto.proxy import Proxied, ProxyError, ProxyReader
 from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.data import LineEnds
 from gatepost.proto.smtp.grammar import printable
-from gatepost.receive.answer import Answer, rejected
+from gatepost.receive.answer import MILTER, Answer, rejected
 from gatepost.receive.connection import Gone
 from gatepost.receive.hello import secure
 from gatepost.receive.peer import Peer, identify, network_of, plain_address
@@ -55,9 +57,15 @@ async def open_session(state: SessionState) -> Answer:
 
 async def greet(state: SessionState) -> Answer:
     """The banner, or what policy says instead (`smtpd_delay_reject = no`)."""
+    await state.choose_guards()
     refusal = await state.judge(ProtocolStage.CONNECT)
+    settings = state.settings
+    if refusal is not None and refusal.origin == MILTER:  # it ends the session; other refusals of a filter's come later
+        return structs.replace(rejected(refusal), reply=say.unavailable(settings.myhostname))
+    if any(action.kind == "milter-reject" and action.value.startswith("5") for action in state.actions):
+        return Answer(say.not_accepting(settings.myhostname))
     state.refused = refusal is not None
-    return rejected(refusal) if refusal is not None else Answer(say.banner(state.settings.smtpd_banner))
+    return rejected(refusal) if refusal is not None else Answer(say.banner(settings.smtpd_banner))
 
 
 def _own_ends(state: SessionState) -> None:

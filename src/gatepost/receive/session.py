@@ -13,7 +13,7 @@ from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.commands import UNKNOWN, Verb
 from gatepost.proto.smtp.replies import ServerReply, reply_of, softened, wire
 from gatepost.proto.smtp.server import CommandLine
-from gatepost.receive.answer import CLOSING, Answer, Tally
+from gatepost.receive.answer import CLOSING, MILTER, Answer, Tally
 from gatepost.receive.command_lines import badly_said, filtered, not_now, out_of_step, unknown, warn_of_length
 from gatepost.receive.connection import Connection, Gone
 from gatepost.receive.footers import footed
@@ -224,7 +224,8 @@ class Session:
         for event in answer.log:
             state.ports.emit(event)
         if answer.rejects and answer.outcome is not None:
-            state.ports.emit(state.judged("reject", reply_of(answer.outcome).line, why=answer.outcome.why))
+            word = "milter-reject" if answer.outcome.origin == MILTER else "reject"
+            state.ports.emit(state.judged(word, reply_of(answer.outcome).logged, why=answer.outcome.why))
         if answer.trouble:
             self._troubles.add(answer.trouble)
         elif answer.tally is Tally.MESSAGE:

@@ -98,15 +98,20 @@ class SessionState:
         for action in finding.actions:
             self._note_action(action)
         if kind := _AS_ACTIONS.get(finding.severity):
-            self._note_action(Action(kind, finding.reason, stage.value, finding.gate))
+            self._note_action(Action(kind, finding.reason, stage.value, finding.gate, finding.why), finding.word, finding.text)
         self.dismissed |= finding.disconnect
         return finding.outcome
 
-    def _note_action(self, action: Action) -> None:
+    async def choose_guards(self) -> None:
+        """It is known who the client is, and so who guards it (smtpd_milter_maps). Raises LookupFailure."""
+        self.guards.at = await self.ports.gates.chosen(self.facts)
+
+    def _note_action(self, action: Action, word: str = "", text: str = "") -> None:
+        """`word`, `text`: of its line in the log, where they are not those of access(5)."""
         held = action.kind == "hold" and any(earlier.kind == "hold" for earlier in self.actions)
         self.actions.append(action)
-        if not held and (text := _action_text(action)) is not None:
-            self.ports.emit(self.judged(action.kind, text, action.where, action.why))
+        if not held and (told := text or _action_text(action)) is not None:
+            self.ports.emit(self.judged(word or action.kind, told, action.where, action.why))
 
     async def client_is(self, name: str) -> bool:
         """Whether the client is in one of the lists of `Lookups`; asked once for each client address. Raises LookupFailure."""

@@ -8,27 +8,32 @@ from collections.abc import Mapping
 
 from gatepost.admission.gates import Gates
 from gatepost.admission.policy_gate import PolicyGate
-from gatepost.admission.port import Gate
 from gatepost.config.values import split
+from gatepost.events.records import Emit
+from gatepost.lookup.registry import Tables
 from gatepost.policy.engine import RestrictionPolicy
 from gatepost.service.materials import Materials
+from gatepost.service.milters import Milters
 
 
-def smtpd_gates(materials: Materials, overrides: Mapping[str, str], policy: RestrictionPolicy) -> Gates:
-    """Those of a smtpd line, the restriction lists first."""
-    return Gates((PolicyGate(policy, policy.silent), *_of_sessions(materials, overrides)), materials.fault)
+def smtpd_gates(materials: Materials, overrides: Mapping[str, str], policy: RestrictionPolicy, tables: Tables, emit: Emit) -> Gates:
+    """Those of a smtpd line, the restriction lists first. Raises ConfigurationError."""
+    gate = PolicyGate(policy, policy.silent)
+    if not _wants_milters(materials, overrides):
+        return Gates((gate,), materials.fault)
+    milters = Milters(materials, overrides, "smtpd", tables, emit)
+    choose = milters.by_client()
+    return Gates((gate,) if choose is not None else (gate, *milters.listed("smtpd_milters")), materials.fault, choose)
 
 
 def non_smtpd_gates(materials: Materials, overrides: Mapping[str, str]) -> Gates:
-    """Those of mail that does not come by SMTP. `overrides`: parameters of the service that takes it in, which may want none
-    (no_milters of receive_override_options)."""
-    options = split(materials.configuration.value("receive_override_options", overrides))
-    return Gates(() if "no_milters" in options else _of_own_mail(materials, overrides), materials.fault)
+    """Those of mail that does not come by SMTP. `overrides`: parameters of the service that takes it in. Raises
+    ConfigurationError."""
+    if not _wants_milters(materials, overrides):
+        return Gates((), materials.fault)
+    milters = Milters(materials, overrides, "cleanup", materials.tables("cleanup"), materials.emit)
+    return Gates(milters.listed("non_smtpd_milters"), materials.fault)
 
 
-def _of_sessions(materials: Materials, overrides: Mapping[str, str]) -> tuple[Gate, ...]:
-    return ()
-
-
-def _of_own_mail(materials: Materials, overrides: Mapping[str, str]) -> tuple[Gate, ...]:
-    return ()
+def _wants_milters(materials: Materials, overrides: Mapping[str, str]) -> bool:
+    return "no_milters" not in split(materials.configuration.value("receive_override_options", overrides))

@@ -46,7 +46,8 @@ def open_service(
     elif tls is not None:
         for warning in tls.warnings:
             emit(Note("smtpd", warning, "warning"))
-    gates = smtpd_gates(materials, overrides, restriction_policy(materials, overrides, tables, emit, way_in.verifier))
+    policy = restriction_policy(materials, overrides, tables, emit, way_in.verifier)
+    gates = smtpd_gates(materials, overrides, policy, tables, emit)
     return SmtpdService(
         settings,
         name=entry.name,

@@ -1,6 +1,8 @@
 """Drafts over fakes."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from io import BytesIO
+from typing import BinaryIO
 
 from gatepost.admission.draft import USUAL, Draft, Limits
 from gatepost.admission.port import Origin
@@ -24,6 +26,9 @@ class Octets:
     @property
     def lines(self) -> int:
         return self.data.count(b"\r\n")
+
+    def spare(self) -> BinaryIO:
+        return BytesIO()
 
     def chunks(self) -> Iterator[bytes]:
         self.read += 1

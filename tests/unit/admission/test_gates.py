@@ -10,7 +10,7 @@ from tests.unit.admission.guards import Answer, Faults, Scripted, forever
 from gatepost.admission.edits import AddHeader, ReplaceBody
 from gatepost.admission.gates import OF_MESSAGES, Gates
 from gatepost.admission.policy_gate import POLICY_STAGES, PolicyGate
-from gatepost.admission.port import NOTHING_FOUND, FailureAction, Finding, ProtocolStage, Severity, View
+from gatepost.admission.port import NOTHING_FOUND, FailureAction, Finding, Gate, ProtocolStage, Severity, View
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.outcome import Class, Outcome, bounced, deferred
 from gatepost.mail.reason import Step
@@ -44,9 +44,40 @@ def test_nobody_is_asked_once_nothing_worse_can_come(stage: ProtocolStage) -> No
         (Finding("1", Severity.DEFER, deferred("later")), stage in OF_MESSAGES),
         (Finding("1", Severity.REFUSE, bounced("no")), False),
     ):
-        second = Scripted("2")
+        second = Scripted("2", stages=[stage])
         assert look(Scripted("1", first), second, stage=stage).severity is first.severity
         assert second.asked == goes_on
+
+
+def test_some_want_to_see_recipients_that_others_have_refused() -> None:
+    curious, other = Scripted("curious"), Scripted("other", stages=[ProtocolStage.RCPT])
+    curious.answer = Finding("curious", Severity.REFUSE, bounced("it changes nothing"))
+    found = look(
+        Scripted("1", Finding("1", Severity.REFUSE, bounced("no")), stages=[ProtocolStage.RCPT]),
+        curious,
+        other,
+        stage=ProtocolStage.RCPT,
+    )
+    assert (found.gate, curious.sessions, other.asked) == ("1", [["REFUSED-RCPT"]], 0)
+
+
+def test_gates_may_depend_on_the_client() -> None:
+    usual, special = Scripted("usual"), Scripted("special")
+
+    async def choose(facts: Facts) -> list[Scripted]:
+        return [special] if facts.client_address == "192.0.2.1" else []
+
+    async def places(address: str) -> tuple[Gate, ...]:
+        gates, facts = Gates([usual], Faults(), choose), Facts()
+        assert gates.any
+        assert gates.of_messages
+        facts.client_address = address
+        chosen = await gates.chosen(facts)
+        assert await gates.chosen(facts) is chosen
+        return chosen[ProtocolStage.MAIL]
+
+    assert asyncio.run(places("192.0.2.1")) == (usual, special)
+    assert asyncio.run(places("192.0.2.2")) == (usual,)
 
 
 FAILURES: list[tuple[FailureAction, Severity, int]] = [
@@ -55,6 +86,7 @@ FAILURES: list[tuple[FailureAction, Severity, int]] = [
     (FailureAction.ACCEPT, Severity.PASS, 0),
     (FailureAction.QUARANTINE, Severity.QUARANTINE, 0),
     (FailureAction.HOLD, Severity.HOLD, 0),
+    (FailureAction.SHUTDOWN, Severity.DEFER, 421),
 ]
 
 

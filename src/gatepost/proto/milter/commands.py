@@ -63,11 +63,11 @@ def unknown(line: bytes) -> bytes:
 
 
 def header(raw: bytes, *, leading_space: bool) -> bytes:
-    """A header as it stands in the message. Its lines go over with LF between them; `leading_space`: with the blanks after the
-    colon, else without."""
+    """A header as it stands in the message. Its lines go over with LF between them; `leading_space`: with the blank after the
+    colon, else without, as filters put one there again."""
     name, _, value = raw.rstrip(b"\r\n").partition(b":")
     if not leading_space:
-        value = value.lstrip(b" \t")
+        value = value.removeprefix(b" ")
     return packet(HEADER, strings((name, value.replace(b"\r\n", b"\n"))))
 
 

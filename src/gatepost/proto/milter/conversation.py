@@ -7,13 +7,13 @@ An exchange is None where the filter does not want the step, or does not answer 
 with the next question, so that it costs no round trip.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
 from gatepost.proto.exchange import Exchange, ProtocolError
 from gatepost.proto.milter import answers, commands
-from gatepost.proto.milter.answers import PROGRESS, Answer, Edit, Verdict
+from gatepost.proto.milter.answers import PROGRESS, Answer, BodyPiece, Edit
 from gatepost.proto.milter.negotiation import MacroStage, Options, Step
 from gatepost.proto.milter.packets import Packet, Reader
 
@@ -40,8 +40,21 @@ _RULES = {
     commands.END_OF_MESSAGE: _Rule(macros=MacroStage.END_OF_MESSAGE),
 }
 
+# The operators of enum.Flag are written in Python, and each step asks twice.
+_UNWANTED = {command: int(rule.unwanted) for command, rule in _RULES.items()}
+_SILENT = {command: int(rule.silent) for command, rule in _RULES.items()}
+
+_LEADING_SPACE = int(Step.LEADING_SPACE)
+
 _SINCE = {commands.UNKNOWN: 3, commands.DATA: 4}
 """The version of the protocol that a command came with; a filter of an older one is not told."""
+
+MOST_EDITS = 5000
+EDITS_LIMIT = 16_777_216
+"""Octets of edits that are kept for one message; pieces of a body are others' to bound."""
+
+MOST_SIGNS = 10_000
+"""How often a filter may say that it is still at work on one question."""
 
 _HELD_LIMIT = 65536
 """Octets of unanswered commands that are kept for the next question."""
@@ -52,19 +65,25 @@ class Conversation:
 
     def __init__(self, options: Options) -> None:
         self.options = options
+        self._steps = int(options.steps)
         self._held: list[bytes] = []
 
     def wants(self, command: int) -> bool:
         """Whether the filter is told of a command at all."""
-        return not self.options.steps & _RULES[command].unwanted and self.options.version >= _SINCE.get(command, 2)
+        return not self._steps & _UNWANTED[command] and self.options.version >= _SINCE.get(command, 2)
 
     def answers(self, command: int) -> bool:
         """Whether it says something to it."""
-        return not self.options.steps & _RULES[command].silent
+        return not self._steps & _SILENT[command]
 
     def wants_rejected(self) -> bool:
         """Whether it wants recipients, too, that others have refused."""
         return bool(self.options.steps & Step.REJECTED_RECIPIENTS)
+
+    @property
+    def verbatim(self) -> bool:
+        """Whether values of headers have the blanks that stand before them, in both directions."""
+        return bool(self._steps & _LEADING_SPACE)
 
     def macro_names(self, command: int, configured: tuple[str, ...]) -> tuple[str, ...]:
         """The macros that go with a command: what the filter has chosen, else what is configured."""
@@ -72,24 +91,23 @@ class Conversation:
         return configured if stage is None else self.options.macros.get(stage, configured)
 
     def step(self, command: int, packet: bytes, macros: Mapping[str, str] | None = None) -> "Ask | None":
-        """One command. `macros`: those that have a value."""
+        """One command. `macros`: those that have a value; None: none go with it."""
         if not self.wants(command):
             return None
-        if macros:
+        if macros is not None:
             self._held.append(commands.macros(command, macros))
         self._held.append(packet)
         return Ask(self._taken()) if self.answers(command) else None
 
-    def header(self, raw: bytes) -> "Ask | None":
-        """A header as it stands in the message."""
-        leading_space = bool(self.options.steps & Step.LEADING_SPACE)
-        return self.step(commands.HEADER, commands.header(raw, leading_space=leading_space))
+    def header(self, raw: bytes, macros: bytes = b"") -> "Ask | None":
+        """A header as it stands in the message. `macros`: their packet, which is the same for all headers."""
+        return self.step(commands.HEADER, macros + commands.header(raw, leading_space=self.verbatim))
 
-    def end_of_message(self, macros: Mapping[str, str] | None = None) -> "Ask":
-        """The end of the message, which every filter answers, with edits before its verdict."""
-        if macros:
+    def end_of_message(self, macros: Mapping[str, str] | None = None, edits: "Edits | None" = None) -> "Ask":
+        """The end of the message, which every filter answers, with edits before its verdict. `edits`: takes those."""
+        if macros is not None:
             self._held.append(commands.macros(commands.END_OF_MESSAGE, macros))
-        return Ask((*self._taken(), commands.END_OF_MESSAGE_PACKET), edits=True)
+        return Ask((*self._taken(), commands.END_OF_MESSAGE_PACKET), edits=edits or Edits())
 
     @property
     def held(self) -> bool:
@@ -100,14 +118,10 @@ class Conversation:
         """What has waited goes over now; nothing is answered."""
         return Tell(self._taken())
 
-    def abort(self) -> "Tell":
-        """The message is over, whatever of it has been told."""
-        return Tell((*self._taken(), commands.ABORT))
-
-    def quit(self) -> "Tell":
-        """The session is over. What the filter has not been told by now it need not know."""
+    def abort(self) -> bytes:
+        """The message is over: what to say to that. What the filter has not been told by now it need not know."""
         self._held.clear()
-        return Tell((commands.QUIT,))
+        return commands.ABORT
 
     def _taken(self) -> tuple[bytes, ...]:
         held = tuple(self._held)
@@ -131,15 +145,38 @@ class Tell(Exchange[None]):
         raise ProtocolError("an answer to no question")
 
 
+class Edits:
+    """What a filter wants changed. `body`: takes the pieces of another body, which are not kept here; raises ProtocolError where
+    there are too many. `listed`: all else, in order."""
+
+    __slots__ = ("_octets", "body", "listed")
+
+    def __init__(self, body: Callable[[bytes], None] | None = None) -> None:
+        self.listed: list[Edit] = []
+        self.body = body
+        self._octets = 0
+
+    def add(self, edit: Edit, octets: int) -> None:
+        """One more, of so many octets. Raises ProtocolError."""
+        if self.body is not None and isinstance(edit, BodyPiece):
+            self.body(edit.octets)
+            return
+        self._octets += octets
+        if len(self.listed) >= MOST_EDITS or self._octets > EDITS_LIMIT:
+            raise ProtocolError(f"more than {MOST_EDITS} edits, or {EDITS_LIMIT} octets of them")
+        self.listed.append(edit)
+
+
 class Ask(Exchange[Answer]):
-    """Commands, the last of which has an answer. `edits`: edits may come before it, as at the end of a message."""
+    """Commands, the last of which has an answer. `edits`: takes those that may come before it, at the end of a message."""
 
     idempotent = False
 
-    def __init__(self, packets: tuple[bytes, ...], *, edits: bool = False) -> None:
+    def __init__(self, packets: tuple[bytes, ...], *, edits: Edits | None = None) -> None:
         self._packets = packets
         self._reader = Reader()
-        self._edits: list[Edit] | None = [] if edits else None
+        self._edits = edits
+        self._signs = 0
 
     def question(self) -> Iterator[bytes]:
         yield b"".join(self._packets)
@@ -154,17 +191,18 @@ class Ask(Exchange[Answer]):
 
     def _take(self, packet: Packet) -> bool:
         """Whether that was the last packet of the answer."""
-        if packet[0] == PROGRESS:
+        letter, data = packet
+        if letter == PROGRESS:
+            self._signs += 1
+            if self._signs > MOST_SIGNS:
+                raise ProtocolError("progress without end")
+            self.renewed = True
             return False
         verdict = answers.verdict(packet)
         if verdict is not None:
-            self.finish(Answer(verdict.verdict, verdict.reply, tuple(self._edits or ())))
+            self.finish(Answer(verdict.verdict, verdict.reply, tuple(self._edits.listed) if self._edits is not None else ()))
             return True
         if self._edits is None:
-            raise ProtocolError(f"answer {chr(packet[0])!r} before the end of the message")
-        self._edits.append(answers.edit(packet))
+            raise ProtocolError(f"answer {chr(letter)!r} before the end of the message")
+        self._edits.add(answers.edit(packet), len(data))
         return False
-
-
-PROCEEDS = frozenset({Verdict.CONTINUE, Verdict.SKIP})
-"""Verdicts after which the message goes on as if nothing had been said."""

@@ -38,13 +38,22 @@ class ServerReply(Struct, frozen=True):
         return f"{self.code} {self._prefix}{self.text}"
 
     @property
+    def logged(self) -> str:
+        """All of it as the log has it, whose lines hold no line ends."""
+        if not self.more:
+            return self.line
+        *earlier, last = (self.text, *self.more)
+        return "".join(f"{self.code}-{self._prefix}{text}??" for text in earlier) + f"{self.code} {self._prefix}{last}"
+
+    @property
     def _prefix(self) -> str:
         return f"{self.enhanced} " if self.enhanced else ""
 
 
 def reply_of(outcome: Outcome) -> ServerReply:
-    """How an outcome is told to a client."""
-    return ServerReply(outcome.code or _DEFAULT_CODE[outcome.cls], outcome.enhanced, outcome.text)
+    """How an outcome is told to a client: a line for each line of its text."""
+    first, *more = outcome.text.split("\n") if "\n" in outcome.text else (outcome.text,)
+    return ServerReply(outcome.code or _DEFAULT_CODE[outcome.cls], outcome.enhanced, first, tuple(more))
 
 
 def softened(reply: ServerReply) -> ServerReply:

@@ -32,6 +32,16 @@ def access_denied(client: str) -> Reply:
 # --- beginning and end of a session ---
 
 
+def unavailable(host: str) -> Reply:
+    """A greeting after which the session is over."""
+    return Reply(421, "", f"{host} Service unavailable - try again later")
+
+
+def not_accepting(host: str) -> Reply:
+    """A greeting of a server that will take no mail in this session (RFC 5321 §3.1)."""
+    return Reply(554, "", f"{host} ESMTP not accepting connections")
+
+
 def banner(text: str) -> Reply:
     return Reply(220, "", text)
 

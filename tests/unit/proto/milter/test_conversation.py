@@ -198,15 +198,18 @@ def test_garbage_is_an_answer_or_an_error(octets: bytes) -> None:
 
 
 def test_what_is_told_is_done_when_it_is_sent() -> None:
-    tell = conversation().abort()
-    assert said(tell) == [(ord("A"), b"")]
+    talk = conversation(Step.SILENT_BODY)
+    talk.step(commands.BODY, packet(commands.BODY, b"x"))
+    tell = talk.tell()
+    assert said(tell) == [(commands.BODY, b"x")]
     assert tell.done
     with pytest.raises(ProtocolError):
         tell.feed(packet(ord("c")))
 
 
-def test_leaving_forgets_what_was_not_told() -> None:
+def test_giving_a_message_up_forgets_what_was_not_told() -> None:
     talk = conversation(Step.SILENT_BODY)
     talk.step(commands.BODY, packet(commands.BODY, bytes(70000)))
     assert talk.held
-    assert said(talk.quit()) == [(ord("Q"), b"")]
+    assert talk.abort() == packet(ord("A"))
+    assert said(talk.tell()) == []

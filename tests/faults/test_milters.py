@@ -1,0 +1,182 @@
+"""Filters that fail, each in its way and at any step: the declared action, one log line, no stuck session, and recovery."""
+
+import contextlib
+import smtplib
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support import milters
+from tests.support.milters import CONTINUE, ScriptedFilter, add, body, say
+from tests.support.running import System, free_port, wait_for
+from tests.support.sink import Sink
+
+ACTIONS = {"accept": 250, "quarantine": 250, "tempfail": 451, "reject": 550, "shutdown": 421}
+NOT_ACCEPTING = 554
+"""The greeting of a server that refuses a client for good, as Postfix greets it then."""
+LIMIT = 200_000
+
+
+class Dripping(ScriptedFilter):
+    """Answers everything octet by octet, each in time."""
+
+    def _answer(self, connection: socket.socket, letter: str, data: bytes) -> bool:
+        if letter not in self.answers:
+            return super()._answer(connection, letter, data)
+        with contextlib.suppress(OSError):
+            for octet in struct.pack("!I", 100) + b"y" + b"x" * 100:
+                connection.sendall(bytes([octet]))
+                time.sleep(0.2)
+        return False
+
+
+class CutShort(ScriptedFilter):
+    """Says half of an answer, and is gone."""
+
+    def _answer(self, connection: socket.socket, letter: str, data: bytes) -> bool:
+        if letter not in self.answers:
+            return super()._answer(connection, letter, data)
+        connection.sendall(b"\0\0\0\x20y450 4")
+        return False
+
+
+HEADERS = b"".join(add(b"X-%d" % one, b"x" * 900) for one in range(4000))
+Make = Callable[[str, int], ScriptedFilter]
+FAILING: dict[str, Make] = {
+    "silent": lambda step, port: ScriptedFilter({step: None}, port=port),
+    "drips": lambda step, port: Dripping({step: b""}, port=port),
+    "cut short": lambda step, port: CutShort({step: b""}, port=port),
+    "gone": lambda step, port: ScriptedFilter({step: b""}, port=port),
+    "random": lambda step, port: ScriptedFilter({step: b"\x8f\x01\xff\x7f" * 50}, port=port),
+    "huge": lambda step, port: ScriptedFilter({step: struct.pack("!I", 1 << 31) + b"c"}, port=port),
+    "zeros": lambda step, port: ScriptedFilter({step: bytes(100)}, port=port),
+    "progress without end": lambda step, port: ScriptedFilter({step: say("p") * 20_000}, port=port),
+}
+BOMBS: dict[str, bytes] = {
+    "headers": HEADERS + CONTINUE,
+    "a header": add(b"X", b"x" * 500_000) + CONTINUE,
+    "a name that is none": add(b"X y:\r\n", b"z") + CONTINUE,
+    "edits": say("-", b"<x@y>\0") * 6000 + CONTINUE,
+    "a body": body(b"x" * 60_000) * 5 + CONTINUE,
+    "a sender that is none": milters.sender(b"<a b c@@>") + CONTINUE,
+    "control characters": milters.recipient(b"<a\r\nb@example.net>") + CONTINUE,
+}
+
+
+class House:
+    """One Gatepost with a service for each default action, whose filter listens at `ports`."""
+
+    def __init__(self, sink: Sink) -> None:
+        self.filters = {action: free_port() for action in ACTIONS}
+        self.ports = dict(zip(ACTIONS, [free_port() for _ in ACTIONS], strict=True))
+        master = "127.0.0.1:{port} inet n - n - - smtpd\n"
+        for action, port in self.ports.items():
+            named = f"{{ inet:127.0.0.1:{self.filters[action]}, default_action={action} }}"
+            master += f"127.0.0.1:{port} inet n - n - - smtpd\n  -o {{ smtpd_milters={named} }}\n"
+        main = {"milter_connect_timeout": "1s", "milter_command_timeout": "1s", "milter_content_timeout": "1s"}
+        main |= {"helper_failure_limit": "0", "message_size_limit": str(LIMIT), "smtpd_peername_lookup": "no"}
+        self.system = System(main, master, relay=sink.port)
+
+    def code(self, action: str) -> int:
+        """How a message ends. The log has all of its session then."""
+        ended = self._ended()
+        try:
+            return self._code(action)
+        finally:
+            wait_for(lambda: self._ended() > ended, "the end of the session")
+
+    def _ended(self) -> int:
+        return self.system.log().count(": disconnect from ")
+
+    def _code(self, action: str) -> int:
+        try:
+            with smtplib.SMTP("127.0.0.1", self.ports[action], timeout=30) as client:
+                client.sendmail("a@example.com", ["b@example.net"], b"Subject: x\r\n\r\nbody\r\n")
+                return 250
+        except smtplib.SMTPResponseException as refused:
+            return refused.smtp_code
+
+
+@pytest.fixture(scope="module")
+def house() -> Iterator[House]:
+    with Sink() as sink:
+        one = House(sink)
+        with one.system:
+            yield one
+
+
+def warnings(house: House, before: int) -> list[str]:
+    return [line for line in house.system.log()[before:].splitlines() if "warning: " in line and "ilter" in line]
+
+
+@contextlib.contextmanager
+def filtering(one: ScriptedFilter) -> Iterator[ScriptedFilter]:
+    try:
+        yield one
+    finally:
+        one.stop()
+
+
+FAILURES = [(how, action) for how in FAILING for action in ACTIONS if how == "gone" or action in ("accept", "tempfail")]
+"""Each way to fail with an action that lets mail pass and one that does not, and one way with all actions."""
+
+
+@pytest.mark.parametrize("step", ["C", "M", "L", "E"])
+@pytest.mark.parametrize(("how", "action"), FAILURES)
+def test_the_declared_action_holds(house: House, how: str, action: str, step: str) -> None:
+    before = len(house.system.log())
+    with filtering(FAILING[how](step, house.filters[action])):
+        assert house.code(action) == (NOT_ACCEPTING if (action, step) == ("reject", "C") else ACTIONS[action])
+        assert len(warnings(house, before)) == 1
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_filter_that_is_not_there_and_comes_back(house: House, action: str) -> None:
+    before = len(house.system.log())
+    assert house.code(action) == (NOT_ACCEPTING if action == "reject" else ACTIONS[action])
+    assert len(warnings(house, before)) == 1
+    with filtering(ScriptedFilter(port=house.filters[action])) as back:
+        assert house.code(action) == 250
+        assert [letter for letter, _ in back.told("CE")] == ["C", "E"]
+
+
+def test_a_session_finds_the_filter_again(house: House) -> None:
+    """Its next message is a new beginning, and the filter hears of the client anew."""
+    with smtplib.SMTP("127.0.0.1", house.ports["tempfail"], timeout=30) as client:
+        client.ehlo("client.example.com")
+        assert client.mail("a@example.com")[0] == 451
+        with filtering(ScriptedFilter(port=house.filters["tempfail"])) as back:
+            assert client.mail("a@example.com")[0] == 250
+            assert [letter for letter, _ in back.told("CHM")] == ["C", "H", "M"]
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_what_no_message_can_bear_is_not_done(house: House, bomb: str) -> None:
+    before = len(house.system.log())
+    with filtering(ScriptedFilter({"E": BOMBS[bomb]}, port=house.filters["tempfail"])):
+        assert house.code("tempfail") == 451
+    told = house.system.log()[before:]
+    assert "panic" not in told
+    assert sum("milter" in line for line in told.splitlines()) <= 3
+    assert house.code("tempfail") == 451  # nobody is there now; the worker is
+
+
+def test_what_a_filter_is_told_is_what_was_said(house: House) -> None:
+    """NULs and line ends of a client end no string early, and no macro."""
+    with filtering(ScriptedFilter(port=house.filters["tempfail"])) as one:
+        with socket.create_connection(("127.0.0.1", house.ports["tempfail"]), 30) as client:
+            client.sendall(b'EHLO a\0Hevil\0{auth_authen}\0root\r\nMAIL FROM:<"x\0y"@example.com>\r\nQUIT\r\n')
+            while client.recv(4096):
+                continue
+        assert all(data.count(b"\0") == 1 for _, data in one.told("HM"))
+        assert all(b"evil\0" not in data for _, data in one.told("D"))
+
+
+def test_idle_sessions_keep_nobody_from_the_filter(house: House) -> None:
+    with filtering(ScriptedFilter(port=house.filters["tempfail"])), contextlib.ExitStack() as stack:
+        for _ in range(150):
+            stack.enter_context(socket.create_connection(("127.0.0.1", house.ports["tempfail"]), 30))
+        wait_for(lambda: house.code("tempfail") == 250, "mail beside idle clients")
