@@ -1,5 +1,6 @@
 """Private PostgreSQL and MariaDB servers: their own directory, port and certificate; never the host's."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -25,8 +26,9 @@ class SqlServer:
     owner = ""
     long_text = "TEXT"
 
-    def __init__(self, aliases: Mapping[str, Sequence[str]], more: str = "") -> None:
-        """`more`: SQL."""
+    def __init__(self, aliases: Mapping[str, Sequence[str]], more: str = "", *, tls: bool = True) -> None:
+        """`more`: SQL, statements with a semicolon each."""
+        self.tls = tls
         self.folder = Path(tempfile.mkdtemp(prefix="sql-", dir="/tmp"))
         self.folder.chmod(0o755)
         self.port = free_port()
@@ -75,6 +77,7 @@ class SqlServer:
     def stop(self) -> None:
         """As a machine that fails."""
         if self._process is not None:
+            self.pause(False)
             self._process.send_signal(signal.SIGQUIT if self.owner == "postgres" else signal.SIGKILL)
             self._process.wait()
             self._process = None
@@ -82,7 +85,10 @@ class SqlServer:
     def pause(self, still: bool = True) -> None:
         """Let it hang, or go on."""
         assert self._process is not None
-        os.kill(self._process.pid, signal.SIGSTOP if still else signal.SIGCONT)
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        for pid in (self._process.pid, *map(int, children)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP if still else signal.SIGCONT)
 
     def clean(self) -> None:
         self.stop()
@@ -168,8 +174,8 @@ class MariaDb(SqlServer):
             "mariadbd", "--no-defaults", f"--datadir={self.folder}/db", f"--tmpdir={self.folder}",
             f"--socket={self.socket}", f"--port={self.port}",
             "--bind-address=127.0.0.1", f"--pid-file={self.folder}/pid", "--innodb-flush-log-at-trx-commit=0",
-            "--innodb-buffer-pool-size=8M", f"--ssl-ca={tls}/ca.pem", f"--ssl-cert={tls}/chain.pem", f"--ssl-key={tls}/key.pem",
-            "--skip-name-resolve",
+            "--innodb-buffer-pool-size=8M", "--skip-name-resolve",
+            *([f"--ssl-ca={tls}/ca.pem", f"--ssl-cert={tls}/chain.pem", f"--ssl-key={tls}/key.pem"] if self.tls else []),
         ]  # fmt: skip
 
     def run(self, sql: str) -> str:

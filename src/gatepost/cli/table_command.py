@@ -61,7 +61,8 @@ class TableCommand:
         if self.query is not None:
             return self._query([self._spec(spec) for spec in specs], self.query)
         if self.delete is not None:
-            return self._delete([self._spec(spec) for spec in specs], self.delete)
+            keys = list(_input_lines()) if self.delete == "-" else [self.delete]
+            return self._delete([self._spec(spec) for spec in specs], *keys)
         if "-s" in self.flags:
             spec = self._spec(specs[0])
             return self._list(self._tables([spec]).open(spec))
@@ -167,12 +168,14 @@ class TableCommand:
 
     # Changing
 
-    def _delete(self, specs: Sequence[str], key: str) -> int:
-        keys = list(_input_lines()) if key == "-" else [key]
+    def _delete(self, specs: Sequence[str], *keys: str) -> int:
         kept = {k if "-f" in self.flags else fold(k) for k in keys}
         deleted = False
         for spec in specs:
             kind, _, path = spec.partition(":")
+            if kind == "memcache":
+                deleted |= self._forget(spec, kept)
+                continue
             if kind not in indexed.POSTFIX_SUFFIX:
                 raise Fatal(f"{spec} map requires O_RDONLY access mode")
             with self._as_owner(path), _locked(path):
@@ -182,6 +185,23 @@ class TableCommand:
                     deleted = True
                     indexed.build(path, {k: v for k, v in table.items() if k not in hits}, self._mode(path))
         return 0 if deleted else 1
+
+    def _forget(self, spec: str, keys: Iterable[str]) -> bool:
+        """Delete keys in memcached; in its backup too where that is a table that can be changed."""
+        import asyncio
+
+        from gatepost.lookup.memcache import MemcacheTable
+
+        async def forget() -> tuple[bool, str]:
+            table = self._tables([spec]).open(spec)
+            assert isinstance(table, MemcacheTable)
+            deleted = [await table.delete(key) for key in keys]
+            return any(deleted), table.backup.name if table.backup is not None else ""
+
+        deleted, backup = asyncio.run(forget())
+        if backup.partition(":")[0] in indexed.POSTFIX_SUFFIX:
+            deleted |= self._delete([backup], *keys) == 0
+        return deleted
 
     def _build(self, spec: str) -> None:
         kind, _, path = spec.partition(":")

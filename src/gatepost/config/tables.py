@@ -15,7 +15,7 @@ from gatepost.config.expand import ExpansionError
 from gatepost.config.syntax import parse_main
 
 _SQL = """
-    query domain result_format result_filter expansion_limit
+    query domain result_format expansion_limit
     table select_field where_field additional_conditions select_function
 """
 _SERVER = f"{_SQL} hosts user password dbname require_result_set idle_interval retry_interval"

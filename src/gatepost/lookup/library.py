@@ -1,6 +1,7 @@
 """Libraries that only some tables need: they are installed with an extra of Gatepost's, and missed when a table is opened."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -12,6 +13,21 @@ EXTRAS: Mapping[str, str] = {
     "pgsql": "pgsql",
 }
 """Table type to the extra of pyproject.toml that it needs."""
+
+
+MODULES: Mapping[str, Sequence[str]] = {
+    "mysql": ("pymysql",),
+    "pgsql": ("psycopg",),
+}
+"""Table type to the modules of its library."""
+
+
+def preload(kinds: Iterable[str]) -> None:
+    """Import the libraries of table types, before the rights to read them are gone. Whoever needs one that is missing, tells."""
+    for kind in kinds:
+        for module in MODULES.get(kind, ()):
+            with suppress(ImportError):
+                import_module(module)
 
 
 def remedy(kind: str) -> str:

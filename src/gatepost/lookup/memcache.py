@@ -4,7 +4,7 @@ Without a backup table, memcached is the table itself. With one, it only saves a
 say, the backup says, and what it said is kept in memcached for `ttl` seconds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from msgspec import Struct
@@ -13,7 +13,7 @@ from gatepost.lookup.key_format import KeyFormat, divided
 from gatepost.lookup.opening import Opening
 from gatepost.lookup.port import LookupFailure, Table, Unavailable
 from gatepost.lookup.server_parameters import TableParameters, format_of, read_parameters
-from gatepost.lookup.server_table import ServerTable, domains_of
+from gatepost.lookup.server_table import Domains, ServerTable, domains_of
 from gatepost.lookup.stream_source import StreamSource, server_of
 from gatepost.net.stream_port import AnswerLimit, Retry, StreamFailure
 from gatepost.proto.exchange import Exchange
@@ -36,19 +36,19 @@ class Memcache:
     """The source of a table. `backup`: None for no such table."""
 
     def __init__(self, server: StreamSource, key_format: KeyFormat, keeping: Keeping, backup: Table | None) -> None:
-        self._server, self._key_format, self._keeping, self.backup = server, key_format, keeping, backup
+        self._server, self._key_format, self._keeping, self._backup = server, key_format, keeping, backup
 
     async def find(self, key: str, owner: str) -> str | None:
         """Raises StreamFailure, LookupFailure."""
         kept = self._kept(key)
-        if self.backup is None:
+        if self._backup is None:
             return None if kept is None else await self._get(kept, owner)
         if kept is not None:
             with suppress(StreamFailure, LookupFailure):  # the backup knows
                 found = await self._get(kept, owner)
                 if found is not None:
                     return found
-        found = await self.backup.lookup(key)
+        found = await self._backup.lookup(key)
         if kept is not None and found is not None:
             with suppress(StreamFailure, LookupFailure):
                 value = found.encode("utf-8", "surrogateescape")
@@ -82,7 +82,34 @@ class Memcache:
         return kept if is_key(kept) else None
 
 
-def open_table(opening: Opening) -> ServerTable:
+class MemcacheTable(ServerTable):
+    """What postmap(1) does with it beside asking. `backup`: None for no such table."""
+
+    __slots__ = ("_memcache", "_warn", "backup")
+
+    def __init__(self, opening: Opening, memcache: Memcache, domains: Domains | None, backup: Table | None) -> None:
+        super().__init__(opening, memcache, domains)
+        self._memcache, self._warn, self.backup = memcache, opening.warn, backup
+
+    async def delete(self, key: str) -> bool:
+        """Forget a key in memcached; whether it was there. Raises LookupFailure."""
+        try:
+            return await self._memcache.delete(key)
+        except StreamFailure as failure:
+            raise LookupFailure(self.name, failure.words) from None
+
+    def items(self) -> list[tuple[str, str]]:
+        """All entries of the backup: memcached does not tell its own. Raises LookupFailure."""
+        if self.backup is None:
+            self._warn(f"database {self.name}: first/next support requires backup database")
+            return []
+        items: Callable[[], list[tuple[str, str]]] | None = getattr(self.backup, "items", None)
+        if items is None:
+            raise LookupFailure(self.name, f"table {self.backup.name}: sequence operation is not supported")
+        return items()
+
+
+def open_table(opening: Opening) -> MemcacheTable:
     """Raises Unavailable for a mistake in the parameters, or a backup that cannot be opened."""
     parameters = read_parameters(opening)
     access = opening.tables.access
@@ -102,8 +129,8 @@ def open_table(opening: Opening) -> ServerTable:
     )
     key_format = format_of(parameters, "key_format", "%s")
     source = StreamSource(opening, server, rules, lambda key: MemcacheGet(key.encode(), keeping.sizes))
-    memcache = Memcache(source, key_format, keeping, _backup(opening, parameters))
-    return ServerTable(opening, memcache, domains_of(parameters, opening))
+    backup = _backup(opening, parameters)
+    return MemcacheTable(opening, Memcache(source, key_format, keeping, backup), domains_of(parameters, opening), backup)
 
 
 def _backup(opening: Opening, parameters: TableParameters) -> Table | None:

@@ -18,6 +18,9 @@ from gatepost.net.stream_port import StreamFailure, Trouble
 
 _AWAY: Final = ("08", "53", "57", "58", "XX")
 """Classes of SQLSTATE that say that this server cannot answer, and another may (PostgreSQL's manual, appendix A)."""
+_NO_CERTIFICATE: Final = "/dev/null/none"
+"""libpq takes a home that cannot be looked into (root's, of which a worker has only the name) for a broken certificate, and goes on
+without TLS."""
 _CANCELED: Final = "57014"
 
 
@@ -166,6 +169,8 @@ def options(host: Host, login: Login) -> Mapping[str, str]:
             found["host"] = host.path
     elif host.host:
         found |= {"host": host.host, "port": str(host.port or "")}
+    if "sslcert=" not in host.uri and not os.access(os.path.expanduser("~/.postgresql"), os.R_OK | os.X_OK):
+        found["sslcert"] = _NO_CERTIFICATE
     return {name: value for name, value in found.items() if value}
 
 

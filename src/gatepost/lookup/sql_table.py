@@ -112,8 +112,7 @@ def lookup_of(parameters: TableParameters, kind: str) -> Lookup:
         statement = parse(text, DIALECTS[kind])
     except BadFormat as problem:
         raise parameters.wrong(name, str(problem)) from None
-    result = format_of(parameters, "result_format" if parameters.is_set("result_format") else "result_filter", "%s")
-    return Lookup(statement, result, parameters.number("expansion_limit", 0))
+    return Lookup(statement, format_of(parameters, "result_format", "%s"), parameters.number("expansion_limit", 0))
 
 
 _PARTS = ("select_field", "table", "where_field")

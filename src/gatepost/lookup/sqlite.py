@@ -68,7 +68,7 @@ def _bounded(cursor: sqlite3.Cursor) -> list[Row]:
     rows: list[Row] = []
     octets = 0
     for row in cursor:
-        texts = [_text(value) for value in row]
+        texts = [_text(value) for value in row[:1]]  # as in Postfix, whose other databases give all columns
         octets += sum(len(text) + 1 for text in texts if text is not None)
         if octets > ANSWER_LIMIT:
             raise StreamFailure(Trouble.OVERLONG, heard=True)

@@ -56,11 +56,21 @@ def test_hosts_that_are_none() -> None:
         (Host("x", path="/run/postgresql/.s.PGSQL.5433"), {"host": "/run/postgresql", "port": "5433"}),
     ],
 )
-def test_what_libpq_is_told(host: Host, told: dict[str, str]) -> None:
+def test_what_libpq_is_told(host: Host, told: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".postgresql").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
     who = {"user": "u", "password": "p", "dbname": "d"}
     assert options(host, Login("u", "p", "d")) == {**who, **told}
     assert options(host, Login("", "", "")) == told
     assert options(Host("x", uri="postgresql://u@h/d"), Login("v", "p", "e")) == {}
+
+
+def test_a_home_that_cannot_be_looked_into_has_no_certificate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Else libpq goes on without TLS."""
+    monkeypatch.setenv("HOME", str(tmp_path / "none"))
+    assert "sslcert" in options(Host("x", host="db"), Login("", "", ""))
+    assert "sslcert" in options(Host("x", uri="postgresql://db/d?sslmode=require"), Login("", "", ""))
+    assert "sslcert" not in options(Host("x", uri="postgresql://db/d?sslcert=/x"), Login("", "", ""))
 
 
 def test_option_files(tmp_path: Path) -> None:

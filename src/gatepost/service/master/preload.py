@@ -3,9 +3,12 @@ once, and needs no file of the installation once its privileges are gone (Python
 
 import importlib
 import pkgutil
+from collections.abc import Collection
 
 import gatepost
 from gatepost.config.configuration import Configuration
+from gatepost.config.tables import file_settings, files_of_tables
+from gatepost.lookup import library
 
 # What our rooms and the libraries that they use import only when first needed.
 _LAZY = (
@@ -29,10 +32,21 @@ def may_use_tls(configuration: Configuration) -> bool:
     return any("tls" in name.lower() for settings in names for name in settings)
 
 
-def import_all(*, tls: bool) -> None:
-    """Import every room but the commands, and what they import lazily; `tls`: also what certificates need. Raises ImportError."""
+def table_types(configuration: Configuration) -> Collection[str]:
+    """The types of tables that have a library of their own and may be named, in main.cf, in master.cf or in a table."""
+    overrides = (value for entry in configuration.services for value in entry.overrides.values())
+    values = [*(setting.value for setting in configuration.settings.values()), *overrides]
+    files = {file for value in values for file in files_of_tables(value)}
+    values += (value for file in files for _, value in file_settings(file))  # memcache's backup
+    return [kind for kind in library.MODULES if any(f"{kind}:" in value for value in values)]
+
+
+def import_all(*, tls: bool, tables: Collection[str] = ()) -> None:
+    """Import every room but the commands, and what they import lazily; `tls`: also what certificates need; `tables`: what these
+    types of tables need, where it is installed. Raises ImportError."""
     for module in pkgutil.walk_packages(gatepost.__path__, "gatepost."):
         if not module.name.startswith(_NOT_OURS):
             importlib.import_module(module.name)
     for name in (*_LAZY, *(_FOR_TLS if tls else ())):
         importlib.import_module(name)
+    library.preload(tables)

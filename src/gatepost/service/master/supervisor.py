@@ -106,7 +106,7 @@ class Supervisor:
         serving = self._serving
         self._say(f"daemon started -- version {serving.settings.mail_version}, configuration {self._directory}")
         self._say_what_is_missing()
-        self._import_all(tls=preload.may_use_tls(serving.configuration))
+        self._import_all(tls=preload.may_use_tls(serving.configuration), tables=preload.table_types(serving.configuration))
         gc.collect()
         gc.freeze()  # what is shared with the children stays shared: the collector must not touch it
         self._start(ROLES)
@@ -232,7 +232,7 @@ class Supervisor:
         self._serving = Serving(configuration, settings, listeners, next(self._generations))
         try:
             self._log.reopen(configuration)  # before the workers, who inherit it: the file may have been rotated away
-            self._import_all(tls=preload.may_use_tls(configuration))
+            self._import_all(tls=preload.may_use_tls(configuration), tables=preload.table_types(configuration))
             why = "" if self._new_ones_serve() else "the workers cannot serve the new one"
         except _REFUSALS as error:
             why = str(error)

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.support.settings import CONFIGURATION
 
 from gatepost.config.configuration import Configuration
 from gatepost.config.loading import load
@@ -274,3 +275,11 @@ def test_older_kernels(configuration: Configuration, tmp_path: Path, monkeypatch
     monkeypatch.setattr(landlock, "version", lambda: abi)
     assert _behind(planned(configuration), lambda: FORBIDDEN["read a file elsewhere"](tmp_path)) == "EACCES"
     assert _behind(planned(configuration), lambda: (tmp_path / "spool" / "store" / "x").write_text("x")) == _NOT_DONE
+
+
+def test_files_that_the_file_of_a_table_names(tmp_path: Path) -> None:
+    table = tmp_path / "tables" / "users.cf"
+    table.parent.mkdir()
+    table.write_text("dbpath = /var/lib/mail/mail.db\nquery = SELECT '%s'\n")
+    configuration = CONFIGURATION.with_settings({"virtual_alias_maps": f"proxy:sqlite:{table}, sqlite:{tmp_path}/none"})
+    assert {str(table.parent), "/var/lib/mail"} <= set(walls.named_folders(configuration))
