@@ -211,6 +211,8 @@ def test_one_client_leaves_room_for_others(server: TableServer, way: FaultyWay, 
         order.append(client)
 
     async def scenario(table: Table) -> None:
+        await asyncio.gather(ask(table, "192.0.2.3"), ask(table, "192.0.2.4"))  # to have both connections open
+        order.clear()
         async with asyncio.TaskGroup() as group:
             for _ in range(20):
                 group.create_task(ask(table, "192.0.2.1"))

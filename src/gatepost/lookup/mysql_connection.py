@@ -88,10 +88,11 @@ class MysqlConnection:
                 if driver.came:
                     raise StreamFailure(Trouble.GARBAGE, heard=True)
                 return rows
+        except StreamFailure:
+            raise
         except self._errors.Error as error:
             return meaning(error)
-        except (OSError, ValueError, IndexError, AssertionError, UnicodeDecodeError, TypeError, AttributeError) as error:
-            # what is no MySQL makes the driver stumble anywhere
+        except Exception as error:  # what is no MySQL makes the driver stumble anywhere
             raise StreamFailure(Trouble.GARBAGE, heard=driver.octets > 0) from error
 
 

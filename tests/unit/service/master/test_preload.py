@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.settings import HOST
+from tests.support.settings import CONFIGURATION, HOST
 
 import gatepost
 from gatepost.config.configuration import Configuration
 from gatepost.config.master import parse_master
 from gatepost.config.parameters import PARAMETERS
 from gatepost.config.syntax import MainFile
-from gatepost.service.master.preload import may_use_tls
+from gatepost.service.master.preload import may_use_tls, table_types
 
 SOURCE = Path(gatepost.__file__).parent
 LOADED = """
@@ -105,3 +105,12 @@ def test_tls_is_expected_where_anything_of_it_is_set(main: dict[str, str], overr
 
 def test_no_codec_is_found_missing(loaded: set[str]) -> None:
     assert sorted({pair for pair in codecs() if pair[0] not in loaded}) == []
+
+
+def test_libraries_of_tables(tmp_path: Path) -> None:
+    """Those that main.cf, master.cf or the file of a table may need."""
+    file = tmp_path / "x.cf"
+    file.write_text("backup = proxy:pgsql:/x\n")
+    for main, kinds in {"a = hash:/x": [], "a = proxy:mysql:/x": ["mysql"], f"a = memcache:{file}": ["pgsql"]}.items():
+        configuration = CONFIGURATION.with_settings({"virtual_alias_maps": main.removeprefix("a = ")})
+        assert table_types(configuration) == kinds
