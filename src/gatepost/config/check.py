@@ -17,6 +17,7 @@ from gatepost.config.master import by_key
 from gatepost.config.parameters import ValueKind
 from gatepost.config.ports import is_port, known_ports, malformed
 from gatepost.config.programs import BUILT_IN, PROGRAMS, UNKNOWN, program
+from gatepost.config.spawned import SpawnFault, spawn_attributes
 from gatepost.config.tables import OTHER_TYPES, TABLE_PARAMETERS, sources, unknown_names
 from gatepost.config.usage import Scope, scopes
 from gatepost.config.values import split
@@ -82,6 +83,16 @@ def _successors(configuration: Configuration, system: System) -> Iterator[Fault]
             if f"{name}/pass" not in there:
                 told = f"service {entry.key}: {entry.program} has no service {name}/pass for the clients that pass"
                 yield Fault(entry.file, entry.line, told, f"add the line: {name} pass - - n - - smtpd")
+
+
+def _spawned(configuration: Configuration, system: System) -> Iterator[Fault]:
+    """Lines of spawn(8) whose connections would be closed at once."""
+    for entry in configuration.services:
+        if program(entry.program).spawned:
+            try:
+                spawn_attributes(entry.arguments)
+            except SpawnFault as fault:
+                yield Fault(entry.file, entry.line, f"service {entry.key}: {fault}", "write: spawn user=NAME argv=COMMAND")
 
 
 def _transports(configuration: Configuration, system: System) -> Iterator[Fault]:
@@ -194,7 +205,7 @@ def _value(configuration: Configuration, name: str, scope: Scope) -> str:
 Check = Callable[[Configuration, System], Iterator[Fault]]
 
 CHECKS: tuple[Check, ...] = (
-    _services, _successors, _transports, _tables, _table_configurations, _files, _accounts, _domains,
+    _services, _successors, _spawned, _transports, _tables, _table_configurations, _files, _accounts, _domains,
 )  # fmt: skip
 
 _INDEXED = ("", ".db", ".lmdb", ".cdb")

@@ -37,6 +37,7 @@ class Program(NamedTuple):
     listens: the types of lines on which clients from outside are served.
     advises: it answers what other daemons ask (policy delegation), and takes no mail.
     guards: it lets clients through to another service, and takes no mail itself.
+    spawned: the agent accepts on its lines, and runs a command for each connection.
     builder: `module:function` of service/ that puts one line together: sessions where it listens, else an agent.
     transport: whether tables may name its services as transports.
     services: the names of services that are there without a line.
@@ -55,6 +56,7 @@ class Program(NamedTuple):
     listens: tuple[str, ...] = ()
     advises: bool = False
     guards: bool = False
+    spawned: bool = False
     builder: str = ""
     transport: bool = False
     services: tuple[str, ...] = ()
@@ -67,7 +69,7 @@ class Program(NamedTuple):
     @property
     def takes_mail(self) -> bool:
         """Whether clients hand in mail on its lines."""
-        return bool(self.listens) and not self.advises and not self.guards
+        return bool(self.listens) and not (self.advises or self.guards or self.spawned)
 
 
 _RECEIVING, _QUEUE, _DELIVERING, _AROUND = Chapter
@@ -143,8 +145,9 @@ _ROWS = (
         support=_NO_MEANING,
     ),
     Program(
-        "spawn", _RECEIVING, "nowhere: policy servers and the like are started by other means", support=_NOT_YET,
-        arguments=Arguments.COMMAND, in_vain="nothing starts the command; start it by other means and remove the line",
+        "spawn", _RECEIVING, "`service/agent/spawn.py`, in the agent, which accepts for it: a command a connection, as its user",
+        "`inet` and `unix`: listens; `user=`, `argv=`; maxproc: commands at one time; `NAME_time_limit`",
+        listens=_POLICY_CLIENTS, spawned=True, arguments=Arguments.COMMAND,
     ),
     Program("qmgr", _QUEUE, "`queue/scheduler.py`, in each worker for its partitions"),
     Program("oqmgr", _QUEUE, "as qmgr"),

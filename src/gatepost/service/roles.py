@@ -49,7 +49,8 @@ class Role(Struct, frozen=True):
     reload: what a reload does with it.
     stop: when it is ended as the mail system stops: those of 1 first, and those of 2 when these are gone.
     sockets: its own, below queue_directory; in the folder `gatepost` only workers can connect, elsewhere every user.
-    serves: whether it accepts what comes to the services of master.cf.
+    serves: whether it accepts what comes to the services of master.cf, but for those that are spawned.
+    spawns: whether it accepts what comes to those.
     many: whether there are as many as worker_processes says; else one.
     in_loop: whether it lives in an event loop, which is watched (master/watchdog.py), and counts clients (master/anvil.py).
     needs_threads: whether it ends, to be started again, when a thread of it ends.
@@ -63,6 +64,7 @@ class Role(Struct, frozen=True):
     stop: int
     sockets: tuple[Path, ...] = ()
     serves: bool = False
+    spawns: bool = False
     many: bool = False
     in_loop: bool = False
     needs_threads: bool = False
@@ -84,7 +86,7 @@ _BEHIND_WALLS = Rights(as_owner=True, walls=True, changes=("store", "corrupt", "
 AGENT = Role(
     "agent", "mailboxes, users' files and commands, each as its user, if `service/agent/grants.py` has them in its list",
     body="gatepost.service.agent.agent:prepare", rights=Rights(as_owner=False, capabilities=_AGENT, of_programs=_COMMANDS),
-    sockets=(AGENT_SOCKET,), reload=Reload.RESTARTS, stop=2,
+    sockets=(AGENT_SOCKET,), spawns=True, reload=Reload.RESTARTS, stop=2,
 )  # fmt: skip
 SHOWQ_AND_FLUSH = Role(
     "showq", "answers users who may not read the queue's files",

@@ -204,9 +204,3 @@ def test_tables_that_nobody_can_open_are_told_wherever_they_are_named(tmp_path: 
     ]  # fmt: skip
     wanted = [f"{file}: {name}: tables of type {kind} are known but not implemented yet" for file, name, kind in missing]
     assert [one for one in told if "tables of type" in one] == wanted
-
-
-@pytest.mark.parametrize("line", ["x unix - n n - 0 spawn user=nobody argv=/bin/x"])
-def test_daemons_that_are_not_there(tmp_path: Path, line: str) -> None:
-    daemon = line.split()[7]
-    assert warnings(tmp_path, "", line + "\n") == [f"master.cf: daemon {daemon} is known but not implemented yet"]

@@ -424,6 +424,37 @@ def test_a_fault_of_ours_ends_the_one_connection(tmp_path: Path) -> None:
     played(tmp_path, scenes)
 
 
+def test_a_command_that_drips_in_has_the_time_of_one(tmp_path: Path) -> None:
+    async def scenes(screen: Screen) -> None:
+        wire = screen.connect()
+        await until(lambda: b"\n220 " in wire.heard)
+        began = asyncio.get_running_loop().time()
+        while not wire.closed:
+            wire.say(b"x")
+            await asyncio.sleep(20)
+        assert asyncio.get_running_loop().time() - began <= 120
+
+    screen = played(tmp_path, scenes, postscreen_bare_newline_enable="yes", postscreen_command_time_limit="100s")
+    assert screen.log[-2] == "COMMAND TIME LIMIT from [198.51.100.7]:PORT after CONNECT"
+
+
+def test_a_client_that_goes_in_the_very_moment_harms_nobody(tmp_path: Path) -> None:
+    """uvloop raises where a closing transport is written to; so does this one."""
+
+    async def scenes(screen: Screen) -> None:
+        for moment in (0, 0.01, GREET_WAIT - 0.01, GREET_WAIT + 0.001):
+            wire = screen.connect()
+            await asyncio.sleep(moment)
+            wire.say(b"x" * 5000)
+            wire.closed = True  # nobody has been told yet
+            await asyncio.sleep(GREET_WAIT + 1)
+            wire.protocol.connection_lost(None)
+        await until(lambda: False, 1)
+        assert not screen.faults
+
+    played(tmp_path, scenes, postscreen_greet_action="drop")
+
+
 @pytest.mark.parametrize("octets", [b"\r\n" * 30000, b"x" * 300000, b"A:\r\n" * 20000, b"\0" * 9000 + b"\n"])
 def test_what_is_no_smtp_ends_soon(octets: bytes, tmp_path: Path) -> None:
     """At most postscreen_command_count_limit lines of it are looked at."""

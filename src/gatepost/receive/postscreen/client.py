@@ -135,7 +135,7 @@ class ScreenedClient(asyncio.Protocol):
     def _refuse_proxy(self, why: str) -> None:
         self._ports.emit(Note(_SERVICE, f"haproxy read: {why}", "warning"))
         self._proxy = None
-        self._transport.write(wire(replies.NO_RESOURCES))
+        self._say(wire(replies.NO_RESOURCES))
         self._end()
 
     def _meet(self, peer: tuple[str, object] | str | None, own: tuple[str, object] | str | None) -> None:
@@ -214,7 +214,7 @@ class ScreenedClient(asyncio.Protocol):
         self._greeting = True
         self._began = self._loop.time()
         if Test.PREGREET in screening.todo:
-            self._transport.write(f"220-{self._settings.postscreen_greet_banner}\r\n".encode("utf-8", "surrogateescape"))
+            self._say(f"220-{self._settings.postscreen_greet_banner}\r\n".encode("utf-8", "surrogateescape"))
         self._timer = self._loop.call_later(self._settings.postscreen_greet_wait, self._waited)
         if Test.DNSBL in screening.todo and lists is not None:
             self._rank = lists.known(self._address)
@@ -270,7 +270,7 @@ class ScreenedClient(asyncio.Protocol):
         """Say this and hang up."""
         self._greeting = False
         if not (self._settings.postscreen_reject_footer or self._ports.lookups.footer):
-            self._transport.write(wire(reply))
+            self._say(wire(reply))
             self._end()
         else:
             self._stop_timer()
@@ -280,7 +280,7 @@ class ScreenedClient(asyncio.Protocol):
         assert self._screening is not None
         octets = await footed(reply, self._settings, self._ports, self._address, self._screening.client)
         if not self._over:
-            self._transport.write(octets)
+            self._say(octets)
             self._end()
 
     def _end(self) -> None:
@@ -303,6 +303,10 @@ class ScreenedClient(asyncio.Protocol):
             self._counted = False
             self._ports.counters.disconnect(f"{_SERVICE} {self._ports.name}", self._address)
 
+    def _say(self, octets: bytes) -> None:
+        if not self._transport.is_closing():  # uvloop would raise
+            self._transport.write(octets)
+
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -313,7 +317,7 @@ class ScreenedClient(asyncio.Protocol):
         if self._connection is not None:
             self._connection.interrupt()
         elif not self._over:
-            self._transport.write(wire(say.shutting_down(self._settings.myhostname)))
+            self._say(wire(say.shutting_down(self._settings.myhostname)))
             self._end()
 
     def abort(self) -> None:
@@ -349,7 +353,7 @@ class ScreenedClient(asyncio.Protocol):
         transport = self._transport
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
-        if len(self._early) >= _KEPT:
+        if len(self._early) >= _KEPT and not transport.is_closing():
             transport.resume_reading()
         if self._early:
             protocol.data_received(self._early)

@@ -54,7 +54,7 @@ class Dialogue:
         """Speak with it until the end. Never raises for what a client does."""
         began = self._ports.clock()
         try:
-            connection.time_limit(self._settings.postscreen_command_time_limit)
+            connection.time_limit(self._settings.postscreen_command_time_limit, whole_request=True)
             if not self._screening.greeted_early:
                 connection.write(wire(say.banner(self._settings.smtpd_banner)))
             await self._converse(connection)
@@ -79,6 +79,7 @@ class Dialogue:
             core.purge()
             for told in engine.lines():
                 await self._hear(connection, told)
+                connection.new_request()
                 if engine.over:
                     break
 

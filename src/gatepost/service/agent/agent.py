@@ -37,7 +37,7 @@ from gatepost.deliver.privileged import (
 from gatepost.events.records import Note
 from gatepost.mail.content import CHUNK
 from gatepost.service import privileges
-from gatepost.service.agent import run_command
+from gatepost.service.agent import run_command, spawn
 from gatepost.service.agent.files import TROUBLE, failed, read_list, write, write_letters
 from gatepost.service.agent.grants import Grants, grants_of
 from gatepost.service.inheritance import Inheritance, Life
@@ -50,11 +50,11 @@ _SILENCE = 60.0  # seconds that a worker may take between two pieces of a conten
 
 
 def prepare(inheritance: Inheritance) -> Life:
-    """A Body: works out what may be asked for."""
-    return functools.partial(_live, inheritance, grants_of(inheritance.configuration))
+    """A Body: works out what may be asked for, and what is to be spawned."""
+    return functools.partial(_live, inheritance, grants_of(inheritance.configuration), spawn.lines(inheritance))
 
 
-def _live(inheritance: Inheritance, grants: Grants) -> None:
+def _live(inheritance: Inheritance, grants: Grants, lines: tuple[spawn.Line, ...]) -> None:
     """Serve until SIGTERM. A request under way is finished by its own thread or given up with the process; the worker retries."""
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -67,6 +67,7 @@ def _live(inheritance: Inheritance, grants: Grants) -> None:
     desk = Desk(grants, Slots(room, max(room // 2, 1)))
     listener = inheritance.sockets[AGENT_SOCKET]
     listener.setblocking(True)
+    spawn.serve(lines, inheritance.log)
     os.write(inheritance.ready, b"\n")
     while True:
         try:

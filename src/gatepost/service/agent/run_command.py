@@ -34,7 +34,7 @@ class NotStarted(Exception):
 def run(request: RunCommand, content: Iterator[bytes], until: float) -> Done:
     """Run it to its end, or to that of its time, which `until` (of the monotonic clock) may cut short. Raises NotStarted, and
     whatever `content` raises."""
-    process = _start(request)
+    process = start(request)
     with _Run(process, min(time.monotonic() + request.time_limit, until)) as running:
         running.feed(content)
         return running.end()
@@ -151,14 +151,15 @@ def _members(session: int) -> list[int]:
     return found
 
 
-def _start(request: RunCommand) -> "subprocess.Popen[bytes]":
-    """The command, running as its user in a session of its own. Raises NotStarted."""
+def start(request: RunCommand, connection: int = subprocess.PIPE) -> "subprocess.Popen[bytes]":
+    """The command, running as its user in a session of its own. `connection`: a socket that it gets for its input, output and
+    errors, in place of pipes. Raises NotStarted."""
     directory = -1 if request.chroot else _directory(request)
     try:
         return subprocess.Popen(
             request.argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdin=connection,
+            stdout=connection,
             stderr=subprocess.STDOUT,
             env=request.environment,
             start_new_session=True,

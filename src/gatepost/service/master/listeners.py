@@ -100,8 +100,12 @@ class Listeners:
     def left_to(self, role: Role) -> tuple[tuple[Listener, ...], dict[Path, socket.socket]]:
         """In a child: the sockets of master.cf's services and those of its own that a role accepts from; all others are closed."""
         kept = {path: self._own[path] for path in role.sockets}
-        services = self._bound if role.serves else {}
-        closed = () if role.serves else self._bound.values()
+        services, closed = {}, []
+        for address, sock in self._bound.items():
+            if role.spawns if program(self._entries[address].program).spawned else role.serves:
+                services[address] = sock
+            else:
+                closed.append(sock)
         for sock in (*closed, *self._left_over.values(), *(own for path, own in self._own.items() if path not in kept)):
             sock.close()  # of those that are left over: else nobody would ever accept what still connects there
         return tuple(Listener(self._entries[address], sock) for address, sock in services.items()), kept
