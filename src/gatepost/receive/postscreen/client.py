@@ -55,8 +55,8 @@ class ScreenedClient(asyncio.Protocol):
     """One connection, from its first octet until smtpd or the engine has it."""
 
     __slots__ = (
-        "_address", "_asking", "_began", "_connection", "_counted", "_early", "_eof", "_greeting", "_loop", "_over", "_ports",
-        "_proxied", "_proxy", "_rank", "_screening", "_service", "_settings", "_task", "_timer", "_transport",
+        "_address", "_asking", "_began", "_connection", "_counted", "_early", "_eof", "_greeting", "_late", "_loop", "_over",
+        "_ports", "_proxied", "_proxy", "_rank", "_screening", "_service", "_settings", "_task", "_timer", "_transport",
     )  # fmt: skip
 
     def __init__(self, service: Service) -> None:
@@ -66,7 +66,7 @@ class ScreenedClient(asyncio.Protocol):
         self._address = ""
         self._early = b""
         """What came and nobody has looked at."""
-        self._eof = self._over = self._greeting = self._counted = False
+        self._eof = self._over = self._greeting = self._counted = self._late = False
         self._began = 0.0
         self._proxy: ProxyReader | None = None
         self._proxied: Proxied | None = None
@@ -215,7 +215,7 @@ class ScreenedClient(asyncio.Protocol):
         self._began = self._loop.time()
         if Test.PREGREET in screening.todo:
             self._say(f"220-{self._settings.postscreen_greet_banner}\r\n".encode("utf-8", "surrogateescape"))
-        self._timer = self._loop.call_later(self._settings.postscreen_greet_wait, self._waited)
+        self._timer = self._loop.call_later(self._settings.postscreen_greet_wait, self._time_is_up)
         if Test.DNSBL in screening.todo and lists is not None:
             self._rank = lists.known(self._address)
             self._asking = self._rank is None
@@ -230,7 +230,7 @@ class ScreenedClient(asyncio.Protocol):
 
     async def _ask(self, screening: Screening) -> None:
         assert self._ports.dns_lists is not None
-        rank = await self._ports.dns_lists.rank(self._address)
+        rank = await self._ports.dns_lists.rank(self._address, self._settings.postscreen_greet_wait)
         self._asking = False
         if self._greeting:
             self._rank = rank
@@ -238,7 +238,13 @@ class ScreenedClient(asyncio.Protocol):
 
     def _ranked(self, screening: Screening, rank: Rank) -> None:
         """DNS lists have spoken: where nothing else is waited for, that was it."""
-        if Test.PREGREET not in screening.todo or screening.excused(rank):
+        if self._late or Test.PREGREET not in screening.todo or screening.excused(rank):
+            self._waited()
+
+    def _time_is_up(self) -> None:
+        """What DNS lists have said by now is about to be counted, where they were asked."""
+        self._late = True
+        if not self._asking:
             self._waited()
 
     def _spoke(self) -> None:

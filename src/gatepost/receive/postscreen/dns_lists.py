@@ -74,12 +74,13 @@ class DnsLists:
         until, rank = self._ranks.get(address, (0.0, None))
         return rank if until > self._clock() else None
 
-    async def rank(self, address: str) -> Rank:
-        """Ask all of them. What has not come within the time limit does not count."""
+    async def rank(self, address: str, patience: float) -> Rank:
+        """Ask all of them. What has not come within `patience`, or the time limit, does not count; what has, does: a list that is
+        away takes nothing from the others."""
         domains = dict.fromkeys(site.dns_list.domain for site in self._sites)
         questions = {domain: asyncio.ensure_future(self._ask(domain, address)) for domain in domains}
         try:
-            _, late = await asyncio.wait(questions.values(), timeout=self._time_limit)
+            _, late = await asyncio.wait(questions.values(), timeout=min(patience, self._time_limit))
         finally:
             for question in questions.values():
                 question.cancel()
