@@ -53,6 +53,19 @@ def test_a_transaction_outlives_a_reload() -> None:
         wait_for(lambda: sink.ids().get("slow") == 1, "the message")
 
 
+def test_a_delivery_outlives_a_reload() -> None:
+    """The next hop takes longer to say that it has a message than a worker that is stopped would wait: it gets it once."""
+    with Sink(delay=8) as sink, System(relay=sink.port) as system:
+        assert system.send("X-Id: slow\r\n\r\n")
+        wait_for(lambda: any(line.startswith(b"DATA") for line in sink.commands), "the delivery")
+        system.reload()
+        system.logged("reload -- version")
+        system.logged("status=sent", seconds=30)
+        time.sleep(1)
+        assert sink.ids() == {"slow": 1}
+        assert len([line for line in sink.commands if line.startswith(b"DATA")]) == 1
+
+
 def test_a_service_that_is_gone_leaves_no_name_behind() -> None:
     """Whoever looks for it is told that there is none, and not refused by a name that nobody serves."""
     more = MASTER + "one unix - - n - - smtpd\ntwo unix n - n - - smtpd\n"

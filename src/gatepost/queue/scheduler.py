@@ -6,6 +6,7 @@ destination in turn. A dead or crowded destination is not even looked at.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
@@ -183,16 +184,20 @@ class Scheduler:
         await self._queue.hasten()
         self.revive()
 
-    async def stop(self, grace: float = 5.0) -> None:
-        """Start nothing more; wait `grace` seconds for what is running. What was in hand is due for the partition's next
-        owner."""
+    async def wind_down(self) -> None:
+        """Start nothing more, and return when nothing runs: a delivery that is cut off at the end of its data arrives twice."""
         self._stopping = True
         self._wake.set()
         self._destinations.drain()
-        if self._tasks:
-            _, running = await asyncio.wait(self._tasks, timeout=grace)
-            for task in running:
-                task.cancel()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def stop(self, grace: float = 5.0) -> None:
+        """Wind down within `grace` seconds; what still runs is given up, and due for the partition's next owner."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.wind_down(), grace)
+        for task in self._tasks:
+            task.cancel()
 
     # The active set
 

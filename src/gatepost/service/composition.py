@@ -111,6 +111,10 @@ class Composition:
         works = ((pickup.run, "pickup"), (requeue.run, "the taking in of requeued mail"))
         return [group.create_task(lasting(run, name, self.materials.fault)) for run, name in works]
 
+    async def wind_down(self) -> None:
+        """Start no more deliveries, and return when those under way are over."""
+        await self._scheduler.wind_down()
+
     async def stop(self) -> None:
         """Let deliveries under way finish, and start no more."""
         await self._verifier.close()

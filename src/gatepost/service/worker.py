@@ -69,6 +69,7 @@ _DRAIN = 6.0  # seconds for sessions to finish their transaction when we stop
 _SETTLING = 0.5  # seconds until what was accepted last is a session, which may go on
 _RETIREMENT = 30.0  # seconds for clients to leave by themselves after a reload
 _LONG_DRAIN = 300.0  # seconds for sessions to finish their transaction after that
+_LONG_DELIVERY = 600.0  # seconds for deliveries to hear how they ended: smtp_data_done_timeout
 
 
 def prepare(inheritance: Inheritance) -> Life:
@@ -122,6 +123,8 @@ async def _live(inheritance: Inheritance, tls: ServicesTls, counters: Counters) 
             await serving.drain(_DRAIN if stop.is_set() else _LONG_DRAIN)
             with contextlib.suppress(OSError):
                 os.close(inheritance.ready)
+            if not stop.is_set():
+                await _first(stop.wait(), rooms.wind_down(), asyncio.sleep(_LONG_DELIVERY))
             await rooms.stop()
             raise _Stop
     except* _Stop:
