@@ -76,7 +76,7 @@ def test_a_service_that_is_gone_leaves_no_name_behind() -> None:
         system.configure()
         system.reload()
         system.logged("reload -- version")
-        assert [name.exists() for name in names] == [True, False]
+        wait_for(lambda: [name.exists() for name in names] == [True, False], "the name to go")
 
 
 _BAD_LISTENER = MASTER + "192.0.2.77:{second} inet n - n - - smtpd\n"
