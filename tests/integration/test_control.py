@@ -181,7 +181,7 @@ def test_workers_import_nothing_after_the_start(system: Make, tmp_path: Path) ->
     watched.touch()
     watched.chmod(0o666)
     for parent in list(watched.parents)[:3]:
-        parent.chmod(0o755)
+        parent.chmod(parent.stat().st_mode | 0o055)
     os.environ["LATE_IMPORTS"] = str(watched)
     os.environ["PYTHONPATH"] = f"{tmp_path}:{environment()['PYTHONPATH']}"
     try:
@@ -221,7 +221,7 @@ _AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 def test_demo(tmp_path: Path, mode: int, owner: int, begins: tuple[str, ...]) -> None:
     """`gatepost demo`, with nothing configured, whoever starts it where: a message goes all the way."""
     for parent in (tmp_path, *list(tmp_path.parents)[:2]):
-        parent.chmod(0o755)
+        parent.chmod(parent.stat().st_mode | 0o055)
     tmp_path.chmod(mode)
     folder = tmp_path / "demo"
     folder.mkdir()

@@ -21,7 +21,7 @@ MAIL = "From: Alice <a@example.com>\r\nTo: b@example.net\r\nSubject: hello\r\nMI
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Program]]:
     folder = tmp_path_factory.mktemp("filters")
     for one in (folder, *folder.parents[:2]):
-        one.chmod(0o755)
+        one.chmod(one.stat().st_mode | 0o055)  # one of them may be the system's own
     keys = folder / "keys"
     started: dict[str, Program] = {}
     try:

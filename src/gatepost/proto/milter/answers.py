@@ -107,8 +107,14 @@ def verdict(one: Packet) -> Answer | None:
     return Answer(kind, _reply(data) if kind is Verdict.REPLY else ())
 
 
+_REPLY_LIMIT = 65536
+"""Octets of a reply; libmilter makes at most 32 lines of 980 octets (smfi_setmlreply)."""
+
+
 def _reply(data: bytes) -> tuple[str, ...]:
     """The lines of an SMTP reply, which all have the same code of 4xx or 5xx (RFC 5321 §4.2)."""
+    if len(data) > _REPLY_LIMIT:
+        raise ProtocolError(f"a reply of more than {_REPLY_LIMIT} octets")
     texts = split_strings(data)
     lines = texts[0].decode("utf-8", "surrogateescape").replace("\r\n", "\n").rstrip("\n").split("\n") if texts else []
     if not lines or any(not _REPLY_LINE.fullmatch(line) or line[:3] != lines[0][:3] for line in lines):

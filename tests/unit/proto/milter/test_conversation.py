@@ -150,7 +150,19 @@ def test_a_reply_is_lines(text: bytes, lines: tuple[str, ...]) -> None:
     assert answered(ask, packet(ord("y"), text)) == Answer(Verdict.REPLY, lines)
 
 
-@pytest.mark.parametrize("text", [b"", b"\0", b"250 Fine\0", b"550 a\rb\0", b"550-a\r\n450 b\0", b"5501 x\0", b"550 x"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"\0",
+        b"250 Fine\0",
+        b"550 a\rb\0",
+        b"550-a\r\n450 b\0",
+        b"5501 x\0",
+        b"550 x",
+        pytest.param(b"550 x\r\n" * 20000 + b"\0", id="endless"),
+    ],
+)
 def test_a_reply_that_is_no_refusal_is_an_error(text: bytes) -> None:
     ask = conversation().step(commands.RCPT, commands.rcpt(["<a@b>"]))
     assert ask is not None
