@@ -12,7 +12,7 @@ from tests.integration.postfix import Postfix
 from tests.support.certificate import Certificate
 from tests.support.name_server import ZoneServer
 from tests.support.postscreen_scenes import COMMON, Player, Scene, clients, postscreen_lines, scenes
-from tests.support.running import System, free_port, wait_for
+from tests.support.running import System, free_ports, wait_for
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="a resolv.conf of its own needs root")
 
@@ -59,7 +59,7 @@ def zone() -> ZoneServer:
 
 @pytest.fixture(scope="module")
 def ours(certificate: Certificate) -> Iterator[dict[str, Outcome]]:
-    ports = {name: free_port() for name in NAMES}
+    ports = dict(zip(NAMES, free_ports(len(NAMES)), strict=True))
     dns = zone()
     main = {
         **COMMON,
@@ -74,7 +74,7 @@ def ours(certificate: Certificate) -> Iterator[dict[str, Outcome]]:
 
 @pytest.fixture(scope="module")
 def postfixs(certificate: Certificate) -> Iterator[dict[str, Outcome]]:
-    ports = {name: free_port() for name in NAMES}
+    ports = dict(zip(NAMES, free_ports(len(NAMES)), strict=True))
     dns = zone()
     main = {**COMMON, "smtpd_tls_chain_files": f"{certificate.key}, {certificate.chain}", "myhostname": "mail.example.test"}
     settings = "".join(f"{name} = {value}\n" for name, value in main.items())

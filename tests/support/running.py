@@ -81,7 +81,7 @@ class System:
         self._keep = folder is not None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="gatepost-test-"))
         self.folder.chmod(0o755)
-        self.port, self.second, self.third, self.fourth = (free_port() for _ in range(4))
+        self.port, self.second, self.third, self.fourth = free_ports(4)
         self.conf = self.folder / "conf"
         self.spool = self.folder / "spool"
         self.conf.mkdir(exist_ok=True)
@@ -331,6 +331,15 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def free_ports(number: int) -> list[int]:
+    """So many of them, each another one."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(number)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def wait_for(question: Callable[[], T], what: "str | Callable[[], str]", seconds: float = 15.0) -> T:
