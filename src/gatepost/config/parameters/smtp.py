@@ -85,7 +85,7 @@ ROWS: tuple[Parameter, ...] = (
       "Apply time limits to whole requests instead of to each read and write.", DONE),
     P("smtp_pix_workaround_delay_time", TIME, "10s",
       "Pause before the final dot for servers behind a broken PIX firewall.", NOT_YET, minimum=1),
-    P("smtp_pix_workaround_maps", MAPS, "", "Tables by server address: the PIX workarounds for that server.", DONE),
+    P("smtp_pix_workaround_maps", MAPS, "", "Tables by server address: the PIX workarounds for that server.", NOT_YET),
     P("smtp_pix_workaround_threshold_time", TIME, "500s", "Age of a message from which on PIX workarounds apply.", NOT_YET),
     P("smtp_pix_workarounds", STRING, "disable_esmtp,delay_dotcrlf",
       "Workarounds for PIX firewalls: disable_esmtp, delay_dotcrlf.", NOT_YET),
