@@ -44,7 +44,6 @@ class Program(NamedTuple):
     arguments: what may follow the options.
     limits: whether a service brings the `NAME_destination_...` parameters into being (postconf(1)).
     status_filter: whether `PROGRAM_delivery_status_filter` holds.
-    in_vain: what is so where a line asks for a program that is not there.
     since: "" for a program of Postfix, else `gatepost`.
     """
 
@@ -63,7 +62,6 @@ class Program(NamedTuple):
     arguments: Arguments = Arguments.NONE
     limits: bool = False
     status_filter: bool = False
-    in_vain: str = ""
     since: str = ""
 
     @property

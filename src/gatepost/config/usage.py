@@ -14,7 +14,6 @@ from gatepost.config.expand import ExpansionError, references
 from gatepost.config.faults import Fault
 from gatepost.config.master import Overrides
 from gatepost.config.parameters import Parameter, Support, ValueKind
-from gatepost.config.programs import program
 from gatepost.config.tables import missing_types, parameter_names
 from gatepost.config.values import split
 
@@ -47,11 +46,8 @@ def warnings_about(configuration: Configuration) -> Iterator[Fault]:
 
 
 def missing(configuration: Configuration) -> Iterator[Fault]:
-    """What is asked for and not there yet: daemons of master.cf, settings that change a parameter which nothing obeys, and tables
-    of types that nobody can open."""
-    for entry in configuration.services:
-        if in_vain := program(entry.program).in_vain:
-            yield Fault(entry.file, entry.line, f"daemon {entry.command} is known but not implemented yet", in_vain)
+    """What is asked for and not there yet: settings that change a parameter which nothing obeys, and tables of types that nobody
+    can open."""
     for scope, row, line in _changed(configuration):
         if row.support is Support.NOT_YET:
             told = f"parameter {row.name} is known but not implemented yet"
