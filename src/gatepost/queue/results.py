@@ -25,6 +25,11 @@ from gatepost.queue.settings import QueueSettings
 from gatepost.queue.transaction import TRACED, WARNED
 
 _EXPIRED_BY_HAND = Outcome(Class.TEMPORARY, "4.7.0", "message is administratively expired", why=Reason("postsuper -e"))
+TRANSPORT_UNAVAILABLE = Outcome(Class.TEMPORARY, "4.3.0", "mail transport unavailable", why=Reason("transport"))
+TRANSPORT_DEFERRED = Outcome(Class.TEMPORARY, "4.3.2", "deferred transport", why=Reason("defer_transports"))
+UNRESOLVED = Outcome(Class.TEMPORARY, "4.3.0", "address resolver failure", why=Reason("resolve"))
+"""Why a recipient is not tried: its transport is not there, or put off; its address has no answer."""
+
 BROKEN = Outcome(Class.TEMPORARY, "4.3.0", "unknown mail transport error", why=Reason("fault of our own"))
 """A fault of our own."""
 

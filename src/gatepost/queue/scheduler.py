@@ -22,7 +22,6 @@ from gatepost.mail.delivery import Agent, DeliveryRequest, Purpose, Reached, Rep
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
 from gatepost.mail.queued import ActiveMessage, QueuedRecipient
-from gatepost.mail.reason import Reason
 from gatepost.mail.submission import QueueUnavailable
 from gatepost.net.turns import Turns
 from gatepost.queue.clogging import Clogging
@@ -30,7 +29,7 @@ from gatepost.queue.contents import in_memory
 from gatepost.queue.destinations import Destinations, Job, Site, Transport
 from gatepost.queue.port import NewMessage, Notifier, Settlement, Status
 from gatepost.queue.requests import DISCARDED, at_most, is_double_bounce, not_tried, requests, unsent
-from gatepost.queue.results import BROKEN, Ledger, Pass, Results
+from gatepost.queue.results import BROKEN, TRANSPORT_DEFERRED, TRANSPORT_UNAVAILABLE, UNRESOLVED, Ledger, Pass, Results
 from gatepost.queue.schedule import delivery_order, with_verp
 from gatepost.queue.settings import Limits, QueueSettings
 from gatepost.queue.transaction import Claim, Claimed
@@ -48,11 +47,8 @@ AT_ONCE = 1000
 ACTIVE_OCTETS = 256 * 1024 * 1024
 """Octets of contents in memory."""
 
-_TRANSPORT_UNAVAILABLE = Outcome(Class.TEMPORARY, "4.3.0", "mail transport unavailable", why=Reason("transport"))
-_TRANSPORT_DEFERRED = Outcome(Class.TEMPORARY, "4.3.2", "deferred transport", why=Reason("defer_transports"))
 _REDIRECTED = Outcome(Class.OK, "2.0.0", "redirected")
 _LIFETIMES_DISAGREE = "bounce_queue_lifetime is larger than maximal_queue_lifetime - adjusting bounce_queue_lifetime"
-_UNRESOLVED = Outcome(Class.TEMPORARY, "4.3.0", "address resolver failure", why=Reason("resolve"))
 
 
 class ClaimingStore(Protocol):
@@ -377,16 +373,16 @@ class Scheduler:
                 route = await resolve(envelope.redirect or recipient.recipient.address, envelope.sender)
         except LookupFailure as failure:
             self._emit(Note("qmgr", f"resolver failure: {failure}", severity="warning", queue_id=str(message.id)))
-            return replace(_UNRESOLVED, why=failure.because(key=recipient.recipient.address))
+            return replace(UNRESOLVED, why=failure.because(key=recipient.recipient.address))
         except Exception as error:
             self._fault(error, f"{message.id}: a recipient is not resolved, it is tried again later")
-            return _UNRESOLVED
+            return UNRESOLVED
         if route.failure is not None:
             return route.failure
         if is_double_bounce(route, self._settings.double_bounce_sender):
             return DISCARDED
         if route.transport in self._put_off and not message.flushed:
-            return _TRANSPORT_DEFERRED
+            return TRANSPORT_DEFERRED
         return route
 
     def _filtered(self, content_filter: str, address: str) -> Route:
@@ -456,7 +452,7 @@ class Scheduler:
             message = replace(message, envelope=with_verp(message.envelope, job.recipients[0].recipient))
         request = DeliveryRequest(message, job.recipients, site.transport.name, site.nexthop, active.purpose)
         reports = await self._deliver(request)
-        spokesman = "error" if any(report.outcome is _TRANSPORT_UNAVAILABLE for report in reports) else site.transport.name
+        spokesman = "error" if any(report.outcome is TRANSPORT_UNAVAILABLE for report in reports) else site.transport.name
         active.sink.record(active, reports, spokesman, site.key)
         await self._learn(site, reports)
         if not active.pending:
@@ -469,7 +465,7 @@ class Scheduler:
             agent = await self._agents(request.transport)
         except LookupError:
             self._emit(TransportUnknown("qmgr", request.transport))
-            return not_tried(request.recipients, _TRANSPORT_UNAVAILABLE, began)
+            return not_tried(request.recipients, TRANSPORT_UNAVAILABLE, began)
         try:
             reports = await agent.deliver(request)
         except Exception as error:
