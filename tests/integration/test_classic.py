@@ -76,7 +76,7 @@ def test_later_features_are_named_and_let_nobody_relay(system: Make, dovecot: Do
         client.mail("a@example.com")
         assert client.rcpt("anna@example.org")[0] // 100 == 4
         assert client.rcpt("b@elsewhere.example")[0] // 100 in (4, 5)
-    assert "check_policy_service" in gatepost.log() or "127.0.0.1:" in gatepost.log()
+    gatepost.logged("127.0.0.1:")
 
 
 _ORIGINAL = Path(__file__).parents[3] / "shared" / "classic"
@@ -98,5 +98,5 @@ def test_original_installation_starts(system: Make) -> None:
     with smtplib.SMTP("127.0.0.1", gatepost.port, timeout=30) as client:
         client.ehlo("client.example.net")
         client.mail("a@example.net")
-        assert client.rcpt("b@example.com")[0] // 100 in (2, 4)
-    assert "ldap" in gatepost.log()
+        assert client.rcpt("b@example.com")[0] == 451  # virtual_alias_domains asks a directory that is not there
+    gatepost.logged("ldap:PostfixUser", "Can't contact LDAP server")

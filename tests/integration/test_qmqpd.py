@@ -72,7 +72,7 @@ def test_clients_hear_what_they_hear_from_postfix() -> None:
         assert {name: answer(system.second, octets) for name, octets in SENT.items()} == expected
         assert answer(system.third, SENT["a message"]) == stranger
         wait_for(lambda: len(sink.taken) == 2, system.log)
-        assert "client=localhost[127.0.0.1]" in system.log()
+        system.logged("client=localhost[127.0.0.1]")
     assert b" with QMQP id " in sink.taken[0].content and sink.taken[0].content.endswith(b"\r\n\r\nhi\r\n")
 
 
