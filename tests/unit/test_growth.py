@@ -67,6 +67,8 @@ from gatepost.proto.milter.packets import packet, split_strings
 from gatepost.proto.proxy import ProxyError, ProxyReader
 from gatepost.proto.qmqp import QmqpError, QmqpReader
 from gatepost.proto.redis import RedisCommand
+from gatepost.proto.sasl import cram_md5, login, plain
+from gatepost.proto.sasl.port import Failed, ServerExchange
 from gatepost.proto.smtp import client_commands, dot_stuffing, grammar, replies
 from gatepost.proto.smtp.data import BdatReader, DataReader
 from gatepost.proto.smtp.notify import notify_bits
@@ -126,6 +128,18 @@ def answer(wire: bytes) -> None:
             reader.feed(wire[at : at + 1000])
     except MalformedReply:
         pass
+
+
+def logged_in(mechanism: Callable[[], ServerExchange]) -> Callable[[bytes], None]:
+    """A client answers a challenge."""
+
+    def respond(octets: bytes) -> None:
+        exchange = mechanism()
+        next(exchange)
+        with contextlib.suppress(Failed):
+            exchange.send(octets)
+
+    return respond
 
 
 def looked_up(query: Callable[[], Exchange[TableAnswer]]) -> Callable[[bytes], None]:
@@ -478,6 +492,9 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "proto.milter.conversation": (filtered, (octets(packet(ord("p"))), octets(packet(ord("h"), b"a\0b\0")), octets(b"\0\0\1\0"))),
     "proto.milter.answers": (replied, (*WIRE, octets(b"550 \r\n"), octets(b"550-a\r\n"), octets(b"\r\n"))),
     "proto.milter.negotiation": (negotiated, (octets(b"\0\0\0\1a,\0"), octets(b"\0\0\0\1", after=b"\0"), octets(b"a,"))),
+    "proto.sasl.plain": (logged_in(plain.server), (*WIRE, octets(b"\0"), octets(b"a", before=b"\0u\0"))),
+    "proto.sasl.login": (logged_in(login.server), (*WIRE, octets(b"\0"))),
+    "proto.sasl.cram_md5": (logged_in(lambda: cram_md5.server("1", "h")), (*WIRE, octets(b" "), octets(b"0", before=b"u "))),
     "proto.smtp.notify": (lambda text: notify_bits(text.decode("latin-1")), (octets(b"NEVER,"), octets(b","), octets(b"x"))),
     "admission.milter.editing": (edited, (*MESSAGES, octets(b"\n"), octets(b"\r"), octets(b"a\n"), octets(b" \r\n"))),
     "admission.milter.verdicts": (milter_refusal, (octets(b"5.7.1 "), octets(b"%%"), octets(b"a\n"))),
@@ -544,6 +561,8 @@ ELSEWHERE = {
     "lookup.substitution": _ADMINISTRATOR,
     "lookup.key_format": "reads formats of the administrator; keys are put in and not read again, and are divided at one character",
     "proto.table_answer": "holds values",
+    "proto.sasl.mechanisms": "a table of mechanisms",
+    "proto.sasl.port": "holds values, and reads names of at most 255 octets",
     "proto.smtp.server_replies": "makes replies, reads none",
     "mail.content": "passes octets on",
     "mail.checksum": "arithmetic of numbers",

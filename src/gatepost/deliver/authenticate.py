@@ -1,35 +1,18 @@
-"""Authentication of the SMTP client to a next hop (SASL_README, smtp_sasl_auth_enable; RFC 4954): PLAIN, LOGIN, CRAM-MD5.
-
-Secrets go over the wire and nowhere else: no text or repr of here has them.
-"""
+"""Authentication of the SMTP client to a next hop (SASL_README, smtp_sasl_auth_enable; RFC 4954)."""
 
 import binascii
-import hmac
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Generator
-
-from msgspec import Struct
 
 from gatepost.deliver.failures import status_of
 from gatepost.deliver.smtp_connection import Connection
 from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.lookup.registry import Maps
+from gatepost.mail.address import to_bytes
 from gatepost.mail.ascii_text import elements, upper
 from gatepost.mail.outcome import Class, Outcome, deferred
 from gatepost.mail.reason import because
-
-Exchange = Generator[bytes, bytes, None]
-"""Yields what to send (before base64), is sent the server's challenges."""
-
-
-class Credentials(Struct, frozen=True):
-    """Whom to log in as."""
-
-    user: str
-    password: str
-
-    def __repr__(self) -> str:
-        return f"Credentials({self.user!r})"
+from gatepost.proto.sasl.mechanisms import MECHANISMS, Trait
+from gatepost.proto.sasl.port import Credentials, Secret
 
 
 class NotAuthenticated(Exception):
@@ -38,30 +21,6 @@ class NotAuthenticated(Exception):
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.text)
         self.outcome = outcome
-
-
-def _plain(who: Credentials) -> Exchange:
-    """RFC 4616."""
-    yield f"\0{who.user}\0{who.password}".encode()
-
-
-def _login(who: Credentials) -> Exchange:
-    """draft-murchison-sasl-login: the server asks for name and password."""
-    yield b""
-    yield who.user.encode()
-    yield who.password.encode()
-
-
-def _cram_md5(who: Credentials) -> Exchange:
-    """RFC 2195."""
-    challenge = yield b""
-    digest = hmac.new(who.password.encode(), challenge, "md5").hexdigest()
-    yield f"{who.user} {digest}".encode()
-
-
-_MECHANISMS: dict[str, Callable[[Credentials], Exchange]] = {"CRAM-MD5": _cram_md5, "PLAIN": _plain, "LOGIN": _login}
-"""By preference."""
-_PLAINTEXT = frozenset(("PLAIN", "LOGIN"))
 
 
 class Authenticator:
@@ -106,7 +65,7 @@ class Authenticator:
 
     async def _converse(self, connection: Connection, mechanism: str, who: Credentials, label: str) -> None:
         client = connection.client
-        exchange = _MECHANISMS[mechanism](who)
+        exchange = MECHANISMS[mechanism].client(who)
         first = next(exchange)
         client.authenticate(f"AUTH {mechanism}".encode() + (b" " + b64encode(first) if first else b""))
         while True:
@@ -135,7 +94,7 @@ class Authenticator:
             value = await self._passwords.find(key)
             if value is not None:
                 user, _, password = value.partition(self._delimiter)
-                return Credentials(user, password) if user else None
+                return Credentials(user, Secret(to_bytes(password))) if user else None
         return None
 
     def _choose(self, offered: str, options: frozenset[str]) -> str | None:
@@ -143,9 +102,8 @@ class Authenticator:
         words = frozenset(_words(upper(offered)))
         if self._allowed:
             words &= self._allowed
-        if "noplaintext" in options:
-            words -= _PLAINTEXT
-        return next((mechanism for mechanism in _MECHANISMS if mechanism in words), None)
+        fit = (known for known in MECHANISMS.values() if "noplaintext" not in options or Trait.PLAINTEXT not in known.traits)
+        return next((mechanism.name for mechanism in fit if mechanism.name in words), None)
 
 
 def _words(text: str) -> list[str]:

@@ -1,0 +1,39 @@
+"""CRAM-MD5 (RFC 2195): the password does not go over the wire; the server has to know it in the clear."""
+
+import hmac
+
+from gatepost.mail.address import to_bytes
+from gatepost.proto.sasl.port import (
+    ClientExchange,
+    Credentials,
+    Failed,
+    Login,
+    Malformed,
+    ServerExchange,
+    ask_client,
+    password_of,
+    user_name,
+)
+
+
+def server(nonce: str, host: str) -> ServerExchange:
+    """`nonce`: text that was never used before, and that nobody guesses; `host`: our name."""
+    challenge = f"<{nonce}@{host}>".encode()
+    response = yield from ask_client(challenge)
+    name, blank, digest = response.rpartition(b" ")
+    if not blank:
+        raise Malformed("malformed CRAM-MD5 response")
+    user = user_name(name)
+    keys = yield from password_of(user)
+    if not hmac.compare_digest(_digest(keys.password.octets, challenge).encode(), digest.lower()):
+        raise Failed(user=user)
+    return Login(keys.user)
+
+
+def client(who: Credentials) -> ClientExchange:
+    challenge = yield b""
+    yield to_bytes(who.user) + b" " + _digest(who.password.octets, challenge).encode()
+
+
+def _digest(password: bytes, challenge: bytes) -> str:
+    return hmac.new(password, challenge, "md5").hexdigest()

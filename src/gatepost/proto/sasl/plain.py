@@ -1,0 +1,31 @@
+"""PLAIN (RFC 4616): authorization id, user and password in one message, NUL between them."""
+
+from gatepost.mail.address import to_bytes
+from gatepost.proto.sasl.port import (
+    ClientExchange,
+    Credentials,
+    Failed,
+    Login,
+    Malformed,
+    ServerExchange,
+    ask_client,
+    check_password,
+    user_name,
+)
+
+
+def server() -> ServerExchange:
+    """Nobody acts for anybody else: an authorization id is the user's own, or none."""
+    message = yield from ask_client(b"")
+    parts = message.split(b"\0")
+    if len(parts) != 3:
+        raise Malformed("malformed PLAIN message")
+    user = user_name(parts[1])
+    acting_for = user_name(parts[0]) if parts[0] else user
+    if acting_for != user:
+        raise Failed("authorization failure", user)
+    return Login((yield from check_password(user, parts[2])), acting_for if parts[0] else "")
+
+
+def client(who: Credentials) -> ClientExchange:
+    yield b"\0%b\0%b" % (to_bytes(who.user), who.password.octets)

@@ -1,0 +1,32 @@
+"""A back end of log-ins in memory."""
+
+import asyncio
+from collections.abc import Mapping
+
+from gatepost.auth.port import Attempt
+from gatepost.proto.sasl.port import Accepted, IsPassword, Keys, PasswordOf, Question, Refused, Secret, Unavailable, Verdict
+
+
+class Users:
+    """`passwords` by user. `away`: nobody can say; `slow`: nobody ever says. `asked`: what it was asked."""
+
+    answers: frozenset[type[Question]] = frozenset({IsPassword, PasswordOf})
+
+    def __init__(self, passwords: Mapping[str, bytes], *, away: bool = False, slow: bool = False) -> None:
+        self._passwords = passwords
+        self._away = away
+        self._slow = slow
+        self.asked: list[tuple[Question, Attempt]] = []
+
+    async def check(self, question: Question, attempt: Attempt) -> Verdict:
+        self.asked.append((question, attempt))
+        if self._slow:
+            await asyncio.sleep(10)
+        if self._away or self._slow:
+            return Unavailable("nobody there")
+        password = self._passwords.get(question.user)
+        if password is None:
+            return Refused()
+        if isinstance(question, PasswordOf):
+            return Keys(question.user, Secret(password))
+        return Accepted(question.user) if question.password.octets == password else Refused()
