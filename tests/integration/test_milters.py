@@ -1,17 +1,14 @@
 """Milters beside Postfix: the same scripted filter and dialogue at both, and the same replies, log lines and messages."""
 
-import contextlib
 import difflib
 import re
-import shutil
 import socket
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 import pytest
 from msgspec import Struct
 
-from tests.integration.postfix import Postfix
+from tests.integration.milters_beside import Place, delivered, gatepost_with, logged, plain, postfix_with
 from tests.support import milters
 from tests.support.milters import (
     ACCEPT,
@@ -33,8 +30,7 @@ from tests.support.milters import (
     reply,
     sender,
 )  # fmt: skip
-from tests.support.postfix import QUEUE_ID
-from tests.support.running import System, wait_for
+from tests.support.running import free_ports
 
 HELLO = "EHLO client.example.com"
 MAIL = "MAIL FROM:<a@example.com> SIZE=100"
@@ -130,15 +126,6 @@ for _letter, _name in {
 SAFER = {f"{step} shutdown": "421 4.7.0" for step in ("header", "eoh", "body", "eom")} | {"malformed reply": "451 4.7.1"}
 
 
-class Place:
-    """One of the two systems. `ports`: of the cases; `log`, `mail`: what it wrote."""
-
-    def __init__(self, ports: Mapping[str, int], log: Callable[[], str], mail: Path) -> None:
-        self.ports = ports
-        self.log = log
-        self.mail = mail
-
-
 def _lines(filters: Mapping[str, ScriptedFilter], ports: Mapping[str, int]) -> str:
     text = ""
     for name, case in CASES.items():
@@ -169,31 +156,15 @@ def filters() -> Iterator[_FILTERS]:
 @pytest.fixture(scope="module")
 def postfix(filters: _FILTERS) -> Iterator[Place]:
     ports = dict(zip(CASES, free_ports(len(CASES)), strict=True))
-    one = Postfix(_MAIN, _lines(filters[0], ports))
-    yield Place(ports, lambda: one.log, one.folder / "Maildir/box")
-    one.clean()
+    with postfix_with(_MAIN, _lines(filters[0], ports), ports) as place:
+        yield place
 
 
 @pytest.fixture(scope="module")
 def gatepost(filters: _FILTERS) -> Iterator[Place]:
     ports = dict(zip(CASES, free_ports(len(CASES)), strict=True))
-    main = dict(line.split(" = ", 1) for line in _MAIN.splitlines())
-    main |= {"virtual_mailbox_domains": "example.net", "virtual_mailbox_base": "{dir}/mail", "virtual_mailbox_maps": "static:box/"}
-    main |= {"virtual_uid_maps": "static:65534", "virtual_gid_maps": "static:65534", "mydestination": ""}
-    main |= {"myhostname": "next.example.net", "helper_failure_limit": "0"}
-    master = "127.0.0.1:{port} inet n - n - - smtpd\n" + _lines(filters[1], ports)
-    system = System(main, master)
-    mail = system.folder / "mail"
-    mail.mkdir()
-    shutil.chown(mail, "nobody")
-    with system:
-        yield Place(ports, system.log, mail / "box")
-
-
-def free_ports(number: int) -> list[int]:
-    """So many different ones."""
-    with contextlib.ExitStack() as stack:
-        return [stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(number)]
+    with gatepost_with(_MAIN, _lines(filters[1], ports), ports) as place:
+        yield place
 
 
 def spoken(port: int, talk: tuple[str, ...]) -> list[str]:
@@ -220,26 +191,6 @@ def spoken(port: int, talk: tuple[str, ...]) -> list[str]:
     return said
 
 
-def plain(text: str) -> str:
-    """Without what differs from one run to the next."""
-    text = re.sub(r"\w{3}, \d+ \w{3} 20\d\d \d\d:\d\d:\d\d [+-]\d{4} \(\w+\)", "DATE", text)
-    text = re.sub(rf"\b(?:\d{{14}}\.)?{QUEUE_ID}(?=[@\s:\0)]|$)", "QID", text)
-    return re.sub(r"inet:127\.0\.0\.1:\d+", "FILTER", text)
-
-
-def logged(text: str) -> list[str]:
-    """What the log has of filters. What exactly is wrong with one that does not answer each says in its own words, once."""
-    lines = [plain(line.partition("]: ")[2]) for line in text.splitlines()]
-    told = [line for line in lines if "milter" in line.lower() or "reject" in line]
-    return list(dict.fromkeys("warning: milter FILTER" if "warning: milter FILTER" in line else line for line in told))
-
-
-def delivered(place: Place, subject: str) -> list[str]:
-    files = sorted(place.mail.glob("new/*"))
-    texts = [file.read_text(errors="surrogateescape") for file in files]
-    return sorted(plain(text) for text in texts if f"X-Case: {subject}\n" in text)
-
-
 def heard(one: ScriptedFilter) -> list[tuple[str, str]]:
     """What a filter was told, less the port of the client and how often a message was given up."""
     told = [
@@ -255,14 +206,11 @@ _STEPS = "DCHMRTULNBE"
 def seen(place: Place, filter: ScriptedFilter, name: str) -> dict[str, list[str]]:
     """All that a case does to one of the two."""
     talk = tuple(f"X-Case: {name}\r\n{line}" if line is MESSAGE else line for line in CASES[name].talk)
-    before, queued = len(place.log()), re.compile(rf"queued as ({QUEUE_ID})")
+    before = len(place.log())
     replies = spoken(place.ports[name], talk)
-    wait_for(lambda: "disconnect from" in place.log()[before:], "the end of the session")
-    for queue_id in queued.findall("".join(replies)):
-        over = (f"{queue_id}: removed", "milter-hold: ", "milter-discard: ")
-        wait_for(lambda over=over: any(one in place.log()[before:] for one in over), "the end of the message")
+    log = place.settled(before, replies)
     mail = delivered(place, name)
-    return {"replies": [plain(one) for one in replies], "heard": heard(filter), "mail": mail, "log": logged(place.log()[before:])}
+    return {"replies": [plain(one) for one in replies], "heard": heard(filter), "mail": mail, "log": logged(log)}
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name not in SAFER])

@@ -4,14 +4,15 @@ import contextlib
 import socket
 import struct
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from pathlib import Path
 
 Heard = list[tuple[str, bytes]]
 
 
 def say(letter: str, data: bytes = b"") -> bytes:
     """A packet of a filter."""
-    return struct.pack("!I", len(data) + 1) + letter.encode() + data
+    return struct.pack("!I", len(data) + 1) + letter.encode("latin-1") + data
 
 
 def reply(text: str) -> bytes:
@@ -92,23 +93,27 @@ class ScriptedFilter:
         macros: bytes = b"",
         negotiation: bytes | None = None,
         port: int = 0,
-        pieces: Sequence[int] = (),
+        path: Path | None = None,
     ) -> None:
         self.answers = dict(answers or {})
         self.steps = steps
         self.negotiation = negotiation or say("O", struct.pack("!III", version, actions, steps) + macros)
         self.heard: list[Heard] = []
         self.offers: list[bytes] = []
-        self.pieces = pieces
-        self._listening = socket.create_server(("127.0.0.1", port))
-        self.port: int = self._listening.getsockname()[1]
+        self._path = path
+        if path is None:
+            self._listening = socket.create_server(("127.0.0.1", port))
+            self.port: int = self._listening.getsockname()[1]
+        else:
+            self._listening = socket.create_server(str(path), family=socket.AF_UNIX)
+            path.chmod(0o666)
         self._open: set[socket.socket] = set()
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
     def name(self) -> str:
         """As main.cf names it."""
-        return f"inet:127.0.0.1:{self.port}"
+        return f"inet:127.0.0.1:{self.port}" if self._path is None else f"unix:{self._path}"
 
     def stop(self) -> None:
         """End it, and all its connections."""
@@ -127,7 +132,8 @@ class ScriptedFilter:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = self._listening.accept()
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if self._path is None:
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
@@ -153,7 +159,7 @@ class ScriptedFilter:
         """Whether it goes on."""
         if letter in "DA" or self.steps & SILENT.get(letter, 0):
             return True
-        keys = [key for key in self.answers if key[0] == letter and key[1:2] == ":" and key[2:].encode() in data]
+        keys = [key for key in self.answers if key[0] == letter and key[1:2] == ":" and key[2:].encode("latin-1") in data]
         answer = self.answers.get(keys[0] if keys else letter, CONTINUE)
         if answer:
             connection.sendall(answer)

@@ -162,11 +162,16 @@ async def shown(passage: Passage) -> None:
 
 
 async def gates(passage: Passage) -> None:
-    """Whoever stands at the end of the headers, and of the message, has a look."""
+    """Whoever stands at the end of the headers, and of the message, has a look. Who takes all recipients away wants nobody to get
+    the message, which its sender need not hear of."""
+    draft, anybody = passage.draft, bool(passage.expansion.final)
     for stage in OF_MESSAGES:
-        await _obey(passage, stage, await passage.guards.look(stage, (), passage.draft))
-        if passage.draft.settled:
+        await _obey(passage, stage, await passage.guards.look(stage, (), draft))
+        if draft.settled:
             return
+    if anybody and not passage.expansion.final:
+        _tell(passage, stage, "discard", "all recipients were removed", because("gates", reason="all recipients were removed"))
+        draft.discard()
 
 
 async def _obey(passage: Passage, stage: ProtocolStage, finding: Finding) -> None:

@@ -16,7 +16,7 @@ from gatepost.admission.milter import verdicts
 from gatepost.admission.milter.content import Telling
 from gatepost.admission.milter.editing import Editing, NewBody
 from gatepost.admission.milter.header_checks import HeaderChecks
-from gatepost.admission.milter.macros import Macros, client_address
+from gatepost.admission.milter.macros import Macros
 from gatepost.admission.milter.settings import NamedMilter
 from gatepost.admission.port import NOTHING_FOUND, FailureAction, Finding, ProtocolStage, Severity, View
 from gatepost.mail.address import from_bytes
@@ -189,7 +189,7 @@ class MilterGuard:
         if stage is P.REFUSED_RCPT and not conversation.wants_rejected():
             return NOTHING_FOUND
         command = _COMMANDS[stage]
-        if not conversation.wants(command):
+        if not conversation.knows(command):
             return NOTHING_FOUND
         macros = self._milter.macros
         names = conversation.macro_names(command, macros.configured[command])
@@ -342,7 +342,7 @@ def _packet(stage: ProtocolStage, view: View, helo: str | None) -> bytes:
             family = "6" if ":" in facts.client_address else "4" if "." in facts.client_address else "U"
             port = int(facts.client_port) if facts.client_port.isdecimal() and len(facts.client_port) < 6 else 0
             name = facts.client_name if facts.client_name != "unknown" else f"[{facts.client_address}]"
-            return commands.connect(name, family, min(port, 65535), client_address(facts))
+            return commands.connect(name, family, min(port, 65535), facts.client_address)
         case P.HELO:
             return commands.helo(facts.helo_name or "" if helo is None else helo)
         case P.MAIL:

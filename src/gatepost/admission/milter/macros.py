@@ -6,6 +6,7 @@ from typing import Final
 from gatepost.admission.milter.settings import MilterSettings, bare_name, macro_defaults
 from gatepost.admission.port import View
 from gatepost.config.values import split
+from gatepost.mail.address import external
 from gatepost.mail.outcome import Outcome
 from gatepost.policy.port import Facts
 from gatepost.proto.milter import commands
@@ -50,8 +51,10 @@ class Macros:
         if kind == "rcpt" and view.refusal is not None:
             return _OF_REFUSAL[what](view.refusal)
         address = facts.sender if kind == "mail" else facts.recipient
-        if not address:
-            return address
+        if address is None:
+            return None
+        if not address and what == "addr":
+            return ""  # nobody; the other macros are of whoever gets what is for him
         return _OF_ROUTE[what](await self._resolve(address, facts.sender or ""))
 
 
@@ -73,7 +76,7 @@ def _client(macros: Macros, facts: Facts) -> str:
     return f"{facts.reverse_client_name} [{facts.client_address}]{forged}"
 
 
-def client_address(facts: Facts) -> str:
+def _client_address(facts: Facts) -> str:
     """The client's address as RFC 5321 §4.1.3 writes it, less the brackets."""
     return f"IPv6:{facts.client_address}" if ":" in facts.client_address else facts.client_address
 
@@ -96,7 +99,7 @@ _VALUES: Final[Mapping[str, Value]] = {
     "j": lambda macros, facts: macros.settings.myhostname,
     "v": lambda macros, facts: macros.settings.milter_macro_v,
     "i": lambda macros, facts: facts.queue_id or None,
-    "client_addr": lambda macros, facts: client_address(facts),
+    "client_addr": lambda macros, facts: _client_address(facts),
     "client_name": lambda macros, facts: facts.client_name,
     "client_port": lambda macros, facts: facts.client_port or "0",
     "client_ptr": lambda macros, facts: facts.reverse_client_name,
@@ -115,7 +118,7 @@ _VALUES: Final[Mapping[str, Value]] = {
 }
 
 _OF_ROUTE: Final[Mapping[str, Callable[[Route], str]]] = {
-    "addr": lambda route: route.recipient,
+    "addr": lambda route: external(route.recipient).lower(),
     "host": lambda route: route.nexthop,
     "mailer": lambda route: route.transport,
 }

@@ -16,6 +16,7 @@ _TEXTS: Final = {
     Verdict.TEMPFAIL: (451, "4.7.1", "Service unavailable - try again later"),
     Verdict.SHUTDOWN: (421, "4.7.0", "Server closing connection"),
 }
+_PERCENT: Final = re.compile("%(.?)")
 _STATUS: Final = re.compile(r"[45]\.[0-9]{1,3}\.[0-9]{1,3}")
 REFUSES: Final = frozenset((*_TEXTS, Verdict.REPLY))
 """Verdicts that are a refusal."""
@@ -38,8 +39,9 @@ def refusal(reply: tuple[int, str, str], why: Reason) -> Finding:
 
 
 def _replied(lines: tuple[str, ...]) -> tuple[int, str, str]:
-    """A reply of a filter's own. An enhanced status code that all lines begin with is told once; `%%` is how filters write `%`."""
-    texts = [line[4:].replace("%%", "%") for line in lines]
+    """A reply of a filter's own. An enhanced status code that all lines begin with is told once. What a `%` stands before is told
+    without it: filters write `%%` for one."""
+    texts = [_PERCENT.sub(r"\1", line[4:]) for line in lines]
     words = [text.partition(" ") for text in texts]
     enhanced = words[0][0]
     if not _is_status(enhanced) or any(word[0] != enhanced for word in words):

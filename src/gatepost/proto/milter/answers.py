@@ -95,7 +95,8 @@ class Answer(Struct, frozen=True):
 
 
 _VERDICTS = {ord(verdict.value): verdict for verdict in Verdict}
-_REPLY_LINE = re.compile(r"[45][0-9][0-9](?:[ -][\t -~\x80-\udcff]*)?")
+_REPLY_LINE = re.compile(r"([45])[0-9][0-9](?:[ -](?!(?!\1)[0-9]\.[0-9]{1,3}\.[0-9]{1,3}(?: |$))[\t -~\x80-\udcff]*)?")
+"""A code, and a text that does not begin with an enhanced status code of another class."""
 
 
 def verdict(one: Packet) -> Answer | None:

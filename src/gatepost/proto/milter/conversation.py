@@ -68,9 +68,13 @@ class Conversation:
         self._steps = int(options.steps)
         self._held: list[bytes] = []
 
+    def knows(self, command: int) -> bool:
+        """Whether its version of the protocol has the command."""
+        return self.options.version >= _SINCE.get(command, 0)
+
     def wants(self, command: int) -> bool:
         """Whether the filter is told of a command at all."""
-        return not self._steps & _UNWANTED[command] and self.options.version >= _SINCE.get(command, 2)
+        return not self._steps & _UNWANTED[command] and self.knows(command)
 
     def answers(self, command: int) -> bool:
         """Whether it says something to it."""
@@ -91,11 +95,12 @@ class Conversation:
         return configured if stage is None else self.options.macros.get(stage, configured)
 
     def step(self, command: int, packet: bytes, macros: Mapping[str, str] | None = None) -> "Ask | None":
-        """One command. `macros`: those that have a value; None: none go with it."""
-        if not self.wants(command):
-            return None
+        """One command. `macros`: those that have a value; None: none go with it. They are told where the command itself is not
+        wanted, too: filters ask for them later (smfi_getsymval)."""
         if macros is not None:
             self._held.append(commands.macros(command, macros))
+        if not self.wants(command):
+            return None
         self._held.append(packet)
         return Ask(self._taken()) if self.answers(command) else None
 

@@ -82,16 +82,18 @@ class Options(Struct, frozen=True):
     macros: Mapping[MacroStage, tuple[str, ...]] = MappingProxyType({})
 
 
-_ACTIONS_2 = Action(0x3F)
+_ACTIONS = Action(0x1FF)
+_STEPS = Step(0x1FFFFF)
 _STEPS_2 = Step(0x7F)
 
 OFFERS = {
-    2: Options(2, _ACTIONS_2, _STEPS_2),
-    3: Options(3, _ACTIONS_2, _STEPS_2 | Step.NO_UNKNOWN),
-    4: Options(4, _ACTIONS_2, _STEPS_2 | Step.NO_UNKNOWN | Step.NO_DATA),
-    6: Options(6, Action(0x1FF), Step(0x1FFFFF)),
+    2: Options(2, _ACTIONS, _STEPS_2),
+    3: Options(3, _ACTIONS, _STEPS_2 | Step.NO_UNKNOWN),
+    4: Options(4, _ACTIONS, _STEPS_2 | Step.NO_UNKNOWN | Step.NO_DATA),
+    6: Options(6, _ACTIONS, _STEPS),
 }
-"""What we can do, by the version that `milter_protocol` names."""
+"""What we can do, by the version that `milter_protocol` names. The actions are the same for all, as Postfix has it: a filter of an
+older version does not take what it does not know."""
 
 
 class Negotiation(Exchange[Options]):
@@ -119,19 +121,18 @@ class Negotiation(Exchange[Options]):
 
 
 def agreement(offer: Options, data: bytes) -> Options:
-    """What a filter has chosen of `offer`. Raises ProtocolError where it asks for what was not offered, as mail would then pass a
-    filter that cannot do its work."""
+    """What a filter has chosen of `offer`. Raises ProtocolError where it asks for an action that was not offered, as mail would
+    then pass a filter that cannot do its work. Steps that were not offered are taken as it says: what it does not answer it will
+    not answer, and those that nobody here knows mean nothing."""
     if len(data) < 12:
         raise ProtocolError("an answer to the offer of options that is too short")
     version, actions, steps = (int.from_bytes(data[at : at + 4], "big") for at in (0, 4, 8))
-    if not 2 <= version <= offer.version:
+    if not 0 < version <= offer.version:
         raise ProtocolError(f"version {version} of the protocol, which was not offered")
     if more := actions & ~int(offer.actions):
         raise ProtocolError(f"actions {more:#x}, which were not offered")
-    if more := steps & ~int(offer.steps):
-        raise ProtocolError(f"steps {more:#x}, which were not offered")
     chosen = Action(actions)
-    return Options(version, chosen, Step(steps), _macros(data[12:]) if Action.CHOOSE_MACROS & offer.actions else {})
+    return Options(version, chosen, Step(steps & _STEPS), _macros(data[12:]) if Action.CHOOSE_MACROS & offer.actions else {})
 
 
 def _macros(data: bytes) -> dict[MacroStage, tuple[str, ...]]:

@@ -85,9 +85,10 @@ SILENT = {
 
 @pytest.mark.parametrize("command", UNWANTED, ids=chr)
 def test_a_step_that_is_not_wanted_is_not_told(command: int) -> None:
+    """Its macros are, as filters ask for them later."""
     talk = conversation(UNWANTED[command])
     assert talk.step(command, packet(command), {"i": "x"}) is None
-    assert said(talk.end_of_message()) == [(ord("E"), b"")]
+    assert said(talk.end_of_message()) == [(ord("D"), bytes((command,)) + b"i\0x\0"), (ord("E"), b"")]
 
 
 @pytest.mark.parametrize("command", SILENT, ids=chr)
@@ -143,6 +144,8 @@ def test_verdicts(letter: str, verdict: Verdict) -> None:
         (b"550 5.7.1 No\0", ("550 5.7.1 No",)),
         (b"451-4.7.1 One\r\n451 4.7.1 Two\r\n\0", ("451-4.7.1 One", "451 4.7.1 Two")),
         (b"421\0", ("421",)),
+        (b"550 5.7.1\0", ("550 5.7.1",)),
+        (b"550 4.7 volts\0", ("550 4.7 volts",)),
     ],
 )
 def test_a_reply_is_lines(text: bytes, lines: tuple[str, ...]) -> None:
@@ -159,6 +162,8 @@ def test_a_reply_is_lines(text: bytes, lines: tuple[str, ...]) -> None:
         b"550 a\rb\0",
         b"550-a\r\n450 b\0",
         b"5501 x\0",
+        b"550 4.7.1 mixed\0",
+        b"450-4.7.1 one\r\n450 5.7.1 two\0",
         b"550 x",
         pytest.param(b"550 x\r\n" * 20000 + b"\0", id="endless"),
     ],
