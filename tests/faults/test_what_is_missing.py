@@ -7,13 +7,13 @@ import pytest
 from tests.support.running import MASTER, System
 
 SECOND = MASTER + "127.0.0.1:{second} inet n - n - "
-REPLY_FILTER = {"smtp_dns_reply_filter": "pcre:/no/such/file"}
+FILTER = {"filter_before_queue": "yes"}
 
 
 @pytest.mark.parametrize(
     ("main", "master", "told"),
     [
-        (REPLY_FILTER, MASTER, "parameter smtp_dns_reply_filter is not implemented yet: mail would go to servers"),
+        (FILTER, MASTER, "parameter filter_before_queue is not implemented yet: mail would pass without being scanned"),
         ({"smtpd_client_restrictions": "rejct"}, MASTER, 'unknown smtpd restriction: "rejct"'),
         ({}, SECOND + "- smtpd -o smtpd_proxy_filter=127.0.0.1:1\n", "parameter smtpd_proxy_filter"),
         ({}, SECOND + "- smtpd -o smtpd_client_restrictions=permit_mynetworks, reject\n",
@@ -43,9 +43,9 @@ def test_start_and_reload_refuse_what_mail_would_pass_unseen(main: dict[str, str
 
 def test_what_is_known_to_be_missing_is_served_with_a_warning() -> None:
     with System() as system:
-        system.configure(REPLY_FILTER | {"gatepost_accept_missing": "smtp_dns_reply_filter"})
+        system.configure(FILTER | {"gatepost_accept_missing": "filter_before_queue", "multi_instance_wrapper": "/bin/true"})
         assert system.command("reload").returncode == 0
-        system.logged("warning", "parameter smtp_dns_reply_filter is known but not implemented yet")
+        system.logged("warning", "parameter multi_instance_wrapper is known but not implemented yet")
         assert system.greets()
 
 

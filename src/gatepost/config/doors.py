@@ -13,11 +13,8 @@ from gatepost.mail.ascii_text import SPACE
 
 PARAMETERS: Mapping[str, str] = {
     "filter_before_queue": "mail would pass without being scanned",
-    "lmtp_dns_reply_filter": "mail would go to servers that it strikes out of DNS answers",
     "lmtp_tls_per_site": "mail would go without the TLS that it demands",
-    "smtp_dns_reply_filter": "mail would go to servers that it strikes out of DNS answers",
     "smtp_tls_per_site": "mail would go without the TLS that it demands",
-    "smtpd_dns_reply_filter": "restrictions would believe DNS answers that it strikes out",
     "smtpd_proxy_filter": "mail would pass this filter unseen",
 }
 """Parameters that open a door when they are set and not obeyed, and what would pass."""

@@ -14,7 +14,7 @@ from gatepost.deliver.next_hop import Destination
 from gatepost.mail.outcome import Class, Outcome, bounced, deferred
 from gatepost.mail.reason import because
 from gatepost.net.host_names import is_written_address, valid_hostname
-from gatepost.net.port import MX, BadName, DnsFailure, NotFound
+from gatepost.net.port import MX, BadName, DnsFailure, Filtered, FilterFailed, NotFound
 from gatepost.proto.smtp.reply_reader import printable
 
 Shuffle = Callable[[list["Host"]], None]
@@ -111,6 +111,8 @@ class HostPreferences(Struct, frozen=True):
 
 def dns_reason(failure: DnsFailure) -> str:
     """Postfix's words for a failed look-up."""
+    if isinstance(failure, Filtered | FilterFailed):
+        return f"Error looking up name={failure.name} type={failure.record}: {failure.text}"
     if isinstance(failure, BadName):
         return f"Name service error for {failure.name}: invalid host or domain name"
     if isinstance(failure, NotFound):
@@ -250,7 +252,9 @@ class Plan:
 
     def no_exchangers(self, failure: DnsFailure) -> None:
         """There are none, or the name server did not tell."""
-        if isinstance(failure, NotFound) or self._preferences.ignore_mx_error:
+        if isinstance(failure, Filtered):
+            self._give_up(_dns_outcome(failure))
+        elif isinstance(failure, NotFound) or self._preferences.ignore_mx_error:
             # RFC 5321 §5.1: the domain itself is its exchanger.
             self._exchangers = (MX(0, failure.name),)
         else:
@@ -259,7 +263,9 @@ class Plan:
     def no_services(self, failure: DnsFailure) -> None:
         """There are none, or the name server did not tell."""
         preferences = self._preferences
-        if preferences.srv_fallback if isinstance(failure, NotFound) else preferences.ignore_srv_error:
+        if isinstance(failure, Filtered):
+            self._give_up(_dns_outcome(failure))
+        elif preferences.srv_fallback if isinstance(failure, NotFound) else preferences.ignore_srv_error:
             self._by_service, self._exchangers = False, None
         else:
             self._give_up(_dns_outcome(failure))
@@ -345,4 +351,6 @@ def _dns_outcome(failure: DnsFailure) -> Outcome:
     """What a failed look-up means: permanent only where the name server was sure."""
     text = dns_reason(failure)
     why = because("DNS", "DNS", failure.name, text)
-    return bounced(text, "5.4.4", why) if isinstance(failure, NotFound) else deferred(text, "4.4.3", why)
+    if isinstance(failure, NotFound):
+        return bounced(text, "5.4.4", why)
+    return deferred(text, "4.7.0" if isinstance(failure, Filtered) else "4.4.3", why)

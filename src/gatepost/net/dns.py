@@ -1,4 +1,4 @@
-"""A Resolver (net/port.py) over c-ares: name servers of resolv.conf(5), the hosts file where the system would ask it, and a
+"""An AnswerSource (net/port.py) over c-ares: name servers of resolv.conf(5), the hosts file where the system would ask it, and a
 cache that keeps answers as long as their time to live allows.
 
 Failure: NotFound where a name server says so, TryAgain for all else (time-outs among them); an answer is cut to its first
@@ -7,14 +7,12 @@ Failure: NotFound where a name server says so, TryAgain for all else (time-outs 
 
 import asyncio
 import ipaddress
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
-
-from msgspec import Struct
+from typing import TYPE_CHECKING, Any, cast
 
 from gatepost.net.hosts_file import PATH, HostsFile
-from gatepost.net.port import MX, SRV, DnsFailure, NotFound, TryAgain
+from gatepost.net.port import MX, SRV, Answer, DnsFailure, NotFound, TryAgain
 
 if TYPE_CHECKING:
     import pycares
@@ -35,12 +33,16 @@ _LONGEST = 3600.0
 _NO_DATA = 1  # ARES_ENODATA
 _NO_NAME = frozenset((4, 8))  # ARES_ENOTFOUND, ARES_EBADNAME
 
-T = TypeVar("T")
-
-
-class _Entry(Struct, frozen=True, gc=False):
-    expires: float
-    values: tuple[object, ...]
+_READ: Mapping[str, Callable[[Any], object]] = {
+    "A": lambda data: str(data.addr),
+    "AAAA": lambda data: str(data.addr),
+    "MX": lambda data: MX(data.priority, data.exchange.rstrip(".")),
+    "NS": lambda data: data.nsdname.rstrip("."),
+    "PTR": lambda data: data.dname.rstrip("."),
+    "SRV": lambda data: SRV(data.priority, data.weight, data.port, data.target.rstrip(".")),
+    "TXT": lambda data: data.data.decode("utf-8", "surrogateescape"),
+}
+"""The value of a record, by its type."""
 
 
 class AresResolver:
@@ -62,26 +64,26 @@ class AresResolver:
         self._ares: DNSResolver | None = None
         self._held = 0
         self._under_way: dict[DNSResolver, int] = {}
-        self._cache: dict[tuple[str, str], _Entry] = {}
-        self._asked: dict[tuple[str, str], asyncio.Task[tuple[object, ...]]] = {}
+        self._cache: dict[tuple[str, str], Answer] = {}
+        self._asked: dict[tuple[str, str], asyncio.Task[Answer]] = {}
 
     async def mx(self, name: str) -> tuple[MX, ...]:
-        return await self._find(name, "MX", lambda data: MX(data.priority, data.exchange.rstrip(".")))
+        return cast(tuple[MX, ...], (await self.answer(name, "MX")).values)
 
     async def a(self, name: str) -> tuple[str, ...]:
-        return await self._find(name, "A", lambda data: str(data.addr))
+        return cast(tuple[str, ...], (await self.answer(name, "A")).values)
 
     async def aaaa(self, name: str) -> tuple[str, ...]:
-        return await self._find(name, "AAAA", lambda data: str(data.addr))
+        return cast(tuple[str, ...], (await self.answer(name, "AAAA")).values)
 
     async def srv(self, name: str) -> tuple[SRV, ...]:
-        return await self._find(name, "SRV", lambda data: SRV(data.priority, data.weight, data.port, data.target.rstrip(".")))
+        return cast(tuple[SRV, ...], (await self.answer(name, "SRV")).values)
 
     async def txt(self, name: str) -> tuple[str, ...]:
-        return await self._find(name, "TXT", lambda data: data.data.decode("utf-8", "surrogateescape"))
+        return cast(tuple[str, ...], (await self.answer(name, "TXT")).values)
 
     async def ns(self, name: str) -> tuple[str, ...]:
-        return await self._find(name, "NS", lambda data: data.nsdname.rstrip("."))
+        return cast(tuple[str, ...], (await self.answer(name, "NS")).values)
 
     async def ptr(self, address: str) -> tuple[str, ...]:
         """Names of an IP address: the hosts file first, as getnameinfo(3) does."""
@@ -91,7 +93,7 @@ class AresResolver:
             name = ipaddress.ip_address(address).reverse_pointer
         except ValueError:
             raise NotFound(address, "PTR", "not an IP address", exists=False) from None
-        return await self._find(name, "PTR", lambda data: data.dname.rstrip("."))
+        return cast(tuple[str, ...], (await self.answer(name, "PTR")).values)
 
     async def host(self, name: str) -> tuple[str, ...]:
         """All addresses of a host: the hosts file, then A and AAAA, as getaddrinfo(3) does."""
@@ -111,26 +113,26 @@ class AresResolver:
             return tuple(found)
         raise min(failures, key=lambda failure: isinstance(failure, NotFound))
 
-    async def _find(self, name: str, record: str, read: Callable[..., T]) -> tuple[T, ...]:
-        """Values of the records, from the cache or the name server. A question already on its way is not asked again."""
+    async def answer(self, name: str, record: str) -> Answer:
+        """From the cache or the name server. A question already on its way is not asked again."""
         key = (name.lower().rstrip("."), record)
         entry = self._cache.get(key)
         if entry is not None and entry.expires > self._now():
-            return cast(tuple[T, ...], entry.values)
+            return entry
         task = self._asked.get(key)
         if task is None:
-            task = asyncio.ensure_future(self._ask(key, name, read))
+            task = asyncio.ensure_future(self._ask(key, name))
             self._asked[key] = task
             task.add_done_callback(lambda done: self._answered(key, done))
         # One asker that goes away must not take the answer from the others.
-        return cast(tuple[T, ...], await asyncio.shield(task))
+        return await asyncio.shield(task)
 
-    def _answered(self, key: tuple[str, str], task: "asyncio.Task[tuple[object, ...]]") -> None:
+    def _answered(self, key: tuple[str, str], task: "asyncio.Task[Answer]") -> None:
         self._asked.pop(key, None)
         if not task.cancelled():
             task.exception()  # so that it counts as seen where nobody waits any more
 
-    async def _ask(self, key: tuple[str, str], name: str, read: Callable[..., object]) -> tuple[object, ...]:
+    async def _ask(self, key: tuple[str, str], name: str) -> Answer:
         ascii_name, record = key
         if not ascii_name.isascii():
             try:
@@ -148,7 +150,7 @@ class AresResolver:
             raise _failure(name, record, error) from None
         except TimeoutError:
             raise TryAgain(name, record, "time-out") from None
-        return self._keep(key, name, result, read)
+        return self._keep(key, name, result)
 
     async def _query(self, name: str, record: str) -> "pycares.DNSResult":
         """Ask c-ares. One that holds too much asks nothing more, and is closed when its last question is answered."""
@@ -175,24 +177,23 @@ class AresResolver:
 
         return DNSResolver(self._nameservers or None, timeout=5.0, tries=3)
 
-    def _keep(
-        self, key: tuple[str, str], name: str, result: "pycares.DNSResult", read: Callable[..., object]
-    ) -> tuple[object, ...]:
+    def _keep(self, key: tuple[str, str], name: str, result: "pycares.DNSResult") -> Answer:
         import pycares
 
         wanted = getattr(pycares, f"QUERY_TYPE_{key[1]}")
         answers = [answer for answer in result.answer if answer.type == wanted][:RECORDS_LIMIT]
         if not answers:
             raise NotFound(name, key[1], "no data", exists=True)
-        values = tuple(read(answer.data) for answer in answers)
-        if sum(len(value.host if isinstance(value, MX) else str(value)) for value in values) > _KEPT_LIMIT:
-            return values
-        if len(self._cache) >= _CACHE_LIMIT:
-            del self._cache[next(iter(self._cache))]
         # The chain of aliases lives no longer than its shortest-lived link.
         lifetime = min(_LONGEST, *(answer.ttl for answer in result.answer), _LONGEST)
-        self._cache[key] = _Entry(self._now() + lifetime, values)
-        return values
+        values = tuple(map(_READ[key[1]], (answer.data for answer in answers)))
+        entry = Answer(values, answers[0].name.rstrip("."), answers[0].ttl, self._now() + lifetime)
+        if sum(len(value.host if isinstance(value, MX) else str(value)) for value in values) > _KEPT_LIMIT:
+            return entry
+        if len(self._cache) >= _CACHE_LIMIT:
+            del self._cache[next(iter(self._cache))]
+        self._cache[key] = entry
+        return entry
 
     async def close(self) -> None:
         """Forget all questions."""

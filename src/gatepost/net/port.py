@@ -31,6 +31,14 @@ class TryAgain(DnsFailure):
     """SERVFAIL, time-out or no server: nothing is known; ask again later."""
 
 
+class Filtered(DnsFailure):
+    """There are such records, and a filter of answers has dropped them all (postconf(5), smtp_dns_reply_filter)."""
+
+
+class FilterFailed(TryAgain):
+    """There are such records, and which of them count is not known: the filter could not be asked, or said nothing sensible."""
+
+
 class MX(Struct, frozen=True, order=True):
     """One mail exchanger (RFC 5321 §5.1); host `""` is the null MX (RFC 7505). `port`: where SRV told one, else 0."""
 
@@ -46,6 +54,21 @@ class SRV(Struct, frozen=True, order=True):
     weight: int
     port: int
     target: str
+
+
+class Answer(Struct, frozen=True, gc=False):
+    """The records that answer a question, which have one name and one time to live (RFC 2181 §5).
+
+    - `values`: what a Resolver gives for their type.
+    - `owner`: their name, without the final dot; an alias may have led there.
+    - `ttl`: seconds to live when the answer came.
+    - `expires`: until when the answer may be used again, seconds of the resolver's clock.
+    """
+
+    values: tuple[object, ...]
+    owner: str
+    ttl: int
+    expires: float
 
 
 class Resolver(Protocol):
@@ -69,4 +92,12 @@ class Resolver(Protocol):
 
     async def host(self, name: str) -> tuple[str, ...]:
         """All addresses of a host name by the system's ways (hosts file, then A and AAAA), as getaddrinfo does."""
+        ...
+
+
+class AnswerSource(Resolver, Protocol):
+    """A Resolver that also tells of whole records."""
+
+    async def answer(self, name: str, record: str) -> Answer:
+        """The records of a type (`A`, `MX` ...). Raises NotFound or TryAgain."""
         ...

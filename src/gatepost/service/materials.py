@@ -18,7 +18,7 @@ from gatepost.lookup.blocking import BlockingCalls
 from gatepost.lookup.registry import Tables
 from gatepost.lookup.server_access import ServerAccess
 from gatepost.net.dns import AresResolver
-from gatepost.net.port import Resolver
+from gatepost.net.port import AnswerSource
 from gatepost.routing.routing import Routing
 from gatepost.service import settings
 from gatepost.service.log import Log
@@ -51,7 +51,7 @@ class Materials(Struct, frozen=True):
     opened: Tables
     own_addresses: frozenset[str]
     routing: Routing
-    resolver: Resolver
+    resolver: AnswerSource
     counters: Counters
     state: StateStore
     files: BlockingCalls

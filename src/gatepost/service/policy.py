@@ -19,9 +19,12 @@ from gatepost.policy.verify.verifier import Verifier
 from gatepost.routing.recipients import Recipients
 from gatepost.service.greylist import greylister
 from gatepost.service.materials import Materials
+from gatepost.service.reply_filter import filtered
 from gatepost.service.settings import as_list
 from gatepost.service.spf import spf_checker
 from gatepost.service.verify import of_sessions
+
+_FILTER = "smtpd_dns_reply_filter"
 
 
 def restriction_policy(
@@ -43,7 +46,7 @@ def restriction_policy(
         router=materials.routing,
         recipients=Recipients(materials.routing, value("double_bounce_sender"), tables),
         verifier=of_sessions(materials.configuration, overrides, verifier),
-        resolver=materials.resolver,
+        resolver=filtered(materials.resolver, tables.maps(value(_FILTER), _FILTER), emit, "smtpd"),
         networks=MatchList.hosts(value("mynetworks"), tables, "mynetworks", tables.warn),
         dotless_parents="smtpd_access_maps" in elements(value("parent_domain_matches_subdomains")),
         addresses=MatchList.addresses(addresses, tables, "inet_interfaces", tables.warn),

@@ -18,6 +18,7 @@ from gatepost.mail.reason import Reason
 from gatepost.net.connect import SocketConnector
 from gatepost.service.materials import Materials
 from gatepost.service.outgoing import outgoing
+from gatepost.service.reply_filter import filtered
 from gatepost.service.ways import WayOut
 
 _UNAVAILABLE = deferred("mail transport unavailable", "4.3.0", Reason("best_mx_transport"))
@@ -36,7 +37,7 @@ async def smtp_agent(materials: Materials, way_out: WayOut, entry: ServiceEntry)
 
     agent = SmtpAgent(
         settings,
-        materials.resolver,
+        filtered(materials.resolver, maps("smtp_dns_reply_filter"), emit, entry.command),
         SocketConnector(
             settings.smtp_bind_address,
             settings.smtp_bind_address6,

@@ -7,7 +7,7 @@ import pytest
 from gatepost.deliver.next_hop import parse_all
 from gatepost.deliver.plan import FindAddresses, FindExchangers, FindServices, Host, HostPreferences, Plan, Stop, Try
 from gatepost.mail.outcome import Class, Outcome, deferred
-from gatepost.net.port import MX, DnsFailure, NotFound, TryAgain
+from gatepost.net.port import MX, DnsFailure, Filtered, FilterFailed, NotFound, TryAgain
 
 MISSING = NotFound("x.test", "MX", "", exists=True)
 ZONE: dict[str, Sequence[MX] | Sequence[str] | DnsFailure] = {
@@ -24,6 +24,13 @@ ZONE: dict[str, Sequence[MX] | Sequence[str] | DnsFailure] = {
     "fail.test": ("192.0.2.9",),
     "mx:hostfail.test": (MX(10, "servfail.test"),),
     "servfail.test": TryAgain("servfail.test", "A", ""),
+    "mx:dropped.test": Filtered("dropped.test", "MX", "DNS reply filter drops all results"),
+    "dropped.test": ("192.0.2.9",),
+    "mx:unsure.test": FilterFailed("unsure.test", "MX", "Invalid DNS reply filter syntax"),
+    "unsure.test": ("192.0.2.9",),
+    "mx:hostdropped.test": (MX(10, "droppedhost.test"), MX(20, "nowhere.test")),
+    "droppedhost.test": Filtered("droppedhost.test", "A", "DNS reply filter drops all results"),
+    "srv:_submission._tcp.dropped.test": Filtered("_submission._tcp.dropped.test", "SRV", "DNS reply filter drops all results"),
     "bare.test": ("192.0.2.8",),
     "mx:gap.test": (MX(5, "nowhere.test"), MX(10, "a.test")),
     "srv:_submission._tcp.x.test": (MX(0, "c.test", 2525), MX(1, "a.test", 2625)),
@@ -79,6 +86,8 @@ def walk(
     raise AssertionError("endless")
 
 
+ERROR = "Error looking up name="
+DROPS = "DNS reply filter drops all results"
 NAME = "Host or domain name not found. Name service error for name="
 
 
@@ -95,6 +104,13 @@ NAME = "Host or domain name not found. Name service error for name="
         (walk("nxdomain.test"), [f"5.4.4 {NAME}nxdomain.test type=AAAA: Host not found"]),
         (walk("fail.test"), [f"4.4.3 {NAME}fail.test type=MX: Host not found, try again"]),
         (walk("fail.test", HostPreferences(ignore_mx_error=True)), ["192.0.2.9!", "4.4.1 no 192.0.2.9"]),
+        (walk("dropped.test", HostPreferences(ignore_mx_error=True)), [f"4.7.0 {ERROR}dropped.test type=MX: {DROPS}"]),
+        (walk("dropped.test:submission", HostPreferences(ignore_srv_error=True, srv_fallback=True)),
+         [f"4.7.0 {ERROR}_submission._tcp.dropped.test type=SRV: {DROPS}"]),
+        (walk("unsure.test"), [f"4.4.3 {ERROR}unsure.test type=MX: Invalid DNS reply filter syntax"]),
+        (walk("unsure.test", HostPreferences(ignore_mx_error=True)), ["192.0.2.9!", "4.4.1 no 192.0.2.9"]),
+        (walk("hostdropped.test"), ["no MX host for hostdropped.test has a valid address record",
+                                    f"4.7.0 {ERROR}droppedhost.test type=A: {DROPS}"]),
         (walk("hostfail.test"), ["no MX host for hostfail.test has a valid address record",
                                  f"4.4.3 {NAME}servfail.test type=A: Host not found, try again"]),
         (walk("dead.test"), ["no MX host for dead.test has a valid address record",

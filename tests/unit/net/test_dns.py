@@ -9,7 +9,7 @@ import pytest
 
 from gatepost.net.dns import RECORDS_LIMIT, AresResolver
 from gatepost.net.hosts_file import HostsFile
-from gatepost.net.port import MX, DnsFailure, NotFound, TryAgain
+from gatepost.net.port import MX, Answer, DnsFailure, NotFound, TryAgain
 
 pycares = pytest.importorskip("pycares")
 from aiodns.error import DNSError  # noqa: E402
@@ -19,7 +19,7 @@ A, MX_TYPE, CNAME = pycares.QUERY_TYPE_A, pycares.QUERY_TYPE_MX, pycares.QUERY_T
 
 
 def record(kind: int, ttl: int = 60, **data: Any) -> Any:
-    return SimpleNamespace(type=kind, ttl=ttl, data=SimpleNamespace(**data))
+    return SimpleNamespace(type=kind, ttl=ttl, name="owner.test.", data=SimpleNamespace(**data))
 
 
 class Ares:
@@ -107,6 +107,11 @@ def test_answers_are_kept_for_their_time_to_live() -> None:
         assert made._ares.asked == 2
 
     asyncio.run(scene())
+
+
+def test_an_answer_tells_of_its_records() -> None:
+    made = resolver({("x.test", "MX"): [record(CNAME, 10, cname="y"), record(MX_TYPE, 60, priority=7, exchange="mx.test")]})
+    assert asyncio.run(made.answer("x.test", "MX")) == Answer((MX(7, "mx.test"),), "owner.test", 60, 10.0)
 
 
 def test_the_same_question_is_asked_once() -> None:

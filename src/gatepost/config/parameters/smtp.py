@@ -59,7 +59,7 @@ ROWS: tuple[Parameter, ...] = (
     P("smtp_discard_ehlo_keyword_address_maps", MAPS, "",
       "Tables by server address: EHLO keywords to ignore from that server.", DONE),
     P("smtp_discard_ehlo_keywords", STRING, "", "EHLO keywords to ignore.", DONE),
-    P("smtp_dns_reply_filter", STRING, "", "Table that edits or drops DNS answers used by the client.", NOT_YET),
+    P("smtp_dns_reply_filter", MAPS, "", "Table that drops records of DNS answers used by the client.", DONE),
     P("smtp_dns_resolver_options", STRING, "", "Options of the resolver: res_defnames, res_dnsrch.", NOT_YET),
     P("smtp_dns_support_level", STRING, "", 'DNS use: "disabled", "enabled" or "dnssec".', DONE),
     P("smtp_enforce_tls", BOOLEAN, "no", "Older form of smtp_tls_security_level = encrypt.", DONE),

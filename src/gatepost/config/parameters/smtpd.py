@@ -72,7 +72,7 @@ ROWS: tuple[Parameter, ...] = (
     P("smtpd_discard_ehlo_keyword_address_maps", MAPS, "",
       "Tables by client address: EHLO keywords that are not offered to that client.", DONE),
     P("smtpd_discard_ehlo_keywords", STRING, "", "EHLO keywords that are not offered.", DONE),
-    P("smtpd_dns_reply_filter", STRING, "", "Table that edits or drops DNS answers used by the server.", NOT_YET),
+    P("smtpd_dns_reply_filter", MAPS, "", "Table that drops records of DNS answers used by the server.", DONE),
     P("smtpd_error_sleep_time", TIME, "1s",
       "Pause before an error reply to a client that has made more than smtpd_soft_error_limit errors.", DONE),
     P("smtpd_forbid_bare_newline", CHOICE, "normalize",

@@ -9,7 +9,7 @@ from msgspec import Struct
 from gatepost.config.expand import fill
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.ascii_text import SPACE, elements, spaced_words
-from gatepost.net.port import DnsFailure, NotFound
+from gatepost.net.port import DnsFailure, Filtered, FilterFailed, NotFound
 from gatepost.policy import subjects
 from gatepost.policy.access import split_enhanced
 from gatepost.policy.evaluation import DUNNO, PERMIT, Decision, Evaluation, Subject, TemporaryLookupFailure
@@ -78,13 +78,21 @@ async def _listed(e: Evaluation, query: str, dnslist: DnsList) -> bool:
     except NotFound:
         return False
     except DnsFailure as failure:
-        reason = f"Host or domain name not found. Name service error for name={query} type=A: {dns_words(failure)}"
+        reason = _words(failure)
         e.warn(f"{query}: RBL lookup error: {reason}")
         e.looked_up(dnslist.text, query, reason)
         raise
     if listed := dnslist.listed(replies):
         e.looked_up(dnslist.text, query, " ".join(replies[:4]))
     return listed
+
+
+def _words(failure: DnsFailure) -> str:
+    """Why a list could not be asked, in Postfix's words."""
+    about = f"name={failure.name} type={failure.record}"
+    if isinstance(failure, Filtered | FilterFailed):
+        return f"Error looking up {about}: {failure.text}"
+    return f"Host or domain name not found. Name service error for {about}: {dns_words(failure)}"
 
 
 async def _refuse_listed(e: Evaluation, query: str, dnslist: DnsList, what: str, kind: str) -> Decision:
@@ -142,6 +150,9 @@ async def _reason(e: Evaluation, query: str) -> str:
     """What the list says of the entry, on one line."""
     try:
         texts = await e.sources.resolver.txt(query)
+    except Filtered as failure:
+        e.warn(f"{query}: TXT lookup error: {failure.text}")
+        return ""
     except DnsFailure:
         return ""
     return " ".join(spaced_words(texts[0])) if texts else ""

@@ -1,6 +1,6 @@
 """What the checks of sender and recipient addresses have in common: a qualified domain, and one that takes mail."""
 
-from gatepost.net.port import NotFound, TryAgain
+from gatepost.net.port import DnsFailure, Filtered, NotFound, TryAgain
 from gatepost.policy.evaluation import DUNNO, Decision, Evaluation, Subject
 from gatepost.policy.restrictions.names import is_qualified
 from gatepost.policy.restrictions.relay import OURS
@@ -24,6 +24,9 @@ async def reject_unknown(e: Evaluation, subject: Subject, *, unknown: str, null_
     e.looked_up("DNS", domain)
     try:
         found = await _mail_hosts(e, domain)
+    except Filtered as failure:
+        e.warn(f"{domain}: MX or address lookup error: {failure.text}")
+        return DUNNO
     except TryAgain:
         return e.temporary(e.settings.unknown_address_tempfail_action, unknown, subject, "Domain not found")
     if found and not any(found):
@@ -33,20 +36,21 @@ async def reject_unknown(e: Evaluation, subject: Subject, *, unknown: str, null_
 
 
 async def _mail_hosts(e: Evaluation, domain: str) -> list[str]:
-    """Names of the mail exchangers, or the domain itself where it has an address only; empty where there is nothing."""
+    """Names of the mail exchangers, or the domain itself where it has an address only; empty where there is nothing.
+    Raises TryAgain, or Filtered where there is something that does not count."""
     resolver = e.sources.resolver
     try:
         return [exchanger.host for exchanger in await resolver.mx(domain)]
     except NotFound:
         pass
-    failure: TryAgain | None = None
+    failure: DnsFailure | None = None
     for ask in (resolver.a, resolver.aaaa):
         try:
             await ask(domain)
         except NotFound:
             continue
-        except TryAgain as now:
-            failure = now
+        except DnsFailure as now:
+            failure = failure if isinstance(failure, Filtered) else now
         else:
             return [domain]
     if failure is not None:

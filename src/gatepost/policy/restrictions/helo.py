@@ -1,6 +1,6 @@
 """Restrictions on the HELO name (postconf(5), smtpd_helo_restrictions)."""
 
-from gatepost.net.port import NotFound, TryAgain
+from gatepost.net.port import DnsFailure, Filtered, NotFound, TryAgain
 from gatepost.policy import subjects
 from gatepost.policy.evaluation import DUNNO, Decision, Evaluation
 from gatepost.policy.restrictions.names import is_address, is_hostname, is_qualified, literal_address, without_final_dot
@@ -35,6 +35,9 @@ async def reject_unknown_helo_hostname(e: Evaluation, _: None) -> Decision:
     e.looked_up("DNS", name)
     try:
         known = await has_records(e, name)
+    except Filtered as failure:
+        e.warn(f"{name}: address or MX lookup error: {failure.text}")
+        return DUNNO
     except TryAgain:
         return e.temporary(e.settings.unknown_helo_hostname_tempfail_action, "4.7.1", subject, "Host not found")
     if known:
@@ -55,19 +58,19 @@ def _literal(e: Evaluation, name: str) -> Decision:
 
 
 async def has_records(e: Evaluation, name: str) -> bool:
-    """Does `name` have an address or a mail exchanger? Raises TryAgain where that is not known and none was found. What is no host
-    name, as one with a final dot, is not asked for."""
+    """Does `name` have an address or a mail exchanger? Raises TryAgain where that is not known and none was found, Filtered where
+    one was and does not count. What is no host name, as one with a final dot, is not asked for."""
     if not is_hostname(name):
         return False
     resolver = e.sources.resolver
-    failure: TryAgain | None = None
+    failure: DnsFailure | None = None
     for ask in (resolver.a, resolver.aaaa, resolver.mx):
         try:
             await ask(name)
         except NotFound:
             continue
-        except TryAgain as now:
-            failure = now
+        except DnsFailure as now:
+            failure = failure if isinstance(failure, Filtered) else now
         else:
             return True
     if failure is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from gatepost.lookup.match_list import MatchList
-from gatepost.net.port import MX, DnsFailure, NotFound, TryAgain
+from gatepost.net.port import MX, DnsFailure, NotFound
 from gatepost.policy import subjects
 from gatepost.policy.evaluation import DUNNO, PERMIT, Decision, Evaluation
 from gatepost.policy.restrictions.relay import authorized
@@ -26,7 +26,7 @@ async def permit_mx_backup(e: Evaluation, _: None) -> Decision:
         return PERMIT if await _is_backup(e, exchangers) else DUNNO
     except NotFound:
         return DUNNO
-    except TryAgain as failure:
+    except DnsFailure as failure:
         text = f"Unable to look up mail exchanger information: {dns_words(failure)}"
         return e.postpone_reject(450, "4.4.4", f"{subjects.recipient(e.facts)} rejected: {text}")
 

@@ -7,7 +7,7 @@ result, as whoever owns a domain decides what its records say.
 from collections.abc import Awaitable, Callable
 
 from gatepost.lookup.port import Table
-from gatepost.net.port import DnsFailure, NotFound, TryAgain
+from gatepost.net.port import DnsFailure, Filtered, FilterFailed, NotFound
 from gatepost.policy import keys, subjects
 from gatepost.policy.access import search
 from gatepost.policy.evaluation import DUNNO, PERMIT, Decision, Evaluation, Subject
@@ -24,6 +24,10 @@ Hosts = Callable[[Evaluation, str, str], Awaitable[tuple[str, ...]]]
 
 def dns_words(failure: DnsFailure) -> str:
     """A failed question in the words of Postfix's DNS client."""
+    if isinstance(failure, Filtered):
+        return "DNS reply filter policy"
+    if isinstance(failure, FilterFailed):
+        return failure.text
     if isinstance(failure, NotFound):
         return "Host found but no data record of requested type" if failure.exists else "Host not found"
     return "Host not found, try again"
@@ -35,7 +39,7 @@ async def _mail_exchangers(e: Evaluation, domain: str, called: str) -> tuple[str
         return tuple(exchanger.host for exchanger in await e.sources.resolver.mx(domain))
     except NotFound:
         return (domain,)
-    except TryAgain as failure:
+    except DnsFailure as failure:
         e.warn(f"Unable to look up MX host for {domain}: {dns_words(failure)}")
         return ()
 
@@ -51,7 +55,7 @@ async def _name_servers(e: Evaluation, domain: str, called: str) -> tuple[str, .
             if not asked:
                 e.warn(f"Unable to look up NS host for {called}: {dns_words(failure)}")
                 return ()
-        except TryAgain as failure:
+        except DnsFailure as failure:
             e.warn(f"Unable to look up NS host for {asked}: {dns_words(failure)}")
             return ()
 

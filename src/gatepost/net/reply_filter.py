@@ -1,0 +1,72 @@
+"""A Resolver whose answers are filtered record by record (postconf(5), smtp_dns_reply_filter).
+
+Contract: `host` and `ptr`, which ask as the system does, are not filtered, as in Postfix.
+Failure: as that of the resolver behind it, and Filtered, FilterFailed.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
+
+from gatepost.net.port import MX, SRV, Answer, AnswerSource, Filtered, FilterFailed
+
+Keeps = Callable[[str], Awaitable[bool | None]]
+"""Whether a record, as record_text() writes it, counts; None: that cannot be found out, and the log says why."""
+
+_DATA: Mapping[str, Callable[[Any], str]] = {
+    "A": str,
+    "AAAA": str,
+    "MX": lambda mx: f"{mx.preference} {mx.host}.",
+    "NS": lambda name: f"{name}.",
+    "SRV": lambda srv: f"{srv.priority} {srv.weight} {srv.port} {srv.target}.",
+    "TXT": str,
+}
+
+
+def record_text(answer: Answer, record: str, value: object) -> str:
+    """One record of an answer as filters are asked for it: `name. ttl IN type data`."""
+    return f"{answer.owner}. {answer.ttl} IN {record} {_DATA[record](value)}"
+
+
+class FilteredResolver:
+    """The answers of `source` without the records that `keeps` does not keep."""
+
+    def __init__(self, source: AnswerSource, keeps: Keeps) -> None:
+        self._source = source
+        self._keeps = keeps
+
+    async def mx(self, name: str) -> tuple[MX, ...]:
+        return cast(tuple[MX, ...], await self._kept(name, "MX"))
+
+    async def a(self, name: str) -> tuple[str, ...]:
+        return cast(tuple[str, ...], await self._kept(name, "A"))
+
+    async def aaaa(self, name: str) -> tuple[str, ...]:
+        return cast(tuple[str, ...], await self._kept(name, "AAAA"))
+
+    async def srv(self, name: str) -> tuple[SRV, ...]:
+        return cast(tuple[SRV, ...], await self._kept(name, "SRV"))
+
+    async def txt(self, name: str) -> tuple[str, ...]:
+        return cast(tuple[str, ...], await self._kept(name, "TXT"))
+
+    async def ns(self, name: str) -> tuple[str, ...]:
+        return cast(tuple[str, ...], await self._kept(name, "NS"))
+
+    async def ptr(self, address: str) -> tuple[str, ...]:
+        return await self._source.ptr(address)
+
+    async def host(self, name: str) -> tuple[str, ...]:
+        return await self._source.host(name)
+
+    async def _kept(self, name: str, record: str) -> tuple[object, ...]:
+        answer = await self._source.answer(name, record)
+        kept: list[object] = []
+        for value in answer.values:
+            match await self._keeps(record_text(answer, record, value)):
+                case None:
+                    raise FilterFailed(name, record, "Invalid DNS reply filter syntax")
+                case True:
+                    kept.append(value)
+        if not kept:
+            raise Filtered(name, record, "DNS reply filter drops all results")
+        return tuple(kept)
