@@ -162,6 +162,13 @@ def test_the_log_says_what_postfix_says(name: str, ours: Played, theirs: Played)
     assert ours.remarks(name) == (SCRIPTS[name].our_log or theirs.remarks(name))
 
 
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if name.startswith("pix")])
+def test_a_firewall_is_worked_around_as_postfix_does(name: str, ours: Played, theirs: Played) -> None:
+    ours.outcomes(name), theirs.outcomes(name)
+    verbs = [[command.split()[0] for command in played.servers[name].commands[0]] for played in (ours, theirs)]
+    assert verbs[0] == verbs[1]
+
+
 @pytest.mark.parametrize("name", [name for name in SCRIPTS if "password" in name])
 def test_a_password_is_never_said_in_the_clear(name: str, ours: Played) -> None:
     ours.outcomes(name)

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from gatepost.deliver import failures
 from gatepost.deliver.attempt import Attempt
 from gatepost.deliver.authenticate import Authenticator, NotAuthenticated
+from gatepost.deliver.pix import DELAY_DOTCRLF, DISABLE_ESMTP, PixWorkarounds
 from gatepost.deliver.plan import Host, Plan, Try
 from gatepost.deliver.smtp_connection import Broken, Connection
 from gatepost.deliver.smtp_options import dialect_of, discarded, limits_of
@@ -36,6 +37,7 @@ class Opener:
     `passwords`: smtp_sasl_password_maps.
     `discard_maps`: smtp_discard_ehlo_keyword_address_maps.
     `reply_filter`: smtp_reply_filter.
+    `pix`: workarounds for masked greetings.
 
     Raises BadTlsPolicy where smtp_tls_security_level names no level.
     """
@@ -52,6 +54,7 @@ class Opener:
         passwords: Maps | None,
         discard_maps: Maps | None,
         reply_filter: Maps | None,
+        pix: PixWorkarounds,
     ) -> None:
         self._settings = settings
         self._connector = connector
@@ -59,7 +62,8 @@ class Opener:
         self._service = service
         self._base = base
         self._loop = asyncio.get_running_loop()
-        self._dialect = dialect_of(settings, reply_filter)
+        self._pix = pix
+        self._dialect = replace(dialect_of(settings, reply_filter), masked=not pix.idle)
         self._limits = limits_of(settings)
         self._min_rate = settings.smtp_min_data_rate if settings.smtp_per_request_deadline else 0
         self._tls = TlsPolicies(settings, tls_policies)
@@ -121,6 +125,8 @@ class Opener:
         if wrapped:
             await self._security.wrap(connection, policy)
         event = await connection.greeted()
+        if event is ClientEvent.MASKED:
+            event = await self._worked_around(connection, attempt)
         if event is ClientEvent.READY and not wrapped:
             lack = await self._security.hello(connection, policy)
             if lack and await self._has_password(connection, attempt):
@@ -131,6 +137,14 @@ class Opener:
             return None
         soften = self._settings.smtp_skip_5xx_greeting and not client.greeted and client.refusal.cls == 5
         return failures.refused(client.refusal, host.label, host.name, soften=soften)
+
+    async def _worked_around(self, connection: Connection, attempt: Attempt) -> ClientEvent:
+        """Say hello through a firewall that masks greetings. Raises Broken."""
+        found = await self._pix.find(connection.host, attempt)
+        if DELAY_DOTCRLF in found:
+            connection.dot_delay = self._settings.smtp_pix_workaround_delay_time
+        connection.client.hello(extended=DISABLE_ESMTP not in found)
+        return await connection.said()
 
     async def may_be_plain(self, connection: Connection, attempt: Attempt) -> bool:
         """Whether a host with which TLS failed, that is not required, may be tried without it: not before the message has waited,

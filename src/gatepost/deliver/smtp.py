@@ -19,6 +19,7 @@ from gatepost.deliver.host_addresses import HostAddresses
 from gatepost.deliver.next_hop import BadDestination, parse_all
 from gatepost.deliver.opening import Opener
 from gatepost.deliver.outgoing import Outgoing
+from gatepost.deliver.pix import PixWorkarounds
 from gatepost.deliver.plan import FindAddresses, FindExchangers, FindServices, Host, Plan, Shuffle, Stop, Try
 from gatepost.deliver.pool import Pool
 from gatepost.deliver.smtp_connection import Broken, Connection
@@ -51,6 +52,7 @@ class SmtpAgent:
     `own`: addresses of this host (inet_interfaces, proxy_interfaces).
     `best_mx`: who delivers what would loop back to this host (best_mx_transport).
     `final`: what servers take is delivered, not relayed (lmtp_assume_final).
+    `pix_maps`: smtp_pix_workaround_maps.
     `base`, `tls_policies`, `passwords`, `discard_maps`, `reply_filter`: see `Opener`, which raises BadTlsPolicy.
     """
 
@@ -74,6 +76,7 @@ class SmtpAgent:
         final: bool = False,
         discard_maps: Maps | None = None,
         reply_filter: Maps | None = None,
+        pix_maps: Maps | None = None,
     ) -> None:
         self._settings = settings
         self._resolver = resolver
@@ -91,6 +94,7 @@ class SmtpAgent:
         self._opener = Opener(
             settings, connector, emit, service, base=base, tls_policies=tls_policies, passwords=passwords,
             discard_maps=discard_maps, reply_filter=reply_filter,
+            pix=PixWorkarounds(settings, pix_maps, clock, emit, service),
         )  # fmt: skip
         self._best_mx = best_mx
         self._final = final

@@ -22,6 +22,9 @@ _PATIENCE = 10
 """How many times a limit a reply may take that comes bit by bit."""
 
 
+_DOT = b".\r\n"
+
+
 class Trouble(enum.Enum):
     """How a conversation can break off."""
 
@@ -48,11 +51,12 @@ class Connection(asyncio.Protocol):
     (empty: its name); `final`: no other host was left to try when it was opened.
     `min_rate`: a limit is for a whole reply, and content is to go out at so many octets a second (smtp_per_request_deadline,
     smtp_min_data_rate); 0: it is for any octet, up to `_PATIENCE` times.
-    `uses`: transactions so far; `opened`: loop time of the connection; `level`: of the TLS that it has."""
+    `uses`: transactions so far; `opened`: loop time of the connection; `level`: of the TLS that it has; `dot_delay`: seconds to
+    wait, once all else of a content is on its way, before its end (smtp_pix_workaround_delay_time)."""
 
     __slots__ = (
         "_armed", "_deadline", "_fresh", "_latest", "_limits", "_loop", "_min_rate", "_paused", "_pieces", "_timer", "_transport",
-        "_untold", "_waiter", "_written", "client", "closed", "final", "host", "level", "opened", "site", "uses",
+        "_untold", "_waiter", "_written", "client", "closed", "dot_delay", "final", "host", "level", "opened", "site", "uses",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +78,7 @@ class Connection(asyncio.Protocol):
         self.uses = 0
         self.opened = loop.time()
         self.level = Level.NONE
+        self.dot_delay = 0.0
         self._limits = limits
         self._min_rate = min_rate
         self._written = 0  # octets of content since the server last kept us waiting
@@ -105,7 +110,7 @@ class Connection(asyncio.Protocol):
         """One transaction, `pieces` being its content in wire form. FINISHED when it is over; without `pieces`, CONTENT once the
         server waits for them: then comes `send`. Raises Broken; what was decided by then is in `transaction.answers`."""
         self.uses += 1
-        self._pieces = None if pieces is None else iter(pieces)
+        self._pieces = None if pieces is None else self._to_send(pieces)
         self.client.begin(transaction)
         self._fresh = True
         self._flush()
@@ -114,7 +119,7 @@ class Connection(asyncio.Protocol):
 
     async def send(self, pieces: Iterable[bytes]) -> None:
         """The content that the server waits for, to the end of the transaction. Raises Broken."""
-        self._pieces = iter(pieces)
+        self._pieces = self._to_send(pieces)
         if not self.closed:
             self._limit(ClientStage.CONTENT)
             self._send_content()
@@ -248,7 +253,24 @@ class Connection(asyncio.Protocol):
         except OSError as error:
             self._break(Trouble.LOCAL, error.strerror or "")
             return
-        self._obey(self.client.content_sent())
+        if self.dot_delay:
+            self._deadline = self._latest = self._loop.time() + self.dot_delay + self._limits[ClientStage.CONTENT]
+            self._loop.call_later(self.dot_delay, self._send_dot)
+        else:
+            self._obey(self.client.content_sent())
+
+    def _to_send(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """What of a content is sent at once."""
+        if not self.dot_delay:
+            return iter(pieces)
+        if self._transport is not None:
+            self._transport.set_write_buffer_limits(high=0)  # so that all is on its way before the delay begins
+        return _without_dot(pieces)
+
+    def _send_dot(self) -> None:
+        if not self.closed and self._transport is not None:
+            self._transport.write(_DOT)
+            self._obey(self.client.content_sent())
 
     def _flush(self) -> None:
         if (octets := self.client.take()) and self._transport is not None and not self.closed:
@@ -302,3 +324,12 @@ class Connection(asyncio.Protocol):
             return await self._waiter
         finally:
             self._waiter = None
+
+
+def _without_dot(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """A content in wire form without the line that ends it."""
+    kept = b""
+    for piece in pieces:
+        kept += piece
+        yield kept[: -len(_DOT)]
+        kept = kept[-len(_DOT) :]

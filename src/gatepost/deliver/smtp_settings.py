@@ -46,6 +46,9 @@ class SmtpSettings(TlsSettings, frozen=True, kw_only=True):
     smtp_always_send_ehlo: bool
     smtp_never_send_ehlo: bool
     smtp_discard_ehlo_keywords: str
+    smtp_pix_workarounds: str
+    smtp_pix_workaround_threshold_time: float
+    smtp_pix_workaround_delay_time: float
     smtp_quote_rfc821_envelope: bool
     smtp_line_length_limit: int
     smtp_send_xforward_command: bool

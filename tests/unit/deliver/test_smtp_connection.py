@@ -119,3 +119,56 @@ def test_content_that_goes_out_slowly(min_rate: int, patient: bool) -> None:
         await asyncio.gather(running, return_exceptions=True)
 
     play(scene)
+
+
+class Written(asyncio.Transport):
+    """What a server is sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.octets = b""
+        self.high: int | None = None
+        self.ended = asyncio.Event()
+
+    def write(self, data: Any) -> None:
+        self.octets += data
+        if data == b".\r\n":
+            self.ended.set()
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self.high = high
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("pieces", [[b"x\r\n.\r\n"], [b"x\r\n", b".\r\n"], [b"x", b"\r", b"\n.", b"\r", b"\n"]])
+@pytest.mark.parametrize("hangs_up", [False, True])
+def test_an_end_of_data_that_waits(pieces: list[bytes], hangs_up: bool) -> None:
+    """smtp_pix_workaround_delay_time."""
+
+    async def scene() -> None:
+        server, wire = connection(0), Written()
+        server.connection_made(wire)
+        greeted = asyncio.ensure_future(server.greeted())
+        server.data_received(b"220 mx\r\n")
+        server.data_received(b"250 PIPELINING\r\n")
+        await greeted
+        server.dot_delay = TICK
+        running = asyncio.ensure_future(server.run(Transaction(b"MAIL\r\n", [b"RCPT\r\n"]), pieces))
+        await asyncio.sleep(0)
+        server.data_received(b"250 ok\r\n250 ok\r\n354 go\r\n")
+        assert wire.octets.endswith(b"DATA\r\nx\r\n")
+        assert wire.high == 0
+        if hangs_up:
+            server.connection_lost(None)
+            with pytest.raises(Broken):
+                await running
+            await asyncio.sleep(2 * TICK)
+        else:
+            await wire.ended.wait()
+            server.data_received(b"250 taken\r\n")
+            await running
+        assert wire.octets.endswith(b"x\r\n" if hangs_up else b"x\r\n.\r\n")
+        server.close()
+
+    play(scene)

@@ -43,6 +43,7 @@ class ClientEvent(enum.Enum):
     """What the owner has to do now."""
 
     WAIT = "nothing but wait"
+    MASKED = "a firewall has masked the greeting: find out what to work around, then call `hello`"
     READY = "the server said hello: start TLS, authenticate or begin a transaction"
     REFUSED = "the server will not talk: `refusal` has its words"
     TLS = "STARTTLS was answered: start TLS and call `hello`, unless there is a `refusal`"
@@ -53,13 +54,15 @@ class ClientEvent(enum.Enum):
 
 class Dialect(Struct, frozen=True):
     """How to talk: `lmtp`; `name` for the hello; `ehlo`: `always`, `never`, or `offered` where only an ESMTP greeting gets EHLO;
-    `discard`: EHLO keywords to ignore, in lower case; `edit`: what to read in place of a line of a reply."""
+    `discard`: EHLO keywords to ignore, in lower case; `edit`: what to read in place of a line of a reply; `masked`: a greeting that
+    a firewall has masked is told of (MASKED)."""
 
     name: str
     lmtp: bool = False
     ehlo: str = "always"
     discard: frozenset[str] = frozenset()
     edit: Edit | None = None
+    masked: bool = False
 
 
 class Answer(Struct, frozen=True, gc=False):
@@ -196,16 +199,19 @@ class Client:
             return self._refused(reply)
         self.greeted = True
         self.esmtp = b"ESMTP" in b" ".join(reply.lines).upper()
+        if self._dialect.masked and _is_masked(reply):
+            return ClientEvent.MASKED
         self.hello()
         return ClientEvent.WAIT
 
-    def hello(self) -> None:
-        """Say hello. The owner calls it again once TLS is up: what was learned before is forgotten (RFC 3207 §4.2)."""
+    def hello(self, *, extended: bool = True) -> None:
+        """Say hello. The owner calls it again once TLS is up: what was learned before is forgotten (RFC 3207 §4.2). `extended`:
+        ESMTP may be spoken."""
         dialect = self._dialect
         self.offered = NO_CAPABILITIES
         if dialect.lmtp:
             self._say(ClientStage.HELLO, b"LHLO %b\r\n" % dialect.name.encode())
-        elif dialect.ehlo == "always" or (dialect.ehlo == "offered" and self.esmtp):
+        elif extended and (dialect.ehlo == "always" or (dialect.ehlo == "offered" and self.esmtp)):
             self._say(ClientStage.HELLO, b"EHLO %b\r\n" % dialect.name.encode())
         else:
             self._say(ClientStage.HELO, b"HELO %b\r\n" % dialect.name.encode())
@@ -380,6 +386,12 @@ class Client:
 
     def _on_quit(self, reply: Reply) -> ClientEvent:
         return self._finished()
+
+
+def _is_masked(greeting: Reply) -> bool:
+    """Whether a greeting has nothing but what a PIX firewall leaves of it: asterisks, and the code's digits."""
+    text, *more = greeting.lines
+    return not more and not (b"%d" % greeting.code + text).strip(b"20* \t")
 
 
 _END = {False: (ClientStage.DATA, b"DATA\r\n"), True: (ClientStage.RSET, b"RSET\r\n")}
