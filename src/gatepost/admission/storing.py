@@ -8,7 +8,6 @@ from msgspec.structs import replace
 from gatepost.events.notes import NoticeNotSent
 from gatepost.events.records import Emit, Fault
 from gatepost.mail.outcome import sent
-from gatepost.mail.queue_id import QueueId
 from gatepost.mail.queued import ActiveMessage, QueuedRecipient
 from gatepost.mail.submission import QueueUnavailable
 from gatepost.queue.port import Failure, NewMessage, Store
@@ -36,7 +35,7 @@ class Storing:
         *,
         delivers: bool,
         deliver: Callable[[NewMessage], None],
-        shelve: Callable[[QueueId], object],
+        shelve: Callable[[NewMessage], object],
         tell_of_success: Tell,
         emit: Emit,
         fault: Fault,
@@ -106,4 +105,4 @@ class Storing:
             self._deliver(message)
         except Exception as error:  # it is accepted: its sender must not be told to send it again
             self._fault(error, f"{message.id} waits in the queue")
-            self._shelve(message.id)
+            self._shelve(message)

@@ -14,7 +14,7 @@ from gatepost.mail.address import external
 from gatepost.mail.envelope import Recipient
 from gatepost.mail.queue_id import QueueId, parse
 from gatepost.queue.inspect import StoredMessage, read
-from gatepost.queue.port import Status
+from gatepost.queue.port import IN_HAND, Status
 
 _USAGE = (
     "usage: postcat [-b (body text)] [-c config_dir] [-d (decimal record type)] [-e (envelope records)] [-h (header text)]"
@@ -24,7 +24,7 @@ _PARTS = "beh"
 _BEHIND = 4  # octets of the marks behind the content
 _BEFORE_SENDER = ("log_ident", "rewrite_context")
 _RET_FLAGS = {"FULL": 1, "HDRS": 2}
-_WAITING = frozenset((Status.QUEUED, Status.HELD, Status.ACTIVE, Status.REQUEUED))
+_WAITING = frozenset((Status.QUEUED, Status.HELD, *IN_HAND, Status.REQUEUED))
 
 
 def main(argv: Sequence[str]) -> int:

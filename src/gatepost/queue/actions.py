@@ -24,7 +24,7 @@ AT_ONCE = 1000
 
 _QUEUES = {
     "hold": "r.status = 1",
-    "active": "r.status = 6",
+    "active": "r.status IN (6, 9)",
     "incoming": "r.status = 0 AND r.attempts = 0",
     "deferred": "r.status = 0 AND r.attempts > 0",
     "maildrop": "r.status = 8",
@@ -85,7 +85,7 @@ class Action(Struct, frozen=True):
 
 _QUEUED = ("hold", "incoming", "active", "deferred")
 
-HOLD = Action(("UPDATE recipient SET status = 1 WHERE key = :key AND status IN (0, 6)",), ("incoming", "active", "deferred"))
+HOLD = Action(("UPDATE recipient SET status = 1 WHERE key = :key AND status IN (0, 6, 9)",), ("incoming", "active", "deferred"))
 # What was on hold waits like deferred mail, whether it was ever tried or not.
 _RELEASE = "UPDATE recipient SET status = 0, due = :due, attempts = max(attempts, 1) WHERE key = :key AND status = 1"
 RELEASE = Action((_RELEASE,), ("hold",))

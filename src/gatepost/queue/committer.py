@@ -11,14 +11,14 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from gatepost.mail.submission import QueueUnavailable, Unstorable
 from gatepost.queue import steps
 from gatepost.queue.contents import ContentFiles
-from gatepost.queue.port import NewMessage, Settlement
+from gatepost.queue.port import NewMessage, Settlement, Status
 from gatepost.queue.transaction import forget, put, shelve, unneeded_files
 
 IDLE = 1.0
@@ -28,12 +28,14 @@ _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 class Put:
-    """A message to store. `abandoned`: nobody waits any more, so that it must not stay. `error`: how it failed, if it did."""
+    """A message to store. `in_hand`: the status of what the caller has in hand (steps.put). `abandoned`: nobody waits any more,
+    so that it must not stay. `error`: how it failed, if it did."""
 
-    __slots__ = ("abandoned", "error", "future", "message")
+    __slots__ = ("abandoned", "error", "future", "in_hand", "message")
 
-    def __init__(self, message: NewMessage, future: Any) -> None:
+    def __init__(self, message: NewMessage, in_hand: Status, future: Any) -> None:
         self.message = message
+        self.in_hand = in_hand
         self.future = future
         self.abandoned = False
         self.error: Exception | None = None
@@ -148,7 +150,7 @@ class Committer(threading.Thread):
             if item.abandoned:
                 continue
             try:
-                stored, is_file = put(self._files, item.message)
+                stored, is_file = put(self._files, item.message, item.in_hand)
             except OSError:
                 raise
             except Exception as error:
@@ -213,9 +215,9 @@ def _is_damage(error: Exception) -> bool:
     return isinstance(error, sqlite3.DatabaseError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
 
 
-def shelving(key: int, site: str) -> Job:
-    """A job that lets an active message wait in the store."""
-    return Job(lambda connection: shelve(connection, key, site), None)
+def shelving(key: int, numbers: Iterable[int], site: str) -> Job:
+    """A job that lets recipients of an active message wait in the store."""
+    return Job(lambda connection: shelve(connection, key, numbers, site), None)
 
 
 def forgetting(key: int) -> Job:

@@ -29,7 +29,11 @@ class ContentFiles:
         self._left = left
         for path in (directory, staging):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._present = {int(name) for name in os.listdir(directory) if is_number(name)}
+        self.look()
+
+    def look(self) -> None:
+        """See which files there are: others may have put some in."""
+        self._present = {int(name) for name in os.listdir(self.directory) if is_number(name)}
 
     def path(self, key: int) -> Path:
         return self.directory / str(key)

@@ -177,7 +177,9 @@ class Destinations:
         for site in self._sites.values():
             site.revive()
 
-    def drain(self) -> None:
-        """Let nothing wait any more."""
+    def drain(self) -> list[Job]:
+        """Let nothing wait any more; returns what did."""
+        jobs = [job for site in self._sites.values() for job in site.waiting]
         for site in self._sites.values():
             site.waiting.clear()
+        return jobs

@@ -17,7 +17,7 @@ from gatepost.mail.content import Content
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue import schema
-from gatepost.queue.port import Status
+from gatepost.queue.port import IN_HAND, Status
 from gatepost.queue.record import as_text
 from gatepost.queue.schema import directories
 from gatepost.queue.transaction import EXPIRE, checked_envelope, load_content
@@ -97,13 +97,14 @@ _KEY, _ID, _STATE, _REASON, _ADDRESS = itemgetter(0), itemgetter(0, 1), itemgett
 _AT_ONCE = 1000
 """Rows that are read together."""
 
-_PARAMOUNT = (Status.HELD, Status.REQUEUED, Status.ACTIVE)
+_PARAMOUNT = (Status.HELD, Status.REQUEUED, *IN_HAND)
 _HOLD = "hold"
 _QUEUE_OF: dict[tuple[int, int], str] = {
     (int(status), tried): queue
     for status, *queues in (
         (Status.HELD, _HOLD, _HOLD),
         (Status.ACTIVE, "active", "active"),
+        (Status.UNDER_WAY, "active", "active"),
         (Status.REQUEUED, "maildrop", "maildrop"),
         (Status.QUEUED, "incoming", "deferred"),
     )

@@ -1,24 +1,23 @@
-"""The partitions of the queue: directories `store/1`, `store/2` ... of the queue directory, each owned by the worker that holds
-its lock file.
+"""The partitions of the queue: directories `store/1`, `store/2` ... of the queue directory, each owned by one worker
+(ownership.py).
 
 A worker takes the lowest free partition as its home, where its new messages go, and adopts others that nobody owns while
-they hold mail: those of a worker that died, of an earlier generation after a reload, or of a machine with more cores. The
-kernel frees the lock of a process that ends, however it ends.
+they hold mail: those of a worker that died, of an earlier generation after a reload, or of a machine with more cores. A worker
+that a reload replaces hands its partitions over at once, and keeps what it has in hand.
 """
 
 import asyncio
-import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from gatepost.events.notes import PartitionFailed
 from gatepost.events.records import Emit, Note
 from gatepost.mail.queue_id import QueueId
 from gatepost.mail.submission import QueueUnavailable
-from gatepost.queue import schema
+from gatepost.queue import ownership, schema
 from gatepost.queue.doorbell import Doorbell
 from gatepost.queue.port import Settlement
 from gatepost.queue.schema import directories
@@ -54,8 +53,11 @@ class Partitions:
         self._lifetime = ledger_lifetime
         self._clock = clock
         self._locks: dict[int, int] = {}
+        self._guest_locks: dict[int, int] = {}
         self._stores: dict[int, SqliteStore] = {}
         self._bells: dict[int, Doorbell] = {}
+        self._handing_over = False
+        self._care = asyncio.Lock()
         self._home = self._take_home()
         self.new_id = self._home.new_id
         self.put = self._home.put
@@ -68,16 +70,16 @@ class Partitions:
 
     def stores(self) -> Sequence[SqliteStore]:
         """All partitions that this worker owns at the moment, its home first."""
-        return tuple(self._stores.values())
+        return tuple(store for number, store in self._stores.items() if number in self._locks)
 
     def settle(self, settlements: Sequence[Settlement]) -> None:
         """Record outcomes in the next commit; does not wait. All settlements of one call are of one message."""
         if settlements:
             self._of(settlements[0].id).settle(settlements)
 
-    def shelve(self, identity: QueueId, site: str = "") -> None:
-        """Let an active message wait in the store; does not wait."""
-        self._of(identity).shelve(identity, site)
+    def shelve(self, identity: QueueId, indexes: Iterable[int], site: str = "") -> None:
+        """Let recipients of an active message wait in the store; does not wait."""
+        self._of(identity).shelve(identity, indexes, site)
 
     async def live(self, identity: QueueId) -> int:
         """How many recipients of the message are not done. Raises QueueUnavailable."""
@@ -99,13 +101,49 @@ class Partitions:
     async def run(self) -> None:
         """Adopt, release and tidy, until cancelled."""
         while True:
-            try:
-                await self.adopt()
-            except OSError as error:  # no descriptor left, say: others may have the room, or we the next time
-                self._emit(Note("qmgr", f"queue partitions not looked at: {error}", severity="warning"))
-            await self.release()
-            await self._purge()
+            async with self._care:
+                await (self._hand_over_all() if self._handing_over else self._take_care())
             await asyncio.sleep(RESCAN)
+
+    async def _take_care(self) -> None:
+        try:
+            await self.adopt()
+            await self.inherit()
+        except OSError as error:  # no descriptor left, say: others may have the room, or we the next time
+            self._emit(Note("qmgr", f"queue partitions not looked at: {error}", severity="warning"))
+        await self.release()
+        await self._purge()
+
+    async def hand_over(self) -> None:
+        """Let other workers have these partitions, and adopt no more. What is in hand stays in hand, and so does what is put from
+        now on. A partition for which that fails stays ours, and `run` tries again."""
+        self._handing_over = True
+        async with self._care:
+            await self._hand_over_all()
+
+    async def _hand_over_all(self) -> None:
+        for store in self.stores():
+            number = store.partition
+            try:
+                if number not in self._guest_locks:
+                    self._guest_locks[number] = ownership.be_guest(store.directory)
+                await store.become_guest()
+            except (OSError, QueueUnavailable) as error:
+                self._emit(Note("qmgr", f"queue partition {number} not handed over: {error}", severity="warning"))
+            else:
+                self._bells.pop(number).close()
+                self._unlock(number)
+
+    async def inherit(self) -> None:
+        """Take over what guests had in hand who are gone. Raises OSError."""
+        for store in self.stores():
+            if store.has_guests and not ownership.has_guests(store.directory):
+                try:
+                    await store.inherit()
+                except QueueUnavailable as error:
+                    self._emit(PartitionFailed("qmgr", store.partition, str(error)))
+                else:
+                    self._on_change()
 
     async def adopt(self) -> None:
         """Take over every partition that holds mail and has no owner."""
@@ -114,6 +152,7 @@ class Partitions:
                 continue
             if await self._opened(number, directory):
                 self._emit(Note("qmgr", f"queue partition {number} had no owner: taken over"))
+                self._on_change()
             else:
                 self._unlock(number)
 
@@ -130,6 +169,8 @@ class Partitions:
         for number in list(self._stores):
             self._disown(number).close()
             self._unlock(number)
+            if number in self._guest_locks:
+                os.close(self._guest_locks.pop(number))
 
     def _of(self, identity: QueueId) -> SqliteStore:
         return self._stores.get(identity.partition, self._home)
@@ -140,7 +181,7 @@ class Partitions:
             directory = self._directory / schema.STORE / str(number)
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self._lock(number, directory):
-                if store := self._open(number, directory):
+                if not ownership.has_guests(directory) and (store := self._open(number, directory)):
                     return store
                 self._unlock(number)
         return self._take_new_home(max(known, default=0) + 2)
@@ -174,7 +215,8 @@ class Partitions:
 
     def _disown(self, number: int) -> SqliteStore:
         """The store, for the caller to close and then to unlock."""
-        self._bells.pop(number).close()
+        if bell := self._bells.pop(number, None):
+            bell.close()
         return self._stores.pop(number)
 
     def _store(self, number: int, directory: Path, loop: asyncio.AbstractEventLoop | None = None) -> SqliteStore:
@@ -192,17 +234,14 @@ class Partitions:
         self._emit(Note("qmgr", f"queue partition {number} cannot be opened: {error}", severity="error"))
 
     def _lock(self, number: int, directory: Path) -> bool:
-        descriptor = os.open(directory / schema.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
-        self._locks[number] = descriptor
-        return True
+        descriptor = ownership.own(directory)
+        if descriptor is not None:
+            self._locks[number] = descriptor
+        return descriptor is not None
 
     def _unlock(self, number: int) -> None:
-        os.close(self._locks.pop(number))
+        if number in self._locks:
+            os.close(self._locks.pop(number))
 
     async def release(self) -> None:
         """Give up what was adopted and is empty by now."""

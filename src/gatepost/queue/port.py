@@ -18,9 +18,14 @@ from gatepost.mail.queued import ActiveMessage, QueuedRecipient
 
 
 class Status(enum.IntEnum):
-    """Where a recipient stands. QUEUED is the only one that the scheduler looks for; ACTIVE: a worker has it in hand; PROBED:
-    nothing was to be delivered, only asked (`sendmail -bv`). REQUEUED: to be taken in anew as another message (`postsuper -r`); in
-    the ledger: that has been done."""
+    """Where a recipient stands.
+
+    QUEUED: it waits; the only one that the scheduler looks for.
+    ACTIVE: the worker that owns the partition has it in hand.
+    UNDER_WAY: a worker that has handed the partition over has it in hand still.
+    PROBED: nothing was to be delivered, only asked (`sendmail -bv`).
+    REQUEUED: to be taken in anew as another message (`postsuper -r`); in the ledger: that has been done.
+    """
 
     QUEUED = 0
     HELD = 1
@@ -31,6 +36,11 @@ class Status(enum.IntEnum):
     ACTIVE = 6
     PROBED = 7
     REQUEUED = 8
+    UNDER_WAY = 9
+
+
+IN_HAND = (Status.ACTIVE, Status.UNDER_WAY)
+"""A worker has it."""
 
 
 class NewMessage(Struct, frozen=True):

@@ -101,6 +101,11 @@ class Pass:
         self.traced: list[Ended] = []
         self.whys: dict[int, Reason] = {}
 
+    @property
+    def has_reports(self) -> bool:
+        """Whether anything is kept until its end."""
+        return bool(self.failed or self.deferred or self.delivered or self.traced)
+
 
 class Results:
     """`program`: the master.cf program of a transport, for the log."""

@@ -7,36 +7,36 @@ destination in turn. A dead or crowded destination is not even looked at.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from gatepost.events.notes import PartitionFailed, TransportUnknown
+from gatepost.events.notes import PartitionFailed
 from gatepost.events.records import Activated, Emit, Fault, Note, tell_fault
 from gatepost.lookup import pattern_time
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.address import domain_of
 from gatepost.mail.ascii_text import elements
-from gatepost.mail.delivery import Agent, DeliveryRequest, Purpose, Reached, Report
+from gatepost.mail.delivery import DeliveryRequest, Purpose, Reached, Report
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
 from gatepost.mail.queued import ActiveMessage, QueuedRecipient
 from gatepost.mail.submission import QueueUnavailable
 from gatepost.net.turns import Turns
+from gatepost.queue.attempts import Agents, attempt
 from gatepost.queue.clogging import Clogging
 from gatepost.queue.contents import in_memory
 from gatepost.queue.destinations import Destinations, Job, Site, Transport
 from gatepost.queue.port import NewMessage, Notifier, Settlement, Status
-from gatepost.queue.requests import DISCARDED, at_most, is_double_bounce, not_tried, requests, unsent
-from gatepost.queue.results import BROKEN, TRANSPORT_DEFERRED, TRANSPORT_UNAVAILABLE, UNRESOLVED, Ledger, Pass, Results
+from gatepost.queue.requests import DISCARDED, at_most, is_double_bounce, requests, unsent
+from gatepost.queue.results import TRANSPORT_DEFERRED, TRANSPORT_UNAVAILABLE, UNRESOLVED, Ledger, Pass, Results
 from gatepost.queue.schedule import delivery_order, with_verp
 from gatepost.queue.settings import Limits, QueueSettings
 from gatepost.queue.transaction import Claim, Claimed
 from gatepost.routing.port import AddressClass, Route
 
 Resolve = Callable[[str, str], Awaitable[Route]]
-Agents = Callable[[str], Awaitable[Agent]]
 
 ROUND = 1.0
 """Seconds between looks into the store."""
@@ -66,7 +66,7 @@ class Queue(Ledger, Protocol):
 
     def stores(self) -> Sequence[ClaimingStore]: ...
 
-    def shelve(self, identity: QueueId, site: str = "") -> None: ...
+    def shelve(self, identity: QueueId, indexes: Iterable[int], site: str = "") -> None: ...
 
     async def hasten(self) -> None:
         """Make everything that waits due."""
@@ -117,7 +117,7 @@ class Scheduler:
         self._messages = self._recipients = self._octets = 0
         self._cursors: dict[int, str] = {}
         self._more = False
-        self._stopping = False
+        self._retired = self._stopping = False
         self._wake = asyncio.Event()
         self._changed = True
         self._flushes: int | None = None
@@ -132,8 +132,8 @@ class Scheduler:
         envelope = message.envelope
         if envelope.hold:
             return
-        if self._stopping or not self._has_room():
-            self._queue.shelve(message.id)
+        if self._retired or not self._has_room():
+            self._queue.shelve(message.id, range(len(envelope.recipients)))
             self._more = True
             return
         recipients = tuple([QueuedRecipient(index, recipient) for index, recipient in enumerate(envelope.recipients)])
@@ -180,9 +180,15 @@ class Scheduler:
         await self._queue.hasten()
         self.revive()
 
+    def retire(self) -> None:
+        """Start no more deliveries of queued mail; what waits for its turn waits in the store. Probes go on."""
+        self._retired = True
+        for job in self._destinations.drain():
+            self._spawn(self._guarded(job.active, self._submit(job)))
+
     async def wind_down(self) -> None:
         """Start nothing more, and return when nothing runs: a delivery that is cut off at the end of its data arrives twice."""
-        self._stopping = True
+        self._retired = self._stopping = True
         self._wake.set()
         self._destinations.drain()
         while self._tasks:
@@ -335,8 +341,7 @@ class Scheduler:
             for recipients in requests(sorted(of_site, key=delivery_order), at_most(active.message.envelope, site))
         ]
         if len(jobs) == 1 and self._is_too_much(jobs[0]):
-            self._queue.shelve(active.message.id, jobs[0].site.key)
-            self._leave(active)
+            await self._put_back(jobs[0])
             return
         for job in jobs[1:]:
             await self._submit(job)
@@ -397,7 +402,9 @@ class Scheduler:
     async def _submit(self, job: Job, *, here: bool = False) -> None:
         """Start a job if its destination has a free slot (in this task if `here`), else let it wait."""
         site = job.site
-        if site.verdict is not None:
+        if self._retired and job.active.purpose is not Purpose.VERIFY:
+            await self._put_back(job)
+        elif site.verdict is not None:
             await self._suspended(job, site.verdict)
         elif site.waiting or not (site.is_open and site.transport.is_open):
             site.transport.enqueue(job)
@@ -407,6 +414,15 @@ class Scheduler:
                 await self._slot(job)
             else:
                 self._spawn(self._slot(job))
+
+    async def _put_back(self, job: Job) -> None:
+        """Let recipients wait in the store, and end the pass that they leave where it waits for nobody else."""
+        active = job.active
+        self._queue.shelve(active.message.id, [recipient.index for recipient in job.recipients], job.site.key)
+        active.fresh = False
+        active.pending -= len(job.recipients)
+        if not active.pending:
+            await self._finished(active) if active.has_reports else self._leave(active)
 
     async def _slot(self, job: Job) -> None:
         """A delivery slot: this job, then whichever of the same transport has its turn."""
@@ -451,30 +467,12 @@ class Scheduler:
         if message.envelope.verp:
             message = replace(message, envelope=with_verp(message.envelope, job.recipients[0].recipient))
         request = DeliveryRequest(message, job.recipients, site.transport.name, site.nexthop, active.purpose)
-        reports = await self._deliver(request)
+        reports = await attempt(request, self._agents, emit=self._emit, fault=self._fault, clock=self._clock)
         spokesman = "error" if any(report.outcome is TRANSPORT_UNAVAILABLE for report in reports) else site.transport.name
         active.sink.record(active, reports, spokesman, site.key)
         await self._learn(site, reports)
         if not active.pending:
             await self._finished(active)
-
-    async def _deliver(self, request: DeliveryRequest) -> Sequence[Report]:
-        """The agent's reports; an agent that is missing, raises or forgets a recipient costs a deferral."""
-        began = self._clock()
-        try:
-            agent = await self._agents(request.transport)
-        except LookupError:
-            self._emit(TransportUnknown("qmgr", request.transport))
-            return not_tried(request.recipients, TRANSPORT_UNAVAILABLE, began)
-        try:
-            reports = await agent.deliver(request)
-        except Exception as error:
-            self._fault(error, f"{request.message.id}: transport {request.transport} broke off, the mail is tried again later")
-            return not_tried(request.recipients, BROKEN, began)
-        if len(reports) == len(request.recipients):
-            return reports
-        reported = {report.recipient.index for report in reports}
-        return [*reports, *not_tried([r for r in request.recipients if r.index not in reported], BROKEN, began)]
 
     async def _learn(self, site: Site, reports: Sequence[Report]) -> None:
         """Open or close the window; when the site is dead, nothing waits for it."""

@@ -18,7 +18,6 @@ STORE = "store"
 DATABASE = "queue.sqlite"
 CONTENT = "content"
 STAGING = "staging"
-LOCK = "lock"
 
 FLUSHED = -1.0
 """`due` of a recipient that somebody wants tried now, whatever `defer_transports` says."""

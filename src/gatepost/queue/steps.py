@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from gatepost.queue.port import NewMessage, Settlement, Status
+from gatepost.queue.port import IN_HAND, NewMessage, Settlement, Status
 from gatepost.queue.record import pack, pack_outcome, text_of
 from gatepost.queue.schema import placeholders
 
@@ -30,7 +30,7 @@ _LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 _LARGE = 16_384
 """Octets of a content that stands alone: a prepared statement keeps what it was last given, and there is one for each length."""
 
-LIVE = (Status.QUEUED, Status.HELD, Status.ACTIVE)
+LIVE = (Status.QUEUED, Status.HELD, *IN_HAND)
 
 _VIEW = """
 CREATE TEMP VIEW step(what, key, number, status, at, text, by, reason, envelope, envelope_crc, size, content_size, content_crc,
@@ -52,7 +52,7 @@ CREATE TEMP TRIGGER recipient_done INSTEAD OF INSERT ON step WHEN new.what = 3 B
 END;
 -- A recipient that a tool has put on hold meanwhile stays there.
 CREATE TEMP TRIGGER recipient_waits INSTEAD OF INSERT ON step WHEN new.what = 4 BEGIN
-    UPDATE recipient SET status = iif(status = 6, new.status, status), due = new.at, site = new.by, reason = new.reason,
+    UPDATE recipient SET status = iif(status IN (6, 9), new.status, status), due = new.at, site = new.by, reason = new.reason,
         outcome = new.text, attempts = attempts + 1 WHERE key = new.key AND number = new.number;
 END;
 """
@@ -63,16 +63,16 @@ def prepare(connection: sqlite3.Connection) -> None:
     connection.executescript(_VIEW)
 
 
-def put(message: NewMessage, content: bytes | None, crc: int, offset: int) -> list[Step]:
+def put(message: NewMessage, in_hand: Status, content: bytes | None, crc: int, offset: int) -> list[Step]:
     """A message to store: `content` None where it is a file, in which it begins at `offset`; `crc` its checksum. Its
-    recipients are ACTIVE (in the hands of whoever puts it) or HELD."""
+    recipients are `in_hand` (of whoever puts it: ACTIVE or UNDER_WAY) or HELD."""
     key, envelope = message.id.key, message.envelope
     packed = pack(envelope)
     steps: list[Step] = [(
         _MESSAGE, key, len(envelope.recipients), None, None, text_of(envelope.sender), None, None, packed, zlib.crc32(packed),
         message.size, message.content.size, crc, offset, content,
     )]  # fmt: skip
-    status, due = int(Status.HELD if envelope.hold else Status.ACTIVE), int(message.id.arrival)
+    status, due = int(Status.HELD if envelope.hold else in_hand), int(message.id.arrival)
     for number, recipient in enumerate(envelope.recipients):
         steps.append((_RECIPIENT, key, number, status, due, text_of(recipient.address), None, None, *_NO_CONTENT))
     return steps

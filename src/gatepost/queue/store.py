@@ -10,19 +10,19 @@ import itertools
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from gatepost.events.records import Emit, Event, Note
 from gatepost.mail.queue_id import QueueId
 from gatepost.mail.submission import QueueUnavailable
-from gatepost.queue import schema, steps
+from gatepost.queue import ownership, schema, steps
 from gatepost.queue.committer import Batch, Committer, Job, Put, forgetting, shelving
 from gatepost.queue.contents import ContentFiles
 from gatepost.queue.gathering import Gathering
 from gatepost.queue.ledger import purge
-from gatepost.queue.port import NewMessage, Settlement
+from gatepost.queue.port import NewMessage, Settlement, Status
 from gatepost.queue.salvage import heal
 from gatepost.queue.transaction import (
     Claim,
@@ -32,6 +32,7 @@ from gatepost.queue.transaction import (
     claim_fresh,
     hasten,
     hold_damaged,
+    keep_under_way,
     live,
     mark,
     requeued,
@@ -39,6 +40,7 @@ from gatepost.queue.transaction import (
 )
 
 T = TypeVar("T")
+NOTHING = Claimed((), "", True)
 _MICROSECONDS = 1_000_000
 
 
@@ -48,6 +50,9 @@ class SqliteStore:
 
     `partition`: its number. `emit`: where damage is told. `on_change`: called in the loop when somebody else (a tool) has
     written. `commit_timeout`: seconds. Raises sqlite3.Error or OSError where it cannot be opened.
+
+    A partition that was handed over has guests (ownership.py): workers that gave it up, but for what they have in hand (UNDER_WAY)
+    and what their sessions still bring. A guest settles and puts, and claims nothing.
     """
 
     def __init__(
@@ -71,6 +76,8 @@ class SqliteStore:
         self._files = ContentFiles(directory / schema.CONTENT, directory / schema.STAGING, self._left)
         self._staged = itertools.count(int(clock() * _MICROSECONDS))  # no queue ids: one given out tells that a message is coming
         self._pending: dict[Put, float] = {}
+        self._in_hand = Status.ACTIVE
+        self.has_guests = ownership.has_guests(directory)
         self._purged = 0
         self._watch: asyncio.TimerHandle | None = None
         connection = self._open()
@@ -88,7 +95,7 @@ class SqliteStore:
     async def put(self, message: NewMessage) -> None:
         """Store the message; durable when this returns. Its recipients are then in the caller's hands (ACTIVE), who gives
         them to the scheduler. Raises QueueUnavailable."""
-        item = Put(message, self._loop.create_future())
+        item = Put(message, self._in_hand, self._loop.create_future())
         self._pending[item] = self._loop.time()
         if self._watch is None:
             self._watch = self._loop.call_later(self._timeout, self._overdue)
@@ -108,16 +115,41 @@ class SqliteStore:
         """Record outcomes in the next commit; does not wait."""
         self._gathering.settle(settlements)
 
-    def shelve(self, identity: QueueId, site: str = "") -> None:
-        """Let an active message wait in the store, for `site` where that is known; does not wait."""
-        self._gathering.run(shelving(identity.key, site))
+    def shelve(self, identity: QueueId, indexes: Iterable[int], site: str = "") -> None:
+        """Let recipients of an active message wait in the store, for `site` where that is known; does not wait."""
+        self._gathering.run(shelving(identity.key, indexes, site))
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether the partition was handed over."""
+        return self._in_hand is Status.UNDER_WAY
+
+    async def become_guest(self) -> None:
+        """Let the partition have another owner, once this returns; the caller keeps what it has in hand, and is to have the lock of
+        guests already. Raises QueueUnavailable, and then it is the owner as before."""
+        self._in_hand = Status.UNDER_WAY
+        try:
+            await self._run(keep_under_way)
+        except BaseException:
+            self._in_hand = Status.ACTIVE
+            raise
+
+    async def inherit(self) -> None:
+        """Once the last guest is gone: what it had in hand is due, and what it left of files is removed. Raises
+        QueueUnavailable."""
+        await self._run(self._inherit)
+        self.has_guests = False
 
     async def claim(self, wanted: Claim) -> Claimed:
-        """Take recipients that were tried before and are due. Raises QueueUnavailable."""
+        """Take recipients that were tried before and are due; none as a guest. Raises QueueUnavailable."""
+        if self.is_guest:
+            return NOTHING
         return self._named(await self._run(lambda connection: claim(connection, self._files, self.partition, wanted)))
 
     async def claim_fresh(self, wanted: Claim) -> Claimed:
-        """Take messages that were never tried. Raises QueueUnavailable."""
+        """Take messages that were never tried; none as a guest. Raises QueueUnavailable."""
+        if self.is_guest:
+            return NOTHING
         return self._named(await self._run(lambda connection: claim_fresh(connection, self._files, self.partition, wanted)))
 
     async def requeued(self, after: int, limit: int) -> Claimed:
@@ -201,8 +233,19 @@ class SqliteStore:
         """Let go of what an earlier worker had in its hands. Raises sqlite3.DatabaseError where damage shows."""
         connection.execute("SELECT max(key) FROM message").fetchone()
         connection.execute("BEGIN IMMEDIATE")
-        shelve_all(connection)
+        shelve_all(connection, Status.ACTIVE)
+        if not self.has_guests:
+            shelve_all(connection, Status.UNDER_WAY)
         connection.execute("COMMIT")
+        if not self.has_guests:  # a file of theirs may be about to become a message
+            self._clear_files(connection)
+
+    def _inherit(self, connection: sqlite3.Connection) -> None:
+        shelve_all(connection, Status.UNDER_WAY)
+        self._files.look()
+        self._clear_files(connection)
+
+    def _clear_files(self, connection: sqlite3.Connection) -> None:
         self._files.clear_staging()
         self._files.remove([key for key in self._files.all() if not live(connection, key)])
 
@@ -233,6 +276,8 @@ class SqliteStore:
             self._loop.call_soon_threadsafe(self._on_change)
 
     def _heal(self, connection: sqlite3.Connection, error: Exception) -> sqlite3.Connection:
+        if self.is_guest:  # the owner heals it
+            raise sqlite3.DatabaseError(f"damaged, and no longer ours: {error}")
         connection.close()
         sound = heal(self.directory, error, self._emit_in_loop)
         steps.prepare(sound)

@@ -18,7 +18,7 @@ from gatepost.mail.queue_id import QueueId
 from gatepost.mail.queued import ActiveMessage, QueuedRecipient
 from gatepost.queue import steps
 from gatepost.queue.contents import ContentFiles, checksum, is_inline, is_whole, new_checksum, offset_of
-from gatepost.queue.port import NewMessage
+from gatepost.queue.port import NewMessage, Status
 from gatepost.queue.record import text_of, unpack, unpack_outcome
 from gatepost.queue.schema import FLUSHED, run_for_rows
 from gatepost.queue.steps import Step
@@ -58,14 +58,15 @@ class Claimed(Struct, frozen=True):
     damaged: tuple[DamagedMessage, ...] = ()
 
 
-def put(files: ContentFiles, message: NewMessage) -> tuple[list[Step], bool]:
-    """The steps that store a message, and whether its content went into a file, being too large for the database: then `files` must
-    be synced before the steps are taken. Raises OSError; anything else where the message cannot be written down."""
+def put(files: ContentFiles, message: NewMessage, in_hand: Status) -> tuple[list[Step], bool]:
+    """The steps that store a message (`in_hand`: steps.put), and whether its content went into a file, being too large for the
+    database: then `files` must be synced before the steps are taken. Raises OSError; anything else where the message cannot be
+    written down."""
     content = message.content
     crc = new_checksum(content)
     if is_inline(content):
-        return steps.put(message, content.read(), crc, -1), False
-    stored = steps.put(message, None, crc, offset_of(content, files.staging))
+        return steps.put(message, in_hand, content.read(), crc, -1), False
+    stored = steps.put(message, in_hand, None, crc, offset_of(content, files.staging))
     files.keep(message.id.key, content)
     return stored, True
 
@@ -87,14 +88,22 @@ def forget(connection: sqlite3.Connection, key: int) -> None:
         connection.execute(f"DELETE FROM {table} WHERE key = ?", (key,))
 
 
-def shelve(connection: sqlite3.Connection, key: int, site: str) -> None:
-    """Let the active recipients of a message wait in the store until they are claimed for `site`."""
-    connection.execute("UPDATE recipient SET status = 0, site = ? WHERE key = ? AND status = 6", (site, key))
+def shelve(connection: sqlite3.Connection, key: int, numbers: Iterable[int], site: str) -> None:
+    """Let recipients of a message that the caller has in hand wait in the store until they are claimed for `site`."""
+    connection.executemany(
+        "UPDATE recipient SET status = 0, site = ? WHERE key = ? AND number = ? AND status IN (6, 9)",
+        [(site, key, number) for number in numbers],
+    )
 
 
-def shelve_all(connection: sqlite3.Connection) -> None:
-    """Nobody has anything in hand: what the previous owner of the partition had is due."""
-    connection.execute("UPDATE recipient SET status = 0 WHERE status = 6")
+def shelve_all(connection: sqlite3.Connection, status: Status) -> None:
+    """Nobody has what has this status in hand any more: it is due."""
+    connection.execute("UPDATE recipient SET status = 0 WHERE status = ?", (int(status),))
+
+
+def keep_under_way(connection: sqlite3.Connection) -> None:
+    """The partition is to have another owner, and what this one has in hand stays in its hand."""
+    connection.execute("UPDATE recipient SET status = 9 WHERE status = 6")
 
 
 HASTEN_AT_ONCE = 2000

@@ -44,7 +44,7 @@ class Composition:
             self._partitions,
             delivers=materials.settings.queue_deliver,
             deliver=lambda message: self._scheduler.accept(message),
-            shelve=self._partitions.shelve,
+            shelve=lambda message: self._partitions.shelve(message.id, range(len(message.envelope.recipients))),
             tell_of_success=lambda message, told: self._notices.succeeded(message, told),
             emit=emit,
             fault=materials.fault,
@@ -110,6 +110,11 @@ class Composition:
         requeue = Requeue(self.materials, self.way_in, self._partitions, self._flushed)
         works = ((pickup.run, "pickup"), (requeue.run, "the taking in of requeued mail"))
         return [group.create_task(lasting(run, name, self.materials.fault)) for run, name in works]
+
+    async def hand_over(self) -> None:
+        """Let other workers have the queue, but for the deliveries under way."""
+        self._scheduler.retire()
+        await self._partitions.hand_over()
 
     async def wind_down(self) -> None:
         """Start no more deliveries, and return when those under way are over."""

@@ -1,8 +1,9 @@
 """A worker: owns whole messages, from the socket to the last recipient. Unprivileged from its first step.
 
 SIGTERM: accept nothing more, let sessions finish their transaction and deliveries their attempt, give the queue partitions up,
-end. SIGUSR1 (a reload): the same, but first sessions may go on until their clients leave, for a while. A worker that is killed
-loses nothing: what it acknowledged is in the store, and another worker takes the partition over.
+end. SIGUSR1 (a reload): the partitions are handed over at once, but for the deliveries under way; sessions may go on until their
+clients leave, and deliveries until they end, for a while. A worker that is killed loses nothing: what it acknowledged is in the
+store, and another worker takes the partition over.
 """
 
 import asyncio
@@ -118,6 +119,7 @@ async def _live(inheritance: Inheritance, tls: ServicesTls, counters: Counters) 
                 pickup.cancel()
             serving.close()
             if not stop.is_set():
+                await _first(stop.wait(), rooms.hand_over())
                 await _first(stop.wait(), asyncio.sleep(_SETTLING))
                 await _first(stop.wait(), serving.sessions_over(), asyncio.sleep(_RETIREMENT))
             await serving.drain(_DRAIN if stop.is_set() else _LONG_DRAIN)

@@ -361,7 +361,7 @@ def test_a_damaged_content_is_held_and_named(tmp_path: Path) -> None:
         store = open_store(tmp_path, events)
         broken, sound = await put(store), await put(store)
         for identity in (broken, sound):
-            store.shelve(identity)
+            store.shelve(identity, range(3))
         await store.live(sound)
         other = sqlite3.connect(store.directory / schema.DATABASE)
         other.execute("UPDATE content SET data = 'Subject: X' WHERE key = ?", (broken.key,))
@@ -391,7 +391,7 @@ def test_a_content_file_that_is_none_is_held_and_holds_nobody_up(tmp_path: Path,
         path = store.directory / schema.CONTENT / str(identity.key)
         path.unlink()
         instead(path)
-        store.shelve(identity)
+        store.shelve(identity, range(3))
         async with asyncio.timeout(5):
             assert not (await store.claim_fresh(everything())).messages
         assert [(e.queue_id, e.severity) for e in events if isinstance(e, Note)] == [(str(identity), "error")]

@@ -17,10 +17,10 @@ from gatepost.mail.outcome import bounced, deferred, sent
 from gatepost.mail.queue_id import QueueId
 from gatepost.mail.submission import QueueUnavailable
 from gatepost.queue.partitions import Partitions
-from gatepost.queue.port import NewMessage, Settlement, Status
+from gatepost.queue.port import IN_HAND, NewMessage, Settlement, Status
 from gatepost.queue.store import SqliteStore
 
-SETTLED = [status for status in Status if status not in (Status.ACTIVE, Status.REQUEUED)]
+SETTLED = [status for status in Status if status not in (*IN_HAND, Status.REQUEUED)]
 """All but what a worker takes in hand and what a tool writes."""
 LIVE = (Status.QUEUED, Status.HELD, Status.ACTIVE)
 OUTCOMES = {Status.DELIVERED: sent("ok"), Status.BOUNCED: bounced("no"), Status.QUEUED: deferred("later")}

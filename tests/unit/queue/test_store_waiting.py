@@ -40,7 +40,7 @@ class Waiting:
         """A message that was tried in vain, and is no longer in anybody's hands."""
         identity = await self.put(recipients)
         self.store.settle([Settlement(identity, n, Status.QUEUED, deferred("later"), due, site=site) for n in range(recipients)])
-        self.store.shelve(identity, site)
+        self.store.shelve(identity, range(3), site)
         return identity
 
     async def claimed(
@@ -105,7 +105,7 @@ def test_what_is_done_is_not_claimed_with_the_rest(kind: str, tmp_path: Path) ->
         identity = await queue.put(3)
         later = [Settlement(identity, n, Status.QUEUED, deferred("later"), 5.0, site=SITE) for n in (0, 2)]
         queue.store.settle([Settlement(identity, 1, Status.DELIVERED, sent("ok")), *later])
-        queue.store.shelve(identity, SITE)
+        queue.store.shelve(identity, range(3), SITE)
         assert await queue.claimed() == {identity: 2}
 
     play(kind, tmp_path, scene)
@@ -116,7 +116,7 @@ def test_what_is_shelved_untried_is_fresh(kind: str, tmp_path: Path) -> None:
     async def scene(queue: Waiting) -> None:
         identity = await queue.put()
         assert await queue.fresh() == {}  # it is in the hands of whoever has put it
-        queue.store.shelve(identity)
+        queue.store.shelve(identity, range(3))
         assert await queue.fresh() == {identity: 2}
         assert await queue.fresh() == {}
 
@@ -167,7 +167,7 @@ def test_a_deleted_message_is_gone_whatever_its_deliverer_says_later(kind: str, 
         waiting, active = await queue.deferred(), await queue.put()
         assert await queue.by_tool(actions.DELETE, waiting, active, by="root", now=6.0) == ([waiting, active], [])
         queue.store.settle([Settlement(active, 0, Status.QUEUED, deferred("later"), 5.0, site=SITE)])
-        queue.store.shelve(active, SITE)
+        queue.store.shelve(active, range(3), SITE)
         assert (await queue.claimed(), await queue.fresh()) == ({}, {})
         assert [await queue.store.live(one) for one in (waiting, active)] == [0, 0]
         assert await queue.by_tool(actions.DELETE, waiting) == ([], [waiting])
@@ -250,7 +250,7 @@ def test_nobody_has_a_message_twice_and_none_is_lost(kind: str, deeds: Sequence[
                 outcome = sent("ok") if done else deferred("later")
                 status = Status.DELIVERED if done else Status.QUEUED
                 queue.store.settle([Settlement(one, 0, status, outcome, 5.0, site=SITE)])
-                queue.store.shelve(one, SITE)
+                queue.store.shelve(one, range(3), SITE)
                 delivered |= {one} if done else set()
         await queue.by_tool(actions.RELEASE, *ids)
         assert set(await queue.claimed()) == set(ids) - in_hand - delivered
