@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "postcat": ("postcat", "show a queued message"),
     "postlog": ("postlog", "write a line to the mail log"),
     "greylist": ("greylist", "list, show, allow, forget, import, report: what greylisting remembers"),
+    "user": ("user", "add, passwd, list, delete, app-password: who may log in, in a file of Gatepost's own"),
     "audit": ("audit", "prove that every acknowledged recipient is accounted for"),
     "install-compat": ("install_compat", "make links with Postfix's command names"),
 }

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from gatepost.config.parameters import (
     access,
+    authentication,
     cleanup,
     commands,
     flush,
@@ -80,6 +81,7 @@ SERVICES: Mapping[str, tuple[Parameter, ...]] = {
     "SPF": spf.ROWS,
     "Greylisting": greylist.ROWS,
     "SASL": sasl.ROWS,
+    "Authentication": authentication.ROWS,
     "Milter": milter.ROWS,
     "Postscreen": tuple(sorted(postscreen.ROWS + postscreen_tls.ROWS)),
     "TLS proxy": tlsproxy.ROWS,
