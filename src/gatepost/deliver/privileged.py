@@ -84,8 +84,22 @@ class RunCommand(Struct, frozen=True, tag=True):
     forward: str = ""
 
 
+class CheckPassword(Struct, frozen=True, tag=True):
+    """Ask PAM, as `service`, whether the user has this password and may log in. `client`: the address from which he wants to;
+    `time_limit`: seconds."""
+
+    service: str
+    user: str
+    password: bytes
+    client: str
+    time_limit: float
+
+    def __repr__(self) -> str:
+        return f"CheckPassword({self.service!r}, {self.user!r})"
+
+
 class Done(Struct, frozen=True, tag=True):
-    """It worked. `data`: what was read, or the command's output; `exit_status` of a command; `mode` and `owner` of a file read."""
+    """It worked. `data`: what was read, the command's output, or PAM's answer (RIGHT or WRONG); `exit_status` of a command; `mode` and `owner` of a file read."""
 
     data: bytes = b""
     exit_status: int = 0
@@ -105,7 +119,9 @@ class Failed(Struct, frozen=True, tag=True):
     unseen: bool = False
 
 
-Request = WriteMaildir | WriteMbox | ReadFile | RunCommand
+RIGHT, WRONG = b"right", b"wrong"
+
+Request = WriteMaildir | WriteMbox | ReadFile | RunCommand | CheckPassword
 Answer = Done | Failed
 Numbered = tuple[int, Answer]
 """The answer to one of several letters, with its index."""
@@ -163,6 +179,8 @@ class AgentClient:
             request = on_the_wire(request)
         elif isinstance(request, ReadFile):
             limit = min(limit, _READ_TIME)
+        elif isinstance(request, CheckPassword):
+            limit = min(limit, request.time_limit)
         return (await self._ask(request, content, 1, limit))[0]
 
     async def deliver(self, letters: tuple[Letter, ...]) -> list[Answer]:

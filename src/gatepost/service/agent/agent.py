@@ -1,5 +1,6 @@
 """The agent: the only process with privileges at run time. It writes mailboxes, reads lists of recipients and runs commands, each
-as the user whose they are, as far as its allow-list grants that (grants.py), and does nothing else: no message is interpreted here.
+as the user whose they are, as far as its allow-list grants that (grants.py), asks PAM (pam.py), and does nothing else: no message is
+interpreted here.
 
 One thread a connection, plain blocking calls (files.py, run_command.py). Threads are bounded, and so is what is done at one
 time for one user: whoever comes when there is no room is told to try later, and the agent lives on.
@@ -21,6 +22,7 @@ from gatepost.deliver.privileged import (
     LONGEST_RECORD,
     Answer,
     Asked,
+    CheckPassword,
     Failed,
     Letter,
     Numbered,
@@ -40,6 +42,7 @@ from gatepost.service import privileges
 from gatepost.service.agent import run_command, spawn
 from gatepost.service.agent.files import TROUBLE, failed, read_list, write, write_letters
 from gatepost.service.agent.grants import Grants, grants_of
+from gatepost.service.agent.pam import PamDesk
 from gatepost.service.inheritance import Inheritance, Life
 from gatepost.service.log import Log
 
@@ -193,6 +196,7 @@ class Desk:
 
     def __init__(self, grants: Grants, slots: Slots) -> None:
         self._grants = grants
+        self._pam = PamDesk(grants.pam)
         self.slots = slots
 
     def answers(self, asked: Asked, body: Iterator[bytes], log: Log) -> Iterator[list[Numbered]]:
@@ -208,6 +212,8 @@ class Desk:
         yield [(0, answer)]
 
     def _answer(self, request: Request, body: Iterator[bytes], until: float, log: Log) -> Answer:
+        if isinstance(request, CheckPassword):
+            return self._check_password(request, until, log)
         uid = request.uid if isinstance(request, ReadFile | RunCommand) else request.box.uid
         try:
             with self.slots.user(uid):
@@ -215,7 +221,13 @@ class Desk:
         except NoRoom:
             return _BUSY
 
-    def _perform(self, request: Request, body: Iterator[bytes], until: float, log: Log) -> Answer:
+    def _check_password(self, request: CheckPassword, until: float, log: Log) -> Answer:
+        if not self._pam.may(request):
+            _tell(request, log)
+            return NOT_GRANTED
+        return self._pam.answer(request, until)
+
+    def _perform(self, request: WriteMaildir | WriteMbox | ReadFile | RunCommand, body: Iterator[bytes], until: float, log: Log) -> Answer:
         if isinstance(request, ReadFile):
             return self._read(request, log)
         if not self._may(request, log):
@@ -282,4 +294,6 @@ def _in_short(request: Request) -> str:
         return f"command {request.argv[:1]} as uid={request.uid} gid={request.gid}"
     if isinstance(request, ReadFile):
         return f"file {request.path} as uid={request.uid} gid={request.gid}"
+    if isinstance(request, CheckPassword):
+        return f"PAM service {request.service[:40]!r}"
     return f"mailbox {request.box.path} of uid={request.box.uid} gid={request.box.gid}"

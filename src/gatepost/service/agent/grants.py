@@ -2,7 +2,7 @@
 
 Whoever has taken a worker over can ask the agent for anything. It does what local(8), virtual(8) and pipe(8) of this configuration
 might have to do, as it finds that out itself, and no request is believed: local_grants.py for local(8), virtual_grants.py,
-pipe_grants.py.
+pipe_grants.py; pam_grants.py for log-ins.
 """
 
 import os
@@ -15,6 +15,7 @@ from gatepost.deliver.privileged import Answer, ReadFile, RunCommand, WriteMaild
 from gatepost.service.agent.granted_lists import Lists
 from gatepost.service.agent.granted_tables import TableFiles
 from gatepost.service.agent.local_grants import LocalGrant, local_grants
+from gatepost.service.agent.pam_grants import PamGrant, pam_grant
 from gatepost.service.agent.pipe_grants import PipeGrant, pipe_grants
 from gatepost.service.agent.virtual_grants import VirtualGrant, virtual_grants
 from gatepost.service.transports import delivering
@@ -34,6 +35,7 @@ class Grants(Struct, frozen=True):
     virtual: tuple[VirtualGrant, ...]
     pipe: tuple[PipeGrant, ...]
     no_new_privileges: bool = False
+    pam: PamGrant = PamGrant()
 
     def allow(self, request: WriteMaildir | WriteMbox | RunCommand) -> bool:
         """Whether the request is one that a worker in its senses may make."""
@@ -58,4 +60,5 @@ def grants_of(configuration: Configuration) -> Grants:
         tuple(grant for entry in services for grant in virtual_grants(configuration, entry, tables)),
         tuple(grant for entry in services for grant in pipe_grants(configuration, entry)),
         settings.command_no_new_privileges,
+        pam_grant(configuration),
     )

@@ -1,0 +1,98 @@
+"""PAM by the agent, with real accounts of this machine (as root)."""
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from gatepost.deliver.privileged import RIGHT, WRONG, AgentClient, Answer, CheckPassword, Done, Failed
+from tests.integration.system import System
+from tests.integration.unix_accounts import EXPIRED, MEMBER, OUTSIDER, PASSWORDS, Accounts, tag, unix_accounts
+
+Make = Callable[..., System]
+pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="needs root: it makes accounts")
+TAG = tag()
+
+
+@pytest.fixture(scope="module")
+def accounts() -> Iterator[Accounts]:
+    with unix_accounts(TAG) as made:
+        yield made
+
+
+def _ask(gatepost: System, service: str, user: str, password: str) -> Answer:
+    question = CheckPassword(service, user, password.encode(), "192.0.2.1", 30.0)
+    return asyncio.run(AgentClient(str(gatepost.spool / "gatepost" / "agent"), 40.0).ask(question))
+
+
+def _configured(system: Make, service: str, more: str = "") -> System:
+    return system(f"smtpd_auth_backends = pam\nsmtpd_sasl_service = {service}\n{more}").start()
+
+
+def test_who_is_in_the_group_and_has_the_password(system: Make, accounts: Accounts) -> None:
+    gatepost = _configured(system, accounts.service)
+    member, outsider, expired = (f"{name}{TAG}" for name in (MEMBER, OUTSIDER, EXPIRED))
+    assert _ask(gatepost, accounts.service, member, PASSWORDS[MEMBER]) == Done(data=RIGHT)
+    assert _ask(gatepost, accounts.service, member, PASSWORDS[OUTSIDER]) == Done(data=WRONG)
+    assert _ask(gatepost, accounts.service, outsider, PASSWORDS[OUTSIDER]) == Done(data=WRONG)
+    assert _ask(gatepost, accounts.service, expired, PASSWORDS[EXPIRED]) == Done(data=WRONG)
+    assert _ask(gatepost, accounts.service, "nobody-of-that-name", "x") == Done(data=WRONG)
+    assert _ask(gatepost, accounts.service, "root", "") == Done(data=WRONG)
+
+
+def test_other_services_are_not_asked_about(system: Make, accounts: Accounts) -> None:
+    """Whoever has taken a worker over could else try passwords where there is no group to be in."""
+    gatepost = _configured(system, accounts.service)
+    for service in ("login", "su", "other", f"../pam.d/{accounts.service}", f"{accounts.service}\0", ""):
+        answer = _ask(gatepost, service, f"{MEMBER}{TAG}", PASSWORDS[MEMBER])
+        assert isinstance(answer, Failed), service
+        assert answer.enhanced == "4.3.5"
+    gatepost.logged("postfix/agent[", "a worker asked for what the configuration has no use for: PAM service 'login'")
+
+
+def test_without_pam_among_the_back_ends_nothing_is_asked(system: Make, accounts: Accounts) -> None:
+    gatepost = system(f"smtpd_auth_backends = file:/nonexistent\nsmtpd_sasl_service = {accounts.service}\n").start()
+    answer = _ask(gatepost, accounts.service, f"{MEMBER}{TAG}", PASSWORDS[MEMBER])
+    assert isinstance(answer, Failed)
+    assert answer.enhanced == "4.3.5"
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        ("auth required pam_gatepost_no_such_module.so\naccount required pam_permit.so\n", "PAM: "),
+        ("auth required pam_exec.so /bin/sleep 600\naccount required pam_permit.so\n", "no answer in time"),
+    ],
+)
+def test_modules_that_are_missing_or_hang(system: Make, lines: str, why: str) -> None:
+    service = f"gpt-odd-{TAG}"
+    file = Path("/etc/pam.d") / service
+    file.write_text(lines)
+    try:
+        gatepost = _configured(system, service)
+        question = CheckPassword(service, "anna", b"x", "192.0.2.1", 3.0)
+        answer = asyncio.run(AgentClient(str(gatepost.spool / "gatepost" / "agent"), 40.0).ask(question))
+        assert isinstance(answer, Failed)
+        assert why in answer.text
+        assert answer.unseen
+    finally:
+        file.unlink()
+    assert not _running(f"sleep 600 {service}")
+
+
+def test_a_module_that_writes_to_standard_output_says_nothing(system: Make) -> None:
+    service = f"gpt-loud-{TAG}"
+    file = Path("/etc/pam.d") / service
+    file.write_text("auth requisite pam_exec.so stdout /bin/echo accepted\nauth requisite pam_deny.so\naccount required pam_permit.so\n")
+    try:
+        gatepost = _configured(system, service)
+        assert _ask(gatepost, service, "anna", "x") == Done(data=WRONG)
+    finally:
+        file.unlink()
+
+
+def _running(words: str) -> bool:
+    return words in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
