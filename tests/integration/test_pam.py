@@ -64,7 +64,7 @@ def test_without_pam_among_the_back_ends_nothing_is_asked(system: Make, accounts
     ("lines", "why"),
     [
         ("auth required pam_gatepost_no_such_module.so\naccount required pam_permit.so\n", "PAM: "),
-        ("auth required pam_exec.so /bin/sleep 600\naccount required pam_permit.so\n", "no answer in time"),
+        ("auth required pam_exec.so /bin/sleep 612.25\naccount required pam_permit.so\n", "no answer in time"),
     ],
 )
 def test_modules_that_are_missing_or_hang(system: Make, lines: str, why: str) -> None:
@@ -80,13 +80,15 @@ def test_modules_that_are_missing_or_hang(system: Make, lines: str, why: str) ->
         assert answer.unseen
     finally:
         file.unlink()
-    assert not _running(f"sleep 600 {service}")
+    assert not _running("sleep 612.25")
 
 
 def test_a_module_that_writes_to_standard_output_says_nothing(system: Make) -> None:
     service = f"gpt-loud-{TAG}"
     file = Path("/etc/pam.d") / service
-    file.write_text("auth requisite pam_exec.so stdout /bin/echo accepted\nauth requisite pam_deny.so\naccount required pam_permit.so\n")
+    file.write_text(
+        "auth requisite pam_exec.so stdout /bin/echo accepted\nauth requisite pam_deny.so\naccount required pam_permit.so\n"
+    )
     try:
         gatepost = _configured(system, service)
         assert _ask(gatepost, service, "anna", "x") == Done(data=WRONG)

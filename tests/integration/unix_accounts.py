@@ -33,9 +33,7 @@ def unix_accounts(tag: str) -> Iterator[Accounts]:
             subprocess.run(["chpasswd"], input=f"{name}:{password}\n", text=True, check=True, capture_output=True)
         _run("usermod", "-e", "2020-01-01", f"{EXPIRED}{tag}")
         file.write_text(
-            "auth required pam_unix.so\n"
-            f"account required pam_succeed_if.so user ingroup {group}\n"
-            "account required pam_unix.so\n"
+            f"auth required pam_unix.so\naccount required pam_succeed_if.so user ingroup {group}\naccount required pam_unix.so\n"
         )
         yield Accounts(service, group)
     finally:

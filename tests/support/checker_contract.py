@@ -33,10 +33,12 @@ class CheckerContract:
     - `opened`: the back end, which knows USER and PASSWORD;
     - `away`: the same with nobody at the other end; None: it has no other end;
     - `slow`: the same with somebody who never answers; None likewise;
-    - `log`: the lines that it has written.
+    - `log`: the lines that it has written;
+    - `run`: the loop that it is asked in; a back end with threads needs one whose time is real.
     """
 
     log: list[str]
+    run = staticmethod(run)
 
     def setup_method(self) -> None:
         self.log = []
@@ -92,7 +94,7 @@ class CheckerContract:
                 return verdict
 
         try:
-            return run(asked())
+            return self.run(asked())
         except Exception as fault:
             assert password.decode("latin-1") not in "".join(traceback.format_exception(fault))
             raise

@@ -74,7 +74,8 @@ def _configured(command: Command) -> Path:
     except ConfigurationError as error:
         raise Fatal(str(error), logged=False) from None
     raise Fatal(
-        "no user file is configured: name one by -f, or write smtpd_auth_backends = file:/etc/postfix/users into main.cf", logged=False
+        "no user file is configured: name one by -f, or write smtpd_auth_backends = file:/etc/postfix/users into main.cf",
+        logged=False,
     )
 
 

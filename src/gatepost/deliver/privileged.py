@@ -99,7 +99,8 @@ class CheckPassword(Struct, frozen=True, tag=True):
 
 
 class Done(Struct, frozen=True, tag=True):
-    """It worked. `data`: what was read, the command's output, or PAM's answer (RIGHT or WRONG); `exit_status` of a command; `mode` and `owner` of a file read."""
+    """It worked. `data`: what was read, the command's output, or PAM's answer (RIGHT or WRONG); `exit_status` of a command; `mode`
+    and `owner` of a file read."""
 
     data: bytes = b""
     exit_status: int = 0

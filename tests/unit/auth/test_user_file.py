@@ -4,23 +4,29 @@ import asyncio
 import fcntl
 import os
 import stat
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.checker_contract import ATTEMPT, PASSWORD, USER, CheckerContract
 
 from gatepost.auth.backends import stored_password, user_file, user_file_edit
 from gatepost.auth.backends.hashing import Hashing
 from gatepost.auth.backends.user_file import UserFile, Users, parse, verdict
 from gatepost.auth.backends.user_file_edit import Refusal
-from gatepost.auth.port import Attempt
+from gatepost.auth.port import Checker
 from gatepost.proto.sasl.port import Accepted, IsPassword, Refused, Secret, Unavailable, Verdict
 
-ATTEMPT = Attempt("smtp", "PLAIN", "192.0.2.1", "unknown", "192.0.2.2", "mail.example.test", True, 0.0)
-FILE = "# a comment: with colons\n\nanna:{PLAIN}secret\nben:{PLAIN}other\nanna:{SHA256}%s:phone\n" % (
-    "K7gNU3sdo+OL0wNhqoVWhr3g6s1xYv72ol/pe/Unols="
-)
+FILE = """\
+# a comment: with colons
+
+anna:{PLAIN}secret
+ben:{PLAIN}other
+anna:{SHA256}K7gNU3sdo+OL0wNhqoVWhr3g6s1xYv72ol/pe/Unols=:phone
+"""
 
 
 def test_lines() -> None:
@@ -94,6 +100,29 @@ def test_the_decoy_lets_nobody_in() -> None:
 @given(st.text(max_size=200))
 def test_any_text(text: str) -> None:
     parse(text)
+
+
+class TestContract(CheckerContract):
+    run = staticmethod(asyncio.run)
+
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        self.path = tmp_path / "users"
+        self.path.write_text(f"{USER}:{{PLAIN}}{PASSWORD.decode()}\n")
+        self.path.chmod(0o640)
+
+    @asynccontextmanager
+    async def _over(self, path: Path) -> AsyncIterator[Checker]:
+        yield UserFile(str(path), Hashing(), self.log.append)
+
+    def opened(self) -> AbstractAsyncContextManager[Checker]:
+        return self._over(self.path)
+
+    def away(self) -> AbstractAsyncContextManager[Checker]:
+        return self._over(self.path.with_name("missing"))
+
+    def slow(self) -> None:
+        return None
 
 
 def _ask(checker: UserFile, user: str, password: bytes) -> Verdict:

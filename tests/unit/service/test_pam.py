@@ -15,7 +15,9 @@ from gatepost.service.agent.pam_grants import PamGrant
 GRANT = PamGrant(frozenset(("smtp",)), 2)
 
 
-def _question(user: str = "anna", password: bytes = b"secret", client: str = "192.0.2.1", time_limit: float = 30.0) -> CheckPassword:
+def _question(
+    user: str = "anna", password: bytes = b"secret", client: str = "192.0.2.1", time_limit: float = 30.0
+) -> CheckPassword:
     return CheckPassword("smtp", user, password, client, time_limit)
 
 
@@ -32,7 +34,9 @@ def _answer(desk: PamDesk, question: CheckPassword | None = None) -> Answer:
 
 
 def test_words_are_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    desk = _attempts(monkeypatch, tmp_path, "print('accepted' if fields[:4] == [b'smtp', b'anna', b'secret', b'192.0.2.1'] else 'x', end='')")
+    desk = _attempts(
+        monkeypatch, tmp_path, f"print('accepted' if fields[:4] == {[b'smtp', b'anna', b'secret', b'192.0.2.1']} else 'x', end='')"
+    )
     assert _answer(desk) == Done(data=RIGHT)
     assert isinstance(_answer(desk, _question("ben")), Failed)
     desk = _attempts(monkeypatch, tmp_path, "print('refused', end='')")
@@ -69,7 +73,8 @@ def test_one_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 def test_nothing_of_it_is_to_be_seen_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    body = "seen = open('/proc/self/cmdline').read() + open('/proc/self/environ').read()\nprint('refused' if 'secret' not in seen else 'x', end='')"
+    body = """seen = open('/proc/self/cmdline').read() + open('/proc/self/environ').read()
+print('refused' if 'secret' not in seen else 'x', end='')"""
     assert _answer(_attempts(monkeypatch, tmp_path, body)) == Done(data=WRONG)
 
 

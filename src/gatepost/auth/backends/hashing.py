@@ -18,7 +18,7 @@ class Busy(Exception):
 
 
 class Hashing:
-    """`threads`: so many at one time; `waiting`: so many in line, those included; `time_limit`: seconds from asking to the answer."""
+    """`threads`: so many at one time; `waiting`: so many in line, with those; `time_limit`: seconds from asking to the answer."""
 
     def __init__(self, threads: int = THREADS, waiting: int = WAITING, time_limit: float = TIME_LIMIT) -> None:
         self._calls = BlockingCalls(threads, time_limit)

@@ -1,4 +1,4 @@
-"""crypt(3) of the system's libcrypt: SHA-512, SHA-256, bcrypt, yescrypt and what else it knows. Python's own module goes with 3.13."""
+"""crypt(3) of the system's libcrypt: SHA-512, SHA-256, bcrypt, yescrypt and others. Python's own module is gone with 3.13."""
 
 import ctypes
 import functools

@@ -44,7 +44,7 @@ def hashed(password: bytes) -> str:
 
 
 def hashed_token(token: str) -> str:
-    """The same for a password that was made at random, of 100 bits or more: nobody tries these one by one, so that a digest does."""
+    """The same for a password made at random, of 100 bits or more: nobody tries these one by one, so that a digest does."""
     salt = secrets.token_bytes(16)
     digest = hashlib.sha256(token.encode("ascii") + salt).digest()
     return "{SSHA256}" + base64.b64encode(digest + salt).decode("ascii")

@@ -158,7 +158,7 @@ def remarks(path: str, users: Users, mode: int) -> list[str]:
 def verdict(users: Users, login: str, password: bytes) -> Verdict:
     """Whether the user has such a password, in a thread. Where a line cannot be read, it might be his."""
     user = users.by_login.get(login, User(None, {}))
-    if any([stored_password.verify(stored, password) for stored in user.applications.values()]):
+    if any(stored_password.verify(stored, password) for stored in user.applications.values()):
         return Accepted(login)
     right = stored_password.verify(user.stored or users.decoy, password)
     if right and user.stored is not None:

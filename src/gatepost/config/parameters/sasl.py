@@ -1,6 +1,6 @@
 """Parameters of log-ins (SASL) that hold for server and client alike."""
 
-from gatepost.config.parameters.row import BOOLEAN, INTEGER, NO_MEANING, NOT_YET, STRING, P, Parameter
+from gatepost.config.parameters.row import BOOLEAN, DONE, INTEGER, NO_MEANING, NOT_YET, STRING, P, Parameter
 
 # fmt: off
 ROWS: tuple[Parameter, ...] = (
@@ -18,7 +18,7 @@ ROWS: tuple[Parameter, ...] = (
     P("smtpd_sasl_response_limit", INTEGER, "12288",
       "Longest client response in an AUTH exchange, in bytes.", NOT_YET, minimum=12288),
     P("smtpd_sasl_security_options", STRING, "noanonymous", "What a login mechanism must, or must not, be.", NOT_YET),
-    P("smtpd_sasl_service", STRING, "smtp", "Service name given to the SASL plug-in.", NOT_YET),
+    P("smtpd_sasl_service", STRING, "smtp", "Service name given to the SASL plug-in, and to PAM.", DONE),
     P("smtpd_sasl_tls_security_options", STRING, "$smtpd_sasl_security_options",
       "What a login mechanism must, or must not, be under TLS.", NOT_YET),
     P("smtpd_sasl_type", STRING, "cyrus", 'SASL plug-in to use: "cyrus" or "dovecot".', NOT_YET),

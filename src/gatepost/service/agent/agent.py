@@ -1,6 +1,6 @@
 """The agent: the only process with privileges at run time. It writes mailboxes, reads lists of recipients and runs commands, each
-as the user whose they are, as far as its allow-list grants that (grants.py), asks PAM (pam.py), and does nothing else: no message is
-interpreted here.
+as the user whose they are, asks PAM (pam.py), all as far as its allow-list grants that (grants.py), and does nothing else: no
+message is interpreted here.
 
 One thread a connection, plain blocking calls (files.py, run_command.py). Threads are bounded, and so is what is done at one
 time for one user: whoever comes when there is no room is told to try later, and the agent lives on.
@@ -227,7 +227,9 @@ class Desk:
             return NOT_GRANTED
         return self._pam.answer(request, until)
 
-    def _perform(self, request: WriteMaildir | WriteMbox | ReadFile | RunCommand, body: Iterator[bytes], until: float, log: Log) -> Answer:
+    def _perform(
+        self, request: WriteMaildir | WriteMbox | ReadFile | RunCommand, body: Iterator[bytes], until: float, log: Log
+    ) -> Answer:
         if isinstance(request, ReadFile):
             return self._read(request, log)
         if not self._may(request, log):

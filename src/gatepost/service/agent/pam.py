@@ -20,6 +20,8 @@ LONGEST_PASSWORD: Final = 511
 _LONGEST_TIME: Final = 60.0
 _LINE: Final = 4
 """So many times the questions at one time may wait for their turn."""
+_SHARE: Final = 0.9
+"""Of the time, after which the process has ended its own work; it is killed at the end of it."""
 _WRONG: Final = Done(data=WRONG)
 
 
@@ -64,7 +66,8 @@ def is_sound(request: CheckPassword) -> bool:
 
 
 def _ask(request: CheckPassword, until: float) -> Answer:
-    fields = (request.service.encode(), request.user.encode(), request.password, request.client.encode())
+    left = f"{max(until - time.monotonic(), 0.0) * _SHARE:.3f}"
+    fields = (request.service.encode(), request.user.encode(), request.password, request.client.encode(), left.encode())
     command = RunCommand(
         argv=(sys.executable, "-I", "-S", pam_attempt.__file__),
         uid=os.getuid(),

@@ -1,8 +1,8 @@
 """One question to PAM, in a process of its own: modules leak, hang, write to standard output, and know nothing of threads.
 
-Run by pam.py as a script, with nothing but the standard library: the service, the user and the password come as three fields on
-standard input, each ended by NUL; one word is the answer, on what was standard output. Nothing of a secret stands among arguments,
-in the environment or in a core file.
+Run by pam.py as a script, with nothing but the standard library: service, user, password, address of the client and seconds come on
+standard input, each ended by NUL; one word is the answer, on what was standard output. It asks in a child, and ends that in time
+with all that it has started. Nothing of a secret stands among arguments, in the environment or in a core file.
 
 The conversation answers what is asked without an echo, which is the password, and nothing else. pam_authenticate(3) says whether it
 is right, pam_acct_mgmt(3) whether the user may (expired, locked, not in the group).
@@ -11,6 +11,8 @@ is right, pam_acct_mgmt(3) whether the user may (expired, locked, not in the gro
 import ctypes
 import os
 import resource
+import select
+import signal
 import sys
 from ctypes import CFUNCTYPE, POINTER, Structure, byref, c_char_p, c_int, c_uint, c_void_p
 from typing import Any, NoReturn
@@ -131,15 +133,59 @@ def main() -> NoReturn:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     told = os.dup(1)
     nothing = os.open(os.devnull, os.O_RDWR)
-    service, user, password, client = sys.stdin.buffer.read(65536).split(b"\0")[:4]
+    service, user, password, client, seconds = sys.stdin.buffer.read(65536).split(b"\0")[:5]
     for descriptor in (0, 1, 2):  # what modules write is for nobody
         os.dup2(nothing, descriptor)
+    _adopt_orphans()
+    answer = _in_time(float(seconds), service, user, password, client)
+    _end_children()
+    os.write(told, answer)
+    os._exit(0 if answer else 1)
+
+
+def _in_time(seconds: float, service: bytes, user: bytes, password: bytes, client: bytes) -> bytes:
+    """The answer of a process of its own; nothing where it ends in another way than by answering."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            answer = ask(service, user, password, client, *libraries())
+        except OSError as error:
+            answer = f"{UNAVAILABLE} {error}"
+        os.write(writing, answer.encode())
+        os._exit(0)
+    os.close(writing)
+    ended = select.poll()
+    ended.register(os.pidfd_open(pid), select.POLLIN)
+    if not ended.poll(seconds * 1000):
+        return f"{UNAVAILABLE} no answer in time".encode()
+    if os.waitpid(pid, 0)[1] != 0:
+        return b""
+    os.set_blocking(reading, False)
     try:
-        answer = ask(service, user, password, client, *libraries())
-    except OSError as error:
-        answer = f"{UNAVAILABLE} {error}"
-    os.write(told, answer.encode())
-    os._exit(0)
+        return os.read(reading, 4096)
+    except BlockingIOError:
+        return b""
+
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def _adopt_orphans() -> None:
+    """Whatever a module starts becomes our child when its parent ends, even if it leaves the session (pam_exec does): prctl(2)."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _end_children() -> None:
+    """Leave nothing behind that a module has started."""
+    for _ in range(1000):
+        with open(f"/proc/self/task/{os.getpid()}/children") as listed:
+            children = listed.read().split()
+        if not children:
+            return
+        for child in children:
+            os.kill(int(child), signal.SIGKILL)
+            os.waitpid(int(child), 0)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,7 @@
 from msgspec import Struct
 
 from gatepost.config.configuration import Configuration
-
-_SERVERS = frozenset(("smtpd", "lmtpd"))
+from gatepost.config.programs import program
 
 
 class PamGrant(Struct, frozen=True):
@@ -22,7 +21,8 @@ class _Settings(Struct, frozen=True):
 
 def pam_grant(configuration: Configuration) -> PamGrant:
     """What a configuration has a use for."""
-    views = [configuration.view(_Settings, entry.overrides) for entry in configuration.services if entry.program in _SERVERS]
+    taking = [entry for entry in configuration.services if program(entry.program).takes_mail]
+    views = [configuration.view(_Settings, entry.overrides) for entry in taking]
     asking = [view for view in views if "pam" in view.smtpd_auth_backends.replace(",", " ").split()]
     limit = max((view.smtpd_auth_pam_process_limit for view in asking), default=1)
     return PamGrant(frozenset(view.smtpd_sasl_service for view in asking), limit)
