@@ -536,6 +536,8 @@ _AGENT = "compares what a worker asks for with the configuration, in the agent"
 ELSEWHERE = {
     "identity.spf.evaluation": "one class of characters; names of at most 253 of them",
     "identity.spf.lookups": "names of at most 253 characters",
+    "auth.backends.stored_password": _ADMINISTRATOR,
+    "auth.backends.user_file_edit": _ADMINISTRATOR,
     "config.layout": _ADMINISTRATOR,
     "mail.evidence": "parses nothing; what is kept of a type is bounded",
     "mail.reason": "cuts texts at a fixed length",

@@ -43,6 +43,7 @@ from gatepost.service.agent import run_command, spawn
 from gatepost.service.agent.files import TROUBLE, failed, read_list, write, write_letters
 from gatepost.service.agent.grants import Grants, grants_of
 from gatepost.service.agent.pam import PamDesk
+from gatepost.service.agent.pam_grants import PamGrant
 from gatepost.service.inheritance import Inheritance, Life
 from gatepost.service.log import Log
 
@@ -67,7 +68,7 @@ def _live(inheritance: Inheritance, grants: Grants, lines: tuple[spawn.Line, ...
     if os.getuid() == 0 and grants.no_new_privileges:
         privileges.gain_no_privileges()
     room = min(run_command.raise_limits() // _DESCRIPTORS, _MOST_CONNECTIONS)
-    desk = Desk(grants, Slots(room, max(room // 2, 1)))
+    desk = Desk(grants, Slots(room, max(room // 2, 1)), PamDesk(grants.pam))
     listener = inheritance.sockets[AGENT_SOCKET]
     listener.setblocking(True)
     spawn.serve(lines, inheritance.log)
@@ -194,9 +195,9 @@ _LATE = Failed("4.3.0", "mail system agent: it came too late to be done", unseen
 class Desk:
     """Decides and does what is asked."""
 
-    def __init__(self, grants: Grants, slots: Slots) -> None:
+    def __init__(self, grants: Grants, slots: Slots, pam: PamDesk | None = None) -> None:
         self._grants = grants
-        self._pam = PamDesk(grants.pam)
+        self._pam = pam or PamDesk(PamGrant())
         self.slots = slots
 
     def answers(self, asked: Asked, body: Iterator[bytes], log: Log) -> Iterator[list[Numbered]]:
