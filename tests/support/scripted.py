@@ -52,9 +52,14 @@ class Script(Struct, frozen=True):
     @classmethod
     def load(cls, file: Path) -> "Script":
         """The script in a file."""
+        return cls.of(file.read_text())
+
+    @classmethod
+    def of(cls, text: str) -> "Script":
+        """The script that a text is."""
         about, replies, parameters = "", dict[str, list[str]](), dict[str, str]()
         own: dict[str, list[str]] = {"OURS": [], "OUR-LOG": []}
-        for line in file.read_text().splitlines():
+        for line in text.splitlines():
             where, colon, reply = line.partition(":")
             if line.startswith("#"):
                 about += line[1:].strip() + " "
@@ -70,12 +75,14 @@ class Script(Struct, frozen=True):
 
 
 class ScriptedServer:
-    """A server on `port` of 127.0.0.1. `commands`: what it was sent, a list a conversation, TLS ones after `tls`; `taken`: how
-    often the content came whole; `in_clear`: every octet that came without TLS."""
+    """A server on `port` of 127.0.0.1. `commands`: what it was sent, a list a conversation, TLS ones after `tls`; `over`: how
+    many of these have ended; `taken`: how often the content came whole; `contents`: those, as they came, without the dot;
+    `in_clear`: every octet that came without TLS."""
 
     def __init__(self, script: Script, context: ssl.SSLContext) -> None:
         self.commands: list[list[str]] = []
-        self.taken = 0
+        self.over = self.taken = 0
+        self.contents: list[bytes] = []
         self.in_clear = b""
         server = self
 
@@ -83,6 +90,7 @@ class ScriptedServer:
             def handle(self) -> None:
                 with contextlib.suppress(OSError, EOFError):
                     _Conversation(server, script, self.request, context).run()
+                server.over += 1
 
         class Server(socketserver.ThreadingTCPServer):
             daemon_threads = True
@@ -122,7 +130,7 @@ class _Conversation:
             if verb == "STARTTLS" and b"220" in reply:
                 self._handshake()
             elif verb == "DATA" and b"354" in reply:
-                self._until(b"\r\n.\r\n", b"\r\n")
+                self._server.contents.append(self._until(b"\r\n.\r\n", b"\r\n")[2:])
                 self._server.taken += 1
                 self._say("DOT")
             elif verb == "QUIT":

@@ -20,7 +20,7 @@ from gatepost.admission.draft import _STRAY as STRAY_OF_EDITS
 from gatepost.admission.edits import ReplaceBody
 from gatepost.admission.milter import verdicts
 from gatepost.admission.milter.editing import Editing, NewBody
-from gatepost.admission.staging import _STRAY
+from gatepost.admission.staging import STRAY
 from gatepost.cli.message_keys import message_keys
 from gatepost.content.downgrade import downgraded
 from gatepost.content.headers import _STANDARD as STANDARD_HEADER
@@ -501,7 +501,7 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "receive.unix_lines": (submitted, MESSAGES),
     "content.headers": (STANDARD_HEADER.match, TEXTS),
     "admission.draft": (lambda text: STRAY_OF_EDITS.search(FOLD_OF_EDITS.sub(b"\r\n", text)), MESSAGES),
-    "admission.staging": (lambda text: _STRAY.sub(b" ", text), MESSAGES),
+    "admission.staging": (lambda text: STRAY.sub(b" ", text), MESSAGES),
     "routing.rewrite": (is_standard, TEXTS),
     "lookup.aliases_text": (lambda text: list(aliases_text.alias_entries("x", text, _nothing)), TEXTS),
     "lookup.aliases_text.looks": (aliases_text.looks_like_aliases, TEXTS),
@@ -578,6 +578,7 @@ ELSEWHERE = {
     "net.tls_parameters": "reads the administrator's files",
     "policy.restrictions.dnsbl": _ADMINISTRATOR,
     "policy.restrictions.names": "host names of at most 255 characters",
+    "proto.smtp.proxy_filter": "drives reply_reader, which is in the table",
     "proto.smtp.client": "drives reply_reader, which is in the table",
     "proto.smtp.commands": "a table of verbs",
     "queue.notice_templates": _ADMINISTRATOR,

@@ -23,7 +23,8 @@ SECTION_LIMIT = 1048576
 _GAP = 65536
 _ABORTED_LIMIT = 65536
 """Octets of a message that was not completed in which its Message-Id is looked for."""
-_STRAY = re.compile(rb"\r(?!\n)|(?<!\r)\n")
+STRAY = re.compile(rb"\r(?!\n)|(?<!\r)\n")
+"""A CR or LF that is no part of a line end."""
 
 
 class Staging:
@@ -65,7 +66,7 @@ class Staging:
 
     def _add(self, chunk: bytes) -> None:
         if self._replace_stray and not (chunk.count(b"\r\n") == chunk.count(b"\n") == chunk.count(b"\r")):
-            chunk = _STRAY.sub(b" ", chunk)
+            chunk = STRAY.sub(b" ", chunk)
         if self._reject and any(octet in chunk for octet in self._reject):
             self.rejected = True
         if self._strip:

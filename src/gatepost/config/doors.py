@@ -15,7 +15,6 @@ PARAMETERS: Mapping[str, str] = {
     "filter_before_queue": "mail would pass without being scanned",
     "lmtp_tls_per_site": "mail would go without the TLS that it demands",
     "smtp_tls_per_site": "mail would go without the TLS that it demands",
-    "smtpd_proxy_filter": "mail would pass this filter unseen",
 }
 """Parameters that open a door when they are set and not obeyed, and what would pass."""
 

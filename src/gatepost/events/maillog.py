@@ -51,7 +51,7 @@ def _accepted(e: records.Accepted) -> str:
         ("orig_queue_id", e.orig_queue_id),
         ("orig_client", e.orig_client),
     )
-    return f"{e.queue_id}: client={e.client}" + "".join(f", {name}={value}" for name, value in named if value)
+    return f"{e.queue_id or 'NOQUEUE'}: client={e.client}" + "".join(f", {name}={value}" for name, value in named if value)
 
 
 def _judged(e: records.Judged) -> str:

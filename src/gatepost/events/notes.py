@@ -137,6 +137,18 @@ class MessageTooLarge(NoteOfFields, frozen=True):
     queue_id: str = ""
 
 
+class ProxyAnswered(NoteOfFields, frozen=True):
+    """The before-queue filter has answered a whole message (smtpd_proxy_filter). `verdict`: `accept` or `reject`; `text`: its
+    reply; `where`, `context`: as in Judged."""
+
+    words: ClassVar[str] = "proxy-{verdict}: {where}: {text}; {context}"
+    severity: ClassVar[str] = ""
+    verdict: str
+    where: str
+    text: str
+    context: str
+
+
 class CheckUnusable(NoteOfFields, frozen=True):
     """What a table says of a header or a body line cannot be carried out. `parameter`: `header_checks` and its kin."""
 

@@ -20,6 +20,9 @@ T = TypeVar("T")
 _LEAVE = 10
 """Seconds for a peer to take the last words."""
 
+_GREETING = 65536
+"""Octets of a greeting that are kept, and one piece more."""
+
 
 class Stream(asyncio.Protocol):
     """A connection. `opened`: time of whoever keeps it, in seconds; `uses`: exchanges so far; `closed`: of no more use."""
@@ -238,6 +241,37 @@ class Stream(asyncio.Protocol):
             self.close()
         else:
             self._fail(StreamFailure(Trouble.TIMEOUT, number=errno.ETIMEDOUT, heard=self._octets > 0))
+
+
+class GreetingStream(Stream):
+    """A connection to a server that speaks first, perhaps before anybody waits for it: its greeting is kept for the first exchange,
+    which asks nothing."""
+
+    __slots__ = ("_greeting",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._greeting = b""
+
+    def data_received(self, data: bytes) -> None:
+        if self.uses or self._exchange is not None or len(self._greeting) > _GREETING:
+            super().data_received(data)
+        else:
+            self._greeting += data
+
+    async def run(self, exchange: Exchange[T], limits: TimeLimits, limit: AnswerLimit) -> T:
+        """One exchange. Raises StreamFailure."""
+        greeting, self._greeting = self._greeting, b""
+        if greeting:
+            try:
+                exchange.feed(greeting)
+            except ProtocolError as problem:
+                self.close()
+                raise StreamFailure(Trouble.GARBAGE, str(problem), heard=True) from None
+            if exchange.done:
+                self.uses += 1
+                return exchange.answer
+        return await super().run(exchange, limits, limit)
 
 
 def _closed(*, heard: bool, error: Exception | None = None) -> StreamFailure:

@@ -164,12 +164,16 @@ def _within_mail(act: _Act) -> _Act:
 
 
 def _on_the_message(act: _Act) -> _Act:
-    """`act` is for the message's way through the queue: ETRN brings none, whoever names the action."""
+    """`act` is for the message's way through the queue: ETRN brings none, whoever names the action, and what goes through a
+    before-queue filter comes to another queue."""
     within_mail = _within_mail(act)
 
     def guarded(e: Evaluation, hit: Hit) -> Decision:
         if e.facts.protocol_state == "ETRN":
             e.warn(f"access table {hit.table}: action {upper(hit.verb)} is unavailable in smtpd_etrn_restrictions")
+            return DUNNO
+        if e.sources.settings.smtpd_proxy_filter:
+            e.warn(f"access table {hit.table}: with smtpd_proxy_filter specified, action {upper(hit.verb)} is unavailable")
             return DUNNO
         return within_mail(e, hit)
 

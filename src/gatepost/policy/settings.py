@@ -21,6 +21,7 @@ class PolicySettings(Struct, frozen=True, kw_only=True):
     smtpd_reject_unlisted_sender: bool
     soft_bounce: bool
     receive_override_options: str
+    smtpd_proxy_filter: str
 
     reject_code: int
     defer_code: int

@@ -5,23 +5,25 @@ from functools import partial
 from msgspec import Struct, structs
 
 from gatepost.admission.port import TAKEN, Admitted, ProtocolStage
+from gatepost.admission.staging import STRAY
 from gatepost.mail.address import to_bytes
 from gatepost.mail.ascii_text import is_number, spaced_words, upper
 from gatepost.mail.content import is_plain
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.header import single
-from gatepost.mail.outcome import Outcome
 from gatepost.net.turns import Turns
 from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.data import BdatReader, DataReader, all_crlf
 from gatepost.proto.smtp.grammar import printable
 from gatepost.proto.smtp.server import CommandLine, DataChunk
+from gatepost.receive import filtered
 from gatepost.receive.answer import Answer, refused, rejected
 from gatepost.receive.connection import Gone
 from gatepost.receive.end_of_message import ContentReader, Ending, end_message
 from gatepost.receive.first_line import mended
-from gatepost.receive.mail import open_queue_file
-from gatepost.receive.port import Intake
+from gatepost.receive.mail import open_message
+from gatepost.receive.port import ContentTaker, Intake
+from gatepost.receive.proxy_filter import Passage
 from gatepost.receive.received import received
 from gatepost.receive.session_state import SessionState
 from gatepost.receive.transaction import END, MailTransaction
@@ -38,9 +40,9 @@ async def data(state: SessionState, command: CommandLine) -> Answer:
         return refused(say.no_valid_recipients(state.ports.dialect.no_valid_recipients))
     if command.argument:
         return refused(say.DATA_SYNTAX)
-    refusal = await _data_refused(state, transaction)
+    refusal = await _data_refused(state, transaction, command.line)
     if refusal is not None:
-        return rejected(refusal)
+        return refusal
     return Answer(say.GO_AHEAD, then=partial(_take_data, state, transaction))
 
 
@@ -48,9 +50,9 @@ async def _take_data(state: SessionState, transaction: MailTransaction) -> Answe
     settings = state.settings
     reader = DataReader(state.line_ends, blank_cr=settings.cleanup_replace_stray_cr_lf, line_limit=settings.line_length_limit)
     state.wire.core.read_data(reader)
-    sink = _Sink(state, await _open_intake(state, transaction))
+    sink = _Sink(state, await _open_content(state, transaction), transaction.passage)
     await _receive(state, reader, sink)
-    return await end_message(state, Ending(transaction, reader, sink.intake), say.queued(state.facts.queue_id))
+    return await end_message(state, Ending(transaction, reader), say.queued(state.facts.queue_id))
 
 
 # --- BDAT ---
@@ -105,8 +107,8 @@ async def _chunk_refused(state: SessionState, chunk: _Chunk) -> Answer | None:
         return refused(say.NEED_RCPT)
     if not transaction.recipients:
         return refused(say.no_valid_recipients(state.ports.dialect.no_valid_recipients))
-    if transaction.bdat is None and (refusal := await _data_refused(state, transaction)) is not None:
-        return rejected(refusal)
+    if transaction.bdat is None and (refusal := await _data_refused(state, transaction, "DATA")) is not None:
+        return refusal
     if limit and (transaction.bdat.size if transaction.bdat else 0) + chunk.size > limit:
         state.note(f"{state.facts.queue_id}: BDAT request from {client} exceeds message size limit", "warning")
         return refused(say.CHUNK_TOO_LARGE)
@@ -135,43 +137,74 @@ async def _take_chunk(state: SessionState, transaction: MailTransaction, chunk: 
             line_limit=settings.line_length_limit,
         )
         transaction.bdat = reader
-        await _open_intake(state, transaction)
-    assert transaction.intake is not None
-    sink = _Sink(state, transaction.intake, started=reader.size > 0)
+        await _open_content(state, transaction)
+    taker = transaction.passage or transaction.intake
+    assert taker is not None
+    sink = _Sink(state, taker, transaction.passage, started=reader.size > 0)
     state.wire.core.read_chunk(reader, chunk.size)
     await _receive(state, reader, sink)
     if not chunk.last:
         return Answer(say.chunk_taken(chunk.size))
     sink.write(reader.finish())
     success = say.chunks_queued(state.facts.queue_id, reader.size)
-    return await end_message(state, Ending(transaction, reader, sink.intake), success)
+    return await end_message(state, Ending(transaction, reader), success)
 
 
 # --- the content ---
 
 
-async def _data_refused(state: SessionState, transaction: MailTransaction) -> Outcome | None:
-    """Why policy does not want the content of this message."""
+async def _data_refused(state: SessionState, transaction: MailTransaction, line: str) -> Answer | None:
+    """The refusal of the content by policy, or by the before-queue filter. `line`: the command for that."""
     facts = state.facts
     facts.recipient = transaction.only_recipient()
     refusal = await state.judge(ProtocolStage.DATA)
-    if refusal is None:
-        facts.recipient = None
-    return refusal
+    if refusal is not None:
+        return rejected(refusal)
+    facts.recipient = None
+    if transaction.passage is not None and (unwanted := await transaction.passage.data(line)) is not None:
+        return filtered.turned_away(unwanted)
+    return None
 
 
-async def _open_intake(state: SessionState, transaction: MailTransaction) -> Intake:
-    """Cleanup begins, and gets the headers that are ours: those of PREPEND actions, then Received."""
-    facts, settings, ports = state.facts, state.settings, state.ports
+async def _open_content(state: SessionState, transaction: MailTransaction) -> ContentTaker:
+    """Cleanup begins, or the before-queue filter, and gets the headers that are ours."""
+    header = _own_headers(state, transaction)
+    if transaction.passage is not None:
+        transaction.passage.write(header if all_crlf(header) else STRAY.sub(b" ", header))
+        return transaction.passage
+    intake = transaction.intake = await _open_intake(state, transaction, header)
+    intake.write(header, plain=is_plain(header))
+    return intake
+
+
+async def _open_intake(state: SessionState, transaction: MailTransaction, header: bytes) -> Intake:
+    """Cleanup begins. `header`: what it will get first."""
+    settings = state.settings
     if transaction.queue_id is None:
-        open_queue_file(state, transaction)
+        await open_message(state, transaction)
     assert transaction.queue_id is not None
-    context = state.rewrite_context = await _rewrite_context(state)
+    context = state.rewrite_context = await state.rewrites_as()
     if state.discards:
-        transaction.intake = Discarding()
-        return transaction.intake
+        return Discarding()
+    # The readers have made it so, but what an address or a table brings into our own headers may be anything.
+    in_lines = settings.cleanup_replace_stray_cr_lf and transaction.sender.encoding != "binary" and all_crlf(header)
+    return state.ports.admission.open(
+        transaction.queue_id,
+        client=state.facts.client,
+        origin_service="smtpd",
+        context=context,
+        in_lines=in_lines,
+        guards=state.guards,
+    )
+
+
+def _own_headers(state: SessionState, transaction: MailTransaction) -> bytes:
+    """Those of PREPEND actions, then Received, which a server in the middle of a before-queue filter leaves to those around it."""
+    facts, settings, ports = state.facts, state.settings, state.ports
     prepended = b"".join(single(to_bytes(action.value)) for action in state.actions if action.kind == "prepend")
-    trace = received(
+    if transaction.passage is not None and state.forwarded is not None:
+        return prepended
+    return prepended + received(
         facts,
         myhostname=settings.myhostname,
         mail_name=settings.mail_name,
@@ -183,28 +216,6 @@ async def _open_intake(state: SessionState, transaction: MailTransaction) -> Int
         show_login=settings.smtpd_sasl_authenticated_header,
         hide_session=settings.smtpd_hide_client_session,
     )
-    header = prepended + trace
-    # The readers have made it so, but what an address or a table brings into our own headers may be anything.
-    in_lines = settings.cleanup_replace_stray_cr_lf and transaction.sender.encoding != "binary" and all_crlf(header)
-    intake = ports.admission.open(
-        transaction.queue_id,
-        client=facts.client,
-        origin_service="smtpd",
-        context=context,
-        in_lines=in_lines,
-        guards=state.guards,
-    )
-    transaction.intake = intake
-    intake.write(header, plain=is_plain(header))
-    return intake
-
-
-async def _rewrite_context(state: SessionState) -> str:
-    """Whose mail it is where headers are completed: as XFORWARD SOURCE told, else as the client is one of ours or not
-    (local_header_rewrite_clients)."""
-    if state.forwarded is not None and state.forwarded.context:
-        return state.forwarded.context
-    return "local" if await state.client_is("local_rewrite") else "remote"
 
 
 class Discarding:
@@ -221,15 +232,17 @@ class Discarding:
 
 
 class _Sink:
-    """Where content goes: on to cleanup, up to the last line with which it is no more than `message_size_limit`."""
+    """Where content goes: on to cleanup or the before-queue filter, up to the last line with which it is no more than
+    `message_size_limit`. `passage`: through the filter, which may hold the content back."""
 
-    __slots__ = ("_limit", "_size", "_started", "intake")
+    __slots__ = ("_limit", "_size", "_started", "_taker", "passage")
 
-    def __init__(self, state: SessionState, intake: Intake, *, started: bool = False) -> None:
+    def __init__(self, state: SessionState, taker: ContentTaker, passage: Passage | None, *, started: bool = False) -> None:
         self._limit = state.settings.message_size_limit
         self._size = 0
         self._started = started
-        self.intake = intake
+        self._taker = taker
+        self.passage = passage
 
     def write(self, chunk: bytes, *, plain: bool = False) -> None:
         """Pass `chunk` on. The first line is mended."""
@@ -242,7 +255,7 @@ class _Sink:
             first = mended(chunk)
             if first is not chunk:
                 chunk, plain = first, False
-        self.intake.write(chunk, plain=plain)
+        self._taker.write(chunk, plain=plain)
 
 
 async def _receive(state: SessionState, reader: ContentReader, sink: _Sink) -> None:
@@ -251,6 +264,8 @@ async def _receive(state: SessionState, reader: ContentReader, sink: _Sink) -> N
     try:
         while isinstance(event := await state.wire.next_event(), DataChunk):
             sink.write(event.data, plain=event.plain)
+            if sink.passage is not None:
+                await sink.passage.onward()
             if turns.over():
                 await turns.rest()
     except Gone as gone:

@@ -12,8 +12,8 @@ from gatepost.mail.submission import QueueUnavailable
 from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.data import BdatReader, DataReader, LineEnds
 from gatepost.proto.smtp.replies import ServerReply
+from gatepost.receive import filtered
 from gatepost.receive.answer import Answer, Tally, rejected, turned_down
-from gatepost.receive.port import Intake
 from gatepost.receive.session_state import BARE_NEWLINE, END_OF_MESSAGE, SessionState
 from gatepost.receive.transaction import END, MailTransaction, attributes, envelope
 
@@ -21,11 +21,10 @@ ContentReader = DataReader | BdatReader
 
 
 class Ending(Struct, frozen=True):
-    """A message whose content is complete. `intake`: where that is."""
+    """A message whose content is complete."""
 
     transaction: MailTransaction
     reader: ContentReader
-    intake: Intake
 
 
 async def end_message(state: SessionState, ending: Ending, success: ServerReply) -> Answer:
@@ -43,7 +42,7 @@ async def end_message(state: SessionState, ending: Ending, success: ServerReply)
 async def _within_limits(state: SessionState, ending: Ending) -> Answer | None:
     limit = state.settings.message_size_limit
     if limit and ending.reader.size > limit:
-        state.ports.emit(MessageTooLarge("smtpd", queue_id=state.facts.queue_id))
+        state.ports.emit(MessageTooLarge("smtpd", queue_id=state.facts.queue_id or "NOQUEUE"))
         return turned_down(say.TOO_BIG)
     return None
 
@@ -62,6 +61,14 @@ async def _policy_consents(state: SessionState, ending: Ending) -> Answer | None
     return None if refusal is None else rejected(refusal)
 
 
+async def _filtered(state: SessionState, ending: Ending) -> Answer | None:
+    """A message that goes through the before-queue filter is the filter's affair: its answer ends it, well or not."""
+    transaction = ending.transaction
+    if transaction.passage is None:
+        return None
+    return await filtered.answer_of(state, transaction.passage, transaction.recipients[0].address)
+
+
 async def _admitted(state: SessionState, ending: Ending) -> Answer | None:
     """The message is cleaned up and durable."""
     outcome = await _admit(state, ending)
@@ -71,10 +78,11 @@ async def _admitted(state: SessionState, ending: Ending) -> Answer | None:
 async def _admit(state: SessionState, ending: Ending) -> Outcome | None:
     transaction = ending.transaction
     attrs = attributes(state.facts, state.forwarded, state.rewrite_context, transaction.sender.encoding)
-    transaction.intake = None
+    intake, transaction.intake = transaction.intake, None
+    assert intake is not None
     wanted = envelope(transaction.sender, transaction.recipients, state.actions, attrs, state.settings.content_filter)
     try:
-        admitted = await ending.intake.admit(wanted, dropped=state.discards)
+        admitted = await intake.admit(wanted, dropped=state.discards)
     except QueueUnavailable as failure:
         state.note(f"{state.facts.queue_id}: queue file write error: {failure}", "warning")
         return say.WRITE_ERROR
@@ -83,5 +91,5 @@ async def _admit(state: SessionState, ending: Ending) -> Outcome | None:
 
 
 _Step = Callable[[SessionState, Ending], Awaitable[Answer | None]]
-_STEPS: Final[tuple[_Step, ...]] = (_within_limits, _line_ends_proper, _policy_consents, _admitted)
+_STEPS: Final[tuple[_Step, ...]] = (_within_limits, _line_ends_proper, _policy_consents, _filtered, _admitted)
 """In order. A step returns None to go on, else the answer that ends it."""

@@ -11,6 +11,7 @@ from gatepost.proto.smtp import grammar
 from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.replies import ServerReply
 from gatepost.proto.smtp.server import CommandLine
+from gatepost.receive import filtered
 from gatepost.receive.answer import Answer, Tally, refused, rejected
 from gatepost.receive.envelope_parameters import (
     NO_NOTIFICATION,
@@ -48,7 +49,7 @@ async def mail(state: SessionState, command: CommandLine) -> Answer:
             return refusal
     if not await state.within_rate(Rate.MESSAGE):
         return refused(say.too_much_mail(state.facts.client_address))
-    return await _begin(state, sender, argument[1:])
+    return await _begin(state, sender, command, argument[1:])
 
 
 def _mail_out_of_order(state: SessionState) -> ServerReply | None:
@@ -64,7 +65,7 @@ async def _with_parameters(state: SessionState, sender: Sender, parameters: list
     return with_parameters(Offer(state.settings, state.ehlo_discard, verp), sender, parameters)
 
 
-async def _begin(state: SessionState, sender: Sender, words: list[str]) -> Answer:
+async def _begin(state: SessionState, sender: Sender, command: CommandLine, words: list[str]) -> Answer:
     """Storage, size and policy permitting, the transaction is there; and it is known how its headers are to be rewritten.
     `words`: the path and the parameters, as given."""
     refusal = await _storage_refused(state)
@@ -79,8 +80,9 @@ async def _begin(state: SessionState, sender: Sender, words: list[str]) -> Answe
     if refusal is not None:
         return rejected(refusal, END)
     transaction = MailTransaction(sender)
-    if not state.settings.smtpd_delay_open_until_valid_rcpt:
-        open_queue_file(state, transaction)
+    filtered.begin(state, transaction, command.line)
+    if not state.settings.smtpd_delay_open_until_valid_rcpt and (closed := await open_message(state, transaction)) is not None:
+        return filtered.turned_away(closed, END)
     return Answer(say.SENDER_OK, effect=Begin(transaction))
 
 
@@ -89,15 +91,21 @@ async def _storage_refused(state: SessionState) -> Outcome | None:
         await state.client_is("local_rewrite")
     except LookupFailure:
         return say.LOOKUP_ERROR
-    return None if state.ports.lookups.room_for(state.settings.message_size_limit) else say.NO_STORAGE
+    proxy = state.ports.proxy_filter
+    needs_none = proxy is not None and not proxy.waits
+    return None if needs_none or state.ports.lookups.room_for(state.settings.message_size_limit) else say.NO_STORAGE
 
 
-def open_queue_file(state: SessionState, transaction: MailTransaction) -> None:
-    """The message gets its queue id, and the log says whose it is."""
-    transaction.queue_id = state.ports.new_id()
+async def open_message(state: SessionState, transaction: MailTransaction) -> ServerReply | None:
+    """There is a place that the content can go to: the message gets its queue id, or the before-queue filter hears of it. The log
+    says whose it is. Returns the filter's refusal."""
     facts, forwarded = state.facts, state.forwarded
+    if transaction.passage is None:
+        transaction.queue_id = state.ports.new_id()
+        facts.queue_id = str(transaction.queue_id)
+    elif (refusal := await transaction.passage.open(filtered.client_of(state, await state.rewrites_as()))) is not None:
+        return refusal
     of_client = forwarded is not None and forwarded.of_client
-    facts.queue_id = str(transaction.queue_id)
     state.ports.emit(
         Accepted(
             service="smtpd", queue_id=facts.queue_id, client=facts.client, sasl_method=facts.sasl_method,
@@ -105,6 +113,7 @@ def open_queue_file(state: SessionState, transaction: MailTransaction) -> None:
             orig_queue_id=forwarded.ident if forwarded else "", orig_client=forwarded.client if forwarded and of_client else "",
         )
     )  # fmt: skip
+    return None
 
 
 # --- addresses ---
@@ -164,7 +173,11 @@ async def rcpt(state: SessionState, command: CommandLine) -> Answer:
     limit = state.settings.smtpd_recipient_limit
     if limit and len(transaction.recipients) >= limit:
         return _too_many(state, transaction)
-    return await _welcome(state, transaction, address, argument[1:], asked)
+    refusal = await _unwelcome(state, transaction, command, address, argument[1:])
+    if refusal is not None:
+        return refusal
+    address = state.ports.lookups.own_sender(address) or address
+    return Answer(say.RECIPIENT_OK, effect=TakeRecipient(recipient(address, asked.orcpt or _as_given(argument[1]), asked.notify)))
 
 
 def _notification(state: SessionState, parameters: list[str]) -> Notification | ServerReply:
@@ -180,19 +193,19 @@ def _bad_notification(reply: ServerReply, parameters: list[str]) -> Answer:
     return refused(reply, Note("smtpd", f'unknown DSN NOTIFY command value "{word}" in "{value}"', "warning"))
 
 
-async def _welcome(
-    state: SessionState, transaction: MailTransaction, address: str, words: list[str], asked: Notification
-) -> Answer:
-    """Policy permitting, the recipient is one of the message's. `words`: how it was given, and its parameters."""
+async def _unwelcome(
+    state: SessionState, transaction: MailTransaction, command: CommandLine, address: str, words: list[str]
+) -> Answer | None:
+    """The refusal of a recipient by policy, or by the before-queue filter. `words`: how it was given, and its parameters."""
     state.facts.recipient = address
     refusal = await state.judge(ProtocolStage.RCPT, words)
     if refusal is not None:
         return rejected(refusal)
-    if transaction.queue_id is None:
-        open_queue_file(state, transaction)
-    address = state.ports.lookups.own_sender(address) or address
-    added = recipient(address, asked.orcpt or _as_given(words[0]), asked.notify)
-    return Answer(say.RECIPIENT_OK, effect=TakeRecipient(added))
+    if not transaction.opened and (closed := await open_message(state, transaction)) is not None:
+        return filtered.turned_away(closed)
+    if transaction.passage is not None and (unwanted := await transaction.passage.recipient(command.line)) is not None:
+        return filtered.turned_away(unwanted)
+    return None
 
 
 def _too_many(state: SessionState, transaction: MailTransaction) -> Answer:

@@ -17,15 +17,20 @@ from gatepost.net.tls import ServerTls
 from gatepost.proto.proxy import Proxied
 from gatepost.proto.smtp.commands import ServerDialect
 from gatepost.proto.smtp.server import ServerCore, ServerEvent
+from gatepost.receive.proxy_filter import ProxyFilter
 from gatepost.state.port import Counters, Rate
 
 
-class Intake(Protocol):
-    """A message on its way in."""
+class ContentTaker(Protocol):
+    """Where the content of a message goes."""
 
     def write(self, chunk: bytes, *, plain: bool = False) -> None:
         """The next octets of the content, canonical; any cut. `plain`: they are known to be so (mail/content.py, `is_plain`)."""
         ...
+
+
+class Intake(ContentTaker, Protocol):
+    """A message on its way in."""
 
     async def admit(self, envelope: Envelope, *, dropped: bool) -> Admitted:
         """The content is complete: the message is made durable, or `dropped` once nothing is wrong with it. Raises QueueUnavailable
@@ -166,6 +171,7 @@ class SmtpdPorts(Struct, frozen=True):
     - `rate_limits`: by what is counted; none, or 0: no limit.
     - `next_instance`: a fresh `instance` attribute (SMTPD_POLICY_README), the same for all requests about one message.
     - `notify_classes`: of which troubles the postmaster is told.
+    - `proxy_filter`: the before-queue filter that all mail goes through; None: it goes to the queue.
     - `tells_permits`: somebody wants to know by which rule each recipient was let in.
     """
 
@@ -186,4 +192,5 @@ class SmtpdPorts(Struct, frozen=True):
     mail_date: MailDates
     next_instance: Callable[[], str]
     notify_classes: frozenset[str]
+    proxy_filter: ProxyFilter | None = None
     tells_permits: bool = False

@@ -31,10 +31,12 @@ def received(
     show_login: bool,
     hide_session: bool = False,
 ) -> bytes:
-    """The header, lines ended by CRLF. `recipient` only where the message has a single one, so that none learns of the others.
+    """The header, lines ended by CRLF. `queue_id`: empty where it has none. `recipient` only where the message has a single one, so
+    that none learns of the others.
     `hide_session`: what it says of the client is left out, and that it came by SMTP."""
+    known_as = f" id {queue_id}" if queue_id else ""
     if hide_session:
-        return _redacted(f"{myhostname} ({mail_name}) id {queue_id}", recipient, date)
+        return _redacted(f"{myhostname} ({mail_name}){known_as}", recipient, date)
     lines = [
         f"Received: from {facts.helo_name or facts.client_name} ({facts.client_name} [{address_literal(facts.client_address)}])"
     ]
@@ -43,7 +45,7 @@ def received(
     if show_login and facts.sasl_username:
         sender = f" sender: {printable(facts.sasl_username)}"
         lines.append(f"\t(Authenticated{sender})")
-    by = f"\tby {myhostname} ({mail_name}) with {protocol_name(facts)} id {queue_id}"
+    by = f"\tby {myhostname} ({mail_name}) with {protocol_name(facts)}{known_as}"
     if recipient is not None:
         lines += [by, f"\tfor <{external(recipient)}>; {date}"]
     else:

@@ -7,6 +7,7 @@ from gatepost.admission.port import NOTHING_FOUND, ProtocolStage, Severity
 from gatepost.events.notes import LimitExceeded
 from gatepost.events.records import Judged, Note, Permitted
 from gatepost.mail.address import external
+from gatepost.mail.ascii_text import upper
 from gatepost.mail.outcome import Outcome
 from gatepost.mail.reason import UNSAID, Reason, Step, let_in
 from gatepost.policy.port import AS_TOLD, Action, Facts
@@ -97,10 +98,19 @@ class SessionState:
             return None
         for action in finding.actions:
             self._note_action(action)
-        if kind := _AS_ACTIONS.get(finding.severity):
+        if (kind := _AS_ACTIONS.get(finding.severity)) and self.ports.proxy_filter is not None:
+            self.note(f"{finding.gate}: with smtpd_proxy_filter specified, action {upper(kind)} is unavailable", "warning")
+        elif kind:
             self._note_action(Action(kind, finding.reason, stage.value, finding.gate, finding.why), finding.word, finding.text)
         self.dismissed |= finding.disconnect
         return finding.outcome
+
+    async def rewrites_as(self) -> str:
+        """Whose mail it is where headers are completed, `local` or `remote`: as XFORWARD SOURCE told, else as the client is one of
+        ours or not (local_header_rewrite_clients). Raises LookupFailure."""
+        if self.forwarded is not None and self.forwarded.context:
+            return self.forwarded.context
+        return "local" if await self.client_is("local_rewrite") else "remote"
 
     async def choose_guards(self) -> None:
         """It is known who the client is, and so who guards it (smtpd_milter_maps). Raises LookupFailure."""

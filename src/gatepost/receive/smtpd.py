@@ -18,6 +18,7 @@ from gatepost.proto.smtp.commands import SMTP, ServerDialect
 from gatepost.proto.smtp.server import ServerCore
 from gatepost.receive.connection import Connection
 from gatepost.receive.port import Admission, Lookups, SmtpdPorts
+from gatepost.receive.proxy_filter import ProxyFilter
 from gatepost.receive.session import Session
 from gatepost.receive.session_limit import SessionLimit, TurnedAway
 from gatepost.receive.session_state import SessionState
@@ -34,6 +35,7 @@ class SmtpdService:
     - `tls_required`: smtpd_tls_security_level is `encrypt`.
     - `dialect`: SMTP or LMTP.
     - `stressed`: settings for sessions that begin while `process_limit` or more are open (`stress`; STRESS_README).
+    - `proxy_filter`: the before-queue filter that all mail goes through, None where there is none.
     - `limit`: room for sessions, shared with other services.
     """
 
@@ -57,6 +59,7 @@ class SmtpdService:
         stressed: SmtpdSettings | None = None,
         process_limit: int = 100,
         limit: SessionLimit | None = None,
+        proxy_filter: ProxyFilter | None = None,
         tells_permits: bool = False,
     ) -> None:
         self.settings = settings
@@ -79,6 +82,7 @@ class SmtpdService:
             mail_date=MailDates(),
             next_instance=self._next_instance,
             notify_classes=frozenset(elements(settings.notify_classes)) if lookups.report is not None else frozenset(),
+            proxy_filter=proxy_filter,
             tells_permits=tells_permits,
         )
         self._stressed = stressed or settings

@@ -9,6 +9,7 @@ from gatepost.mail.queue_id import QueueId
 from gatepost.policy.port import Action, Facts
 from gatepost.proto.smtp.data import BdatReader
 from gatepost.receive.port import Intake
+from gatepost.receive.proxy_filter import Passage
 
 
 class Sender(Struct, frozen=True):
@@ -55,17 +56,24 @@ class Forwarded(Struct):
 
 class MailTransaction:
     """From MAIL until RSET or the end of the message. `queue_id` comes with the first recipient, `intake` with the content;
-    `bdat` is there between the first chunk and the last."""
+    `bdat` is there between the first chunk and the last. `passage`: its way through the before-queue filter, where the service has
+    one; such a message has neither queue id nor intake."""
 
-    __slots__ = ("bdat", "intake", "overshoot", "queue_id", "recipients", "sender")
+    __slots__ = ("bdat", "intake", "overshoot", "passage", "queue_id", "recipients", "sender")
 
     def __init__(self, sender: Sender) -> None:
         self.sender = sender
         self.recipients: list[Recipient] = []
         self.queue_id: QueueId | None = None
         self.intake: Intake | None = None
+        self.passage: Passage | None = None
         self.bdat: BdatReader | None = None
         self.overshoot = 0
+
+    @property
+    def opened(self) -> bool:
+        """Whether there is a place that the content can go to."""
+        return self.queue_id is not None if self.passage is None else self.passage.opened
 
     def only_recipient(self) -> str | None:
         """The address of the recipient where there is a single one."""
@@ -76,6 +84,8 @@ class MailTransaction:
         intake, self.intake = self.intake, None
         if intake is not None:
             intake.abort()
+        if self.passage is not None:
+            self.passage.abort()
 
 
 class Begin(Struct, frozen=True):
@@ -118,13 +128,17 @@ def _as_said(address: str) -> str:
 _INET, _INET6 = "2", "10"
 
 
+def as_client(facts: Facts, forwarded: Forwarded | None) -> Forwarded:
+    """The client as those after us are to know it: the one that XFORWARD told of, else ours."""
+    if forwarded is not None and forwarded.of_client:
+        return forwarded
+    return _as_forwarded(facts, forwarded.ident if forwarded else "")
+
+
 def attributes(facts: Facts, forwarded: Forwarded | None, context: str, encoding: str) -> tuple[tuple[str, str], ...]:
     """The named attributes of Postfix's queue file, in its order. `context`: `local` or `remote` header rewriting."""
-    if forwarded is not None and forwarded.of_client:
-        logged, origin = forwarded, forwarded.client
-    else:
-        ident = forwarded.ident if forwarded else ""
-        logged, origin = _as_forwarded(facts, ident), facts.client
+    logged = as_client(facts, forwarded)
+    origin = logged.client if logged is forwarded else facts.client
     family = _INET6 if ":" in facts.client_address else _INET
     pairs = (
         ("rewrite_context", context),

@@ -86,6 +86,7 @@ class Composition:
             notices=self._notices,
             notify=self._own_mail("notify"),
             flush=self._scheduler.flush,
+            folder=lambda: self._partitions.staging().parent,
             free_space=self._partitions.free_space,
             verifier=self._verifier,
         )

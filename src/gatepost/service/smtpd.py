@@ -1,7 +1,9 @@
 """smtpd services of master.cf: policy, cleanup, TLS and lists put together with the settings of that line."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from msgspec import structs
 
 from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry
@@ -14,6 +16,7 @@ from gatepost.net.tls import ServerTls, TlsServerSettings
 from gatepost.net.tls_parameters import NoCertificates, TlsFailure
 from gatepost.proto.smtp.commands import LMTP, SMTP
 from gatepost.receive.port import ClientList, Lookups, WordList, no_word
+from gatepost.receive.proxy_filter import ProxyFilter
 from gatepost.receive.session_limit import SessionLimit
 from gatepost.receive.settings import SmtpdSettings
 from gatepost.receive.smtpd import SmtpdService
@@ -22,6 +25,7 @@ from gatepost.service.gates import smtpd_gates
 from gatepost.service.materials import Materials
 from gatepost.service.policy import restriction_policy
 from gatepost.service.postscreen_tls import tls_overrides
+from gatepost.service.proxy_filter import open_proxy_filter
 from gatepost.service.rewriting_clients import rewriting_clients
 from gatepost.service.server_names import server_names
 from gatepost.service.session_notice import SessionNotices, SessionNoticeSettings
@@ -37,7 +41,8 @@ def open_service(
     Without a usable certificate there is no TLS, and the log says why; where TLS is required, nothing is taken then."""
     configuration, overrides = materials.configuration, entry.overrides
     emit = materials.emitter(entry)
-    settings = configuration.view(SmtpdSettings, overrides)
+    proxy_filter = open_proxy_filter(materials, overrides, way_in.folder, emit)
+    settings = _settings(configuration, overrides, proxy_filter)
     tables = materials.tables("smtpd", emit)
     process_limit = materials.settings.default_process_limit if entry.process_limit is None else entry.process_limit
     if isinstance(tls, TlsFailure):
@@ -63,11 +68,18 @@ def open_service(
         tls_unavailable=isinstance(tls, TlsFailure),
         tls_required=configuration.view(TlsServerSettings, overrides).requires_tls,
         dialect=LMTP if entry.program == "lmtpd" else SMTP,
-        stressed=configuration.view(SmtpdSettings, {**overrides, "stress": "yes"}),
+        stressed=_settings(configuration, {**overrides, "stress": "yes"}, proxy_filter),
         process_limit=process_limit or 1 << 30,
         limit=limit,
+        proxy_filter=proxy_filter,
         tells_permits=materials.log.takes_records,
     )
+
+
+def _settings(configuration: Configuration, overrides: Mapping[str, str], proxy_filter: ProxyFilter | None) -> SmtpdSettings:
+    """Those of a service. A before-queue filter gets the content by DATA, which binary content does not go through."""
+    settings = configuration.view(SmtpdSettings, overrides)
+    return settings if proxy_filter is None else structs.replace(settings, smtpd_binarymime_enable=False)
 
 
 def load_tls(

@@ -30,6 +30,7 @@ class WayIn(Struct, frozen=True):
     notices: tells a sender of mail that is refused later.
     notify: takes in notices to the postmaster about sessions.
     flush: has all mail tried now.
+    folder: where files for the time being may lie.
     free_space: octets that are free where the queue lies.
     verifier: finds out whether addresses are good.
     """
@@ -39,6 +40,7 @@ class WayIn(Struct, frozen=True):
     notices: Notifier
     notify: Submit
     flush: Callable[[], Awaitable[None]]
+    folder: Callable[[], Path]
     free_space: Callable[[], int]
     verifier: Verifier
 

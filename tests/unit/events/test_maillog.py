@@ -142,6 +142,8 @@ LINES: list[tuple[Event, str]] = [
      f"warning: {CLIENT}: SASL PLAIN authentication failed: (reason unavailable), sasl_username=alice"),
     (notes.HopcountExceeded("cleanup", Q), f"warning: {Q}: message rejected: hopcount exceeded"),
     (notes.MessageTooLarge("cleanup", Q), f"warning: {Q}: queue file size limit exceeded"),
+    (notes.ProxyAnswered("smtpd", "reject", "END-OF-MESSAGE", "550 5.7.1 no", "from=<a@b> proto=ESMTP"),
+     "proxy-reject: END-OF-MESSAGE: 550 5.7.1 no; from=<a@b> proto=ESMTP"),
     (notes.CheckUnusable("cleanup", "header_checks", "unknown command in header_checks map: X"),
      "warning: unknown command in header_checks map: X"),
     (notes.ClientUnverified("smtpd", "hostname a.test does not resolve to address 192.0.2.1", "a.test", "192.0.2.1"),

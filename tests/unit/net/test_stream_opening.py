@@ -169,3 +169,67 @@ def test_where_a_server_is(text: str, server: Server) -> None:
 def test_no_server(text: str) -> None:
     with pytest.raises(ValueError):
         parse(text, "/spool", {})
+
+
+class _Greeting(Line):
+    """A line that comes unasked."""
+
+    def question(self) -> Iterable[bytes]:
+        return ()
+
+
+async def _greeting_at_once(reader: Reader, writer: Writer) -> None:
+    writer.write(b"ok welcome\n")
+    await echo(reader, writer)
+
+
+async def _greeting_and_going(reader: Reader, writer: Writer) -> None:
+    writer.write(b"ok no\n")
+
+
+async def _greeting_with_more(reader: Reader, writer: Writer) -> None:
+    writer.write(b"ok welcome\nok what nobody asked for\n")
+    await asyncio.sleep(10_000)
+
+
+@pytest.mark.parametrize("before", [0, 5])
+@pytest.mark.parametrize(
+    ("behave", "heard"), [(_greeting_at_once, "welcome"), (_greeting_and_going, "no"), (_greeting_with_more, "welcome")]
+)
+def test_a_greeting_waits_for_whoever_wants_to_hear_it(tmp_path: Path, behave: Any, heard: str, before: int) -> None:
+    """However soon it comes, and though the server has gone since."""
+
+    async def play() -> None:
+        async with listening("inet", tmp_path, behave) as peer:
+            assert peer.server is not None
+            session = await Asking(peer.server, RULES, handshake=Handshake(greets=True)).client.begin()
+            for _ in range(before):
+                await asyncio.sleep(0.1)
+            assert await session.ask(_Greeting()) == heard
+            if behave is _greeting_at_once:
+                assert await session.ask(Line()) == "hello"
+            else:
+                with pytest.raises(StreamFailure) as caught:
+                    await session.ask(Line())
+                assert caught.value.trouble is Trouble.CLOSED
+            session.end()
+
+    run(play())
+
+
+def test_a_greeting_without_end_is_one_failure(tmp_path: Path) -> None:
+    async def endless(reader: Reader, writer: Writer) -> None:
+        while True:
+            writer.write(b"x" * 1000)
+            await writer.drain()
+
+    async def play() -> None:
+        async with listening("inet", tmp_path, endless) as peer:
+            assert peer.server is not None
+            session = await Asking(peer.server, RULES, handshake=Handshake(greets=True)).client.begin()
+            await asyncio.sleep(1)
+            with pytest.raises(StreamFailure):
+                await session.ask(_Greeting())
+            session.end()
+
+    run(play())
