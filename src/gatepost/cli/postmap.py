@@ -11,6 +11,7 @@ _SYNTAX = table_command.Syntax(
     options="NUFbc:d:fhimnopq:rsuvw",
     parse=entries,
     separator="\t",
+    plain=True,
 )
 
 

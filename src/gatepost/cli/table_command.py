@@ -3,15 +3,17 @@
 import fcntl
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from itertools import islice
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from msgspec import Struct
 
 from gatepost.cli import command as common
 from gatepost.cli.command import Fatal
 from gatepost.cli.location import configuration_directory
+from gatepost.cli.progress import Progress
 from gatepost.lookup import indexed
 from gatepost.lookup.braces import split_list
 from gatepost.lookup.memory import fold
@@ -20,24 +22,35 @@ from gatepost.lookup.port import LookupFailure, Table, Unavailable
 from gatepost.lookup.proxy import NotApproved
 from gatepost.lookup.registry import Tables
 from gatepost.lookup.server_access import ServerAccess
-from gatepost.lookup.table_text import read_file
+from gatepost.lookup.sorted_runs import Entry, SortedRuns
+from gatepost.lookup.source_blocks import blocks, plain_entries
+from gatepost.lookup.table_text import opened
 from gatepost.mail.ascii_text import elements
 
 if TYPE_CHECKING:
     from gatepost.config.configuration import Configuration
 
-Parse = Callable[[str, str, Warn], Iterable[tuple[int, str, str]]]
+Parse = Callable[[str, str, Warn, int], Iterable[tuple[int, str, str]]]
+_SOME = 10_000
+"""Entries that are taken over at once."""
 
 
 class Syntax(Struct, frozen=True):
-    """What tells the two apart: name, usage, option letters (getopt form), how a source is parsed, and what stands between key and
-    value in a listing."""
+    """What tells the two apart.
+
+    `program`, `usage`: name, and what is said of its use;
+    `options`: letters in getopt's form;
+    `parse`: how a source is read;
+    `separator`: what stands between key and value in a listing;
+    `plain`: whether an ordinary line of a source has them as they are, with blanks between.
+    """
 
     program: str
     usage: str
     options: str
     parse: Parse
     separator: str
+    plain: bool = False
 
 
 class TableCommand:
@@ -149,7 +162,7 @@ class TableCommand:
         return message_keys(lines, headers="-h" in self.flags, body="-b" in self.flags, mime="-m" in self.flags)
 
     def _list(self, table: Table) -> int:
-        items: Callable[[], list[tuple[str, str]]] | None = getattr(table, "items", None)
+        items: Callable[[], Iterable[tuple[str, str]]] | None = getattr(table, "items", None)
         if items is None:
             raise Fatal(f"table {table.name}: sequence operation is not supported")
         for key, value in items():
@@ -179,11 +192,7 @@ class TableCommand:
             if kind not in indexed.POSTFIX_SUFFIX:
                 raise Fatal(f"{spec} map requires O_RDONLY access mode")
             with self._as_owner(path), _locked(path):
-                table = self._existing(kind, path)
-                hits = kept & table.keys()
-                if hits:
-                    deleted = True
-                    indexed.build(path, {k: v for k, v in table.items() if k not in hits}, self._mode(path))
+                deleted |= self._drop(kind, path, {indexed.octets(key) for key in kept})
         return 0 if deleted else 1
 
     def _forget(self, spec: str, keys: Iterable[str]) -> bool:
@@ -211,17 +220,65 @@ class TableCommand:
         if kind not in indexed.POSTFIX_SUFFIX:
             raise Fatal(f"unsupported dictionary type: {kind} does not support bulk-mode creation.")
         with self._as_owner(path), _locked(path):
-            built = os.path.exists(path + indexed.SUFFIX)
-            table = self._existing(kind, path) if incremental and built else {}
-            source, name = (sys.stdin.read(), "stdin") if incremental else (read_file(path, spec), path)
-            self._add(table, source, name, path + indexed.SUFFIX)
-            indexed.build(path, table, self._mode(path))
+            target = path + indexed.SUFFIX
+            runs = self._runs(path, target)
+            if incremental and os.path.exists(target):
+                self._keep(runs, self._existing(kind, path))
+            with nullcontext(sys.stdin.buffer) if incremental else opened(path, spec) as file:
+                self._add(runs, file, "stdin" if incremental else path)
+            indexed.write(path, runs, runs.octets, self._mode(path))
 
-    def _add(self, table: dict[str, str], source: str, name: str, built: str) -> None:
-        """Add the entries of `source` to `table`: the first of equal keys holds, or with -r the last."""
-        for number, key, value in self.syntax.parse(name, source, self.warn):
-            kept = key if "-f" in self.flags else fold(key)
-            if len(kept.encode("utf-8", "surrogateescape")) > indexed.LONGEST_KEY:
+    def _drop(self, kind: str, path: str, keys: Collection[bytes]) -> bool:
+        """Whether any of `keys` was in the table, which is written anew without them."""
+        found = 0
+
+        def others() -> Iterator[Entry]:
+            nonlocal found
+            for entry in self._existing(kind, path):
+                if entry[0] in keys:
+                    found += 1
+                else:
+                    yield entry
+
+        runs = self._runs(path, "")
+        self._keep(runs, others())
+        if found:
+            indexed.write(path, runs, runs.octets, self._mode(path))
+        return found > 0
+
+    def _runs(self, path: str, built: str) -> SortedRuns:
+        """Entries to be. The first of equal keys holds, or with -r the last."""
+
+        def repeated(key: bytes) -> None:
+            if "-w" not in self.flags:
+                self.warn(f'{built}: duplicate entry: "{key.decode("utf-8", "surrogateescape")}"')
+
+        return SortedRuns(os.path.dirname(path) or ".", last="-r" in self.flags, repeated=repeated)
+
+    def _keep(self, runs: SortedRuns, entries: Iterable[Entry]) -> None:
+        rest = iter(entries)
+        while some := list(islice(rest, _SOME)):
+            runs.add(some)
+
+    def _add(self, runs: SortedRuns, file: BinaryIO, name: str) -> None:
+        """The entries of a source."""
+        progress = Progress(self.syntax.program, file)
+        plain = self.syntax.plain and "-F" not in self.flags
+        for number, block in blocks(file):
+            found = plain_entries(block) if plain else None
+            if found is None:
+                found = list(self._entries(name, block, number))
+            elif "-f" not in self.flags:
+                found = [(key.lower(), value) for key, value in found]
+            runs.add(found)
+            progress.show()
+        progress.end()
+
+    def _entries(self, name: str, block: bytes, start: int) -> Iterator[Entry]:
+        """The entries of a block, looked at line by line. `start`: the number of its first line."""
+        for number, key, value in self.syntax.parse(name, block.decode("utf-8", "surrogateescape"), self.warn, start):
+            kept = indexed.octets(key if "-f" in self.flags else fold(key))
+            if len(kept) > indexed.LONGEST_KEY:
                 self.warn(f"{name}, line {number}: key is longer than {indexed.LONGEST_KEY} octets: skipping this entry")
                 continue
             if "-F" in self.flags:
@@ -230,18 +287,16 @@ class TableCommand:
                 except OSError as error:
                     self.warn(f"{name}, line {number}: open {error.filename}: {error.strerror}: skipping this entry")
                     continue
-            if kept not in table or "-r" in self.flags:
-                table[kept] = value
-            elif "-w" not in self.flags:
-                self.warn(f'{built}: duplicate entry: "{kept}"')
+            yield kept, indexed.octets(value)
 
-    def _existing(self, kind: str, path: str) -> dict[str, str]:
-        opened = Tables(self.warn, strict=True).open(f"{kind}:{path}")
-        assert isinstance(opened, indexed.IndexedTable)
+    def _existing(self, kind: str, path: str) -> Iterator[Entry]:
+        """What is in the table."""
+        table = Tables(self.warn, strict=True).open(f"{kind}:{path}")
+        assert isinstance(table, indexed.IndexedTable)
         try:
-            return dict(opened.items())
+            yield from ((indexed.octets(key), indexed.octets(value)) for key, value in table.items())
         finally:
-            opened.close()
+            table.close()
 
     def _mode(self, path: str) -> int:
         """Permissions of the built file: those of group and others as the source has them, to read (postmap(1), -p)."""

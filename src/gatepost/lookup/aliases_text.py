@@ -46,9 +46,10 @@ def _members(text: str) -> str:
     return "".join(out)
 
 
-def alias_entries(path: str, text: str, warn: Warn) -> Iterator[tuple[int, str, str]]:
-    """(line number, name, members) of each alias, the members separated by `, `. What is none is reported and left out."""
-    for number, line in logical_lines(text, path, warn):
+def alias_entries(path: str, text: str, warn: Warn, start: int = 1) -> Iterator[tuple[int, str, str]]:
+    """(line number, name, members) of each alias, the members separated by `, `. What is none is reported and left out. `start`:
+    the number of the first line."""
+    for number, line in logical_lines(text, path, warn, start):
         if not line.isascii() and not is_utf8(path, number, line, warn):
             continue
         match = _NAME.match(line)

@@ -5,14 +5,14 @@ name and renamed, so that it never changes while it is read. Where none was buil
 """
 
 import os
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from weakref import WeakValueDictionary
 
 from gatepost.lookup.aliases_text import alias_entries, looks_like_aliases
 from gatepost.lookup.memory import fold
 from gatepost.lookup.opening import Opening, Warn
 from gatepost.lookup.port import LookupFailure, Table, Unavailable
+from gatepost.lookup.sorted_runs import Entry
 from gatepost.lookup.table_text import entries, read_file
 
 SUFFIX = ".lmdb"
@@ -82,20 +82,18 @@ class _Built:
             os.close(descriptor)
 
     def get(self, key: str) -> str | None:
-        octets = key.encode("utf-8", "surrogateescape")
-        if not octets or len(octets) > LONGEST_KEY:
+        stored = octets(key)
+        if not stored or len(stored) > LONGEST_KEY:
             return None
         try:
-            value: bytes | None = self._transaction.get(octets)
+            value: bytes | None = self._transaction.get(stored)
         except self._broken as error:
             raise LookupFailure(self._path, f"damaged: {error}") from None
         return None if value is None else value.decode("utf-8", "surrogateescape")
 
-    def items(self) -> list[tuple[str, str]]:
-        decoded = (
-            (k.decode("utf-8", "surrogateescape"), v.decode("utf-8", "surrogateescape")) for k, v in self._transaction.cursor()
-        )
-        return list(decoded)
+    def items(self) -> Iterator[tuple[str, str]]:
+        for key, value in self._transaction.cursor():
+            yield key.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape")
 
 
 # LMDB must not open a file twice in one process, so tables of several types or configurations share it.
@@ -109,8 +107,8 @@ class _Source:
         self._table = table
         self.get: Callable[[str], str | None] = table.get
 
-    def items(self) -> list[tuple[str, str]]:
-        return list(self._table.items())
+    def items(self) -> Iterator[tuple[str, str]]:
+        return iter(self._table.items())
 
 
 class IndexedTable:
@@ -133,7 +131,7 @@ class IndexedTable:
             self._refresh()
         return self._answers.get(fold(key) if self._opening.fold else key)
 
-    def items(self) -> list[tuple[str, str]]:
+    def items(self) -> Iterator[tuple[str, str]]:
         """All entries, for `postmap -s`."""
         return self._answers.items()
 
@@ -189,15 +187,26 @@ def open_table(opening: Opening) -> Table:
 
 
 def build(path: str, table: Mapping[str, str], mode: int) -> None:
-    """Write `table` as the built file of `path`, in one step, with permissions `mode`. Raises LookupFailure, OSError."""
+    """Write `table` as the built file of `path`. Raises as `write`."""
+    entries = sorted((octets(key), octets(value)) for key, value in table.items())
+    write(path, [entries], sum(len(key) + len(value) + 64 for key, value in entries), mode)
+
+
+def write(path: str, pieces: Iterable[Sequence[Entry]], size: int, mode: int) -> None:
+    """Write the built file of `path` in one step, with permissions `mode`. `pieces`: its entries in the order of their keys, `size`
+    octets in all at most. Raises LookupFailure, OSError."""
     import lmdb
 
     target = path + SUFFIX
     scratch = f"{target}.{os.getpid()}"
-    pairs = sorted((k.encode("utf-8", "surrogateescape"), v.encode("utf-8", "surrogateescape")) for k, v in table.items())
     try:
         os.close(os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
-        _write(lmdb, scratch, pairs)
+        # Room for pages that are half full, and values that take pages of their own.
+        with lmdb.open(scratch, subdir=False, lock=False, sync=False, map_size=(1 << 20) + 4 * size) as environment:
+            for piece in pieces:
+                with environment.begin(write=True) as transaction:
+                    transaction.cursor().putmulti(piece, append=True)
+            environment.sync(True)
         os.chmod(scratch, mode)
         os.rename(scratch, target)
     except lmdb.Error as error:
@@ -207,18 +216,6 @@ def build(path: str, table: Mapping[str, str], mode: int) -> None:
             os.unlink(scratch)
 
 
-def _write(lmdb: Any, path: str, pairs: list[tuple[bytes, bytes]]) -> None:
-    # Room for pages that are half full, and values that take pages of their own.
-    room = (
-        (1 << 20)
-        + 4 * sum(len(key) + len(value) + 64 for key, value in pairs)
-        + 4096 * sum(len(value) > 1000 for _, value in pairs)
-    )
-    environment = lmdb.open(path, subdir=False, lock=False, map_size=room)
-    try:
-        with environment.begin(write=True) as transaction:
-            for key, value in pairs:
-                transaction.put(key, value, append=True)
-        environment.sync(True)
-    finally:
-        environment.close()
+def octets(text: str) -> bytes:
+    """A key or a value as it is stored."""
+    return text.encode("utf-8", "surrogateescape")

@@ -4,7 +4,7 @@ Without a backup table, memcached is the table itself. With one, it only saves a
 say, the backup says, and what it said is kept in memcached for `ttl` seconds.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
 from msgspec import Struct
@@ -98,12 +98,12 @@ class MemcacheTable(ServerTable):
         except StreamFailure as failure:
             raise LookupFailure(self.name, failure.words) from None
 
-    def items(self) -> list[tuple[str, str]]:
+    def items(self) -> Iterable[tuple[str, str]]:
         """All entries of the backup: memcached does not tell its own. Raises LookupFailure."""
         if self.backup is None:
             self._warn(f"database {self.name}: first/next support requires backup database")
             return []
-        items: Callable[[], list[tuple[str, str]]] | None = getattr(self.backup, "items", None)
+        items: Callable[[], Iterable[tuple[str, str]]] | None = getattr(self.backup, "items", None)
         if items is None:
             raise LookupFailure(self.name, f"table {self.backup.name}: sequence operation is not supported")
         return items()

@@ -4,6 +4,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from gatepost.lookup import braces
 from gatepost.lookup.opening import Opening, Warn
@@ -14,8 +15,8 @@ from gatepost.mail.ascii_text import SPACE
 _KEY = re.compile(r'(?:\\.|"(?:\\.|[^"\\])*+"|[^\s"\\]++)*+', re.DOTALL | re.ASCII)
 
 
-def logical_lines(text: str, path: str = "", warn: Warn = lambda text: None) -> Iterator[tuple[int, str]]:
-    """(number of its first line, from 1; text) of each logical line.
+def logical_lines(text: str, path: str = "", warn: Warn = lambda text: None, start: int = 1) -> Iterator[tuple[int, str]]:
+    """(number of its first line; text) of each logical line. `start`: the number of the first one.
 
     Empty lines and lines whose first character that is not white space is `#` are left out, also between a line and its
     continuation; a line that starts with white space continues the one before, and where there is none is reported to `warn`.
@@ -23,7 +24,7 @@ def logical_lines(text: str, path: str = "", warn: Warn = lambda text: None) -> 
     """
     first = 0
     parts: list[str] = []
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(text.split("\n"), start):
         stripped = line.strip(SPACE)
         if not stripped or stripped[0] == "#":
             continue
@@ -54,12 +55,13 @@ def is_utf8(path: str, number: int, line: str, warn: Warn) -> bool:
     return True
 
 
-def entries(path: str, text: str, warn: Warn, refused: str = "") -> Iterator[tuple[int, str, str]]:
+def entries(path: str, text: str, warn: Warn, start: int = 1, *, refused: str = "") -> Iterator[tuple[int, str, str]]:
     """(line number, key, value) of each entry. A line that is none is reported to `warn` and left out; `refused` ends that report.
+    `start`: the number of the first line.
 
     Quotes stay part of the key, as they are part of an address in its external form.
     """
-    for number, line in logical_lines(text, path, warn):
+    for number, line in logical_lines(text, path, warn, start):
         line = line.strip(SPACE)
         if not line.isascii() and not is_utf8(path, number, line, warn):
             continue
@@ -77,16 +79,26 @@ def entries(path: str, text: str, warn: Warn, refused: str = "") -> Iterator[tup
         yield number, key, value
 
 
-def read_file(path: str, spec: str, what: str = "open") -> str:
-    """The text of a file: UTF-8, other octets as surrogate escapes. Raises Unavailable, in Postfix's words, for table `spec`, also
-    where the file is a pipe or a device, for which everybody would wait."""
+def opened(path: str, spec: str, what: str = "open") -> BinaryIO:
+    """A file to read. Raises Unavailable, in Postfix's words, for table `spec`, also where the file is a pipe or a device, for
+    which everybody would wait."""
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise Unavailable(spec, f"{what} {path}: not a regular file")
-            return file.read().decode("utf-8", "surrogateescape")
+        file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY), "rb")  # noqa: SIM115: the caller closes it
     except OSError as error:
         raise Unavailable(spec, f"{what} {path}: {error.strerror}") from None
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise Unavailable(spec, f"{what} {path}: not a regular file")
+    return file
+
+
+def read_file(path: str, spec: str, what: str = "open") -> str:
+    """The text of a file: UTF-8, other octets as surrogate escapes. Raises as `opened`."""
+    with opened(path, spec, what) as file:
+        try:
+            return file.read().decode("utf-8", "surrogateescape")
+        except OSError as error:
+            raise Unavailable(spec, f"{what} {path}: {error.strerror}") from None
 
 
 def read_rules(opening: Opening) -> str:

@@ -11,7 +11,7 @@ def open_table(opening: Opening) -> MemoryTable:
     table: dict[str, str] = {}
     path = opening.name
     text = read_file(path, opening.spec, "open database")
-    for number, key, value in entries(path, text, opening.warn, " -- ignoring this line"):
+    for number, key, value in entries(path, text, opening.warn, refused=" -- ignoring this line"):
         kept = fold(key) if opening.fold else key
         if kept not in table:
             table[kept] = value

@@ -8,6 +8,7 @@ import pytest
 
 from gatepost.cli import postalias, postmap
 from gatepost.cli.message_keys import message_keys
+from gatepost.cli.progress import Progress
 
 
 class Shell:
@@ -18,7 +19,7 @@ class Shell:
         self._capsys = capsys
 
     def __call__(self, *argv: str, stdin: str = "") -> tuple[int, str, str]:
-        self._monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+        self._monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin.encode("utf-8", "surrogateescape"))))
         status = {"postmap": postmap.main, "postalias": postalias.main}[argv[0]](argv)
         out, err = self._capsys.readouterr()
         return status, out, err
@@ -131,3 +132,28 @@ def test_the_mail_log_hears_of_it_too(shell: Shell, tmp_path: Path) -> None:
     ]  # fmt: skip
     assert f"fatal: {fatal}" in log.read_text()
     assert 'warning: t.lmdb: duplicate entry: "a"' in log.read_text()
+
+
+def test_many_entries_are_built_piece_by_piece(shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("gatepost.lookup.sorted_runs._PIECE", 100)
+    monkeypatch.setattr("gatepost.lookup.source_blocks._BLOCK", 1000)
+    (tmp_path / "t").write_text("".join(f"K{n * 7 % 1000} v{n}\n" for n in range(1000)) + 'k3 again\n"odd key" x\n')
+    assert shell("postmap", "hash:t") == (0, "", 'postmap: warning: t.lmdb: duplicate entry: "k3"\n')
+    assert shell("postmap", "-q", "-", "hash:t", stdin='k7\nk999\n"odd key"\n')[1] == 'k7\tv1\nk999\tv857\n"odd key"\tx\n'
+    assert shell("postmap", "-i", "-r", "hash:t", stdin="k7 other\nnew y\n") == (0, "", "")
+    assert shell("postmap", "-d", "k999", "hash:t") == (0, "", "")
+    listed = shell("postmap", "-s", "hash:t")[1].splitlines()
+    assert len(listed) == 1001 and listed == sorted(listed) and "k7\tother" in listed
+    assert not [name for name in os.listdir(tmp_path) if "lmdb." in name]
+
+
+def test_progress_is_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    for terminal, told in {True: "\rpostmap: reading\rpostmap: all is read; writing the table\n", False: ""}.items():
+        said = io.StringIO()
+        monkeypatch.setattr(said, "isatty", lambda terminal=terminal: terminal)
+        monkeypatch.setattr("sys.stderr", said)
+        monkeypatch.setattr("gatepost.cli.progress._PATIENCE", 0.0)
+        progress = Progress("postmap", io.BytesIO(b"x"))
+        progress.show()
+        progress.end()
+        assert said.getvalue() == told
