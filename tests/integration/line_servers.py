@@ -43,6 +43,10 @@ class LineServer:
     def clean(self) -> None:
         self.stop()
 
+    def greet(self) -> bytes:
+        """What is said before anything has come."""
+        return b""
+
     def say(self, octets: bytes) -> Answer:
         raise NotImplementedError
 
@@ -56,6 +60,7 @@ class LineServer:
         with contextlib.suppress(OSError), connection:
             self._open.add(connection)
             came = b""
+            connection.sendall(self.greet())
             try:
                 while octets := connection.recv(65536):
                     came += octets

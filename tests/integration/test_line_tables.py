@@ -10,9 +10,11 @@ import pytest
 
 from tests.integration.key_servers import Memcached, Redis
 from tests.integration.line_servers import LineServer, Socketmap, TcpTable
+from tests.integration.ports import listens
 from tests.integration.system import System
 from tests.integration.test_ldap_tables import ours, theirs
-from tests.support.running import wait_for
+from tests.support import certificate
+from tests.support.running import free_port, wait_for
 
 KNOWN = {
     "anna@example.com": "anna@store.test",
@@ -197,3 +199,46 @@ def test_redis(redis: Redis, tmp_path: Path) -> None:
     hash = "password = secret\nkey_format = aliases\nfield_format = %s"
     assert ask(hash, "anna@example.com", "nobody") == ["field", None]
     assert ask("password = secret\nkey_format = aliases", "anna@example.com") == ["failure"]  # a hash is no string
+
+
+def test_redis_repeats_no_password(redis: Redis, tmp_path: Path) -> None:
+    """A server that does not know AUTH (another one, or one that calls it otherwise) says so with the words of the command."""
+    redis.stop()
+    redis._more = ("--rename-command", "AUTH", "")
+    redis.start()
+    path = tmp_path / "redis.cf"
+    path.write_text(f"redis = inet:127.0.0.1:{redis.port}\npassword = s3cret\n")
+    warnings: list[str] = []
+    assert ours(f"redis:{path}", "anna@example.com", warnings=warnings) == ["failure"]
+    assert any("unknown command" in line for line in warnings) and not any("s3cret" in line for line in warnings)
+
+
+REDIS_TLS = {
+    "the authority is known": ("tls_CAfile = {ca}", ["anna@store.test"]),
+    "nobody looks": ("tls_verify_cert = no", ["anna@store.test"]),
+    "the authority is unknown": ("", ["failure"]),
+    "the name is another": ("tls_CAfile = {ca}\nredis = inet:localhost:{port}", ["failure"]),
+    "the server has none": ("tls_CAfile = {ca}\nredis = inet:127.0.0.1:{plain}", ["failure"]),
+}
+
+
+@pytest.fixture(scope="module")
+def redis_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Redis, int, Path]]:
+    folder, port = tmp_path_factory.mktemp("redis"), free_port()
+    made = certificate.make(folder, "redis.test,IP:127.0.0.1")
+    files = ("--tls-cert-file", str(made.chain), "--tls-key-file", str(made.key), "--tls-ca-cert-file", str(made.authority))
+    one = Redis({"anna@example.com": "anna@store.test"}, "--tls-port", str(port), "--tls-auth-clients", "no", *files)
+    wait_for(lambda: listens(port), "TLS of Redis")
+    yield one, port, made.authority
+    one.clean()
+
+
+@pytest.mark.parametrize("name", REDIS_TLS)
+def test_redis_with_tls(redis_tls: tuple[Redis, int, Path], tmp_path: Path, name: str) -> None:
+    one, port, authority = redis_tls
+    more, found = REDIS_TLS[name]
+    place = {"port": port, "plain": one.port, "ca": authority}
+    settings = dict(line.split(" = ") for line in f"redis = inet:127.0.0.1:{port}\ntls = yes\n{more}".format(**place).splitlines())
+    path = tmp_path / "redis.cf"
+    path.write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
+    assert ours(f"redis:{path}", "anna@example.com") == found

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.line_servers import Answer, LineServer
 from tests.integration.sql_servers import PASSWORD, USER, MariaDb, PostgreSql, SqlServer
 from tests.integration.system import System
 from tests.integration.test_ldap_tables import ours, theirs
@@ -213,6 +214,59 @@ def test_a_server_of_mysql_without_tls_is_not_talked_to_in_the_clear(tmp_path: P
         server.clean()
 
 
+@pytest.mark.parametrize("charset", ["latin1", "gbk", "big5", "sjis", "ascii", "utf8mb4"])
+def test_letters_that_a_character_set_has_not_are_in_no_key(mysql: MariaDb, tmp_path: Path, charset: str) -> None:
+    """A sender who writes them is not found, and shuts the server out for nobody."""
+    spec = table(tmp_path, "mysql", f"{_usual(mysql)}{QUERY}\ncharset = {charset}\n")
+    keys = ("\U0001f600@example.com", "ü中縗' OR 1=1 -- @example.com", "\u0127\\' OR 1=1 -- ") * 3
+    assert ours(spec, *keys, "anna@example.com") == [None] * 9 + ["anna@store.test"]
+
+
+@pytest.mark.parametrize("mode", ["", "NO_BACKSLASH_ESCAPES", "ANSI_QUOTES", "NO_BACKSLASH_ESCAPES,ANSI_QUOTES"])
+def test_no_key_is_sql_whatever_the_mode_of_the_server(mysql: MariaDb, tmp_path: Path, mode: str) -> None:
+    mysql.run(f"SET GLOBAL sql_mode='{mode}'")
+    hostile = ("\\' OR 1=1 -- ", "' OR 1=1 -- ", " OR 1=1 -- ", "\\\\' OR 1=1 #", '" OR 1=1 -- ', "\\")
+    try:
+        for condition in ("address = '%s'", 'address = "%s"', r"address = '\'' OR '' = '%s'", r"address LIKE'%s' ESCAPE '\\'"):
+            spec = table(tmp_path, "mysql", f"{_usual(mysql)}query = SELECT goto FROM aliases WHERE {condition}\n")
+            assert not any("store" in str(found) for found in ours(spec, *hostile)), condition
+        assert ours(table(tmp_path, "mysql", f"{_usual(mysql)}{QUERY}\n"), "anna@example.com") == ["anna@store.test"]
+    finally:
+        mysql.run("SET GLOBAL sql_mode=DEFAULT")
+
+
+class GreedyServer(LineServer):
+    """It speaks MySQL as far as to ask for the password as it is."""
+
+    plugin = b"mysql_clear_password"
+    greeting = (
+        b"\x0a8.0.30\0" + b"\1\0\0\0" + b"12345678\0" + b"\xff\xf7" + b"\x21" + b"\2\0" + b"\x0f\x80" + b"\x15" + b"\0" * 10
+        + b"123456789012\0" + b"mysql_native_password\0"
+    )  # fmt: skip
+
+    def greet(self) -> bytes:
+        return len(self.greeting).to_bytes(3, "little") + b"\0" + self.greeting
+
+    def say(self, octets: bytes) -> Answer:
+        self.asked.append(octets)
+        asking = b"\xfe" + self.plugin + b"\0" + b"\4Password: " * (self.plugin == b"dialog")
+        return len(asking).to_bytes(3, "little") + bytes([octets[3] + 1]) + asking
+
+
+@pytest.mark.parametrize("plugin", [b"mysql_clear_password", b"dialog"])
+def test_no_server_gets_the_password_as_it_is_without_tls(tmp_path: Path, plugin: bytes) -> None:
+    server = GreedyServer({})
+    server.plugin = plugin
+    try:
+        spec = table(tmp_path, "mysql", f"hosts = 127.0.0.1:{server.port}\nuser = mail\npassword = s3cret\n{QUERY}\n")
+        warnings: list[str] = []
+        assert ours(spec, "anna@example.com", warnings=warnings) == ["failure"]
+        assert server.asked and b"s3cret" not in b"".join(server.asked)
+        assert any("in the clear" in line for line in warnings)
+    finally:
+        server.clean()
+
+
 PGSQL_WAYS = {
     "an address": "hosts = 127.0.0.1:{port}",
     "inet": "hosts = inet:127.0.0.1:{port}",
@@ -263,6 +317,25 @@ def test_a_query_that_the_server_refuses_leaves_the_connection(pgsql: PostgreSql
     found = ours(spec, *(["x@example.com"] * 20), "11@example.com")
     assert found == ["failure"] * 20 + ["domain@store.test"]
     assert pgsql.log().count("connection authorized") <= before + 1
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["SELECT goto FROM aliases WHERE address LIKE'%s'", r"SELECT goto FROM aliases WHERE address = '%s' AND E'it\'s' <> '%u'"],
+)
+def test_forms_of_literals_in_pgsql(pgsql: PostgreSql, tmp_path: Path, query: str) -> None:
+    for setting in ("on", "off"):
+        pgsql.run(f"ALTER DATABASE mail SET standard_conforming_strings = {setting}")
+        found = ours(table(tmp_path, "pgsql", f"{_usual(pgsql)}query = {query}\n"), "anna@example.com", "\\' OR 1=1 -- @x")
+        assert found == ["anna@store.test", None]
+
+
+def test_what_a_sender_makes_a_server_say_is_told_once(pgsql: PostgreSql, tmp_path: Path) -> None:
+    """Its words have his in them."""
+    spec = table(tmp_path, "pgsql", _usual(pgsql) + "query = SELECT goto FROM aliases WHERE LENGTH(address) = '%u'\n")
+    warnings: list[str] = []
+    assert ours(spec, *(f"word{number}@example.com" for number in range(20)), warnings=warnings) == ["failure"] * 20
+    assert sum("invalid input syntax" in line for line in warnings) == 1
 
 
 MAIN = """\

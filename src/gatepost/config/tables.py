@@ -38,6 +38,7 @@ _WRITTEN = {
     """,
     "redis": """
         redis user password database key_format field_format result_format domain data_size_limit max_try retry_pause timeout
+        tls tls_cert_file tls_key_file tls_CAfile tls_CApath tls_ciphers tls_verify_cert
     """,
 }
 

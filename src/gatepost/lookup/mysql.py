@@ -1,7 +1,6 @@
 """`mysql:/file`, `mysql:prefix`: a table in MySQL or MariaDB (mysql_table(5)). Servers are asked in random order, those behind a
 UNIX-domain socket first."""
 
-import os.path
 import ssl
 from collections.abc import Mapping
 
@@ -13,6 +12,7 @@ from gatepost.lookup.server_access import ANSWER_LIMIT
 from gatepost.lookup.server_parameters import TableParameters, read_parameters
 from gatepost.lookup.server_pool import ServerPool, Servers
 from gatepost.lookup.server_table import ServerTable, domains_of
+from gatepost.lookup.server_tls import client_context
 from gatepost.lookup.sparing import Sparing
 from gatepost.lookup.sql_settings import Host, Login, hosts, login, rules, shuffled
 from gatepost.lookup.sql_table import Database, lookup_of
@@ -83,27 +83,17 @@ def _charset(parameters: TableParameters, options: Options, pymysql: object) -> 
     return name
 
 
+_OPTIONS = {
+    "tls_CAfile": "ssl-ca", "tls_CApath": "ssl-capath", "tls_cert_file": "ssl-cert", "tls_key_file": "ssl-key",
+    "tls_ciphers": "ssl-cipher",
+}  # fmt: skip
+
+
 def _context(parameters: TableParameters, options: Options) -> ssl.SSLContext | None:
     """TLS, where any of its parameters is set. A certificate is verified where there is something to verify it by."""
-    names = {"tls_CAfile": "ssl-ca", "tls_CApath": "ssl-capath", "tls_cert_file": "ssl-cert", "tls_key_file": "ssl-key"}
-    found = {
-        name: parameters.text(name) or options.get(option, "") for name, option in (names | {"tls_ciphers": "ssl-cipher"}).items()
-    }
+    files = {name: options.get(option, "") for name, option in _OPTIONS.items()}
     verify_name = parameters.boolean("tls_verify_cert", False)
-    if not any(found.values()) and not verify_name:
+    if not verify_name and not any(parameters.text(name) or files[name] for name in _OPTIONS):
         return None
-    for name in names:
-        if found[name] and not os.path.exists(found[name]):
-            raise parameters.wrong(name, f"open {found[name]}: No such file or directory")
-    try:
-        context = ssl.create_default_context(cafile=found["tls_CAfile"] or None, capath=found["tls_CApath"] or None)
-        context.check_hostname = verify_name
-        if not (verify_name or found["tls_CAfile"] or found["tls_CApath"]):
-            context.verify_mode = ssl.CERT_NONE
-        if found["tls_cert_file"]:
-            context.load_cert_chain(found["tls_cert_file"], found["tls_key_file"] or None)
-        if found["tls_ciphers"]:
-            context.set_ciphers(found["tls_ciphers"])
-    except (OSError, ssl.SSLError) as error:
-        raise parameters.wrong(next(name for name in found if found[name]), f"TLS cannot be set up: {error}") from None
-    return context
+    verify = verify_name or any(parameters.text(name) or files[name] for name in ("tls_CAfile", "tls_CApath"))
+    return client_context(parameters, files, verify=verify, verify_name=verify_name)

@@ -27,6 +27,8 @@ _AWAY: Final = frozenset((1040, 1041, 1077, 1079, 1080, 1129, 1130, 1135, 1152, 
 _FAREWELLS: Final = frozenset((1053, 1927, 4031))
 """Errors that come unasked before a server ends a connection: the question behind them was not heard."""
 _OUT_OF_TIME: Final = frozenset((1205, 1317, 1969, 3024))
+_IN_THE_CLEAR: Final = ("mysql_clear_password", "dialog")
+"""Authentication plugins that send the password as it is."""
 _OF_THE_CLIENT: Final = range(2000, 3000)
 """The driver's own errors: the connection is lost."""
 
@@ -76,15 +78,17 @@ class MysqlConnection:
         if driver.came:
             raise StreamFailure(Trouble.CLOSED)  # what has come unasked is a farewell
         driver.octets = 0
+        if not all(_has(driver.encoding, value) for value in values):
+            return ()  # nor is it in any key
         try:
             with contextlib.closing(driver.cursor()) as cursor:
                 cursor.execute(self._sql, values)
                 if cursor.description is None:
-                    return QueryError("the query has no result set") if self._result_set else ()
+                    return QueryError("the query has no result set", "none") if self._result_set else ()
                 rows = [_texts(row) for row in cursor.fetchall()]
                 while cursor.nextset():
                     if cursor.description is not None:
-                        return QueryError("the query has more than one result set")
+                        return QueryError("the query has more than one result set", "several")
                 if driver.came:
                     raise StreamFailure(Trouble.GARBAGE, heard=True)
                 return rows
@@ -92,6 +96,9 @@ class MysqlConnection:
             raise
         except self._errors.Error as error:
             return meaning(error)
+        except UnicodeDecodeError as error:
+            self.close()  # there may be more to come
+            return QueryError(f"an answer that is not of the connection's character set: {error.reason}", "charset")
         except Exception as error:  # what is no MySQL makes the driver stumble anywhere
             raise StreamFailure(Trouble.GARBAGE, heard=driver.octets > 0) from error
 
@@ -110,7 +117,16 @@ def meaning(error: Exception) -> QueryError:
         raise StreamFailure(Trouble.CLOSED, words)
     if not number or number in _AWAY:
         raise StreamFailure(Trouble.GARBAGE, words)
-    return QueryError(f"{words} (error {number})")
+    return QueryError(f"{words} (error {number})", str(number))
+
+
+def _has(encoding: str, text: str) -> bool:
+    """Whether a character set has all letters of a text."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class _Ending:
@@ -156,6 +172,7 @@ def connector(library: Any, host: Host, access: Access, sql: str) -> Callable[[]
             write_timeout=access.seconds,
             ssl=access.context,
             ssl_disabled=access.context is None,
+            auth_plugin_map={} if access.context is not None else dict.fromkeys(_IN_THE_CLEAR, _refusing(library)),
             conv={},
             autocommit=True,
             defer_connect=True,
@@ -179,6 +196,18 @@ def connector(library: Any, host: Host, access: Access, sql: str) -> Callable[[]
         return MysqlConnection(driver, ending, sql, calls, library.err, access.result_set)
 
     return connect
+
+
+def _refusing(library: Any) -> type:
+    """What answers a server that asks for the password as it is, over a connection that anybody may read."""
+
+    class Refusing:
+        def __init__(self, connection: Any) -> None: ...
+
+        def authenticate(self, packet: Any) -> None:
+            raise library.err.OperationalError(2059, "the server asks for the password in the clear: use TLS, or another plugin")
+
+    return Refusing
 
 
 def _refused(error: BaseException) -> BaseException:

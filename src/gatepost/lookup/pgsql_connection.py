@@ -22,6 +22,7 @@ _NO_CERTIFICATE: Final = "/dev/null/none"
 """libpq takes a home that cannot be looked into (root's, of which a worker has only the name) for a broken certificate, and goes on
 without TLS."""
 _CANCELED: Final = "57014"
+_NO_SUCH_LETTER: Final = "22P05"
 
 
 class PgsqlConnection:
@@ -96,7 +97,7 @@ class PgsqlConnection:
             while not self._server.is_busy():
                 result = self._server.get_result()
                 if result is None:
-                    self._end(self._failure or self._rows)
+                    self._end(self._rows if self._failure is None or _is_unknown(self._failure) else self._failure)
                     return
                 self._take(result)
         except self._pq.error as error:
@@ -151,7 +152,12 @@ def failure(state: str, words: str) -> StreamFailure | QueryError:
         return StreamFailure(Trouble.TIMEOUT, words)
     if not state or state.startswith(_AWAY):
         return StreamFailure(Trouble.CLOSED if state in ("", "57P01") else Trouble.GARBAGE, words or Trouble.CLOSED.value)
-    return QueryError(f"{words} (SQLSTATE {state})")
+    return QueryError(f"{words} (SQLSTATE {state})", state)
+
+
+def _is_unknown(failure: StreamFailure | QueryError) -> bool:
+    """Whether a value has a letter that the database's encoding has not: no key there is like it."""
+    return isinstance(failure, QueryError) and failure.code == _NO_SUCH_LETTER
 
 
 def _words(error: Exception) -> str:

@@ -4,16 +4,22 @@ its parameters are in the style of memcache_table(5), and stand in docs/sql-tabl
 A key is asked with GET; with `field_format`, a field of a hash with HGET.
 """
 
+from typing import TYPE_CHECKING
+
 from gatepost.lookup.key_format import Address, KeyFormat, divided
 from gatepost.lookup.opening import Opening
 from gatepost.lookup.server_parameters import TableParameters, format_of, read_parameters
 from gatepost.lookup.server_table import ServerTable, domains_of
 from gatepost.lookup.stream_source import StreamSource, server_of
+from gatepost.net.server_address import Server
 from gatepost.net.stream_client import Handshake
 from gatepost.net.stream_port import AnswerLimit, Retry
 from gatepost.proto.exchange import Exchange
 from gatepost.proto.redis import RedisCommand, RedisLogin
 from gatepost.proto.table_answer import TableAnswer
+
+if TYPE_CHECKING:
+    import ssl
 
 _AROUND = 1024
 """Octets of an answer that are not its value: a line before it, or an error."""
@@ -55,7 +61,8 @@ def open_table(opening: Opening) -> RedisTable:
         words = _words(divided(key), key_format, field_format)
         return RedisCommand(*words, limit=limit) if words else None
 
-    source = StreamSource(opening, server, rules, question, probe="gatepost-check@gatepost.invalid", handshake=_login(parameters))
+    handshake = _handshake(parameters, server)
+    source = StreamSource(opening, server, rules, question, probe="gatepost-check@gatepost.invalid", handshake=handshake)
     return RedisTable(opening, source, parameters)
 
 
@@ -70,7 +77,7 @@ def _words(address: Address, key_format: KeyFormat, field_format: KeyFormat | No
     return None if field is None else (b"HGET", key.encode(), field.encode())
 
 
-def _login(parameters: TableParameters) -> Handshake:
+def _handshake(parameters: TableParameters, server: Server) -> Handshake:
     """What comes first on each connection, if anything."""
     user, password, database = parameters.text("user"), parameters.text("password"), parameters.number("database", 0)
     steps: list[tuple[bytes, ...]] = []
@@ -78,4 +85,16 @@ def _login(parameters: TableParameters) -> Handshake:
         steps.append((b"AUTH", user.encode(), password.encode()) if user else (b"AUTH", password.encode()))
     if database:
         steps.append((b"SELECT", b"%d" % database))
-    return Handshake(opening=lambda: RedisLogin(steps)) if steps else Handshake()
+    context = _context(parameters)
+    name = (server.host or "localhost") if context is not None else None
+    return Handshake(context=context, name=name, opening=(lambda: RedisLogin(steps, password.encode())) if steps else None)
+
+
+def _context(parameters: TableParameters) -> "ssl.SSLContext | None":
+    """TLS. Unlike MySQL's, a certificate is verified unless that is switched off: there are no old configurations."""
+    if not parameters.boolean("tls", False):
+        return None
+    from gatepost.lookup.server_tls import client_context
+
+    verify = parameters.boolean("tls_verify_cert", True)
+    return client_context(parameters, verify=verify, verify_name=verify)

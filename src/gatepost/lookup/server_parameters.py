@@ -4,6 +4,7 @@
 main.cf's `aliases_name = value`, where `$name` is expanded. A mistake is told with its file and line.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from gatepost.config import values
@@ -85,9 +86,12 @@ _SECRET = ("pw", "pass", "secret")
 """In the names of parameters that hold passwords, and in those that were meant to."""
 
 
+_IN_A_URI = re.compile(r"(?<=://)\S*@|(?<=password=)[^&\s]*", re.IGNORECASE)
+
+
 def shown(name: str, value: str) -> str:
-    """A value for the log: passwords stay secret."""
-    return "***" if any(part in name.lower() for part in _SECRET) else value
+    """A value for the log: passwords stay secret, those in connection URIs too."""
+    return "***" if any(part in name.lower() for part in _SECRET) else _IN_A_URI.sub("***", value)
 
 
 def read_parameters(opening: Opening) -> TableParameters:

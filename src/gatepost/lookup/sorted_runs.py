@@ -79,7 +79,7 @@ class SortedRuns:
 
     def _put_by(self) -> None:
         if self._file is None:
-            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115: it ends with its reader
+            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115
         entries, self._piece = self._sorted(self._piece), []
         run: list[_Chunk] = []
         for start in range(0, len(entries), _CHUNK):

@@ -15,38 +15,52 @@ from gatepost.lookup.key_format import Address, BadFormat, KeyFormat
 class Dialect(Struct, frozen=True):
     """How one database writes literals.
 
-    `piece`: matches a literal (group 1: the letters before its quote; group 2: what is in it, with its quotes), or a text of which
-    no `%` letter can be a part: a name in quotes, a comment;
-    `backslash`: whether a backslash in a literal escapes what comes next;
-    `plain`: the letters that may stand before the quote of a literal which is text.
+    `piece`: matches a literal (`before`: the letters before its quote, which change what it means; `literal`: what is in it, with
+    its quotes), or a text of which no `%` letter can be a part: a name in quotes, a comment;
+    `backslash`: whether a backslash in a literal escapes what comes next, unless the server is told otherwise.
     """
 
     piece: re.Pattern[str]
     backslash: bool
-    plain: frozenset[str]
 
 
-_BEFORE = r"((?<![\w$])[A-Za-z_&]\w*&?)?"
 _COMMENT = r"--[^\n]*|/\*.*?\*/"
+_BEFORE = r"(?:(?<![\w$])(?P<before>{}))?"
 
 DIALECTS: Mapping[str, Dialect] = {
-    # A text in "..." is a string in MySQL, and in SQLite one where there is no such column.
+    # A text in "..." is a string in MySQL, and in SQLite one where there is no such column. What stands in /*! */ is run; -- begins
+    # a comment only before a blank.
     "mysql": Dialect(
-        re.compile(rf"""{_BEFORE}('(?:[^'\\]|''|\\.)*'|"(?:[^"\\]|""|\\.)*")|`[^`]*`|{_COMMENT}|\#[^\n]*""", re.DOTALL),
+        re.compile(
+            _BEFORE.format(r"[NXB]|_\w+\s*")
+            + r"""(?P<literal>'(?:[^'\\]|''|\\.)*'|"(?:[^"\\]|""|\\.)*")|`[^`]*`|--(?!\S)[^\n]*|/\*(?!M?!).*?\*/|\#[^\n]*""",
+            re.DOTALL | re.IGNORECASE,
+        ),
         True,
-        frozenset(("", "n")),
     ),
     "pgsql": Dialect(
-        re.compile(rf"""{_BEFORE}('(?:[^']|'')*')|"[^"]*"|{_COMMENT}|(\$(?:[A-Za-z_]\w*)?\$).*?\3""", re.DOTALL),
+        re.compile(
+            _BEFORE.format(r"(?P<escaping>E)|[NXB]|U&") + rf"""(?P<literal>'(?:[^'\\]|''|(?(escaping)\\.|\\))*')|"[^"]*"|"""
+            rf"{_COMMENT}|(?P<dollar>\$(?:[A-Z_]\w*)?\$).*?(?P=dollar)",
+            re.DOTALL | re.IGNORECASE,
+        ),
         False,
-        frozenset(("", "n")),
     ),
     "sqlite": Dialect(
-        re.compile(rf"""{_BEFORE}('(?:[^']|'')*'|"(?:[^"]|"")*")|`[^`]*`|\[[^\]]*\]|{_COMMENT}""", re.DOTALL),
+        re.compile(
+            _BEFORE.format("X") + rf"""(?P<literal>'(?:[^']|'')*'|"(?:[^"]|"")*")|`[^`]*`|\[[^\]]*\]|{_COMMENT}""",
+            re.DOTALL | re.IGNORECASE,
+        ),
         False,
-        frozenset(("",)),
     ),
 }
+_PLAIN = frozenset(("", "n"))
+"""The letters that may stand before the quote of a literal which is text."""
+_OPEN = re.compile(r"""['"`]|/\*(?!M?!)""")
+"""What begins something that has an end."""
+
+
+_TOUCHING = re.compile(r"""[\w$'"]""")
 
 
 class Statement(Struct, frozen=True):
@@ -57,10 +71,12 @@ class Statement(Struct, frozen=True):
 
     def sql(self, mark: Callable[[int], str], text: Callable[[str], str] = str) -> str:
         """The SQL with `mark(n)` in the place of value n, from 1 on; `text`: what else the driver needs done to SQL."""
-        parts = [text(self.texts[0])]
+        sql = text(self.texts[0])
         for number, after in enumerate(self.texts[1:], 1):
-            parts += mark(number), text(after)
-        return "".join(parts)
+            # Two literals side by side would be one, with a quote in it; LIKE$1 is a name.
+            sql += (" " if _TOUCHING.match(sql[-1:]) else "") + mark(number)
+            sql += (" " if not after or _TOUCHING.match(after) else "") + text(after)
+        return sql.rstrip()
 
     def expand(self, key: Address) -> tuple[str, ...] | None:
         """The values for a key; None where it has not what is asked of it, and the query is not made."""
@@ -76,24 +92,37 @@ def parse(text: str, dialect: Dialect) -> Statement:
             texts[-1] += _without_letters(piece)
             continue
         value = KeyFormat(_content(piece, dialect.backslash))
-        if not value.letters:
+        # What a backslash means is for the server to say (NO_BACKSLASH_ESCAPES): the driver, which knows, writes such a literal.
+        writes = dialect.backslash and "\\" in piece
+        if not value.letters and not writes:
             texts[-1] += before + _without_letters(piece)
             continue
-        if before.lower() not in dialect.plain:
-            raise BadFormat(f"{before}{piece}: a literal of this kind cannot hold a % letter; write {piece}")
+        if before.strip().lower() not in _PLAIN:
+            raise BadFormat(
+                f"{before}{piece}: a literal of this kind cannot hold a % letter{' or a backslash' * writes}; write {piece}"
+            )
         texts.append("")
         values.append(value)
     return Statement(tuple(texts), tuple(values))
 
 
 def _pieces(text: str, piece: re.Pattern[str]) -> Iterable[tuple[str, str | None]]:
-    """(literal, the letters before it), or (SQL that is no literal, None), in order."""
+    """(literal, the letters before it), or (SQL that is no literal, None), in order. Raises BadFormat."""
     at = 0
     for match in piece.finditer(text):
-        yield text[at : match.start()], None
-        yield (match[0], None) if match[2] is None else (match[2], match[1] or "")
+        yield _closed(text[at : match.start()]), None
+        literal = match["literal"]
+        yield (match[0], None) if literal is None else (literal, match["before"] or "")
         at = match.end()
-    yield text[at:], None
+    yield _closed(text[at:]), None
+
+
+def _closed(text: str) -> str:
+    """SQL between literals, names and comments. Raises BadFormat where one begins in it, of which values would be a part."""
+    if (begun := _OPEN.search(text)) is not None:
+        _without_letters(text)
+        raise BadFormat(f"{begun[0]} without its end")
+    return text
 
 
 def _without_letters(text: str) -> str:

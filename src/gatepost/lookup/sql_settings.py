@@ -1,5 +1,6 @@
 """The parameters that tables of PostgreSQL and MySQL have in common: servers, and who logs in to which database."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -53,7 +54,7 @@ def hosts(parameters: TableParameters, default: str) -> tuple[Host, ...]:
 def _host(parameters: TableParameters, text: str) -> Host:
     kind, _, rest = text.partition(":")
     if rest.startswith("//"):
-        return Host(_without_secret(text), uri=text)
+        return Host(f"{kind}://{_server_in(parameters, rest)}", uri=text)
     if kind == "unix" or text.startswith("/"):
         return Host(text, path=rest if kind == "unix" else text)
     where = rest if kind == "inet" else text
@@ -63,11 +64,14 @@ def _host(parameters: TableParameters, text: str) -> Host:
     return Host(text, host=host.removeprefix("[").removesuffix("]"), port=int(port or 0))
 
 
-def _without_secret(uri: str) -> str:
-    """The address in a URI, for logs."""
-    scheme, _, rest = uri.partition("//")
-    authority = rest.partition("/")[0]
-    return f"{scheme}//{authority.rpartition('@')[2]}"
+_URI = re.compile(r"//(?:[^@/?#]*@)?((?:\[[^]]*\]|[^]@/?#:[]*)(?::\d*)?)(?:/[^@?#]*)?(?:\?.*)?", re.ASCII)
+
+
+def _server_in(parameters: TableParameters, rest: str) -> str:
+    """The address in a URI, for logs. One that reads in two ways could show its password there. Raises Unavailable."""
+    if (parts := _URI.fullmatch(rest)) is None:
+        raise parameters.wrong("hosts", "no connection URI: in a user, a password or a name write %40 for @, %2F for /, %3F for ?")
+    return parts[1]
 
 
 def rules(parameters: TableParameters, access: ServerAccess, *, threads: bool = False) -> StreamRules:

@@ -19,9 +19,10 @@ Row = Sequence[str | None]
 
 class QueryError(Struct, frozen=True):
     """The server has understood, and says why it cannot answer such a query: no other need be asked, and the connection is as good
-    as before."""
+    as before. `code`: the server's own for errors of its kind; the words may repeat what was asked."""
 
     words: str
+    code: str = ""
 
 
 Found = Sequence[Row] | QueryError
@@ -62,7 +63,7 @@ class Database:
             return None
         rows = await self._servers.ask(lambda connection: connection.rows(values), owner, self._tell)
         if isinstance(rows, QueryError):
-            raise self._failure(rows.words)
+            raise self._failure(rows.words, rows.code)
         return ",".join(self._results(rows, address)) or None
 
     async def probe(self) -> Mapping[str, str]:
@@ -81,7 +82,7 @@ class Database:
                     continue
                 found.append(result)
                 if self._lookup.limit and len(found) > self._lookup.limit:
-                    raise self._failure(f"Expansion limit exceeded for key: '{key.whole}'")
+                    raise self._failure(f"Expansion limit exceeded for key: '{key.whole}'", "expansion_limit")
         return found
 
     async def _wrong(self, pool: ServerPool[SqlConnection]) -> str:
@@ -96,8 +97,8 @@ class Database:
     def _tell(self, server: str, failure: StreamFailure) -> None:
         self._sparing.warn((server, failure.words), f"{self._spec}: server {server}: {failure.words}: asking the next")
 
-    def _failure(self, why: str) -> LookupFailure:
-        self._sparing.warn(why, f"{self._spec}: {why}")
+    def _failure(self, why: str, about: str) -> LookupFailure:
+        self._sparing.warn(about, f"{self._spec}: {why}")
         return LookupFailure(self._spec, why)
 
 

@@ -2,7 +2,6 @@
 ask it; a query that nobody waits for any more is broken off."""
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Sequence
 from typing import Final
@@ -10,13 +9,14 @@ from urllib.parse import quote
 
 from gatepost.lookup.blocking import BlockingCalls, Hangs
 from gatepost.lookup.opening import Opening
-from gatepost.lookup.port import Unavailable
+from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.server_access import ANSWER_LIMIT
 from gatepost.lookup.server_parameters import read_parameters, required
 from gatepost.lookup.server_pool import ServerPool, Servers
 from gatepost.lookup.server_table import ServerTable, domains_of
 from gatepost.lookup.sparing import Sparing
 from gatepost.lookup.sql_table import Database, Found, QueryError, Row, SqlConnection, lookup_of
+from gatepost.lookup.table_text import opened
 from gatepost.net.stream_port import Crowd, Reuse, StreamFailure, Trouble
 
 _THREADS: Final = 4
@@ -89,7 +89,7 @@ def _meaning(error: sqlite3.Error) -> QueryError:
         raise StreamFailure(Trouble.CONNECT if code == sqlite3.SQLITE_CANTOPEN else Trouble.TIMEOUT, str(error))
     if code == sqlite3.SQLITE_TOOBIG:
         raise StreamFailure(Trouble.OVERLONG, heard=True)
-    return QueryError(str(error))
+    return QueryError(str(error), str(code))
 
 
 def open_table(opening: Opening) -> ServerTable:
@@ -99,24 +99,29 @@ def open_table(opening: Opening) -> ServerTable:
     path = parameters.text("dbpath")
     lookup = lookup_of(parameters, "sqlite")
     domains = domains_of(parameters, opening)
-    try:
-        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
-    except OSError as error:
-        raise Unavailable(opening.spec, f"open database {path}: {error.strerror}") from None
+    opened(path, opening.spec, "open database").close()
     access = opening.tables.access
     seconds = access.limits.helper_lookup_timeout
     calls = BlockingCalls(_THREADS, seconds)
     sql = lookup.statement.sql(lambda number: f"?{number}")
 
-    async def connect() -> SqlConnection:
-        try:
-            connection = sqlite3.connect(
-                f"file:{quote(path)}?mode=ro", uri=True, timeout=seconds, isolation_level=None, check_same_thread=False
-            )
-        except sqlite3.Error as error:
-            raise StreamFailure(Trouble.CONNECT, str(error)) from None
+    def open_one() -> sqlite3.Connection:
+        """In a thread: a path may lead over a network, or to a pipe by now."""
+        opened(path, opening.spec, "open database").close()
+        connection = sqlite3.connect(
+            f"file:{quote(path)}?mode=ro", uri=True, timeout=seconds, isolation_level=None, check_same_thread=False
+        )
         connection.text_factory = lambda octets: octets.decode("utf-8", "surrogateescape")
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, ANSWER_LIMIT)
+        return connection
+
+    async def connect() -> SqlConnection:
+        try:
+            connection = await calls.run(object(), open_one)
+        except LookupFailure as failure:
+            raise StreamFailure(Trouble.CONNECT, failure.why) from None
+        except sqlite3.Error as error:
+            raise StreamFailure(Trouble.CONNECT, str(error)) from None
         return SqliteConnection(connection, sql, calls)
 
     rules = access.rules(seconds, crowd=Crowd(_THREADS, _THREADS // 2), reuse=Reuse(_AGE, _AGE))

@@ -83,7 +83,7 @@ def opened(path: str, spec: str, what: str = "open") -> BinaryIO:
     """A file to read. Raises Unavailable, in Postfix's words, for table `spec`, also where the file is a pipe or a device, for
     which everybody would wait."""
     try:
-        file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY), "rb")  # noqa: SIM115: the caller closes it
+        file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY), "rb")  # noqa: SIM115
     except OSError as error:
         raise Unavailable(spec, f"{what} {path}: {error.strerror}") from None
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):

@@ -68,10 +68,12 @@ class RedisCommand(Exchange[TableAnswer]):
 
 
 class RedisLogin(Exchange[None]):
-    """What comes first on a connection: commands (AUTH, SELECT) that are sent at once, each of which has to succeed."""
+    """What comes first on a connection: commands (AUTH, SELECT) that are sent at once, each of which has to succeed. A refusal may
+    repeat the words of a command; `secret` is not told."""
 
-    def __init__(self, commands: Sequence[tuple[bytes, ...]]) -> None:
+    def __init__(self, commands: Sequence[tuple[bytes, ...]], secret: bytes = b"") -> None:
         self._request = b"".join(command(*words) for words in commands)
+        self._secret = secret
         self._left = len(commands)
         self._buffer = bytearray()
 
@@ -89,8 +91,13 @@ class RedisLogin(Exchange[None]):
             line = bytes(self._buffer[:end])
             del self._buffer[: end + 2]
             if line != b"+OK":
-                raise ProtocolError(f"log-in refused: {line.removeprefix(b'-').decode('utf-8', 'replace')}")
+                raise ProtocolError(f"log-in refused: {self._words(line.removeprefix(b'-'))}")
             self._left -= 1
         if not self.done:
             self.finish(None, reusable=not self._buffer)
         return b""
+
+    def _words(self, line: bytes) -> str:
+        """A refusal, without the password; the server may have cut that short, too."""
+        shown = line.replace(self._secret, b"***") if self._secret else line
+        return shown.partition(b", with args beginning with")[0].decode("utf-8", "replace")

@@ -8,7 +8,7 @@ from gatepost.proto.exchange import Exchange, ProtocolError
 from gatepost.proto.table_answer import Refused, TableAnswer
 
 LINE_LIMIT = 4096
-"""Octets of a reply with its line feed."""
+"""Octets of a request or a reply with its line feed."""
 
 _ENCODED = re.compile(rb"[^!-$&-~]")
 _HALF_ENCODED = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -17,6 +17,11 @@ _HALF_ENCODED = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 def encode(text: bytes) -> bytes:
     """A key with `%XX` for `%`, blanks, and what is not printable."""
     return _ENCODED.sub(lambda match: b"%%%02X" % match[0][0], text)
+
+
+def is_key(key: bytes) -> bool:
+    """Whether a request about a key is no longer than a server has to take."""
+    return len(encode(key)) < LINE_LIMIT - len(b"get \n")
 
 
 class TcpQuery(Exchange[TableAnswer]):

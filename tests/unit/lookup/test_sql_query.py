@@ -1,5 +1,7 @@
 """Queries of databases, taken apart: literals in quotes become values, and no key can become a part of the text."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,11 +48,25 @@ def test_literals_become_values(kind: str, query: str, text: str, values: tuple[
     [
         ("mysql", 'SELECT a FROM t WHERE b = "%s"', "SELECT a FROM t WHERE b = <1>", ("anna@mail.example.com",)),
         ("mysql", 'SELECT "it""s %u", `a\'b` # it\'s', "SELECT <1>, `a'b` # it's", ('it"s anna',)),
-        ("mysql", r"SELECT 'it\'s \%%\n\x%u', 'a\'', '%d'", r"SELECT <1>, 'a\'', <2>", ("it's \\%\nxanna", "mail.example.com")),
+        ("mysql", r"SELECT 'it\'s \%%\n\x%u', 'a\'', '%d'", "SELECT <1>, <2>, <3>", ("it's \\%\nxanna", "a'", "mail.example.com")),
         ("mysql", "SELECT N'%u'", "SELECT <1>", ("anna",)),
         ("sqlite", 'SELECT a FROM t WHERE b = "%s"', "SELECT a FROM t WHERE b = <1>", ("anna@mail.example.com",)),
         ("sqlite", "SELECT [a'b], '%u', `a'b`", "SELECT [a'b], <1>, `a'b`", ("anna",)),
         ("pgsql", "SELECT \"a'b\", '%u', $$it's$$, $x$it's$x$", "SELECT \"a'b\", <1>, $$it's$$, $x$it's$x$", ("anna",)),
+        (
+            "mysql",
+            "SELECT 1 FROM t WHERE a LIKE'%s' AND`b`IN('%u')",
+            "SELECT 1 FROM t WHERE a LIKE <1> AND`b`IN(<2>)",
+            ("anna@mail.example.com", "anna"),
+        ),
+        ("mysql", "SELECT '%u' /*! , '%d' */", "SELECT <1> /*! , <2> */", ("anna", "mail.example.com")),
+        (
+            "pgsql",
+            r"SELECT E'it\'s' FROM t WHERE a LIKE'%s'",
+            r"SELECT E'it\'s' FROM t WHERE a LIKE <1>",
+            ("anna@mail.example.com",),
+        ),
+        ("sqlite", "SELECT'%u'", "SELECT <1>", ("anna",)),
         ("pgsql", r"SELECT 'a\', '%u'", r"SELECT 'a\', <1>", ("anna",)),
         ("pgsql", "SELECT E'x', N'%u', '%u'::text", "SELECT E'x', <1>, <2>::text", ("anna", "anna")),
     ],
@@ -77,6 +93,14 @@ def test_dialects(kind: str, query: str, text: str, values: tuple[str, ...]) -> 
         ("pgsql", "SELECT E'%s'", "of this kind"),
         ("pgsql", "SELECT U&'%s'", "of this kind"),
         ("mysql", "SELECT _latin1'%s'", "of this kind"),
+        ("mysql", "SELECT _latin1 '%s'", "of this kind"),
+        ("mysql", r"SELECT _latin1'it\'s'", "of this kind"),
+        ("mysql", "SELECT 1--'\n AND '%s'", "%s outside of quotes"),
+        ("mysql", "SELECT /*! ' */ '%s'", "%s outside of quotes"),
+        ("mysql", "SELECT ` '%s'", "` without its end"),
+        *((kind, "SELECT \" , '%s'", '" without its end') for kind in DIALECTS),
+        *((kind, "SELECT '%s' /* ", "/\\* without its end") for kind in DIALECTS),
+        *((kind, "SELECT '%s', '", "' without its end") for kind in DIALECTS),
     ],
 )  # fmt: skip
 def test_what_cannot_be_quoted_is_refused(kind: str, query: str, why: str) -> None:
@@ -96,6 +120,30 @@ def test_no_key_is_ever_a_part_of_the_text(query: str, key: str) -> None:
             statement = parse(query, dialect)
         except BadFormat:
             continue
-        assert statement.sql(lambda number: "") == "".join(statement.texts)
+        assert statement.sql(lambda number: "").split() == "".join(statement.texts).split()
         values = statement.expand(divided(key))
         assert values is None or len(values) == len(statement.texts) - 1
+
+
+def _literals(sql: str, *, backslash: bool) -> list[str]:
+    """The literals, names in quotes and comments of SQL, as MySQL reads it."""
+    escaped = r"|\\." if backslash else ""
+    plain = r"^\\" if backslash else "^"
+    literals = "|".join(f"{quote}(?:[{plain}{quote}]{escaped}|{quote}{quote})*{quote}" for quote in "'\"")
+    return re.findall(rf"{literals}|`[^`]*`|--(?!\S)[^\n]*|#[^\n]*|/\*(?!M?!).*?\*/", sql, flags=re.DOTALL)
+
+
+_PIECES = (
+    "'%s'", '"%s"', r"'\''", r"'\\'", r'"\""', r"'\'", "'", '"', "`", "-- ", "--", "/*", "*/", "/*!", "#", "\n", " OR ", "_x", "''",
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(_PIECES), max_size=6))
+def test_a_value_of_mysql_is_a_literal_whatever_the_server_takes_a_backslash_for(pieces: list[str]) -> None:
+    try:
+        statement = parse("".join(pieces), DIALECTS["mysql"])
+    except BadFormat:
+        return
+    sql = statement.sql(lambda number: "'VALUE'")
+    for backslash in (True, False):
+        assert _literals(sql, backslash=backslash).count("'VALUE'") == len(statement.values)

@@ -49,6 +49,22 @@ def test_hosts_that_are_none() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["postgresql://me:s3cret@db/x nowhere:port", "postgresql://me:s3/cret@db/x", "postgresql://me:s3?cret@db/x", "postgresql://me:s3@cret@db/x",
+     "postgresql://db/x?password=s3cret nowhere:port"],
+)  # fmt: skip
+def test_no_password_of_a_uri_is_told(text: str) -> None:
+    with pytest.raises(Unavailable, match=r"line 1: hosts = ") as raised:
+        hosts(parameters(hosts=text), "d")
+    assert "s3" not in str(raised.value.why) and "cret" not in raised.value.why
+
+
+def test_the_name_of_a_uri_is_its_server() -> None:
+    (host,) = hosts(parameters(hosts="postgresql://me:s3cret@[2001:db8::1]:5433/x?user=a@b&password=s3cret"), "d")
+    assert host.name == "postgresql://[2001:db8::1]:5433"
+
+
+@pytest.mark.parametrize(
     ("host", "told"),
     [
         (Host("x", host="db", port=5433), {"host": "db", "port": "5433"}),
@@ -92,7 +108,7 @@ def test_option_files(tmp_path: Path) -> None:
     [
         ({"query": "SELECT '%s'", "table": "t"}, "SELECT ?"),
         ({"select_function": "look", "table": "t"}, "SELECT look(?)"),
-        ({"table": "t", "select_field": "a", "where_field": "b"}, "SELECT a FROM t WHERE b = ? "),
+        ({"table": "t", "select_field": "a", "where_field": "b"}, "SELECT a FROM t WHERE b = ?"),
         ({"table": "t", "select_field": "a", "where_field": "b", "additional_conditions": "AND c = '%d'"},
          "SELECT a FROM t WHERE b = ? AND c = ?"),
     ],
@@ -108,7 +124,7 @@ def test_what_an_error_of_postgresql_means() -> None:
         found = failure(state, "words")
         assert isinstance(found, StreamFailure)
         assert found.trouble is trouble
-    assert failure("42P01", "no table") == QueryError("no table (SQLSTATE 42P01)")
+    assert failure("42P01", "no table") == QueryError("no table (SQLSTATE 42P01)", "42P01")
 
 
 def test_what_an_error_of_mysql_means() -> None:
@@ -118,7 +134,7 @@ def test_what_an_error_of_mysql_means() -> None:
         assert raised.value.trouble is trouble
     with pytest.raises(StreamFailure):
         meaning(Exception("Packet sequence number wrong"))
-    assert meaning(Exception(1146, "no table")) == QueryError("no table (error 1146)")
+    assert meaning(Exception(1146, "no table")) == QueryError("no table (error 1146)", "1146")
 
 
 @pytest.mark.parametrize("kind", ["mysql", "pgsql"])

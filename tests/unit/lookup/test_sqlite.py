@@ -1,6 +1,7 @@
 """sqlite: tables, each over a file of its own: forms of the query, results, hostile keys, and files that cannot be read."""
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -152,3 +153,30 @@ def test_what_is_no_database_is_a_failure(file: Path) -> None:
     found = ask(file, QUERY, "anna@example.com")
     assert found == ["failure"]
     assert any("not a database" in line for line in found.warnings)
+
+
+def test_a_pipe_in_the_place_of_the_file_holds_up_nobody_and_passes(file: Path) -> None:
+    """Whatever is there while it is asked: it is a failure at once, and over as soon as there is a database again."""
+    said: list[str] = []
+    kept = file.with_name("kept")
+
+    async def whole() -> None:
+        access = ServerAccess(lambda: CONFIGURATION)
+        tables = Tables(said.append, strict=True, access=access)
+        table = tables.open(spec(file, QUERY))
+        os.rename(file, kept)
+        others = ((lambda: os.mkfifo(file), file.unlink), (file.mkdir, file.rmdir), (lambda: file.symlink_to(file), file.unlink))
+        for put, remove in others:
+            put()
+            with pytest.raises(LookupFailure):
+                await table.lookup("anna@example.com")
+            remove()
+        os.rename(kept, file)
+        assert await table.lookup("anna@example.com") == "anna@store.test"
+        tables.close()
+
+    asyncio.run(whole())
+    with pytest.raises(Unavailable, match="not a regular file"):
+        file.unlink()
+        os.mkfifo(file)
+        ask(file, QUERY, "anna@example.com")
