@@ -65,3 +65,44 @@ def test_hostile_local_parts_stay_in_their_command_and_line() -> None:
     assert all(re.fullmatch(rb"RCPT TO:<[^\r\n]*@example\.net>( .*)?", line) for line in asked)
     assert all(_LINE.match(line) for line in log.splitlines()), [line for line in log.splitlines() if not _LINE.match(line)]
     assert sink.taken == []
+
+
+_REPLIES = (
+    b"550 5.1.1 \x1b[31mred\x07 \xff\xfe \x00 nobody\r\n", b"550 " + b"x" * 3000 + b"\r\n",
+    b"550-5.1.1 one\r\n550 5.1.1 250 2.1.5 Ok\r\n", b"550 5.1.1 a\n250 b\r\n", b"550 5.1.1 <script>%s%n$(id)\r\n",
+    b"garbage\r\n", b"999 no\r\n", b"550\r\n", b"550 5.1.1 \xe2\x80\xa8x\r\n", None,
+)  # fmt: skip
+
+
+def test_what_a_next_hop_says_stays_in_its_reply_and_line() -> None:
+    """Kept, told to whoever asks next, and written to the log, it is one line of text."""
+    main = {**_MAIN, "address_verify_pending_request_limit": "5000", "address_verify_poll_count": "3"}
+    sink = Sink()
+    with sink, System(main, relay=sink.port) as system:
+        with come(system, "192.0.2.1") as client:
+            for number, reply in enumerate(_REPLIES):
+                sink.answers = {"RCPT": reply}
+                for _ in range(2):
+                    code, text = client.say(f"RCPT TO:<n{number}@example.net>")
+                    assert code == 450, reply
+                    assert text.isprintable() and len(text) < 1500, text
+            sink.answers = {}
+            assert client.say("RCPT TO:<good@example.net>")[0] == 250
+        log = system.log()
+    assert all(_LINE.match(line) for line in log.splitlines()), [line for line in log.splitlines() if not _LINE.match(line)]
+    assert "Traceback" not in log and "panic" not in log
+
+
+def test_guesses_at_addresses_take_nothing_from_what_is_known() -> None:
+    """One who guesses fills the store with addresses that are none: the good ones stay known, and are not asked for again."""
+    main = {**_MAIN, "address_verify_pending_request_limit": "5000", "address_verify_poll_count": "3"}
+    sink = Sink(answers={})
+    with sink, System(main, relay=sink.port) as system:
+        with come(system, "192.0.2.1") as client:
+            assert client.say("RCPT TO:<good@example.net>")[0] == 250
+            sink.answers = {"RCPT": b"550 5.1.1 no\r\n"}
+            assert {client.say(f"RCPT TO:<guess{n}@example.net>")[0] for n in range(500)} == {450}
+        with come(system, "192.0.2.2") as client:
+            assert client.say("RCPT TO:<good@example.net>")[0] == 250
+        assert sum(b"<good@" in line for line in sink.commands) == 1
+        assert system.queue() == []

@@ -4,6 +4,8 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
+import threading
 
 from tests.support.running import System, wait_for
 from tests.support.sink import Sink
@@ -57,3 +59,34 @@ def test_a_store_that_cannot_be_asked_puts_mail_off_and_comes_back() -> None:
         state.unlink()
         shutil.move(system.folder / "away", state)
         wait_for(lambda: rcpt(system, "x@example.net")[0] == 250, "the store", 30)
+
+
+def test_a_reload_in_the_middle_of_a_probe_holds_up_nobody() -> None:
+    """The probe goes on, or another one begins: the next question is answered, and not after a dead worker's claim has ended."""
+
+    def silence(connection: object) -> None:
+        return None
+
+    with Sink(answers={"RCPT": silence}) as sink, System({**_MAIN, "address_verify_poll_count": "3"}, relay=sink.port) as system:
+        asking = threading.Thread(target=rcpt, args=(system, "x@example.net"))
+        asking.start()
+        wait_for(lambda: any(one.startswith(b"RCPT") for one in sink.commands), "the probe")
+        sink.answers = {}
+        system.reload()
+        wait_for(lambda: rcpt(system, "x@example.net")[0] == 250, "an answer", _LEASE - 10)
+        asking.join()
+        assert "Traceback" not in system.log()
+        assert system.queue() == []
+
+
+def test_records_that_nobody_can_read_are_not_known() -> None:
+    with Sink() as sink, System({**_MAIN, "address_verify_poll_count": "3"}, relay=sink.port) as system:
+        assert rcpt(system, "x@example.net")[0] == 250
+        system.stop()
+        with sqlite3.connect(system.folder / "data" / "state" / "state.sqlite") as database:
+            assert database.execute("UPDATE entry SET value = ?", (b"[7,null,\xff",)).rowcount
+        database.close()
+        system.start()
+        assert rcpt(system, "x@example.net")[0] == 250
+        assert sum(one.startswith(b"RCPT") for one in sink.commands) == 2
+        assert "Traceback" not in system.log()

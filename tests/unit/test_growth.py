@@ -6,6 +6,7 @@
 
 import asyncio
 import contextlib
+import io
 import re
 from collections.abc import Callable, Sequence
 from io import BytesIO
@@ -37,7 +38,7 @@ from gatepost.identity.spf.header import About, received_spf
 from gatepost.identity.spf.macro import MacroError, expand_name, macro_string
 from gatepost.identity.spf.port import Identity, Result, Verdict
 from gatepost.identity.spf.record import RecordError
-from gatepost.lookup import aliases_text, braces, table_text
+from gatepost.lookup import aliases_text, braces, source_blocks, table_text
 from gatepost.lookup.ldap_text import in_dn, in_filter, parse_url
 from gatepost.mail import as_json, header, header_address, mime
 from gatepost.mail.address import all_plain, external, internal
@@ -506,6 +507,12 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "lookup.aliases_text": (lambda text: list(aliases_text.alias_entries("x", text, _nothing)), TEXTS),
     "lookup.aliases_text.looks": (aliases_text.looks_like_aliases, TEXTS),
     "lookup.table_text": (lambda text: list(table_text.entries("x", text, _nothing)), TEXTS),
+    "lookup.source_blocks": (
+        lambda text: [
+            source_blocks.plain_entries(block) for _, block in source_blocks.blocks(io.BytesIO(text.encode("utf-8", "replace")))
+        ],
+        TEXTS,
+    ),
     "lookup.braces": (braces.split_list, TEXTS),
     "lookup.ldap_text": (lambda text: (in_filter(text), in_dn(text), parse_url("ldap:///" + text.replace("?", ""))), TEXTS),
     "deliver.command": (lambda text: (command_words(text, ""), printable(text.encode("utf-8", "replace"))), TEXTS),
@@ -547,6 +554,8 @@ ELSEWHERE = {
     "receive.reject_filter": _ADMINISTRATOR,
     "proto.exchange": "what an exchange is; the protocols parse",
     "lookup.sql_query": _ADMINISTRATOR,
+    "lookup.sql_settings": _ADMINISTRATOR,
+    "lookup.server_parameters": _ADMINISTRATOR,
     "config.check": _ADMINISTRATOR,
     "config.edit": _ADMINISTRATOR,
     "config.expand": "reads values of main.cf and templates of the administrator; what is put in is not read again",

@@ -109,7 +109,7 @@ def _read(kind: str, path: str) -> Table | None:
             if os.stat(built).st_size > _LONGEST:
                 return None
             if first_not_of_root(built) is None and os.stat(built, follow_symlinks=False).st_uid == 0:
-                return Table(indexed.IndexedTable(Opening(kind, path, Tables(_ignore), _ignore, time.monotonic)).items())
+                return Table(list(indexed.IndexedTable(Opening(kind, path, Tables(_ignore), _ignore, time.monotonic)).items()))
         text = _text(path)
         return Table(_rows_of_text(kind, path, text.data.decode("utf-8", "surrogateescape")), text.owner)
     except (OSError, ValueError, LookupFailure):
