@@ -527,7 +527,7 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "identity.spf.record": (policy, POLICIES),
     "identity.spf.header": (lambda text: received_spf(spf_verdict(text), About(text, text, text, text, text)), TEXTS),
     "policy.greylist.attempt": (normal_sender, TEXTS),
-    "policy.greylist.postgrey": (lambda text: list(triplets([(text.encode("utf-8", "replace"), b"1,2")], GREYLIST)), TEXTS),
+    "policy.greylist.postgrey": (lambda text: list(triplets([(text.encode("utf-8", "replace"), b"1,2")], GREYLIST, 3.0)), TEXTS),
     "policy.greylist.texts": (lambda text: put_off(GREYLIST, 1, text), TEXTS),
     "policy.greylist.whitelists": (lambda text: asyncio.run(RecipientList((), _nothing).lists(f"a@{text}")), TEXTS),
     "policy.access": (lambda text: (_ENHANCED.match(text), _HEADER.match(text)), TEXTS),

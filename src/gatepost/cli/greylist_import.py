@@ -22,7 +22,7 @@ async def import_(call: Call) -> int:
         with file:
             read = postgrey.clients if Path(name).name == postgrey.CLIENT_FILE else postgrey.triplets
             try:
-                await _take_over(call, name, read(pairs(file), call.settings))
+                await _take_over(call, name, read(pairs(file), call.settings, time.time()))
             except NotABtree as error:
                 failed = True
                 call.command.say(f"{name}: {error}", "error", logged=False)

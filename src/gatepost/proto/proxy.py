@@ -88,7 +88,7 @@ class ProxyReader:
 
 def _ends(block: bytes, size: int) -> Proxied:
     """The address block of version 2."""
-    source, destination = (str(ipaddress.ip_address(block[i : i + size])) for i in (0, size))
+    source, destination = (_written(ipaddress.ip_address(block[i : i + size])) for i in (0, size))
     ports = [str(int.from_bytes(block[i : i + 2], "big")) for i in (2 * size, 2 * size + 2)]
     return Proxied(source, ports[0], destination, ports[1])
 
@@ -100,7 +100,12 @@ def _address(text: str, version: int) -> str:
         raise ProxyError("malformed address") from None
     if address.version != version:
         raise ProxyError("malformed address")
-    return str(address)
+    return _written(address)
+
+
+def _written(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    """The address as text; that of an IPv4 client which the proxy took in by IPv6 (RFC 4291 §2.5.5.2) is its own."""
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def _port(text: str) -> str:

@@ -18,6 +18,8 @@ Request = Mapping[str, str]
 _CHUNK = 65536
 _IDLE_LIMIT = 1000.0
 """Seconds: Postfix's client has long closed a connection that is idle (smtpd_policy_service_max_idle, 300s)."""
+_REQUEST_LIMIT = 100.0
+"""Seconds for all of a request, however it drips in: Postfix's client waits no longer (smtpd_policy_service_timeout)."""
 _TURN = 120.0
 """Seconds in which a client takes its answer."""
 TRY_AGAIN = "DEFER_IF_PERMIT 4.3.0 Service temporarily unavailable"
@@ -72,16 +74,21 @@ class PolicyServer:
             self._limit.end()  # not before: what is not taken keeps the connection open
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, task: "asyncio.Task[None]") -> None:
-        requests, desk = Reader(), self._desk()
-        while not self._draining and (octets := await asyncio.wait_for(reader.read(_CHUNK), _IDLE_LIMIT)):
+        requests, desk, clock = Reader(), self._desk(), asyncio.get_running_loop().time
+        until = clock() + _IDLE_LIMIT
+        while not self._draining and (octets := await asyncio.wait_for(reader.read(_CHUNK), until - clock())):
+            is_new = not requests.pending
             self._answering.add(task)
             for request in requests.feed(octets):
+                is_new = True
                 action = await self._action(desk, request)
                 writer.write(encode({"action": action}))
                 await asyncio.wait_for(writer.drain(), _TURN)
                 if self._once:
                     return
             self._answering.discard(task)
+            if is_new:
+                until = clock() + (_REQUEST_LIMIT if requests.pending else _IDLE_LIMIT)
 
     async def _action(self, desk: Desk, request: Request) -> str:
         if request.get("request") != "smtpd_access_policy":

@@ -99,6 +99,7 @@ def _dns_lists(materials: Materials, settings: PostscreenSettings, entry: Servic
         materials.resolver,
         _find(tables, settings.postscreen_dnsbl_reply_map, "postscreen_dnsbl_reply_map") or _nothing,
         emit=materials.emitter(entry),
+        fault=materials.fault,
         clock=materials.clock,
         keep=settings.postscreen_dnsbl_min_ttl,
         time_limit=settings.postscreen_dnsbl_timeout,

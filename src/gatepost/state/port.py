@@ -34,6 +34,11 @@ class Counters(Protocol):
         """One more of these: how many in this time unit."""
         ...
 
+    def tally(self, service: str, own: int) -> int:
+        """This worker has `own` clients of a service, whoever they are: how many all workers have. Where that cannot be counted at
+        the moment, `own`."""
+        ...
+
 
 NEVER: Final = math.inf
 """`expires` of what stays until it is deleted."""

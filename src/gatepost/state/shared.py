@@ -39,6 +39,8 @@ class SharedCounters:
         """Our own connections of each client: its slot, which nobody can take while they last, and their number."""
         self._uncounted: dict[str, int] = {}
         """How many more of its connections there are, which will end without having been counted."""
+        self._tallies: dict[str, int] = {}
+        """The slot of each service of which we have clients, which nobody can take while we do."""
 
     async def connect(self, service: str, client: str) -> tuple[int, int]:
         ident = f"{service}:{client}"
@@ -85,6 +87,32 @@ class SharedCounters:
             self._table.unlock(bucket)
         self._peaks.see(rate, number, ident, now)
         return number
+
+    def tally(self, service: str, own: int) -> int:
+        """Locks only when the first comes: a slot with clients is nobody else's."""
+        slot = self._tallies.get(service)
+        if slot is None:
+            slot = self._tally_slot(service, own) if own else None
+            if slot is None:
+                return own
+            self._tallies[service] = slot
+        self._table.hold(slot, self._seat, own)
+        if not own:
+            del self._tallies[service]
+        return self._table.held(slot)
+
+    def _tally_slot(self, service: str, own: int) -> int | None:
+        """Where to count, held already; None where it is locked just now, or there is no room."""
+        key, bucket = self._table.place(service)
+        if not self._table.lock(bucket):
+            return None
+        try:
+            slot = self._table.slot(key, bucket)
+            if slot is not None:
+                self._table.hold(slot, self._seat, own)
+            return slot
+        finally:
+            self._table.unlock(bucket)
 
     async def _lock(self, ident: str) -> tuple[int, int] | None:
         """The client's slot and its bucket, which is locked then; None where that cannot be."""

@@ -99,3 +99,15 @@ def test_records_are_small() -> None:
     triplet = Triplet(NOW, NOW, NOW, 99, b"x" * 8)
     assert decode(Entry(encode(triplet), 1), Triplet) == triplet
     assert len(encode(triplet)) < 32
+
+
+def test_a_clock_that_was_put_back_keeps_nobody_out_for_years() -> None:
+    """What was written while it was ahead counts from now on."""
+    ahead = NOW + 20 * 365 * DAY
+    waiting = judge(SETTINGS, Triplet(ahead, ahead), None, NOW)
+    assert (waiting.ground, waiting.triplet) == (Ground.NEW, Triplet(NOW, NOW))
+    known = judge(SETTINGS, Triplet(NOW - DAY, ahead, NOW - DAY + 400, 3), None, NOW)
+    assert known.triplet is not None
+    assert known.triplet.last == NOW
+    counted = judge(SETTINGS, Triplet(NOW - 400, NOW - 400), Client(2, ahead), NOW)
+    assert counted.client == Client(3, NOW)

@@ -101,14 +101,45 @@ def test_pages_of_any_octets_end(octets: bytes) -> None:
         pass
 
 
-def test_a_chain_of_pages_that_leads_to_itself_ends() -> None:
-    meta = struct.pack("<12xII", 0x053162, 9) + struct.pack("<IBBB", 512, 0, 9, 0) + bytes(512 - 27)
-    large = struct.pack("<HBBII", 0, 3, 0, 2, 60000)
-    leaf = struct.pack("<8xIIIHHBB", 1, 0, 0, 2, 400, 1, 5) + struct.pack("<HH", 400, 400)
-    leaf = leaf.ljust(400, b"\0") + large
-    chain = struct.pack("<8xIIIHHBB", 2, 0, 2, 1, 10, 0, 7)
-    [(key, value)] = pairs(io.BytesIO(meta + leaf.ljust(512, b"\0") + chain.ljust(512, b"x")))
-    assert len(key) == len(value) == 60000
+META = struct.pack("<12xII", 0x053162, 9) + struct.pack("<IBBB", 512, 0, 9, 0) + bytes(512 - 27)
+
+
+def leaf(items: bytes, *starts: int) -> bytes:
+    """A leaf page with `items` at its end, and an index that points to `starts`."""
+    head = struct.pack("<8xIIIHHBB", 1, 0, 0, len(starts), 512 - len(items), 1, 5) + struct.pack(f"<{len(starts)}H", *starts)
+    return head.ljust(512 - len(items), b"\0") + items
+
+
+def overflow(number: int, following: int, held: int) -> bytes:
+    return struct.pack("<8xIIIHHBB", number, 0, following, 1, held, 0, 7).ljust(512, b"x")
+
+
+def large(first: int, length: int) -> bytes:
+    return struct.pack("<HBBII", 0, 3, 0, first, length)
+
+
+def test_an_entry_that_goes_on_on_other_pages() -> None:
+    pages = leaf(large(2, 600) + large(4, 10), 488, 500) + overflow(2, 3, 486) + overflow(3, 0, 114) + overflow(4, 0, 10)
+    assert [(len(key), len(value)) for key, value in pairs(io.BytesIO(META + pages))] == [(600, 10)]
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        leaf(large(2, 60000) + large(2, 60000), 488, 500) + overflow(2, 2, 486),
+        leaf(large(2, 60000) + large(2, 60000), 488, 500) + overflow(2, 2, 1),
+        leaf(large(2, 486) + large(2, 486), 488, 500) + overflow(2, 0, 486),
+        leaf(b"\x32\x00\x01" + b"a" * 50, *[459] * 100),
+        leaf(b"\x90\x01\x01" * 4 + b"a" * 430, *range(70, 82)),
+    ],
+    ids=["a circle", "a circle of nearly empty pages", "a page of two entries", "an item many times", "items within items"],
+)
+def test_what_would_make_much_of_little_is_damage(pages: bytes) -> None:
+    read = 0
+    with pytest.raises(NotABtree):
+        for key, value in pairs(io.BytesIO(META + pages)):
+            read += len(key) + len(value)
+    assert read <= 2 * len(pages)
 
 
 HASHED = b"68a28d9d46ced57f2e25bac21f9bbba752d36fc5"
@@ -123,7 +154,7 @@ def test_entries_of_postgrey() -> None:
         (b"192.0.2.0/a/b", b"100"),
         (b"192.0.2.0/a/b", b"-1,1e999"),
     ]
-    taken = list(postgrey.triplets(entries, SETTINGS))
+    taken = list(postgrey.triplets(entries, SETTINGS, NOW))
     assert taken[0] == (b"192.0.2.0/a@s.test/b@r.test", Triplet(100, 399, 0, 2))
     assert taken[1] == (b"192.0.2.0/a@s.test/b@r.test", Triplet(100, 400, 400, 2))
     assert [str(one) for one in taken[2:]] == [
@@ -133,10 +164,20 @@ def test_entries_of_postgrey() -> None:
         "no two numbers",
     ]
     private = default(GreylistSettings, greylist_privacy=True)
-    assert list(postgrey.triplets(entries[2:3], private)) == [(HASHED, Triplet(100, 400, 400, 2))]
+    assert list(postgrey.triplets(entries[2:3], private, NOW)) == [(HASHED, Triplet(100, 400, 400, 2))]
     plain = (b"192.0.2.0/a@s.test/b@r.test", b"100,100")
-    assert list(postgrey.triplets([plain], private)) == [(HASHED, Triplet(100, 100, 0, 1))]
+    assert list(postgrey.triplets([plain], private, NOW)) == [(HASHED, Triplet(100, 100, 0, 1))]
     clients = [(b"2001:DB8:0:0:0:0:0:1", b"3,99"), (b"192.0.2.1", b"99999999999,99"), (b"x", b"1,1")]
-    taken_clients = list(postgrey.clients(clients, SETTINGS))
+    taken_clients = list(postgrey.clients(clients, SETTINGS, NOW))
     assert taken_clients[:2] == [(b"2001:db8:0:0:0:0:0:1", Client(3, 99)), (b"192.0.2.1", Client(1 << 20, 99))]
     assert str(taken_clients[2]) == "no address"
+
+
+def test_what_is_dated_from_times_to_come_is_left_out() -> None:
+    """It would never be forgotten."""
+    later = str(NOW + 2 * DAY).encode()
+    values = [later + b"," + later, b"1," + later, later + b",1"]
+    triplets = [(b"192.0.2.0/a@s.test/b@r.test", value) for value in values]
+    clients = [(b"192.0.2.1", b"5," + later)]
+    told = [*postgrey.triplets(triplets, SETTINGS, NOW), *postgrey.clients(clients, SETTINGS, NOW)]
+    assert [str(one) for one in told] == ["of a time to come"] * 4

@@ -96,6 +96,24 @@ def test_a_mistake_costs_its_line_and_is_told_with_file_and_line(mistake: str) -
     assert warned[0].startswith("list, line 2: ")
 
 
+def test_many_mistakes_are_few_lines_of_the_log() -> None:
+    warned: list[str] = []
+    assert listed_clients("/(/\n" * 500 + "x.test\n", warned) == [1, 2, 4]
+    assert len(warned) == 21
+    assert warned[-1] == "480 more lines with mistakes are left out"
+    assert listed_clients(f"/({'x' * 9000}/\nx.test\n", warned) == [1, 2, 4]
+    assert len(warned[-1]) < 400
+
+
+def test_patterns_are_bounded() -> None:
+    """Each is compiled at once when the file has changed, and nested repeats take their time."""
+    warned: list[str] = []
+    text = "".join(f"/^host{number}\\.y\\.test$/\n" for number in range(2100))
+    listed_clients(text, warned)
+    assert ": more than 2000 patterns: the line is left out" in warned[0]
+    assert warned[-1] == "80 more lines with mistakes are left out"
+
+
 def test_files_are_read_again_when_they_change_and_local_ones_beside_them(tmp_path: Path) -> None:
     now, warned = [0.0], []
     settings = msgspec.structs.replace(

@@ -264,3 +264,21 @@ def test_what_is_remembered_is_bounded() -> None:
 def test_a_list_that_does_not_answer_puts_the_message_off() -> None:
     one, _ = desk(spf_whitelist="fail:1")
     assert ask(one, "a@pass.test") == TRY_AGAIN
+
+
+def test_a_request_that_drips_in_has_the_time_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each octet is no new beginning: else one who says nothing would hold its place for good."""
+    monkeypatch.setattr(policy_server, "_REQUEST_LIMIT", 0.2)
+
+    async def play(world: World) -> None:
+        reader, writer = await world.connect()
+        writer.write(encode({**REQUEST, "sender": "a"}))  # the time of one that is whole does not count
+        assert await answers(reader, 1) == ["WARN a"]
+        ended = asyncio.ensure_future(reader.read())
+        while not ended.done():
+            writer.write(b"x")
+            await asyncio.wait([ended], timeout=0.02)
+        assert ended.exception() is not None or ended.result() == b""
+        await world.server.idle()
+
+    talk(play)

@@ -66,6 +66,25 @@ def test_what_a_dead_worker_held_vanishes() -> None:
     _run(play)
 
 
+def test_what_all_workers_have_of_a_service_is_added_up() -> None:
+    place = Place(1)
+    one, two = place.worker(0), place.worker(1)
+    assert [one.tally("screen", 1), two.tally("screen", 1), one.tally("screen", 5), two.tally("screen", 2)] == [1, 2, 6, 7]
+    assert [one.tally("other", 3), one.tally("screen", 0), two.tally("screen", 3)] == [3, 2, 3]
+    assert place.table.clients(since=0.0) == 0, "a service is no client"
+    place.table.clear_seat(1)
+    assert one.tally("screen", 1) == 1
+
+
+def test_what_cannot_be_tallied_is_our_own() -> None:
+    """A full bucket, and one that is locked by another process; whoever ends is not counted either."""
+    place = Place(1)
+    one, two = place.worker(0), place.worker(1)
+    for number in range(16):
+        assert one.tally(f"service {number}", 1) == 1
+    assert [two.tally("more", 4), two.tally("more", 0)] == [4, 0]
+
+
 def test_a_killed_process_leaves_no_lock_and_no_connection() -> None:
     place = Place()
     reading, writing = os.pipe()

@@ -1,7 +1,8 @@
 """Reads B-tree files of Berkeley DB, versions 4 to 18, as their pages are, without its library.
 
-Leaf pages are read in the order in which they lie; nothing is followed but overflow pages, for as many octets as were announced. So
-a file of any content is read in one pass, page by page. The file must be at rest: whoever has it open keeps changes to himself.
+Leaf pages are read in the order in which they lie; nothing is followed but overflow pages, each for one entry and full but for the
+last. The items of a leaf page do not overlap. So a file of any content costs what its size says, and no entry makes it cost more.
+The file must be at rest: whoever has it open keeps changes to himself.
 """
 
 import struct
@@ -54,6 +55,8 @@ class _Pages:
         self._short = struct.Struct(f"{order}H")
         self._header = struct.Struct(f"{order}16xIHH2x")  # next page, entries, where data begin or how many there are
         self._large = struct.Struct(f"{order}4xII")  # first page, octets
+        self._followed: set[int] = set()
+        """Overflow pages that belong to an entry already."""
 
     def read(self, number: int) -> bytes:
         """A page; empty behind the last one."""
@@ -62,26 +65,39 @@ class _Pages:
         return page if len(page) == self._size else b""
 
     def leaf(self, page: bytes, number: int) -> Iterator[Pair]:
-        _, entries, _ = self._header.unpack_from(page)
-        if _HEADER + 2 * entries > self._size:
-            raise NotABtree(f"page {number} is damaged")
-        for at in range(_HEADER, _HEADER + 2 * (entries - entries % 2), 4):
-            key, value = self._item(page, at, number), self._item(page, at + 2, number)
+        starts = self._starts(page, number)
+        for key_at, value_at in zip(starts[::2], starts[1::2], strict=False):
+            key, value = self._item(page, key_at), self._item(page, value_at)
             if key is not None and value is not None:
                 yield key, value
 
-    def _item(self, page: bytes, at: int, number: int) -> bytes | None:
-        """What an index points to; None for what is deleted, too long or of another kind."""
-        (start,) = self._short.unpack_from(page, at)
-        if start + 3 > self._size:
+    def _starts(self, page: bytes, number: int) -> list[int]:
+        """Where the items of a page begin, which all lie in it, beside each other."""
+        _, entries, _ = self._header.unpack_from(page)
+        room = self._size - _HEADER - 2 * entries
+        if room < 0:
             raise NotABtree(f"page {number} is damaged")
-        kind = page[start + 2]
-        if kind == _ITEM:
-            (length,) = self._short.unpack_from(page, start)
-            if start + 3 + length > self._size:
+        starts = [self._short.unpack_from(page, at)[0] for at in range(_HEADER, _HEADER + 2 * entries, 2)]
+        for start in starts:
+            octets = self._octets(page, start)
+            room -= octets
+            if room < 0 or start + octets > self._size:
                 raise NotABtree(f"page {number} is damaged")
-            return page[start + 3 : start + 3 + length]
-        if kind == _LARGE and start + 12 <= self._size:
+        return starts
+
+    def _octets(self, page: bytes, start: int) -> int:
+        """How much of the page an item takes."""
+        if start + 3 > self._size:
+            return self._size
+        if page[start + 2] & ~_DELETED == _ITEM:
+            return 3 + int(self._short.unpack_from(page, start)[0])
+        return 12
+
+    def _item(self, page: bytes, start: int) -> bytes | None:
+        """What begins there; None for what is deleted, too long or of another kind."""
+        if page[start + 2] == _ITEM:
+            return page[start + 3 : start + self._octets(page, start)]
+        if page[start + 2] == _LARGE:
             return self._overflow(*self._large.unpack_from(page, start))
         return None
 
@@ -91,10 +107,12 @@ class _Pages:
         octets = b""
         while len(octets) < length:
             page = self.read(number)
-            if not page or page[25] != _OVERFLOW:
+            if not page or page[25] != _OVERFLOW or number in self._followed:
                 raise NotABtree(f"page {number} should go on with an entry")
-            number, _, held = self._header.unpack_from(page)
-            if not 0 < held <= self._size - _HEADER:
+            self._followed.add(number)
+            following, _, held = self._header.unpack_from(page)
+            if held != min(self._size - _HEADER, length - len(octets)):
                 raise NotABtree(f"page {number} is damaged")
             octets += page[_HEADER : _HEADER + held]
-        return octets[:length]
+            number = following
+        return octets

@@ -79,15 +79,15 @@ def _is_over(settings: GreylistSettings, triplet: Triplet, now: int) -> bool:
 
 
 def _seen(triplet: Triplet, now: int, pause: int) -> Triplet | None:
-    if not triplet.attempts or now - triplet.last >= pause or (triplet.attempts == 1 and now > triplet.last):
+    if not triplet.attempts or not 0 <= now - triplet.last < pause or (triplet.attempts == 1 and now > triplet.last):
         return replace(triplet, last=now, attempts=triplet.attempts + 1)
     return None
 
 
 def _counted(client: Client | None, now: int) -> Client | None:
-    """One success more, unless the last one is less than an hour ago."""
+    """One success more, unless the last one is less than an hour ago; one that is to come is of a clock that was put back."""
     if client is None:
         return Client(1, now)
-    if client.count >= FOREVER or now < client.last + HOUR:
+    if client.count >= FOREVER or client.last <= now < client.last + HOUR:
         return None
     return Client(client.count + 1, now)

@@ -29,6 +29,9 @@ Line = tuple[str, int, str]
 """File, number of the line, entry."""
 
 _LONGEST_NAME: Final = 255
+_TOLD: Final = 20  # mistakes of a list that are told one by one
+_SHOWN: Final = 300  # characters of a mistake
+_MOST_PATTERNS: Final = 2000  # of a list: each is compiled in the event loop when the file has changed, and tried for each client
 _REMEMBERED: Final = 4096  # answers of the patterns of a list
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]+")
 _ADDRESS_ENTRY: Final = re.compile(r"[^\s@/]*@[^\s@/]*|[^\s@/]+")
@@ -63,6 +66,8 @@ class _Patterns:
         pattern = text[1:-1].encode("utf-8", "surrogateescape")
         if missing := pcre2.missing():
             raise ValueError(missing)
+        if len(self._program) >= _MOST_PATTERNS:
+            raise ValueError(f"more than {_MOST_PATTERNS} patterns")
         expression = pcre2.Expression(pattern, pcre2.CASELESS, captures=False)
         self._program.add(expression.search, False, constant(text), Pattern(expression, line[1]))
         self._table = None
@@ -150,11 +155,16 @@ class RecipientList:
 
 
 def _read(lines: Iterable[Line], add: Callable[[Line], None], warn: Warn) -> None:
+    mistakes = 0
     for line in lines:
         try:
             add(line)
         except ValueError as error:
-            warn(f"{line[0]}, line {line[1]}: {error}: the line is left out")
+            mistakes += 1
+            if mistakes <= _TOLD:
+                warn(f"{line[0]}, line {line[1]}: {str(error)[:_SHOWN]}: the line is left out")
+    if mistakes > _TOLD:
+        warn(f"{mistakes - _TOLD} more lines with mistakes are left out")
 
 
 def _network(entry: str) -> tuple[int, int, int] | None:

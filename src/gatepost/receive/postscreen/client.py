@@ -198,14 +198,17 @@ class ScreenedClient(asyncio.Protocol):
     # --- before the greeting ---
 
     def _follow(self, step: Next | Drop | None) -> None:
-        if isinstance(step, Drop):
-            self._drop(step.reply)
-        elif step is Next.GREETING:
-            self._greet()
-        elif step is Next.ENGINE:
-            self._into_engine()
-        elif step is Next.HAND_OVER:
-            self._hand_over()
+        try:
+            if isinstance(step, Drop):
+                self._drop(step.reply)
+            elif step is Next.GREETING:
+                self._greet()
+            elif step is Next.ENGINE:
+                self._into_engine()
+            elif step is Next.HAND_OVER:
+                self._hand_over()
+        except Exception as error:
+            self._broken(error)
 
     def _greet(self) -> None:
         """The first line of a greeting that has two, and then we wait (postscreen_greet_wait)."""
@@ -223,10 +226,10 @@ class ScreenedClient(asyncio.Protocol):
                 self._task = self._loop.create_task(self._guarded(self._ask(screening)))
             else:
                 self._ranked(screening, self._rank)
-        if self._eof:
-            self._hung_up()
-        elif self._early and self._greeting:
+        if self._early and self._greeting:
             self._spoke()
+        if self._eof and self._greeting:
+            self._hung_up()
 
     async def _ask(self, screening: Screening) -> None:
         assert self._ports.dns_lists is not None
@@ -389,9 +392,16 @@ class ScreenedClient(asyncio.Protocol):
         try:
             await work
         except Exception as error:
-            self._ports.fault(error, "the client is sent away")
-            if not self._over:
-                self._drop(replies.NO_RESOURCES)
+            self._broken(error)
+
+    def _broken(self, error: Exception) -> None:
+        """Something of ours is, and is not asked again for what is said now."""
+        self._ports.fault(error, "the client is sent away")
+        self._say(wire(replies.NO_RESOURCES))
+        if self._over:
+            self._transport.close()
+        else:
+            self._end()
 
 
 def _end_point(of: tuple[str, object] | str | None) -> tuple[str, str]:

@@ -6,12 +6,14 @@ from typing import Final
 
 from msgspec import Struct
 
-from gatepost.events.records import Emit, Note
+from gatepost.events.records import Emit, Fault, Note
+from gatepost.lookup.port import LookupFailure
 from gatepost.mail.ascii_text import elements
 from gatepost.net.port import DnsFailure, NotFound, Resolver
 from gatepost.policy.restrictions.dnsbl import REPLIES_LIMIT, DnsList, parse, reversed_address
 
 _REMEMBERED: Final = 10_000
+UNNAMED: Final = "a DNS list"
 
 
 class Site(Struct, frozen=True):
@@ -44,9 +46,12 @@ def _site(text: str) -> Site:
 class DnsLists:
     """The lists of one service.
 
-    `shown`: the name by which a client is told of a list (postscreen_dnsbl_reply_map), None: its own. `keep`: seconds for which an
-    answer is remembered (postscreen_dnsbl_min_ttl): who comes again at once costs no question. `time_limit`: seconds for all of
-    them together. Failure: a list that does not answer lists nobody.
+    - `shown`: the name by which a client is told of a list (postscreen_dnsbl_reply_map), None: its own.
+    - `keep`: seconds for which an answer is remembered (postscreen_dnsbl_min_ttl): who comes again at once costs no question.
+    - `time_limit`: seconds for all of them together.
+
+    Failure: a list that does not answer lists nobody; where `shown` does not answer, the client is told no name, for the map may
+    hide a password that is part of it.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class DnsLists:
         shown: Callable[[str], Awaitable[str | None]],
         *,
         emit: Emit,
+        fault: Fault,
         clock: Callable[[], float],
         keep: float,
         time_limit: float,
@@ -64,10 +70,13 @@ class DnsLists:
         self._resolver = resolver
         self._shown = shown
         self._emit = emit
+        self._fault = fault
         self._clock = clock
         self._keep = keep
         self._time_limit = time_limit
         self._ranks: dict[str, tuple[float, Rank]] = {}
+        self._names: dict[str, str] = {}
+        """By which clients are told of lists: asked once, as Postfix does."""
 
     def known(self, address: str) -> Rank | None:
         """What they said of it a moment ago."""
@@ -100,6 +109,9 @@ class DnsLists:
         except DnsFailure as failure:
             self._emit(Note("dnsblog", f"dnsblog_query: lookup error for DNS query {query}: {failure.text}", "warning"))
             return ()
+        except Exception as error:
+            self._fault(error, f"{domain} lists nobody")
+            return ()
         for reply in replies:
             self._emit(Note("dnsblog", f"addr {address} listed by domain {domain} as {reply}"))
         return replies
@@ -108,7 +120,17 @@ class DnsLists:
         if not found:
             return Rank()
         domain = max(found, key=lambda site: site.weight).dns_list.domain
-        return Rank(sum(site.weight for site in found), await self._shown(domain) or domain)
+        return Rank(sum(site.weight for site in found), await self._name(domain))
+
+    async def _name(self, domain: str) -> str:
+        name = self._names.get(domain)
+        if name is None:
+            try:
+                name = await self._shown(domain) or domain
+            except LookupFailure:
+                return UNNAMED
+            self._names[domain] = name
+        return name
 
     def _remember(self, address: str, rank: Rank) -> None:
         if len(self._ranks) >= _REMEMBERED:

@@ -25,6 +25,8 @@ class PostscreenService:
 
     - `stressed`: settings while nearly as many clients are under test as may be (`stress`; STRESS_README).
     - `limit`: room for sessions, shared with other services.
+
+    postscreen_pre_queue_limit holds for the line in all workers together.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class PostscreenService:
         self._usual = settings
         self._stressed = stressed or settings
         self._in_stress = False
+        self._under_test = 0
         self._limit = limit
         self._clients: set[ScreenedClient] = set()
         self._empty = asyncio.Event()
@@ -59,24 +62,26 @@ class PostscreenService:
         self._limit.begin()
         self._clients.add(client)
         self._empty.clear()
-        self._look_at_stress()
+        self._count()
 
     def ended(self, client: ScreenedClient) -> None:
         """It is gone, or smtpd's."""
         if client in self._clients:
             self._clients.discard(client)
             self._limit.end()
-            self._look_at_stress()
+            self._count()
             if not self._clients:
                 self._empty.set()
 
     @property
     def is_full(self) -> bool:
         """Whether as many are under test as postscreen_pre_queue_limit says; as in Postfix, the last of them is too much."""
-        return len(self._clients) >= self._usual.postscreen_pre_queue_limit
+        return self._under_test >= self._usual.postscreen_pre_queue_limit
 
-    def _look_at_stress(self) -> None:
-        number, limit = len(self._clients), self._usual.postscreen_pre_queue_limit
+    def _count(self) -> None:
+        """Count those that all workers have under test, and look whether that is stress."""
+        self._under_test = self.ports.counters.tally(f"{_SERVICE} {self.ports.name}", len(self._clients))
+        number, limit = self._under_test, self._usual.postscreen_pre_queue_limit
         if not self._in_stress and number >= limit * _STRESS_FROM:
             self._in_stress = True
             self.ports.emit(Note(_SERVICE, f"entering STRESS mode with {number} connections"))
