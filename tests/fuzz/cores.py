@@ -17,6 +17,8 @@ CORES: Mapping[str, Callable[[bytes], None]] = {
     "policy": wire.policy,
     "postfix_attributes": wire.postfix_attributes,
     "proxy": wire.proxy,
+    "proxy_filter": wire.proxy_filter,
+    "qmqp": wire.qmqp,
     "reply_lines": wire.reply_lines,
     "reply_reader": wire.reply_reader,
     "server": wire.server,

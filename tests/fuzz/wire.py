@@ -6,14 +6,17 @@ from gatepost.content.downgrade import downgraded
 from gatepost.mail.address import external
 from gatepost.mail.mime import Limits
 from gatepost.proto import attributes, policy_delegation
+from gatepost.proto.exchange import ProtocolError
 from gatepost.proto.proxy import ProxyError, ProxyReader
+from gatepost.proto.qmqp import Part, QmqpError, QmqpReader
 from gatepost.proto.smtp import grammar, replies
 from gatepost.proto.smtp.client import Client, ClientEvent, ClientStage, Dialect, Transaction
 from gatepost.proto.smtp.client_commands import MailParameters, mail_from, rcpt_to, xtext
 from gatepost.proto.smtp.data import BdatReader, DataReader, LineEnds
 from gatepost.proto.smtp.dot_stuffing import Encoder, encoded
+from gatepost.proto.smtp.proxy_filter import Step, as_command, passed_on, xforward
 from gatepost.proto.smtp.replies import ServerReply
-from gatepost.proto.smtp.reply_reader import LINE_LIMIT, MalformedReply, ReplyReader
+from gatepost.proto.smtp.reply_reader import LINE_LIMIT, MalformedReply, Reply, ReplyReader
 from gatepost.proto.smtp.server import CommandLine, DataChunk, ServerCore
 from tests.fuzz.pieces import fields, octets, packets, same, text, without_blanks
 
@@ -279,3 +282,63 @@ def postfix_attributes(data: bytes) -> None:
     for record in same(data, run):
         if not isinstance(record, str):
             assert run([attributes.record(*record)]) == [record]
+
+
+def qmqp(data: bytes) -> None:
+    """What a client sends is the same however it comes, and is bounded; a packet that is well made reads back."""
+    manner, data = sum(data[:1]), data[1:]
+    _read_qmqp(data)
+    message, sender, *recipients = fields(data, 2 + manner % 4)
+    read = _read_qmqp(_netstring(b"".join(map(_netstring, (message, sender, *recipients)))))
+    if len(message) <= _MESSAGE and all(len(address) <= _ADDRESS for address in (sender, *recipients)):
+        assert read == (message, sender, recipients, Part.NOTHING if recipients else Part.RECIPIENT) or not recipients
+
+
+_MESSAGE, _ADDRESS = 300, 60
+
+
+def _netstring(octets: bytes) -> bytes:
+    return b"%d:%b," % (len(octets), octets)
+
+
+def _read_qmqp(data: bytes) -> object:
+    """All that was read, or what is wrong with it."""
+
+    def run(packets: list[bytes]) -> object:
+        reader, content = QmqpReader(_MESSAGE, _ADDRESS), b""
+        try:
+            for packet in packets:
+                content += reader.feed(packet)
+        except QmqpError as error:
+            assert octets(str(error)).isprintable()
+            return str(error)
+        assert len(content) <= _MESSAGE
+        assert all(len(address) <= _ADDRESS for address in (reader.sender, *reader.recipients))
+        return content, reader.sender, reader.recipients, reader.part
+
+    return same(data, run)
+
+
+def proxy_filter(data: bytes) -> None:
+    """Whatever a before-queue filter answers is told to a client in whole lines, and a client's line is one command."""
+    line, said = fields(data, 2)
+    command = as_command(text(line))
+    assert not set(command[:-2]) & {0, 10, 13}
+
+    def run(packets: list[bytes]) -> object:
+        step = Step(b"DATA\r\n")
+        for packet in packets:
+            try:
+                step.feed(packet)
+            except ProtocolError:
+                return None
+            if step.done:
+                return step.answer
+        return None
+
+    reply = same(said, run)
+    if isinstance(reply, Reply) and reply.cls in (2, 4, 5):  # others are not passed on
+        lines = replies.wire(passed_on(reply)).removesuffix(b"\r\n").split(b"\r\n")
+        assert all(line[:3] == lines[-1][:3] and line[3:4] in (b" ", b"-") for line in lines)
+        assert [line[3:4] for line in lines] == [b"-"] * (len(lines) - 1) + [b" "]
+        assert all(len(one) <= 512 for one in xforward({"HELO": text(line)[:100]}, reply) if b" NAME=" in one)

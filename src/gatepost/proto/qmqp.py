@@ -8,7 +8,9 @@ import enum
 from typing import Final
 
 _ADDRESSES_LIMIT: Final = 4 << 20
-"""Octets of all addresses of one message."""
+"""Octets of all addresses of one message, each with its cost."""
+_ADDRESS_COST: Final = 32
+"""Octets that an address counts for beside its own: what is kept of an empty one is not nothing."""
 _DIGITS: Final = 18
 """Of a length, at most."""
 
@@ -113,7 +115,7 @@ class QmqpReader:
         if self.part is Part.MESSAGE:
             self.part = Part.SENDER
             return
-        self._room -= len(value)
+        self._room -= len(value) + _ADDRESS_COST
         if self.part is Part.SENDER:
             self.sender, self.part = value, Part.RECIPIENT  # of whom there may be none
         else:
