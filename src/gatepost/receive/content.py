@@ -21,7 +21,6 @@ from gatepost.receive.answer import Answer, refused, rejected
 from gatepost.receive.connection import Gone
 from gatepost.receive.end_of_message import ContentReader, Ending, end_message
 from gatepost.receive.first_line import mended
-from gatepost.receive.mail import open_message
 from gatepost.receive.port import ContentTaker, Intake
 from gatepost.receive.proxy_filter import Passage
 from gatepost.receive.received import received
@@ -110,7 +109,7 @@ async def _chunk_refused(state: SessionState, chunk: _Chunk) -> Answer | None:
     if transaction.bdat is None and (refusal := await _data_refused(state, transaction, "DATA")) is not None:
         return refusal
     if limit and (transaction.bdat.size if transaction.bdat else 0) + chunk.size > limit:
-        state.note(f"{state.facts.queue_id}: BDAT request from {client} exceeds message size limit", "warning")
+        state.note(f"{_queue_id(state)}: BDAT request from {client} exceeds message size limit", "warning")
         return refused(say.CHUNK_TOO_LARGE)
     return None
 
@@ -180,9 +179,7 @@ async def _open_content(state: SessionState, transaction: MailTransaction) -> Co
 async def _open_intake(state: SessionState, transaction: MailTransaction, header: bytes) -> Intake:
     """Cleanup begins. `header`: what it will get first."""
     settings = state.settings
-    if transaction.queue_id is None:
-        await open_message(state, transaction)
-    assert transaction.queue_id is not None
+    assert transaction.queue_id is not None, "it has had one since its first recipient"
     context = state.rewrite_context = await state.rewrites_as()
     if state.discards:
         return Discarding()

@@ -126,11 +126,12 @@ class DirectPassage:
         self.opened = False
 
     async def open(self, client: Client) -> ServerReply | None:
-        refusal = await self._say_hello(client)
-        refusal = FAILED if refusal is not None else await self._command(self._mail)
-        if refusal is not None:
-            self.abort()
-        self.opened = refusal is None
+        try:
+            refusal = FAILED if await self._say_hello(client) is not None else await self._command(self._mail)
+            self.opened = refusal is None
+        finally:  # also where the session ends meanwhile, which knows of no transaction before the answer to MAIL
+            if not self.opened:
+                self.abort()
         return refusal
 
     async def _say_hello(self, client: Client) -> ServerReply | None:

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.support.driven_loop import run
 from tests.support.stream_servers import Asking, Behave, Reader, Writer, listening
 
 from gatepost.net.server_address import Server
 from gatepost.net.stream_client import Handshake
-from gatepost.net.stream_port import BreakerRules, StreamRules, TimeLimits
+from gatepost.net.stream_port import BreakerRules, Crowd, StreamRules, TimeLimits
 from gatepost.receive.proxy_filter import FAILED, Client, ProxyFilter, Verdict
 
 LIMIT = 5
@@ -195,6 +196,32 @@ def test_one_that_is_away_is_not_waited_for(tmp_path: Path) -> None:
             "connect to proxy filter filter:1: No such file or directory",
             "connect to proxy filter filter:1: counts as away",
         ]
+
+    run(play())
+
+
+async def greets_never(reader: Reader, writer: Writer) -> None:
+    await asyncio.sleep(10_000)
+
+
+@pytest.mark.parametrize("behave", [greets_never, reads_nothing])
+def test_a_session_that_is_ended_meanwhile_gives_its_connection_back(tmp_path: Path, behave: Behave) -> None:
+    """Of two connections there are two again, however it was interrupted."""
+
+    async def play() -> None:
+        async with listening("unix", tmp_path, behave) as peer:
+            proxy = a_filter(peer.server, tmp_path, [], rules=replace(RULES, crowd=Crowd(2, 2, 0)))
+            for _ in range(5):
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(1):
+                        if behave is greets_never:  # at MAIL, where nobody knows of a transaction yet that would be given up
+                            await proxy.passage("MAIL FROM:<>").open(CLIENT)
+                        else:
+                            await passes(proxy, 3000)
+            peer.behave = well
+            verdict = (await passes(proxy, 10))[1]
+            assert verdict is not None
+            assert verdict.taken
 
     run(play())
 
