@@ -58,6 +58,7 @@ from gatepost.policy.greylist.texts import put_off
 from gatepost.policy.greylist.whitelists import RecipientList
 from gatepost.proto import attributes as postfix_attributes
 from gatepost.proto import policy_delegation
+from gatepost.proto.dovecot_auth import Greeting, Listening
 from gatepost.proto.exchange import Exchange, ProtocolError
 from gatepost.proto.memcache import MemcacheGet, Sizes
 from gatepost.proto.milter import answers as milter_answers
@@ -141,6 +142,14 @@ def logged_in(mechanism: Callable[[], ServerExchange]) -> Callable[[bytes], None
             exchange.send(octets)
 
     return respond
+
+
+def listened(octets: bytes) -> None:
+    """Dovecot's authentication server speaks, in small pieces."""
+    for exchange in (Greeting(1), Listening(lambda message: None)):
+        with contextlib.suppress(ProtocolError):
+            for at in range(0, len(octets), 100):
+                exchange.feed(octets[at : at + 100])
 
 
 def looked_up(query: Callable[[], Exchange[TableAnswer]]) -> Callable[[bytes], None]:
@@ -493,6 +502,10 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "proto.milter.conversation": (filtered, (octets(packet(ord("p"))), octets(packet(ord("h"), b"a\0b\0")), octets(b"\0\0\1\0"))),
     "proto.milter.answers": (replied, (*WIRE, octets(b"550 \r\n"), octets(b"550-a\r\n"), octets(b"\r\n"))),
     "proto.milter.negotiation": (negotiated, (octets(b"\0\0\0\1a,\0"), octets(b"\0\0\0\1", after=b"\0"), octets(b"a,"))),
+    "proto.dovecot_auth": (
+        listened,
+        (*WIRE, octets(b"\t"), octets(b"FAIL\t1\ta=b\t\x01t\n"), octets(b"a=\x01", before=b"OK\t1\tuser=")),
+    ),
     "proto.sasl.plain": (logged_in(plain.server), (*WIRE, octets(b"\0"), octets(b"a", before=b"\0u\0"))),
     "proto.sasl.login": (logged_in(login.server), (*WIRE, octets(b"\0"))),
     "proto.sasl.cram_md5": (logged_in(lambda: cram_md5.server("1", "h")), (*WIRE, octets(b" "), octets(b"0", before=b"u "))),
@@ -572,6 +585,7 @@ ELSEWHERE = {
     "lookup.substitution": _ADMINISTRATOR,
     "lookup.key_format": "reads formats of the administrator; keys are put in and not read again, and are divided at one character",
     "proto.table_answer": "holds values",
+    "auth.dovecot": "one class of characters",
     "proto.sasl.mechanisms": "a table of mechanisms",
     "proto.sasl.port": "holds values, and reads names of at most 255 octets",
     "proto.smtp.server_replies": "makes replies, reads none",

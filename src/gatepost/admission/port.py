@@ -30,6 +30,7 @@ class ProtocolStage(enum.StrEnum):
     CONNECT = "CONNECT"
     HELO = "HELO"
     STARTTLS = "STARTTLS"
+    AUTH = "AUTH"
     MAIL = "MAIL"
     RCPT = "RCPT"
     REFUSED_RCPT = "REFUSED-RCPT"

@@ -44,7 +44,7 @@ class OwnConversation:
             return await self._go_on(None)
         if not self._mechanism.takes_initial_response:
             return NotLoggedIn(NO_INITIAL_RESPONSE)
-        response = _decoded(initial)
+        response = b"" if initial == "=" else _decoded(initial)
         if response is None:
             return NotLoggedIn("Invalid base64 data in initial response")
         next(self._exchange)  # the challenge that it answers

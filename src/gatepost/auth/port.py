@@ -71,10 +71,10 @@ class LoggedIn(Struct, frozen=True):
 
 
 class NotLoggedIn(Struct, frozen=True):
-    """It is not (535). `reason`: for log and client; `user`: who the client said that it is, empty where that is not known."""
+    """It is not (535). `reason`: for log and client; `user`: who the client said that it is, None where it did not."""
 
     reason: str
-    user: str = ""
+    user: str | None = None
 
 
 class NotNow(Struct, frozen=True):
@@ -82,7 +82,7 @@ class NotNow(Struct, frozen=True):
 
     reason: str
     told: str = "generic failure"
-    user: str = ""
+    user: str | None = None
 
 
 Progress = Ask | LoggedIn | NotLoggedIn | NotNow
@@ -92,7 +92,7 @@ class Conversation(Protocol):
     """An exchange under way. Texts are base64, as they came over the wire."""
 
     async def start(self, initial: str | None) -> Progress:
-        """The first step. `initial`: the initial response; empty where it was `=`, None where there was none."""
+        """The first step. `initial`: the initial response, `=` for an empty one (RFC 4954 §4), None where there was none."""
         ...
 
     async def respond(self, response: str) -> Progress:

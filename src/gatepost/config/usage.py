@@ -5,7 +5,7 @@ A name of one's own is used when a value refers to it as `$name`, when `smtpd_re
 configures a table: with `ldap:name` in use, `name_server_host` and so on (ldap_table(5)).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from msgspec import Struct
 
@@ -18,11 +18,6 @@ from gatepost.config.tables import missing_types, parameter_names
 from gatepost.config.values import split
 
 _CLASSES = "smtpd_restriction_classes"
-
-CONSEQUENCES: Mapping[str, str] = {
-    "smtpd_sasl_auth_enable": "AUTH is not offered: nobody can log in, and only mynetworks and client certificates can submit mail",
-}
-"""What follows from parameters that nothing obeys, where it is more than that they have no effect."""
 
 
 class Scope(Struct, frozen=True):
@@ -51,8 +46,7 @@ def missing(configuration: Configuration) -> Iterator[Fault]:
     for scope, row, line in _changed(configuration):
         if row.support is Support.NOT_YET:
             told = f"parameter {row.name} is known but not implemented yet"
-            remedy = CONSEQUENCES.get(row.name, "it has no effect; remove it to silence this")
-            yield Fault(scope.file, line, told, remedy)
+            yield Fault(scope.file, line, told, "it has no effect; remove it to silence this")
     used = configuration.parameters.keys() | used_names(configuration)
     for scope in scopes(configuration):
         for name, value, line in scope.settings:

@@ -43,6 +43,24 @@ class LimitExceeded(NoteOfFields, frozen=True):
     listener: str
 
 
+class LoginFailed(NoteOfFields, frozen=True):
+    """A client is not who it says, or nobody can say. `method`: the mechanism, as given; `user`: who it said that it is."""
+
+    words: ClassVar[str] = "{client}: SASL {method} authentication failed: {reason}, sasl_username={user}"
+    client: str
+    method: str
+    reason: str
+    user: str
+
+
+class LoginAborted(NoteOfFields, frozen=True):
+    """A client has cancelled its log-in."""
+
+    words: ClassVar[str] = "{client}: SASL {method} authentication aborted"
+    client: str
+    method: str
+
+
 class IllegalAddress(NoteOfFields, frozen=True):
     """`address`: the word that is none."""
 

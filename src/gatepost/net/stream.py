@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_GREETING = 65536
+"""Octets that a server may say before it is asked anything."""
+
 _LEAVE = 10
 """Seconds for a peer to take the last words."""
 
@@ -28,8 +31,8 @@ class Stream(asyncio.Protocol):
     """A connection. `opened`: time of whoever keeps it, in seconds; `uses`: exchanges so far; `closed`: of no more use."""
 
     __slots__ = (
-        "_armed", "_deadline", "_exchange", "_failure", "_latest", "_limit", "_lines", "_loop", "_octets", "_paused", "_read",
-        "_timer", "_transport", "_waiter", "_whole", "closed", "opened", "uses",
+        "_armed", "_deadline", "_early", "_exchange", "_failure", "_latest", "_limit", "_lines", "_loop", "_octets", "_paused",
+        "_read", "_timer", "_transport", "_waiter", "_whole", "closed", "opened", "uses",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -47,12 +50,15 @@ class Stream(asyncio.Protocol):
         self._read = self._whole = 0.0
         self._limit = AnswerLimit()
         self._octets = self._lines = 0
+        self._early = b""
 
     # What is asked of it
 
     async def run(self, exchange: Exchange[T], limits: TimeLimits, limit: AnswerLimit) -> T:
         """One exchange. Raises StreamFailure."""
         assert self._exchange is None, "one exchange at a time"
+        if self._early and not exchange.server_first:
+            self.close()
         if self.closed or self._transport is None:
             raise _closed(heard=False)
         self.uses += 1
@@ -84,6 +90,8 @@ class Stream(asyncio.Protocol):
     async def secure(self, context: "ssl.SSLContext", name: str | None, limit: float) -> None:
         """TLS from here on, after a handshake of at most `limit` seconds. Raises StreamFailure."""
         transport = self._transport
+        if self._early:
+            self.close()  # it was sent in the clear, by anybody
         if self.closed or transport is None:
             raise _closed(heard=False)
         try:
@@ -127,6 +135,9 @@ class Stream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         exchange = self._exchange
+        if exchange is None and not self.uses and len(data) + len(self._early) <= _GREETING:
+            self._early += data
+            return
         if exchange is None or exchange.done or self._failure is not None:
             self.close()  # an answer to no question; the next one could not be trusted
             return
@@ -189,6 +200,9 @@ class Stream(asyncio.Protocol):
         else:
             if exchange.half_close and not exchange.done and self._transport.can_write_eof():
                 self._transport.write_eof()
+        if self._early:
+            early, self._early = self._early, b""
+            self.data_received(early)
         while not exchange.done and self._failure is None:
             await self._turn(self._read)
         if self._failure is not None:

@@ -18,6 +18,7 @@ class Exchange(Generic[T]):
     """One question and its answer. Made anew for each try.
 
     `idempotent`: whether it may be asked twice without harm, so that a kept connection that turns out closed is opened anew;
+    `server_first`: whether the server may speak before it is asked (a greeting);
     `half_close`: whether our side of the connection is shut after the question (spamd);
     `done`: whether `answer` is whole;
     `renewed`: the other end has said that it is still at work, so that its time begins anew;
@@ -26,6 +27,7 @@ class Exchange(Generic[T]):
 
     idempotent: ClassVar[bool] = True
     half_close: ClassVar[bool] = False
+    server_first: ClassVar[bool] = False
 
     done: bool = False
     renewed: bool = False

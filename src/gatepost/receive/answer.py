@@ -9,6 +9,7 @@ from msgspec import Struct
 from gatepost.events.records import Event
 from gatepost.mail.outcome import Outcome
 from gatepost.proto.smtp.replies import ServerReply, reply_of
+from gatepost.proto.smtp.server import CommandLine
 from gatepost.receive.transaction import Effect
 
 
@@ -24,8 +25,8 @@ class Tally(enum.Enum):
 Continuation = Callable[[], Awaitable["Answer"]]
 """What a verb does once the client has been told to go on."""
 
-NextLine = Callable[[str], Awaitable["Answer"]]
-"""Takes the line that a client sends as asked, less its end."""
+NextLine = Callable[[CommandLine], Awaitable["Answer"]]
+"""Takes the line that a client sends as asked."""
 
 
 class Answer(Struct, frozen=True):

@@ -12,6 +12,7 @@ from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.grammar import printable, words
 from gatepost.proto.smtp.server import CommandLine
 from gatepost.receive.answer import Answer, Tally, refused, rejected
+from gatepost.receive.auth import keywords as auth_keywords
 from gatepost.receive.connection import Gone
 from gatepost.receive.session_state import SessionState
 from gatepost.receive.transaction import END, GoBy
@@ -83,7 +84,12 @@ async def _learn_discarded(state: SessionState) -> None:
 
 async def _keywords(state: SessionState) -> list[str]:
     """EHLO keywords, in Postfix's order, less those to be discarded."""
-    rows = [*_before_authorised(state), *await _authorised(state), *_after(state)]
+    rows = [
+        *_before_authorised(state),
+        *[(True, keyword) for keyword in (await auth_keywords(state) if state.ports.sasl is not None else ())],
+        *await _authorised(state),
+        *_after(state),
+    ]
     return [keyword for offered, keyword in rows if offered and keyword.partition(" ")[0] not in state.ehlo_discard]
 
 
@@ -151,6 +157,7 @@ async def _begin_anew(state: SessionState) -> Answer:
     if (refusal := await secure(state)) is not None:
         return refusal
     state.facts.helo_name = None
+    state.facts.sasl_username = state.facts.sasl_method = ""
     state.facts.unauth_pipelining = False
     state.facts.evidence.clear()
     return Answer(effect=END)

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from gatepost.admission.gates import Gates, Guards
 from gatepost.admission.port import Admitted
+from gatepost.auth.offer import ServerSasl
 from gatepost.events.records import Emit
 from gatepost.mail.date import MailDates
 from gatepost.mail.envelope import Envelope
@@ -91,6 +92,8 @@ class Lookups(Struct, frozen=True):
     - `bare_newline_exclusions`: smtpd_forbid_bare_newline_exclusions.
     - `verp_clients`: smtpd_authorized_verp_clients.
     - `local_rewrite`: local_header_rewrite_clients.
+    - `sasl_exceptions`: smtpd_sasl_exceptions_networks.
+    - `rewrites_logins`: local_header_rewrite_clients has permit_sasl_authenticated.
     - `debug_peers`: debug_peer_list; None: nobody is on it.
     - `noop`, `forbidden`: smtpd_noop_commands, smtpd_forbidden_commands.
     - `well_formed`: whether an address can be resolved at all (else 501), for mail from a sender.
@@ -113,6 +116,8 @@ class Lookups(Struct, frozen=True):
     bare_newline_exclusions: ClientList = no_client
     verp_clients: ClientList = no_client
     local_rewrite: ClientList = no_client
+    sasl_exceptions: ClientList = no_client
+    rewrites_logins: bool = False
     debug_peers: ClientList | None = None
     noop: WordList | None = None
     forbidden: WordList = no_word
@@ -168,6 +173,7 @@ class SmtpdPorts(Struct, frozen=True):
     - `clock`: seconds since 1970.
     - `tls`: None where it is not offered, or `tls_unavailable`: it should be, and cannot.
     - `requires_tls`: smtpd_tls_security_level is `encrypt`.
+    - `sasl`: log-ins; None: AUTH is not enabled.
     - `rate_limits`: by what is counted; none, or 0: no limit.
     - `next_instance`: a fresh `instance` attribute (SMTPD_POLICY_README), the same for all requests about one message.
     - `notify_classes`: of which troubles the postmaster is told.
@@ -194,3 +200,4 @@ class SmtpdPorts(Struct, frozen=True):
     notify_classes: frozenset[str]
     proxy_filter: ProxyFilter | None = None
     tells_permits: bool = False
+    sasl: ServerSasl | None = None

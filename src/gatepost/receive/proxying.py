@@ -43,6 +43,8 @@ async def xclient(state: SessionState, command: CommandLine) -> Answer:
         given.add(taken)
     if "HELO" not in given:
         facts.helo_name = None
+    if "LOGIN" not in given:
+        facts.sasl_username = facts.sasl_method = ""
     if "PROTO" not in given:
         facts.protocol_name, facts.esmtp = "SMTP", False
     state.is_another_client(kept=("xforward_hosts",))

@@ -118,6 +118,7 @@ class Session:
             if state.counted:
                 ports.counters.disconnect(ports.name, state.counted)
             state.end_transaction()
+            state.end_conversation()
             state.guards.close()
             if state.counted is not None:
                 ports.emit(Disconnected(service="smtpd", client=state.facts.client, counts=self._final_counts()))
@@ -212,12 +213,13 @@ class Session:
         elif answer.tally is not Tally.NEITHER and count is not None:
             count[0] += 1
 
-    async def _asked_line(self) -> str:
+    async def _asked_line(self) -> CommandLine:
         """The line that a client was asked for, which nobody else may read (RFC 4954 §4). Raises Gone."""
+        self._connection.core.read_response(self._state.settings.smtpd_sasl_response_limit)
         event = await self._connection.next_event()
         assert isinstance(event, CommandLine)
         self._transcript.heard(MASKED)
-        return event.line
+        return event
 
     def _log(self, answer: Answer) -> None:
         state = self._state

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from gatepost.admission.port import NOTHING_FOUND, ProtocolStage, Severity
+from gatepost.auth.port import Conversation
 from gatepost.events.notes import LimitExceeded
 from gatepost.events.records import Judged, Note, Permitted
 from gatepost.mail.address import external
@@ -38,6 +39,7 @@ class SessionState:
     - `wire`: the connection, to read content from and for TLS.
     - `transaction`: there from MAIL to the end of the message.
     - `forwarded`: what XFORWARD told, for the next message.
+    - `conversation`: an AUTH under way.
     - `actions`: what policy asked for, for this message.
     - `ehlo_discard`: EHLO keywords that this client is not offered.
     - `rewrite_context`: whose headers these are, `local` or `remote`.
@@ -49,8 +51,8 @@ class SessionState:
     """
 
     __slots__ = (
-        "_client_lists", "_trace", "actions", "counted", "dismissed", "ehlo_discard", "facts", "forwarded", "guards", "line_ends",
-        "ports", "refused", "rewrite_context", "secrets", "settings", "spoiled", "transaction", "wire",
+        "_client_lists", "_trace", "actions", "conversation", "counted", "dismissed", "ehlo_discard", "facts", "forwarded",
+        "guards", "line_ends", "ports", "refused", "rewrite_context", "secrets", "settings", "spoiled", "transaction", "wire",
     )  # fmt: skip
 
     def __init__(self, ports: SmtpdPorts, settings: SmtpdSettings, wire: Wire) -> None:
@@ -61,6 +63,7 @@ class SessionState:
         self.facts.shows_port = settings.smtpd_client_port_logging
         self.guards = ports.gates.open(self.facts)
         self.transaction: MailTransaction | None = None
+        self.conversation: Conversation | None = None
         self.forwarded: Forwarded | None = None
         self.actions: list[Action] = []
         self.ehlo_discard: frozenset[str] = frozenset()
@@ -110,7 +113,8 @@ class SessionState:
         ours or not (local_header_rewrite_clients). Raises LookupFailure."""
         if self.forwarded is not None and self.forwarded.context:
             return self.forwarded.context
-        return "local" if await self.client_is("local_rewrite") else "remote"
+        logged_in = self.ports.lookups.rewrites_logins and self.facts.sasl_username
+        return "local" if logged_in or await self.client_is("local_rewrite") else "remote"
 
     async def choose_guards(self) -> None:
         """It is known who the client is, and so who guards it (smtpd_milter_maps). Raises LookupFailure."""
@@ -166,6 +170,14 @@ class SessionState:
             service="smtpd", queue_id=facts.queue_id, action=action, where=where or facts.protocol_state, client=facts.client,
             text=text, context=" ".join(context), why=why, found=facts.evidence.everything(),
         )  # fmt: skip
+
+    # --- who it is ---
+
+    def end_conversation(self) -> None:
+        """An AUTH is over, or given up."""
+        conversation, self.conversation = self.conversation, None
+        if conversation is not None:
+            conversation.close()
 
     # --- the transaction ---
 

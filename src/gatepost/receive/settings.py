@@ -44,7 +44,11 @@ class SmtpdSettings(Struct, frozen=True):
     smtpd_tls_loglevel: int
     content_filter: str
     smtpd_sasl_authenticated_header: bool
-    smtpd_sasl_auth_enable: bool
+    smtpd_sasl_response_limit: int
+    smtpd_sasl_service: str
+    smtpd_tls_auth_only: bool
+    smtpd_client_auth_rate_limit: int
+    broken_sasl_auth_clients: bool
     disable_vrfy_command: bool
     strict_rfc821_envelopes: bool
     allow_min_user: bool

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from gatepost.admission.gates import Gates
+from gatepost.auth.offer import ServerSasl
 from gatepost.events.records import Emit, Judged
 from gatepost.mail.ascii_text import elements
 from gatepost.mail.date import MailDates
@@ -36,6 +37,7 @@ class SmtpdService:
     - `dialect`: SMTP or LMTP.
     - `stressed`: settings for sessions that begin while `process_limit` or more are open (`stress`; STRESS_README).
     - `proxy_filter`: the before-queue filter that all mail goes through, None where there is none.
+    - `sasl`: log-ins; None: AUTH is not enabled.
     - `limit`: room for sessions, shared with other services.
     """
 
@@ -61,6 +63,7 @@ class SmtpdService:
         limit: SessionLimit | None = None,
         proxy_filter: ProxyFilter | None = None,
         tells_permits: bool = False,
+        sasl: ServerSasl | None = None,
     ) -> None:
         self.settings = settings
         lookups = lookups or Lookups()
@@ -84,6 +87,7 @@ class SmtpdService:
             notify_classes=frozenset(elements(settings.notify_classes)) if lookups.report is not None else frozenset(),
             proxy_filter=proxy_filter,
             tells_permits=tells_permits,
+            sasl=sasl,
         )
         self._stressed = stressed or settings
         self._process_limit = process_limit
@@ -163,5 +167,6 @@ def _rate_limits(settings: SmtpdSettings) -> dict[Rate, int]:
         Rate.CONNECTION: settings.smtpd_client_connection_rate_limit,
         Rate.MESSAGE: settings.smtpd_client_message_rate_limit,
         Rate.RECIPIENT: settings.smtpd_client_recipient_rate_limit,
+        Rate.AUTH: settings.smtpd_client_auth_rate_limit,
         Rate.TLS_SESSION: settings.smtpd_client_new_tls_session_rate_limit,
     }

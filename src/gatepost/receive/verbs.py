@@ -9,6 +9,7 @@ from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.grammar import printable
 from gatepost.proto.smtp.server import CommandLine
 from gatepost.receive.answer import Answer, Tally, refused, rejected
+from gatepost.receive.auth import auth
 from gatepost.receive.content import bdat, data
 from gatepost.receive.hello import ehlo, helo, starttls
 from gatepost.receive.mail import mail, rcpt, vrfy
@@ -38,11 +39,6 @@ async def noop(state: SessionState, command: CommandLine) -> Answer:
 async def quit_(state: SessionState, command: CommandLine) -> Answer:
     """QUIT."""
     return _BYE
-
-
-async def auth(state: SessionState, command: CommandLine) -> Answer:
-    """AUTH where authentication is not enabled."""
-    return refused(say.HELLO_FIRST if _wants_hello(state) else say.NO_AUTH)
 
 
 async def etrn(state: SessionState, command: CommandLine) -> Answer:

@@ -12,10 +12,19 @@ from gatepost.lookup.registry import Tables
 
 PARAMETER = "local_header_rewrite_clients"
 
-_NOT_YET = frozenset({"permit_sasl_authenticated", "permit_tls_all_clientcerts", "permit_tls_clientcerts"})
+_NOT_YET = frozenset({"permit_tls_all_clientcerts", "permit_tls_clientcerts"})
+
+_LOGGED_IN = "permit_sasl_authenticated"
+_SILENT = frozenset({_LOGGED_IN, "check_address_map"})
+"""Words that name no client: `check_address_map` says no more than that a table follows."""
 
 Asks = Callable[[str, str], Awaitable[bool]]
 """Whether a client is meant: host name, address."""
+
+
+def rewrites_logins(value: str) -> bool:
+    """Whether the list names whoever has logged in, whatever the client."""
+    return _LOGGED_IN in split(value)
 
 
 def rewriting_clients(value: str, tables: Tables, *, own: MatchList, networks: MatchList) -> Asks:
@@ -40,7 +49,7 @@ def _member(word: str, tables: Tables, own: MatchList, networks: MatchList) -> A
         return _by_address(MatchList.addresses(word, tables, PARAMETER, tables.warn))
     if word in _NOT_YET:
         tables.warn(f"parameter {PARAMETER}: {word} is known but not implemented yet")
-    elif word != "check_address_map":  # which says no more than that a table follows
+    elif word not in _SILENT:
         tables.warn(f"parameter {PARAMETER}: invalid request: {word}")
     return None
 

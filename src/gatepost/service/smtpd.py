@@ -26,7 +26,8 @@ from gatepost.service.materials import Materials
 from gatepost.service.policy import restriction_policy
 from gatepost.service.postscreen_tls import tls_overrides
 from gatepost.service.proxy_filter import open_proxy_filter
-from gatepost.service.rewriting_clients import rewriting_clients
+from gatepost.service.rewriting_clients import rewrites_logins, rewriting_clients
+from gatepost.service.sasl import server_sasl
 from gatepost.service.server_names import server_names
 from gatepost.service.session_notice import SessionNotices, SessionNoticeSettings
 from gatepost.service.settings import as_list
@@ -72,6 +73,7 @@ def open_service(
         process_limit=process_limit or 1 << 30,
         limit=limit,
         proxy_filter=proxy_filter,
+        sasl=server_sasl(materials, overrides, tables, emit),
         tells_permits=materials.log.takes_records,
     )
 
@@ -120,6 +122,8 @@ class _Lists:
             bare_newline_exclusions=_or_none(self._clients("smtpd_forbid_bare_newline_exclusions")),
             verp_clients=self._clients("smtpd_authorized_verp_clients"),
             local_rewrite=self._rewriting_clients(),
+            sasl_exceptions=self._clients("smtpd_sasl_exceptions_networks"),
+            rewrites_logins=rewrites_logins(self._value("local_header_rewrite_clients")),
             debug_peers=self._debug_peers(),
             noop=self._words("smtpd_noop_commands"),
             forbidden=self._words("smtpd_forbidden_commands") or no_word,

@@ -31,8 +31,6 @@ FOR_OTHERS = {"mail_release_date"}
 AHEAD = {
     "max_idle": "a field of something else",
     "proxy_read_maps": "postmap(1) tells what proxymap(8) would refuse",
-    "smtpd_sasl_auth_enable": "restrictions know of logins before there are any",
-    "smtpd_sasl_authenticated_header": "so does the Received header",
 }
 """What the code has a word for although the table says that it does nothing, and why."""
 

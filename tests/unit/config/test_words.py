@@ -135,7 +135,8 @@ MAY_BE_EMPTY = ("greylist_identity", "internal_mail_filter_classes", "receive_ov
 
 def test_defaults_are_known() -> None:
     for name in WORDS:
-        assert list(unknown_words(PARAMETERS[name], PARAMETERS[name].default)) == []
+        default = PARAMETERS[name].default
+        assert "$" in default or list(unknown_words(PARAMETERS[name], default)) == []
         assert split(PARAMETERS[name].default) or name in (
             "greylist_identity",
             "internal_mail_filter_classes",

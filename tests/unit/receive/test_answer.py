@@ -180,8 +180,8 @@ def test_a_secret_is_asked_for_and_told_nobody(monkeypatch: pytest.MonkeyPatch) 
     heard: list[str] = []
     told: list[str] = []
 
-    async def check(line: str) -> Answer:
-        heard.append(line)
+    async def check(line: CommandLine) -> Answer:
+        heard.append(line.line)
         return Answer(ServerReply(535, "5.7.8", "no"), Tally.ERROR, "policy")
 
     async def handler(state: SessionState, command: CommandLine) -> Answer:

@@ -26,6 +26,7 @@ def rewrites(value: str, address: str, heard: list[str] | None = None) -> bool:
         ("inline:{203.0.113.5=x, 203.0.113.6=x}", "203.0.113.6", True),
         ("check_address_map inline:{203.0.113.5=x}", "203.0.113.5", True),
         ("check_address_map cidr:{{203.0.113.0/24 x}}", "203.0.113.5", True),
+        ("permit_sasl_authenticated", "203.0.113.5", False),
         ("static:all", "203.0.113.5", True),
         ("", "192.0.2.1", False),
     ],
@@ -38,7 +39,6 @@ def test_clients(value: str, address: str, ours: bool) -> None:
     ("word", "said"),
     [
         ("permit_my_networks", "invalid request: permit_my_networks"),
-        ("permit_sasl_authenticated", "permit_sasl_authenticated is known but not implemented yet"),
     ],
 )
 def test_other_words_are_named_and_name_nobody(word: str, said: str) -> None:

@@ -39,7 +39,7 @@ _COMMANDS: Final = {
 }  # fmt: skip
 _OF_SESSION: Final = frozenset((P.CONNECT, P.HELO))
 """Stages whose verdict holds for the session. The client hears of it later, at the commands that come."""
-_ECHOES: Final = frozenset((P.STARTTLS, P.VRFY, P.ETRN))
+_ECHOES: Final = frozenset((P.STARTTLS, P.AUTH, P.VRFY, P.ETRN))
 """Commands of which no filter is told; one that has refused the client has refused these, too."""
 _STAGES: Final = frozenset((*_COMMANDS, *_ECHOES, P.END_OF_MESSAGE))
 

@@ -29,7 +29,7 @@ ROWS: tuple[Parameter, ...] = (
     P("smtpd_tls_always_issue_session_ids", BOOLEAN, "yes",
       "Send a session id even when sessions are not cached.", NO_MEANING, "The TLS library decides this."),
     P("smtpd_tls_ask_ccert", BOOLEAN, "no", "Ask clients for a certificate.", DONE),
-    P("smtpd_tls_auth_only", BOOLEAN, "no", "Offer AUTH over TLS only.", NOT_YET),
+    P("smtpd_tls_auth_only", BOOLEAN, "no", "Offer AUTH over TLS only.", DONE),
     P("smtpd_tls_ccert_verifydepth", INTEGER, "9", "Longest chain of client certificates.", DONE),
     P("smtpd_tls_cert_file", FILE, "", "File of the server's RSA certificate chain, PEM.", DONE),
     P("smtpd_tls_chain_files", FILE, "",

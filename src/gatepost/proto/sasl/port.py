@@ -97,9 +97,9 @@ class Login(Struct, frozen=True):
 
 class Failed(Exception):
     """How it ends else. The text is for log and client: no secret, nothing of what the client sent. `user`: who the client said
-    that it is, empty where it did not."""
+    that it is, None where it did not."""
 
-    def __init__(self, reason: str = "authentication failure", user: str = "") -> None:
+    def __init__(self, reason: str = "authentication failure", user: str | None = None) -> None:
         super().__init__(reason)
         self.user = user
 

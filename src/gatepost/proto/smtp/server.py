@@ -53,12 +53,13 @@ class ServerCore:
     """One connection's protocol state. Holds at most one command line of `line_limit` octets (longer ones are cut, as
     `line_length_limit` says) besides what was fed and not yet asked for."""
 
-    __slots__ = ("_buffer", "_chunk_left", "_data", "_limit", "_overlong", "_start")
+    __slots__ = ("_buffer", "_chunk_left", "_data", "_limit", "_overlong", "_response", "_start")
 
     def __init__(self, line_limit: int = 2048) -> None:
         self._buffer = b""
         self._start = 0
         self._limit = line_limit
+        self._response = 0
         self._overlong: bytes | None = None
         self._data: DataReader | BdatReader | None = None
         self._chunk_left = 0
@@ -84,6 +85,10 @@ class ServerCore:
     def purge(self) -> None:
         """Forget what is pending: after STARTTLS nothing said in the clear counts (RFC 3207 §4.2)."""
         self._buffer, self._start, self._overlong = b"", 0, None
+
+    def read_response(self, limit: int) -> None:
+        """The next line is no command, and may have up to `limit` octets (RFC 4954 §4)."""
+        self._response = limit
 
     def read_data(self, reader: DataReader) -> None:
         """What follows is content up to the end of data."""
@@ -130,18 +135,20 @@ class ServerCore:
 
     def _next_command(self) -> CommandLine | None:
         end = self._buffer.find(b"\n", self._start)
+        limit = self._response or self._limit
         if end < 0:
-            if len(self._buffer) - self._start > self._limit:
-                self._overlong = self._overlong or self.peek(self._limit)
+            if len(self._buffer) - self._start > limit:
+                self._overlong = self._overlong or self.peek(limit)
                 self._buffer, self._start = self._buffer[-1:], 0
             return None
         line = self._buffer[self._start : end]
         self._start = end + 1
+        self._response = 0
         bare = not line.endswith(b"\r")
-        overlong = self._overlong is not None or len(line) - (not bare) >= self._limit
+        overlong = self._overlong is not None or len(line) - (not bare) >= limit
         if self._overlong is not None:
             line, self._overlong = self._overlong, None
-        return _command(line[: self._limit].rstrip(b"\r"), bare, overlong)
+        return _command(line[:limit].rstrip(b"\r"), bare, overlong)
 
 
 def _command(line: bytes, bare_newline: bool, overlong: bool) -> CommandLine:

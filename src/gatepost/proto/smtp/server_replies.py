@@ -100,6 +100,28 @@ NOT_IMPLEMENTED: Final = Reply(502, "5.5.1", "Error: command not implemented")
 START_TLS: Final = Reply(220, "2.0.0", "Ready to start TLS")
 TLS_UNAVAILABLE: Final = Reply(454, "4.7.0", "TLS not available due to local problem")
 NO_AUTH: Final = Reply(503, "5.5.1", "Error: authentication not enabled")
+ALREADY_AUTHENTICATED: Final = Reply(503, "5.5.1", "Error: already authenticated")
+AUTH_SYNTAX: Final = Reply(501, "5.5.4", "Syntax: AUTH mechanism")
+AUTH_ABORTED: Final = Reply(501, "5.7.0", "Authentication aborted")
+RESPONSE_TOO_LONG: Final = Reply(500, "5.5.6", "SASL response limit exceeded")
+AUTHENTICATED: Final = Reply(235, "2.7.0", "Authentication successful")
+
+
+def challenge(text: str) -> Reply:
+    """`text`: base64 (RFC 4954 §4)."""
+    return Reply(334, "", text)
+
+
+def not_authenticated(reason: str) -> Reply:
+    return Reply(535, "5.7.8", f"Error: authentication failed: {reason}")
+
+
+def authentication_unavailable(reason: str) -> Reply:
+    return Reply(454, "4.7.0", f"Temporary authentication failure: {reason}")
+
+
+def too_many_auth_commands(address: str) -> Reply:
+    return Reply(450, "4.7.1", f"Error: too many AUTH commands from {address}")
 
 
 def too_many_tls_sessions(address: str) -> Reply:

@@ -1,0 +1,101 @@
+"""The log-ins of an smtpd service, put together: who runs the mechanisms, and who knows the users (smtpd_sasl_type)."""
+
+import asyncio
+import random
+import time
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from gatepost.auth.dovecot import DovecotSasl
+from gatepost.auth.offer import ServerSasl
+from gatepost.auth.port import Sasl
+from gatepost.auth.settings import SaslSettings
+from gatepost.config.configuration import ConfigurationError
+from gatepost.config.ports import known_ports
+from gatepost.events.records import Emit, Note
+from gatepost.lookup.match_list import MatchList
+from gatepost.lookup.registry import Tables
+from gatepost.net.connect import SocketConnector
+from gatepost.net.server_address import Server, parse
+from gatepost.net.stream_client import Network, StreamClient
+from gatepost.net.stream_port import AnswerLimit, BreakerRules, Crowd, StreamRules, TimeLimits
+from gatepost.service.materials import Materials
+
+
+class SaslTypeSettings(Struct, frozen=True):
+    """Who runs the log-ins, and how he is reached."""
+
+    smtpd_sasl_auth_enable: bool
+    smtpd_sasl_type: str
+    smtpd_sasl_path: str
+    smtpd_auth_timeout: int
+    queue_directory: str
+    helper_connection_limit: int
+    helper_failure_limit: int
+    helper_probe_interval: int
+
+
+_ANY = 1 << 62
+"""Octets of an answer where it never ends; the protocol bounds each line."""
+
+
+def server_sasl(materials: Materials, overrides: Mapping[str, str], tables: Tables, emit: Emit) -> ServerSasl | None:
+    """The log-ins of a service, None where smtpd_sasl_auth_enable is off. Raises ConfigurationError."""
+    settings = materials.configuration.view(SaslTypeSettings, overrides)
+    if not settings.smtpd_sasl_auth_enable:
+        return None
+    if settings.smtpd_sasl_type not in _TYPES:
+        emit(Note("smtpd", f"smtpd_sasl_type = {settings.smtpd_sasl_type} is not implemented yet: AUTH is not offered", "warning"))
+        return None
+    opened = _Opened(materials, overrides, settings, emit)
+    filter_ = materials.configuration.value("smtpd_sasl_mechanism_filter", overrides)
+    announces = MatchList.strings(filter_, tables, "smtpd_sasl_mechanism_filter", tables.warn)
+    return ServerSasl(
+        materials.configuration.view(SaslSettings, overrides), _TYPES[settings.smtpd_sasl_type](opened), announces.matches
+    )
+
+
+class _Opened:
+    """What a type of log-ins is built from."""
+
+    def __init__(self, materials: Materials, overrides: Mapping[str, str], settings: SaslTypeSettings, emit: Emit) -> None:
+        self.settings = settings
+        self._configuration, self._overrides = materials.configuration, overrides
+        self._ports = known_ports(materials.configuration.value("known_tcp_ports", overrides))
+        self._network = Network(SocketConnector(), materials.resolver, time.monotonic, asyncio.sleep, random.random)
+        self._emit = emit
+
+    def warn(self, text: str) -> None:
+        self._emit(Note("smtpd", text, "warning"))
+
+    def server(self, text: str) -> Server:
+        """A server of smtpd_sasl_path. Raises ConfigurationError."""
+        where = text if text.startswith(("inet:", "unix:")) else f"unix:{text}"
+        try:
+            return parse(where, self.settings.queue_directory, self._ports)
+        except ValueError:
+            raise self.bad("smtpd_sasl_path", f"{text} is no socket", "write its path, or inet:HOST:PORT") from None
+
+    def bad(self, parameter: str, told: str, remedy: str) -> ConfigurationError:
+        """What is wrong with a parameter."""
+        return ConfigurationError((self._configuration.fault(parameter, f"{parameter}: {told}", remedy, self._overrides),))
+
+    def client(self, server: Server, *, most_octets: int) -> StreamClient:
+        settings, limit = self.settings, self.settings.smtpd_auth_timeout
+        connections = settings.helper_connection_limit
+        rules = StreamRules(
+            limits=TimeLimits(turn=limit, connect=limit, write=limit, read=limit, whole=limit),
+            answer=AnswerLimit(most_octets),
+            crowd=Crowd(connections, -(-connections // 2)),
+            breaker=BreakerRules(settings.helper_failure_limit, settings.helper_probe_interval),
+        )
+        return StreamClient(server, rules, self._network, lambda news: self.warn(str(news)), "smtpd_sasl_path")
+
+
+def _dovecot(opened: _Opened) -> Sasl:
+    client = opened.client(opened.server(opened.settings.smtpd_sasl_path), most_octets=_ANY)
+    return DovecotSasl(client, opened.settings.smtpd_auth_timeout, opened.warn)
+
+
+_TYPES = {"dovecot": _dovecot}
