@@ -71,6 +71,7 @@ from gatepost.proto.qmqp import QmqpError, QmqpReader
 from gatepost.proto.redis import RedisCommand
 from gatepost.proto.sasl import cram_md5, login, plain
 from gatepost.proto.sasl.port import Failed, ServerExchange
+from gatepost.proto.saslauthd import SaslauthdQuery
 from gatepost.proto.smtp import client_commands, dot_stuffing, grammar, replies
 from gatepost.proto.smtp.data import BdatReader, DataReader
 from gatepost.proto.smtp.notify import notify_bits
@@ -150,6 +151,14 @@ def listened(octets: bytes) -> None:
         with contextlib.suppress(ProtocolError):
             for at in range(0, len(octets), 100):
                 exchange.feed(octets[at : at + 100])
+
+
+def checked(octets: bytes) -> None:
+    """saslauthd answers, in small pieces."""
+    query = SaslauthdQuery(b"u", b"p", b"s", b"")
+    with contextlib.suppress(ProtocolError):
+        for at in range(0, len(octets), 100):
+            query.feed(octets[at : at + 100])
 
 
 def looked_up(query: Callable[[], Exchange[TableAnswer]]) -> Callable[[bytes], None]:
@@ -506,6 +515,7 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
         listened,
         (*WIRE, octets(b"\t"), octets(b"FAIL\t1\ta=b\t\x01t\n"), octets(b"a=\x01", before=b"OK\t1\tuser=")),
     ),
+    "proto.saslauthd": (checked, (*WIRE, octets(b"a", before=b"\xff\xffOK"))),
     "proto.sasl.plain": (logged_in(plain.server), (*WIRE, octets(b"\0"), octets(b"a", before=b"\0u\0"))),
     "proto.sasl.login": (logged_in(login.server), (*WIRE, octets(b"\0"))),
     "proto.sasl.cram_md5": (logged_in(lambda: cram_md5.server("1", "h")), (*WIRE, octets(b" "), octets(b"0", before=b"u "))),

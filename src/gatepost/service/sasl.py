@@ -1,16 +1,21 @@
 """The log-ins of an smtpd service, put together: who runs the mechanisms, and who knows the users (smtpd_sasl_type)."""
 
 import asyncio
+import os
 import random
+import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
+from gatepost.auth.backends.saslauthd import Saslauthd
 from gatepost.auth.dovecot import DovecotSasl
+from gatepost.auth.mechanisms import OwnMechanisms
 from gatepost.auth.offer import ServerSasl
 from gatepost.auth.port import Sasl
 from gatepost.auth.settings import SaslSettings
+from gatepost.config import cyrus_sasl
 from gatepost.config.configuration import ConfigurationError
 from gatepost.config.ports import known_ports
 from gatepost.events.records import Emit, Note
@@ -29,6 +34,10 @@ class SaslTypeSettings(Struct, frozen=True):
     smtpd_sasl_auth_enable: bool
     smtpd_sasl_type: str
     smtpd_sasl_path: str
+    smtpd_sasl_local_domain: str
+    cyrus_sasl_config_path: str
+    config_directory: str
+    mail_owner: str
     smtpd_auth_timeout: int
     queue_directory: str
     helper_connection_limit: int
@@ -41,19 +50,27 @@ _ANY = 1 << 62
 
 
 def server_sasl(materials: Materials, overrides: Mapping[str, str], tables: Tables, emit: Emit) -> ServerSasl | None:
-    """The log-ins of a service, None where smtpd_sasl_auth_enable is off. Raises ConfigurationError."""
+    """The log-ins of a service, None where smtpd_sasl_auth_enable is off, or asks for what we cannot do: that lets
+    nobody in, and the log says what to do. Raises ConfigurationError."""
     settings = materials.configuration.view(SaslTypeSettings, overrides)
     if not settings.smtpd_sasl_auth_enable:
         return None
-    if settings.smtpd_sasl_type not in _TYPES:
-        emit(Note("smtpd", f"smtpd_sasl_type = {settings.smtpd_sasl_type} is not implemented yet: AUTH is not offered", "warning"))
-        return None
     opened = _Opened(materials, overrides, settings, emit)
-    filter_ = materials.configuration.value("smtpd_sasl_mechanism_filter", overrides)
-    announces = MatchList.strings(filter_, tables, "smtpd_sasl_mechanism_filter", tables.warn)
-    return ServerSasl(
-        materials.configuration.view(SaslSettings, overrides), _TYPES[settings.smtpd_sasl_type](opened), announces.matches
-    )
+    try:
+        sasl = _TYPES[settings.smtpd_sasl_type](opened)
+    except _NobodyLogsIn as reason:
+        opened.warn(f"smtpd_sasl_type = {settings.smtpd_sasl_type}: AUTH is not offered: {reason}")
+        return None
+    listed = materials.configuration.value("smtpd_sasl_mechanism_filter", overrides)
+    announces = MatchList.strings(listed, tables, "smtpd_sasl_mechanism_filter", tables.warn)
+    return ServerSasl(materials.configuration.view(SaslSettings, overrides), sasl, announces.matches)
+
+
+class _NobodyLogsIn(Exception):
+    """There are no log-ins, for this reason; then, what to do."""
+
+    def __init__(self, why: str, remedy: str) -> None:
+        super().__init__(f"{why}: {remedy}")
 
 
 class _Opened:
@@ -98,4 +115,40 @@ def _dovecot(opened: _Opened) -> Sasl:
     return DovecotSasl(client, opened.settings.smtpd_auth_timeout, opened.warn)
 
 
-_TYPES = {"dovecot": _dovecot}
+_MUX = "saslauthd/mux"
+_PASSWORDS = ("PLAIN", "LOGIN")
+
+
+def _cyrus(opened: _Opened) -> Sasl:
+    """What the file of Cyrus SASL asks for. Raises _NobodyLogsIn."""
+    settings, name = opened.settings, opened.settings.smtpd_sasl_path
+    try:
+        cyrus = cyrus_sasl.options(name, cyrus_sasl.folders(settings.cyrus_sasl_config_path, settings.config_directory))
+    except OSError as error:
+        raise _NobodyLogsIn(f"{error.filename}: {error.strerror}", f"make it readable for {settings.mail_owner}") from None
+    if cyrus is None:
+        file = f"{settings.config_directory}/sasl/{name}.conf"
+        raise _NobodyLogsIn(f"there is no {name}.conf for Cyrus SASL", f"write `pwcheck_method: saslauthd` into {file}")
+    if "saslauthd" not in cyrus.pwcheck_method:
+        method = " ".join(cyrus.pwcheck_method)
+        raise _NobodyLogsIn(f"{cyrus.file}: pwcheck_method {method} is not implemented yet", "write saslauthd")
+    for other in (word for word in cyrus.mech_list if word not in _PASSWORDS):
+        opened.warn(f"{cyrus.file}: mech_list: {other} is not offered: saslauthd checks passwords only")
+    names = tuple(word for word in cyrus.mech_list or _PASSWORDS if word in _PASSWORDS)
+    checker = Saslauthd(_saslauthd(opened, cyrus.saslauthd_path), settings.smtpd_sasl_local_domain, opened.warn)
+    return OwnMechanisms(names, checker, lambda: secrets.token_hex(16))
+
+
+def _saslauthd(opened: _Opened, path: str) -> Callable[[], StreamClient]:
+    """The socket of saslauthd: where the file says, else below queue_directory if there is one now (Debian's default/saslauthd),
+    else the system's."""
+    paths = (path,) if path else (f"{opened.settings.queue_directory}/var/run/{_MUX}", f"/run/{_MUX}")
+    clients = [opened.client(Server(one, path=one), most_octets=65538) for one in paths]
+
+    def there() -> StreamClient:
+        return next((client for client in clients if os.path.exists(client.server.path)), clients[-1])
+
+    return there
+
+
+_TYPES: Mapping[str, Callable[[_Opened], Sasl]] = {"cyrus": _cyrus, "dovecot": _dovecot}

@@ -7,14 +7,14 @@ SASL_SECURITY_OPTIONS = ("noplaintext", "noactive", "nodictionary", "noanonymous
 # fmt: off
 ROWS: tuple[Parameter, ...] = (
     P("broken_sasl_auth_clients", BOOLEAN, "no", "Offer AUTH in the older form as well, for old clients.", DONE),
-    P("cyrus_sasl_config_path", STRING, "", "Folders of the file that smtpd_sasl_path names, for Cyrus.", NOT_YET),
+    P("cyrus_sasl_config_path", STRING, "", "Folders of the file that smtpd_sasl_path names, for Cyrus.", DONE),
     P("send_cyrus_sasl_authzid", BOOLEAN, "no", "Send the authorisation id as well when logging in.", NOT_YET),
     P("smtpd_auth_timeout", TIME, "30s",
       "How long whoever knows the users may take to answer; then a login fails for now.", DONE, since="Gatepost"),
     P("smtpd_sasl_auth_enable", BOOLEAN, "no", "Offer AUTH to clients.", DONE),
     P("smtpd_sasl_authenticated_header", BOOLEAN, "no", "Note the login name in the Received header.", DONE),
     P("smtpd_sasl_exceptions_networks", HOSTS, "", "Clients that are not offered AUTH.", DONE),
-    P("smtpd_sasl_local_domain", STRING, "", "Realm of login names.", NOT_YET),
+    P("smtpd_sasl_local_domain", STRING, "", "Realm of login names that have none (cyrus).", DONE),
     P("smtpd_sasl_mechanism_filter", STRING, "!external, static:rest", "Mechanisms that are offered, of those in use.", DONE),
     P("smtpd_sasl_path", STRING, "smtpd",
       "Dovecot's authentication socket, below queue_directory, or inet:HOST:PORT; cyrus: its file, less .conf.", DONE),
