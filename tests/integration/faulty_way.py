@@ -3,65 +3,33 @@
 import contextlib
 import selectors
 import socket
-import threading
 from collections.abc import Callable
 from typing import Any
 
-from tests.support.running import free_port
+from tests.integration.threaded_server import ThreadedServer
 
 _PATIENCE = 60.0  # seconds
 
 
-class FaultyWay:
-    """Listens on `port` of 127.0.0.1 and leads to `target`. `fault`: one of FAULTS; empty: none. `open`: connections at present."""
+class FaultyWay(ThreadedServer):
+    """Leads to `target`. `fault`: one of FAULTS; empty: none. `most`: connections at one time so far."""
 
     def __init__(self, target: int) -> None:
-        self.port = free_port()
         self.fault = ""
         self.most = 0
         self._target = target
-        self._open: set[socket.socket] = set()
-        self._lock = threading.Lock()
-        self._socket: socket.socket | None = None
-        self.start()
+        super().__init__()
 
-    def start(self) -> None:
-        """Take connections."""
-        self._socket = socket.create_server(("127.0.0.1", self.port), backlog=500)
-        threading.Thread(target=self._serve, args=(self._socket,), daemon=True).start()
-
-    def stop(self) -> None:
-        """Refuse connections, and end those there are."""
-        if self._socket is not None:
-            with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-            self._socket.close()
-            self._socket = None
-        self.cut()
-
-    def cut(self) -> None:
-        """End all connections."""
-        with self._lock:
-            for one in self._open:
-                with contextlib.suppress(OSError):
-                    one.shutdown(socket.SHUT_RDWR)
-
-    def _serve(self, listening: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = listening.accept()
-                threading.Thread(target=self._carry, args=(connection,), daemon=True).start()
-
-    def _carry(self, client: socket.socket) -> None:
-        with contextlib.suppress(OSError), client, socket.create_connection(("127.0.0.1", self._target), _PATIENCE) as server:
-            with self._lock:
-                self._open |= {client, server}
-                self.most = max(self.most, len(self._open) // 2)
+    def serve(self, client: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", self._target), _PATIENCE) as server:
+            with self.lock:
+                self.open.add(server)
+                self.most = max(self.most, len(self.open) // 2)
             try:
                 self._both_ways(client, server)
             finally:
-                with self._lock:
-                    self._open -= {client, server}
+                with self.lock:
+                    self.open.discard(server)
 
     def _both_ways(self, client: socket.socket, server: socket.socket) -> None:
         with selectors.DefaultSelector() as ready:

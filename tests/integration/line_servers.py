@@ -1,47 +1,23 @@
 """Servers of tcp: and socketmap: tables, in threads: they know what they are given, and write down what they are asked."""
 
-import contextlib
 import re
 import socket
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from tests.support.running import free_port
+from tests.integration.threaded_server import ThreadedServer
 
 Answer = bytes | None
-Say = Callable[[bytes], Answer]
-"""What to say to what has come so far; None while it is not whole."""
 
 
-class LineServer:
-    """`known`: key to value. `asked`: what it was asked about, in order."""
+class LineServer(ThreadedServer):
+    """`known`: key to value. `asked`: what it was asked about, in order. `refuses`: what is said of keys instead of an answer."""
 
     def __init__(self, known: Mapping[str, str]) -> None:
-        self.port = free_port()
         self.asked: list[bytes] = []
         self.refuses: Mapping[bytes, bytes] = {}
         self.known = {key.encode(): value.encode() for key, value in known.items()}
-        self._open: set[socket.socket] = set()
-        self._socket: socket.socket | None = None
-        self.start()
-
-    def start(self) -> None:
-        self._socket = socket.create_server(("127.0.0.1", self.port), backlog=500)
-        threading.Thread(target=self._serve, args=(self._socket,), daemon=True).start()
-
-    def stop(self) -> None:
-        if self._socket is not None:
-            with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-            self._socket.close()
-            self._socket = None
-        for one in list(self._open):
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-
-    def clean(self) -> None:
-        self.stop()
+        super().__init__()
 
     def greet(self) -> bytes:
         """What is said before anything has come."""
@@ -50,25 +26,14 @@ class LineServer:
     def say(self, octets: bytes) -> Answer:
         raise NotImplementedError
 
-    def _serve(self, listening: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = listening.accept()
-                threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
-
-    def _answer(self, connection: socket.socket) -> None:
-        with contextlib.suppress(OSError), connection:
-            self._open.add(connection)
-            came = b""
-            connection.sendall(self.greet())
-            try:
-                while octets := connection.recv(65536):
-                    came += octets
-                    if (said := self.say(came)) is not None:
-                        came = b""
-                        connection.sendall(said)
-            finally:
-                self._open.discard(connection)
+    def serve(self, connection: socket.socket) -> None:
+        came = b""
+        connection.sendall(self.greet())
+        while octets := connection.recv(65536):
+            came += octets
+            if (said := self.say(came)) is not None:
+                came = b""
+                connection.sendall(said)
 
 
 class TcpTable(LineServer):
