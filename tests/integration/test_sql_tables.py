@@ -330,6 +330,13 @@ def test_forms_of_literals_in_pgsql(pgsql: PostgreSql, tmp_path: Path, query: st
         assert found == ["anna@store.test", None]
 
 
+@pytest.mark.parametrize("encoding", ["LATIN1", "WIN1251", "EUC_JP"])
+def test_letters_that_a_database_has_not_are_in_no_key(pgsql: PostgreSql, tmp_path: Path, encoding: str) -> None:
+    pgsql.run(f"CREATE DATABASE {encoding} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    spec = table(tmp_path, "pgsql", f"{_usual(pgsql)}query = SELECT 'found' WHERE '%s' <> ''\ndbname = {encoding.lower()}\n")
+    assert ours(spec, "\U0001f600@example.com", "\u0e01", "anna") == [None, None, "found"]
+
+
 def test_what_a_sender_makes_a_server_say_is_told_once(pgsql: PostgreSql, tmp_path: Path) -> None:
     """Its words have his in them."""
     spec = table(tmp_path, "pgsql", _usual(pgsql) + "query = SELECT goto FROM aliases WHERE LENGTH(address) = '%u'\n")

@@ -578,6 +578,7 @@ ELSEWHERE = {
     "proto.exchange": "what an exchange is; the protocols parse",
     "lookup.sql_query": _ADMINISTRATOR,
     "lookup.sql_settings": _ADMINISTRATOR,
+    "lookup.pgsql_connection": "reads the name of an encoding",
     "lookup.server_parameters": _ADMINISTRATOR,
     "config.check": _ADMINISTRATOR,
     "config.edit": _ADMINISTRATOR,

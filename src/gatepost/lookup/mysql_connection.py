@@ -172,7 +172,7 @@ def connector(library: Any, host: Host, access: Access, sql: str) -> Callable[[]
             write_timeout=access.seconds,
             ssl=access.context,
             ssl_disabled=access.context is None,
-            auth_plugin_map={} if access.context is not None else dict.fromkeys(_IN_THE_CLEAR, _refusing(library)),
+            auth_plugin_map={} if access.context or _path(host) else dict.fromkeys(_IN_THE_CLEAR, _refusing(library)),
             conv={},
             autocommit=True,
             defer_connect=True,
@@ -221,11 +221,16 @@ def _refused(error: BaseException) -> BaseException:
     return error
 
 
+def _path(host: Host) -> str:
+    """Of its UNIX-domain socket, empty where it has none."""
+    if host.host == "localhost":
+        return next((path for path in _SOCKETS if os.path.exists(path)), _SOCKETS[0])
+    return host.path
+
+
 def _socket(host: Host, seconds: int) -> socket.socket:
     """Raises OSError."""
-    path = host.path
-    if host.host == "localhost":
-        path = next((path for path in _SOCKETS if os.path.exists(path)), _SOCKETS[0])
+    path = _path(host)
     if not path:
         connection = socket.create_connection((host.host, host.port or _PORT), seconds)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

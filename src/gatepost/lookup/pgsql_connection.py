@@ -5,8 +5,11 @@ with a literal in quotes; results come as the texts that psql(1) would show.
 """
 
 import asyncio
+import codecs
+import contextlib
 import fcntl
 import os
+import re
 import struct
 import termios
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -22,7 +25,7 @@ _NO_CERTIFICATE: Final = "/dev/null/none"
 """libpq takes a home that cannot be looked into (root's, of which a worker has only the name) for a broken certificate, and goes on
 without TLS."""
 _CANCELED: Final = "57014"
-_NO_SUCH_LETTER: Final = "22P05"
+_WINDOWS: Final = re.compile(r"^WIN(?=\d)")
 
 
 class PgsqlConnection:
@@ -33,6 +36,7 @@ class PgsqlConnection:
         self._pq, self._connection, self._sql, self._limit = pq, connection, sql, octets
         self._server = connection.pgconn
         self._server.nonblocking = 1
+        self._codec = codec_of((self._server.parameter_status(b"server_encoding") or b"").decode("ascii", "replace"))
         self._loop = asyncio.get_running_loop()
         self._watched = os.dup(self._server.socket)  # libpq may close its own at any time, and the number may then be another's
         self._loop.add_reader(self._watched, self._ready)
@@ -45,6 +49,8 @@ class PgsqlConnection:
         """Raises StreamFailure."""
         if self.closed:
             raise StreamFailure(Trouble.CLOSED)
+        if not has_all(self._codec, values):
+            return ()  # nor is it in any key
         self._rows, self._failure, self._octets, self._kept = [], None, 0, 0
         try:
             self._server.send_query_params(self._sql, [value.encode() for value in values])
@@ -97,7 +103,7 @@ class PgsqlConnection:
             while not self._server.is_busy():
                 result = self._server.get_result()
                 if result is None:
-                    self._end(self._rows if self._failure is None or _is_unknown(self._failure) else self._failure)
+                    self._end(self._failure or self._rows)
                     return
                 self._take(result)
         except self._pq.error as error:
@@ -155,9 +161,24 @@ def failure(state: str, words: str) -> StreamFailure | QueryError:
     return QueryError(f"{words} (SQLSTATE {state})", state)
 
 
-def _is_unknown(failure: StreamFailure | QueryError) -> bool:
-    """Whether a value has a letter that the database's encoding has not: no key there is like it."""
-    return isinstance(failure, QueryError) and failure.code == _NO_SUCH_LETTER
+def codec_of(encoding: str) -> str | None:
+    """Python's codec for a database's encoding, where that has not all letters."""
+    name = _WINDOWS.sub("cp", encoding)
+    with contextlib.suppress(LookupError):
+        if (codec := codecs.lookup(name).name) != "utf-8":
+            return codec
+    return None
+
+
+def has_all(codec: str | None, values: Sequence[str]) -> bool:
+    """Whether a codec has all letters of some values."""
+    if codec is None or all(map(str.isascii, values)):
+        return True
+    try:
+        "".join(values).encode(codec)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _words(error: Exception) -> str:

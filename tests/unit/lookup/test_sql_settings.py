@@ -9,7 +9,7 @@ from gatepost.lookup import library
 from gatepost.lookup.key_format import divided
 from gatepost.lookup.mysql_connection import meaning
 from gatepost.lookup.mysql_options import option_file
-from gatepost.lookup.pgsql_connection import failure, options
+from gatepost.lookup.pgsql_connection import codec_of, failure, has_all, options
 from gatepost.lookup.port import Unavailable
 from gatepost.lookup.registry import Tables
 from gatepost.lookup.server_parameters import TableParameters
@@ -147,3 +147,13 @@ def test_a_library_that_is_missing_names_its_remedy(kind: str, tmp_path: Path, m
     table.write_text("hosts = db\nquery = SELECT '%s'\n")
     with pytest.raises(Unavailable, match=rf"tables of type {kind} are not installed .*pip install 'gatepost\[{kind}\]'"):
         Tables(pytest.fail, strict=True).open(f"{kind}:{table}")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "codec"),
+    [("UTF8", None), ("SQL_ASCII", None), ("", None), ("LATIN1", "iso8859-1"), ("WIN1251", "cp1251"), ("EUC_JP", "euc_jp")],
+)
+def test_letters_of_a_database(encoding: str, codec: str | None) -> None:
+    assert codec_of(encoding) == codec
+    assert has_all(codec, ("anna", "x"))
+    assert has_all(codec, ("\U0001f600",)) is (codec is None)
