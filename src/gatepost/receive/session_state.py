@@ -7,6 +7,7 @@ from gatepost.admission.port import NOTHING_FOUND, ProtocolStage, Severity
 from gatepost.auth.port import Conversation
 from gatepost.events.notes import LimitExceeded
 from gatepost.events.records import Judged, Note, Permitted
+from gatepost.lookup import pattern_time
 from gatepost.mail.address import external
 from gatepost.mail.ascii_text import upper
 from gatepost.mail.outcome import Outcome
@@ -137,6 +138,7 @@ class SessionState:
 
     def is_another_client(self, kept: Collection[str]) -> None:
         """XCLIENT told of another one: nothing of what was found out is about it. `kept`: lists that are about who tells of it."""
+        pattern_time.current().client = self.facts.client_address
         self._client_lists = {name: listed for name, listed in self._client_lists.items() if name in kept}
         self.facts.evidence.clear()
 
