@@ -281,7 +281,7 @@ PGSQL_NO_WAYS = {
     "no such database": "hosts = 127.0.0.1:{port}\ndbname = nowhere",
     "another name than the certificate's": "hosts = postgresql://{user}:{secret}@localhost:{port}/mail?sslmode=verify-full"
     "&sslrootcert={ca}",
-    "no URI": "hosts = postgresql://[",
+    "no URI": "hosts = postgresql://127.0.0.1:{port}/mail?nonsense=1",
 }
 
 
