@@ -3,9 +3,14 @@ is refused at RCPT, for Gatepost and Postfix in turn.
 
     python -m bench.postscreen [CLIENTS [ROUNDS]]
 
-Each client comes from an address of its own. `early` speaks before its turn, `listed` is on a DNS list; both are dropped. `refused`
-is a session of smtpd that says EHLO, MAIL, RCPT and QUIT where RCPT is refused without a question; for `session` smtpd looks up
-its name, and asks the same DNS list. Each round takes the best of its kind.
+Each client comes from an address of its own, but for `again`.
+
+- `early` speaks before its turn; `listed` is on a DNS list, which is asked; `again` is, too, and has been here a moment ago. All
+  are dropped.
+- `refused` is a session of smtpd that says EHLO, MAIL, RCPT and QUIT where RCPT is refused without a question; for `session` smtpd
+  looks up its name, and asks the same DNS list.
+
+Of the rounds the best of each kind counts.
 """
 
 import asyncio
@@ -21,6 +26,7 @@ from tests.support.name_server import ZoneServer
 from tests.support.running import System, free_port
 
 _AT_ONCE = 20
+_FEW = 40  # addresses of those that come again
 _SAID = (b"EHLO client.example\r\n", b"MAIL FROM:<a@example.com>\r\n", b"RCPT TO:<b@example.net>\r\n", b"QUIT\r\n")
 _POSTSCREEN = " -o postscreen_access_list= -o postscreen_client_connection_count_limit=0 -o postscreen_pre_queue_limit=1000"
 _EARLY = f"{_POSTSCREEN} -o postscreen_greet_action=drop"
@@ -39,6 +45,7 @@ def _master(ports: Ports) -> str:
         " -o { smtpd_recipient_restrictions = reject_rbl_client bl.example, reject }\n"
         f"127.0.0.1:{ports['early']} inet n - n - 1 postscreen{_EARLY}\n"
         f"127.0.0.1:{ports['listed']} inet n - n - 1 postscreen{_LISTED}\n"
+        f"127.0.0.1:{ports['again']} inet n - n - 1 postscreen{_LISTED}\n"
         "smtpd pass - - n - - smtpd\ndnsblog unix - - n - 0 dnsblog\ntlsproxy unix - - n - 0 tlsproxy\n"
     )
 
@@ -71,8 +78,8 @@ def _source() -> tuple[str, int]:
     return f"127.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}", 0
 
 
-async def _zombie(port: int, said: bytes) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=_source())
+async def _zombie(port: int, said: bytes, source: tuple[str, int] | None = None) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=source or _source())
     if said:
         writer.write(said)
     with contextlib.suppress(ConnectionResetError):  # Postfix does not read what it has only peeked at
@@ -87,6 +94,10 @@ async def _early(port: int) -> None:
 
 async def _listed(port: int) -> None:
     await _zombie(port, b"")
+
+
+async def _again(port: int) -> None:
+    await _zombie(port, b"", (f"127.0.1.{next(_numbers) % _FEW + 1}", 0))
 
 
 async def _session(port: int) -> None:
@@ -104,6 +115,7 @@ _KINDS: dict[str, Callable[[int], Coroutine[object, object, None]]] = {
     "refused": _session,
     "early": _early,
     "listed": _listed,
+    "again": _again,
 }
 
 
@@ -139,7 +151,7 @@ def main() -> None:
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
     dns = ZoneServer("*.bl.example A 127.0.0.2\n")
     with _gatepost(dns) as (pid, ports):
-        _measure("Gatepost", pid, ports, ("session", "refused", "early", "listed"), clients, rounds)
+        _measure("Gatepost", pid, ports, ("session", "refused", "early", "listed", "again"), clients, rounds)
     with _postfix() as (pid, ports):
         _measure("Postfix", pid, ports, ("refused", "early"), clients, rounds)
     dns.close()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from tests.fuzz import configuration, identity, local, mail, sessions, stored, tables, wire
+from tests.fuzz import configuration, identity, local, mail, policy, sessions, stored, tables, wire
 
 CORES: Mapping[str, Callable[[bytes], None]] = {
     # gatepost.proto
@@ -39,6 +39,11 @@ CORES: Mapping[str, Callable[[bytes], None]] = {
     "typed_values": configuration.typed_values,
     # gatepost.identity
     "spf_policies": identity.spf_policies,
+    # gatepost.policy, gatepost.receive.postscreen
+    "berkeley_db": policy.berkeley_db,
+    "greylist_keys": policy.greylist_keys,
+    "greylist_lists": policy.greylist_lists,
+    "postscreen_engine": policy.postscreen_engine,
     # gatepost.lookup
     "alias_file": tables.alias_file,
     "brace_lists": tables.brace_lists,

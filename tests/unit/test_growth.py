@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import io
 import re
+import struct
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -52,6 +53,7 @@ from gatepost.net.host_names import is_written_address, numeric_address, valid_h
 from gatepost.net.server_names import _NAME as SERVER_NAME
 from gatepost.policy.access import _ENHANCED, _HEADER
 from gatepost.policy.greylist.attempt import normal_sender
+from gatepost.policy.greylist.berkeley_db import NotABtree, pairs
 from gatepost.policy.greylist.postgrey import triplets
 from gatepost.policy.greylist.settings import GreylistSettings
 from gatepost.policy.greylist.texts import put_off
@@ -82,6 +84,8 @@ from gatepost.proto.table_answer import TableAnswer
 from gatepost.proto.tcp_table import TcpQuery
 from gatepost.queue.notice_message import header_of, wrap
 from gatepost.receive import unix_lines
+from gatepost.receive.postscreen import results
+from gatepost.receive.postscreen.engine import Engine, EngineRules, Line
 from gatepost.routing.rewrite import is_standard
 from gatepost.service import pulse
 from gatepost.service.walls import walls
@@ -457,6 +461,28 @@ def spf_verdict(text: str) -> Verdict:
 
 
 GREYLIST = default(GreylistSettings)
+
+
+def _leaves(octets: bytes) -> None:
+    """Pages that say they are leaves, and are full of these octets."""
+    meta = struct.pack("<12xII", 0x053162, 9) + struct.pack("<IBBB", 512, 0, 9, 0) + bytes(512 - 27)
+    cut = (octets[at : at + 400] for at in range(0, len(octets), 400))
+    pages = (struct.pack("<20xHHBBHH", 2, 0, 1, 5, 40, 50) + b"\x05\x00\x01" * 20 + one for one in cut)
+    with contextlib.suppress(NotABtree):
+        for _ in pairs(BytesIO(meta + b"".join(page.ljust(512, b"\0")[:512] for page in pages))):
+            pass
+
+
+def _screened(octets: bytes) -> None:
+    engine = Engine(EngineRules("mx.test", 2048, 0, True, False, False, True, False, False), frozenset(results.Test))
+    engine.feed(octets)
+    for told in engine.lines():
+        if isinstance(told, Line):
+            engine.non_smtp(told.text, False)
+            engine.answer(told.text)
+            engine.over = False
+
+
 PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "mail.header": (lambda text: header.split(text), MESSAGES),
     "mail.header.cut": (lambda text: header.cut(header.Header("a", text), len(text)), MESSAGES),
@@ -522,6 +548,7 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "proto.smtp.notify": (lambda text: notify_bits(text.decode("latin-1")), (octets(b"NEVER,"), octets(b","), octets(b"x"))),
     "admission.milter.editing": (edited, (*MESSAGES, octets(b"\n"), octets(b"\r"), octets(b"a\n"), octets(b" \r\n"))),
     "admission.milter.verdicts": (milter_refusal, (octets(b"5.7.1 "), octets(b"%%"), octets(b"a\n"))),
+    "receive.postscreen": (_screened, (*WIRE, *MESSAGES)),
     "receive.unix_lines": (submitted, MESSAGES),
     "content.headers": (STANDARD_HEADER.match, TEXTS),
     "admission.draft": (lambda text: STRAY_OF_EDITS.search(FOLD_OF_EDITS.sub(b"\r\n", text)), MESSAGES),
@@ -550,6 +577,7 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "identity.spf.record": (policy, POLICIES),
     "identity.spf.header": (lambda text: received_spf(spf_verdict(text), About(text, text, text, text, text)), TEXTS),
     "policy.greylist.attempt": (normal_sender, TEXTS),
+    "policy.greylist.berkeley_db": (lambda text: _leaves(text.encode("utf-8", "replace")), TEXTS),
     "policy.greylist.postgrey": (lambda text: list(triplets([(text.encode("utf-8", "replace"), b"1,2")], GREYLIST, 3.0)), TEXTS),
     "policy.greylist.texts": (lambda text: put_off(GREYLIST, 1, text), TEXTS),
     "policy.greylist.whitelists": (lambda text: asyncio.run(RecipientList((), _nothing).lists(f"a@{text}")), TEXTS),

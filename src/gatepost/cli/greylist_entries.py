@@ -17,7 +17,7 @@ async def list_(call: Call) -> int:
     found = 0
     async for key, record in call.chosen():
         found += 1
-        print(f"{_date(record.last)}  {_state(record, call.settings):<12} {_shown(key)}")
+        print(f"{_date(record.last)}  {_state(record, call.settings):<12} {shown(key)}")
     return 0 if found or not call.words else 1
 
 
@@ -39,7 +39,7 @@ async def show_(call: Call) -> int:
             told |= {"first": _date(record.first), "attempts": f"{record.attempts} or more"}
             if record.passed:
                 told["let in"] = f"{_date(record.passed)}, after {record.passed - record.first} s"
-        print(_shown(key))
+        print(shown(key))
         print("".join(f"    {name}: {value}\n" for name, value in told.items()), end="")
     return 0 if found else 1
 
@@ -48,7 +48,7 @@ async def allow_(call: Call) -> int:
     [word] = call.words
     address = client_address(word)
     if address is None and not (word.startswith("@") and "." in word):
-        raise Fatal(f"{_shown(word.encode('utf-8', 'surrogateescape'))} is neither an IP address nor @DOMAIN", logged=False)
+        raise Fatal(f"{shown(word.encode('utf-8', 'surrogateescape'))} is neither an IP address nor @DOMAIN", logged=False)
     key = word.lower().encode("utf-8", "surrogateescape") if address is None else client_key(address)
     await call.state.put(CLIENTS, stored(key, call.settings), encode(Client(FOREVER, int(time.time()))))
     if address is None and not call.settings.greylist_identity:
@@ -70,7 +70,7 @@ async def report_(call: Call) -> int:
         record = decode(entry, Triplet)
         if record is not None:
             tally.add(key, record)
-    print("\n".join(_shown(line.encode("utf-8", "surrogateescape")) for line in tally.lines()))
+    print("\n".join(shown(line.encode("utf-8", "surrogateescape")) for line in tally.lines()))
     return 0
 
 
@@ -80,7 +80,8 @@ def _date(seconds: int) -> str:
     return str(seconds)
 
 
-def _shown(octets: bytes) -> str:
+def shown(octets: bytes) -> str:
+    """A key as a terminal may have it."""
     return "".join(map(_escaped, octets.decode("utf-8", "backslashreplace")))
 
 

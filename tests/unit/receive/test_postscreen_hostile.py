@@ -11,9 +11,9 @@ from tests.support.driven_loop import run
 from tests.unit.receive.screen import Screen, played, until
 
 from gatepost.lookup.port import LookupFailure
+from gatepost.receive.postscreen import results
 from gatepost.receive.postscreen.engine import Engine, EngineRules, Line
 from gatepost.receive.postscreen.port import Lookups, Ports
-from gatepost.receive.postscreen.results import Test
 from gatepost.receive.session_limit import SessionLimit, TurnedAway
 
 LISTED = "7.100.51.198.bl.example A 127.0.0.9"
@@ -208,7 +208,7 @@ def test_limits_are_kept_by_a_crowd_that_says_nothing(tmp_path: Path) -> None:
 def test_starttls_ahead_of_commands_forgets_them() -> None:
     """RFC 3207 §4.2: what was said in the clear behind STARTTLS is never a command."""
     rules = EngineRules("mx.test", 2048, 0, True, False, False, True, True, True)
-    engine = Engine(rules, frozenset(Test))
+    engine = Engine(rules, frozenset(results.Test))
     engine.feed(b"EHLO a\r\nSTARTTLS\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\n")
     told = []
     for one in engine.lines():

@@ -1,6 +1,7 @@
 """postscreen_dnsbl_sites: DNS lists with patterns of replies and weights, asked all at once (postconf(5))."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -67,6 +68,7 @@ class DnsLists:
         time_limit: float,
     ) -> None:
         self._sites = sites
+        self._domains = tuple(dict.fromkeys(site.dns_list.domain for site in sites))
         self._resolver = resolver
         self._shown = shown
         self._emit = emit
@@ -86,22 +88,26 @@ class DnsLists:
     async def rank(self, address: str, patience: float) -> Rank:
         """Ask all of them. What has not come within `patience`, or the time limit, does not count; what has, does: a list that is
         away takes nothing from the others."""
-        domains = dict.fromkeys(site.dns_list.domain for site in self._sites)
-        questions = {domain: asyncio.ensure_future(self._ask(domain, address)) for domain in domains}
-        try:
-            _, late = await asyncio.wait(questions.values(), timeout=min(patience, self._time_limit))
-        finally:
-            for question in questions.values():
-                question.cancel()
-        answers = {domain: () if one in late else one.result() for domain, one in questions.items()}
-        found = [site for site in self._sites if site.dns_list.listed(answers[site.dns_list.domain])]
+        answers: dict[str, tuple[str, ...]] = {}
+        name = _reversed(address)
+
+        async def ask(domain: str) -> None:
+            answers[domain] = await self._ask(domain, name, address)
+
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(patience, self._time_limit)):
+                if len(self._domains) == 1:
+                    await ask(self._domains[0])
+                else:
+                    await asyncio.gather(*map(ask, self._domains))
+        found = [site for site in self._sites if site.dns_list.listed(answers.get(site.dns_list.domain, ()))]
         rank = await self._weighed(found)
-        if not late:
+        if len(answers) == len(self._domains):
             self._remember(address, rank)
         return rank
 
-    async def _ask(self, domain: str, address: str) -> tuple[str, ...]:
-        query = f"{reversed_address(address)}.{domain}"
+    async def _ask(self, domain: str, name: str, address: str) -> tuple[str, ...]:
+        query = f"{name}.{domain}"
         try:
             replies = (await self._resolver.a(query))[:REPLIES_LIMIT]
         except NotFound:
@@ -136,3 +142,8 @@ class DnsLists:
         if len(self._ranks) >= _REMEMBERED:
             del self._ranks[next(iter(self._ranks))]
         self._ranks[address] = self._clock() + self._keep, rank
+
+
+def _reversed(address: str) -> str:
+    """The labels for which lists are asked; that of an IPv4 address, as most are, is not parsed for it."""
+    return reversed_address(address) if ":" in address else ".".join(address.split(".")[::-1])

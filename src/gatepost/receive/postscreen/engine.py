@@ -88,13 +88,15 @@ class Engine:
     Feed it octets and ask `lines` for what there is; every Line is given to `answer` before the next is asked for."""
 
     __slots__ = (
-        "_buffer", "_helo", "_protocol", "_rules", "_sender", "discarded", "over", "recipient_reply", "secured", "seen_recipient",
-        "verb", "watched",
+        "_at", "_buffer", "_helo", "_protocol", "_rules", "_sender", "discarded", "over", "recipient_reply", "secured",
+        "seen_recipient", "verb", "watched",
     )  # fmt: skip
 
     def __init__(self, rules: EngineRules, watched: frozenset[Test]) -> None:
         self._rules = rules
         self._buffer = b""
+        self._at = 0
+        """Where in the buffer the next line begins."""
         self._helo = ""
         self._protocol = "SMTP"
         self._sender: str | None = None
@@ -111,28 +113,28 @@ class Engine:
 
     def feed(self, octets: bytes) -> None:
         """What came in."""
-        self._buffer += octets
+        self._buffer, self._at = self._buffer[self._at :] + octets, 0
 
     def purge(self) -> None:
         """Forget what was said in the clear (RFC 3207 §4.2)."""
-        self._buffer = b""
+        self._buffer, self._at = b"", 0
         self.secured = True
         self._sender, self._helo, self._protocol = None, "", "SMTP"
 
     @property
     def pending(self) -> int:
         """Octets that wait for an answer to what came before them."""
-        return len(self._buffer)
+        return len(self._buffer) - self._at
 
     def lines(self) -> Iterator[Fault | TooLong | Line]:
         """What there is to tell of a line, in order: the faults of it, then the line itself."""
         while not self.over:
-            end = self._buffer.find(b"\n", 0, self._rules.line_limit + 1)
+            end = self._buffer.find(b"\n", self._at, self._at + self._rules.line_limit + 1)
             if end < 0:
-                if len(self._buffer) > self._rules.line_limit:
+                if self.pending > self._rules.line_limit:
                     yield TooLong(self.verb)
                 return
-            octets, self._buffer = self._buffer[:end], self._buffer[end + 1 :]
+            octets, self._at = self._buffer[self._at : end], end + 1
             yield from self._told(octets)
 
     def _told(self, octets: bytes) -> Iterator[Fault | Line]:
@@ -140,8 +142,8 @@ class Engine:
         text = line.decode("utf-8", "surrogateescape")
         if Test.BARE_NEWLINE in self.watched and line is octets:
             yield Fault(Test.BARE_NEWLINE, escaped(line))
-        if Test.PIPELINING in self.watched and self._buffer:
-            yield Fault(Test.PIPELINING, upper(text.partition(" ")[0]), escaped(self._buffer))
+        if Test.PIPELINING in self.watched and self.pending:
+            yield Fault(Test.PIPELINING, upper(text.partition(" ")[0]), escaped(self._buffer[self._at : self._at + SHOWN]))
         yield Line(text)
 
     def non_smtp(self, text: str, forbidden: bool) -> Fault | None:
@@ -283,9 +285,23 @@ def _address(argument: str) -> str | None:
     return external(inside if known is None else known)
 
 
-def escaped(octets: bytes, limit: int = 100) -> str:
+SHOWN: Final = 100
+"""Octets of what a client said that the log has."""
+
+
+def escaped(octets: bytes) -> str:
     r"""The beginning of what was said, as Postfix logs it: C-like escapes for what is not printable ASCII."""
-    return "".join(_ESCAPES.get(one) or (chr(one) if 32 <= one < 127 else f"\\{one:03o}") for one in octets[:limit])
+    return octets[:SHOWN].decode("latin-1").translate(_ESCAPES)
 
 
-_ESCAPES: Final = {7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 92: "\\\\"}
+_ESCAPES: Final = {
+    **{one: f"\\{one:03o}" for one in range(256) if not 32 <= one < 127},
+    7: "\\a",
+    8: "\\b",
+    9: "\\t",
+    10: "\\n",
+    11: "\\v",
+    12: "\\f",
+    13: "\\r",
+    92: "\\\\",
+}
