@@ -80,14 +80,14 @@ def first_reply(port: int, sender: str, recipient: str = "b@example.net") -> tup
 
 
 def delivered(port: int, sender: str, subject: str, *to: str) -> None:
-    """Send it as soon as it is taken."""
+    """Send it as soon as it is taken for all of them; the last, who has waited least, is asked for first, and no other before."""
 
     def taken() -> bool:
         with xclient(port, "192.0.2.99") as client:
-            try:
-                return not client.sendmail(sender, list(to), f"Subject: {subject}\r\n\r\nbody\r\n")
-            except smtplib.SMTPRecipientsRefused:
+            client.mail(sender)
+            if any(client.rcpt(one)[0] != 250 for one in reversed(to)):
                 return False
+            return client.data(f"Subject: {subject}\r\n\r\nbody\r\n")[0] == 250
 
     wait_for(taken, f"{subject} is taken")
 
@@ -201,6 +201,15 @@ def test_what_a_stranger_sent_is_shown_escaped(gatepost: System) -> None:
     assert "\x1b" not in shown
     assert "\u202e" not in shown
     assert "\\x1b[31m\\x07\\u202e@escape.test\\xff" in shown
+
+
+def test_a_terminal_that_has_no_such_letters_gets_them_escaped(gatepost: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask(gatepost.fourth, "gr\u00fc\u00dfe\u4e2d@letters.test")
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    for command in ("list", "show"):
+        done = gatepost.command("greylist", command, "letters.test")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "\\u4e2d@letters.test" in done.stdout
 
 
 @pytest.mark.parametrize("options", [(), ("--privacy",)])

@@ -58,6 +58,8 @@ def _run(command: Command, name: str, words: list[str], days: float) -> int:
 
     body = getattr(importlib.import_module(f"gatepost.cli.{_COMMANDS[name][0]}"), f"{name}_")
     call = Call(command, words, days)
+    # Addresses have letters of any script, which not every terminal has.
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     if name == "import":
         call.open_files()  # which root may read, and mail_owner perhaps not
     command.become_owner()
