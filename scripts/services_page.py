@@ -35,10 +35,11 @@ parameters, and maxproc: deliveries that go on at one time in a worker (`default
 PROCESSES = """\
 ## Processes of our own
 
-What the supervisor (`gatepost start`) starts beside itself; from src/gatepost/service/roles.py. Whatever ends is started again.
+What the supervisor (`gatepost start`) starts beside itself; from src/gatepost/service/roles.py. Whatever ends is started again. At
+a reload new ones serve before the old ones are told to finish; these end what they have under way, and begin nothing new.
 
-| process | what it does | runs as | behind walls | at a reload |
-|---|---|---|---|---|
+| process | what it does | runs as | behind walls |
+|---|---|---|---|
 """
 
 
@@ -55,7 +56,7 @@ def process(role: Role) -> str:
     kept = ", ".join(one.name for one in sorted(rights.capabilities))
     many = ", as many as `worker_processes`" if role.many else ""
     runs_as = f"{who}, with no capabilities but {kept}" if kept else who
-    return f"| {role.name}{many} | {role.work} | {runs_as} | {'yes' if rights.walls else 'no'} | {role.reload.value} |\n"
+    return f"| {role.name}{many} | {role.work} | {runs_as} | {'yes' if rights.walls else 'no'} |\n"
 
 
 def chapter_of(chapter: Chapter) -> Iterator[str]:

@@ -15,13 +15,15 @@ import pytest
 from tests.support.running import OWNER, System, environment, wait_for
 
 _WITH_ONE_MORE = """\
-import functools, os, signal, sys
+import functools, os, signal, sys, time
 from pathlib import Path
 import gatepost.service.roles as roles
 
 OWN = Path("gatepost") / "clerk"
 
 def prepare(inheritance):
+    if inheritance.configuration.value("mail_name") == "Hangs":
+        time.sleep(3600)
     return functools.partial(live, inheritance, os.getuid())
 
 def live(inheritance, before):
@@ -36,11 +38,13 @@ def live(inheritance, before):
         connection.close()
 
 CLERK = roles.Role(
-    "clerk", "tests", "__main__:prepare", roles.Rights(as_owner=True, walls=True), roles.Reload.RESTARTS, 2, sockets=(OWN,)
+    "clerk", "tests", "__main__:prepare", roles.Rights(as_owner=True, walls=True), 2, sockets=(OWN,)
 )
 roles.ROLES = (*roles.ROLES, CLERK)
 
 from gatepost.cli import main
+from gatepost.service.master import supervisor
+supervisor._RELOAD_PATIENCE = 5.0
 sys.exit(main())
 """
 
@@ -101,3 +105,18 @@ def test_it_lives_with_its_rights_and_no_longer_than_the_mail_system(clerk: Cler
     finally:
         clerk.system.command("stop")
     assert not os.path.exists(f"/proc/{pid}")
+
+
+def test_a_reload_waits_for_every_role_and_is_refused_where_one_hangs(clerk: Clerk) -> None:
+    """What hangs is a body of any role: one that asks for accounts, say. The old children stay."""
+    try:
+        pid = clerk.ask()[0]
+        clerk.system.configure({"mail_name": "Hangs"})
+        clerk.system.command("reload")
+        clerk.system.logged("reload refused, the old configuration keeps running")
+        assert clerk.ask()[0] == pid
+        clerk.system.configure({"mail_name": "Second"})
+        clerk.system.command("reload")
+        assert clerk.another(pid)[-1] == "Second"
+    finally:
+        clerk.system.command("stop")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.running import MASTER, OWNER, System, wait_for
+from tests.support.running import MASTER, OWNER, System, lives, wait_for
 from tests.support.sink import Sink
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="another user's rights need root")
@@ -67,6 +67,49 @@ def test_a_command_is_killed_when_its_time_is_over_with_all_that_it_has_started(
             assert connection.recv(100) == b"here\n"
             assert connection.recv(100) == b""
         system.logged("/spawn[", "command /bin/sh: time limit exceeded")
+
+
+def connect(path: Path) -> socket.socket:
+    """A connection to a socket as soon as it is there."""
+    wait_for(path.exists, "the socket")
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(20)
+    connection.connect(str(path))
+    return connection
+
+
+def parent_of_command(system: System, word: str) -> int:
+    """The process that has started a command with that word among its arguments."""
+    for pid in system.pids():
+        if word.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+            return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    raise AssertionError(word)
+
+
+def test_a_command_keeps_its_time_limit_over_a_reload_and_new_ones_are_served() -> None:
+    """The agent that started it stays for it; its successor serves who comes now, as the configuration is now."""
+
+    def slow(word: str) -> str:
+        return MASTER + line(f"/bin/sh -c {{sleep 3600 & echo {word}; wait}}", name="slow", kind="unix")
+
+    with System({"slow_time_limit": "5s"}, slow("early")) as system:
+        path = system.spool / "public/slow"
+        with connect(path) as early:
+            assert early.recv(100) == b"early\n"
+            agent = parent_of_command(system, "echo early")
+            system.configure(master=slow("late"))
+            system.reload()
+            system.logged("reload -- version")
+            wait_for(lambda: _said(path) == b"late\n", "the next agent")
+            assert lives(agent)
+            assert early.recv(100) == b""
+        system.logged("/spawn[", "command /bin/sh: time limit exceeded")
+        wait_for(lambda: not lives(agent), "the end of the old agent")
+
+
+def _said(path: Path) -> bytes:
+    with connect(path) as connection:
+        return connection.recv(100)
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@
 
 The supervisor's forks, its own sockets, the walls, reload, stop and docs/services.md all come out of the rows below: a new role is
 a row and the module that it names. Every child that ends is started again, after a pause where it ended at once
-(master/children.py), but for those that a reload has replaced.
+(master/children.py), but for those that a reload has replaced: new ones serve before the old ones are told to finish (SIGUSR1:
+what they have under way comes to its end, and nothing new is begun).
 """
 
-import enum
 from pathlib import Path
 
 from msgspec import Struct
@@ -13,13 +13,6 @@ from msgspec import Struct
 from gatepost.deliver.privileged import AGENT_SOCKET
 from gatepost.queue.user_requests import FLUSH, SHOWQ
 from gatepost.service.privileges import Capability
-
-
-class Reload(enum.Enum):
-    """What a reload does with the children of a role."""
-
-    REPLACES = "new ones serve before the old ones are told to finish (SIGUSR1)"
-    RESTARTS = "ends (SIGTERM) and starts again"
 
 
 class Rights(Struct, frozen=True):
@@ -46,7 +39,6 @@ class Role(Struct, frozen=True):
     work: for docs/services.md.
     body: `module:function`, a Body (inheritance.py).
     rights: what those are.
-    reload: what a reload does with it.
     stop: when it is ended as the mail system stops: those of 1 first, and those of 2 when these are gone.
     sockets: its own, below queue_directory; in the folder `gatepost` only workers can connect, elsewhere every user.
     serves: whether it accepts what comes to the services of master.cf, but for those that are spawned.
@@ -60,7 +52,6 @@ class Role(Struct, frozen=True):
     work: str
     body: str
     rights: Rights
-    reload: Reload
     stop: int
     sockets: tuple[Path, ...] = ()
     serves: bool = False
@@ -86,17 +77,17 @@ _BEHIND_WALLS = Rights(as_owner=True, walls=True, changes=("store", "corrupt", "
 AGENT = Role(
     "agent", "mailboxes, users' files and commands, each as its user, if `service/agent/grants.py` has them in its list",
     body="gatepost.service.agent.agent:prepare", rights=Rights(as_owner=False, capabilities=_AGENT, of_programs=_COMMANDS),
-    sockets=(AGENT_SOCKET,), spawns=True, reload=Reload.RESTARTS, stop=2,
+    sockets=(AGENT_SOCKET,), spawns=True, stop=2,
 )  # fmt: skip
 SHOWQ_AND_FLUSH = Role(
     "showq", "answers users who may not read the queue's files",
     body="gatepost.service.showq.showq:prepare", rights=_BEHIND_WALLS,
-    sockets=(SHOWQ, FLUSH), reload=Reload.RESTARTS, stop=2,
+    sockets=(SHOWQ, FLUSH), stop=2,
 )  # fmt: skip
 WORKER = Role(
     "worker", "all services of master.cf: whole messages, from the socket to the last recipient",
     body="gatepost.service.worker:prepare", rights=_BEHIND_WALLS,
-    serves=True, many=True, in_loop=True, needs_threads=True, reload=Reload.REPLACES, stop=1,
+    serves=True, many=True, in_loop=True, needs_threads=True, stop=1,
 )  # fmt: skip
 
 ROLES = (AGENT, SHOWQ_AND_FLUSH, WORKER)

@@ -38,8 +38,9 @@ from gatepost.deliver.privileged import (
 )
 from gatepost.events.records import Note
 from gatepost.mail.content import CHUNK
-from gatepost.service import privileges
+from gatepost.service import privileges, retirement
 from gatepost.service.agent import run_command, spawn
+from gatepost.service.agent.arrivals import arrivals, readable
 from gatepost.service.agent.files import TROUBLE, failed, read_list, write, write_letters
 from gatepost.service.agent.grants import Grants, grants_of
 from gatepost.service.agent.pam import PamDesk
@@ -59,7 +60,8 @@ def prepare(inheritance: Inheritance) -> Life:
 
 
 def _live(inheritance: Inheritance, grants: Grants, lines: tuple[spawn.Line, ...]) -> None:
-    """Serve until SIGTERM. A request under way is finished by its own thread or given up with the process; the worker retries."""
+    """Serve until SIGTERM: what is under way is given up then, and the worker asks again. After SIGUSR1 (a reload) nothing new is
+    accepted, and what is under way comes to its end, within its time."""
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -71,26 +73,32 @@ def _live(inheritance: Inheritance, grants: Grants, lines: tuple[spawn.Line, ...
     desk = Desk(grants, Slots(room, max(room // 2, 1)), PamDesk(grants.pam))
     listener = inheritance.sockets[AGENT_SOCKET]
     listener.setblocking(True)
-    spawn.serve(lines, inheritance.log)
+    over = retirement.descriptor()
+    spawn.serve(lines, inheritance.log, over)
     os.write(inheritance.ready, b"\n")
-    while True:
+
+    def tell(text: str) -> None:
+        inheritance.log.emit(Note("agent", text, "warning"))
+        inheritance.log.flush()
+
+    for connection in arrivals(listener, over, tell):
         try:
-            connection, _ = listener.accept()
-            _welcome(connection, desk, inheritance.log)
-        except (OSError, RuntimeError) as error:  # no descriptors, no memory for a thread; a client that has gone again
-            inheritance.log.emit(Note("agent", f"accept connection: {error}", "warning"))
-            inheritance.log.flush()
+            _welcome(connection, desk, inheritance.log, over)
+        except RuntimeError as error:  # no memory for a thread
+            tell(f"accept connection: {error}")
             time.sleep(_PAUSE)
+    while serving := [thread for thread in threading.enumerate() if not thread.daemon and thread is not threading.main_thread()]:
+        serving[0].join()
 
 
-def _welcome(connection: socket.socket, desk: "Desk", log: Log) -> None:
+def _welcome(connection: socket.socket, desk: "Desk", log: Log, over: int) -> None:
     """Serve a connection in a thread of its own, or hang up where there are enough: then its mail is tried again. Raises
     RuntimeError where there can be no more threads."""
     serving = contextlib.ExitStack()
     serving.enter_context(connection)
     try:
         serving.enter_context(desk.slots.connection())
-        threading.Thread(target=_serve, args=(connection, serving, desk, log.apart()), daemon=True).start()
+        threading.Thread(target=_serve, args=(connection, serving, desk, log.apart(), over), daemon=False).start()
     except NoRoom:
         serving.close()
     except BaseException:
@@ -98,11 +106,11 @@ def _welcome(connection: socket.socket, desk: "Desk", log: Log) -> None:
         raise
 
 
-def _serve(connection: socket.socket, serving: contextlib.ExitStack, desk: "Desk", log: Log) -> None:
-    """Answer one worker's requests until it hangs up."""
+def _serve(connection: socket.socket, serving: contextlib.ExitStack, desk: "Desk", log: Log, over: int) -> None:
+    """Answer one worker's requests until it hangs up, or it has none left and `over` is readable: then it finds the next agent."""
     stream = Stream(connection)
     with contextlib.suppress(OSError, EOFError, ValueError), serving:
-        while True:
+        while stream.has_more or connection.fileno() in readable(connection.fileno(), over):
             asked, body = stream.request(), stream.body()
             for answers in desk.answers(asked, body, log):
                 records = [encode(answer) for answer in answers]
@@ -154,6 +162,11 @@ class Stream:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._buffer = b""
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something of the next request is here already."""
+        return bool(self._buffer)
 
     def request(self) -> Asked:
         """The next request, however long it takes to come."""

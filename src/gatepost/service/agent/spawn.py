@@ -2,7 +2,7 @@
 
 The sockets are the agent's own: no worker takes part, and whoever has taken one over can ask for nothing here. What is run, and as
 whom, stands in master.cf alone. A thread a socket accepts, as far as there is room (maxproc), and a thread a connection waits for
-its command. Failure: where a command cannot be started, the connection is closed and the log says why.
+its command, also after a reload. Failure: where a command cannot be started, the connection is closed and the log says why.
 """
 
 import grp
@@ -23,6 +23,7 @@ from gatepost.deliver.pipe import command_environment
 from gatepost.deliver.privileged import RunCommand
 from gatepost.events.records import Note
 from gatepost.service.agent import run_command
+from gatepost.service.agent.arrivals import arrivals
 from gatepost.service.agent.rights import Ids
 from gatepost.service.inheritance import Inheritance, Listener
 from gatepost.service.local import exported_environment
@@ -90,11 +91,11 @@ def lines(inheritance: Inheritance) -> tuple[Line, ...]:
     return tuple(found)
 
 
-def serve(lines: Sequence[Line], log: Log) -> None:
-    """Serve these sockets, in threads of their own, until the process ends. A line that is wrong has its connections closed at
-    once, and is named in the log."""
+def serve(lines: Sequence[Line], log: Log, over: int) -> None:
+    """Serve these sockets, in threads of their own, until the descriptor `over` is readable. A line that is wrong has its
+    connections closed at once, and is named in the log."""
     for line in lines:
-        threading.Thread(target=_accept, args=(line, _teller(log.apart())), daemon=True).start()
+        threading.Thread(target=_accept, args=(line, _teller(log.apart()), over), daemon=True).start()
 
 
 def _teller(log: Log) -> Tell:
@@ -105,28 +106,21 @@ def _teller(log: Log) -> Tell:
     return tell
 
 
-def _accept(line: Line, tell: Tell) -> None:
+def _accept(line: Line, tell: Tell, over: int) -> None:
     entry, what = line.listener.entry, line.what
     if isinstance(what, SpawnFault):
         tell(f"{entry.file}, line {entry.line}: {what}")
     room = threading.BoundedSemaphore(1 if isinstance(what, SpawnFault) else what.limit)
-    line.listener.socket.setblocking(True)
-    while True:
-        room.acquire()  # whoever comes when there is no room waits in the system's queue, as with master(8)
+    room.acquire()
+    for connection in arrivals(line.listener.socket, over, lambda text: tell(f"{entry.key}: {text}")):
         try:
-            connection, _ = line.listener.socket.accept()
-        except OSError as error:
-            room.release()
-            tell(f"{entry.key}: {error}")
-            time.sleep(_PAUSE)
-            continue
-        try:
-            threading.Thread(target=_serve, args=(connection, what, room, tell), daemon=True).start()
+            threading.Thread(target=_serve, args=(connection, what, room, tell), daemon=False).start()
         except RuntimeError as error:  # there can be no more threads
             connection.close()
             room.release()
             tell(f"{entry.key}: {error}")
             time.sleep(_PAUSE)
+        room.acquire()  # whoever comes when there is no room waits in the system's queue, as with master(8)
 
 
 def _serve(connection: socket.socket, what: Spawned | SpawnFault, room: threading.BoundedSemaphore, tell: Tell) -> None:

@@ -4,8 +4,8 @@ Contract
 - Listening sockets live here and are inherited by every worker, so that a worker can die or be replaced without one refused
   connection. Opening the log, binding low ports and starting the agent are all that root is needed for.
 - SIGHUP: read the configuration again. A bad one is refused, by name, and the old one keeps running. A good one gets new
-  workers; when they serve, the old ones are told to finish; where they do not, the old ones stay. Whatever breaks before that
-  leaves the old configuration whole: ports, log and children.
+  children of all roles; when they serve, the old ones are told to finish; where they do not, the old ones stay. Whatever breaks
+  before that leaves the old configuration whole: ports, log and children.
 - SIGTERM, SIGINT: stop in an orderly way. SIGCHLD: bring back what has died, within a second.
 - Signals are blocked here and fetched one by one (sigtimedwait), so no handler runs between two lines; children unblock them.
 Failure: what cannot be bound or created at the start is one `fatal:` line and exit status 1.
@@ -40,7 +40,7 @@ from gatepost.service.master.state_watch import StateWatch
 from gatepost.service.master.ticket_secrets import TicketSecrets
 from gatepost.service.master.watchdog import LOOK, Watchdog
 from gatepost.service.pulse import Pulse
-from gatepost.service.roles import ROLES, Reload, Role
+from gatepost.service.roles import ROLES, Role
 from gatepost.service.settings import MasterSettings
 from gatepost.service.unseen import load_to_serve
 from gatepost.service.walls import walls
@@ -48,9 +48,7 @@ from gatepost.service.walls import walls
 _SIGNALS = {signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
 _STOP_PATIENCE = 10.0  # seconds for children to finish before they are killed; nothing acknowledged is lost by that
 _FAULT_PAUSE = 1.0  # seconds before the next try after a fault of ours, or a fork that failed
-_RELOAD_PATIENCE = 20.0  # seconds for new workers to serve before a reload is given up
-_REPLACED = tuple(role for role in ROLES if role.reload is Reload.REPLACES)
-_RESTARTED = tuple(role for role in ROLES if role.reload is Reload.RESTARTS)
+_RELOAD_PATIENCE = 20.0  # seconds for new children to serve before a reload is given up
 
 
 _REFUSALS = (ConfigurationError, BindFailure, UnsafeDirectory, OSError, KeyError)
@@ -208,10 +206,9 @@ class Supervisor:
             self._anvil.ended(child.pid)
             self._watchdog.ended(child.pid)
             told_to_end, role = child.generation != self._serving.generation, child.instance.role
-            if self._stopping or (told_to_end and role.reload is Reload.REPLACES):
+            if self._stopping or told_to_end:
                 continue
-            if not told_to_end:
-                self._say(f"process {role.name} pid {child.pid} {how_it_ended(status)}", "warning")
+            self._say(f"process {role.name} pid {child.pid} {how_it_ended(status)}", "warning")
             self._children.wait_before_return(child)
 
     def _next_wait(self) -> float:
@@ -266,16 +263,15 @@ class Supervisor:
         self._tickets.renew(settings.tls_session_ticket_key_max_age)
         self._say(f"reload -- version {settings.mail_version}, configuration {self._directory}")
         self._say_what_is_missing()
-        self._children.signal(signal.SIGUSR1, roles=_REPLACED, generation=before.generation)
-        self._children.signal(signal.SIGTERM, roles=_RESTARTED)
+        self._children.signal(signal.SIGUSR1, generation=before.generation)
         self._serving.listeners.close_left_over()
 
     def _new_ones_serve(self) -> bool:
-        """Start those that serve before the old ones are told to finish; whether all of them do."""
+        """Start the children of this configuration; whether all of them serve. The old ones go on until then."""
         try:
-            self._start(_REPLACED)
+            self._start(ROLES)
         except OSError as error:
-            self._say(f"cannot start a worker: {error.strerror}", "error")
+            self._say(f"cannot start a process: {error.strerror}", "error")
             return False
         return self._wait_until_serving(self._serving.generation)
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from gatepost.events.records import Note
 from gatepost.queue.user_requests import FLUSH, SHOWQ
+from gatepost.service import retirement
 from gatepost.service.inheritance import Inheritance, Life
 from gatepost.service.showq import user_desk
 from gatepost.service.showq.user_slots import UserSlots
@@ -43,14 +44,14 @@ def prepare(inheritance: Inheritance) -> Life:
 
 
 def _run(inheritance: Inheritance) -> None:
-    """Serve until SIGTERM."""
+    """Serve until SIGTERM; after SIGUSR1 (a reload) only who has come already."""
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     os.umask(0o077)
     service = _Service(inheritance)
     os.write(inheritance.ready, b"\n")
-    while True:
+    while service.is_wanted:
         service.step()
 
 
@@ -61,10 +62,22 @@ class _Service:
         self._inheritance = inheritance
         self._slots: UserSlots[_Request] = UserSlots(_AT_ONCE, _OF_ONE_USER, _IN_LINE, _WAITING)
         self._events = selectors.DefaultSelector()
+        self._over = retirement.descriptor()
+        self._events.register(self._over, selectors.EVENT_READ, self._retire)
         for path, answer in ((SHOWQ, user_desk.list_queue), (FLUSH, user_desk.flush)):
             listener = inheritance.sockets[path]
             listener.setblocking(False)
             self._events.register(listener, selectors.EVENT_READ, lambda at=listener, answer=answer: self._accept(at, answer))
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody may come, or waits for an answer."""
+        return bool(self._events.get_map())
+
+    def _retire(self) -> None:
+        self._events.unregister(self._over)
+        for path in (SHOWQ, FLUSH):
+            self._events.unregister(self._inheritance.sockets[path])
 
     def step(self) -> None:
         """Wait for something to happen, and serve whoever has his turn then."""
