@@ -6,6 +6,7 @@ Connections are kept and shared by all sessions of a worker; of several servers 
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 from gatepost.lookup import ldap_settings, libldap
 from gatepost.lookup.key_format import divided
@@ -82,16 +83,11 @@ def open_table(opening: Opening) -> ServerTable:
     if access.debug_level:
         loop = asyncio.get_running_loop()
         library.print_to(lambda line: loop.call_soon_threadsafe(opening.warn, f"{opening.spec}: {line}"))
-    rules = opening.tables.access.rules(access.timeout)
-    pools = [
-        ServerPool(
-            url,
-            connector(library, url, access, ANSWER_LIMIT),
-            rules,
-            opening.tables.access.network,
-            lambda news: opening.warn(str(news)),
-            opening.spec,
-        )
-        for url in urls
-    ]
+    servers = opening.tables.access
+
+    def pool(url: str) -> ServerPool[LdapConnection]:
+        connect, rules = connector(library, url, access, ANSWER_LIMIT), servers.rules(access.timeout)
+        return ServerPool(url, connect, rules, servers.network, lambda news: opening.warn(str(news)), opening.spec)
+
+    pools = [servers.pool(("ldap", url, access), partial(pool, url)) for url in urls]
     return ServerTable(opening, Directory(opening, query, Servers(pools), access.timeout), domains)

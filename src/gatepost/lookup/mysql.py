@@ -3,6 +3,7 @@ UNIX-domain socket first."""
 
 import ssl
 from collections.abc import Mapping
+from functools import partial
 
 from gatepost.lookup.library import library
 from gatepost.lookup.mysql_connection import Access, connector
@@ -14,8 +15,8 @@ from gatepost.lookup.server_pool import ServerPool, Servers
 from gatepost.lookup.server_table import ServerTable, domains_of
 from gatepost.lookup.server_tls import client_context
 from gatepost.lookup.sparing import Sparing
-from gatepost.lookup.sql_settings import Host, Login, hosts, login, rules, shuffled
-from gatepost.lookup.sql_table import Database, lookup_of
+from gatepost.lookup.sql_settings import Host, Login, connection_settings, hosts, login, rules, shuffled
+from gatepost.lookup.sql_table import Database, SqlConnection, lookup_of
 
 
 def open_table(opening: Opening) -> ServerTable:
@@ -37,20 +38,16 @@ def open_table(opening: Opening) -> ServerTable:
         parameters.boolean("require_result_set", True),
     )
     sql = lookup.statement.sql(lambda number: "%s", lambda text: text.replace("%", "%%"))
-    pools = [
-        ServerPool(
-            host.name,
-            connector(pymysql, host, access, sql),
-            how,
-            limits.network,
-            lambda news: opening.warn(str(news)),
-            opening.spec,
-        )
-        for host in named
-    ]
+
+    def pool(host: Host) -> ServerPool[SqlConnection]:
+        connect = connector(pymysql, host, access)
+        return ServerPool(host.name, connect, how, limits.network, lambda news: opening.warn(str(news)), opening.spec)
+
+    settings = connection_settings(parameters, "mysql")
+    pools = [limits.pool((settings, host), partial(pool, host)) for host in named]
     order = shuffled(frozenset(host.name for host in named if host.path or host.host == "localhost"), limits.network.random)
     return ServerTable(
-        opening, Database(opening.spec, lookup, Servers(pools, order), Sparing(opening.warn, opening.clock)), domains
+        opening, Database(opening.spec, lookup, sql, Servers(pools, order), Sparing(opening.warn, opening.clock)), domains
     )
 
 

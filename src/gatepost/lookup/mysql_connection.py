@@ -54,9 +54,9 @@ class Access(Struct, frozen=True):
 class MysqlConnection:
     """An open one. `driver`: PyMySQL's connection; `ending`: shuts its socket."""
 
-    def __init__(self, driver: Any, ending: "_Ending", sql: str, calls: BlockingCalls, errors: Any, result_set: bool) -> None:
+    def __init__(self, driver: Any, ending: "_Ending", calls: BlockingCalls, errors: Any, result_set: bool) -> None:
         self.closed = False
-        self._driver, self._ending, self._sql, self._calls = driver, ending, sql, calls
+        self._driver, self._ending, self._calls = driver, ending, calls
         self._errors, self._result_set = errors, result_set
 
     def close(self) -> None:
@@ -65,14 +65,14 @@ class MysqlConnection:
             self.closed = True
             self._ending.end()
 
-    async def rows(self, values: Sequence[str]) -> Found:
+    async def rows(self, sql: str, values: Sequence[str]) -> Found:
         """Raises StreamFailure."""
         try:
-            return await self._calls.run(object(), lambda: self._ask(values))
+            return await self._calls.run(object(), lambda: self._ask(sql, values))
         except Hangs as hangs:
             raise StreamFailure(Trouble.TIMEOUT, hangs.why) from None
 
-    def _ask(self, values: Sequence[str]) -> Found:
+    def _ask(self, sql: str, values: Sequence[str]) -> Found:
         """In a thread."""
         driver = self._driver
         if driver.came:
@@ -82,7 +82,7 @@ class MysqlConnection:
             return ()  # nor is it in any key
         try:
             with contextlib.closing(driver.cursor()) as cursor:
-                cursor.execute(self._sql, values)
+                cursor.execute(sql, values)
                 if cursor.description is None:
                     return QueryError("the query has no result set", "none") if self._result_set else ()
                 rows = [_texts(row) for row in cursor.fetchall()]
@@ -153,7 +153,7 @@ class _Ending:
                 watched.shutdown(socket.SHUT_RDWR)
 
 
-def connector(library: Any, host: Host, access: Access, sql: str) -> Callable[[], Awaitable[SqlConnection]]:
+def connector(library: Any, host: Host, access: Access) -> Callable[[], Awaitable[SqlConnection]]:
     """What opens connections to a server. A server that hangs keeps its own threads only."""
     calls = BlockingCalls(MOST_THREADS, access.seconds)
     counting = _counting(library)
@@ -193,7 +193,7 @@ def connector(library: Any, host: Host, access: Access, sql: str) -> Callable[[]
         except BaseException as error:
             ending.end()
             raise _refused(error) from None
-        return MysqlConnection(driver, ending, sql, calls, library.err, access.result_set)
+        return MysqlConnection(driver, ending, calls, library.err, access.result_set)
 
     return connect
 

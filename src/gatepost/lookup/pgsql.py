@@ -1,6 +1,7 @@
 """`pgsql:/file`, `pgsql:prefix`: a table in PostgreSQL (pgsql_table(5)). Servers are asked in random order, those behind a
 UNIX-domain socket first."""
 
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,8 +13,8 @@ from gatepost.lookup.server_parameters import read_parameters
 from gatepost.lookup.server_pool import ServerPool, Servers
 from gatepost.lookup.server_table import ServerTable, domains_of
 from gatepost.lookup.sparing import Sparing
-from gatepost.lookup.sql_settings import hosts, login, rules, shuffled
-from gatepost.lookup.sql_table import Database, lookup_of
+from gatepost.lookup.sql_settings import Host, connection_settings, hosts, login, rules, shuffled
+from gatepost.lookup.sql_table import Database, SqlConnection, lookup_of
 
 
 def open_table(opening: Opening) -> ServerTable:
@@ -27,20 +28,16 @@ def open_table(opening: Opening) -> ServerTable:
     psycopg = library("psycopg", opening.spec)
     pq = _libpq(psycopg)
     sql = lookup.statement.sql(lambda number: f"${number}")
-    pools = [
-        ServerPool(
-            host.name,
-            connector(psycopg, pq, host, who, sql, access.limits.helper_lookup_timeout, ANSWER_LIMIT),
-            how,
-            access.network,
-            lambda news: opening.warn(str(news)),
-            opening.spec,
-        )
-        for host in named
-    ]
+
+    def pool(host: Host) -> ServerPool[SqlConnection]:
+        connect = connector(psycopg, pq, host, who, access.limits.helper_lookup_timeout, ANSWER_LIMIT)
+        return ServerPool(host.name, connect, how, access.network, lambda news: opening.warn(str(news)), opening.spec)
+
+    settings = connection_settings(parameters, "pgsql")
+    pools = [access.pool((settings, host), partial(pool, host)) for host in named]
     order = shuffled(frozenset(host.name for host in named if host.path), access.network.random)
     sparing = Sparing(opening.warn, opening.clock)
-    return ServerTable(opening, Database(opening.spec, lookup, Servers(pools, order), sparing), domains)
+    return ServerTable(opening, Database(opening.spec, lookup, sql, Servers(pools, order), sparing), domains)
 
 
 def _libpq(psycopg: Any) -> Any:

@@ -31,9 +31,9 @@ _WINDOWS: Final = re.compile(r"^WIN(?=\d)")
 class PgsqlConnection:
     """An open one. `pq`: psycopg's module of libpq; `octets`: the most of one answer. To be made in the event loop."""
 
-    def __init__(self, pq: Any, connection: Any, sql: bytes, octets: int) -> None:
+    def __init__(self, pq: Any, connection: Any, octets: int) -> None:
         self.closed = False
-        self._pq, self._connection, self._sql, self._limit = pq, connection, sql, octets
+        self._pq, self._connection, self._limit = pq, connection, octets
         self._server = connection.pgconn
         self._server.nonblocking = 1
         self._codec = codec_of((self._server.parameter_status(b"server_encoding") or b"").decode("ascii", "replace"))
@@ -45,7 +45,7 @@ class PgsqlConnection:
         self._failure: StreamFailure | QueryError | None = None
         self._octets = self._kept = 0
 
-    async def rows(self, values: Sequence[str]) -> Found:
+    async def rows(self, sql: str, values: Sequence[str]) -> Found:
         """Raises StreamFailure."""
         if self.closed:
             raise StreamFailure(Trouble.CLOSED)
@@ -53,7 +53,7 @@ class PgsqlConnection:
             return ()  # nor is it in any key
         self._rows, self._failure, self._octets, self._kept = [], None, 0, 0
         try:
-            self._server.send_query_params(self._sql, [value.encode() for value in values])
+            self._server.send_query_params(sql.encode(), [value.encode() for value in values])
             self._server.set_single_row_mode()
             while self._server.flush():
                 await self._writable()
@@ -201,9 +201,7 @@ def options(host: Host, login: Login) -> Mapping[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def connector(
-    psycopg: Any, pq: Any, host: Host, login: Login, sql: str, seconds: int, octets: int
-) -> Callable[[], Awaitable[SqlConnection]]:
+def connector(psycopg: Any, pq: Any, host: Host, login: Login, seconds: int, octets: int) -> Callable[[], Awaitable[SqlConnection]]:
     """What opens connections to a server."""
     given = dict(options(host, login))
 
@@ -214,6 +212,6 @@ def connector(
             )
         except psycopg.Error as error:
             raise StreamFailure(Trouble.CONNECT, _words(error)) from None
-        return PgsqlConnection(pq, connection, sql.encode(), octets)
+        return PgsqlConnection(pq, connection, octets)
 
     return connect

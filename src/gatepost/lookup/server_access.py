@@ -3,8 +3,8 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
@@ -13,6 +13,8 @@ from gatepost.net.stream_port import AnswerLimit, BreakerRules, Crowd, Reuse, St
 if TYPE_CHECKING:
     from gatepost.config.configuration import Configuration
     from gatepost.net.stream_client import Network
+
+P = TypeVar("P")
 
 ANSWER_LIMIT = 1 << 20
 """Octets of an answer; what is larger is no answer."""
@@ -42,6 +44,15 @@ class ServerAccess:
         self._make = network or system_network
         self._configuration: Configuration | None = None
         self._network: Network | None = None
+        self._pools: dict[Hashable, Any] = {}
+
+    def pool(self, settings: Hashable, make: "Callable[[], P]") -> "P":
+        """The pool of a server: one for all tables that reach it with the same `settings`. So they share its connections, their
+        limit, and its breaker. Who logs in otherwise has another: what is wrong with his login is not wrong with the server."""
+        if settings not in self._pools:
+            self._pools[settings] = make()
+        pool: P = self._pools[settings]
+        return pool
 
     @property
     def configuration(self) -> "Configuration | None":

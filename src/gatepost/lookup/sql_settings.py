@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from gatepost.config.tables import TABLE_PARAMETERS
 from gatepost.lookup.server_access import AGE, IDLE, ServerAccess
 from gatepost.lookup.server_parameters import TableParameters
 from gatepost.lookup.server_pool import Connection, ServerPool
@@ -40,6 +41,17 @@ class Host(Struct, frozen=True):
     port: int = 0
     path: str = ""
     uri: str = ""
+
+
+_OF_A_QUERY = frozenset((
+    "query", "domain", "result_format", "expansion_limit", "hosts",
+    "table", "select_field", "where_field", "additional_conditions", "select_function",
+))  # fmt: skip
+
+
+def connection_settings(parameters: TableParameters, kind: str) -> tuple[str, ...]:
+    """All that a connection depends on besides its host: tables that have the same may share connections. `kind`: their type."""
+    return (kind, *(parameters.text(name) for name in sorted(TABLE_PARAMETERS[kind] - _OF_A_QUERY)))
 
 
 def login(parameters: TableParameters) -> Login:

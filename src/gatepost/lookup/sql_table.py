@@ -36,8 +36,8 @@ class SqlConnection(Protocol):
 
     def close(self) -> None: ...
 
-    async def rows(self, values: Sequence[str]) -> Found:
-        """What the table's query finds with these values. Raises StreamFailure."""
+    async def rows(self, sql: str, values: Sequence[str]) -> Found:
+        """What a query finds with these values. Raises StreamFailure."""
         ...
 
 
@@ -50,10 +50,11 @@ class Lookup(Struct, frozen=True):
 
 
 class Database:
-    """The source of such a table. `lookup`: what it asks; `probe`: a key to see whether the servers answer."""
+    """The source of such a table. `lookup`: what it asks; `sql`: its query as the driver wants it."""
 
-    def __init__(self, spec: str, lookup: Lookup, servers: Servers[SqlConnection], sparing: Sparing) -> None:
-        self._spec, self._lookup, self._servers, self._sparing = spec, lookup, servers, sparing
+    def __init__(self, spec: str, lookup: Lookup, sql: str, servers: Servers[SqlConnection], sparing: Sparing) -> None:
+        self._spec, self._lookup, self._sql = spec, lookup, sql
+        self._servers, self._sparing = servers, sparing
 
     async def find(self, key: str, owner: str) -> str | None:
         """The results, separated by commas. Raises StreamFailure, LookupFailure."""
@@ -61,7 +62,7 @@ class Database:
         values = self._lookup.statement.expand(address)
         if values is None or not self._lookup.result.has_key_parts(address):
             return None
-        rows = await self._servers.ask(lambda connection: connection.rows(values), owner, self._tell)
+        rows = await self._servers.ask(lambda connection: connection.rows(self._sql, values), owner, self._tell)
         if isinstance(rows, QueryError):
             raise self._failure(rows.words, rows.code)
         return ",".join(self._results(rows, address)) or None
@@ -89,7 +90,7 @@ class Database:
         """What is wrong with a server; nothing, if it answers."""
         values = self._lookup.statement.expand(_NOBODY) or ()
         try:
-            rows = await pool.ask(lambda connection: connection.rows(values))
+            rows = await pool.ask(lambda connection: connection.rows(self._sql, values))
         except StreamFailure as failure:
             return failure.words
         return rows.words if isinstance(rows, QueryError) else ""

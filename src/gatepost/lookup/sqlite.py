@@ -31,9 +31,9 @@ _AWAY: Final = frozenset((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQ
 class SqliteConnection:
     """An open file, read only."""
 
-    def __init__(self, connection: sqlite3.Connection, sql: str, calls: BlockingCalls) -> None:
+    def __init__(self, connection: sqlite3.Connection, calls: BlockingCalls) -> None:
         self.closed = False
-        self._connection, self._sql, self._calls = connection, sql, calls
+        self._connection, self._calls = connection, calls
         self._busy = False
         connection.set_progress_handler(lambda: self.closed, _STEPS)
 
@@ -43,18 +43,18 @@ class SqliteConnection:
         if not self._busy:
             self._connection.close()
 
-    async def rows(self, values: Sequence[str]) -> Found:
+    async def rows(self, sql: str, values: Sequence[str]) -> Found:
         """Raises StreamFailure."""
         self._busy = True
         try:
-            return await self._calls.run(object(), lambda: self._ask(values))
+            return await self._calls.run(object(), lambda: self._ask(sql, values))
         except Hangs as hangs:
             raise StreamFailure(Trouble.TIMEOUT, hangs.why) from None
 
-    def _ask(self, values: Sequence[str]) -> Found:
+    def _ask(self, sql: str, values: Sequence[str]) -> Found:
         """In a thread."""
         try:
-            with contextlib.closing(self._connection.execute(self._sql, values)) as cursor:
+            with contextlib.closing(self._connection.execute(sql, values)) as cursor:
                 return _bounded(cursor)
         except sqlite3.Error as error:
             return _meaning(error)
@@ -122,9 +122,9 @@ def open_table(opening: Opening) -> ServerTable:
             raise StreamFailure(Trouble.CONNECT, failure.why) from None
         except sqlite3.Error as error:
             raise StreamFailure(Trouble.CONNECT, str(error)) from None
-        return SqliteConnection(connection, sql, calls)
+        return SqliteConnection(connection, calls)
 
     rules = access.rules(seconds, crowd=Crowd(_THREADS, _THREADS // 2), reuse=Reuse(_AGE, _AGE))
     pool = ServerPool(path, connect, rules, access.network, lambda news: opening.warn(str(news)), opening.spec)
     sparing = Sparing(opening.warn, opening.clock)
-    return ServerTable(opening, Database(opening.spec, lookup, Servers([pool]), sparing), domains)
+    return ServerTable(opening, Database(opening.spec, lookup, sql, Servers([pool]), sparing), domains)
