@@ -95,6 +95,11 @@ def files_of_tables(value: str) -> list[str]:
     return [match[2] for match in _TABLE.finditer(value) if in_file(match[2])] if ":" in value else []
 
 
+def named_in_main_cf(value: str) -> list[str]:
+    """The tables of an expanded value that have their configuration in main.cf: what its parameters begin with."""
+    return [match[2] for match in _TABLE.finditer(value) if not in_file(match[2])] if ":" in value else []
+
+
 def file_settings(path: str) -> list[tuple[str, str]]:
     """Names and values of a table's configuration file; nothing where it cannot be read."""
     try:

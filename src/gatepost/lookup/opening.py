@@ -1,6 +1,6 @@
 """What a table type is given to open a table."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from msgspec import Struct
@@ -26,6 +26,10 @@ class Parts(Protocol):
     @property
     def access(self) -> ServerAccess:
         """What tables that ask servers need: main.cf and the network."""
+
+    @property
+    def overrides(self) -> Mapping[str, str]:
+        """Parameters of main.cf that the service sets otherwise (`-o`), those of tables among them."""
 
     def open(self, spec: str) -> Table:
         """The table `type:name`. Raises Unavailable."""

@@ -182,6 +182,7 @@ class Tables:
         self._clock = clock
         self._substitution = True
         self._rights = False
+        self.overrides: Mapping[str, str] = {}
         self.accounts = accounts or Accounts()
         self.access = access or ServerAccess()
         self._told: set[str] = set()
@@ -191,6 +192,13 @@ class Tables:
         """The same tables as another service opens them: it hears what is wrong with those that it opens, as if it were alone."""
         other = copy.copy(self)
         other.warn, other._error, other._told = warn, error, set()
+        return other
+
+    def with_overrides(self, overrides: Mapping[str, str]) -> "Tables":
+        """The same tables as a service opens them whose line in master.cf sets parameters otherwise (`-o users_server_host=...`): a
+        table of which one is set is another one for it."""
+        other = copy.copy(self)
+        other.overrides = overrides
         return other
 
     def without_substitution(self) -> "Tables":
@@ -212,6 +220,8 @@ class Tables:
         known = spec if self._substitution or not _has_patterns(spec) else f"{spec} without substitution"
         if self._rights:
             known += " for rights"
+        if self.overrides:
+            known += _with_its_own(spec, self.overrides)
         opened = self._opened.get(known)
         if opened is None:
             opened = self._opened[known] = self._open(spec)
@@ -275,6 +285,15 @@ def _instead(kind: str) -> str:
     from gatepost.config.tables import OTHER_TYPES  # read by nobody else here, and not quickly
 
     return f" ({OTHER_TYPES[kind]})" if kind in OTHER_TYPES else ""
+
+
+def _with_its_own(spec: str, overrides: Mapping[str, str]) -> str:
+    """What tells a table apart, or one that is composed of others, of which a service sets parameters; empty where it sets none."""
+    from gatepost.config.tables import named_in_main_cf
+
+    prefixes = tuple(f"{name}_" for name in named_in_main_cf(spec))
+    its_own = {name: value for name, value in overrides.items() if prefixes and name.startswith(prefixes)}
+    return f" with {sorted(its_own.items())}" if its_own else ""
 
 
 def _has_patterns(spec: str) -> bool:

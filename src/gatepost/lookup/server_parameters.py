@@ -98,7 +98,7 @@ def read_parameters(opening: Opening) -> TableParameters:
     """The parameters of `type:/file` or `type:prefix`. Names that the type does not know are warned of. Raises Unavailable."""
     if in_file(opening.name):
         return _of_file(opening)
-    return _of_main_cf(opening.spec, opening.name, opening.tables.access.configuration)
+    return _of_main_cf(opening, opening.tables.access.configuration)
 
 
 def _of_file(opening: Opening) -> TableParameters:
@@ -114,10 +114,19 @@ def _of_file(opening: Opening) -> TableParameters:
     return TableParameters(opening.spec, file.settings.get)
 
 
-def _of_main_cf(spec: str, prefix: str, configuration: Configuration | None) -> TableParameters:
+def _of_main_cf(opening: Opening, configuration: Configuration | None) -> TableParameters:
+    spec, prefix, overrides = opening.spec, opening.name, opening.tables.overrides
     if configuration is None:
         raise Unavailable(spec, f"{spec}: its parameters {prefix}_... stand in main.cf, which is not read here")
-    return TableParameters(spec, lambda name: configuration.settings.get(f"{prefix}_{name}"), configuration.expand)
+
+    def find(name: str) -> Setting | None:
+        name = f"{prefix}_{name}"
+        if name not in overrides:
+            return configuration.settings.get(name)
+        place = configuration.fault(name, "", "", overrides)
+        return Setting(name, overrides[name], place.file, place.line)
+
+    return TableParameters(spec, find, lambda text: configuration.expand(text, overrides))
 
 
 def _placed(fault: Fault) -> str:

@@ -30,7 +30,7 @@ def open_admission(
         CleanupService(
             materials.configuration.view(CleanupSettings, {**overrides, **own}),
             materials.routing_with(own) if routed_otherwise else materials.routing,
-            materials.tables("cleanup"),
+            materials.tables("cleanup", overrides=overrides),
             staging=staging,
             store=store,
             clock=materials.clock,

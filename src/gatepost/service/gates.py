@@ -31,7 +31,7 @@ def non_smtpd_gates(materials: Materials, overrides: Mapping[str, str]) -> Gates
     ConfigurationError."""
     if not _wants_milters(materials, overrides):
         return Gates((), materials.fault)
-    milters = Milters(materials, overrides, "cleanup", materials.tables("cleanup"), materials.emit)
+    milters = Milters(materials, overrides, "cleanup", materials.tables("cleanup", overrides=overrides), materials.emit)
     return Gates(milters.listed("non_smtpd_milters"), materials.fault)
 
 

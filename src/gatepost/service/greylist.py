@@ -41,7 +41,7 @@ def open_service(
     one = greylister(materials, entry.overrides, emit)
     spf = None
     if "spf" in one.settings.greylist_identity:
-        spf = spf_checker(materials, entry.overrides, materials.tables("greylist", emit))
+        spf = spf_checker(materials, entry.overrides, materials.tables("greylist", emit, entry.overrides))
     once = one.settings.greylist_exim
     return PolicyServer("greylist", lambda: GreylistDesk(one, spf, emit), emit=emit, fault=materials.fault, limit=limit, once=once)
 

@@ -21,7 +21,7 @@ async def local_agent(materials: Materials, way_out: WayOut, entry: ServiceEntry
     settings = materials.configuration.view(local_settings.LocalSettings, entry.overrides)
     emit = materials.emitter(entry)
     surroundings = local_settings.House(
-        tables=materials.tables("local", emit),
+        tables=materials.tables("local", emit, entry.overrides),
         agent=materials.agent,
         resolve=materials.routing.resolve,
         rewrite=materials.routing.rewrite,

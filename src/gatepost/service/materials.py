@@ -74,9 +74,11 @@ class Materials(Struct, frozen=True):
         """How a room that knows no events says a warning, or an error: as the program `service`."""
         return _teller(service, emit or self.emit, severity)
 
-    def tables(self, service: str, emit: Emit | None = None) -> Tables:
-        """The tables of this worker, as one of its services opens them: what is wrong with them is said in its name."""
-        return self.opened.heard_by(self.teller(service, emit), self.teller(service, emit, "error"))
+    def tables(self, service: str, emit: Emit | None = None, overrides: Mapping[str, str] | None = None) -> Tables:
+        """The tables of this worker, as one of its services opens them: what is wrong with them is said in its name.
+        `overrides`: of its line in master.cf."""
+        heard = self.opened.heard_by(self.teller(service, emit), self.teller(service, emit, "error"))
+        return heard.with_overrides(overrides) if overrides else heard
 
     def routing_with(self, overrides: Mapping[str, str]) -> Routing:
         """The routing of a service with parameters of its own. Raises ConfigurationError."""

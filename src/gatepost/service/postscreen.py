@@ -34,7 +34,7 @@ def open_service(
     configuration, overrides = materials.configuration, entry.overrides
     emit = materials.emitter(entry)
     settings = _view(configuration, overrides)
-    tables = materials.tables("postscreen", emit)
+    tables = materials.tables("postscreen", emit, entry.overrides)
     if isinstance(tls, TlsFailure):
         told = str(tls) if isinstance(tls, NoCertificates) else f"{tls}: TLS is disabled for {entry.name}"
         emit(Note("postscreen", told, "warning"))

@@ -23,7 +23,7 @@ def open_service(
     """The service of one qmqpd line. Raises ConfigurationError."""
     configuration, overrides = materials.configuration, entry.overrides
     emit = materials.emitter(entry)
-    tables = materials.tables("qmqpd", emit)
+    tables = materials.tables("qmqpd", emit, entry.overrides)
     settings = configuration.view(QmqpdSettings, overrides)
     authorized = MatchList.hosts(configuration.value(_PARAMETER, overrides), tables, _PARAMETER, tables.warn)
     ports = QmqpPorts(

@@ -27,7 +27,7 @@ _UNAVAILABLE = deferred("mail transport unavailable", "4.3.0", Reason("best_mx_t
 async def smtp_agent(materials: Materials, way_out: WayOut, entry: ServiceEntry) -> Agent:
     """The agent of an smtp or lmtp service."""
     view, overrides, emit = materials.configuration.view, entry.overrides, materials.emitter(entry)
-    tables = materials.tables(entry.command, emit)
+    tables = materials.tables(entry.command, emit, entry.overrides)
     lmtp = entry.command == "lmtp"
     settings = as_smtp(view(LmtpSettings, overrides)) if lmtp else view(SmtpSettings, overrides)
 

@@ -44,7 +44,7 @@ def open_service(
     emit = materials.emitter(entry)
     proxy_filter = open_proxy_filter(materials, overrides, way_in.folder, emit)
     settings = _settings(configuration, overrides, proxy_filter)
-    tables = materials.tables("smtpd", emit)
+    tables = materials.tables("smtpd", emit, entry.overrides)
     process_limit = materials.settings.default_process_limit if entry.process_limit is None else entry.process_limit
     if isinstance(tls, TlsFailure):
         told = str(tls) if isinstance(tls, NoCertificates) else f"{tls}: TLS is disabled for {entry.name}"

@@ -35,7 +35,7 @@ def open_service(
 ) -> PolicyServer:
     """The service of one `spf` line. Raises ConfigurationError."""
     emit = materials.emitter(entry)
-    checker = spf_checker(materials, entry.overrides, materials.tables("spf", emit))
+    checker = spf_checker(materials, entry.overrides, materials.tables("spf", emit, entry.overrides))
     return PolicyServer("spf", lambda: SpfDesk(checker, emit), emit=emit, fault=materials.fault, limit=limit)
 
 

@@ -49,7 +49,7 @@ async def discard_agent(materials: Materials, way_out: WayOut, entry: ServiceEnt
 async def virtual_agent(materials: Materials, way_out: WayOut, entry: ServiceEntry) -> Agent:
     view = materials.configuration.view(VirtualSettings, entry.overrides)
     emit = materials.emitter(entry)
-    return VirtualAgent(view, materials.tables("virtual", emit), materials.agent, materials.clock, emit)
+    return VirtualAgent(view, materials.tables("virtual", emit, entry.overrides), materials.agent, materials.clock, emit)
 
 
 def transport_limits(
@@ -94,7 +94,9 @@ class Transports:
         if not program(entry.program).status_filter:
             return agent
         name, emit = f"{entry.command}_delivery_status_filter", self._materials.emitter(entry)
-        maps = self._materials.tables(entry.command, emit).maps(self._materials.configuration.value(name, entry.overrides), name)
+        maps = self._materials.tables(entry.command, emit, entry.overrides).maps(
+            self._materials.configuration.value(name, entry.overrides), name
+        )
         return agent if maps.empty else FilteredAgent(agent, maps, self._materials.teller(entry.command, emit))
 
     def program(self, transport: str) -> str:

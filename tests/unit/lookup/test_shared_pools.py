@@ -1,4 +1,5 @@
-"""Tables that name the same server with the same settings share its connections, their limit and its breaker."""
+"""Tables that name the same server with the same settings share its connections, their limit and its breaker; a
+service may set parameters of a table otherwise."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,10 +8,14 @@ from pathlib import Path
 import pytest
 from tests.support.settings import CONFIGURATION
 
+from gatepost.config.master import Overrides
+from gatepost.config.tables import TABLE_PARAMETERS
+from gatepost.lookup.port import Unavailable
 from gatepost.lookup.registry import Tables
 from gatepost.lookup.server_access import ServerAccess
 from gatepost.lookup.server_pool import ServerPool
 from gatepost.lookup.server_table import ServerTable
+from gatepost.lookup.sql_settings import _OF_A_QUERY
 
 FIRST = {
     "ldap": "server_host = ldap://one.test ldap://two.test\nsearch_base = dc=a\nquery_filter = (mail=%s)\nbind_dn = cn=x\n",
@@ -58,3 +63,55 @@ def test_servers_in_common_are_shared_whatever_the_others_are(kind: str, tmp_pat
     one, other = pools(tmp_path, kind, FIRST[kind], FIRST[kind].replace("one.test", "three.test"))
     assert one[1] is other[1]
     assert one[0] is not other[0]
+
+
+IN_MAIN_CF = {"users_hosts": "one.test", "users_dbname": "$virtual_database", "virtual_database": "mail", "users_query": "SELECT 1"}
+
+
+def dbname(tables: Tables, spec: str) -> tuple[str, str]:
+    """Which server a table asks, and for which database."""
+    table = tables.open(spec)
+    assert isinstance(table, ServerTable)
+    (pool,) = table.source._servers.pools
+    (settings,) = [key for key, known in tables.access._pools.items() if known is pool]
+    return pool.server, settings[0][1 + sorted(TABLE_PARAMETERS["pgsql"] - _OF_A_QUERY).index("dbname")]
+
+
+def test_a_service_may_set_parameters_of_a_table_otherwise() -> None:
+    """`-o users_hosts=two.test`: a table of which a service sets nothing is the same for it."""
+
+    async def scenario() -> None:
+        main = CONFIGURATION.with_settings({**IN_MAIN_CF, "others_hosts": "three.test", "others_query": "SELECT 1"})
+        tables = Tables(lambda text: None, strict=True, access=ServerAccess(lambda: main))
+        own = tables.with_overrides({"users_hosts": "two.test", "virtual_database": "other", "smtpd_banner": "x"})
+        assert dbname(tables, "pgsql:users") == ("one.test", "mail")
+        assert dbname(own, "pgsql:users") == ("two.test", "other")
+        assert dbname(own.for_rights(), "pgsql:users") == ("two.test", "other")
+        assert own.open("pgsql:others") is tables.open("pgsql:others")
+        tables.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_table_that_is_composed_of_others_has_the_services_own() -> None:
+    async def scenario() -> None:
+        tables = Tables(lambda text: None, strict=True, access=ServerAccess(lambda: CONFIGURATION.with_settings(IN_MAIN_CF)))
+        own = tables.with_overrides({"users_hosts": "two.test"})
+        spec = "unionmap:{pgsql:users, static:x}"
+        assert own.open(spec) is not tables.open(spec)
+        assert {pool.server for pool in tables.access._pools.values()} == {"one.test", "two.test"}
+        tables.close()
+
+    asyncio.run(scenario())
+
+
+def test_what_a_service_sets_wrongly_is_told_with_its_place() -> None:
+    async def scenario() -> None:
+        tables = Tables(lambda text: None, strict=True, access=ServerAccess(lambda: CONFIGURATION.with_settings(IN_MAIN_CF)))
+        overrides = Overrides(users_expansion_limit="many")
+        overrides.file, overrides.line = "/etc/postfix/master.cf", 7
+        with pytest.raises(Unavailable, match=r"/etc/postfix/master.cf, line 7: users_expansion_limit = many: "):
+            tables.with_overrides(overrides).open("pgsql:users")
+        tables.close()
+
+    asyncio.run(scenario())

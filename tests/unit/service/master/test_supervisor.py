@@ -70,7 +70,7 @@ def test_a_reload_for_which_there_are_no_processes_changes_nothing(mail_system: 
     mail_system.supervisor.reload()
     assert mail_system.served() == [True, False]
     assert mail_system.state() is before
-    assert "cannot start a worker: Resource temporarily unavailable" in (folder / "after.log").read_text()
+    assert "cannot start a process: Resource temporarily unavailable" in (folder / "after.log").read_text()
     assert "reload refused, the old configuration keeps running" in (folder / "before.log").read_text()
 
 
