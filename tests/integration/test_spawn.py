@@ -147,3 +147,22 @@ def test_debians_policyd_spf() -> None:
         assert system.send()
         (message,) = wait_for(lambda: sink.taken, "the message")
     assert b"X-Comment: SPF " in message.content
+
+
+def test_a_command_of_pipe_outlives_a_reload_and_runs_once() -> None:
+    """The agent that runs it stays until it has ended, for the worker whose delivery it is."""
+    master = MASTER + "slow unix - n n - - pipe user=daemon argv=/bin/sh {dir}/slow\n"
+    with System({"default_transport": "slow", "relayhost": ""}, master) as system:
+        ran = system.folder / "ran"
+        ran.write_text("")
+        ran.chmod(0o666)
+        script = system.folder / "slow"
+        script.write_text(f"cat >/dev/null\necho began >>{ran}\nsleep 4\necho ended >>{ran}\n")
+        script.chmod(0o755)
+        assert system.send()
+        wait_for(lambda: ran.read_text() == "began\n", "the command")
+        system.reload()
+        system.logged("reload -- version")
+        system.logged("relay=slow", "status=sent")
+        wait_for(lambda: not system.queue(), "an empty queue")
+        assert ran.read_text() == "began\nended\n"
