@@ -122,7 +122,7 @@ class Screen:
         materials = SimpleNamespace(
             configuration=configuration,
             emitter=lambda entry: self.events.append,
-            tables=lambda service, emit: tables,
+            tables=lambda service, emit, overrides: tables,
             state=self.store,
             counters=LocalCounters(loop.time),
             fault=lambda error, consequence: self.faults.append(error),
