@@ -73,7 +73,9 @@ class DovecotSasl:
             for one in greeting
             if "private" not in one.properties
         )
-        return _Link(session, offered, self._time_limit)
+        link = _Link(session, offered, self._time_limit)
+        await asyncio.sleep(0)  # it listens before anybody asks: an answer to nobody ends a connection
+        return link
 
 
 class _Link:
