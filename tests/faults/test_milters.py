@@ -1,6 +1,7 @@
 """Filters that fail, each in its way and at any step: the declared action, one log line, no stuck session, and recovery."""
 
 import contextlib
+import re
 import smtplib
 import socket
 import struct
@@ -11,6 +12,7 @@ import pytest
 
 from tests.support import milters
 from tests.support.milters import CONTINUE, ScriptedFilter, add, body, say
+from tests.support.postfix import QUEUE_ID
 from tests.support.running import System, free_port, wait_for
 from tests.support.sink import Sink
 
@@ -168,6 +170,25 @@ def test_what_no_message_can_bear_is_not_done(house: House, bomb: str) -> None:
     assert "panic" not in told
     assert sum("milter" in line for line in told.splitlines()) <= 3
     assert house.code("tempfail") == 451  # nobody is there now; the worker is
+
+
+@pytest.mark.parametrize(
+    "text", [b"odd\r\nJan  1 00:00:00 x postfix/smtpd[1]: forged", b"\xff\xfe \x1b[2J", b"%s%n" * 100, b"x" * 60_000]
+)
+def test_why_a_message_is_held_is_one_line_of_text(house: House, text: bytes) -> None:
+    before = len(house.system.log())
+    with filtering(ScriptedFilter({"E": milters.quarantine(text) + CONTINUE}, port=house.filters["tempfail"])):
+        assert house.code("tempfail") == 250
+    wait_for(lambda: "milter-hold" in house.system.log()[before:], "a line of the log")
+    told = house.system.log()[before:]
+    assert not [line for line in told.splitlines() if line.startswith("Jan  1 00:00:00")]
+    assert "\x1b" not in told
+    assert max(map(len, told.splitlines())) < 10_000
+    queue_id = re.search(rf"({QUEUE_ID}): milter-hold", told)
+    assert queue_id is not None
+    shown = house.system.command("postcat", "-q", queue_id[1])
+    assert shown.returncode == 0
+    assert "\nJan  1 00:00:00" not in shown.stdout
 
 
 def test_what_a_filter_is_told_is_what_was_said(house: House) -> None:

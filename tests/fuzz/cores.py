@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from tests.fuzz import configuration, identity, local, mail, policy, sessions, stored, tables, wire
+from tests.fuzz import configuration, identity, local, mail, milter, policy, sessions, stored, tables, wire
 
 CORES: Mapping[str, Callable[[bytes], None]] = {
     # gatepost.proto
@@ -13,6 +13,9 @@ CORES: Mapping[str, Callable[[bytes], None]] = {
     "data": wire.data,
     "dot_stuffing": wire.dot_stuffing,
     "downgrade": wire.downgrade,
+    "milter_answers": milter.answers,
+    "milter_edits": milter.edits,
+    "milter_options": milter.options,
     "paths": wire.paths,
     "policy": wire.policy,
     "postfix_attributes": wire.postfix_attributes,

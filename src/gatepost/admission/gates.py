@@ -19,6 +19,9 @@ _ENOUGH = {stage: Severity.REFUSE if stage in OF_MESSAGES else Severity.DISCARD 
 """The finding after which nobody else is asked: nothing worse can come, or the client is to say it again another time."""
 
 
+_MOST_CHOICES = 1000
+"""Of gates for one client, which are kept: a table may give each another one."""
+
 Choose = Callable[[Facts], Awaitable[Sequence[Gate]]]
 """Which gates stand there for one client. Raises LookupFailure."""
 
@@ -61,6 +64,8 @@ class Gates:
             return self._at
         chosen = tuple(await self._choose(facts))
         if (places := self._chosen.get(chosen)) is None:
+            if len(self._chosen) >= _MOST_CHOICES:
+                self._chosen.clear()
             places = self._chosen[chosen] = self._places(chosen)
         return places
 

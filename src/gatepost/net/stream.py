@@ -66,7 +66,9 @@ class Stream(asyncio.Protocol):
         self._octets = self._lines = 0
         self._read = limits.read or inf
         self._whole = limits.whole or inf
-        self._latest = self._loop.time() + self._whole
+        now = self._loop.time()
+        self._latest = now + self._whole
+        exchange.until = now + (limits.renewed or inf)
         try:
             await self._ask(exchange, limits)
         except BaseException:
@@ -126,7 +128,7 @@ class Stream(asyncio.Protocol):
         self._stop()
         if self._transport is not None:
             self._transport.close()
-            self._loop.call_later(_LEAVE, self._transport.abort)
+            self._timer = self._loop.call_later(_LEAVE, self._transport.abort)
 
     # What the loop tells
 
@@ -160,7 +162,7 @@ class Stream(asyncio.Protocol):
                 self._wake()
                 return
             if exchange.renewed:
-                exchange.renewed, self._latest = False, self._loop.time() + self._whole
+                exchange.renewed, self._latest = False, min(self._loop.time() + self._whole, exchange.until)
             self._expect(self._read)
 
     def eof_received(self) -> None:
@@ -172,9 +174,14 @@ class Stream(asyncio.Protocol):
                 self._fail(StreamFailure(Trouble.GARBAGE, str(problem), heard=self._octets > 0))
             if exchange.done:
                 self._wake()
-        self.connection_lost(None)
+        self._lost(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._stop()
+        self._lost(exc)
+
+    def _lost(self, exc: Exception | None) -> None:
+        """Nothing more will come. A peer that has ended its side may still not take our last words, for which the timer stays."""
         self.closed = True
         if self._exchange is not None and not self._exchange.done:
             self._fail(_closed(heard=self._octets > 0, error=exc))

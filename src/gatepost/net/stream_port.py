@@ -14,7 +14,8 @@ class TimeLimits(Struct, frozen=True, kw_only=True):
     `connect`: to find the server's addresses, to connect to one of them, and to finish its handshakes;
     `write`: for the peer to take a piece of the question;
     `read`: for the next piece of the answer to come;
-    `whole`: for question and answer together.
+    `whole`: for question and answer together;
+    `renewed`: the same, however often the other end has said that it is still at work.
     """
 
     turn: float = 30
@@ -22,6 +23,7 @@ class TimeLimits(Struct, frozen=True, kw_only=True):
     write: float = 30
     read: float = 30
     whole: float = 100
+    renewed: float = 0
 
 
 class AnswerLimit(Struct, frozen=True):

@@ -5,6 +5,7 @@ a step of a milter session. The whole protocol stands here; connections, time li
 """
 
 from collections.abc import Iterable
+from math import inf
 from typing import ClassVar, Generic, TypeVar
 
 T = TypeVar("T")
@@ -22,6 +23,7 @@ class Exchange(Generic[T]):
     `half_close`: whether our side of the connection is shut after the question (spamd);
     `done`: whether `answer` is whole;
     `renewed`: the other end has said that it is still at work, so that its time begins anew;
+    `until`: when nobody waits for it any more, however often it says so, by the clock of whoever drives it;
     `reusable`: whether the connection is then fit for another question.
     """
 
@@ -31,6 +33,7 @@ class Exchange(Generic[T]):
 
     done: bool = False
     renewed: bool = False
+    until: float = inf
     reusable: bool = True
     answer: T
 

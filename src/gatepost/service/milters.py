@@ -24,8 +24,8 @@ from gatepost.service.materials import Materials
 _ANY = 1 << 62
 """Octets of an answer that the connection allows: the conversation bounds each answer, and the number of edits."""
 
-_MOST_LISTS = 1000
-"""Lists out of smtpd_milter_maps that are kept open."""
+_MOST = 1000
+"""Lists out of smtpd_milter_maps that are kept, and filters of them: a pattern's result may have the client's address in it."""
 
 
 class Milters:
@@ -79,13 +79,16 @@ class Milters:
         """The gates of a list; one that is named twice in the same words is one. Raises ValueError."""
         if (known := self._lists.get(text)) is None:
             named = named_milters(text, self._settings)
-            if len(self._lists) >= _MOST_LISTS:
+            if len(self._lists) >= _MOST:
                 self._lists.clear()
             known = self._lists[text] = tuple(dict.fromkeys(self._gate(one) for one in named))
         return known
 
     def _gate(self, named: NamedMilter) -> MilterGate:
         if (gate := self._opened.get(named)) is None:
+            if len(self._opened) >= _MOST:
+                self._opened.clear()  # sessions have theirs as long as they last
+                self._lists.clear()
             settings = self._settings
             client = StreamClient(
                 named.server, self._rules(named), self._network, lambda news: self._warn(str(news)), f"milter {named.name}"

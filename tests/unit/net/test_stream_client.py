@@ -1,7 +1,9 @@
 """The client of a stream server, against real sockets with servers that misbehave. Time passes when nothing else can happen."""
 
 import asyncio
+import contextlib
 import errno
+import gc
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -335,5 +337,54 @@ def test_a_fault_of_the_exchange_is_no_fault_of_the_server(tmp_path: Path) -> No
             assert peer.accepted == 1
             assert await asking.client.ask(Line) == "hello"
             assert asking.told == []
+
+    run(play())
+
+
+def _timers() -> int:
+    """How many are set."""
+    return sum(isinstance(one, asyncio.TimerHandle) and not one.cancelled() for one in gc.get_objects())
+
+
+def test_a_session_that_is_over_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Not even a timer for a peer that takes its last words at once: there are thousands of sessions in ten seconds."""
+
+    async def play() -> None:
+        async with listening("unix", tmp_path, echo) as peer:
+            session = await Asking(peer.server, RULES).client.begin()
+            assert await session.ask(Line()) == "hello"
+            session.tell(b"bye\n")
+            session.end()
+            del session
+            begun = asyncio.get_running_loop().time()
+            await asyncio.sleep(1)
+            assert _timers() == 0
+            assert asyncio.get_running_loop().time() - begun < 2
+
+    run(play())
+
+
+def test_whoever_does_not_take_our_last_words_is_left(tmp_path: Path) -> None:
+    """Though he has ended his own side."""
+    taken: list[int] = []
+
+    async def ended(reader: Reader, writer: Writer) -> None:
+        await reader.readline()
+        writer.write(b"ok hello\n")
+        await asyncio.sleep(1)
+        writer.write_eof()
+        await asyncio.sleep(20)
+        with contextlib.suppress(ConnectionError):
+            while piece := await reader.read(65536):
+                taken.append(len(piece))
+
+    async def play() -> None:
+        async with listening("unix", tmp_path, ended) as peer:
+            session = await Asking(peer.server, RULES).client.begin()
+            assert await session.ask(Line()) == "hello"
+            session.stream.say(b"x" * 10_000_000)
+            session.end()
+            await asyncio.sleep(30)
+            assert sum(taken) < 1_000_000
 
     run(play())

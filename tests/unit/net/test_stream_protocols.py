@@ -213,7 +213,9 @@ class Packet(Exchange[bytes]):
         self._heard += octets
         while len(self._heard) >= 4 and len(self._heard) >= 4 + (length := struct.unpack("!I", self._heard[:4])[0]):
             packet, self._heard = self._heard[4 : 4 + length], self._heard[4 + length :]
-            if packet != b"p":
+            if packet == b"p":
+                self.renewed = True
+            else:
                 self.finish(packet)
         return b""
 
@@ -246,6 +248,24 @@ def test_several_steps_over_a_connection_of_ones_own(tmp_path: Path) -> None:
                 with pytest.raises(StreamFailure) as caught:
                     await again.ask(Packet(b"Mdies"))
                 assert caught.value.trouble is Trouble.CLOSED  # and its default action holds for the rest of the session
+
+    run(play())
+
+
+async def working(reader: Reader, writer: Writer) -> None:
+    while True:
+        await asyncio.sleep(4)
+        writer.write(b"\0\0\0\1p")
+
+
+def test_a_server_may_not_be_at_work_for_ever(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with listening("unix", tmp_path, working) as peer, Asking(peer.server, RULES).client.session() as session:
+            begun = asyncio.get_running_loop().time()
+            with pytest.raises(StreamFailure) as caught:
+                await session.ask(Packet(b"E"), TimeLimits(read=5, whole=6, renewed=31))
+            assert caught.value.trouble is Trouble.TIMEOUT
+            assert asyncio.get_running_loop().time() - begun == pytest.approx(31, abs=0.1)
 
     run(play())
 

@@ -45,11 +45,14 @@ class Telling:
         if not self._conversation.wants(commands.HEADER):
             return CONTINUE
         macros = commands.macros(commands.HEADER, await self._values(commands.END_OF_HEADERS, view))
+        turns = Turns()
         for at, header in enumerate(draft.headers):
             if at != own:
                 answer = await self._answer(self._conversation.header(header.raw, macros))
                 if answer is not CONTINUE and answer.verdict is not Verdict.CONTINUE:
                     return answer
+            if turns.over():
+                await turns.rest()
         return CONTINUE
 
     async def _end_of_headers(self, view: View, draft: ReadableDraft, own: int) -> Answer:

@@ -19,6 +19,7 @@ from gatepost.admission.milter.header_checks import HeaderChecks
 from gatepost.admission.milter.macros import Macros
 from gatepost.admission.milter.settings import NamedMilter
 from gatepost.admission.port import NOTHING_FOUND, FailureAction, Finding, ProtocolStage, Severity, View
+from gatepost.lookup.port import LookupFailure
 from gatepost.mail.address import from_bytes
 from gatepost.mail.reason import Reason
 from gatepost.net.stream_client import Session, StreamClient
@@ -29,6 +30,7 @@ from gatepost.proto.milter import commands
 from gatepost.proto.milter.answers import Answer, Quarantine, Verdict
 from gatepost.proto.milter.conversation import Conversation, Edits
 from gatepost.proto.milter.negotiation import OFFERS, Negotiation, Step
+from gatepost.proto.smtp.grammar import printable
 from gatepost.proto.smtp.replies import reply_of
 
 P = ProtocolStage
@@ -45,6 +47,12 @@ _STAGES: Final = frozenset((*_COMMANDS, *_ECHOES, P.END_OF_MESSAGE))
 
 _STEPS: Final = {**{stage: f"SMFIC_{stage.value}" for stage in P}, P.REFUSED_RCPT: "SMFIC_RCPT", P.END_OF_MESSAGE: "SMFIC_BODYEOB"}
 """How the protocol calls a step, for the log."""
+
+_PATIENCE: Final = 10
+"""Time limits that a filter may take which says that it is still at work."""
+
+_REASON: Final = 1000
+"""Octets of why a message is to be held, which are kept with it."""
 
 _LEAVING: Final = 421
 """The code of a reply that the client hears at once, as it ends the session."""
@@ -123,8 +131,10 @@ class MilterGuard:
         if self._decided is None and not self._is_over(stage):
             try:
                 finding = await self._asked(stage, view)
-            except BaseException:
-                self._hang_up()
+            except LookupFailure:
+                raise  # a table of ours does not answer: the filter has not been told of this, and will be of the next step
+            except BaseException as fault:
+                self._give_up(stage, type(fault).__name__)
                 raise
             if self._decided is None:
                 return finding
@@ -246,7 +256,7 @@ class MilterGuard:
         finding = Finding(verdicts.ORIGIN)
         asks_for_hold = next((edit for edit in answer.edits if isinstance(edit, Quarantine)), None)
         if asks_for_hold is not None:
-            finding = verdicts.held(self._reason(P.END_OF_MESSAGE, from_bytes(asks_for_hold.reason)))
+            finding = verdicts.held(self._reason(P.END_OF_MESSAGE, printable(from_bytes(asks_for_hold.reason[:_REASON]))))
         checks = self._milter.header_checks
         if checks is None:
             return structs.replace(finding, edits=edits)
@@ -291,9 +301,14 @@ class MilterGuard:
             self._warn(f"{failure} in initial handshake")
         else:
             self._warn(f"can't read {_STEPS[stage]} reply packet header: {failure}")
+        return self._give_up(stage, str(failure))
+
+    def _give_up(self, stage: ProtocolStage, what: str) -> Finding:
+        """The filter is told no more of this message, which has the default action: it must not see the rest without the
+        beginning."""
         self._hang_up()
-        why = self._reason(stage, str(failure))
-        self._decided, self._broken = _instead(named.options.default_action, why), True
+        action = self._milter.named.options.default_action
+        self._decided, self._broken = _instead(action, self._reason(stage, what)), True
         return self._decided
 
     def _reason(self, stage: ProtocolStage, what: str) -> Reason:
@@ -331,8 +346,9 @@ def _instead(action: FailureAction, why: Reason) -> Finding:
 
 
 def _limits(seconds: int) -> TimeLimits:
-    """An answer takes that long at most, however slowly it comes."""
-    return TimeLimits(turn=seconds, connect=seconds, write=seconds, read=seconds, whole=seconds)
+    """An answer takes that long at most, however slowly it comes; ten times that where the filter says that it is still at work,
+    for no client waits for an hour."""
+    return TimeLimits(turn=seconds, connect=seconds, write=seconds, read=seconds, whole=seconds, renewed=_PATIENCE * seconds)
 
 
 def _packet(stage: ProtocolStage, view: View, helo: str | None) -> bytes:

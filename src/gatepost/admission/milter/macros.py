@@ -10,6 +10,7 @@ from gatepost.mail.address import external
 from gatepost.mail.outcome import Outcome
 from gatepost.policy.port import Facts
 from gatepost.proto.milter import commands
+from gatepost.proto.smtp.grammar import printable
 from gatepost.routing.port import Route
 
 Resolve = Callable[[str, str], Awaitable[Route]]
@@ -110,8 +111,8 @@ _VALUES: Final[Mapping[str, Value]] = {
     "tls_version": lambda macros, facts: facts.tls_protocol or None,
     "cipher": lambda macros, facts: facts.tls_cipher or None,
     "cipher_bits": _bits,
-    "cert_subject": lambda macros, facts: facts.ccert_subject if facts.ccert_trusted else None,
-    "cert_issuer": lambda macros, facts: facts.ccert_issuer if facts.ccert_trusted else None,
+    "cert_subject": lambda macros, facts: printable(facts.ccert_subject) if facts.ccert_trusted else None,
+    "cert_issuer": lambda macros, facts: printable(facts.ccert_issuer) if facts.ccert_trusted else None,
     "auth_type": lambda macros, facts: facts.sasl_method or None,
     "auth_authen": lambda macros, facts: facts.sasl_username or None,
     "auth_author": lambda macros, facts: facts.sasl_sender or None,

@@ -67,6 +67,7 @@ class Conversation:
         self.options = options
         self._steps = int(options.steps)
         self._held: list[bytes] = []
+        self._octets = 0
 
     def knows(self, command: int) -> bool:
         """Whether its version of the protocol has the command."""
@@ -98,10 +99,10 @@ class Conversation:
         """One command. `macros`: those that have a value; None: none go with it. They are told where the command itself is not
         wanted, too: filters ask for them later (smfi_getsymval)."""
         if macros is not None:
-            self._held.append(commands.macros(command, macros))
+            self._hold(commands.macros(command, macros))
         if not self.wants(command):
             return None
-        self._held.append(packet)
+        self._hold(packet)
         return Ask(self._taken()) if self.answers(command) else None
 
     def header(self, raw: bytes, macros: bytes = b"") -> "Ask | None":
@@ -111,13 +112,13 @@ class Conversation:
     def end_of_message(self, macros: Mapping[str, str] | None = None, edits: "Edits | None" = None) -> "Ask":
         """The end of the message, which every filter answers, with edits before its verdict. `edits`: takes those."""
         if macros is not None:
-            self._held.append(commands.macros(commands.END_OF_MESSAGE, macros))
+            self._hold(commands.macros(commands.END_OF_MESSAGE, macros))
         return Ask((*self._taken(), commands.END_OF_MESSAGE_PACKET), edits=edits or Edits())
 
     @property
     def held(self) -> bool:
         """Whether so much waits for the next question that it should go over now."""
-        return sum(map(len, self._held)) > _HELD_LIMIT
+        return self._octets > _HELD_LIMIT
 
     def tell(self) -> "Tell":
         """What has waited goes over now; nothing is answered."""
@@ -125,12 +126,17 @@ class Conversation:
 
     def abort(self) -> bytes:
         """The message is over: what to say to that. What the filter has not been told by now it need not know."""
-        self._held.clear()
+        self._taken()
         return commands.ABORT
+
+    def _hold(self, packet: bytes) -> None:
+        self._held.append(packet)
+        self._octets += len(packet)
 
     def _taken(self) -> tuple[bytes, ...]:
         held = tuple(self._held)
         self._held.clear()
+        self._octets = 0
         return held
 
 
@@ -191,7 +197,8 @@ class Ask(Exchange[Answer]):
         for at, packet in enumerate(packets):
             if self._take(packet):
                 self.reusable = at == len(packets) - 1 and not self._reader.pending
-                break
+                return b""
+        self._reader.check()
         return b""
 
     def _take(self, packet: Packet) -> bool:

@@ -137,6 +137,8 @@ def agreement(offer: Options, data: bytes) -> Options:
 
 def _macros(data: bytes) -> dict[MacroStage, tuple[str, ...]]:
     """(step, names) and so on: a number of four octets, and a string. Steps that are not known have no macros."""
+    if len(data) > _MACROS_LIMIT:
+        raise ProtocolError(f"lists of macros of more than {_MACROS_LIMIT} octets")
     known = {int(stage): stage for stage in MacroStage}
     macros: dict[MacroStage, tuple[str, ...]] = {}
     while data:
@@ -147,3 +149,7 @@ def _macros(data: bytes) -> dict[MacroStage, tuple[str, ...]]:
             macros[stage] = tuple(text.decode("ascii", "replace").replace(",", " ").split())
         data = rest
     return macros
+
+
+_MACROS_LIMIT = 8192
+"""Octets of the macros that a filter asks for: all that there are have 400, and each is looked up at each command."""

@@ -33,20 +33,27 @@ def split_strings(data: bytes) -> list[bytes]:
 
 
 class Reader:
-    """Collects octets into packets."""
+    """Collects octets into packets. Those that are whole count, whatever comes behind them, so that it does not matter how the
+    network has cut them."""
 
-    __slots__ = ("_buffer",)
+    __slots__ = ("_buffer", "_wrong")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._wrong = -1
 
     @property
     def pending(self) -> bool:
         """Whether part of a packet has come in."""
         return bool(self._buffer)
 
+    def check(self) -> None:
+        """Raises ProtocolError where what comes next is no packet."""
+        if self._wrong >= 0:
+            raise ProtocolError(f"a packet of {self._wrong} octets")
+
     def feed(self, octets: bytes) -> list[Packet]:
-        """The packets that are complete now. Raises ProtocolError."""
+        """The packets that are complete now. Raises ProtocolError where there is none before what is no packet."""
         buffer = self._buffer
         buffer += octets
         packets: list[Packet] = []
@@ -54,11 +61,14 @@ class Reader:
         while len(buffer) - at >= 4:
             length = int.from_bytes(buffer[at : at + 4], "big")
             if not 0 < length <= LIMIT:
-                raise ProtocolError(f"a packet of {length} octets")
+                self._wrong = length
+                break
             end = at + 4 + length
             if len(buffer) < end:
                 break
             packets.append((buffer[at + 4], bytes(buffer[at + 5 : end])))
             at = end
         del buffer[:at]
+        if not packets:
+            self.check()
         return packets

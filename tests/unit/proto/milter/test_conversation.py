@@ -214,6 +214,15 @@ def test_garbage_is_an_answer_or_an_error(octets: bytes) -> None:
     assert not ask.done or isinstance(ask.answer, Answer)
 
 
+@pytest.mark.parametrize("rest", [b"\0\0\0\0", b"\xff\xff\xff\xff", b"\0\0\0\1", packet(ord("r"))])
+def test_an_answer_counts_whatever_is_behind_it(rest: bytes) -> None:
+    """However the network cuts it; nothing more is asked over that connection."""
+    ask = conversation().step(commands.HELO, commands.helo("x"))
+    assert answered(ask, packet(ord("r")), rest) == Answer(Verdict.REJECT)
+    assert ask is not None
+    assert not ask.reusable
+
+
 def test_what_is_told_is_done_when_it_is_sent() -> None:
     talk = conversation(Step.SILENT_BODY)
     talk.step(commands.BODY, packet(commands.BODY, b"x"))

@@ -45,8 +45,9 @@ def test_a_filter_chooses_its_macros_by_step() -> None:
         options(0, 0, 0),
         options(6, 0x200, 0),
         options(6, 0, 0, b"\0\0\0\1abc"),
+        options(6, 0, 0, b"\0\0\0\1" + b"i " * 5000 + b"\0"),
     ],
-    ids=["no options", "too short", "newer", "version 0", "unknown action", "macros without end"],
+    ids=["no options", "too short", "newer", "version 0", "unknown action", "macros without end", "thousands of macros"],
 )
 def test_what_was_not_offered_is_no_agreement(answer: bytes) -> None:
     with pytest.raises(ProtocolError):
