@@ -23,6 +23,7 @@ def facts_of(envelope: Envelope) -> Facts:
     told, facts = dict(envelope.attributes), Facts()
     facts.client_name = facts.reverse_client_name = told.get("client_name", "localhost")
     facts.client_address = told.get("client_address", "127.0.0.1")
+    facts.server_address = "127.0.0.1"
     facts.client_port = told.get("client_port", "")
     facts.helo_name = told.get("helo_name", facts.client_name)
     facts.protocol_name, facts.esmtp = told.get("protocol_name", "ESMTP"), True
@@ -55,13 +56,13 @@ async def show(guards: Guards, envelope: Envelope, queue_id: str) -> list[tuple[
 
 
 def _said(facts: Facts, envelope: Envelope) -> Iterator[tuple[ProtocolStage, tuple[str, ...]]]:
-    """The commands of that session."""
+    """The commands of that session. Addresses have no brackets, as filters behind Postfix know it."""
     yield ProtocolStage.CONNECT, ()
     yield ProtocolStage.HELO, (facts.helo_name or "",)
-    yield ProtocolStage.MAIL, (f"<{external(envelope.sender)}>",)
+    yield ProtocolStage.MAIL, (external(envelope.sender),)
     for recipient in envelope.recipients:
         facts.recipient = recipient.address
-        yield ProtocolStage.RCPT, (f"<{external(recipient.address)}>",)
+        yield ProtocolStage.RCPT, (external(recipient.address),)
         facts.recipient_count += 1
     facts.recipient = envelope.recipients[0].address if len(envelope.recipients) == 1 else None
     yield ProtocolStage.DATA, ()

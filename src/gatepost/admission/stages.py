@@ -273,9 +273,10 @@ _WORDS = {
 
 def _tell(passage: Passage, stage: ProtocolStage, action: str, text: str, why: Reason) -> None:
     context, found = passage.context, passage.draft.origin.facts.evidence.everything()
-    passage.service.emit(
-        Judged("cleanup", context.queue_id, action, stage.value, context.client, text, context.context(), why, found)
-    )
+    client = context.client
+    if action.startswith("milter-") and not passage.draft.origin.client:
+        client = passage.guards.view.facts.client  # as whom filters have been told of it
+    passage.service.emit(Judged("cleanup", context.queue_id, action, stage.value, client, text, context.context(), why, found))
 
 
 async def _section(head: bytes) -> header.Section:

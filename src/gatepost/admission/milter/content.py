@@ -8,13 +8,12 @@ from gatepost.admission.port import ReadableDraft, View
 from gatepost.net.turns import Turns
 from gatepost.proto.exchange import Exchange
 from gatepost.proto.milter import commands
-from gatepost.proto.milter.answers import Answer, Verdict
+from gatepost.proto.milter.answers import CONTINUES, Answer, Verdict
 from gatepost.proto.milter.conversation import Ask, Conversation, Edits
 
 Put = Callable[[Exchange[Answer]], Awaitable[Answer]]
 Send = Callable[[], Awaitable[None]]
 
-CONTINUE: Final = Answer(Verdict.CONTINUE)
 _ON: Final = frozenset((Verdict.CONTINUE, Verdict.SKIP))
 
 
@@ -43,36 +42,36 @@ class Telling:
 
     async def _headers(self, view: View, draft: ReadableDraft, own: int) -> Answer:
         if not self._conversation.wants(commands.HEADER):
-            return CONTINUE
+            return CONTINUES
         macros = commands.macros(commands.HEADER, await self._values(commands.END_OF_HEADERS, view))
         turns = Turns()
         for at, header in enumerate(draft.headers):
             if at != own:
                 answer = await self._answer(self._conversation.header(header.raw, macros))
-                if answer is not CONTINUE and answer.verdict is not Verdict.CONTINUE:
+                if answer is not CONTINUES and answer.verdict is not Verdict.CONTINUE:
                     return answer
             if turns.over():
                 await turns.rest()
-        return CONTINUE
+        return CONTINUES
 
     async def _end_of_headers(self, view: View, draft: ReadableDraft, own: int) -> Answer:
         conversation, command = self._conversation, commands.END_OF_HEADERS
         if not conversation.wants(command):
-            return CONTINUE
+            return CONTINUES
         macros = await self._values(command, view)
         return await self._answer(conversation.step(command, commands.END_OF_HEADERS_PACKET, macros))
 
     async def _body(self, view: View, draft: ReadableDraft, own: int) -> Answer:
         if not self._conversation.wants(commands.BODY):
-            return CONTINUE
+            return CONTINUES
         turns, macros = Turns(), await self._values(commands.END_OF_MESSAGE, view)
         for packet in commands.body(draft.body()):
             answer = await self._answer(self._conversation.step(commands.BODY, packet, macros))
-            if answer is not CONTINUE and answer.verdict is not Verdict.CONTINUE:
+            if answer is not CONTINUES and answer.verdict is not Verdict.CONTINUE:
                 return answer
             if turns.over():
                 await turns.rest()
-        return CONTINUE
+        return CONTINUES
 
     async def _answer(self, ask: Ask | None) -> Answer:
         """What it says, where it says anything."""
@@ -80,7 +79,7 @@ class Telling:
             return await self._put(ask)
         if self._conversation.held:
             await self._send()
-        return CONTINUE
+        return CONTINUES
 
     async def _values(self, command: int, view: View) -> dict[str, str]:
         names = self._conversation.macro_names(command, self._macros.configured[command])

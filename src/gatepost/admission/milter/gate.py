@@ -5,7 +5,7 @@ has one line for it, the connection is given up, and what is left of the message
 session is a new beginning.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct, structs
@@ -183,13 +183,12 @@ class MilterGuard:
             return self._failed(step, failure)
         return NOTHING_FOUND
 
-    def _due(self, stage: ProtocolStage, view: View) -> Iterator[ProtocolStage]:
+    def _due(self, stage: ProtocolStage, view: View) -> tuple[ProtocolStage, ...]:
         """The stage, and before it what a new connection has to be told."""
-        if self._session is None and stage is not P.CONNECT:
-            yield P.CONNECT
-            if stage is not P.HELO and view.facts.helo_name is not None:
-                yield P.HELO
-        yield stage
+        if self._session is not None or stage is P.CONNECT:
+            return (stage,)
+        helo = (P.HELO,) if stage is not P.HELO and view.facts.helo_name is not None else ()
+        return (P.CONNECT, *helo, stage)
 
     async def _step(self, stage: ProtocolStage, view: View) -> Finding:
         conversation = self._conversation if self._session is not None else await self._begun(view)

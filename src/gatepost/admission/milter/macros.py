@@ -1,6 +1,6 @@
 """What a filter is told beside a command: macros under the names that Sendmail gave them (MILTER_README, "Macros")."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from gatepost.admission.milter.settings import MilterSettings, bare_name, macro_defaults
@@ -18,6 +18,10 @@ Resolve = Callable[[str, str], Awaitable[Route]]
 
 Value = Callable[["Macros", Facts], str | None]
 
+_Planned = tuple[str, Value | None, str, str | None]
+"""(as it is written, how to find its value, its name without braces, what it is where it has none)"""
+_MOST_PLANS: Final = 100
+
 
 class Macros:
     """The macros of a service. `resolve`: where addresses go."""
@@ -28,20 +32,31 @@ class Macros:
             command: tuple(split(value)) for command, value in _lists(settings).items()
         }
         self._resolve = resolve
+        self._plans: dict[tuple[str, ...], tuple[_Planned, ...]] = {}
         self._defaults = macro_defaults(settings.milter_macro_defaults)
 
-    async def values(self, names: Sequence[str], view: View) -> dict[str, str]:
+    async def values(self, names: tuple[str, ...], view: View) -> dict[str, str]:
         """The macros among `names` that have a value, under the names as they are written there."""
         found: dict[str, str] = {}
-        for written in names:
-            name = written if written[:1] != "{" else bare_name(written)
-            simple = _VALUES.get(name)
-            value = simple(self, view.facts) if simple is not None else await self._of_address(name, view)
+        facts = view.facts
+        for written, simple, name, default in self._plans.get(names) or self._planned(names):
+            value = simple(self, facts) if simple is not None else await self._of_address(name, view)
             if value is None:
-                value = self._defaults.get(name)
+                value = default
             if value is not None:
                 found[written] = value
         return found
+
+    def _planned(self, names: tuple[str, ...]) -> "tuple[_Planned, ...]":
+        """How to find each of them. Most lists come again with each command; filters have some of their own."""
+        if len(self._plans) >= _MOST_PLANS:
+            self._plans.clear()
+        plan = self._plans[names] = tuple(self._plan(written) for written in names)
+        return plan
+
+    def _plan(self, written: str) -> "_Planned":
+        name = bare_name(written) if written.startswith("{") else written
+        return written, _VALUES.get(name), name, self._defaults.get(name)
 
     async def _of_address(self, name: str, view: View) -> str | None:
         """`{mail_*}` and `{rcpt_*}`: what routing makes of an address; of a refused recipient, how it was refused."""

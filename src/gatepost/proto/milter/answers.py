@@ -7,7 +7,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from gatepost.proto.exchange import ProtocolError
-from gatepost.proto.milter.packets import NUL, Packet, split_strings
+from gatepost.proto.milter.packets import NUL, Packet, packet, split_strings
 
 
 class Verdict(enum.Enum):
@@ -93,6 +93,10 @@ class Answer(Struct, frozen=True):
     reply: tuple[str, ...] = ()
     edits: tuple[Edit, ...] = ()
 
+
+CONTINUES = Answer(Verdict.CONTINUE)
+"""What nearly all answers are."""
+CONTINUES_PACKET = packet(ord(Verdict.CONTINUE.value))
 
 _VERDICTS = {ord(verdict.value): verdict for verdict in Verdict}
 _REPLY_LINE = re.compile(r"([45])[0-9][0-9](?:[ -](?!(?!\1)[0-9]\.[0-9]{1,3}\.[0-9]{1,3}(?: |$))[\t -~\x80-\udcff]*)?")

@@ -29,8 +29,11 @@ END_OF_MESSAGE_PACKET = packet(END_OF_MESSAGE)
 
 def macros(command: int, values: Mapping[str, str]) -> bytes:
     """Macros of the command that comes next. Names of more than a letter stand in braces."""
-    pairs = [_octets(part) for pair in values.items() for part in pair]
-    return packet(MACROS, bytes((command,)) + strings(pairs))
+    parts = [part for pair in values.items() for part in pair]
+    text = "".join([f"{part}\0" for part in parts])
+    if text.count("\0") != len(parts):  # some client's, which would end a value early
+        text = "".join(["{}\0".format(part.replace("\0", " ")) for part in parts])
+    return packet(MACROS, bytes((command,)) + text.encode("utf-8", "surrogateescape"))
 
 
 def connect(name: str, family: str, port: int, address: str) -> bytes:

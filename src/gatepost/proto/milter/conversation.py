@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from gatepost.proto.exchange import Exchange, ProtocolError
 from gatepost.proto.milter import answers, commands
-from gatepost.proto.milter.answers import PROGRESS, Answer, BodyPiece, Edit
+from gatepost.proto.milter.answers import CONTINUES, CONTINUES_PACKET, PROGRESS, Answer, BodyPiece, Edit
 from gatepost.proto.milter.negotiation import MacroStage, Options, Step
 from gatepost.proto.milter.packets import Packet, Reader
 
@@ -185,7 +185,7 @@ class Ask(Exchange[Answer]):
 
     def __init__(self, packets: tuple[bytes, ...], *, edits: Edits | None = None) -> None:
         self._packets = packets
-        self._reader = Reader()
+        self._reader: Reader | None = None
         self._edits = edits
         self._signs = 0
 
@@ -193,12 +193,18 @@ class Ask(Exchange[Answer]):
         yield b"".join(self._packets)
 
     def feed(self, octets: bytes) -> bytes:
-        packets = self._reader.feed(octets)
+        reader = self._reader
+        if reader is None:
+            if octets == CONTINUES_PACKET:
+                self.finish(CONTINUES)
+                return b""
+            reader = self._reader = Reader()
+        packets = reader.feed(octets)
         for at, packet in enumerate(packets):
             if self._take(packet):
-                self.reusable = at == len(packets) - 1 and not self._reader.pending
+                self.reusable = at == len(packets) - 1 and not reader.pending
                 return b""
-        self._reader.check()
+        reader.check()
         return b""
 
     def _take(self, packet: Packet) -> bool:
