@@ -88,10 +88,13 @@ class House:
         try:
             return self._code(action)
         finally:
-            wait_for(lambda: self._ended() > ended, "the end of the session")
+            wait_for(lambda: self._ended() > ended and self._ended() >= self._begun(), "the end of all sessions")
 
     def _ended(self) -> int:
         return self.system.log().count(": disconnect from ")
+
+    def _begun(self) -> int:
+        return self.system.log().count(": connect from ")
 
     def _code(self, action: str) -> int:
         try:
