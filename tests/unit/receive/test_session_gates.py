@@ -272,7 +272,7 @@ def test_local_mail_is_shown_as_if_it_had_come_by_smtp(tmp_path: Path) -> None:
     two = (Recipient("alice@example.test"), Recipient("bob@example.test"))
     assert run(b"Subject: x\r\n\r\nhello\r\n", *two, origin="pickup").message is not None
     assert gate.sessions == [
-        ["CONNECT", "HELO localhost", "MAIL <sender@client.test>", "RCPT <alice@example.test>", "RCPT <bob@example.test>", "DATA",
+        ["CONNECT", "HELO localhost", "MAIL sender@client.test", "RCPT alice@example.test", "RCPT bob@example.test", "DATA",
          "END-OF-HEADERS", "END-OF-MESSAGE", "reset", "close"]
     ]  # fmt: skip
 
