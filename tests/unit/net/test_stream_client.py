@@ -343,6 +343,7 @@ def test_a_fault_of_the_exchange_is_no_fault_of_the_server(tmp_path: Path) -> No
 
 def _timers() -> int:
     """How many are set."""
+    gc.collect()
     return sum(isinstance(one, asyncio.TimerHandle) and not one.cancelled() for one in gc.get_objects())
 
 
@@ -350,6 +351,7 @@ def test_a_session_that_is_over_leaves_nothing_behind(tmp_path: Path) -> None:
     """Not even a timer for a peer that takes its last words at once: there are thousands of sessions in ten seconds."""
 
     async def play() -> None:
+        before = _timers()  # of loops of other tests
         async with listening("unix", tmp_path, echo) as peer:
             session = await Asking(peer.server, RULES).client.begin()
             assert await session.ask(Line()) == "hello"
@@ -358,7 +360,7 @@ def test_a_session_that_is_over_leaves_nothing_behind(tmp_path: Path) -> None:
             del session
             begun = asyncio.get_running_loop().time()
             await asyncio.sleep(1)
-            assert _timers() == 0
+            assert _timers() <= before
             assert asyncio.get_running_loop().time() - begun < 2
 
     run(play())
