@@ -6,7 +6,6 @@ from msgspec import structs
 
 from gatepost.admission.settings import CleanupSettings
 from gatepost.content.checks import LogContext
-from gatepost.mail.address import external
 from gatepost.mail.envelope import Envelope, Notify, Recipient
 from gatepost.routing.aliases import Place
 from gatepost.routing.routing import Routing
@@ -30,7 +29,7 @@ class Expansion:
     async def sender(self, envelope: Envelope) -> str:
         """The sender in final form; its copy (sender_bcc_maps) is added. Raises LookupFailure, AliasLoop."""
         sender = await self.rewritten(envelope.sender) if envelope.sender else ""
-        self._context.sender = external(sender)
+        self._context.sender = sender
         if self._copying and sender and (copy := await self._routing.sender_bcc(sender)):
             await self.copy(copy)
         return sender
@@ -44,7 +43,7 @@ class Expansion:
         address = await self._routed(recipient.address or self._settings.empty_address_recipient, Place.ENVELOPE_RECIPIENT)
         original, orcpt = recipient.original or recipient.address, recipient.orcpt or f"rfc822;{address}"
         await self._expand(structs.replace(recipient, address=address, original=original, orcpt=orcpt))
-        self._context.recipient = external(address)
+        self._context.recipient = address
         if self._copying and (copy := await self._routing.recipient_bcc(address)):
             await self.copy(copy)
 
@@ -60,7 +59,7 @@ class Expansion:
         address = await self._routed(address, Place.ENVELOPE_RECIPIENT)
         await self._expand(Recipient(address, address, "", Notify.NEVER))
         if self._context.recipient is None:
-            self._context.recipient = external(address)
+            self._context.recipient = address
 
     def keep(self, recipients: Sequence[Recipient]) -> None:
         """These, and no others; nobody is told that somebody was expanded to recipients of whom none is left."""

@@ -13,8 +13,6 @@ from gatepost.mail.ascii_text import SPACE
 
 PARAMETERS: Mapping[str, str] = {
     "filter_before_queue": "mail would pass without being scanned",
-    "lmtp_tls_per_site": "mail would go without the TLS that it demands",
-    "smtp_tls_per_site": "mail would go without the TLS that it demands",
 }
 """Parameters that open a door when they are set and not obeyed, and what would pass."""
 

@@ -6,6 +6,7 @@ from gatepost.content.check_maps import CheckMaps
 from gatepost.events.notes import CheckUnusable
 from gatepost.events.records import Emit, Judged
 from gatepost.lookup.registry import Maps
+from gatepost.mail.address import external
 from gatepost.mail.ascii_text import SPACE, is_number, upper
 from gatepost.mail.header import is_header
 from gatepost.mail.reason import UNSAID, because
@@ -17,23 +18,25 @@ REJECTED = "5.7.1 message content rejected"
 
 
 class LogContext:
-    """What is known of a message for its log lines: who sent it, and how it came. `context` is the tail of the lines."""
+    """What is known of a message for its log lines: who sent it, and how it came. `context` is the tail of the lines; `written`:
+    how an address is logged (info_log_address_format)."""
 
-    __slots__ = ("client", "helo", "protocol", "queue_id", "recipient", "sender")
+    __slots__ = ("client", "helo", "protocol", "queue_id", "recipient", "sender", "written")
 
-    def __init__(self, queue_id: str, client: str) -> None:
+    def __init__(self, queue_id: str, client: str, written: Callable[[str], str] = external) -> None:
         self.queue_id = queue_id
         self.client = client
+        self.written = written
         self.sender: str | None = None
         self.recipient: str | None = None
         self.protocol = ""
         self.helo = ""
 
     def parties(self) -> str:
-        """`from=<> to=<>`, in external form."""
-        found = [] if self.sender is None else [f"from=<{self.sender}>"]
+        """`from=<> to=<>`."""
+        found = [] if self.sender is None else [f"from=<{self.written(self.sender)}>"]
         if self.recipient is not None:
-            found.append(f"to=<{self.recipient}>")
+            found.append(f"to=<{self.written(self.recipient)}>")
         return " ".join(found)
 
     def context(self) -> str:

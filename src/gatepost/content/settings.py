@@ -28,6 +28,7 @@ class ContentSettings(MimeSettings, frozen=True, kw_only=True):
     message_drop_headers: str
     header_from_format: str
     hopcount_limit: int
+    info_log_address_format: str
     message_strip_characters: str
     message_reject_characters: str
     detect_8bit_encoding_header: bool

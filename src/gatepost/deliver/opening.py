@@ -33,7 +33,7 @@ class Opener:
     """Of one service, `service` in the log.
 
     `base`: the directory that paths of UNIX-domain sockets are relative to (queue_directory).
-    `tls_policies`: smtp_tls_policy_maps.
+    `tls_policies`: smtp_tls_policy_maps; `tls_per_site`: smtp_tls_per_site.
     `passwords`: smtp_sasl_password_maps.
     `discard_maps`: smtp_discard_ehlo_keyword_address_maps.
     `reply_filter`: smtp_reply_filter.
@@ -51,6 +51,7 @@ class Opener:
         *,
         base: str,
         tls_policies: Maps | None,
+        tls_per_site: Maps | None,
         passwords: Maps | None,
         discard_maps: Maps | None,
         reply_filter: Maps | None,
@@ -66,7 +67,10 @@ class Opener:
         self._dialect = replace(dialect_of(settings, reply_filter), masked=not pix.idle)
         self._limits = limits_of(settings)
         self._min_rate = settings.smtp_min_data_rate if settings.smtp_per_request_deadline else 0
-        self._tls = TlsPolicies(settings, tls_policies)
+        self._tls = TlsPolicies(settings, tls_policies, tls_per_site)
+        if tls_policies and not tls_policies.empty and tls_per_site and not tls_per_site.empty:
+            text = f"{tls_per_site.title} ignored when {tls_policies.title} is not empty."
+            emit(Note(service, text, "warning"))
         self._security = Security(settings, emit, service)
         self._authenticator: Authenticator | None = None
         if settings.smtp_sasl_auth_enable and passwords is not None and not passwords.empty:
@@ -83,10 +87,12 @@ class Opener:
         host, site = step.host, step.site
         try:
             policy = NO_TLS if step.plain or self._tls.idle else await self._tls.find(site, host.name)
-        except (BadTlsPolicy, LookupFailure) as error:
-            rule, text = "smtp_tls_policy_maps", f"TLS policy lookup for {site}/{host.name}: {error}"
-            why = error.because(rule, site) if isinstance(error, LookupFailure) else because(rule, key=site, reason=str(error))
-            plan.failed(Outcome(Class.TEMPORARY, "4.7.5", text, why=why))
+        except BadTlsPolicy as bad:
+            rule, failure, (enhanced, text) = "smtp_tls_policy_maps", bad.failure, bad.told
+            for warning in (str(bad), f"TLS policy lookup for {site}/{host.name}: {text}"):
+                self._emit(Note(self._service, warning, "warning"))
+            why = because(rule, key=site, reason=str(bad)) if failure is None else failure.because(rule, site)
+            plan.failed(Outcome(Class.TEMPORARY, enhanced, text, why=why))
             return None
         connection = await self._connected(plan, step)
         if connection is None:

@@ -2,10 +2,12 @@
 
 import enum
 import re
+from typing import Final
 
 from msgspec import Struct
 
 from gatepost.deliver.smtp_settings import SmtpSettings
+from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
 from gatepost.mail.ascii_text import SPACE, upper
 
@@ -21,8 +23,18 @@ class Level(enum.IntEnum):
     SECURE = 5
 
 
+MISCONFIGURED: Final = ("4.7.5", "client TLS configuration problem")
+UNANSWERED: Final = ("4.3.0", "Temporary lookup error")
+
+
 class BadTlsPolicy(Exception):
-    """A policy that cannot be understood: no delivery under it, since less security than meant would be the result."""
+    """A policy that cannot be understood or looked up, in words for the log: no delivery under it, since less security than meant
+    would be the result. `told`: enhanced code and text of the outcome; `failure`: of the table that could not answer."""
+
+    def __init__(self, text: str, told: tuple[str, str] = MISCONFIGURED, failure: LookupFailure | None = None) -> None:
+        super().__init__(text)
+        self.told = told
+        self.failure = failure
 
 
 class TlsPolicy(Struct, frozen=True):
@@ -42,27 +54,59 @@ NO_TLS = TlsPolicy()
 
 
 class TlsPolicies:
-    """The policies of one service. `maps`: smtp_tls_policy_maps. Raises BadTlsPolicy where the parameters are bad."""
+    """The policies of one service. `maps`: smtp_tls_policy_maps; `per_site`: smtp_tls_per_site, which counts where there are none
+    of those. Raises BadTlsPolicy where the parameters are bad."""
 
-    def __init__(self, settings: SmtpSettings, maps: Maps | None = None) -> None:
+    def __init__(self, settings: SmtpSettings, maps: Maps | None = None, per_site: Maps | None = None) -> None:
         self._settings = settings
         self._maps = None if maps is None or maps.empty else maps
+        self._per_site = None if per_site is None or per_site.empty or self._maps else per_site
         self._default = default_level(settings)
 
     @property
     def idle(self) -> bool:
         """Whether no next hop gets TLS."""
-        return self._maps is None and self._default is Level.NONE
+        return self._maps is None and self._per_site is None and self._default is Level.NONE
 
     async def find(self, nexthop: str, host: str) -> TlsPolicy:
-        """The policy for `nexthop` (as written) over the exchanger `host`. Raises BadTlsPolicy and LookupFailure."""
+        """The policy for `nexthop` (as written) over the exchanger `host`. Raises BadTlsPolicy."""
         level, attributes = self._default, dict[str, str]()
         if self._maps is not None:
-            for key in keys(nexthop):
-                if (value := await self._maps.find(key)) is not None:
-                    level, attributes = parse_policy(value)
-                    break
+            level, attributes = await self._listed(self._maps, nexthop) or (level, attributes)
+        elif self._per_site is not None:
+            level = await self._level_of_site(self._per_site, nexthop, host)
         return self._policy(level, attributes, nexthop, host)
+
+    async def _listed(self, maps: Maps, nexthop: str) -> tuple[Level, dict[str, str]] | None:
+        """What smtp_tls_policy_maps has. Raises BadTlsPolicy."""
+        for key in keys(nexthop):
+            where = f'{maps.title}, {_NEXT_HOP} "{key}"'
+            try:
+                value = await maps.find(key)
+            except LookupFailure as failure:
+                raise BadTlsPolicy(f"{where}: policy table lookup error", failure=failure) from None
+            if value is not None:
+                try:
+                    return parse_policy(value)
+                except BadTlsPolicy as bad:
+                    raise BadTlsPolicy(f"{where}: {bad}") from None
+        return None
+
+    async def _level_of_site(self, maps: Maps, nexthop: str, host: str) -> Level:
+        """What smtp_tls_per_site has by next hop and by host; it counts before the default, but for MAY, which only allows TLS.
+        Raises BadTlsPolicy."""
+        said: list[Level] = []
+        for key, what in ({nexthop: "", host: "server hostname"} | {nexthop: _NEXT_HOP}).items():
+            try:
+                value = await maps.find(key)
+            except LookupFailure as failure:
+                raise BadTlsPolicy(f'{maps.title}: {what} "{key}": per-site table lookup error', UNANSWERED, failure) from None
+            if value is not None:
+                if upper(value) not in _OF_SITE:
+                    raise BadTlsPolicy(f"{maps.title}: unknown TLS policy '{value}' for {what} {key}")
+                said.append(_OF_SITE[upper(value)])
+        level = max(said, key=_BY_WEIGHT.index, default=self._default)
+        return max(level, self._default) if level is Level.MAY else level
 
     def _policy(self, level: Level, attributes: dict[str, str], nexthop: str, host: str) -> TlsPolicy:
         settings = self._settings
@@ -108,6 +152,12 @@ def parse_level(word: str) -> Level:
         raise BadTlsPolicy(f'invalid tls security level: "{word}"') from None
 
 
+_NEXT_HOP = "next-hop destination"
+_OF_SITE = {"NONE": Level.NONE, "MAY": Level.MAY, "MUST_NOPEERMATCH": Level.ENCRYPT, "MUST": Level.VERIFY}
+_BY_WEIGHT = (Level.MAY, Level.NONE, Level.ENCRYPT, Level.VERIFY)
+"""Which counts of two levels in smtp_tls_per_site: the one that comes later here."""
+
+
 _ATTRIBUTES = frozenset(("protocols", "ciphers", "exclude", "match", "servername", "connection_reuse", "tafile"))
 
 
@@ -116,6 +166,8 @@ def parse_policy(value: str) -> tuple[Level, dict[str, str]]:
     words = [word for word in re.split(r"(?a)[\s,]+", value) if word]
     if not words:
         raise BadTlsPolicy("invalid empty policy")
+    if upper(words[0]) not in Level.__members__:
+        raise BadTlsPolicy(f'invalid security level "{words[0]}"')
     attributes: dict[str, str] = {}
     for word in words[1:]:
         name, equals, argument = word.partition("=")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from gatepost.events import notes, records
 from gatepost.mail.address import external
@@ -16,21 +16,32 @@ from gatepost.mail.address import external
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def seconds(value: float) -> str:
-    """A delay as Postfix logs it: two significant digits at most, no trailing zeros (delay_logging_resolution_limit = 2)."""
-    if value < 0.005:
+class LineForm(Struct, frozen=True):
+    """How lines are written. `decimals` of a delay below a second, at most (delay_logging_resolution_limit); `written`: an address
+    as it is logged (info_log_address_format)."""
+
+    decimals: int = 2
+    written: Callable[[str], str] = external
+
+
+def seconds(value: float, decimals: int = 2) -> str:
+    """A delay as Postfix logs it: two significant digits at most, no trailing zeros, and so many decimals below a second."""
+    if value >= 10 or not decimals:
+        return f"{int(value + 0.5)}"
+    if value >= 1:
+        decimals = 1
+    elif value < 0.005 and decimals <= 2:
         return "0"
-    if value >= 10:
-        return f"{value:.0f}"
-    text = f"{value:.1f}" if value >= 1 else f"{value:.2f}"
-    return text.rstrip("0").rstrip(".") or "0"
+    while value >= 10 ** (2 - decimals):
+        decimals -= 1
+    return f"{value:.{decimals}f}".rstrip("0").rstrip(".")
 
 
-def _connected(e: records.Connected) -> str:
+def _connected(e: records.Connected, form: LineForm) -> str:
     return f"connect from {e.client}"
 
 
-def _disconnected(e: records.Disconnected) -> str:
+def _disconnected(e: records.Disconnected, form: LineForm) -> str:
     text, well, all_in_all = f"disconnect from {e.client}", 0, 0
     for verb, good, total in e.counts:
         text += f" {verb}={good}" if good == total else f" {verb}={good}/{total}"
@@ -39,11 +50,11 @@ def _disconnected(e: records.Disconnected) -> str:
     return text + (f" commands={well}" if well == all_in_all != 0 else f" commands={well}/{all_in_all}")
 
 
-def _lost(e: records.SessionLost) -> str:
+def _lost(e: records.SessionLost, form: LineForm) -> str:
     return f"{e.what} after {e.after} from {e.client}"
 
 
-def _accepted(e: records.Accepted) -> str:
+def _accepted(e: records.Accepted, form: LineForm) -> str:
     named = (
         ("sasl_method", e.sasl_method),
         ("sasl_username", e.sasl_username),
@@ -54,7 +65,7 @@ def _accepted(e: records.Accepted) -> str:
     return f"{e.queue_id or 'NOQUEUE'}: client={e.client}" + "".join(f", {name}={value}" for name, value in named if value)
 
 
-def _judged(e: records.Judged) -> str:
+def _judged(e: records.Judged, form: LineForm) -> str:
     if not e.client:  # on the way out nobody is from anywhere
         return f"{e.queue_id}: {e.action}: {e.where}" + (f": {e.text}" if e.text else "")
     head = f"{e.queue_id or 'NOQUEUE'}: {e.action}: {e.where} from {e.client}"
@@ -63,83 +74,83 @@ def _judged(e: records.Judged) -> str:
     return f"{head}: {e.text}" + (f"; {e.context}" if e.context else "")
 
 
-def _unsaid(e: records.Event) -> str:
+def _unsaid(e: records.Event, form: LineForm) -> str:
     return ""
 
 
-def _screening_began(e: records.ScreeningBegan) -> str:
+def _screening_began(e: records.ScreeningBegan, form: LineForm) -> str:
     return f"CONNECT from {e.client} to {e.server}"
 
 
-def _screened(e: records.Screened) -> str:
+def _screened(e: records.Screened, form: LineForm) -> str:
     return f"{e.verdict} {e.client}"
 
 
-def _spoke_early(e: records.SpokeEarly) -> str:
-    return f"PREGREET {e.octets} after {seconds(e.after)} from {e.client}: {e.said}"
+def _spoke_early(e: records.SpokeEarly, form: LineForm) -> str:
+    return f"PREGREET {e.octets} after {seconds(e.after, form.decimals)} from {e.client}: {e.said}"
 
 
-def _dns_listed(e: records.DnsListed) -> str:
+def _dns_listed(e: records.DnsListed, form: LineForm) -> str:
     return f"DNSBL rank {e.rank} for {e.client}"
 
 
-def _rule_broken(e: records.RuleBroken) -> str:
+def _rule_broken(e: records.RuleBroken, form: LineForm) -> str:
     return f"{e.test} from {e.client} after {e.after}" + (f": {e.said}" if e.said else "")
 
 
-def _hung_up(e: records.HungUp) -> str:
-    return f"HANGUP after {seconds(e.after)} from {e.client} in tests {e.phase}"
+def _hung_up(e: records.HungUp, form: LineForm) -> str:
+    return f"HANGUP after {seconds(e.after, form.decimals)} from {e.client} in tests {e.phase}"
 
 
-def _message_id(e: records.MessageId) -> str:
+def _message_id(e: records.MessageId, form: LineForm) -> str:
     return f"{e.queue_id}: {'resent-' if e.resent else ''}message-id={e.message_id}"
 
 
-def _picked_up(e: records.PickedUp) -> str:
+def _picked_up(e: records.PickedUp, form: LineForm) -> str:
     before = f" orig_id={e.orig_id}" if e.orig_id else ""
-    return f"{e.queue_id}: uid={e.uid} from=<{external(e.sender)}>{before}"
+    return f"{e.queue_id}: uid={e.uid} from=<{form.written(e.sender)}>{before}"
 
 
-def _activated(e: records.Activated) -> str:
-    return f"{e.queue_id}: from=<{external(e.sender)}>, size={e.size}, nrcpt={e.recipients} (queue active)"
+def _activated(e: records.Activated, form: LineForm) -> str:
+    return f"{e.queue_id}: from=<{form.written(e.sender)}>, size={e.size}, nrcpt={e.recipients} (queue active)"
 
 
-def _delivered(e: records.Delivered) -> str:
-    original = f" orig_to=<{external(e.original)}>," if e.original and e.original != e.recipient else ""
+def _delivered(e: records.Delivered, form: LineForm) -> str:
+    original = f" orig_to=<{form.written(e.original)}>," if e.original and e.original != e.recipient else ""
     reuse = f" conn_use={e.conn_use}," if e.conn_use > 1 else ""
-    delays = "/".join(map(seconds, e.delays))
+    delay, *delays = (seconds(value, form.decimals) for value in (e.delay, *e.delays))
     return (
-        f"{e.queue_id}: to=<{external(e.recipient)}>,{original} relay={e.relay},{reuse} delay={seconds(e.delay)},"
-        f" delays={delays}, dsn={e.dsn}, status={e.status} ({e.text})"
+        f"{e.queue_id}: to=<{form.written(e.recipient)}>,{original} relay={e.relay},{reuse} delay={delay},"
+        f" delays={'/'.join(delays)}, dsn={e.dsn}, status={e.status} ({e.text})"
     )
 
 
-def _removed(e: records.Removed) -> str:
+def _removed(e: records.Removed, form: LineForm) -> str:
     return f"{e.queue_id}: removed"
 
 
-def _notified(e: records.Notified) -> str:
+def _notified(e: records.Notified, form: LineForm) -> str:
     return f"{e.queue_id}: {e.kind}: {e.notice_id}"
 
 
-def _lines_lost(e: records.LinesLost) -> str:
+def _lines_lost(e: records.LinesLost, form: LineForm) -> str:
     return f"{e.severity}: {e.lines} log lines lost: {e.file}: {e.why}"
 
 
-def _note_of_fields(e: notes.NoteOfFields) -> str:
+def _note_of_fields(e: notes.NoteOfFields, form: LineForm) -> str:
     severity = f"{e.severity}: " if e.severity else ""
     queue_id = getattr(e, "queue_id", "")
     return severity + (f"{queue_id}: " if queue_id else "") + e.words.format_map(structs.asdict(e))
 
 
-def _note(e: records.Note) -> str:
+def _note(e: records.Note, form: LineForm) -> str:
     severity = f"{e.severity}: " if e.severity else ""
     queue_id = f"{e.queue_id}: " if e.queue_id else ""
     # Postfix puts the severity before the queue id.
     return f"{severity}{queue_id}{e.text}"
 
 
-_WORDS: dict[type[records.Event], Callable[[Any], str]] = {
+_WORDS: dict[type[records.Event], Callable[[Any, LineForm], str]] = {
     records.Connected: _connected,
     records.Disconnected: _disconnected,
     records.SessionLost: _lost,
@@ -164,9 +175,12 @@ _WORDS: dict[type[records.Event], Callable[[Any], str]] = {
 }
 
 
-def words(event: records.Event) -> str:
+_USUAL = LineForm()
+
+
+def words(event: records.Event, form: LineForm = _USUAL) -> str:
     """What the log says of `event`, after the process name: one line of printable characters, or nothing."""
-    text = _WORDS[type(event)](event)
+    text = _WORDS[type(event)](event, form)
     return text if text.isprintable() else printable(text)
 
 

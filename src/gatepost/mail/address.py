@@ -5,8 +5,9 @@ last `@`. Octets that are not UTF-8 are kept as surrogate escapes, so that nothi
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from typing import Final
 
 # RFC 5321 §4.1.2 dot-string, plus non-ASCII (RFC 6531 §3.3): what needs no quotes.
 _DOT_STRING = re.compile(r"[^\x00-\x20()<>\[\]:;@\\,.\"\x7f]+(?:\.[^\x00-\x20()<>\[\]:;@\\,.\"\x7f]+)*\Z")
@@ -49,6 +50,9 @@ def _external(address: str) -> str:
 
 
 _kept = lru_cache(1024)(_external)
+
+AS_LOGGED: Final[Mapping[str, Callable[[str], str]]] = {"external": external, "internal": str}
+"""How an address is written in the log, by info_log_address_format."""
 
 
 # RFC 5322 §3.2.3: characters that may stand anywhere but at the ends, and the dot, which may not be doubled either.

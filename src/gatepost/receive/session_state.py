@@ -8,7 +8,7 @@ from gatepost.auth.port import Conversation
 from gatepost.events.notes import LimitExceeded
 from gatepost.events.records import Judged, Note, Permitted
 from gatepost.lookup import pattern_time
-from gatepost.mail.address import external
+from gatepost.mail.address import AS_LOGGED
 from gatepost.mail.ascii_text import upper
 from gatepost.mail.outcome import Outcome
 from gatepost.mail.reason import UNSAID, Reason, Step, let_in
@@ -162,9 +162,10 @@ class SessionState:
     def judged(self, action: str, text: str, where: str = "", why: Reason = UNSAID) -> Judged:
         """`QID: reject: RCPT from client: text; from=<> to=<> proto= helo=<>`."""
         facts = self.facts
-        context = [f"from=<{external(facts.sender)}>"] if facts.sender is not None else []
+        written = AS_LOGGED[self.settings.info_log_address_format]
+        context = [f"from=<{written(facts.sender)}>"] if facts.sender is not None else []
         if facts.recipient is not None:
-            context.append(f"to=<{external(facts.recipient)}>")
+            context.append(f"to=<{written(facts.recipient)}>")
         context.append(f"proto={facts.protocol_name}")
         if facts.helo_name is not None:
             context.append(f"helo=<{facts.helo_name}>")

@@ -35,6 +35,7 @@ class SmtpdSettings(Struct, frozen=True):
     smtpd_forbid_unauth_pipelining: bool
     smtpd_peername_lookup: bool
     smtpd_client_port_logging: bool
+    info_log_address_format: str
     smtpd_upstream_proxy_protocol: str
     smtpd_upstream_proxy_timeout: float
     smtpd_starttls_timeout: float

@@ -21,8 +21,9 @@ from msgspec import Struct
 from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.events import json_lines
 from gatepost.events.fan_out import fan_out
-from gatepost.events.maillog import Stamp, severity, words
+from gatepost.events.maillog import LineForm, Stamp, severity, words
 from gatepost.events.records import Emit, Event, LinesLost
+from gatepost.mail.address import AS_LOGGED
 from gatepost.mail.ascii_text import SPACE, elements, upper
 from gatepost.service.log_lines import Later, LogLines
 from gatepost.service.log_sinks import Sink, SyslogSink, open_file
@@ -47,6 +48,8 @@ os.register_at_fork(after_in_child=_process.cache_clear)
 class LogSettings(Struct, frozen=True):
     """Parameters of the log."""
 
+    delay_logging_resolution_limit: int
+    info_log_address_format: str
     json_log_file: str
     maillog_file: str
     maillog_file_permissions: str
@@ -100,6 +103,7 @@ class Log:
         self.flush()
         sinks = _open_all(settings)
         self._settings = settings
+        self._form = LineForm(settings.delay_logging_resolution_limit, AS_LOGGED[settings.info_log_address_format])
         self._stamp = Stamp(settings.myhostname.partition(".")[0])  # as postlogd(8) writes it, and not the kernel's name
         self._facility: int = getattr(syslog, f"LOG_{upper(settings.syslog_facility)}")
         before, self._ways = self._ways, [self._way(sink, is_first=sink is sinks[0]) for sink in sinks]
@@ -138,7 +142,7 @@ class Log:
 
     def _maillog_line(self, event: Event, syslog_name: str) -> str:
         """Postfix's line."""
-        text = words(event)
+        text = words(event, self._form)
         return text and f"{self._stamp.at(self._now())} {_told_by(event, syslog_name)}[{_process()}]: {text}\n"
 
     def _json_line(self, event: Event, syslog_name: str) -> str:
@@ -149,7 +153,7 @@ class Log:
         priority = self._facility | _LEVELS.get("" if in_json else severity(event), syslog.LOG_INFO)
         if in_json:
             return f"<{priority}>{self._json_line(event, syslog_name)}"
-        text = words(event)
+        text = words(event, self._form)
         return text and f"<{priority}>{_told_by(event, syslog_name)}[{_process()}]: {text}".strip(SPACE) + "\n"
 
     def _complain(self, text: str) -> None:

@@ -15,6 +15,7 @@ from gatepost.config.configuration import ConfigurationError
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Tables
+from gatepost.mail.address import AS_LOGGED
 from gatepost.net.connect import SocketConnector
 from gatepost.net.stream_client import Network, StreamClient
 from gatepost.net.stream_port import AnswerLimit, BreakerRules, Crowd, StreamRules, TimeLimits
@@ -42,7 +43,8 @@ class Milters:
         except ValueError as error:
             raise self._bad("milter_macro_defaults", error) from None
         maps = tables.maps(settings.milter_header_checks, "milter_header_checks")
-        self._header_checks = None if maps.empty else HeaderChecks(maps, emit)
+        written = AS_LOGGED[materials.configuration.value("info_log_address_format")]
+        self._header_checks = None if maps.empty else HeaderChecks(maps, emit, written)
         self._opened: dict[NamedMilter, MilterGate] = {}
         self._lists: dict[str, tuple[MilterGate, ...]] = {}
 

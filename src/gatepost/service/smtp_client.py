@@ -51,6 +51,7 @@ async def smtp_agent(materials: Materials, way_out: WayOut, entry: ServiceEntry)
         own=materials.own_addresses,
         base=str(materials.queue_directory),
         tls_policies=maps("smtp_tls_policy_maps"),
+        tls_per_site=maps("smtp_tls_per_site"),
         passwords=maps("smtp_sasl_password_maps"),
         best_mx=_best_mx(materials, way_out, entry, emit),
         final=lmtp and view(LmtpOnlySettings, overrides).lmtp_assume_final,

@@ -74,7 +74,9 @@ def patterns(tree: ast.AST) -> Iterator[str]:
 def read_by_name() -> frozenset[str]:
     """Names that the code takes as they are; the LMTP client reads its parameters under the names of the SMTP client's."""
     found = {word for file, tree in TREES.items() if file not in NAME_ONLY for word in words(tree)}
-    return frozenset(found | {lmtp_name(name) for name in SmtpSettings.__struct_fields__ if name in found})
+    clients = [name for name in SmtpSettings.__struct_fields__ if name in found]
+    clients += [word for word in words(TREES["service/smtp_client.py"]) if word.startswith("smtp_")]
+    return frozenset(found | set(map(lmtp_name, clients)))
 
 
 @functools.cache

@@ -63,6 +63,36 @@ def test_bad_policies(value: str) -> None:
         parse_policy(value)
 
 
+NEXT_HOP, HOST = "a.test", "mx.host.test"
+
+
+@pytest.mark.parametrize(
+    ("nexthop", "host", "default_is", "level"),
+    [
+        ("", "", "may", Level.MAY),
+        ("NONE", "", "encrypt", Level.NONE),
+        ("may", "", "none", Level.MAY),
+        ("MAY", "", "secure", Level.SECURE),
+        ("MUST_NOPEERMATCH", "", "verify", Level.ENCRYPT),
+        ("MUST", "", "none", Level.VERIFY),
+        ("NONE", "MAY", "secure", Level.NONE),
+        ("MAY", "none", "secure", Level.NONE),
+        ("NONE", "MUST", "none", Level.VERIFY),
+        ("MUST", "MUST_NOPEERMATCH", "none", Level.VERIFY),
+        ("", "MUST_NOPEERMATCH", "none", Level.ENCRYPT),
+    ],
+)
+def test_the_older_table(nexthop: str, host: str, default_is: str, level: Level) -> None:
+    """smtp_tls_per_site: VERIFY, ENCRYPT, NONE and MAY in this order of weight; a stricter default counts before MAY."""
+    rows = {key: value for key, value in ((NEXT_HOP, nexthop), (HOST, host)) if value}
+    maps = Maps((Table(**rows),), "smtp_tls_per_site", print)
+    policies = TlsPolicies(default(SmtpSettings, smtp_tls_security_level=default_is), per_site=maps)
+    assert asyncio.run(policies.find(NEXT_HOP, HOST)).level is level
+    assert not policies.idle
+    newer = TlsPolicies(default(SmtpSettings), Maps((Table(),), "smtp_tls_policy_maps", print), maps)
+    assert asyncio.run(newer.find(NEXT_HOP, HOST)).level is Level.NONE
+
+
 def test_what_a_policy_says_wins() -> None:
     rows = {".b.test": "secure match=x.test:.y.test ciphers=high protocols=TLSv1.3 servername=hostname"}
     policy = find("a.b.test", rows, smtp_tls_security_level="may")

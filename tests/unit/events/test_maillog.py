@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatepost.events import maillog, notes
-from gatepost.events.maillog import Stamp, printable, seconds, words
+from gatepost.events.maillog import LineForm, Stamp, printable, seconds, words
 from gatepost.events.records import (
     Accepted,
     Activated,
@@ -32,6 +32,7 @@ from gatepost.events.records import (
     SessionLost,
     SpokeEarly,
 )
+from gatepost.mail.address import AS_LOGGED
 from gatepost.mail.reason import Reason
 
 Q = "4jYwtL6XwgzJLgk"
@@ -210,6 +211,35 @@ def test_every_record_has_words_and_an_example() -> None:
 )
 def test_a_delay_has_two_digits(value: float, text: str) -> None:
     assert seconds(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "text"),
+    [
+        (0.4, 0, "0"),
+        (0.6, 0, "1"),
+        (7.4, 0, "7"),
+        (0.27, 1, "0.3"),
+        (3.14, 1, "3.1"),
+        (0.0123, 3, "0.012"),
+        (0.123, 3, "0.12"),
+        (0.0004, 3, "0"),
+        (0.000_123_4, 6, "0.00012"),
+        (0.000_002, 6, "0.000002"),
+        (0.5, 6, "0.5"),
+        (3.14, 6, "3.1"),
+    ],
+)
+def test_a_delay_has_no_more_decimals_than_are_wanted(value: float, decimals: int, text: str) -> None:
+    """delay_logging_resolution_limit; these are format_tv's answers in Postfix."""
+    assert seconds(value, decimals) == text
+
+
+def test_addresses_are_written_as_is_wanted() -> None:
+    """info_log_address_format."""
+    event = Activated("qmgr", "QID", "a b@c.test", 5, 1)
+    for name, text in (("external", '"a b"@c.test'), ("internal", "a b@c.test")):
+        assert words(event, LineForm(written=AS_LOGGED[name])) == f"QID: from=<{text}>, size=5, nrcpt=1 (queue active)"
 
 
 def hostile() -> st.SearchStrategy[str]:

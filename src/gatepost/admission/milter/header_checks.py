@@ -1,7 +1,7 @@
 """milter_header_checks: headers that filters add are judged as those that come in, with the actions of header_checks(5), but for
 PREPEND."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import structs
 
@@ -20,9 +20,10 @@ _Header = AddHeader | InsertHeader | ChangeHeader
 
 
 class HeaderChecks:
-    """The tables of a service."""
+    """The tables of a service. `written`: how an address is logged."""
 
-    def __init__(self, maps: Maps, emit: Emit) -> None:
+    def __init__(self, maps: Maps, emit: Emit, written: Callable[[str], str] = external) -> None:
+        self._written = written
         self._maps = maps
         self._all = CheckMaps(maps, maps, maps, maps)
         self._emit = emit
@@ -31,7 +32,7 @@ class HeaderChecks:
         """A filter's finding, with those of its edits that the tables leave, and what they ask for besides. Raises
         LookupFailure."""
         effects = Effects(checking=True)
-        checks = Checks(self._all, _context(view), effects, self._told)
+        checks = Checks(self._all, _context(view, self._written), effects, self._told)
         edits: list[Edit] = []
         for edit in finding.edits:
             edits += await self._of(edit, checks) if isinstance(edit, _Header) and effects.checking else (edit,)
@@ -62,10 +63,9 @@ class HeaderChecks:
         self._emit(event)
 
 
-def _context(view: View) -> LogContext:
+def _context(view: View, written: Callable[[str], str]) -> LogContext:
     facts = view.facts
-    context = LogContext(facts.queue_id, facts.client)
-    context.sender = None if facts.sender is None else external(facts.sender)
-    context.recipient = None if facts.recipient is None else external(facts.recipient)
+    context = LogContext(facts.queue_id, facts.client, written)
+    context.sender, context.recipient = facts.sender, facts.recipient
     context.protocol, context.helo = facts.protocol_name, facts.helo_name or ""
     return context

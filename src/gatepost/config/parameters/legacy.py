@@ -1,6 +1,6 @@
 """Names that postconf(5) still documents but no longer prints; unset unless main.cf sets them, as some defaults refer to them."""
 
-from gatepost.config.parameters.row import BOOLEAN, DONE, INTEGER, NO_MEANING, NOT_YET, STRING, TIME, P, Parameter
+from gatepost.config.parameters.row import BOOLEAN, DONE, INTEGER, NO_MEANING, STRING, TIME, P, Parameter
 
 # fmt: off
 ROWS: tuple[Parameter, ...] = (
@@ -26,7 +26,8 @@ ROWS: tuple[Parameter, ...] = (
       "Once an OpenSSL cipher list.", NO_MEANING, "Replaced in Postfix by smtp_tls_mandatory_ciphers."),
     P("smtpd_client_connection_limit_exceptions", STRING, "", "Older name of smtpd_client_event_limit_exceptions.", DONE),
     P("smtpd_per_record_deadline", BOOLEAN, "", "Older name of smtpd_per_request_deadline.", DONE),
-    P("smtpd_sasl_application_name", STRING, "", "Older name of smtpd_sasl_path.", NOT_YET),
+    P("smtpd_sasl_application_name", STRING, "",
+      "Once the name under which Cyrus SASL was started.", NO_MEANING, "Replaced in Postfix by smtpd_sasl_path."),
     P("smtpd_tls_cipherlist", STRING, "",
       "Once an OpenSSL cipher list.", NO_MEANING, "Replaced in Postfix by smtpd_tls_mandatory_ciphers."),
     P("tls_dane_digest_agility", STRING, "",

@@ -158,7 +158,7 @@ ROWS: tuple[Parameter, ...] = (
     P("smtp_tls_mandatory_exclude_ciphers", STRING, "", "Further ciphers not to use under mandatory TLS.", DONE),
     P("smtp_tls_mandatory_protocols", STRING, ">=TLSv1", "TLS protocol versions under mandatory TLS.", DONE),
     P("smtp_tls_note_starttls_offer", BOOLEAN, "no", "Log servers that offer STARTTLS while it is not used.", DONE),
-    P("smtp_tls_per_site", STRING, "", "Older tables of TLS levels by next hop or host.", NOT_YET),
+    P("smtp_tls_per_site", MAPS, "", "Older tables of TLS levels by next hop or host.", DONE),
     P("smtp_tls_policy_maps", MAPS, "", "Tables by next hop: TLS level and options.", DONE),
     P("smtp_tls_protocols", STRING, ">=TLSv1", "TLS protocol versions under opportunistic TLS.", DONE),
     P("smtp_tls_scert_verifydepth", INTEGER, "9", "Longest chain of server certificates.", DONE),
