@@ -49,6 +49,9 @@ nowhere.test TXT v=spf1 redirect=gone.test
 slowinc.test TXT v=spf1 include:slow.test -all
 void.test TXT v=spf1 a:v1.test a:v2.test a:v3.test -all
 helo.test TXT v=spf1 ip4:192.0.2.1 -all
+local.test TXT v=spf1 exists:%{l}.people.test -all
+prvs=1234=bob.people.test A 127.0.0.2
+bob+tag.people.test A 127.0.0.2
 """
 NAMES = """pass fail soft neutral empty none broken two why a mx ptr exists inc redir loop nowhere void gone""".split()
 ADDRESSES = ["192.0.2.1", "192.0.2.7", "198.51.100.1", "2001:db8::1"]
@@ -66,7 +69,10 @@ HELLOS = [
     ("192.0.2.1", "", "[192.0.2.1]"),
     ("192.0.2.1", "x", "helo.unknown.test"),
 ]
-CASES = SENT + HELLOS
+LOCAL_PARTS = [
+    ("192.0.2.1", f"{local}@local.test", "helo.unknown.test") for local in ("prvs=1234=bob", "bob+tag", "eve+tag", "eve")
+]
+CASES = SENT + HELLOS + LOCAL_PARTS
 
 
 @pytest.fixture(scope="module")

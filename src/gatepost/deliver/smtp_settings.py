@@ -33,6 +33,7 @@ class SmtpSettings(TlsSettings, frozen=True, kw_only=True):
     smtp_bind_address6: str
     smtp_bind_address_enforce: bool
     smtp_host_lookup: str
+    smtp_dns_resolver_options: tuple[str, ...]
     smtp_dns_support_level: str
     smtp_fallback_relay: str
     smtp_address_preference: str

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from gatepost.mail.domain import to_ascii
+from gatepost.net.answers import Answers
 from gatepost.net.hosts_file import PATH, HostsFile
 from gatepost.net.port import MX, SRV, Answer, DnsFailure, NotFound, TryAgain
 
@@ -45,9 +47,10 @@ _READ: Mapping[str, Callable[[Any], object]] = {
 """The value of a record, by its type."""
 
 
-class AresResolver:
+class AresResolver(Answers):
     """`now`: seconds of any clock that goes forward; `nameservers`: addresses, with port where it is not 53, in place of the
-    system's; `time_limit`: seconds for an answer, tries included."""
+    system's; `time_limit`: seconds for an answer, tries included; `transitional`: names that are not ASCII
+    are asked for as in IDNA 2003."""
 
     def __init__(
         self,
@@ -56,34 +59,18 @@ class AresResolver:
         nameservers: Sequence[str] = (),
         hosts: Path = PATH,
         time_limit: float = 20.0,
+        transitional: bool = False,
     ) -> None:
         self._now = now
         self._nameservers = nameservers
         self._hosts = HostsFile(hosts)
         self._time_limit = time_limit
+        self._transitional = transitional
         self._ares: DNSResolver | None = None
         self._held = 0
         self._under_way: dict[DNSResolver, int] = {}
         self._cache: dict[tuple[str, str], Answer] = {}
         self._asked: dict[tuple[str, str], asyncio.Task[Answer]] = {}
-
-    async def mx(self, name: str) -> tuple[MX, ...]:
-        return cast(tuple[MX, ...], (await self.answer(name, "MX")).values)
-
-    async def a(self, name: str) -> tuple[str, ...]:
-        return cast(tuple[str, ...], (await self.answer(name, "A")).values)
-
-    async def aaaa(self, name: str) -> tuple[str, ...]:
-        return cast(tuple[str, ...], (await self.answer(name, "AAAA")).values)
-
-    async def srv(self, name: str) -> tuple[SRV, ...]:
-        return cast(tuple[SRV, ...], (await self.answer(name, "SRV")).values)
-
-    async def txt(self, name: str) -> tuple[str, ...]:
-        return cast(tuple[str, ...], (await self.answer(name, "TXT")).values)
-
-    async def ns(self, name: str) -> tuple[str, ...]:
-        return cast(tuple[str, ...], (await self.answer(name, "NS")).values)
 
     async def ptr(self, address: str) -> tuple[str, ...]:
         """Names of an IP address: the hosts file first, as getnameinfo(3) does."""
@@ -136,7 +123,7 @@ class AresResolver:
         ascii_name, record = key
         if not ascii_name.isascii():
             try:
-                ascii_name = ascii_name.encode("idna").decode()
+                ascii_name = to_ascii(ascii_name, transitional=self._transitional)
             except UnicodeError:
                 raise NotFound(name, record, "not a host name", exists=False) from None
         if not ascii_name.isprintable() or "\\" in ascii_name:
@@ -194,6 +181,13 @@ class AresResolver:
             del self._cache[next(iter(self._cache))]
         self._cache[key] = entry
         return entry
+
+    @property
+    def nameservers(self) -> Sequence[str]:
+        """The name servers that are asked, as `address:port`."""
+        if self._ares is None:
+            self._ares = self._open()
+        return self._ares.nameservers
 
     async def close(self) -> None:
         """Forget all questions."""

@@ -5,9 +5,12 @@ Failure: as that of the resolver behind it, and Filtered, FilterFailed.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
-from gatepost.net.port import MX, SRV, Answer, AnswerSource, Filtered, FilterFailed
+from msgspec.structs import replace
+
+from gatepost.net.answers import Around
+from gatepost.net.port import Answer, AnswerSource, Filtered, FilterFailed
 
 Keeps = Callable[[str], Awaitable[bool | None]]
 """Whether a record, as record_text() writes it, counts; None: that cannot be found out, and the log says why."""
@@ -27,38 +30,14 @@ def record_text(answer: Answer, record: str, value: object) -> str:
     return f"{answer.owner}. {answer.ttl} IN {record} {_DATA[record](value)}"
 
 
-class FilteredResolver:
+class FilteredResolver(Around):
     """The answers of `source` without the records that `keeps` does not keep."""
 
     def __init__(self, source: AnswerSource, keeps: Keeps) -> None:
-        self._source = source
+        super().__init__(source)
         self._keeps = keeps
 
-    async def mx(self, name: str) -> tuple[MX, ...]:
-        return cast(tuple[MX, ...], await self._kept(name, "MX"))
-
-    async def a(self, name: str) -> tuple[str, ...]:
-        return cast(tuple[str, ...], await self._kept(name, "A"))
-
-    async def aaaa(self, name: str) -> tuple[str, ...]:
-        return cast(tuple[str, ...], await self._kept(name, "AAAA"))
-
-    async def srv(self, name: str) -> tuple[SRV, ...]:
-        return cast(tuple[SRV, ...], await self._kept(name, "SRV"))
-
-    async def txt(self, name: str) -> tuple[str, ...]:
-        return cast(tuple[str, ...], await self._kept(name, "TXT"))
-
-    async def ns(self, name: str) -> tuple[str, ...]:
-        return cast(tuple[str, ...], await self._kept(name, "NS"))
-
-    async def ptr(self, address: str) -> tuple[str, ...]:
-        return await self._source.ptr(address)
-
-    async def host(self, name: str) -> tuple[str, ...]:
-        return await self._source.host(name)
-
-    async def _kept(self, name: str, record: str) -> tuple[object, ...]:
+    async def answer(self, name: str, record: str) -> Answer:
         answer = await self._source.answer(name, record)
         kept: list[object] = []
         for value in answer.values:
@@ -69,4 +48,4 @@ class FilteredResolver:
                     kept.append(value)
         if not kept:
             raise Filtered(name, record, "DNS reply filter drops all results")
-        return tuple(kept)
+        return replace(answer, values=tuple(kept))

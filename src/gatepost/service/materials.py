@@ -17,6 +17,7 @@ from gatepost.events.records import Clock, Emit, Fault, Note
 from gatepost.lookup.blocking import BlockingCalls
 from gatepost.lookup.registry import Tables
 from gatepost.lookup.server_access import ServerAccess
+from gatepost.net.any_name import AnyNameResolver
 from gatepost.net.dns import AresResolver
 from gatepost.net.port import AnswerSource
 from gatepost.routing.routing import Routing
@@ -37,6 +38,7 @@ class Materials(Struct, frozen=True):
     own_addresses: the IP addresses that are ours.
     routing: with the parameters of main.cf.
     resolver: DNS.
+    any_name: the same for names that are no host names, too.
     counters: of clients, common to all workers.
     state: what outlives a restart, common to all workers.
     files: looks at folders that may hang.
@@ -52,6 +54,7 @@ class Materials(Struct, frozen=True):
     own_addresses: frozenset[str]
     routing: Routing
     resolver: AnswerSource
+    any_name: AnswerSource
     counters: Counters
     state: StateStore
     files: BlockingCalls
@@ -92,6 +95,7 @@ def gather(configuration: Configuration, log: Log, counters: Counters, fault: Fa
     opened = Tables(warn, fail, access=ServerAccess(lambda: configuration))
     mapping = opened.heard_by(_teller("cleanup", log.emit), _teller("cleanup", log.emit, "error"))
     own = settings.own_addresses(shared)
+    resolver = AresResolver(time.monotonic, transitional=shared.enable_idna2003_compatibility)
     return Materials(
         configuration=configuration,
         settings=shared,
@@ -101,7 +105,8 @@ def gather(configuration: Configuration, log: Log, counters: Counters, fault: Fa
         opened=opened,
         own_addresses=own,
         routing=_routing(configuration, {}, opened, mapping, own),
-        resolver=AresResolver(time.monotonic),
+        resolver=resolver,
+        any_name=AnyNameResolver(resolver, lambda: resolver.nameservers),
         counters=counters,
         state=open_state(configuration, shared, _teller("state", log.emit)),
         files=BlockingCalls(settings.FILE_THREADS, settings.FILE_TIME_LIMIT),

@@ -44,6 +44,7 @@ class WorkerSettings(Struct, frozen=True):
     mail_name: str
     inet_interfaces: str
     proxy_interfaces: str
+    enable_idna2003_compatibility: bool
     default_process_limit: int
     queue_ledger_lifetime: int
     queue_deliver: bool

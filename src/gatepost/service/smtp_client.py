@@ -16,6 +16,8 @@ from gatepost.mail.delivery import Agent, DeliveryRequest, Report
 from gatepost.mail.outcome import deferred
 from gatepost.mail.reason import Reason
 from gatepost.net.connect import SocketConnector
+from gatepost.net.port import AnswerSource
+from gatepost.net.searching import SearchingResolver, system_search_list
 from gatepost.service.materials import Materials
 from gatepost.service.outgoing import outgoing
 from gatepost.service.reply_filter import filtered
@@ -37,7 +39,7 @@ async def smtp_agent(materials: Materials, way_out: WayOut, entry: ServiceEntry)
 
     agent = SmtpAgent(
         settings,
-        filtered(materials.resolver, maps("smtp_dns_reply_filter"), emit, entry.command),
+        filtered(_resolver(materials, settings), maps("smtp_dns_reply_filter"), emit, entry.command),
         SocketConnector(
             settings.smtp_bind_address,
             settings.smtp_bind_address6,
@@ -61,6 +63,12 @@ async def smtp_agent(materials: Materials, way_out: WayOut, entry: ServiceEntry)
     )
     flags = client_flags(entry.arguments)
     return FlaggedAgent(agent, flags, entry.command, materials.clock, emit) if flags else agent
+
+
+def _resolver(materials: Materials, settings: SmtpSettings) -> AnswerSource:
+    """The resolver, with what smtp_dns_resolver_options asks for."""
+    options = settings.smtp_dns_resolver_options
+    return SearchingResolver(materials.resolver, system_search_list(), options) if options else materials.resolver
 
 
 def _best_mx(materials: Materials, way_out: WayOut, entry: ServiceEntry, emit: Emit) -> PassOn | None:

@@ -27,7 +27,7 @@ _LONGEST_INSTANCE = 100
 def spf_checker(materials: Materials, overrides: Mapping[str, str], tables: Tables) -> Checker:
     """Who asks for SPF with the parameters of a service. Raises ConfigurationError."""
     settings = materials.configuration.view(SpfSettings, overrides)
-    return Checker(settings, Lists.opened(settings, tables), materials.resolver, time.time)
+    return Checker(settings, Lists.opened(settings, tables), materials.any_name, time.time)
 
 
 def open_service(

@@ -50,7 +50,7 @@ ROWS: tuple[Parameter, ...] = (
     P("dont_remove", INTEGER, "0",
       'Keep finished queue files in a "saved" queue for debugging.', NO_MEANING, "The ledger keeps how each recipient ended."),
     P("enable_idna2003_compatibility", BOOLEAN, "no",
-      "Convert internationalised domain names by the rules of 2003 instead of those of 2008.", NOT_YET),
+      "Convert internationalised domain names by the rules of 2003 instead of those of 2008.", DONE),
     P("enable_long_queue_ids", BOOLEAN, "yes",
       "Use queue ids that never repeat.",
       NO_MEANING, "Queue ids are always of the long form, so that no two messages ever share one."),

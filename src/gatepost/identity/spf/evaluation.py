@@ -20,6 +20,7 @@ from gatepost.identity.spf.macro import (
 )
 from gatepost.identity.spf.port import Answer, Case, Plan, Question, Result, Verdict
 from gatepost.identity.spf.record import Directive, Network, Record, RecordError, chosen, parse
+from gatepost.mail.domain import to_ascii
 
 TERMS_LIMIT = 10
 EXCHANGERS_LIMIT = 10
@@ -69,7 +70,7 @@ def a_labels(domain: str) -> str:
     if domain.isascii() or len(domain) > NAME_LIMIT:
         return domain
     try:
-        return domain.encode("idna").decode("ascii")
+        return to_ascii(domain)
     except UnicodeError:
         return domain
 

@@ -4,14 +4,10 @@ Failure: what the resolver cannot say, or not in time, is TEMPERROR (RFC 7208 §
 """
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Mapping
 
 from gatepost.identity.spf.port import Answer, Plan, Question, Verdict
 from gatepost.net.port import DnsFailure, NotFound, Resolver
-
-_ASKABLE = re.compile(r"[A-Za-z0-9_./*-]+\Z", re.ASCII)
-"""What the resolver library lets a name be made of. Others may well be in the DNS, so that nothing is known of them."""
 
 _VOID = Answer()
 _FAILED = Answer(failed=True)
@@ -49,8 +45,6 @@ async def conclude(plan: Plan, resolver: Resolver) -> Verdict:
 
 async def ask(resolver: Resolver, question: Question) -> Answer:
     """The answer of the DNS; whatever it is, it is a value."""
-    if question.record != "PTR" and _ASKABLE.match(question.name) is None:
-        return _FAILED
     try:
         return Answer(await _WAYS[question.record](resolver, question.name))
     except NotFound:

@@ -3,6 +3,8 @@
 import ipaddress
 import re
 
+from gatepost.mail.domain import to_ascii
+
 # As Postfix has it: letters, digits and underscores, hyphens inside, no empty label, not digits alone.
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOSTNAME = re.compile(rf"(?=.{{1,255}}\Z)(?=.*[^0-9.])(?:{_LABEL})(?:\.{_LABEL})*\Z")
@@ -12,7 +14,7 @@ def is_hostname(name: str) -> bool:
     """A syntactically valid host name; labels that are not ASCII count in their A-label form (RFC 5891)."""
     if not name.isascii():
         try:
-            name = name.encode("idna").decode("ascii")
+            name = to_ascii(name)
         except UnicodeError:
             return False
     return _HOSTNAME.match(name) is not None

@@ -13,8 +13,8 @@ from gatepost.lookup import library
 # What our rooms and the libraries that they use import only when first needed.
 _LAZY = (
     "aiodns", "asyncio.staggered", "base64", "binascii", "ctypes.util", "difflib", "encodings.ascii", "encodings.idna",
-    "encodings.latin_1", "encodings.punycode", "encodings.unicode_escape", "encodings.utf_8", "getopt", "heapq", "ifaddr", "lmdb",
-    "pwd", "pycares", "socket", "sqlite3", "ssl", "stringprep", "unicodedata", "uvloop",
+    "encodings.latin_1", "encodings.punycode", "encodings.unicode_escape", "encodings.utf_8", "getopt", "heapq", "idna.uts46data",
+    "ifaddr", "lmdb", "pwd", "pycares", "socket", "sqlite3", "ssl", "stringprep", "unicodedata", "uvloop",
 )  # fmt: skip
 _NOT_OURS = ("gatepost.cli",)
 

@@ -1,0 +1,123 @@
+"""Names that are in the DNS and are no host names (`user+tag.domain`): c-ares refuses to ask for them, so they are asked here.
+
+SPF makes such names of addresses (RFC 7208 §7). Postfix asks for host names only, and so does everybody else here.
+
+Contract: an answer is not kept; at most `_AT_ONCE` questions are under way. A question goes to each name server in turn, and by TCP
+where the answer is too long for UDP.
+Failure: NotFound where a name server says so, TryAgain for all else.
+"""
+
+import asyncio
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from gatepost.net.answers import Around
+from gatepost.net.dns import RECORDS_LIMIT
+from gatepost.net.port import MX, Answer, AnswerSource, NotFound, TryAgain
+from gatepost.proto import dns_message
+from gatepost.proto.dns_message import BadReply, Reply
+
+_KNOWN = re.compile(r"[A-Za-z0-9_./*-]*\Z", re.ASCII)
+"""What c-ares lets a name be made of."""
+_AT_ONCE: Final = 50
+_PORT: Final = 53
+_LENGTH = 2  # octets of the length before a message over TCP (RFC 1035 §4.2.2)
+
+
+class AnyNameResolver(Around):
+    """The answers of `source`, and those to names that it cannot ask for. `nameservers`: theirs, as `address:port`; `patience`:
+    seconds for each of them; `rounds`: how often they are asked in turn."""
+
+    def __init__(
+        self, source: AnswerSource, nameservers: Callable[[], Sequence[str]], *, patience: float = 5.0, rounds: int = 2
+    ) -> None:
+        super().__init__(source)
+        self._nameservers = nameservers
+        self._patience = patience
+        self._rounds = rounds
+        self._room = asyncio.Semaphore(_AT_ONCE)
+
+    async def answer(self, name: str, record: str) -> Answer:
+        if _KNOWN.match(name) or record not in dns_message.TYPES:
+            return await self._source.answer(name, record)
+        try:
+            asked = dns_message.question(secrets.randbelow(1 << 16), name, record)
+        except ValueError:
+            raise NotFound(name, record, "not a name", exists=False) from None
+        async with self._room:
+            reply = await self._ask(asked, name, record)
+        found = reply.found(name, record)[:RECORDS_LIMIT]
+        if not found:
+            exists = reply.code == dns_message.NO_ERROR
+            raise NotFound(name, record, "no data" if exists else "no such name", exists=exists)
+        values = tuple(MX(*one.value) if isinstance(one.value, tuple) else one.value for one in found)
+        return Answer(values, found[0].owner, found[0].ttl, 0.0)
+
+    async def _ask(self, asked: bytes, name: str, record: str) -> Reply:
+        """The first reply that says something. Raises TryAgain."""
+        why = "no name server"
+        for server in [*self._nameservers()] * self._rounds:
+            host, port = _endpoint(server)
+            try:
+                async with asyncio.timeout(self._patience):
+                    reply = await _by_udp(asked, host, port)
+                    if reply.truncated:
+                        reply = await _by_tcp(asked, host, port)
+            except (OSError, EOFError, BadReply) as error:
+                why = str(error) or "time-out"
+            else:
+                if reply.code in (dns_message.NO_ERROR, dns_message.NO_SUCH_NAME):
+                    return reply
+                why = f"the name server says {reply.code}"
+        raise TryAgain(name, record, why)
+
+
+class _Question(asyncio.DatagramProtocol):
+    """Waits for the reply to a question; whatever else comes is somebody else's."""
+
+    def __init__(self, asked: bytes) -> None:
+        self._asked = asked
+        self.reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        if not self.reply.done() and dns_message.is_reply(data, self._asked):
+            self.reply.set_result(data)
+
+    def error_received(self, exc: Exception) -> None:
+        if not self.reply.done():
+            self.reply.set_exception(exc)
+
+
+async def _by_udp(asked: bytes, host: str, port: int) -> Reply:
+    """Over a socket of its own, whose port is as hard to guess as the question's ID (RFC 5452). Raises OSError, BadReply."""
+    waiting = _Question(asked)
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: waiting, remote_addr=(host, port))
+    try:
+        transport.sendto(asked)
+        return dns_message.read(await waiting.reply, asked)
+    finally:
+        transport.close()
+
+
+async def _by_tcp(asked: bytes, host: str, port: int) -> Reply:
+    """Raises OSError, EOFError, BadReply."""
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        writer.write(len(asked).to_bytes(_LENGTH, "big") + asked)
+        length = int.from_bytes(await reader.readexactly(_LENGTH), "big")
+        return dns_message.read(await reader.readexactly(length), asked)
+    finally:
+        writer.close()
+
+
+def _endpoint(server: str) -> tuple[str, int]:
+    """`address`, `address:port` or `[address]:port`."""
+    if server.startswith("["):
+        host, _, port = server[1:].partition("]")
+        return host, int(port.removeprefix(":") or _PORT)
+    if server.count(":") > 1:
+        return server, _PORT
+    host, _, port = server.partition(":")
+    return host, int(port or _PORT)
