@@ -11,6 +11,7 @@ CORES: Mapping[str, Callable[[bytes], None]] = {
     "commands": wire.commands,
     "conversation": sessions.conversation,
     "data": wire.data,
+    "dns": wire.dns,
     "dot_stuffing": wire.dot_stuffing,
     "downgrade": wire.downgrade,
     "milter_answers": milter.answers,

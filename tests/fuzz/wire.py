@@ -5,7 +5,7 @@ import re
 from gatepost.content.downgrade import downgraded
 from gatepost.mail.address import external
 from gatepost.mail.mime import Limits
-from gatepost.proto import attributes, policy_delegation
+from gatepost.proto import attributes, dns_message, policy_delegation
 from gatepost.proto.exchange import ProtocolError
 from gatepost.proto.proxy import ProxyError, ProxyReader
 from gatepost.proto.qmqp import Part, QmqpError, QmqpReader
@@ -234,6 +234,20 @@ def reply_lines(data: bytes) -> None:
         for line in wire[:-2].split(b"\r\n"):
             assert re.match(rb"550[ -]", line)
             assert b"\n" not in line
+
+
+def dns(data: bytes) -> None:
+    """An answer of a name server is read or refused; names and texts can be written as octets."""
+    asked = dns_message.question(0, "a+b.test", "TXT")
+    head = asked[:2] + b"\x81\x80\0\1" + data[:2].rjust(2, b"\0") + b"\0\0\0\0"
+    try:
+        reply = dns_message.read(head + asked[12:] + data[2:], asked)
+    except dns_message.BadReply:
+        return
+    for one in reply.records:
+        assert len(one.owner) <= 2 * 255
+        str(one.value).encode("utf-8", "surrogateescape")
+    assert set(reply.found("a+b.test", "TXT")) <= set(reply.records)
 
 
 def proxy(data: bytes) -> None:

@@ -45,6 +45,7 @@ from gatepost.mail import as_json, header, header_address, mime
 from gatepost.mail.address import all_plain, external, internal
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.content_type import content_type, transfer_encoding
+from gatepost.mail.encoded_word import encoded_words
 from gatepost.mail.envelope import Recipient
 from gatepost.mail.header_reader import HeaderReader
 from gatepost.mail.mime import Limits
@@ -59,7 +60,7 @@ from gatepost.policy.greylist.settings import GreylistSettings
 from gatepost.policy.greylist.texts import put_off
 from gatepost.policy.greylist.whitelists import RecipientList
 from gatepost.proto import attributes as postfix_attributes
-from gatepost.proto import policy_delegation
+from gatepost.proto import dns_message, policy_delegation
 from gatepost.proto.dovecot_auth import Greeting, Listening
 from gatepost.proto.exchange import Exchange, ProtocolError
 from gatepost.proto.memcache import MemcacheGet, Sizes
@@ -163,6 +164,13 @@ def checked(octets: bytes) -> None:
     with contextlib.suppress(ProtocolError):
         for at in range(0, len(octets), 100):
             query.feed(octets[at : at + 100])
+
+
+def dns_answered(answers: bytes) -> None:
+    asked = dns_message.question(0, "a+b.test", "TXT")
+    head = asked[:2] + b"\x81\x80\0\1\x20\0\0\0\0\0"
+    with contextlib.suppress(dns_message.BadReply):
+        dns_message.read(head + asked[12:] + answers, asked).found("a+b.test", "TXT")
 
 
 def looked_up(query: Callable[[], Exchange[TableAnswer]]) -> Callable[[bytes], None]:
@@ -523,9 +531,19 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     ),
     "proto.proxy": (proxied, WIRE),
     "proto.qmqp": (qmqp, (*WIRE, octets(b"1:a,", before=b"9999999:1:x,"), octets(b"0:,", before=b"9999999:1:x,"))),
+    "mail.encoded_word": (lambda text: encoded_words(text, "utf-8"), (times("\u00fc"), times("a"), times("=\udcff"))),
+    "proto.dns_message": (
+        dns_answered,
+        (
+            octets(b"\xc0\x0c\x00\x10\x00\x01\0\0\0\x3c\x00\x02\x01x"),
+            octets(b"\xc0\x0c\x00\x05\x00\x01\0\0\0\x3c\x00\x02\xc0\x0c"),
+            octets(b"\x01a", after=b"\0"),
+            octets(b"\xc0\x17", before=b"\0"),
+        ),
+    ),
     "proto.policy_delegation": (delegated, WIRE),
     "proto.tcp_table": (looked_up(lambda: TcpQuery(b"key")), (*WIRE, octets(b"%41", before=b"200 "))),
-    "proto.socketmap": (looked_up(lambda: SocketmapQuery(b"map", b"key")), (*WIRE, octets(b"a", before=b"99999:OK "))),
+    "proto.socketmap": (looked_up(lambda: SocketmapQuery(b"map key", 100_000)), (*WIRE, octets(b"a", before=b"99999:OK "))),
     "proto.memcache": (
         looked_up(lambda: MemcacheGet(b"key", Sizes(1 << 20, 1 << 20))),
         (*WIRE, octets(b"a", before=b"VALUE key 0 999999\r\n"), octets(b"VALUE key 0 0\r\n\r\n")),
@@ -629,6 +647,9 @@ ELSEWHERE = {
     "proto.sasl.port": "holds values, and reads names of at most 255 octets",
     "proto.smtp.server_replies": "makes replies, reads none",
     "mail.content": "passes octets on",
+    "mail.domain": "names of at most 255 characters",
+    "net.any_name": "names of at most 253 characters",
+    "net.searching": _ADMINISTRATOR,
     "mail.checksum": "arithmetic of numbers",
     "mail.date": "writes only",
     "mail.envelope": "holds values",

@@ -10,6 +10,7 @@ from gatepost.content.rules import Rules
 from gatepost.events.notes import HopcountExceeded
 from gatepost.events.records import Emit, MessageId, Note
 from gatepost.mail import mime
+from gatepost.mail.encoded_word import encoded_words
 from gatepost.mail.header import Header, cut, gathered, is_header, split
 from gatepost.mail.header_address import Token, TokenKind, external, internal, requoted, scan
 from gatepost.net.turns import Turns
@@ -184,7 +185,10 @@ class Headers:
         address = requoted(sender or MAIL_DAEMON)
         if not sender or not fullname:
             return address
-        if self._rules.settings.header_from_format == "obsolete":
+        settings = self._rules.settings
+        if settings.full_name_encoding_charset and not fullname.isascii():
+            fullname = encoded_words(fullname, settings.full_name_encoding_charset)
+        if settings.header_from_format == "obsolete":
             return f"{address} ({fullname})"
         phrase = scan(fullname)
         if any(token.kind is TokenKind.OPERATOR for token in phrase):

@@ -27,6 +27,7 @@ class ContentSettings(MimeSettings, frozen=True, kw_only=True):
     undisclosed_recipients_header: str
     message_drop_headers: str
     header_from_format: str
+    full_name_encoding_charset: str
     hopcount_limit: int
     info_log_address_format: str
     message_strip_characters: str

@@ -23,16 +23,18 @@ IDLE, AGE = 60.0, 1000.0
 
 
 class HelperLimits(Struct, frozen=True):
-    """helper_*: the limits of every server that is asked."""
+    """helper_*: the limits of every server that is asked; socketmap_*: those of socketmap servers alone, in octets."""
 
     helper_connection_limit: int
     helper_failure_limit: int
     helper_lookup_timeout: int
     helper_probe_interval: int
     helper_answer_lifetime: int
+    socketmap_max_query_size: int
+    socketmap_max_reply_size: int
 
 
-_WITHOUT_MAIN_CF = HelperLimits(100, 5, 10, 10, 0)
+_WITHOUT_MAIN_CF = HelperLimits(100, 5, 10, 10, 0, 10_000, 100_000)
 
 
 class ServerAccess:

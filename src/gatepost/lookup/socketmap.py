@@ -2,11 +2,11 @@
 It is asked about whole keys only."""
 
 from gatepost.lookup.opening import Opening
-from gatepost.lookup.port import Unavailable
+from gatepost.lookup.port import LookupFailure, Unavailable
 from gatepost.lookup.server_table import ServerTable
 from gatepost.lookup.stream_source import StreamSource, server_of
 from gatepost.net.stream_port import AnswerLimit
-from gatepost.proto.socketmap import ANSWER_LIMIT, SocketmapQuery
+from gatepost.proto.socketmap import SocketmapQuery
 
 _AROUND = 16
 """Octets of a netstring around its text, at most."""
@@ -23,6 +23,15 @@ def open_table(opening: Opening) -> ServerTable:
     except ValueError as problem:
         told = f"{opening.spec}: {problem}: write socketmap:inet:HOST:PORT:NAME or socketmap:unix:PATH:NAME"
         raise Unavailable(opening.spec, told) from None
-    rules = access.rules(access.limits.helper_lookup_timeout, answer=AnswerLimit(ANSWER_LIMIT + _AROUND))
-    source = StreamSource(opening, server, rules, lambda key: SocketmapQuery(name.encode(), key.encode()))
+    limits = access.limits
+    longest = limits.socketmap_max_reply_size
+
+    def question(key: str) -> SocketmapQuery:
+        query = f"{name} {key}".encode()
+        if len(query) > limits.socketmap_max_query_size:
+            raise LookupFailure(opening.spec, "a question longer than socketmap_max_query_size")
+        return SocketmapQuery(query, longest)
+
+    rules = access.rules(limits.helper_lookup_timeout, answer=AnswerLimit(longest + _AROUND))
+    source = StreamSource(opening, server, rules, question)
     return ServerTable(opening, source, whole_key=True)

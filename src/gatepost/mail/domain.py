@@ -1,11 +1,14 @@
 """Domain names that are not ASCII, in the form in which the DNS has them."""
 
-_LABEL_LIMIT = 63
+_NAME_LIMIT, _LABEL_LIMIT = 255, 63
+"""Characters; no form in A-labels is shorter than the name itself."""
 
 
 def to_ascii(name: str, *, transitional: bool = False) -> str:
     """`name` in A-labels: by UTS 46, non-transitional, as Postfix does it (RFC 5891 for names that are valid there);
     `transitional`: by IDNA 2003 (RFC 3490; enable_idna2003_compatibility). Raises UnicodeError where it is none."""
+    if len(name) > _NAME_LIMIT:
+        raise UnicodeError("name too long")
     if transitional:
         return name.encode("idna").decode("ascii")
     import idna
@@ -15,7 +18,8 @@ def to_ascii(name: str, *, transitional: bool = False) -> str:
 
 
 def _label(label: str) -> str:
-    encoded = label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii")
-    if len(encoded) > _LABEL_LIMIT:
-        raise UnicodeError("label too long")
-    return encoded
+    if len(label) <= _LABEL_LIMIT:
+        encoded = label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii")
+        if len(encoded) <= _LABEL_LIMIT:
+            return encoded
+    raise UnicodeError("label too long")

@@ -5,10 +5,6 @@ from collections.abc import Iterable
 from gatepost.proto.exchange import Exchange, ProtocolError
 from gatepost.proto.table_answer import Refused, TableAnswer
 
-ANSWER_LIMIT = 100_000
-"""Octets of a reply, without the netstring around it."""
-
-_LONGEST_LENGTH = len(str(ANSWER_LIMIT))
 _REFUSALS = frozenset((b"TEMP", b"TIMEOUT", b"PERM"))
 
 
@@ -18,10 +14,13 @@ def netstring(octets: bytes) -> bytes:
 
 
 class SocketmapQuery(Exchange[TableAnswer]):
-    """A key of the map `name`, and its value."""
+    """`query`: the name of a map, a space and a key; the answer is its value. `longest`: octets of a reply, without the netstring
+    around it."""
 
-    def __init__(self, name: bytes, key: bytes) -> None:
-        self._request = netstring(name + b" " + key)
+    def __init__(self, query: bytes, longest: int) -> None:
+        self._request = netstring(query)
+        self._longest = longest
+        self._digits = len(str(longest))
         self._buffer = bytearray()
         self._length: int | None = None
 
@@ -40,15 +39,15 @@ class SocketmapQuery(Exchange[TableAnswer]):
         return b""
 
     def _read_length(self) -> int | None:
-        digits, colon, _ = self._buffer[: _LONGEST_LENGTH + 1].partition(b":")
+        digits, colon, _ = self._buffer[: self._digits + 1].partition(b":")
         if (digits and not digits.isdigit()) or (colon and not digits) or (digits[:1] == b"0" and len(digits) > 1):
             raise ProtocolError("no netstring")
         if not colon:
-            if len(digits) > _LONGEST_LENGTH:
+            if len(digits) > self._digits:
                 raise ProtocolError("a netstring without its length")
             return None
-        if int(digits) > ANSWER_LIMIT:
-            raise ProtocolError(f"a reply of more than {ANSWER_LIMIT} octets")
+        if int(digits) > self._longest:
+            raise ProtocolError(f"a reply of more than {self._longest} octets")
         del self._buffer[: len(digits) + 1]
         return int(digits)
 

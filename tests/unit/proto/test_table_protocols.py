@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 from gatepost.proto.exchange import Exchange, ProtocolError
 from gatepost.proto.memcache import MemcacheDelete, MemcacheGet, MemcacheSet, Sizes, is_key
 from gatepost.proto.redis import RedisCommand, RedisLogin
-from gatepost.proto.socketmap import ANSWER_LIMIT, SocketmapQuery
+from gatepost.proto.socketmap import SocketmapQuery
 from gatepost.proto.table_answer import Refused, TableAnswer
 from gatepost.proto.tcp_table import LINE_LIMIT, TcpQuery
 
 SIZES = Sizes(line=64, data=32)
+ANSWER_LIMIT = 100_000
 QUERIES: dict[str, Callable[[], Exchange[TableAnswer]]] = {
     "tcp": lambda: TcpQuery(b"a key%"),
-    "socketmap": lambda: SocketmapQuery(b"map", b"a key"),
+    "socketmap": lambda: SocketmapQuery(b"map a key", ANSWER_LIMIT),
     "memcache": lambda: MemcacheGet(b"key", SIZES),
     "redis": lambda: RedisCommand(b"GET", b"a\r\nkey", limit=32),
 }

@@ -42,7 +42,7 @@ ROWS: tuple[Parameter, ...] = (
     P("force_mime_input_conversion", BOOLEAN, "no",
       "Convert 8-bit bodies and long lines to quoted-printable as mail comes in, before it is signed.", NOT_YET, since="3.9"),
     P("full_name_encoding_charset", STRING, "utf-8",
-      "Character set named where the full name in a From header that is added is not ASCII (RFC 2047).", NOT_YET, since="3.10"),
+      "Character set named where the full name in a From header that is added is not ASCII (RFC 2047).", DONE, since="3.10"),
     P("header_checks", MAPS, "", "Pattern tables for primary message headers.", DONE),
     P("header_from_format", CHOICE, "standard", 'Form of a generated From header: "standard" or "obsolete".', DONE,
       words=("standard", "obsolete")),
