@@ -15,7 +15,7 @@ FILTER = {"filter_before_queue": "yes"}
     [
         (FILTER, MASTER, "parameter filter_before_queue is not implemented yet: mail would pass without being scanned"),
         ({"smtpd_client_restrictions": "rejct"}, MASTER, 'unknown smtpd restriction: "rejct"'),
-        ({}, SECOND + "- smtpd -o smtp_tls_per_site=hash:/no/such/file\n", "parameter smtp_tls_per_site"),
+        ({}, SECOND + "- smtpd -o filter_before_queue=yes\n", "parameter filter_before_queue"),
         ({}, SECOND + "- smtpd -o smtpd_client_restrictions=permit_mynetworks, reject\n",
          "unexpected command-line argument: reject"),
     ],
