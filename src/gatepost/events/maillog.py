@@ -16,25 +16,39 @@ from gatepost.mail.address import external
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-class LineForm(Struct, frozen=True):
-    """How lines are written. `decimals` of a delay below a second, at most (delay_logging_resolution_limit); `written`: an address
-    as it is logged (info_log_address_format)."""
-
-    decimals: int = 2
-    written: Callable[[str], str] = external
-
-
-def seconds(value: float, decimals: int = 2) -> str:
-    """A delay as Postfix logs it: two significant digits at most, no trailing zeros, and so many decimals below a second."""
-    if value >= 10 or not decimals:
-        return f"{int(value + 0.5)}"
-    if value >= 1:
-        decimals = 1
-    elif value < 0.005 and decimals <= 2:
+def seconds(value: float) -> str:
+    """A delay as Postfix logs it: two significant digits at most, no trailing zeros (delay_logging_resolution_limit = 2)."""
+    if value < 0.005:
         return "0"
-    while value >= 10 ** (2 - decimals):
-        decimals -= 1
-    return f"{value:.{decimals}f}".rstrip("0").rstrip(".")
+    if value >= 10:
+        return f"{value:.0f}"
+    text = f"{value:.1f}" if value >= 1 else f"{value:.2f}"
+    return text.rstrip("0").rstrip(".") or "0"
+
+
+def seconds_with(decimals: int) -> Callable[[float], str]:
+    """The same with so many decimals below a second, at most (delay_logging_resolution_limit)."""
+    if decimals == 2:
+        return seconds
+    if not decimals:
+        return lambda value: str(int(value + 0.5))
+
+    def written(value: float) -> str:
+        if value >= 1:
+            return seconds(value)
+        needed = decimals
+        while value >= 10 ** (2 - needed):
+            needed -= 1
+        return f"{value:.{needed}f}".rstrip("0").rstrip(".") or "0"
+
+    return written
+
+
+class LineForm(Struct, frozen=True):
+    """How lines are written: `seconds`, a delay; `written`, an address (info_log_address_format)."""
+
+    seconds: Callable[[float], str] = seconds
+    written: Callable[[str], str] = external
 
 
 def _connected(e: records.Connected, form: LineForm) -> str:
@@ -87,7 +101,7 @@ def _screened(e: records.Screened, form: LineForm) -> str:
 
 
 def _spoke_early(e: records.SpokeEarly, form: LineForm) -> str:
-    return f"PREGREET {e.octets} after {seconds(e.after, form.decimals)} from {e.client}: {e.said}"
+    return f"PREGREET {e.octets} after {form.seconds(e.after)} from {e.client}: {e.said}"
 
 
 def _dns_listed(e: records.DnsListed, form: LineForm) -> str:
@@ -99,7 +113,7 @@ def _rule_broken(e: records.RuleBroken, form: LineForm) -> str:
 
 
 def _hung_up(e: records.HungUp, form: LineForm) -> str:
-    return f"HANGUP after {seconds(e.after, form.decimals)} from {e.client} in tests {e.phase}"
+    return f"HANGUP after {form.seconds(e.after)} from {e.client} in tests {e.phase}"
 
 
 def _message_id(e: records.MessageId, form: LineForm) -> str:
@@ -118,10 +132,10 @@ def _activated(e: records.Activated, form: LineForm) -> str:
 def _delivered(e: records.Delivered, form: LineForm) -> str:
     original = f" orig_to=<{form.written(e.original)}>," if e.original and e.original != e.recipient else ""
     reuse = f" conn_use={e.conn_use}," if e.conn_use > 1 else ""
-    delay, *delays = (seconds(value, form.decimals) for value in (e.delay, *e.delays))
+    delay, delays = form.seconds(e.delay), "/".join(map(form.seconds, e.delays))
     return (
         f"{e.queue_id}: to=<{form.written(e.recipient)}>,{original} relay={e.relay},{reuse} delay={delay},"
-        f" delays={'/'.join(delays)}, dsn={e.dsn}, status={e.status} ({e.text})"
+        f" delays={delays}, dsn={e.dsn}, status={e.status} ({e.text})"
     )
 
 

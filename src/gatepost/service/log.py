@@ -21,7 +21,7 @@ from msgspec import Struct
 from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.events import json_lines
 from gatepost.events.fan_out import fan_out
-from gatepost.events.maillog import LineForm, Stamp, severity, words
+from gatepost.events.maillog import LineForm, Stamp, seconds_with, severity, words
 from gatepost.events.records import Emit, Event, LinesLost
 from gatepost.mail.address import AS_LOGGED
 from gatepost.mail.ascii_text import SPACE, elements, upper
@@ -103,7 +103,7 @@ class Log:
         self.flush()
         sinks = _open_all(settings)
         self._settings = settings
-        self._form = LineForm(settings.delay_logging_resolution_limit, AS_LOGGED[settings.info_log_address_format])
+        self._form = LineForm(seconds_with(settings.delay_logging_resolution_limit), AS_LOGGED[settings.info_log_address_format])
         self._stamp = Stamp(settings.myhostname.partition(".")[0])  # as postlogd(8) writes it, and not the kernel's name
         self._facility: int = getattr(syslog, f"LOG_{upper(settings.syslog_facility)}")
         before, self._ways = self._ways, [self._way(sink, is_first=sink is sinks[0]) for sink in sinks]

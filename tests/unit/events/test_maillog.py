@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatepost.events import maillog, notes
-from gatepost.events.maillog import LineForm, Stamp, printable, seconds, words
+from gatepost.events.maillog import LineForm, Stamp, printable, seconds, seconds_with, words
 from gatepost.events.records import (
     Accepted,
     Activated,
@@ -232,7 +232,7 @@ def test_a_delay_has_two_digits(value: float, text: str) -> None:
 )
 def test_a_delay_has_no_more_decimals_than_are_wanted(value: float, decimals: int, text: str) -> None:
     """delay_logging_resolution_limit; these are format_tv's answers in Postfix."""
-    assert seconds(value, decimals) == text
+    assert seconds_with(decimals)(value) == text
 
 
 def test_addresses_are_written_as_is_wanted() -> None:
