@@ -25,6 +25,7 @@ _WRITTEN = {
         result_attribute special_result_attribute terminal_result_attribute leaf_result_attribute
         scope bind bind_dn bind_pw cache cache_expiry cache_size recursion_limit expansion_limit size_limit
         dereference chase_referrals version debuglevel sasl_mechs sasl_realm sasl_authz_id sasl_minssf
+        group_search_base group_filter group_member_attribute
         start_tls tls_ca_cert_dir tls_ca_cert_file tls_cert tls_key tls_require_cert tls_random_file tls_cipher_suite
     """,
     "mysql": f"""

@@ -22,7 +22,7 @@ from gatepost.net.stream_port import StreamFailure, Trouble, connect_failure
 _AT_ONCE: Final = 50
 """Entries that are read before others have their turn."""
 
-_TROUBLES: Final = {
+TROUBLES: Final = {
     libldap.SERVER_DOWN: Trouble.CLOSED,
     libldap.CONNECT_ERROR: Trouble.CONNECT,
     libldap.TIMEOUT: Trouble.TIMEOUT,
@@ -211,18 +211,18 @@ def _list(names: tuple[str, ...]) -> Any:
 
 def failure(error: LdapError, *, heard: bool) -> StreamFailure:
     """What an error of the library says of the server."""
-    return StreamFailure(_TROUBLES.get(error.code, Trouble.GARBAGE), error.words, heard=heard)
+    return StreamFailure(TROUBLES.get(error.code, Trouble.GARBAGE), error.words, heard=heard)
 
 
 def judged(outcome: Outcome) -> Outcome:
     """The outcome, unless it is the server's way to say that it cannot answer. Raises StreamFailure."""
-    trouble = _TROUBLES.get(outcome.code)
+    trouble = TROUBLES.get(outcome.code)
     if trouble is not None:
         raise StreamFailure(trouble, outcome.words, heard=True)
     return outcome
 
 
-class _Opening:
+class OpeningConnection:
     """One connection being opened in a thread. Where nobody waits for it any more, its sockets are ended, which frees the thread,
     and it is closed there."""
 
@@ -268,12 +268,12 @@ def connector(library: Library, url: str, access: Access, octets: int) -> Callab
     calls = BlockingCalls(_THREADS, access.timeout)
 
     async def connect() -> LdapConnection:
-        opening = _Opening(library, url, access, octets)
+        opening = OpeningConnection(library, url, access, octets)
         try:
             handle = await calls.run(opening, opening.run)
             return LdapConnection(library, handle, opening.sockets, calls if access.referrals else None)
         except LdapError as error:
-            trouble = _TROUBLES.get(error.code, Trouble.GARBAGE)
+            trouble = TROUBLES.get(error.code, Trouble.GARBAGE)
             raise StreamFailure(Trouble.CONNECT if trouble is Trouble.CLOSED else trouble, error.words) from None
         except Hangs as hangs:
             opening.abandon()

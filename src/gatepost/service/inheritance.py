@@ -12,6 +12,7 @@ from gatepost.net.tickets import Secret
 from gatepost.service.faults import Faults
 from gatepost.service.log import Log
 from gatepost.service.pulse import Pulse
+from gatepost.state.guesses import GuessTables
 from gatepost.state.port import Counters
 
 
@@ -31,6 +32,7 @@ class Inheritance(Struct, frozen=True):
     log: open already.
     faults: whom to tell of what nobody expected to be raised.
     counters: the counters of clients, to be asked for once, in the child.
+    guess_tables: what all workers know of guessed passwords.
     secrets: those of session tickets, which all workers share.
     pulse: what shows that its event loop turns, where the role has one.
     ready: a pipe; to be written to when it serves.
@@ -42,6 +44,7 @@ class Inheritance(Struct, frozen=True):
     log: Log
     faults: Faults
     counters: Callable[[], Counters]
+    guess_tables: GuessTables
     secrets: Callable[[], Sequence[Secret]]
     pulse: Pulse | None
     ready: int

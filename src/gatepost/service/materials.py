@@ -10,6 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from gatepost.auth.backends.hashing import Hashing
 from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry
 from gatepost.deliver.privileged import AGENT_SOCKET, AgentClient
@@ -24,6 +25,7 @@ from gatepost.routing.routing import Routing
 from gatepost.service import settings
 from gatepost.service.log import Log
 from gatepost.service.state_store import open_state
+from gatepost.state.guesses import GuessTables
 from gatepost.state.port import Counters, StateStore
 
 
@@ -40,6 +42,8 @@ class Materials(Struct, frozen=True):
     resolver: DNS.
     any_name: the same for names that are no host names, too.
     counters: of clients, common to all workers.
+    guess_tables: of guessed passwords, common to all workers.
+    hashing: computes password hashes, so many at one time in this worker.
     state: what outlives a restart, common to all workers.
     files: looks at folders that may hang.
     agent: asks the process with privileges.
@@ -56,6 +60,8 @@ class Materials(Struct, frozen=True):
     resolver: AnswerSource
     any_name: AnswerSource
     counters: Counters
+    guess_tables: GuessTables
+    hashing: Hashing
     state: StateStore
     files: BlockingCalls
     agent: AgentClient
@@ -88,7 +94,7 @@ class Materials(Struct, frozen=True):
         return _routing(self.configuration, overrides, self.opened, self.tables("cleanup"), self.own_addresses)
 
 
-def gather(configuration: Configuration, log: Log, counters: Counters, fault: Fault) -> Materials:
+def gather(configuration: Configuration, log: Log, counters: Counters, guess_tables: GuessTables, fault: Fault) -> Materials:
     """The materials of a worker, in its event loop; no file is touched before it is used. Raises ConfigurationError."""
     shared = configuration.view(settings.WorkerSettings)
     warn, fail = (_teller("trivial-rewrite", log.emit, severity) for severity in ("warning", "error"))
@@ -108,6 +114,8 @@ def gather(configuration: Configuration, log: Log, counters: Counters, fault: Fa
         resolver=resolver,
         any_name=AnyNameResolver(resolver, lambda: resolver.nameservers),
         counters=counters,
+        guess_tables=guess_tables,
+        hashing=Hashing(shared.smtpd_auth_hash_limit),
         state=open_state(configuration, shared, _teller("state", log.emit)),
         files=BlockingCalls(settings.FILE_THREADS, settings.FILE_TIME_LIMIT),
         agent=AgentClient(str(Path(shared.queue_directory) / AGENT_SOCKET), settings.AGENT_TIME_LIMIT),

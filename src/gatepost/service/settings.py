@@ -50,6 +50,7 @@ class WorkerSettings(Struct, frozen=True):
     queue_deliver: bool
     state_store: str
     state_store_size_limit: int
+    smtpd_auth_hash_limit: int
     internal_mail_filter_classes: str
 
 

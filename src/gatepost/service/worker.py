@@ -103,7 +103,7 @@ async def _live(inheritance: Inheritance, tls: ServicesTls, counters: Counters) 
     stop, retire = asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGUSR1, retire.set)
-    materials = gather(inheritance.configuration, log, counters, inheritance.faults.tell)
+    materials = gather(inheritance.configuration, log, counters, inheritance.guess_tables, inheritance.faults.tell)
     rooms = Composition(materials)
     assert inheritance.pulse is not None, "the row of this role says in_loop"
     heart = Heart(inheritance.pulse, log.emit)

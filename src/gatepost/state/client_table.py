@@ -56,16 +56,31 @@ class ClientTable:
 
     def slot(self, key: bytes, bucket: int) -> int | None:
         """The client's slot, which may be another one's up to now; None where all of the bucket hold connections."""
+        if (own := self.known(key, bucket)) is not None:
+            return own
         first = bucket * _WAYS
-        at = self._memory.find(key, first * _KEY, (first + _WAYS) * _KEY)
-        if at >= 0 and at % _KEY == 0:
-            return at // _KEY
         for slot in sorted(range(first, first + _WAYS), key=self._starts.__getitem__):
             if not self.held(slot):
                 self._memory[slot * _KEY : (slot + 1) * _KEY] = key
                 self._starts[slot] = 0.0
                 return slot
         return None
+
+    def known(self, key: bytes, bucket: int) -> int | None:
+        """The slot of a client that has one."""
+        first = bucket * _WAYS
+        at = self._memory.find(key, first * _KEY, (first + _WAYS) * _KEY)
+        return at // _KEY if at >= 0 and at % _KEY == 0 else None
+
+    def number(self, slot: int, rate: Rate, now: float, time_unit: float) -> int:
+        """How many of a rate there are in this time unit."""
+        current = 0.0 <= now - self._starts[slot] < time_unit
+        return self._counts[slot * len(RATES) + _COLUMN[rate]] if current else 0
+
+    def take_back(self, slot: int, rate: Rate, now: float, time_unit: float) -> None:
+        """One less of a rate, if there is one in this time unit."""
+        if self.number(slot, rate, now, time_unit):
+            self._counts[slot * len(RATES) + _COLUMN[rate]] -= 1
 
     def count(self, slot: int, rate: Rate, now: float, time_unit: float) -> int:
         """One more of a rate: how many in this time unit, which begins anew once its start lies `time_unit` seconds back."""

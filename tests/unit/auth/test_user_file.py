@@ -54,7 +54,7 @@ def test_either_password_does_and_no_other() -> None:
         ("anna:{PLAIN}x:a:b", "not of the form"),
         ("anna:topsecret", "no scheme"),
         ("anna:{NOSUCH}topsecret", "unknown scheme"),
-        (f"anna:{user_file._DECOY}:phone", "slow hash"),
+        (f"anna:{stored_password.DECOY}:phone", "slow hash"),
     ],
 )
 def test_a_line_that_cannot_be_read(line: str, what: str) -> None:

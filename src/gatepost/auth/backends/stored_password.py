@@ -27,6 +27,9 @@ class Malformed(Exception):
 HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1, hash_len=32, salt_len=16, type=Type.ID)
 """Argon2id as OWASP has it at least: 19 MiB, 2 passes, 1 lane. A guess costs some 20 ms, and many at one time not all memory."""
 
+DECOY: Final = "{ARGON2ID}$argon2id$v=19$m=19456,t=2,p=1$Z2F0ZXBvc3QtZGVjb3kh$eBTcZLBEiaSYAbOxTuwvwBDaVOKiEwpqIvdGYfHf9nY"
+"""The hash of no password that anybody has, for users who do not exist."""
+
 _MOST_MEMORY: Final = 1 << 20
 """KiB that an Argon2 hash may ask for."""
 _MOST_PASSES: Final = 64

@@ -50,11 +50,7 @@ class Users(Struct, frozen=True):
     @property
     def decoy(self) -> str:
         """What takes as long as most users' hashes, for those who do not exist."""
-        return next((user.stored for user in self.by_login.values() if user.stored is not None), _DECOY)
-
-
-_DECOY: Final = "{ARGON2ID}$argon2id$v=19$m=19456,t=2,p=1$Z2F0ZXBvc3QtZGVjb3kh$eBTcZLBEiaSYAbOxTuwvwBDaVOKiEwpqIvdGYfHf9nY"
-"""The hash of no password that anybody has."""
+        return next((user.stored for user in self.by_login.values() if user.stored is not None), stored_password.DECOY)
 
 
 def entries(text: str) -> Iterator[tuple[int, Entry | str]]:
@@ -138,13 +134,21 @@ class UserFile:
 
     def _current(self) -> tuple[Users, list[str]]:
         """The users as the file has them now, and what is new to be said of it. In a thread. Raises OSError."""
-        status = os.stat(self._path)
-        version = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-        if version == self._version:
+        now = version(self._path)
+        if now and now == self._version:
             return self._users, []
-        users = parse(read(self._path))
-        self._users, self._version = users, version
-        return users, remarks(self._path, users, status.st_mode)
+        users, mode = parse(read(self._path)), os.stat(self._path).st_mode
+        self._users, self._version = users, now
+        return users, remarks(self._path, users, mode)
+
+
+def version(path: str) -> tuple[int, ...]:
+    """What differs once a file has changed; empty where it cannot be seen."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def remarks(path: str, users: Users, mode: int) -> list[str]:

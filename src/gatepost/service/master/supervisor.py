@@ -44,6 +44,7 @@ from gatepost.service.roles import ROLES, Role
 from gatepost.service.settings import MasterSettings
 from gatepost.service.unseen import load_to_serve
 from gatepost.service.walls import walls
+from gatepost.state.guesses import GuessTables
 
 _SIGNALS = {signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
 _STOP_PATIENCE = 10.0  # seconds for children to finish before they are killed; nothing acknowledged is lost by that
@@ -130,7 +131,7 @@ class Supervisor:
             self._lock = pid_file.take(queue)
             self._log = Log(configuration)
             self._tickets.open(queue, settings.tls_session_ticket_key_max_age, self._warn)
-            self._anvil = Anvil(worker_count(settings))
+            self._anvil, self._guess_tables = Anvil(worker_count(settings)), GuessTables()
             self._serving.listeners.bind(configuration)
         except pid_file.AlreadyRunning:
             raise StartFailure("the Postfix mail system is already running") from None
@@ -177,6 +178,7 @@ class Supervisor:
             self._log,
             Faults(self._log, role.name),
             counters=lambda: self._anvil.counters(configuration, self._log.emit),
+            guess_tables=self._guess_tables,
             secrets=self._tickets.read,
             pulse=pulse,
             ready=ready,
