@@ -6,6 +6,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from msgspec import Struct
 
@@ -13,7 +14,7 @@ from gatepost.auth.backends.saslauthd import Saslauthd
 from gatepost.auth.dovecot import DovecotSasl
 from gatepost.auth.mechanisms import OwnMechanisms
 from gatepost.auth.offer import ServerSasl
-from gatepost.auth.port import Sasl
+from gatepost.auth.port import Checker, Sasl
 from gatepost.auth.settings import SaslSettings
 from gatepost.config import cyrus_sasl
 from gatepost.config.configuration import ConfigurationError
@@ -25,6 +26,7 @@ from gatepost.net.connect import SocketConnector
 from gatepost.net.server_address import Server, parse
 from gatepost.net.stream_client import Network, StreamClient
 from gatepost.net.stream_port import AnswerLimit, BreakerRules, Crowd, StreamRules, TimeLimits
+from gatepost.service.authentication import known_users
 from gatepost.service.materials import Materials
 
 
@@ -56,8 +58,10 @@ def server_sasl(materials: Materials, overrides: Mapping[str, str], tables: Tabl
     if not settings.smtpd_sasl_auth_enable:
         return None
     opened = _Opened(materials, overrides, settings, emit)
+    others = {"saslauthd": partial(_users_of_saslauthd, opened, "")}
+    users = known_users(materials, overrides, tables, opened.warn, others)
     try:
-        sasl = _TYPES[settings.smtpd_sasl_type](opened)
+        sasl = _TYPES[settings.smtpd_sasl_type](opened) if users is None else _own(_PASSWORDS, users)
     except _NobodyLogsIn as reason:
         opened.warn(f"smtpd_sasl_type = {settings.smtpd_sasl_type}: AUTH is not offered: {reason}")
         return None
@@ -135,8 +139,16 @@ def _cyrus(opened: _Opened) -> Sasl:
     for other in (word for word in cyrus.mech_list if word not in _PASSWORDS):
         opened.warn(f"{cyrus.file}: mech_list: {other} is not offered: saslauthd checks passwords only")
     names = tuple(word for word in cyrus.mech_list or _PASSWORDS if word in _PASSWORDS)
-    checker = Saslauthd(_saslauthd(opened, cyrus.saslauthd_path), settings.smtpd_sasl_local_domain, opened.warn)
-    return OwnMechanisms(names, checker, lambda: secrets.token_hex(16))
+    return _own(names, _users_of_saslauthd(opened, cyrus.saslauthd_path))
+
+
+def _own(names: tuple[str, ...], users: Checker) -> Sasl:
+    """Our own mechanisms."""
+    return OwnMechanisms(names, users, lambda: secrets.token_hex(16))
+
+
+def _users_of_saslauthd(opened: _Opened, path: str) -> Checker:
+    return Saslauthd(_saslauthd(opened, path), opened.settings.smtpd_sasl_local_domain, opened.warn)
 
 
 def _saslauthd(opened: _Opened, path: str) -> Callable[[], StreamClient]:
