@@ -59,7 +59,8 @@ def test_nobody_is_shut_out_by_guesses_elsewhere(gatepost: System) -> None:
             count += 1
 
     with ThreadPoolExecutor(4) as crowd:
-        list(map(lambda number: crowd.submit(guess, number), range(1, 5)))
+        for number in range(1, 5):
+            crowd.submit(guess, number)
         try:
             assert [_code(gatepost, "anna", PASSWORD, "127.0.0.9") for _ in range(20)] == [235] * 20
             assert _code(gatepost, "ben", "ben", "127.0.0.10") == 235  # whom nobody guesses at

@@ -612,6 +612,7 @@ _AGENT = "compares what a worker asks for with the configuration, in the agent"
 ELSEWHERE = {
     "identity.spf.evaluation": "one class of characters; names of at most 253 of them",
     "identity.spf.lookups": "names of at most 253 characters",
+    "auth.backends.sql": _ADMINISTRATOR,
     "auth.backends.stored_password": _ADMINISTRATOR,
     "auth.backends.user_file_edit": _ADMINISTRATOR,
     "config.layout": _ADMINISTRATOR,

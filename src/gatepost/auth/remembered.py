@@ -8,9 +8,9 @@ from gatepost.state.login_cache import LoginCache
 
 
 class Remembered:
-    """A Checker over another. `realm`: what else its answer depends on at this moment: since when a file says so."""
+    """A Checker over another. `realm`: what else its answer depends on now, for an attempt."""
 
-    def __init__(self, checker: Checker, cache: LoginCache, realm: Callable[[], str]) -> None:
+    def __init__(self, checker: Checker, cache: LoginCache, realm: Callable[[Attempt], str]) -> None:
         self._checker = checker
         self._cache = cache
         self._realm = realm
@@ -19,7 +19,7 @@ class Remembered:
     async def check(self, question: Question, attempt: Attempt) -> Verdict:
         if not isinstance(question, IsPassword):
             return await self._checker.check(question, attempt)
-        login = f"{attempt.service} {self._realm()}", question.user, question.password.octets.decode("latin-1")
+        login = f"{attempt.service} {self._realm(attempt)}", question.user, question.password.octets.decode("latin-1")
         right = self._cache.find(*login)
         if right is not None:
             return Accepted(question.user) if right else Refused()

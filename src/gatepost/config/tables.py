@@ -61,6 +61,9 @@ MISSING_TYPES = frozenset({"nisplus"})
 _MISSING = re.compile(rf"(?:^|[\s,{{:])({'|'.join(sorted(MISSING_TYPES))}):(?=[^\s,{{}}])", re.ASCII)
 _TABLE = re.compile(rf"(?:^|[\s,{{:])({'|'.join(TABLE_PARAMETERS)}):([^\s,{{}}]+)", re.ASCII)
 
+_TABLE_FILE = re.compile(rf"(?:^|[\s,{{:])({'|'.join((*TABLE_PARAMETERS, 'sql'))}):([^\s,{{}}]+)", re.ASCII)
+"""`sql:/file` is a table of smtpd_auth_backends."""
+
 
 class TableSource(Struct, frozen=True):
     """A table named in a value, such as `ldap:/etc/postfix/users.cf`."""
@@ -93,7 +96,7 @@ def sources(configuration: Configuration, value: str, overrides: Mapping[str, st
 
 def files_of_tables(value: str) -> list[str]:
     """The files in which the tables of an expanded value have their configuration."""
-    return [match[2] for match in _TABLE.finditer(value) if in_file(match[2])] if ":" in value else []
+    return [match[2] for match in _TABLE_FILE.finditer(value) if in_file(match[2])] if ":" in value else []
 
 
 def named_in_main_cf(value: str) -> list[str]:

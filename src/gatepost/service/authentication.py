@@ -7,6 +7,7 @@ back end that cannot be opened takes its place and says that nobody can say.
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from msgspec import Struct
 
@@ -67,10 +68,14 @@ def known_users(
         negative_lifetime=settings.smtpd_auth_cache_negative_time,
         most=settings.smtpd_auth_cache_size,
     )
-    files = [one.name for one in chosen if one.kind == "file"]
-    guard = guarded(materials, overrides, tables, in_turn)
-    remembered = Remembered(guard, cache, lambda: " ".join(str(version(file)) for file in files))
+    remembered = Remembered(guarded(materials, overrides, tables, in_turn), cache, partial(_realm, chosen))
     return Patient(remembered, settings.smtpd_auth_refusal_delay, time.monotonic, asyncio.sleep)
+
+
+def _realm(chosen: tuple[Backend, ...], attempt: Attempt) -> str:
+    """What an answer depends on beside user and password: files as they are now; for PAM, where the user is (pam_access(8))."""
+    parts = [str(version(one.name)) for one in chosen if one.kind == "file"]
+    return " ".join([*parts, *(attempt.client_address for one in chosen if one.kind == "pam")])
 
 
 def guarded(materials: Materials, overrides: Mapping[str, str], tables: Tables, checker: Checker) -> Checker:

@@ -87,7 +87,7 @@ class Clock:
 
 
 def remembered(backend: Says, clock: Clock, realm: str = "file:/users") -> Remembered:
-    return Remembered(backend, LoginCache(clock, lifetime=300, negative_lifetime=60, most=10), lambda: realm)
+    return Remembered(backend, LoginCache(clock, lifetime=300, negative_lifetime=60, most=10), lambda attempt: realm)
 
 
 @pytest.mark.parametrize(("said", "lifetime"), [(YES, 300), (NO, 60)])
@@ -114,7 +114,7 @@ def test_who_could_not_say_is_asked_again() -> None:
 
 def test_a_file_that_has_changed_says_it_anew() -> None:
     backend, versions = Says(YES, NO), iter("112")
-    checker = Remembered(backend, LoginCache(Clock(), lifetime=300, negative_lifetime=60, most=10), lambda: next(versions))
+    checker = Remembered(backend, LoginCache(Clock(), lifetime=300, negative_lifetime=60, most=10), lambda attempt: next(versions))
     assert [ask(checker), ask(checker), ask(checker)] == [YES, YES, NO]
 
 
