@@ -12,8 +12,14 @@ from gatepost.auth.backends.user_file import parse, verdict
 from gatepost.proto.sasl.port import Accepted
 
 
+def _configured(path: Path) -> list[str]:
+    """The command, with a file that a main.cf names."""
+    (path / "main.cf").write_text(f"mail_owner = nobody\nsmtpd_auth_backends = pam, file:{path}/users\n")
+    return ["user", "-c", str(path)]
+
+
 def _user(path: Path, *words: str, told: str = "") -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "gatepost.cli", "user", "-f", str(path / "users"), *words]
+    command = [sys.executable, "-m", "gatepost.cli", *_configured(path), *words]
     return subprocess.run(command, input=told, capture_output=True, text=True, timeout=60)
 
 
@@ -57,7 +63,7 @@ def test_what_is_refused(tmp_path: Path, words: tuple[str, ...], told: str, stat
 
 def test_a_terminal_shows_no_password(tmp_path: Path) -> None:
     leader, terminal = pty.openpty()
-    command = [sys.executable, "-m", "gatepost.cli", "user", "-f", str(tmp_path / "users"), "add", "anna"]
+    command = [sys.executable, "-m", "gatepost.cli", *_configured(tmp_path), "add", "anna"]
     process = subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True)
     os.close(terminal)
     shown = b""
@@ -72,3 +78,11 @@ def test_a_terminal_shows_no_password(tmp_path: Path) -> None:
     os.close(leader)
     assert b"hidden-word" not in shown
     assert verdict(parse((tmp_path / "users").read_text()), "anna", b"hidden-word") == Accepted("anna")
+
+
+def test_without_a_file_it_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "main.cf").write_text("mail_owner = nobody\n")
+    command = [sys.executable, "-m", "gatepost.cli", "user", "-c", str(tmp_path), "list"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "write smtpd_auth_backends = file:/etc/postfix/users into main.cf" in done.stderr
