@@ -110,3 +110,11 @@ def test_the_script_stands_alone() -> None:
     text = Path(pam_attempt.__file__).read_text()
     modules = {line.split()[1] for line in text.splitlines() if line.startswith(("import ", "from "))}
     assert modules <= sys.stdlib_module_names
+
+
+def test_a_kernel_that_lists_no_children_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr("builtins.open", fails)
+    pam_attempt._end_children()
