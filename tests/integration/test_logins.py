@@ -7,13 +7,15 @@ import smtplib
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.integration.slapd import BASE, Slapd, person
 from tests.integration.system import System
 from tests.integration.unix_accounts import MEMBER, OUTSIDER, PASSWORDS, tag, unix_accounts
-from tests.support.running import OWNER
+from tests.support.running import OWNER, wait_for
 
 Make = Callable[..., System]
 PASSWORD = "never-to-be-seen"
@@ -98,8 +100,6 @@ def test_the_next_back_end(system: Make) -> None:
 
 
 def _until(code: Callable[[], int], wanted: int) -> bool:
-    from tests.support.running import wait_for
-
     return bool(wait_for(lambda: code() == wanted, lambda: f"{wanted}"))
 
 
@@ -113,3 +113,32 @@ def test_accounts_of_the_machine(system: Make) -> None:
         assert _login(gatepost, f"{OUTSIDER}l{tag()}", PASSWORDS[OUTSIDER]) == 535
         assert _login(gatepost, "nobody-of-this-name", "x") == 535
         assert not re.search("anna's secret|ben's secret", gatepost.log())
+
+
+def test_a_directory_and_one_that_hangs(system: Make) -> None:
+    dn, attributes = person("anna", mailacceptinggeneralid=["anna"], userPassword=[PASSWORD])
+    entry = dn, {**attributes, "objectClass": ["device", "mailUser", "simpleSecurityObject"]}
+    directory = Slapd([entry])
+    try:
+        gatepost = system()
+        table = gatepost.conf / "ldap-users.cf"
+        table.write_text(
+            f"server_host = {directory.url}\nsearch_base = {BASE}\ntimeout = 2\nquery_filter = (mailacceptinggeneralid=%s)\n"
+        )
+        gatepost.change(
+            f"smtpd_sasl_auth_enable = yes\nsmtpd_auth_backends = ldap:{table}\n{QUICK}"
+            "smtpd_auth_cache_time = 0\nworker_processes = 1\n"
+        )
+        gatepost.start()
+        assert _login(gatepost, "anna", PASSWORD) == 235
+        assert _login(gatepost, "anna", "wrong") == 535
+        directory.pause()
+        with ThreadPoolExecutor(8) as crowd:
+            waiting = [crowd.submit(_login, gatepost, "anna", PASSWORD) for _ in range(8)]
+            assert gatepost.send()  # others have their turn
+            assert {one.result() for one in waiting} == {454}
+        directory.pause(False)
+        wait_for(lambda: _login(gatepost, "anna", PASSWORD) == 235, "a directory that is back", 60)
+        assert PASSWORD not in gatepost.log()
+    finally:
+        directory.clean()
