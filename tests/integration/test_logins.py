@@ -4,6 +4,7 @@ import base64
 import os
 import re
 import smtplib
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -142,3 +143,16 @@ def test_a_directory_and_one_that_hangs(system: Make) -> None:
         assert PASSWORD not in gatepost.log()
     finally:
         directory.clean()
+
+
+def test_saslauthd_in_turn(system: Make) -> None:
+    """Its socket below queue_directory; here nobody listens there, so that it cannot say, and the file can."""
+    gatepost, file = _with_file(system)
+    mux = gatepost.spool / "var" / "run" / "saslauthd"
+    mux.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(mux / "mux"))
+    gatepost.change(f"smtpd_auth_backends = saslauthd, file:{file}")
+    gatepost.command("reload")
+    assert _until(lambda: _login(gatepost, "anna@example.com", "wrong"), 454)
+    assert _login(gatepost, "anna@example.com", PASSWORD) == 235
