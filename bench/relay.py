@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import BinaryIO, NamedTuple
 
-from bench.servers import Server, arrived, cpu, free_port, gatepost, memory, postfix, wait_port
+from bench.servers import Server, arrived, free_port, gatepost, postfix, wait_port
 
 
 class Load(NamedTuple):
@@ -78,13 +78,13 @@ def run(start: Callable[[int], AbstractContextManager[Server]], load: Load) -> F
         send(server, warm)
         target.wait(warm.messages)
         time.sleep(0.5)
-        used, began = cpu(server.pid), time.perf_counter()
+        used, began = server.cpu(), time.perf_counter()
         send(server, load)
         accepted = time.perf_counter() - began
-        held = memory(server.pid)
+        held = server.memory()
         relayed = target.wait(warm.messages + load.messages) - began
         time.sleep(0.5)  # what is done after the last delivery counts as well
-        used = cpu(server.pid) - used
+        used = server.cpu() - used
     return Figures(load.messages / accepted, load.messages / relayed, used / load.messages * 1000, held)
 
 

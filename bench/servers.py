@@ -59,10 +59,20 @@ _MASTER_CF = (
 
 
 class Server(NamedTuple):
-    """A running mail system: `pid` of its first process, and where it listens on 127.0.0.1."""
+    """A running mail system: `pid` of its first process, where it listens on 127.0.0.1, and the processes `beside` it that do part
+    of its work."""
 
     pid: int
     port: int
+    beside: tuple[int, ...] = ()
+
+    def cpu(self) -> float:
+        """Seconds of CPU that all of it has used."""
+        return sum(cpu(pid) for pid in (self.pid, *self.beside))
+
+    def memory(self) -> float:
+        """PSS of all of it in MiB."""
+        return sum(memory(pid) for pid in (self.pid, *self.beside))
 
 
 def free_port() -> int:
@@ -83,14 +93,18 @@ def wait_port(port: int) -> None:
     raise SystemExit(f"bench: nothing listens on port {port}")
 
 
+def executable() -> str:
+    """The gatepost that is measured: `GATEPOST`, else the one beside this Python."""
+    return os.environ.get("GATEPOST") or str(Path(sys.executable).with_name("gatepost"))
+
+
 @contextmanager
 def gatepost(sink: int = _NOWHERE, *, limit: str = "-", more: str = "") -> Iterator[Server]:
-    """Gatepost (`GATEPOST`, else the one beside this Python) that relays to `sink`."""
-    executable = os.environ.get("GATEPOST") or str(Path(sys.executable).with_name("gatepost"))
+    """Gatepost that relays to `sink`."""
     directory, port = _directory(sink, limit, more)
     output = (directory / "output").open("wb")
     process = subprocess.Popen(
-        [executable, "-c", str(directory / "conf"), "start", "--foreground"], stdout=output, stderr=subprocess.STDOUT
+        [executable(), "-c", str(directory / "conf"), "start", "--foreground"], stdout=output, stderr=subprocess.STDOUT
     )
     try:
         wait_port(port)

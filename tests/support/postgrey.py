@@ -64,6 +64,11 @@ class Postgrey:
         self.stop()
         shutil.rmtree(self.folder)
 
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        return self._process.pid
+
     def set_time(self, seconds: int) -> None:
         """From now on it is this time, since 1970, and stays so."""
         new = self.folder / "time.new"
