@@ -46,6 +46,7 @@ def normal(text: str) -> str:
 def wanted(text: str) -> str:
     """A recorded text with what both sides say in their own way put away, and a number that was taken for a queue id."""
     text = re.sub(r"(?<=space in mail queue: )\{Q\d+\}", "{VAR}", text)
+    text = re.sub(r"(?<=TLS library problem: error:)\{Q\d+\}", "{VAR}", text)
     for pattern, replacement in _EITHER:
         text = pattern.sub(replacement, text)
     return text

@@ -33,7 +33,8 @@ class Opener:
     """Of one service, `service` in the log.
 
     `base`: the directory that paths of UNIX-domain sockets are relative to (queue_directory).
-    `tls_policies`: smtp_tls_policy_maps; `tls_per_site`: smtp_tls_per_site.
+    `tls_policies`: smtp_tls_policy_maps; `tls_per_site`: smtp_tls_per_site;
+    `tls_loglevels`: smtp_tls_loglevel_maps.
     `passwords`: smtp_sasl_password_maps.
     `discard_maps`: smtp_discard_ehlo_keyword_address_maps.
     `reply_filter`: smtp_reply_filter.
@@ -52,6 +53,7 @@ class Opener:
         base: str,
         tls_policies: Maps | None,
         tls_per_site: Maps | None,
+        tls_loglevels: Maps | None,
         passwords: Maps | None,
         discard_maps: Maps | None,
         reply_filter: Maps | None,
@@ -67,7 +69,7 @@ class Opener:
         self._dialect = replace(dialect_of(settings, reply_filter), masked=not pix.idle)
         self._limits = limits_of(settings)
         self._min_rate = settings.smtp_min_data_rate if settings.smtp_per_request_deadline else 0
-        self._tls = TlsPolicies(settings, tls_policies, tls_per_site)
+        self._tls = TlsPolicies(settings, tls_policies, tls_per_site, tls_loglevels)
         if tls_policies and not tls_policies.empty and tls_per_site and not tls_per_site.empty:
             text = f"{tls_per_site.title} ignored when {tls_policies.title} is not empty."
             emit(Note(service, text, "warning"))

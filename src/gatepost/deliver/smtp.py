@@ -53,7 +53,8 @@ class SmtpAgent:
     `best_mx`: who delivers what would loop back to this host (best_mx_transport).
     `final`: what servers take is delivered, not relayed (lmtp_assume_final).
     `pix_maps`: smtp_pix_workaround_maps.
-    `base`, `tls_policies`, `tls_per_site`, `passwords`, `discard_maps`, `reply_filter`: see `Opener`, which raises BadTlsPolicy.
+    `base`, `tls_policies`, `tls_per_site`, `tls_loglevels`, `passwords`, `discard_maps`, `reply_filter`: see `Opener`, which
+    raises BadTlsPolicy.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class SmtpAgent:
         base: str = "",
         tls_policies: Maps | None = None,
         tls_per_site: Maps | None = None,
+        tls_loglevels: Maps | None = None,
         passwords: Maps | None = None,
         best_mx: PassOn | None = None,
         final: bool = False,
@@ -94,6 +96,7 @@ class SmtpAgent:
         self._addresses = HostAddresses(resolver, self._hosts.families, dns=by_dns)
         self._opener = Opener(
             settings, connector, emit, service, base=base, tls_policies=tls_policies, tls_per_site=tls_per_site,
+            tls_loglevels=tls_loglevels,
             passwords=passwords,
             discard_maps=discard_maps, reply_filter=reply_filter,
             pix=PixWorkarounds(settings, pix_maps, clock, emit, service),

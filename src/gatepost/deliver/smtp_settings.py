@@ -103,7 +103,6 @@ class SmtpSettings(TlsSettings, frozen=True, kw_only=True):
     smtp_tls_servername: str
     smtp_tls_loglevel: int
     smtp_tls_note_starttls_offer: bool
-    tls_append_default_CA: bool
     tls_wildcard_matches_multiple_labels: bool
 
     smtp_sasl_auth_enable: bool

@@ -99,7 +99,7 @@ class Security:
         try:
             await connection.upgrade(context, policy.servername or None, self._settings.smtp_starttls_timeout)
         except ssl.SSLCertVerificationError as error:
-            self._tell_unverified(f"certificate verification failed for {relay}", error.verify_code, error.verify_message)
+            self._tell_unverified(policy, f"certificate verification failed for {relay}", error.verify_code, error.verify_message)
             raise NoSecurity(tls_failure("4.7.5", "Server certificate not verified", error.verify_message)) from None
         except (OSError, EOFError) as error:
             self._tell_failure(relay, error)
@@ -108,8 +108,8 @@ class Security:
         tls: Any = connection.extra("ssl_object")
         matches = self._matches(tls, policy)
         if policy.level > Level.ENCRYPT and not matches:
-            self._tell_unverified(f"server certificate verification failed for {relay}", *_MISMATCHES[policy.level])
-        if self._settings.smtp_tls_loglevel:
+            self._tell_unverified(policy, f"server certificate verification failed for {relay}", *_MISMATCHES[policy.level])
+        if policy.loglevel:
             trust = "Verified" if matches and policy.level > Level.ENCRYPT else _trust(tls, policy)
             self._emit(TlsEstablished(self._service, trust, "to", relay, str(handshake.read(tls))))
         if not matches:
@@ -127,8 +127,8 @@ class Security:
             reason = "Connection timed out" if isinstance(error, TimeoutError) else "lost connection"
             self._emit(TlsFailed(self._service, "SSL_connect", "to", relay, reason))
 
-    def _tell_unverified(self, what: str, number: int, words: str) -> None:
-        if self._settings.smtp_tls_loglevel:
+    def _tell_unverified(self, policy: TlsPolicy, what: str, number: int, words: str) -> None:
+        if policy.loglevel:
             self._note(f"{what}: num={number}:{words}")
 
     def _note(self, text: str, severity: str = "") -> None:
@@ -153,6 +153,7 @@ class Security:
             protocols=policy.protocols,
             ciphers=settings.cipher_list(policy.ciphers, excluded),
             options=settings.tls_ssl_options,
+            workarounds=settings.tls_disable_workarounds,
             curves=settings.tls_eecdh_auto_curves,
             verify=chained,
             ca_file=settings.smtp_tls_CAfile,

@@ -39,7 +39,7 @@ class BadTlsPolicy(Exception):
 
 class TlsPolicy(Struct, frozen=True):
     """`ciphers`: a grade; `match`: names or fingerprints that the server's certificate must have; `servername`: SNI; `anchors`: a
-    file of trust anchors."""
+    file of trust anchors; `loglevel`: smtp_tls_loglevel."""
 
     level: Level = Level.NONE
     protocols: str = ""
@@ -48,6 +48,7 @@ class TlsPolicy(Struct, frozen=True):
     match: tuple[str, ...] = ()
     servername: str = ""
     anchors: str = ""
+    loglevel: int = 0
 
 
 NO_TLS = TlsPolicy()
@@ -55,12 +56,15 @@ NO_TLS = TlsPolicy()
 
 class TlsPolicies:
     """The policies of one service. `maps`: smtp_tls_policy_maps; `per_site`: smtp_tls_per_site, which counts where there are none
-    of those. Raises BadTlsPolicy where the parameters are bad."""
+    of those; `loglevels`: smtp_tls_loglevel_maps. Raises BadTlsPolicy where the parameters are bad."""
 
-    def __init__(self, settings: SmtpSettings, maps: Maps | None = None, per_site: Maps | None = None) -> None:
+    def __init__(
+        self, settings: SmtpSettings, maps: Maps | None = None, per_site: Maps | None = None, loglevels: Maps | None = None
+    ) -> None:
         self._settings = settings
         self._maps = None if maps is None or maps.empty else maps
         self._per_site = None if per_site is None or per_site.empty or self._maps else per_site
+        self._loglevels = None if loglevels is None or loglevels.empty else loglevels
         self._default = default_level(settings)
 
     @property
@@ -75,7 +79,20 @@ class TlsPolicies:
             level, attributes = await self._listed(self._maps, nexthop) or (level, attributes)
         elif self._per_site is not None:
             level = await self._level_of_site(self._per_site, nexthop, host)
-        return self._policy(level, attributes, nexthop, host)
+        return self._policy(level, attributes, nexthop, host, await self._loglevel(nexthop, host))
+
+    async def _loglevel(self, nexthop: str, host: str) -> int:
+        """smtp_tls_loglevel, or what a table says for the host or the next hop. Anything but a number, and a table that cannot
+        answer, which the log has, count for nothing: mail does not depend on it."""
+        maps = self._loglevels
+        for key in (host, domain_of(nexthop)):
+            try:
+                found = await maps.find(key) if maps is not None else None
+            except LookupFailure:
+                break
+            if found is not None and found.isascii() and found.isdigit():
+                return int(found)
+        return self._settings.smtp_tls_loglevel
 
     async def _listed(self, maps: Maps, nexthop: str) -> tuple[Level, dict[str, str]] | None:
         """What smtp_tls_policy_maps has. Raises BadTlsPolicy."""
@@ -108,7 +125,7 @@ class TlsPolicies:
         level = max(said, key=_BY_WEIGHT.index, default=self._default)
         return max(level, self._default) if level is Level.MAY else level
 
-    def _policy(self, level: Level, attributes: dict[str, str], nexthop: str, host: str) -> TlsPolicy:
+    def _policy(self, level: Level, attributes: dict[str, str], nexthop: str, host: str, loglevel: int) -> TlsPolicy:
         settings = self._settings
         mandatory = level >= Level.ENCRYPT
         exclude = f"{settings.smtp_tls_exclude_ciphers} {settings.smtp_tls_mandatory_exclude_ciphers if mandatory else ''}"
@@ -132,6 +149,7 @@ class TlsPolicies:
             tuple(names.get(word, word) for word in wanted),
             names.get(servername, servername),
             attributes.get("tafile", settings.smtp_tls_trust_anchor_file),
+            loglevel,
         )
 
 

@@ -6,7 +6,6 @@ has a callback for that, and the ssl module no way to set it: so it is set here 
 """
 
 import ctypes
-import datetime
 import hashlib
 from typing import TYPE_CHECKING, Final
 
@@ -41,17 +40,17 @@ def ask_without_insisting(context: "ssl.SSLContext") -> bool:
 
 class Shown(Struct, frozen=True):
     """What a certificate says: common names of subject and issuer, fingerprints as colon-separated hexadecimal of the certificate
-    and of its public key, and whether it is trusted."""
+    and of its public key; `names`: subject and issuer as OpenSSL writes them in one line."""
 
     subject: str
     issuer: str
     fingerprint: str
     pubkey_fingerprint: str
-    trusted: bool
+    names: tuple[str, str]
 
 
-def read(certificate: bytes, digest: str, authorities: "list[x509.Certificate]") -> Shown:
-    """A certificate in DER. `digest`: smtpd_tls_fingerprint_digest; `authorities`: who may vouch for it."""
+def read(certificate: bytes, digest: str) -> Shown:
+    """A certificate in DER. `digest`: smtpd_tls_fingerprint_digest."""
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -62,28 +61,25 @@ def read(certificate: bytes, digest: str, authorities: "list[x509.Certificate]")
         _common_name(parsed.issuer),
         _fingerprint(certificate, digest),
         _fingerprint(key, digest),
-        any(_vouches(authority, parsed) for authority in authorities),
+        (_one_line(parsed.subject), _one_line(parsed.issuer)),
     )
 
 
-def load_authorities(file: str) -> "list[x509.Certificate]":
-    """The certificates of a PEM file. Raises OSError, and ValueError where it holds none."""
-    from cryptography import x509
-
-    with open(file, "rb") as opened:
-        return x509.load_pem_x509_certificates(opened.read())
+_UNKNOWN_ISSUER: Final = frozenset((2, 20, 21))
+_PLAIN: Final = frozenset((9, 10, 18))
 
 
-def _vouches(authority: "x509.Certificate", certificate: "x509.Certificate") -> bool:
-    """Whether `authority` has signed `certificate`, and it is valid now."""
-    from cryptography.exceptions import InvalidSignature
+def distrust(number: int, words: str, issuer: str) -> str:
+    """What is wrong with a chain, in the words of Postfix's log; empty where nothing is. `number` and `words`: of
+    X509_STORE_CTX_get_error(3); `issuer`: of the client's certificate."""
+    if number in _UNKNOWN_ISSUER:
+        return f"untrusted issuer {issuer}"
+    return words if not number or number in _PLAIN else f"num={number}:{words}"
 
-    try:
-        certificate.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    now = datetime.datetime.now(datetime.UTC)
-    return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+
+def _one_line(name: "x509.Name") -> str:
+    """`/C=AQ/CN=client.example.test`."""
+    return "".join(f"/{part.rfc4514_attribute_name}={part.value!s}" for part in name)
 
 
 def _common_name(name: "x509.Name") -> str:

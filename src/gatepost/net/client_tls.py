@@ -17,14 +17,21 @@ if TYPE_CHECKING:
 
 
 class ContextSpec(Struct, frozen=True, kw_only=True):
-    """What a context is made of. `protocols` as in smtp_tls_protocols, `ciphers` as OpenSSL has it, `options` and `curves` as in
-    tls_ssl_options and tls_eecdh_auto_curves; `verify`: require a certificate chain to a trusted root; `ca_file`, `ca_path`: roots,
-    beside the system's where `system_roots`; `anchors`: certificates trusted in their place (smtp_tls_trust_anchor_file); `depth`:
-    most certificates between them and the server's; `chain_files` or `pairs`: own certificates, as `identify` takes them."""
+    """What a context is made of.
+
+    - `protocols` as in smtp_tls_protocols, `ciphers` as OpenSSL has it.
+    - `options`, `workarounds`, `curves`: tls_ssl_options, tls_disable_workarounds, tls_eecdh_auto_curves.
+    - `verify`: require a certificate chain to a trusted root.
+    - `ca_file`, `ca_path`: roots, beside the system's where `system_roots`.
+    - `anchors`: certificates trusted in their place (smtp_tls_trust_anchor_file).
+    - `depth`: most certificates between them and the server's.
+    - `chain_files` or `pairs`: own certificates, as `identify` takes them.
+    """
 
     protocols: str
     ciphers: str
     options: str = ""
+    workarounds: str = ""
     curves: str = ""
     verify: bool = False
     ca_file: str = ""
@@ -43,7 +50,14 @@ def client_context(spec: ContextSpec) -> "ssl.SSLContext":
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False  # names are matched by policy (smtp_tls_secure_cert_match)
     context.verify_mode = ssl.CERT_REQUIRED if spec.verify else ssl.CERT_NONE
-    restrict(context, protocols=spec.protocols, ciphers=spec.ciphers, options=spec.options, curves=spec.curves)
+    restrict(
+        context,
+        protocols=spec.protocols,
+        ciphers=spec.ciphers,
+        options=spec.options,
+        workarounds=spec.workarounds,
+        curves=spec.curves,
+    )
     openssl.limit_depth(context, spec.depth)
     _trust(context, spec)
     identify(context, spec.chain_files, spec.pairs)

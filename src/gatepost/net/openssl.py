@@ -20,6 +20,7 @@ _WORD: Final = ctypes.sizeof(ctypes.c_void_p)
 _LOOKED_AT: Final = 512  # octets of OpenSSL's objects that the proof may look at, at least
 _MASK: Final = (1 << 64) - 1
 _SET_GROUPS_LIST: Final = 92  # SSL_CTRL_SET_GROUPS_LIST of ssl.h
+_ANY_PURPOSE: Final = 7  # X509_PURPOSE_ANY of x509v3.h
 _SET_SESSION_CACHE: Final = 44  # SSL_CTRL_SET_SESS_CACHE_MODE
 
 
@@ -98,6 +99,15 @@ def choose_groups(context: "ssl.SSLContext", names: Iterable[str]) -> list[str]:
     return known
 
 
+def trust_any_purpose(context: "ssl.SSLContext") -> bool:
+    """Let the certificates of clients count whatever they were made for (tls_trust_server_ccerts): those of servers, too. False
+    where OpenSSL cannot be asked, and only certificates for clients count."""
+    functions = library()
+    if functions is None:
+        return False
+    return bool(functions.SSL_CTX_set_purpose(ctypes.c_void_p(context_pointer(context)), _ANY_PURPOSE) == 1)
+
+
 def limit_sessions(context: "ssl.SSLContext", seconds: int) -> None:
     """Let sessions be resumed for so long (smtpd_tls_session_cache_timeout). OpenSSL's own time holds where it cannot be asked."""
     functions = library()
@@ -127,14 +137,21 @@ def connection_pointer(connected: "ssl.SSLObject") -> int | None:
 
 
 def is_verified(connected: "ssl.SSLObject") -> bool:
-    """Whether the other end's certificate verified, of a connection that goes on either way (SSL_get_verify_result(3)). False where
-    OpenSSL cannot be asked, so that nothing but words may depend on it."""
+    """Whether the other end's certificate verified, of a connection that goes on either way."""
+    return verification(connected) == (0, "")
+
+
+def verification(connected: "ssl.SSLObject") -> tuple[int, str]:
+    """OpenSSL's number and words for what it has against the other end's certificate (SSL_get_verify_result(3); of a session that
+    is resumed, too); 0 and nothing where it is trusted. Where OpenSSL cannot be asked, nobody is."""
     functions, pointer = library(), connection_pointer(connected)
     if functions is None or pointer is None:
-        return False
-    result = functions.SSL_get_verify_result
+        return 1, why_not() or "OpenSSL cannot be asked"
+    result, words = functions.SSL_get_verify_result, functions.X509_verify_cert_error_string
     result.argtypes, result.restype = (ctypes.c_void_p,), ctypes.c_long
-    return bool(result(pointer) == 0)
+    words.argtypes, words.restype = (ctypes.c_long,), ctypes.c_char_p
+    number = int(result(pointer))
+    return number, (words(number) or b"unknown").decode("ascii", "replace") if number else ""
 
 
 def _readable(pointer: int | None) -> bool:

@@ -28,7 +28,14 @@ class ServerNames:
     def __init__(self, find: Find, warn: Callable[[str], None]) -> None:
         self._find = find
         self._warn = warn
+        self._complete: Callable[[ssl.SSLContext], None] = lambda context: None
         self._contexts: dict[str, ssl.SSLContext] = {}
+
+    def chooser(self, complete: "Callable[[ssl.SSLContext], None]") -> Callable[..., int | None]:
+        """The ssl module's sni_callback. `complete`: gives a context what a connection takes from it besides the certificate, which
+        is whom it believes; raises TlsFailure."""
+        self._complete = complete
+        return self.choose
 
     def choose(self, connection: "ssl.SSLObject", name: str | None, _: "ssl.SSLContext") -> int | None:
         """The ssl module's sni_callback: give the connection the certificate for the name, or answer with an alert."""
@@ -57,7 +64,9 @@ class ServerNames:
         if context is None:
             if len(self._contexts) >= _MOST:
                 self._contexts.clear()
-            context = self._contexts[value] = _made(value)
+            context = _made(value)
+            self._complete(context)
+            self._contexts[value] = context
         return context
 
 

@@ -16,7 +16,7 @@ async def start_server_tls(
     transport: asyncio.Transport, protocol: asyncio.BaseProtocol, context: "ssl.SSLContext", limit: float, early: bytes = b""
 ) -> asyncio.Transport:
     """The transport of TLS over `transport`, after a handshake of at most `limit` seconds. `early`: octets that were read and
-    belong to the handshake. Raises OSError (ssl.SSLError among them) where it fails."""
+    belong to the handshake. Raises OSError (ssl.SSLError among them) where it fails, TimeoutError where it takes too long."""
     loop = asyncio.get_running_loop()
     if transport.is_closing():
         raise ConnectionResetError("connection lost")
@@ -29,7 +29,10 @@ async def start_server_tls(
         transport.pause_reading()
         starting = asyncio.ensure_future(starting)
         loop.call_soon(loop.call_soon, _hand_over, transport, early)
-    secured = await starting
+    try:
+        secured = await starting
+    except ConnectionAbortedError as error:  # how the loops say that the limit is over
+        raise TimeoutError(str(error)) from None
     if secured is None:
         raise ConnectionResetError("connection lost")
     return secured

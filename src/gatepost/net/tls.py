@@ -10,15 +10,14 @@ import msgspec
 from msgspec import structs
 
 from gatepost.net import client_certificates, handshake, openssl
+from gatepost.net.handshake_watch import states_of, watch
 from gatepost.net.server_names import ServerNames
 from gatepost.net.ticket_callback import use_tickets
 from gatepost.net.tickets import TicketKeys, Tickets
-from gatepost.net.tls_parameters import NoCertificates, TlsFailure, TlsSettings, identify, loaded, restrict
+from gatepost.net.tls_parameters import NoCertificates, TlsSettings, identify, loaded, restrict
 
 if TYPE_CHECKING:
     import ssl
-
-    from cryptography import x509
 
 
 class TlsServerSettings(TlsSettings, frozen=True, kw_only=True):
@@ -46,7 +45,10 @@ class TlsServerSettings(TlsSettings, frozen=True, kw_only=True):
     smtpd_tls_req_ccert: bool
     smtpd_tls_session_cache_timeout: int
     smtpd_tls_fingerprint_digest: str
+    smtpd_tls_loglevel: int
+    smtpd_tls_loglevel_maps: str
     tls_preempt_cipherlist: bool
+    tls_trust_server_ccerts: bool
 
     @property
     def level(self) -> str:
@@ -54,6 +56,11 @@ class TlsServerSettings(TlsSettings, frozen=True, kw_only=True):
         if self.smtpd_tls_security_level:
             return self.smtpd_tls_security_level.lower()
         return "encrypt" if self.smtpd_enforce_tls else "may" if self.smtpd_use_tls else ""
+
+    @property
+    def tells_states(self) -> bool:
+        """Whether the log may want the states of handshakes (smtpd_tls_loglevel = 2)."""
+        return self.smtpd_tls_loglevel >= 2 or bool(self.smtpd_tls_loglevel_maps)
 
     @property
     def offers_tls(self) -> bool:
@@ -73,13 +80,17 @@ class TlsServerSettings(TlsSettings, frozen=True, kw_only=True):
 
 class TlsFacts(handshake.Handshake, frozen=True, kw_only=True):
     """What a handshake told. `subject` and `issuer` are common names of the client's certificate, fingerprints colon-separated
-    hexadecimal; empty without a certificate."""
+    hexadecimal; empty without a certificate. `distrust`: what OpenSSL has against the certificate's chain; `names`: subject and
+    issuer as the log has them, `/CN=client.example.test`; `states`: those that the handshake went through, where they are told."""
 
     subject: str = ""
     issuer: str = ""
     fingerprint: str = ""
     pubkey_fingerprint: str = ""
     trusted: bool = False
+    distrust: str = ""
+    names: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
 
 
 _SHORTEST: Final = 120  # seconds that a session can be resumed, at least (smtpd_tls_session_cache_timeout)
@@ -88,9 +99,10 @@ _LEVELS: Final = frozenset(("", "none", "may", "encrypt"))
 
 class ServerTls:
     """A compiled TLS configuration. `required`: the security level is `encrypt`. `warnings`: what to log of the parameters.
-    `asks`: clients are asked for a certificate; `insists`: who shows none is sent away after the handshake."""
+    `asks`: clients are asked for a certificate; `insists`: who shows none that is trusted is sent away after the handshake.
+    `cipher_list`: OpenSSL's, for the log."""
 
-    __slots__ = ("_authorities", "_digest", "asks", "context", "insists", "required", "warnings")
+    __slots__ = ("_digest", "asks", "cipher_list", "context", "insists", "required", "warnings")
 
     def __init__(
         self,
@@ -111,7 +123,9 @@ class ServerTls:
             self.warnings += ("Can't require client certs unless TLS is required",)
         if settings.level not in _LEVELS:
             self.warnings += (f'smtpd_tls_security_level: unsupported TLS level "{settings.level}", using "encrypt"',)
-        self.context = _context(settings, required=self.required, asks=self.asks)
+        self.cipher_list = _ciphers(settings, required=self.required, asks=self.asks)
+        self.context = _context(settings, self.cipher_list, required=self.required, asks=self.asks)
+        listen = watch(self.context, states=settings.tells_states)
         lifetime = settings.smtpd_tls_session_cache_timeout
         if tickets is not None and lifetime > 0:
             demand = "require" if self.insists else "ask" if self.asks else "none"
@@ -119,22 +133,29 @@ class ServerTls:
             if not use_tickets(self.context, keys):
                 self.warnings += (f"each worker keeps session ticket keys of its own: {openssl.why_not() or 'OpenSSL is too old'}",)
         if names is not None:
-            self.context.sni_callback = names.choose
-        self._authorities = _authorities(settings.smtpd_tls_CAfile) if self.asks else []
-        if self.asks and not self.insists and not client_certificates.ask_without_insisting(self.context):
+
+            def complete(another: "ssl.SSLContext") -> None:
+                _trust(another, settings)
+                listen(another)
+
+            self.context.sni_callback = names.chooser(complete)
+        if self.asks and not client_certificates.ask_without_insisting(self.context):
             self.warnings += ("smtpd_tls_ask_ccert: this Python can take only client certificates that verify",)
+        if settings.tls_trust_server_ccerts and self.asks and not openssl.trust_any_purpose(self.context):
+            self.warnings += ("tls_trust_server_ccerts: this Python can take only certificates that are for clients",)
 
     def describe(self, connected: Any) -> TlsFacts:
         """The facts of a finished handshake (`ssl.SSLObject`)."""
-        facts = TlsFacts(**structs.asdict(handshake.read(connected)))
+        facts = TlsFacts(**structs.asdict(handshake.read(connected)), states=states_of(connected))
         certificate = connected.getpeercert(binary_form=True)
         if not certificate:
             return facts
-        shown = client_certificates.read(certificate, self._digest, self._authorities)
-        return structs.replace(facts, **structs.asdict(shown))
+        shown = client_certificates.read(certificate, self._digest)
+        distrust = client_certificates.distrust(*openssl.verification(connected), shown.names[1])
+        return structs.replace(facts, **structs.asdict(shown), trusted=not distrust, distrust=distrust)
 
 
-def _context(settings: TlsServerSettings, *, required: bool, asks: bool) -> "ssl.SSLContext":
+def _context(settings: TlsServerSettings, ciphers: str, *, required: bool, asks: bool) -> "ssl.SSLContext":
     import ssl
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -148,11 +169,13 @@ def _context(settings: TlsServerSettings, *, required: bool, asks: bool) -> "ssl
             (settings.smtpd_tls_eccert_file, settings.smtpd_tls_eckey_file),
         ),
     )
+    context.num_tickets = 1  # of TLS 1.3, as Postfix does
     restrict(
         context,
         protocols=settings.smtpd_tls_mandatory_protocols if required else settings.smtpd_tls_protocols,
-        ciphers=_ciphers(settings, required=required, asks=asks),
+        ciphers=ciphers,
         options=settings.tls_ssl_options,
+        workarounds=settings.tls_disable_workarounds,
         curves=settings.tls_eecdh_auto_curves,
     )
     if settings.smtpd_tls_session_cache_timeout > 0:
@@ -161,15 +184,24 @@ def _context(settings: TlsServerSettings, *, required: bool, asks: bool) -> "ssl
         openssl.forget_sessions(context)
     if settings.tls_preempt_cipherlist:
         context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
+    else:  # which Python turns on
+        context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     if (file := settings.smtpd_tls_dh1024_param_file) and file != "auto":
         loaded(lambda: context.load_dh_params(file), file)
+    _trust(context, settings)
+    if settings.smtpd_tls_req_ccert and required:
+        context.verify_mode = ssl.CERT_OPTIONAL  # where OpenSSL cannot be asked, what is shown must verify in the handshake
+    return context
+
+
+def _trust(context: "ssl.SSLContext", settings: TlsServerSettings) -> None:
+    """Whom a context believes what clients' certificates say."""
     file, path = settings.smtpd_tls_CAfile, settings.smtpd_tls_CApath
     if file or path:
         loaded(lambda: context.load_verify_locations(file or None, path or None), file or path)
+    if settings.tls_append_default_CA:
+        context.load_default_certs()
     openssl.limit_depth(context, settings.smtpd_tls_ccert_verifydepth)
-    if settings.smtpd_tls_req_ccert and required:
-        context.verify_mode = ssl.CERT_OPTIONAL  # what is shown must verify; whoever shows none is told so, after the handshake
-    return context
 
 
 def _ciphers(settings: TlsServerSettings, *, required: bool, asks: bool) -> str:
@@ -197,13 +229,3 @@ def _files(file: str, folder: str) -> list[str]:
     except OSError:
         inside = []
     return [one for one in (file, *inside) if os.path.isfile(one)]
-
-
-def _authorities(file: str) -> list["x509.Certificate"]:
-    """The certificates of smtpd_tls_CAfile. Raises TlsFailure."""
-    if not file:
-        return []
-    try:
-        return client_certificates.load_authorities(file)
-    except (OSError, ValueError) as error:
-        raise TlsFailure(f"cannot load {file}: {error}") from error

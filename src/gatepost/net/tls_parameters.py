@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from gatepost.mail.ascii_text import SPACE, elements, upper
-from gatepost.net import openssl
+from gatepost.net import openssl, openssl_configuration
 
 if TYPE_CHECKING:
     import ssl
@@ -39,6 +39,8 @@ class TlsSettings(Struct, frozen=True, kw_only=True):
     tls_export_cipherlist: str
     tls_null_cipherlist: str
     tls_ssl_options: str
+    tls_disable_workarounds: str
+    tls_append_default_CA: bool
     tls_eecdh_auto_curves: str
 
     def cipher_list(self, grade: str, excluded: str) -> str:
@@ -88,11 +90,15 @@ def _version(name: str) -> int:
     raise TlsFailure(f"unknown TLS protocol: {name}")
 
 
-def restrict(context: "ssl.SSLContext", *, protocols: str, ciphers: str, options: str, curves: str = "") -> None:
-    """Hold a context to a protocol list, to an OpenSSL cipher list, to tls_ssl_options, and to curves (tls_eecdh_auto_curves; as in
-    Postfix, unknown ones are passed over). Raises TlsFailure."""
+def restrict(
+    context: "ssl.SSLContext", *, protocols: str, ciphers: str, options: str, workarounds: str = "", curves: str = ""
+) -> None:
+    """Hold a context to a protocol list, to an OpenSSL cipher list, to tls_ssl_options, without what tls_disable_workarounds names,
+    and to curves (tls_eecdh_auto_curves; as in Postfix, unknown ones are passed over). Raises TlsFailure."""
     import ssl
 
+    if why := openssl_configuration.trouble():
+        raise TlsFailure(why)
     allowed = versions(protocols)
     known = dict(zip(range(_OLDEST, len(_VERSIONS)), ("TLSv1", "TLSv1_1", "TLSv1_2", "TLSv1_3"), strict=True))
     with warnings.catch_warnings(category=DeprecationWarning, action="ignore"):  # Python frowns upon what the old ones are called
@@ -102,6 +108,8 @@ def restrict(context: "ssl.SSLContext", *, protocols: str, ciphers: str, options
         context.maximum_version = ssl.TLSVersion[known[max(allowed)]]
         for number in known.keys() - allowed:
             context.options |= getattr(ssl, f"OP_NO_{known[number]}")
+    for word in re.split(r"(?a)[\s,:]+", workarounds.strip(SPACE)):
+        context.options &= ~_workaround(word)
     for word in re.split(r"(?a)[\s,:]+", options.strip(SPACE)):
         context.options |= _option(word)
     try:
@@ -111,15 +119,48 @@ def restrict(context: "ssl.SSLContext", *, protocols: str, ciphers: str, options
     openssl.choose_groups(context, (word for word in re.split(r"(?a)[\s,:]+", curves) if word))
 
 
+_WORKAROUNDS: Final = {
+    "CRYPTOPRO_TLSEXT_BUG": 0x80000000,
+    "DONT_INSERT_EMPTY_FRAGMENTS": 0x800,
+    "LEGACY_SERVER_CONNECT": 0x4,
+    "TLSEXT_PADDING": 0x10,
+    "SAFARI_ECDHE_ECDSA_BUG": 0x40,
+    "MICROSOFT_SESS_ID_BUG": 0,
+    "NETSCAPE_CHALLENGE_BUG": 0,
+    "NETSCAPE_REUSE_CIPHER_CHANGE_BUG": 0,
+    "SSLREF2_REUSE_CERT_TYPE_BUG": 0,
+    "MICROSOFT_BIG_SSLV3_BUFFER": 0,
+    "MSIE_SSLV2_RSA_PADDING": 0,
+    "SSLEAY_080_CLIENT_DH_BUG": 0,
+    "TLS_D5_BUG": 0,
+    "TLS_BLOCK_PADDING_BUG": 0,
+}
+"""Names of tls_disable_workarounds, and OpenSSL's bits for them (SSL_OP_... of ssl.h): 0 where OpenSSL has it no more."""
+
+
+def _workaround(word: str) -> int:
+    """The bits of one of tls_disable_workarounds, a name or a hexadecimal number."""
+    if word.lower().startswith("0x"):
+        return _hexadecimal(word, "tls_disable_workarounds")
+    found = _WORKAROUNDS.get(upper(word)) if word else 0
+    if found is None:
+        raise TlsFailure(f"unknown word in tls_disable_workarounds: {word}")
+    return found
+
+
+def _hexadecimal(word: str, parameter: str) -> int:
+    try:
+        return int(word, 16)
+    except ValueError:
+        raise TlsFailure(f"bad number in {parameter}: {word}") from None
+
+
 def _option(word: str) -> int:
     """The bit of one of tls_ssl_options, a name without `SSL_OP_` or a hexadecimal number."""
     import ssl
 
     if word.lower().startswith("0x"):
-        try:
-            return int(word, 16)
-        except ValueError:
-            raise TlsFailure(f"bad number in tls_ssl_options: {word}") from None
+        return _hexadecimal(word, "tls_ssl_options")
     found = getattr(ssl, f"OP_{upper(word)}", None) if word else 0
     if found is None:
         raise TlsFailure(f"unknown word in tls_ssl_options: {word}")

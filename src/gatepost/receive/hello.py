@@ -1,22 +1,19 @@
-"""HELO, EHLO, LHLO and STARTTLS (RFC 5321 §4.1.1.1, RFC 2033, RFC 3207)."""
+"""HELO, EHLO and LHLO (RFC 5321 §4.1.1.1, RFC 2033)."""
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Final
 
 from gatepost.admission.port import ProtocolStage
-from gatepost.events.notes import KeywordsDiscarded, TlsEstablished, TlsFailed
+from gatepost.events.notes import KeywordsDiscarded
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.ascii_text import elements, upper
 from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.grammar import printable, words
 from gatepost.proto.smtp.server import CommandLine
-from gatepost.receive.answer import Answer, Tally, refused, rejected
+from gatepost.receive.answer import Answer, refused, rejected
 from gatepost.receive.auth import keywords as auth_keywords
-from gatepost.receive.connection import Gone
 from gatepost.receive.session_state import SessionState
 from gatepost.receive.transaction import END, GoBy
-from gatepost.state.port import Rate
 
 _NEUTERED: Final = str.maketrans(dict.fromkeys(' <>()\\";@', "?"))
 XCLIENT_NAMES: Final = "NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT"
@@ -133,56 +130,3 @@ def _after(state: SessionState) -> Iterator[tuple[bool, str]]:
     yield True, "CHUNKING"
     yield settings.smtpd_binarymime_enable, "BINARYMIME"
     yield settings.smtpd_limits_enable, f"LIMITS RCPTMAX={settings.smtpd_recipient_limit}"
-
-
-async def starttls(state: SessionState, command: CommandLine) -> Answer:
-    """STARTTLS (RFC 3207 §4): what came in the clear after it is dropped, what was learned before it is forgotten."""
-    if command.argument:
-        return refused(say.STARTTLS_SYNTAX)
-    if state.facts.tls_protocol:
-        return refused(say.TLS_ACTIVE)
-    offered = state.ports.tls is not None or state.ports.tls_unavailable
-    if not offered or "STARTTLS" in state.ehlo_discard:
-        return refused(say.NOT_IMPLEMENTED)
-    if state.ports.tls_unavailable:
-        return Answer(say.TLS_UNAVAILABLE, Tally.ERROR, "software")
-    if not await state.within_rate(Rate.TLS_SESSION):
-        return refused(say.too_many_tls_sessions(state.facts.client_address))
-    if (refusal := await state.judge(ProtocolStage.STARTTLS)) is not None:
-        return rejected(refusal)
-    return Answer(say.START_TLS, then=partial(_begin_anew, state))
-
-
-async def _begin_anew(state: SessionState) -> Answer:
-    if (refusal := await secure(state)) is not None:
-        return refusal
-    state.facts.helo_name = None
-    state.facts.sasl_username = state.facts.sasl_method = ""
-    state.facts.unauth_pipelining = False
-    state.facts.evidence.clear()
-    return Answer(effect=END)
-
-
-async def secure(state: SessionState, *, at_once: bool = False) -> Answer | None:
-    """The TLS handshake, with which the client began where it is `at_once` (smtpd_tls_wrappermode); what a client hears that shows
-    no certificate where it must. Raises Gone where the handshake fails: there is nothing left to talk over."""
-    tls, facts = state.ports.tls, state.facts
-    assert tls is not None
-    try:
-        connected = await state.wire.start_tls(tls.context, state.settings.smtpd_starttls_timeout, at_once=at_once)
-    except OSError as error:
-        reason = str(error) if type(error).__name__ == "SSLError" else "lost connection"
-        state.ports.emit(TlsFailed("smtpd", "SSL_accept", "from", facts.client, reason))
-        raise Gone("lost connection") from error
-    told = tls.describe(connected)
-    facts.tls_protocol, facts.tls_cipher, facts.tls_keysize, facts.tls_details = told.protocol, told.cipher, told.bits, told.details
-    facts.ccert_subject, facts.ccert_issuer = told.subject, told.issuer
-    facts.ccert_fingerprint, facts.ccert_pubkey_fingerprint = told.fingerprint, told.pubkey_fingerprint
-    facts.ccert_trusted = told.trusted
-    if state.settings.smtpd_tls_loglevel:
-        trust = "Trusted" if told.trusted else "Untrusted" if told.fingerprint else "Anonymous"
-        state.ports.emit(TlsEstablished("smtpd", trust, "from", facts.client, str(told)))
-    if tls.insists and not told.fingerprint:
-        state.note(f"NOQUEUE: abort: TLS from {facts.client}: No client certificate presented")
-        return Answer(say.no_client_certificate(state.settings.myhostname))
-    return None

@@ -16,10 +16,10 @@ from gatepost.proto.smtp.data import LineEnds
 from gatepost.proto.smtp.grammar import printable
 from gatepost.receive.answer import MILTER, Answer, rejected
 from gatepost.receive.connection import Gone
-from gatepost.receive.hello import secure
 from gatepost.receive.peer import Peer, identify, network_of, plain_address
 from gatepost.receive.port import Wire
 from gatepost.receive.session_state import SessionState
+from gatepost.receive.starttls import secure
 
 _LINE_ENDS: Final = {
     "no": LineEnds.LENIENT,

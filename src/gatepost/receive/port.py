@@ -104,10 +104,12 @@ class Lookups(Struct, frozen=True):
     - `reject_filter`: smtpd_reject_filter_maps for a refusal.
     - `room_for`: whether the queue has room for a message of so many octets (queue_minfree).
     - `own_sender`: the sender of our own probes of addresses, where an address is that, as it is delivered to.
+    - `tls_loglevel`: smtpd_tls_loglevel_maps for a client's name or address; None: there are none.
     - `report`: takes subject and text of a notice to the postmaster about a session (notify_classes).
 
     Raise LookupFailure where a table cannot answer, after a line in the log: `xclient_hosts`, `xforward_hosts`, `verp_clients`,
-    `local_rewrite`, `discard_keywords`, `command_filter`, `footer`, `reject_filter`.
+    `local_rewrite`, `discard_keywords`, `command_filter`, `footer`, `reject_filter`,
+    `tls_loglevel`.
     """
 
     xclient_hosts: ClientList = no_client
@@ -129,6 +131,7 @@ class Lookups(Struct, frozen=True):
     reject_filter: Callable[[str], Awaitable[str | None]] | None = None
     room_for: Callable[[int], bool] = lambda size: True
     own_sender: Callable[[str], str | None] = lambda address: None
+    tls_loglevel: Callable[[str], Awaitable[str | None]] | None = None
     report: Callable[[str, str], None] | None = None
 
 

@@ -11,11 +11,12 @@ from gatepost.proto.smtp.server import CommandLine
 from gatepost.receive.answer import Answer, Tally, refused, rejected
 from gatepost.receive.auth import auth
 from gatepost.receive.content import bdat, data
-from gatepost.receive.hello import ehlo, helo, starttls
+from gatepost.receive.hello import ehlo, helo
 from gatepost.receive.mail import mail, rcpt, vrfy
 from gatepost.receive.peer import valid_hostname, valid_literal
 from gatepost.receive.proxying import xclient, xforward
 from gatepost.receive.session_state import SessionState
+from gatepost.receive.starttls import starttls
 from gatepost.receive.transaction import END
 
 Handler = Callable[[SessionState, CommandLine], Awaitable[Answer]]

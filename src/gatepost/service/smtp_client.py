@@ -54,6 +54,7 @@ async def smtp_agent(materials: Materials, way_out: WayOut, entry: ServiceEntry)
         base=str(materials.queue_directory),
         tls_policies=maps("smtp_tls_policy_maps"),
         tls_per_site=maps("smtp_tls_per_site"),
+        tls_loglevels=maps("smtp_tls_loglevel_maps"),
         passwords=maps("smtp_sasl_password_maps"),
         best_mx=_best_mx(materials, way_out, entry, emit),
         final=lmtp and view(LmtpOnlySettings, overrides).lmtp_assume_final,

@@ -135,6 +135,7 @@ class _Lists:
             reject_filter=self._lookup("smtpd_reject_filter_maps"),
             room_for=self._room_for,
             own_sender=self._way_in.verifier.sender.known,
+            tls_loglevel=self._lookup("smtpd_tls_loglevel_maps"),
             report=self._notices(),
         )
 

@@ -24,6 +24,7 @@ from gatepost.config.configuration import ConfigurationError
 from gatepost.config.master import ServiceEntry
 from gatepost.config.programs import program
 from gatepost.events.records import Emit, Note
+from gatepost.net import openssl_configuration
 from gatepost.net.tls import ServerTls
 from gatepost.net.tls_parameters import TlsFailure
 from gatepost.receive.session_limit import Part, SessionLimit
@@ -76,6 +77,8 @@ _LONG_DELIVERY = 600.0  # seconds for deliveries to hear how they ended: smtp_da
 def prepare(inheritance: Inheritance) -> Life:
     """A Body: reads certificates and keys, which root alone may."""
     configuration, log = inheritance.configuration, inheritance.log
+    if why := openssl_configuration.configure(configuration.view(openssl_configuration.OpensslSettings)):
+        log.emit(Note("smtpd", f"{why}: TLS is disabled", "warning"))
     tls = {
         listener.entry.key: load_tls(configuration, listener.entry, log.emit, inheritance.secrets)
         for listener in inheritance.listeners

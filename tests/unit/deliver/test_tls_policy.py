@@ -111,3 +111,14 @@ def test_mandatory_parameters() -> None:
     assert find("a.test", smtp_tls_security_level="may", **settings).protocols == ">=TLSv1"
     policy = find("a.test", smtp_tls_security_level="encrypt", **settings)
     assert (policy.protocols, policy.ciphers) == (">=TLSv1.2", "high")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "level"),
+    [("mx.host.test", "2", 2), ("next.hop.test", "1", 1), ("other.test", "2", 3), ("mx.host.test", "loud", 3)],
+)
+def test_log_levels_by_host_and_next_hop(key: str, value: str, level: int) -> None:
+    loglevels = Maps((Table(**{key: value}),), "smtp_tls_loglevel_maps", print)
+    settings = default(SmtpSettings, smtp_tls_security_level="may", smtp_tls_loglevel=3)
+    found = asyncio.run(TlsPolicies(settings, loglevels=loglevels).find("[next.hop.test]:26", "mx.host.test"))
+    assert found.loglevel == level

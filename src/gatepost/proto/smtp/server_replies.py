@@ -54,8 +54,9 @@ def shutting_down(host: str) -> Reply:
     return Reply(421, "4.3.2", f"{host} Error: server is shutting down")
 
 
-def no_client_certificate(host: str) -> Reply:
-    return Reply(421, "4.7.1", f"{host} Error: No client certificate presented")
+def bad_client_certificate(host: str, what: str) -> Reply:
+    """`what` is wrong with it: it is missing, or not trusted."""
+    return Reply(421, "4.7.1", f"{host} Error: {what}")
 
 
 def no_proxy_header(host: str) -> Reply:
