@@ -109,7 +109,8 @@ def message(sender: str, count: int) -> tuple[str, float]:
     results: list[str] = []
 
     async def all_of_them() -> None:
-        checker = Checker(settings, lists, cached(), time.time)
+        dns = cached()
+        checker = Checker(settings, lists, lambda client: dns, time.time)
         for _ in range(count):
             finding = await checker.find(Client(_ADDRESS, "unknown", "helo.test", sender))
             await rule(finding, settings, lists)

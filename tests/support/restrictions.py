@@ -127,7 +127,7 @@ class World:
 
     def spf(self, tables: Tables) -> Checker:
         settings = self.configuration.view(SpfSettings)
-        return Checker(settings, Lists.opened(settings, tables), self.dns, lambda: 0.0)
+        return Checker(settings, Lists.opened(settings, tables), lambda client: self.dns, lambda: 0.0)
 
     def greylister(self) -> Greylister:
         settings = self.configuration.view(GreylistSettings)

@@ -40,7 +40,7 @@ class Materials(Struct, frozen=True):
     own_addresses: the IP addresses that are ours.
     routing: with the parameters of main.cf.
     resolver: DNS.
-    any_name: the same for names that are no host names, too.
+    any_name: the same for names that are no host names, too; each client has a share of its questions.
     counters: of clients, common to all workers.
     guess_tables: of guessed passwords, common to all workers.
     hashing: computes password hashes, so many at one time in this worker.
@@ -58,7 +58,7 @@ class Materials(Struct, frozen=True):
     own_addresses: frozenset[str]
     routing: Routing
     resolver: AnswerSource
-    any_name: AnswerSource
+    any_name: AnyNameResolver
     counters: Counters
     guess_tables: GuessTables
     hashing: Hashing

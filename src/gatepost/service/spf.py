@@ -13,6 +13,7 @@ from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Tables
 from gatepost.net.tls import ServerTls
 from gatepost.net.tls_parameters import TlsFailure
+from gatepost.policy.policy_service import owner
 from gatepost.receive.session_limit import SessionLimit
 from gatepost.service.materials import Materials
 from gatepost.service.policy_server import TRY_AGAIN, PolicyServer, Request
@@ -27,7 +28,8 @@ _LONGEST_INSTANCE = 100
 def spf_checker(materials: Materials, overrides: Mapping[str, str], tables: Tables) -> Checker:
     """Who asks for SPF with the parameters of a service. Raises ConfigurationError."""
     settings = materials.configuration.view(SpfSettings, overrides)
-    return Checker(settings, Lists.opened(settings, tables), materials.any_name, time.time)
+    lists = Lists.opened(settings, tables)
+    return Checker(settings, lists, lambda address: materials.any_name.of(owner(address)), time.time)
 
 
 def open_service(

@@ -30,7 +30,8 @@ host.test MX 10 a.test
 
 def checker(dns: Any = None, **parameters: Any) -> Checker:
     view = default(SpfSettings, **parameters)
-    return Checker(view, Lists.opened(view, Tables(lambda text: None)), dns or FakeDns(ZONE), lambda: 0.0)
+    asked = dns or FakeDns(ZONE)
+    return Checker(view, Lists.opened(view, Tables(lambda text: None)), lambda client: asked, lambda: 0.0)
 
 
 def find(sender: str = "a@pass.test", helo: str = "helo.test", address: str = "192.0.2.1", **parameters: Any) -> Finding:

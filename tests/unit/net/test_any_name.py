@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.golden.surroundings import stub
 
-from gatepost.net.any_name import AnyNameResolver, _endpoint
+from gatepost.net.any_name import CROWD, AnyNameResolver, _endpoint
 from gatepost.net.port import MX, Answer, NotFound, TryAgain
 
 ZONE = """
@@ -110,6 +110,36 @@ def test_failures(name: str, failure: type[Exception], exists: bool | None) -> N
     with pytest.raises(failure) as raised:
         ask(lambda dns: dns.a(name))
     assert getattr(raised.value, "exists", None) is exists
+
+
+def test_a_client_whose_servers_are_silent_waits_behind_his_own_questions() -> None:
+    async def question(dns: AnyNameResolver) -> Any:
+        mine = dns.of("192.0.2.1")
+        silent = [asyncio.ensure_future(mine.a(f"a+{number}.silent.test")) for number in range(CROWD.connections * 2)]
+        await asyncio.sleep(0)
+        answer = await dns.of("192.0.2.2").a("a+b.test")
+        ended = sum(one.done() for one in silent)
+        for one in silent:
+            one.cancel()
+        return answer, ended
+
+    assert ask(question) == (("192.0.2.1",), 0)
+
+
+def test_too_many_questions_that_wait_are_a_temporary_failure() -> None:
+    async def question(dns: AnyNameResolver) -> Any:
+        many = CROWD.share + CROWD.waiting + 1
+        silent = [asyncio.ensure_future(dns.of("192.0.2.1").a(f"a+{number}.silent.test")) for number in range(many)]
+        failure = await asyncio.gather(silent[-1], return_exceptions=True)
+        answer = await dns.of("192.0.2.2").a("a+b.test")
+        for one in silent:
+            one.cancel()
+        return failure, answer
+
+    (failure,), answer = ask(question)
+    assert isinstance(failure, TryAgain)
+    assert "too many questions" in str(failure)
+    assert answer == ("192.0.2.1",)
 
 
 @pytest.mark.parametrize(

@@ -213,7 +213,8 @@ ZONE = "pass.test TXT v=spf1 +all\nfail.test TXT v=spf1 -all\nslow.test SERVFAIL
 
 def desk(**parameters: Any) -> tuple[SpfDesk, FakeDns]:
     view, dns = default(SpfSettings, **parameters), FakeDns(ZONE)
-    return SpfDesk(Checker(view, Lists.opened(view, Tables(lambda text: None)), dns, lambda: 0.0), lambda event: None), dns
+    lists = Lists.opened(view, Tables(lambda text: None))
+    return SpfDesk(Checker(view, lists, lambda client: dns, lambda: 0.0), lambda event: None), dns
 
 
 def ask(one: SpfDesk, sender: str, instance: str = "1", **more: str) -> str:

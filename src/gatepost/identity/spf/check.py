@@ -80,9 +80,12 @@ class Lists(Struct, frozen=True):
 
 
 class Checker:
-    """Asks about the clients of one service. `clock`: seconds since 1970."""
+    """Asks about the clients of one service. `resolver`: who asks the DNS for a client, by its address. `clock`: seconds since
+    1970."""
 
-    def __init__(self, settings: SpfSettings, lists: Lists, resolver: Resolver, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, settings: SpfSettings, lists: Lists, resolver: Callable[[str], Resolver], clock: Callable[[], float]
+    ) -> None:
         self.settings = settings
         self.lists = lists
         self._resolver = resolver
@@ -151,12 +154,12 @@ class Checker:
             now=self._clock(),
             void_limit=self.settings.spf_void_limit,
         )
-        return await conclude(check_host(case), self._resolver)
+        return await conclude(check_host(case), self._resolver(address))
 
     async def _is_at(self, name: str, address: str) -> bool:
         """Whether a name that a client gives itself has its address, so that not everybody can take it."""
         record = "AAAA" if ":" in address else "A"
-        answer = await ask(self._resolver, Question(record, a_labels(name)))
+        answer = await ask(self._resolver(address), Question(record, a_labels(name)))
         return any(ip_address(value) == ip_address(address) for value in answer.values)
 
 
