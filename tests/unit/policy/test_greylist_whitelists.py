@@ -1,6 +1,10 @@
 """postgrey's lists: what each form of entry lists, as observed of postgrey 1.37."""
 
 import asyncio
+import os
+import socket
+import threading
+from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -8,6 +12,9 @@ import msgspec
 import pytest
 from tests.support.settings import default
 
+from gatepost.lookup.blocking import BlockingCalls
+from gatepost.lookup.table_text import read_file
+from gatepost.policy.greylist import whitelist_files
 from gatepost.policy.greylist.settings import GreylistSettings
 from gatepost.policy.greylist.whitelist_files import Whitelists
 from gatepost.policy.greylist.whitelists import ClientList, RecipientList, entries
@@ -115,7 +122,8 @@ def test_patterns_are_bounded() -> None:
 
 
 def test_files_are_read_again_when_they_change_and_local_ones_beside_them(tmp_path: Path) -> None:
-    now, warned = [0.0], []
+    now = [0.0]
+    warned: list[str] = []
     settings = msgspec.structs.replace(
         default(GreylistSettings),
         greylist_whitelist_clients=(f"{tmp_path}/clients",),
@@ -125,7 +133,7 @@ def test_files_are_read_again_when_they_change_and_local_ones_beside_them(tmp_pa
     one = Whitelists(settings, warned.append, lambda: now[0])
 
     def lists(recipient: str) -> bool:
-        return asyncio.run(one.current()[1].lists(recipient))
+        return asyncio.run(_lists(one, recipient))
 
     assert warned == []  # nobody has asked
     assert (lists("a@x.test"), lists("b@x.test")) == (True, False)
@@ -139,3 +147,80 @@ def test_files_are_read_again_when_they_change_and_local_ones_beside_them(tmp_pa
     (tmp_path / "recipients").mkdir()
     now[0] = 6.0
     assert lists("b@x.test")
+
+
+async def _lists(one: Whitelists, recipient: str) -> bool:
+    return await (await one.current())[1].lists(recipient)
+
+
+def _of(tmp_path: Path, warned: list[str], clock: Callable[[], float], calls: BlockingCalls) -> Whitelists:
+    settings = msgspec.structs.replace(
+        default(GreylistSettings), greylist_whitelist_clients=(), greylist_whitelist_recipients=(f"{tmp_path}/recipients",)
+    )
+    return Whitelists(settings, warned.append, clock, calls)
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "FIFO", "socket"])
+def test_what_is_no_file_is_not_read(path: str, tmp_path: Path) -> None:
+    """Reading a FIFO would wait for a writer, and a device may never end."""
+    warned: list[str] = []
+    if path == "FIFO":
+        os.mkfifo(tmp_path / "recipients")
+    elif path == "socket":
+        socket.socket(socket.AF_UNIX).bind(f"{tmp_path}/recipients")
+    else:
+        (tmp_path / "recipients").symlink_to(path)
+    one = _of(tmp_path, warned, lambda: 0.0, BlockingCalls(1, 60))
+    assert not asyncio.run(_lists(one, "a@x.test"))
+    assert [f"open {tmp_path}/recipients: not a regular file: it lists nobody"] == warned
+
+
+def test_the_null_device_is_an_empty_list(tmp_path: Path) -> None:
+    warned: list[str] = []
+    settings = msgspec.structs.replace(
+        default(GreylistSettings), greylist_whitelist_clients=("/dev/null",), greylist_whitelist_recipients=("/dev/null",)
+    )
+    assert not asyncio.run(_lists(Whitelists(settings, warned.append, lambda: 0.0), "a@x.test"))
+    assert warned == []
+
+
+def test_while_a_list_is_read_what_was_read_before_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, go_on = [0.0], threading.Event()
+    warned: list[str] = []
+    (tmp_path / "recipients").write_text("a@x.test\n")
+    one = _of(tmp_path, warned, lambda: now[0], BlockingCalls(1, 60))
+
+    async def scene() -> tuple[bool, bool, bool]:
+        assert await _lists(one, "a@x.test")
+        (tmp_path / "recipients").write_text("bb@x.test\n")
+        monkeypatch.setattr(whitelist_files, "read_file", lambda path, spec: go_on.wait(60) and read_file(path, spec))
+        now[0] = 2.0
+        who_looks = asyncio.create_task(_lists(one, "bb@x.test"))
+        await asyncio.sleep(0)
+        others = await _lists(one, "a@x.test"), await _lists(one, "bb@x.test")
+        go_on.set()
+        return *others, await who_looks
+
+    assert asyncio.run(scene()) == (True, False, True)
+    assert warned == []
+
+
+def test_a_file_system_that_hangs_is_told_once_and_waited_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, go_on = [0.0], threading.Event()
+    warned: list[str] = []
+    (tmp_path / "recipients").write_text("a@x.test\n")
+    monkeypatch.setattr(whitelist_files, "read_file", lambda path, spec: go_on.wait(60) and read_file(path, spec))
+    one = _of(tmp_path, warned, lambda: now[0], BlockingCalls(1, 0.02))
+
+    async def scene() -> None:
+        assert await asyncio.gather(*(_lists(one, "a@x.test") for _ in range(3))) == [False] * 3
+        now[0] = 30.0
+        assert not await _lists(one, "a@x.test")
+        go_on.set()
+        now[0] = 100.0
+        while not await _lists(one, "a@x.test"):
+            now[0] += 100.0
+
+    asyncio.run(scene())
+    assert [text for text in warned if "nobody is listed" in text] == warned[:1]
+    assert f"{tmp_path}/recipients, {tmp_path}/recipients.local: no answer within 0.02 seconds" in warned[0]

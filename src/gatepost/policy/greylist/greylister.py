@@ -54,7 +54,7 @@ class Greylister:
         address = client_address(attempt.client_address)
         if address is None:
             return Greylisted(attempt.client_address[:80], Ground.NO_ADDRESS)
-        clients, recipients = self._whitelists.current()
+        clients, recipients = await self._whitelists.current()
         if await clients.lists(attempt.client_name, address):
             return Greylisted(attempt.client_name, Ground.LISTED_CLIENT)
         if await recipients.lists(attempt.recipient):
