@@ -5,6 +5,7 @@ from gatepost.admission.intake import CleanupIntake, Source
 from gatepost.admission.service import CleanupService
 from gatepost.admission.stages import stages_of
 from gatepost.admission.staging import Staging
+from gatepost.content.downgrade import SevenBit
 from gatepost.content.headers import HeaderRewriter
 from gatepost.mail.queue_id import QueueId
 from gatepost.routing.rewrite import LOCAL, REMOTE
@@ -36,7 +37,14 @@ class CleanupAdmission:
         who has watched the session that it comes by, None where it does not come by one."""
         service, rules = self.service, self.service.rules
         replace_stray = service.settings.cleanup_replace_stray_cr_lf
-        staging = Staging(service.staging, replace_stray=replace_stray, in_lines=in_lines, strip=rules.strip, reject=rules.reject)
+        staging = Staging(
+            service.staging,
+            replace_stray=replace_stray,
+            in_lines=in_lines,
+            strip=rules.strip,
+            reject=rules.reject,
+            conversion=SevenBit(rules.settings.limits) if rules.converts else None,
+        )
         stages = self.stages if guards is not None else self._without_session
         source = Source(origin_service, client, context, guards)
         return CleanupIntake(service, stages, queue_id, source, self._rewriters[context], staging)

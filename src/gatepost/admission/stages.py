@@ -18,7 +18,7 @@ from gatepost.admission.service import CleanupService
 from gatepost.admission.smtputf8 import is_needed
 from gatepost.admission.staging import SECTION_LIMIT, StagedBody, Staging
 from gatepost.content.body import BodyWalk
-from gatepost.content.checks import Checks, Effects, LogContext
+from gatepost.content.checks import SHOWN, Checks, Effects, LogContext
 from gatepost.content.headers import HOPS, HeaderRewriter, Headers
 from gatepost.events.notes import MessageTooLarge
 from gatepost.events.records import Judged
@@ -34,6 +34,8 @@ from gatepost.queue.port import NewMessage
 
 TOO_BIG = Outcome(Class.PERMANENT, "5.3.4", "Error: message file too big", code=552, origin="cleanup")
 NO_RECIPIENTS = Outcome(Class.PERMANENT, "5.1.0", "Error: no recipients specified", code=550, origin="cleanup")
+
+UNENDED = "message header was not terminated by empty line"
 
 RETURNING = frozenset(("pickup",))
 """Services for whose mail nobody waits for a reply: what is refused for good goes back to its sender."""
@@ -112,15 +114,16 @@ async def headers(passage: Passage) -> None:
     service, staging, draft = passage.service, passage.staging, passage.draft
     rules = service.rules
     section = await _section(staging.head)
-    if rules.looks:
+    if rules.looks or rules.unended == "reject":
         passage.checks = Checks(rules.maps, passage.context, passage.effects, service.emit)
     returning = draft.origin.service in RETURNING
     passage.primary = section.headers
     passage.headers = Headers(rules, passage.rewriter, passage.checks, passage.context, service.emit, returning=returning)
     kept = await passage.headers.go_through(section.headers)
+    unended = [] if rules.unended == "fix_quietly" else _unended(passage, section.end)
     if not passage.headers.ended:
         kept += passage.headers.missing(draft.sender, draft.given.sender_fullname, service.dates(service.clock()))
-    draft.set_head(kept)
+    draft.set_head(kept + unended)
     draft.source = passage.body = StagedBody(staging, staging.head[section.end :])
 
 
@@ -284,6 +287,20 @@ async def _section(head: bytes) -> header.Section:
     if len(head) <= _LONG or head.find(b"\r\n\r\n", 0, _LONG) >= 0:
         return header.split(head)
     return await asyncio.to_thread(header.split, head)
+
+
+def _unended(passage: Passage, end: int) -> list[bytes]:
+    """The header to add where no empty line ends the header section, unless the message is refused for it
+    (non_empty_end_of_header_action)."""
+    staging, rules = passage.staging, passage.service.rules
+    line = (staging.head[end : end + SHOWN] or staging.body_begins).partition(b"\r\n")[0]
+    if not line:
+        return []
+    if rules.unended == "add_header":
+        return [b"MIME-Error: %s\r\n" % UNENDED.encode()]
+    assert passage.checks is not None
+    passage.checks.mime_error(UNENDED, line)
+    return []
 
 
 def _refusal(text: str) -> Outcome:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 from zlib import crc32
 
+from gatepost.content.downgrade import SevenBit
 from gatepost.mail import header
 from gatepost.mail.checksum import joined
 from gatepost.mail.content import CHUNK, Content, FileContent, MemoryContent, is_plain
@@ -21,6 +22,7 @@ SECTION_LIMIT = 1048576
 """Octets of a header section that are looked at, as it is kept in memory; what is beyond counts as body (`headers_too_long`)."""
 
 _GAP = 65536
+_BEGINNING = 200  # octets of a body in a file that are at hand
 _ABORTED_LIMIT = 65536
 """Octets of a message that was not completed in which its Message-Id is looked for."""
 STRAY = re.compile(rb"\r(?!\n)|(?<!\r)\n")
@@ -29,19 +31,27 @@ STRAY = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 
 class Staging:
     """Collects a content. `path`: makes the name of a new file. `replace_stray`: a CR or LF alone becomes a space
-    (cleanup_replace_stray_cr_lf). `in_lines`: there is none, for sure."""
+    (cleanup_replace_stray_cr_lf). `in_lines`: there is none, for sure. `conversion`: what the octets pass, where they pass any."""
 
     def __init__(
-        self, path: Callable[[], Path], *, replace_stray: bool, in_lines: bool = False, strip: bytes = b"", reject: bytes = b""
+        self,
+        path: Callable[[], Path],
+        *,
+        replace_stray: bool,
+        in_lines: bool = False,
+        strip: bytes = b"",
+        reject: bytes = b"",
+        conversion: SevenBit | None = None,
     ) -> None:
         self._new_path = path
         self._replace_stray = replace_stray and not in_lines
         self._strip = strip
         self._reject = reject
+        self._conversion = conversion
         self.rejected = False
         self.headers_too_long = False
         self.size = 0
-        self.plain = not strip  # without those octets a line may begin with a dot
+        self.plain = not strip and conversion is None  # without those octets, or in other lines, one may begin with a dot
         self.head = b""
         self.body_begins = b""
         self._chunks: list[bytes] = []
@@ -71,6 +81,9 @@ class Staging:
             self.rejected = True
         if self._strip:
             chunk = chunk.translate(None, self._strip)
+        self._keep(chunk if self._conversion is None else self._conversion.feed(chunk))
+
+    def _keep(self, chunk: bytes) -> None:
         self.size += len(chunk)
         if self._file is not None:
             self._to_file(chunk)
@@ -95,7 +108,7 @@ class Staging:
         self._file.seek(self._room)
         self._crc = 0
         self._to_file(data[section.end :])
-        self.body_begins = data[section.end : section.end + 2]
+        self.body_begins = data[section.end : section.end + _BEGINNING]
         self._chunks = [data[: section.end]]
 
     def _to_file(self, chunk: bytes) -> None:
@@ -109,6 +122,8 @@ class Staging:
         if self._carry:
             carry, self._carry = self._carry, b""
             self._add(b" " if self._replace_stray else carry)
+        if self._conversion is not None:
+            self._keep(self._conversion.finish())
         self.head = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         if self._file is not None:
             self._file.flush()
@@ -197,7 +212,7 @@ class StagedBody:
     that begins without an empty line gets one."""
 
     def __init__(self, staging: Staging, rest: bytes) -> None:
-        begins = rest[:2] or staging.body_begins
+        begins = rest[:2] or staging.body_begins[:2]
         self.blank = b"\r\n" if begins and begins != b"\r\n" else b""
         self._staging = staging
         self._rest = rest

@@ -1,12 +1,11 @@
-"""MIME conversion to 7 bit, for servers without 8BITMIME (RFC 6152 §3): what a header declares as 8bit or binary goes out as
-quoted-printable (RFC 2045 §6.7), and a multipart or an attached message around it as 7bit.
+"""MIME conversion to 7 bit: what a header declares as 8bit or binary becomes quoted-printable (RFC 2045 §6.7), and a multipart or
+an attached message around it 7bit. For servers without 8BITMIME (RFC 6152 §3), and as mail comes in (force_mime_input_conversion).
 
 In bounded memory, by headers alone as Postfix does it (disable_mime_output_conversion): octets that no header declares stay as
 they are.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -43,21 +42,35 @@ def _small(content: Content) -> Iterator[bytes]:
 
 def downgraded(pieces: Iterable[bytes], limits: Limits) -> Iterator[bytes]:
     """The content `pieces` make up, with lines ending in CRLF, in 7 bit."""
-    walk, conversion = Walk(limits), _Conversion()
-    for founds in chain((walk.feed(piece) for piece in pieces), (walk.finish(),)):
-        yield b"".join([part for found in founds for part in conversion.of(found)])
+    conversion = SevenBit(limits)
+    for piece in pieces:
+        yield conversion.feed(piece)
+    yield conversion.finish()
 
 
-class _Conversion:
-    """What becomes of each part of a message. A transfer encoding is held back until all its headers say what it is of."""
+class SevenBit:
+    """Makes 7 bit of a message whose octets come piece by piece, in lines that end in CRLF. A transfer encoding is held back until
+    all its headers say what it is of."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
+        self._walk = Walk(limits)
         self._held = b""
         self._blank = b""  # white space that may turn out to end its line
         self._encode = False
         self._column = 0
 
-    def of(self, found: Found) -> Iterator[bytes]:
+    def feed(self, piece: bytes) -> bytes:
+        """What may go on of the message, after these octets of it."""
+        return self._all(self._walk.feed(piece))
+
+    def finish(self) -> bytes:
+        """The rest of it."""
+        return self._all(self._walk.finish())
+
+    def _all(self, founds: Iterator[Found]) -> bytes:
+        return b"".join([part for found in founds for part in self._of(found)])
+
+    def _of(self, found: Found) -> Iterator[bytes]:
         """The octets in the place of `found`."""
         if isinstance(found, HeaderFound):
             text = found.text.replace(b"\n", b"\r\n") + b"\r\n"

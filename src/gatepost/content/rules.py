@@ -21,6 +21,8 @@ class Rules:
         self.special = frozenset(ROLES) | self.drop | _COUNTED
         self.strip = _characters(settings.message_strip_characters)
         self.reject = _characters(settings.message_reject_characters)
+        self.converts = settings.force_mime_input_conversion and not settings.disable_mime_input_processing
+        self.unended = settings.non_empty_end_of_header_action
         strict_body = settings.strict_8bitmime or settings.strict_8bitmime_body
         strict_headers = settings.strict_8bitmime or settings.strict_7bit_headers
         self.walks_strictly = strict_body or strict_headers or settings.strict_mime_encoding_domain

@@ -33,6 +33,8 @@ class ContentSettings(MimeSettings, frozen=True, kw_only=True):
     message_strip_characters: str
     message_reject_characters: str
     detect_8bit_encoding_header: bool
+    force_mime_input_conversion: bool
+    non_empty_end_of_header_action: str
 
     header_checks: str
     mime_header_checks: str

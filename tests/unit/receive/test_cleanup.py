@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import quopri
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -336,6 +337,65 @@ def test_strict_mime(make: Make) -> None:
         f"QID: reject: mime-error invalid message/* or multipart/* encoding domain: base64 from {CLIENT}; "
         "from=<sender@client.test> to=<alice@example.test>"
     )
+
+
+EIGHT = "Content-Transfer-Encoding: 8bit\r\nSubject: x\r\n\r\n.café {}\r\n"
+
+
+@pytest.mark.parametrize("length", [1, 600_000])
+def test_what_is_declared_as_8_bit_is_converted_before_anybody_looks(make: Make, length: int) -> None:
+    """A signature made then holds wherever the message goes (force_mime_input_conversion)."""
+    run = make(force_mime_input_conversion=True, body_checks="regexp:{{/^.caf=C3=A9/ INFO}}")
+    text = run.text(EIGHT.format("y" * length).encode())
+    head, _, body = text.partition("\n\n")
+    assert head.endswith("Content-Transfer-Encoding: quoted-printable") or "\nContent-Transfer-Encoding: quoted-printable\n" in head
+    assert quopri.decodestring(body.encode()).decode() == f".café {'y' * length}\n"
+    assert max(map(len, body.split("\n"))) <= 76
+    assert any("info: body .caf=C3=A9" in line for line in run.log)
+    assert run.stored[0].envelope.encoding == ""
+
+
+@pytest.mark.parametrize(
+    "parameters", [{}, {"force_mime_input_conversion": True, "disable_mime_input_processing": True}], ids=["not asked", "no MIME"]
+)
+def test_8_bit_stays_otherwise(make: Make, parameters: dict[str, object]) -> None:
+    run = make(**parameters)
+    assert "\n.café y\n" in run.text(EIGHT.format("y").encode())
+    assert run.stored[0].envelope.encoding == "8bit"
+
+
+def test_lines_that_conversion_made_may_begin_with_a_dot(make: Make) -> None:
+    run = make(force_mime_input_conversion=True)
+    line = "é" + "x" * 67 + ".y"
+    content = f"Content-Transfer-Encoding: 8bit\r\n\r\n{line}\r\n".encode()
+    assert "\n.y\n" in run.text(content)
+    assert not run.stored[0].content.plain
+
+
+UNENDED = b"Subject: x\r\nno header here\r\nX-Late: y\r\n"
+MIME_ERROR = "MIME-Error: message header was not terminated by empty line"
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("begins", [UNENDED, UNENDED[12:]])
+def test_headers_that_end_without_an_empty_line(make: Make, begins: bytes, large: bool) -> None:
+    content = begins + (b"z" * 70 + b"\r\n") * (5000 * large)
+    quiet = make().text(content)
+    assert MIME_ERROR not in quiet
+    assert "\nno header here\nX-Late: y\n" in quiet
+    told = make(non_empty_end_of_header_action="add_header").text(content)
+    assert f"{MIME_ERROR}\n\nno header here\n" in told
+    refused = make(non_empty_end_of_header_action="reject")
+    outcome = refused(content).outcome
+    assert outcome is not None
+    assert f"{outcome.code} {outcome.enhanced} {outcome.text}" == "550 5.6.0 message header was not terminated by empty line"
+    assert "reject: mime-error message header was not terminated by empty line: no header here from" in refused.log[-1]
+
+
+@pytest.mark.parametrize("content", [b"Subject: x\r\n\r\nno header here\r\n", b"Subject: x\r\n", b"\r\nSubject: x\r\n", b""])
+@pytest.mark.parametrize("action", ["add_header", "reject"])
+def test_headers_that_end_as_they_should(make: Make, content: bytes, action: str) -> None:
+    assert MIME_ERROR not in make(non_empty_end_of_header_action=action).text(content)
 
 
 def test_recipients(make: Make) -> None:
