@@ -1,4 +1,4 @@
-"""Usage: python -m tests.golden [DIR] [-v] [-j N] [--name REGEX] [--skip REGEX]: play every case found under DIR."""
+"""Usage: python -m tests.golden [DIR] [-v] [-j N] [--name REGEX]: play every case found under DIR."""
 
 import argparse
 import json

@@ -13,6 +13,7 @@ from tests.golden.surroundings import OWN, Place, Stubs, System, configure, run_
 
 _PATIENCE = 14.0  # seconds for the queue to become quiet
 _QUIET = 1.2  # seconds without a new log line are quiet
+_SLOW = {"delay_warning_time", "queue_run_delay", "minimal_backoff_time", "anvil_status_update_time"}  # lines come after these
 
 
 class Stage:
@@ -30,7 +31,7 @@ class Stage:
     def quiet(self, done: Callable[[], bool], patience: float = _PATIENCE) -> None:
         """Wait until `done`, or until the log has said nothing for a while."""
         path, end = Path(self.place.names["{LOG}"]), time.monotonic() + patience
-        slow = any(name in self.case.get("main", {}) for name in ("delay_warning_time", "queue_run_delay", "minimal_backoff_time"))
+        slow = any(name in self.case.get("main", {}) for name in _SLOW)
         quiet = 6.0 if slow else _QUIET
         size, since = -1, time.monotonic()
         while time.monotonic() < end:
