@@ -13,7 +13,7 @@ import pytest
 from tests.support import milters
 from tests.support.milters import CONTINUE, ScriptedFilter, add, body, say
 from tests.support.postfix import QUEUE_ID
-from tests.support.running import System, free_port, wait_for
+from tests.support.running import System, free_ports, wait_for
 from tests.support.sink import Sink
 
 ACTIONS = {"accept": 250, "quarantine": 250, "tempfail": 451, "reject": 550, "shutdown": 421}
@@ -72,8 +72,8 @@ class House:
     """One Gatepost with a service for each default action, whose filter listens at `ports`."""
 
     def __init__(self, sink: Sink) -> None:
-        self.filters = {action: free_port() for action in ACTIONS}
-        self.ports = dict(zip(ACTIONS, [free_port() for _ in ACTIONS], strict=True))
+        ports = free_ports(2 * len(ACTIONS))
+        self.filters, self.ports = dict(zip(ACTIONS, ports, strict=False)), dict(zip(ACTIONS, ports[len(ACTIONS) :], strict=True))
         master = "127.0.0.1:{port} inet n - n - - smtpd\n"
         for action, port in self.ports.items():
             named = f"{{ inet:127.0.0.1:{self.filters[action]}, default_action={action} }}"
@@ -86,7 +86,7 @@ class House:
         """How a message ends. The log has all of its session then."""
         ended = self._ended()
         try:
-            return self._code(action)
+            return self.reply(action)
         finally:
             wait_for(lambda: self._ended() > ended and self._ended() >= self._begun(), "the end of all sessions")
 
@@ -96,7 +96,8 @@ class House:
     def _begun(self) -> int:
         return self.system.log().count(": connect from ")
 
-    def _code(self, action: str) -> int:
+    def reply(self, action: str) -> int:
+        """How a message ends, whatever the log has by then: other sessions may be open."""
         try:
             with smtplib.SMTP("127.0.0.1", self.ports[action], timeout=30) as client:
                 client.sendmail("a@example.com", ["b@example.net"], b"Subject: x\r\n\r\nbody\r\n")
@@ -209,4 +210,4 @@ def test_idle_sessions_keep_nobody_from_the_filter(house: House) -> None:
     with filtering(ScriptedFilter(port=house.filters["tempfail"])), contextlib.ExitStack() as stack:
         for _ in range(150):
             stack.enter_context(socket.create_connection(("127.0.0.1", house.ports["tempfail"]), 30))
-        wait_for(lambda: house.code("tempfail") == 250, "mail beside idle clients")
+        wait_for(lambda: house.reply("tempfail") == 250, "mail beside idle clients")
