@@ -24,6 +24,7 @@ from gatepost.service.roles import WORKER
 from gatepost.service.walls import landlock, seccomp, walls
 
 _NOT_DONE = "no exception"
+_PATIENCE = 30  # seconds
 
 
 @pytest.fixture
@@ -50,10 +51,11 @@ def planned(configuration: Configuration) -> walls.Wall:
 
 
 def _behind(wall: walls.Wall, work: Callable[[], object]) -> str:
-    """What came of doing it behind the wall: the name of the error, or `_NOT_DONE`."""
+    """What came of doing it behind the wall: the name of the error, `_NOT_DONE`, or nothing where it never came back."""
     told, tell = os.pipe()
     pid = os.fork()
     if pid == 0:
+        signal.alarm(_PATIENCE)  # a lock that another thread held at the fork is held for ever
         try:
             walls.put_up(wall)
             work()
