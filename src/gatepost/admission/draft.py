@@ -222,10 +222,13 @@ class Draft:
         await self.addressees.add(recipient)
 
     def delete_recipient(self, address: str) -> None:
-        """Whoever gets the message as `address`, or because of it, does not get it."""
+        """Whoever gets the message as `address`, or because of it, does not get it. Where nobody is written so, letter by letter,
+        case does not count."""
         _check_address(address)
-        lower = address.lower()
-        left = [one for one in self.addressees.final if lower not in (one.address.lower(), one.original.lower())]
+        final, lower = self.addressees.final, address.lower()
+        left = [one for one in final if address not in (one.address, one.original)]
+        if len(left) == len(final):
+            left = [one for one in final if lower not in (one.address.lower(), one.original.lower())]
         self.addressees.keep(left)
 
     async def change_sender(self, address: str, ret: str = "", envid: str = "") -> None:

@@ -140,6 +140,21 @@ def test_recipients_come_and_go_through_expansion() -> None:
     assert [r.address for r in one.envelope.recipients] == ["b@there.test"]
 
 
+@pytest.mark.parametrize(
+    ("deleted", "left"),
+    [
+        ("User@there.test", ["user@there.test"]),
+        ("user@there.test", ["User@there.test"]),
+        ("USER@there.test", []),
+    ],
+)
+def test_of_recipients_that_differ_in_case_the_one_that_is_named_goes(deleted: str, left: list[str]) -> None:
+    one = edited(AddRecipient(Recipient("User@there.test")), AddRecipient(Recipient("user@there.test")))
+    before = [r.address for r in one.envelope.recipients if r.address.lower() != "user@there.test"]
+    asyncio.run(one.edit([DeleteRecipient(deleted)]))
+    assert [r.address for r in one.envelope.recipients] == [*before, *left]
+
+
 def test_the_sender_is_changed() -> None:
     assert edited(ChangeSender("new")).envelope.sender == "new@here.test"
     assert edited(ChangeSender("")).envelope.sender == ""

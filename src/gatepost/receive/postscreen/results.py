@@ -25,6 +25,9 @@ EARLY: Final = frozenset({Test.PREGREET, Test.DNSBL})
 
 _PACKED: Final = struct.Struct(f">{len(Test)}d")
 
+_LATEST: Final = float(1 << 33)
+"""A time that no pass lasts until (in the year 2242); what is damaged may be infinite, or no number."""
+
 Results = Mapping[Test, float]
 """Until when a client has passed a test, in seconds since 1970. What is not there was never passed."""
 
@@ -73,4 +76,4 @@ def unpack(stored: bytes) -> dict[Test, float]:
     """What `pack` made; nothing of what is no such thing, so that the client is tested anew."""
     if len(stored) != _PACKED.size:
         return {}
-    return {test: until for test, until in zip(Test, _PACKED.unpack(stored), strict=True) if until > 0.0}
+    return {test: until for test, until in zip(Test, _PACKED.unpack(stored), strict=True) if 0.0 < until < _LATEST}

@@ -167,3 +167,18 @@ def test_headers_that_are_not_answered_go_over_in_few_packets() -> None:
     assert Talk(one).message([b"a:\r\n"] * 20_000).outcome is None
     assert one.told.count("L") == 20_000
     assert one.sent < 30
+
+
+@pytest.mark.parametrize("text", ["CN=a\0b", "a\r\nb", "\x1b[2J", "\ud800"])
+def test_what_a_certificate_says_is_shown_to_filters_without_control_characters(text: str) -> None:
+    """It is the client's word; a NUL would end the macro, and begin another one."""
+    facts = Facts()
+    facts.ccert_subject = facts.ccert_issuer = text
+    facts.ccert_trusted = True
+    values = drive(Macros(default(MilterSettings), _nowhere).values(("{cert_subject}", "cert_issuer"), View(facts)))
+    assert set(values) == {"{cert_subject}", "cert_issuer"}
+    assert all(value.isprintable() and len(value) == len(text) for value in values.values())
+
+
+async def _nowhere(address: str, sender: str) -> Route:
+    raise AssertionError
