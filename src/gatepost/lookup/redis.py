@@ -6,6 +6,7 @@ A key is asked with GET; with `field_format`, a field of a hash with HGET.
 
 from typing import TYPE_CHECKING
 
+from gatepost.config.tables import TABLE_PARAMETERS
 from gatepost.lookup.key_format import Address, KeyFormat, divided
 from gatepost.lookup.opening import Opening
 from gatepost.lookup.server_parameters import TableParameters, format_of, read_parameters
@@ -20,6 +21,10 @@ from gatepost.proto.table_answer import TableAnswer
 
 if TYPE_CHECKING:
     import ssl
+
+_PROBE = "gatepost-check@gatepost.invalid"
+_OF_A_QUERY = frozenset(("redis", "key_format", "field_format", "result_format", "domain"))
+"""Parameters that say nothing of connections, or of the server alone."""
 
 _AROUND = 1024
 """Octets of an answer that are not its value: a line before it, or an error."""
@@ -62,7 +67,8 @@ def open_table(opening: Opening) -> RedisTable:
         return RedisCommand(*words, limit=limit) if words else None
 
     handshake = _handshake(parameters, server)
-    source = StreamSource(opening, server, rules, question, probe="gatepost-check@gatepost.invalid", handshake=handshake)
+    login = tuple(parameters.text(name) for name in sorted(TABLE_PARAMETERS["redis"] - _OF_A_QUERY))
+    source = StreamSource(opening, server, rules, question, probe=_PROBE, handshake=handshake, login=login)
     return RedisTable(opening, source, parameters)
 
 

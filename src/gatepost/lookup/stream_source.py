@@ -1,6 +1,6 @@
 """The server of a table whose protocol is one of ours (proto/): a key becomes a question of it, and its answer a value."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 
 from gatepost.config.ports import known_ports
 from gatepost.lookup.opening import Opening
@@ -20,8 +20,12 @@ _NO_HANDSHAKE = Handshake()
 
 
 class StreamSource:
-    """One server. `spec`: the table; `question`: how it is asked; `probe`: a key that it is asked about to see whether it
-    answers."""
+    """One server. Tables of one type that reach it by the same rules, and log in alike, share its connections and its breaker.
+
+    - `question`: how it is asked.
+    - `probe`: a key that it is asked about to see whether it answers.
+    - `handshake`: what comes first on each connection. `login`: what that depends on.
+    """
 
     def __init__(
         self,
@@ -32,14 +36,18 @@ class StreamSource:
         *,
         probe: str = "gatepost-check",
         handshake: Handshake = _NO_HANDSHAKE,
+        login: Hashable = None,
     ) -> None:
         self._spec = opening.spec
         self._question = question
         self._probe = probe
         self._sparing = Sparing(opening.warn, opening.clock)
-        self._client = StreamClient(
-            server, rules, opening.tables.access.network, lambda news: opening.warn(str(news)), opening.spec, handshake
-        )
+        access = opening.tables.access
+
+        def client() -> StreamClient:
+            return StreamClient(server, rules, access.network, lambda news: opening.warn(str(news)), opening.spec, handshake)
+
+        self._client = access.pool((opening.type, server, rules, login), client)
 
     async def find(self, key: str, owner: str) -> str | None:
         """The value. Raises StreamFailure, LookupFailure where the server says that it cannot answer."""

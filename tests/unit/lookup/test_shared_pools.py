@@ -16,6 +16,7 @@ from gatepost.lookup.server_access import ServerAccess
 from gatepost.lookup.server_pool import ServerPool
 from gatepost.lookup.server_table import ServerTable
 from gatepost.lookup.sql_settings import _OF_A_QUERY
+from gatepost.net.stream_client import StreamClient
 
 FIRST = {
     "ldap": "server_host = ldap://one.test ldap://two.test\nsearch_base = dc=a\nquery_filter = (mail=%s)\nbind_dn = cn=x\n",
@@ -63,6 +64,60 @@ def test_servers_in_common_are_shared_whatever_the_others_are(kind: str, tmp_pat
     one, other = pools(tmp_path, kind, FIRST[kind], FIRST[kind].replace("one.test", "three.test"))
     assert one[1] is other[1]
     assert one[0] is not other[0]
+
+
+def clients(directory: Path, kind: str, *texts: str) -> list[StreamClient]:
+    """What asks for tables of a type: by their names, or the texts of their files."""
+
+    async def opened() -> list[StreamClient]:
+        tables = Tables(lambda text: None, strict=True, access=ServerAccess(lambda: CONFIGURATION))
+        found = []
+        for number, text in enumerate(texts):
+            spec = f"{kind}:{text}"
+            if " = " in text:
+                (directory / f"{number}.cf").write_text(text)
+                spec = f"{kind}:{directory}/{number}.cf"
+            source = tables.open(spec).source  # type: ignore[attr-defined]
+            found.append((source._server if kind == "memcache" else source)._client)
+        tables.close()
+        return found
+
+    return asyncio.run(opened())
+
+
+REDIS = "redis = inet:one.test:6379\ndatabase = 1\n"
+MEMCACHE = "memcache = inet:one.test:11211\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other", "shared"),
+    [
+        ("redis", REDIS, f"{REDIS}key_format = user:%s\n", True),
+        ("redis", REDIS, f"{REDIS}password = secret\n", False),
+        ("redis", REDIS, REDIS.replace("1", "2"), False),
+        ("redis", REDIS, f"{REDIS}tls = yes\n", False),
+        ("memcache", MEMCACHE, f"{MEMCACHE}key_format = user:%s\nttl = 5\n", True),
+        ("memcache", MEMCACHE, f"{MEMCACHE}timeout = 7\n", False),
+        ("memcache", MEMCACHE, MEMCACHE.replace("one", "two"), False),
+        ("socketmap", "inet:one.test:99:users", "inet:one.test:99:domains", True),
+        ("socketmap", "inet:one.test:99:users", "inet:one.test:98:users", False),
+        ("tcp", "one.test:99", "two.test:99", False),
+    ],
+)
+def test_tables_of_other_servers_share_them_too(kind: str, one: str, other: str, shared: bool, tmp_path: Path) -> None:
+    first, second = clients(tmp_path, kind, one, other)
+    assert (first is second) is shared
+
+
+def test_servers_of_two_protocols_are_two(tmp_path: Path) -> None:
+    async def opened() -> list[object]:
+        tables = Tables(lambda text: None, strict=True, access=ServerAccess(lambda: CONFIGURATION))
+        found = [tables.open(spec).source._client for spec in ("tcp:one.test:99", "socketmap:inet:one.test:99:a")]  # type: ignore[attr-defined]
+        tables.close()
+        return found
+
+    one, other = asyncio.run(opened())
+    assert one is not other
 
 
 IN_MAIN_CF = {"users_hosts": "one.test", "users_dbname": "$virtual_database", "virtual_database": "mail", "users_query": "SELECT 1"}
