@@ -1,26 +1,28 @@
 """A resolver that answers from a zone text: lines `name type data`, `#` starts a comment.
 
-Types: A, AAAA, CNAME, MX, NS, PTR, SRV, TXT, and SERVFAIL (no data: every question about the name or below it fails for now).
+Types: A, AAAA, CNAME, MX, NS, PTR, SOA (its last number alone), SRV, TXT, and SERVFAIL (no data: every question about the name or
+below it fails for now).
 `*.name` answers for what is below `name` and not listed itself. A PTR may be named by the IP address. Names without case.
 """
 
 import ipaddress
 from collections.abc import Iterable
 
-from gatepost.net.port import MX, SRV, NotFound, TryAgain
+from gatepost.net.port import MX, SRV, Answer, NotFound, TryAgain
 
 _CHAIN = 8
 
 
 class FakeDns:
     """Implements `net.port.Resolver` over a zone, as unit/net/test_resolver_contract.py proves. `asked`: every question, as
-    `name type`."""
+    `name type`; `ttl`: of all records, in seconds."""
 
     def __init__(self, zone: str | Iterable[str]) -> None:
         self._records: dict[tuple[str, str], list[str]] = {}
         self._names: set[str] = set()
         self._failing: set[str] = set()
         self.asked: list[str] = []
+        self.ttl = 3600
         for line in zone.splitlines() if isinstance(zone, str) else zone:
             self._add(line)
 
@@ -68,6 +70,11 @@ class FakeDns:
                 return None
             parent = parent.partition(".")[2]
         return None
+
+    async def answer(self, name: str, record: str) -> Answer:
+        """Of A and SOA."""
+        values: tuple[object, ...] = await self.a(name) if record == "A" else tuple(map(int, self._ask(name, record)))
+        return Answer(values, name, self.ttl, 0.0)
 
     async def mx(self, name: str) -> tuple[MX, ...]:
         pairs = (data.split() for data in self._ask(name, "MX"))

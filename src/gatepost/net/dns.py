@@ -41,10 +41,11 @@ _READ: Mapping[str, Callable[[Any], object]] = {
     "MX": lambda data: MX(data.priority, data.exchange.rstrip(".")),
     "NS": lambda data: data.nsdname.rstrip("."),
     "PTR": lambda data: data.dname.rstrip("."),
+    "SOA": lambda data: data.minimum,
     "SRV": lambda data: SRV(data.priority, data.weight, data.port, data.target.rstrip(".")),
     "TXT": lambda data: data.data.decode("utf-8", "surrogateescape"),
 }
-"""The value of a record, by its type."""
+"""The value of a record, by its type; of SOA the one that says how long nothing counts (RFC 2308 §4)."""
 
 
 class AresResolver(Answers):

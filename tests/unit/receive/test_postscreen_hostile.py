@@ -12,6 +12,7 @@ from tests.unit.receive.screen import Screen, played, until
 
 from gatepost.lookup.port import LookupFailure
 from gatepost.receive.postscreen import results
+from gatepost.receive.postscreen.cache import ResultCache
 from gatepost.receive.postscreen.engine import Engine, EngineRules, Line
 from gatepost.receive.postscreen.port import Lookups, Ports
 from gatepost.receive.session_limit import SessionLimit, TurnedAway
@@ -217,3 +218,27 @@ def test_starttls_ahead_of_commands_forgets_them() -> None:
             if engine.answer(one.text).starts_tls:
                 engine.purge()
     assert told == ["EHLO a", "STARTTLS"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "ttl"),
+    [
+        ("", 3600),
+        ("bl.example SOA 600\nother.example SOA 900\n", 600),
+        ("bl.example SOA 5\n", 60),
+        ("bl.example SOA 99999\n", 3600),
+        ("bl.example SOA 600\nother.example SERVFAIL\n", 600),
+        ("7.100.51.198.other.example A 127.0.0.2\nbl.example SOA 3000\n", 1800),
+    ],
+)
+def test_a_pass_of_dns_lists_counts_as_long_as_they_say(tmp_path: Path, zone: str, ttl: float) -> None:
+    """The shortest lifetime of an answer, between postscreen_dnsbl_min_ttl and _max_ttl."""
+
+    async def scenes(screen: Screen) -> None:
+        screen.dns.ttl = 1800 if "127.0.0.2" in zone else 100_000
+        wire = screen.connect()
+        await until(lambda: bool(screen.handed_over) or wire.closed)
+        passed = await ResultCache(screen.store, 0.0).get("198.51.100.7")
+        assert passed[results.Test.DNSBL] - asyncio.get_running_loop().time() == pytest.approx(ttl, abs=10)
+
+    played(tmp_path, scenes, zone, postscreen_dnsbl_sites="bl.example other.example", postscreen_dnsbl_threshold="2")

@@ -45,7 +45,7 @@ ROWS: tuple[Parameter, ...] = (
     P("delay_logging_resolution_limit", INTEGER, "2", "Decimal places of the delays in the log, at most.", DONE, maximum=6),
     P("dns_ncache_ttl_fix_enable", BOOLEAN, "no",
       "Take the lifetime of negative DNS answers from the SOA record where the resolver library withholds it.",
-      NO_MEANING, "Our resolver always sees the SOA record."),
+      NO_MEANING, "The SOA record of a zone is always asked for, where it counts."),
     P("dnssec_probe", STRING, "ns:.", "DNS type and name asked to find out whether the resolver validates DNSSEC.", NOT_YET),
     P("dont_remove", INTEGER, "0",
       'Keep finished queue files in a "saved" queue for debugging.', NO_MEANING, "The ledger keeps how each recipient ended."),

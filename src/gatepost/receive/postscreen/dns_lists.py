@@ -2,15 +2,17 @@
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, cast
 
 from msgspec import Struct
 
 from gatepost.events.records import Emit, Fault, Note
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.ascii_text import elements
-from gatepost.net.port import DnsFailure, NotFound, Resolver
+from gatepost.net.negative_ttl import NegativeTtl
+from gatepost.net.port import AnswerSource, DnsFailure, NotFound
 from gatepost.policy.restrictions.dnsbl import REPLIES_LIMIT, DnsList, parse, reversed_address
 
 _REMEMBERED: Final = 10_000
@@ -25,10 +27,12 @@ class Site(Struct, frozen=True):
 
 
 class Rank(Struct, frozen=True):
-    """What all lists say of a client: the sum of weights, and the domain that weighs most, as clients may see it."""
+    """What all lists say of a client: the sum of weights, and the domain that weighs most, as clients may see it. `ttl`: seconds
+    for which that counts."""
 
     weight: int = 0
     domain: str = ""
+    ttl: float = math.inf
 
 
 def parse_sites(text: str) -> tuple[Site, ...]:
@@ -48,7 +52,8 @@ class DnsLists:
     """The lists of one service.
 
     - `shown`: the name by which a client is told of a list (postscreen_dnsbl_reply_map), None: its own.
-    - `keep`: seconds for which an answer is remembered (postscreen_dnsbl_min_ttl): who comes again at once costs no question.
+    - `keep`: seconds for which an answer counts at least (postscreen_dnsbl_min_ttl), and is remembered: who comes again at once
+      costs no question.
     - `time_limit`: seconds for all of them together.
 
     Failure: a list that does not answer lists nobody; where `shown` does not answer, the client is told no name, for the map may
@@ -58,7 +63,7 @@ class DnsLists:
     def __init__(
         self,
         sites: tuple[Site, ...],
-        resolver: Resolver,
+        resolver: AnswerSource,
         shown: Callable[[str], Awaitable[str | None]],
         *,
         emit: Emit,
@@ -70,6 +75,7 @@ class DnsLists:
         self._sites = sites
         self._domains = tuple(dict.fromkeys(site.dns_list.domain for site in sites))
         self._resolver = resolver
+        self._negative = NegativeTtl(resolver, clock)
         self._shown = shown
         self._emit = emit
         self._fault = fault
@@ -89,10 +95,12 @@ class DnsLists:
         """Ask all of them. What has not come within `patience`, or the time limit, does not count; what has, does: a list that is
         away takes nothing from the others."""
         answers: dict[str, tuple[str, ...]] = {}
+        lifetimes: list[float] = []
         name = _reversed(address)
 
         async def ask(domain: str) -> None:
-            answers[domain] = await self._ask(domain, name, address)
+            answers[domain], ttl = await self._ask(domain, name, address)
+            lifetimes.append(await self._negative.of(domain) if ttl is None else ttl)
 
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(min(patience, self._time_limit)):
@@ -101,32 +109,34 @@ class DnsLists:
                 else:
                     await asyncio.gather(*map(ask, self._domains))
         found = [site for site in self._sites if site.dns_list.listed(answers.get(site.dns_list.domain, ()))]
-        rank = await self._weighed(found)
+        rank = await self._weighed(found, max(min(lifetimes, default=math.inf), self._keep))
         if len(answers) == len(self._domains):
             self._remember(address, rank)
         return rank
 
-    async def _ask(self, domain: str, name: str, address: str) -> tuple[str, ...]:
+    async def _ask(self, domain: str, name: str, address: str) -> tuple[tuple[str, ...], float | None]:
+        """The replies of a list, and for how long they count in seconds; None where there are none, and its zone knows."""
         query = f"{name}.{domain}"
         try:
-            replies = (await self._resolver.a(query))[:REPLIES_LIMIT]
+            answer = await self._resolver.answer(query, "A")
         except NotFound:
-            return ()
+            return (), None
         except DnsFailure as failure:
             self._emit(Note("dnsblog", f"dnsblog_query: lookup error for DNS query {query}: {failure.text}", "warning"))
-            return ()
+            return (), math.inf
         except Exception as error:
             self._fault(error, f"{domain} lists nobody")
-            return ()
+            return (), math.inf
+        replies = cast(tuple[str, ...], answer.values[:REPLIES_LIMIT])
         for reply in replies:
             self._emit(Note("dnsblog", f"addr {address} listed by domain {domain} as {reply}"))
-        return replies
+        return replies, answer.ttl
 
-    async def _weighed(self, found: list[Site]) -> Rank:
+    async def _weighed(self, found: list[Site], ttl: float) -> Rank:
         if not found:
-            return Rank()
+            return Rank(ttl=ttl)
         domain = max(found, key=lambda site: site.weight).dns_list.domain
-        return Rank(sum(site.weight for site in found), await self._name(domain))
+        return Rank(sum(site.weight for site in found), await self._name(domain), ttl)
 
     async def _name(self, domain: str) -> str:
         name = self._names.get(domain)

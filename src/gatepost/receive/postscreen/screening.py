@@ -140,10 +140,11 @@ class Screening:
             rule = self._rules[Test.DNSBL]
             self._emit(DnsListed(_SERVICE, self.client, rank.weight, because(rule.parameter, rank.domain, self._address)))
             return self._act(rule.action, replies.listed(self._address, rank.domain))
-        self._pass(Test.DNSBL, now)
+        ttl = min(rank.ttl, self._rules[Test.DNSBL].ttl)
+        self._pass(Test.DNSBL, now, ttl)
         if self.excused(rank):
             for test in tuple(self.todo):
-                self._pass(test, now, self._rules[Test.DNSBL].ttl)
+                self._pass(test, now, ttl)
         return None
 
     def _after_greeting(self) -> Next:
