@@ -1,12 +1,15 @@
 """check_*_access: access(5) tables on what the client says and is."""
 
-from itertools import chain
+from typing import Final, NamedTuple
 
+from gatepost.lookup.braces import split_list, unbrace
 from gatepost.lookup.port import Table
+from gatepost.mail.ascii_text import SPACE, elements
 from gatepost.policy import keys, subjects
 from gatepost.policy.access import search
 from gatepost.policy.evaluation import DUNNO, PERMIT, Decision, Evaluation, Subject
-from gatepost.policy.restrictions.rows import TABLE, Row, Rows
+from gatepost.policy.restrictions.rows import TABLE, Argument, Row, Rows
+from gatepost.policy.sources import Materials
 
 
 async def check_client_access(e: Evaluation, table: Table) -> Decision:
@@ -72,15 +75,47 @@ async def check_sasl_access(e: Evaluation, table: Table) -> Decision:
     return DUNNO if found is None else found
 
 
-async def check_ccert_access(e: Evaluation, table: Table) -> Decision:
-    """By the fingerprint of the certificate, then of its public key."""
-    facts = e.facts
-    for fingerprint in filter(None, chain((facts.ccert_fingerprint, facts.ccert_pubkey_fingerprint))):
-        found = await search(e, table, (fingerprint,), subjects.certificate(facts))
-        if found is not None:
-            return found
+class Certificates(NamedTuple):
+    """A table of certificates, and which of their fingerprints it is asked for, in order."""
+
+    table: Table
+    order: tuple[str, ...]
+
+
+_FINGERPRINTS: Final = {"cert_fingerprint": "ccert_fingerprint", "pubkey_fingerprint": "ccert_pubkey_fingerprint"}
+"""Words of `search_order`, and the facts that they stand for; the usual order."""
+
+
+def _certificates(materials: Materials, text: str) -> Certificates:
+    """`type:name`, or `{ type:name { search_order = word, word } }`. Raises ValueError."""
+    name, order = text, tuple(_FINGERPRINTS)
+    if text.startswith("{"):
+        name, *options = split_list(unbrace(text))
+        for option in options:
+            word, _, value = unbrace(option).partition("=")
+            order = tuple(elements(value))
+            if word.strip(SPACE) != "search_order" or not order or not set(order) <= _FINGERPRINTS.keys():
+                raise ValueError(option)
+    if ":" not in name:
+        raise ValueError(name)
+    return Certificates(materials.tables.open(name), order)
+
+
+async def check_ccert_access(e: Evaluation, certificates: Certificates) -> Decision:
+    """By the fingerprint of the certificate, then of its public key, or as `search_order` says."""
+    for word in certificates.order:
+        fingerprint = getattr(e.facts, _FINGERPRINTS[word])
+        if fingerprint:
+            found = await search(e, certificates.table, (fingerprint,), subjects.certificate(e.facts))
+            if found is not None:
+                return found
     return DUNNO
 
+
+_BAD_CERTIFICATES: Final = (
+    'restriction {name}: bad argument "{text}": need maptype:mapname, in braces also with search_order = '
+    + ", ".join(_FINGERPRINTS)
+)
 
 ROWS: Rows = {
     "check_client_access": Row(check_client_access, TABLE),
@@ -90,5 +125,5 @@ ROWS: Rows = {
     "check_recipient_access": Row(check_recipient_access, TABLE, needs="recipient"),
     "check_etrn_access": Row(check_etrn_access, TABLE),
     "check_sasl_access": Row(check_sasl_access, TABLE),
-    "check_ccert_access": Row(check_ccert_access, TABLE),
+    "check_ccert_access": Row(check_ccert_access, Argument(_certificates, _BAD_CERTIFICATES)),
 }

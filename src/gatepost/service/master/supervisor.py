@@ -31,8 +31,9 @@ from gatepost.net import openssl
 from gatepost.service.faults import Faults
 from gatepost.service.inheritance import Inheritance
 from gatepost.service.log import Log
-from gatepost.service.master import first_steps, pid_file, preload
+from gatepost.service.master import certificate_files, first_steps, pid_file, preload
 from gatepost.service.master.anvil import Anvil
+from gatepost.service.master.certificate_files import CertificateFiles
 from gatepost.service.master.children import Children, Instance, how_it_ended
 from gatepost.service.master.directories import UnsafeDirectory, create_missing
 from gatepost.service.master.listeners import BindFailure, Listeners
@@ -89,6 +90,7 @@ class Supervisor:
         self._stopping = False
         self._anvil_wait = 0.0
         self._tickets = TicketSecrets()
+        self._certificates = CertificateFiles(time.monotonic, self._warn)
         self._pid = os.getpid()
         configuration = self._load()
         settings = configuration.view(MasterSettings)
@@ -108,6 +110,7 @@ class Supervisor:
         self._import_all(tls=preload.may_use_tls(serving.configuration), tables=preload.table_types(serving.configuration))
         gc.collect()
         gc.freeze()  # what is shared with the children stays shared: the collector must not touch it
+        self._certificates.watch(certificate_files.look(serving.configuration))
         self._start(ROLES)
         if not self._wait_until_serving(0):
             self._stop()
@@ -198,6 +201,9 @@ class Supervisor:
             os.kill(pid, signal.SIGKILL)
         self._end_stopped_writer()
         self._tickets.look()
+        if self._certificates.renewed(self._serving.configuration):
+            self._say("certificates were renewed: new workers take them up")
+            self._replace(self._serving.configuration)
         for instance in self._children.due():
             self._fork(instance)
         self._anvil_wait = self._anvil.look(self._serving.configuration, self._log.emit)
@@ -220,9 +226,17 @@ class Supervisor:
     def reload(self) -> None:
         """Serve the configuration as it is now; where that cannot be, go on as before, and say why. Raises what nobody expected,
         when all is as before."""
-        before = self._serving
         try:
             configuration = self._load()
+        except _REFUSALS as error:
+            self._refuse(str(error))
+            return
+        self._replace(configuration)
+
+    def _replace(self, configuration: Configuration) -> None:
+        """Have other workers serve by this configuration; the same one where what it names has changed."""
+        before = self._serving
+        try:
             settings = configuration.view(MasterSettings)
             listeners = before.listeners.rebound(configuration)
         except _REFUSALS as error:
@@ -230,6 +244,7 @@ class Supervisor:
             return
         self._serving = Serving(configuration, settings, listeners, next(self._generations))
         try:
+            certificates = certificate_files.look(configuration)
             self._log.reopen(configuration)  # before the workers, who inherit it: the file may have been rotated away
             self._import_all(tls=preload.may_use_tls(configuration), tables=preload.table_types(configuration))
             why = "" if self._new_ones_serve() else "the workers cannot serve the new one"
@@ -242,6 +257,7 @@ class Supervisor:
             self._go_back(before)
             self._refuse(why)
         else:
+            self._certificates.watch(certificates)
             self._leave(before)
 
     def _refuse(self, why: str) -> None:

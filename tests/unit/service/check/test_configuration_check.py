@@ -48,6 +48,12 @@ def told(path: Path, main: str, master: str = MASTER) -> list[tuple[str, int, st
             'restriction check_policy_service: bad argument "greylist": need maptype:mapname',
             "write what must follow its name",
         ),
+        (
+            "smtpd_client_restrictions = check_ccert_access { static:ok { search_order = issuer } }\n",
+            'restriction check_ccert_access: bad argument "{ static:ok { search_order = issuer } }": need maptype:mapname, '
+            "in braces also with search_order = cert_fingerprint, pubkey_fingerprint",
+            "write what must follow its name",
+        ),
         ("smtpd_helo_restrictions = permit, reject\n", "restriction `reject' after `permit' is ignored", "remove one of them"),
     ],
 )
