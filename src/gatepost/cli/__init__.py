@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "postsuper": ("postsuper", "hold, release, requeue or delete queued messages"),
     "postcat": ("postcat", "show a queued message"),
     "postlog": ("postlog", "write a line to the mail log"),
+    "posttls-finger": ("posttls_finger", "show what TLS a mail server offers, and whether its certificate would do"),
     "greylist": ("greylist", "list, show, allow, forget, import, report: what greylisting remembers"),
     "user": ("user", "add, passwd, list, delete, app-password: who may log in, in a file of Gatepost's own"),
     "audit": ("audit", "prove that every acknowledged recipient is accounted for"),

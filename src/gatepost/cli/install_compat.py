@@ -18,6 +18,7 @@ NAMES = (
     "postcat",
     "sendmail",
     "postlog",
+    "posttls-finger",
 )
 
 
