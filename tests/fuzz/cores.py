@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from tests.fuzz import configuration, identity, local, mail, milter, policy, sessions, stored, tables, wire
+from tests.fuzz import configuration, identity, local, login, mail, milter, policy, sessions, stored, tables, wire
 
 CORES: Mapping[str, Callable[[bytes], None]] = {
     # gatepost.proto
@@ -25,6 +25,8 @@ CORES: Mapping[str, Callable[[bytes], None]] = {
     "qmqp": wire.qmqp,
     "reply_lines": wire.reply_lines,
     "reply_reader": wire.reply_reader,
+    "sasl_client": login.sasl_client,
+    "sasl_server": login.sasl_server,
     "server": wire.server,
     # gatepost.mail
     "addresses": mail.addresses,

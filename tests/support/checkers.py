@@ -4,13 +4,26 @@ import asyncio
 from collections.abc import Mapping
 
 from gatepost.auth.port import Attempt
-from gatepost.proto.sasl.port import Accepted, IsPassword, Keys, PasswordOf, Question, Refused, Secret, Unavailable, Verdict
+from gatepost.proto.sasl import scram
+from gatepost.proto.sasl.port import (
+    Accepted,
+    IsPassword,
+    IsToken,
+    Keys,
+    PasswordOf,
+    Question,
+    Refused,
+    ScramKeysOf,
+    Secret,
+    Unavailable,
+    Verdict,
+)
 
 
 class Users:
     """`passwords` by user. `away`: nobody can say; `slow`: nobody ever says. `asked`: what it was asked."""
 
-    answers: frozenset[type[Question]] = frozenset({IsPassword, PasswordOf})
+    answers: frozenset[type[Question]] = frozenset({IsPassword, PasswordOf, ScramKeysOf, IsToken})
 
     def __init__(self, passwords: Mapping[str, bytes], *, away: bool = False, slow: bool = False) -> None:
         self._passwords = passwords
@@ -24,9 +37,18 @@ class Users:
             await asyncio.sleep(10)
         if self._away or self._slow:
             return Unavailable("nobody there")
+        if isinstance(question, IsToken):
+            return self._owner(question)
         password = self._passwords.get(question.user)
         if password is None:
             return Refused()
         if isinstance(question, PasswordOf):
             return Keys(question.user, Secret(password))
+        if isinstance(question, ScramKeysOf):
+            return scram.keys(question.user, password, question.digest, b"salt of " + question.user.encode(), 4096)
         return Accepted(question.user) if question.password.octets == password else Refused()
+
+    def _owner(self, question: IsToken) -> Verdict:
+        """A password may be shown as a token too."""
+        owner = next((user for user, password in self._passwords.items() if password == question.token.octets), None)
+        return Accepted(owner) if owner is not None and question.user in ("", owner) else Refused()

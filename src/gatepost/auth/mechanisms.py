@@ -13,12 +13,14 @@ NO_INITIAL_RESPONSE = "Unexpected initial response"
 
 class OwnMechanisms:
     """`names`: mechanisms, in the order of their announcement; those that the back end has no answers for are left out.
-    `nonce`: makes texts that nobody guesses, each but once."""
+    `nonce`: makes texts that nobody guesses, each but once. `decoy_key`: octets that nobody knows, the same in all workers."""
 
-    def __init__(self, names: tuple[str, ...], checker: Checker, nonce: Callable[[], str]) -> None:
-        self._mechanisms = {name: MECHANISMS[name] for name in names if MECHANISMS[name].asks in checker.answers}
+    def __init__(self, names: tuple[str, ...], checker: Checker, nonce: Callable[[], str], decoy_key: bytes = b"") -> None:
+        known = (MECHANISMS[name] for name in names)
+        self._mechanisms = {one.name: one for one in known if one.asks is None or one.asks in checker.answers}
         self._checker = checker
         self._nonce = nonce
+        self._decoy_key = decoy_key
         self._offered = tuple(Offered(mechanism.name, mechanism.traits) for mechanism in self._mechanisms.values())
 
     async def offered(self) -> tuple[Offered, ...]:
@@ -26,7 +28,8 @@ class OwnMechanisms:
 
     def converse(self, attempt: Attempt) -> "OwnConversation":
         mechanism = self._mechanisms[attempt.mechanism]
-        exchange = mechanism.server(Setting(self._nonce(), attempt.host))
+        setting = Setting(self._nonce(), attempt.host, attempt.bindings, attempt.offers_bound, attempt.certified, self._decoy_key)
+        exchange = mechanism.server(setting)
         return OwnConversation(mechanism, exchange, self._checker, attempt)
 
 

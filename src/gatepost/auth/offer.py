@@ -1,26 +1,10 @@
 """Which mechanisms a client may use, and which of them it is told of (smtpd_sasl_security_options, smtpd_sasl_mechanism_filter)."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Final
+from collections.abc import Awaitable, Callable
 
-from gatepost.auth.port import Attempt, Conversation, Offered, Sasl
+from gatepost.auth.port import Attempt, Channel, Conversation, Sasl
 from gatepost.auth.settings import SaslSettings
-from gatepost.proto.sasl.mechanisms import Trait
-
-_MUST_NOT: Final[Mapping[str, Trait]] = {
-    "noanonymous": Trait.ANONYMOUS,
-    "noplaintext": Trait.PLAINTEXT,
-    "nodictionary": Trait.DICTIONARY,
-    "noactive": Trait.ACTIVE,
-}
-_MUST: Final[Mapping[str, Trait]] = {"forward_secrecy": Trait.FORWARD_SECRECY, "mutual_auth": Trait.MUTUAL_AUTH}
-
-
-def allowed(mechanisms: Iterable[Offered], options: Iterable[str]) -> tuple[str, ...]:
-    """The names of the mechanisms that the security options allow, in their order."""
-    forbidden = {_MUST_NOT[option] for option in options if option in _MUST_NOT}
-    demanded = {_MUST[option] for option in options if option in _MUST}
-    return tuple(one.name for one in mechanisms if not one.traits & forbidden and one.traits >= demanded)
+from gatepost.proto.sasl.mechanisms import MECHANISMS, allowed
 
 
 class ServerSasl:
@@ -31,13 +15,23 @@ class ServerSasl:
         self._announces = announces
         self._options = settings.smtpd_sasl_security_options, settings.smtpd_sasl_tls_security_options
 
-    async def usable(self, *, secured: bool) -> tuple[str, ...]:
-        """The mechanisms that a client may use; `secured`: under TLS. Raises NoMechanisms."""
-        return allowed(await self._sasl.offered(), self._options[secured])
+    async def usable(self, channel: Channel) -> tuple[str, ...]:
+        """The mechanisms that a client may use over such a connection. Raises NoMechanisms, LookupFailure."""
+        names = allowed(await self._sasl.offered(), self._options[channel.secured])
+        return tuple([name for name in names if await self._fits(name, channel)])
 
-    async def announced(self, *, secured: bool) -> tuple[str, ...]:
+    async def announced(self, channel: Channel) -> tuple[str, ...]:
         """Those that it is told of: the filter is for the announcement only, as in Postfix. Raises NoMechanisms, LookupFailure."""
-        return tuple([name for name in await self.usable(secured=secured) if await self._announces(name)])
+        return tuple([name for name in await self.usable(channel) if await self._announces(name)])
+
+    async def _fits(self, name: str, channel: Channel) -> bool:
+        """A certificate lets in only where the filter says so: by default whom a public authority has certified is no user."""
+        mechanism = MECHANISMS.get(name)
+        if mechanism is None:
+            return True
+        if mechanism.by_certificate:
+            return bool(channel.certified) and await self._announces(name)
+        return not mechanism.bound or bool(channel.bindings)
 
     def converse(self, attempt: Attempt) -> Conversation:
         """An exchange of a usable mechanism."""

@@ -4,12 +4,22 @@ A back end is a Checker. What a session is given is a Sasl: our own mechanisms o
 server that runs them itself (Dovecot's auth socket).
 """
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from msgspec import Struct
 
 from gatepost.proto.sasl.mechanisms import Trait
 from gatepost.proto.sasl.port import Question, Verdict
+
+
+class Channel(Struct, frozen=True):
+    """What a session's connection is like below SMTP. `secured`: under TLS; `bindings`: what tells it from all others, by type of
+    channel binding (RFC 5056); `certified`: whom a client certificate that is trusted stands for, empty for nobody."""
+
+    secured: bool = False
+    bindings: Mapping[str, bytes] = {}
+    certified: str = ""
 
 
 class Attempt(Struct, frozen=True):
@@ -20,7 +30,9 @@ class Attempt(Struct, frozen=True):
     - `client_address`, `client_name` (`unknown` where it is not verified), `server_address`;
     - `host`: our name, myhostname;
     - `secured`: under TLS;
-    - `at`: when, seconds since 1970.
+    - `at`: when, seconds since 1970;
+    - `bindings`, `certified`: of the Channel;
+    - `offers_bound`: the client was offered a mechanism that is bound to the connection.
     """
 
     service: str
@@ -31,6 +43,9 @@ class Attempt(Struct, frozen=True):
     host: str
     secured: bool
     at: float
+    bindings: Mapping[str, bytes] = {}
+    certified: str = ""
+    offers_bound: bool = False
 
 
 class Checker(Protocol):

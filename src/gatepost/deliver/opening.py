@@ -35,7 +35,7 @@ class Opener:
     `base`: the directory that paths of UNIX-domain sockets are relative to (queue_directory).
     `tls_policies`: smtp_tls_policy_maps; `tls_per_site`: smtp_tls_per_site;
     `tls_loglevels`: smtp_tls_loglevel_maps.
-    `passwords`: smtp_sasl_password_maps.
+    `authenticator`: logs in, None: nobody does.
     `discard_maps`: smtp_discard_ehlo_keyword_address_maps.
     `reply_filter`: smtp_reply_filter.
     `pix`: workarounds for masked greetings.
@@ -54,7 +54,7 @@ class Opener:
         tls_policies: Maps | None,
         tls_per_site: Maps | None,
         tls_loglevels: Maps | None,
-        passwords: Maps | None,
+        authenticator: Authenticator | None,
         discard_maps: Maps | None,
         reply_filter: Maps | None,
         pix: PixWorkarounds,
@@ -74,9 +74,7 @@ class Opener:
             text = f"{tls_per_site.title} ignored when {tls_policies.title} is not empty."
             emit(Note(service, text, "warning"))
         self._security = Security(settings, emit, service)
-        self._authenticator: Authenticator | None = None
-        if settings.smtp_sasl_auth_enable and passwords is not None and not passwords.empty:
-            self._authenticator = Authenticator(settings, passwords)
+        self._authenticator = authenticator
         self._discard_maps = discard_maps
 
     @property

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from gatepost.config.ports import known_ports
 from gatepost.deliver import failures
 from gatepost.deliver.attempt import UNANSWERED, Attempt
+from gatepost.deliver.authenticate import Authenticator
 from gatepost.deliver.handover import Handover, TooLarge, Unsendable, prepare, unnameable
 from gatepost.deliver.host_addresses import HostAddresses
 from gatepost.deliver.next_hop import BadDestination, parse_all
@@ -53,7 +54,7 @@ class SmtpAgent:
     `best_mx`: who delivers what would loop back to this host (best_mx_transport).
     `final`: what servers take is delivered, not relayed (lmtp_assume_final).
     `pix_maps`: smtp_pix_workaround_maps.
-    `base`, `tls_policies`, `tls_per_site`, `tls_loglevels`, `passwords`, `discard_maps`, `reply_filter`: see `Opener`, which
+    `base`, `tls_policies`, `tls_per_site`, `tls_loglevels`, `authenticator`, `discard_maps`, `reply_filter`: see `Opener`, which
     raises BadTlsPolicy.
     """
 
@@ -74,7 +75,7 @@ class SmtpAgent:
         tls_policies: Maps | None = None,
         tls_per_site: Maps | None = None,
         tls_loglevels: Maps | None = None,
-        passwords: Maps | None = None,
+        authenticator: Authenticator | None = None,
         best_mx: PassOn | None = None,
         final: bool = False,
         discard_maps: Maps | None = None,
@@ -97,7 +98,7 @@ class SmtpAgent:
         self._opener = Opener(
             settings, connector, emit, service, base=base, tls_policies=tls_policies, tls_per_site=tls_per_site,
             tls_loglevels=tls_loglevels,
-            passwords=passwords,
+            authenticator=authenticator,
             discard_maps=discard_maps, reply_filter=reply_filter,
             pix=PixWorkarounds(settings, pix_maps, clock, emit, service),
         )  # fmt: skip

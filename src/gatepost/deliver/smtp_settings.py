@@ -105,6 +105,9 @@ class SmtpSettings(TlsSettings, frozen=True, kw_only=True):
     smtp_tls_note_starttls_offer: bool
     tls_wildcard_matches_multiple_labels: bool
 
+    send_cyrus_sasl_authzid: bool
+    smtp_sasl_auth_cache_name: str
+    smtp_sasl_auth_cache_time: int
     smtp_sasl_auth_enable: bool
     smtp_sasl_mechanism_filter: str
     smtp_sasl_password_result_delimiter: str

@@ -23,9 +23,6 @@ _GREETING = 65536
 _LEAVE = 10
 """Seconds for a peer to take the last words."""
 
-_GREETING = 65536
-"""Octets of a greeting that are kept, and one piece more."""
-
 
 class Stream(asyncio.Protocol):
     """A connection. `opened`: time of whoever keeps it, in seconds; `uses`: exchanges so far; `closed`: of no more use."""
@@ -57,8 +54,8 @@ class Stream(asyncio.Protocol):
     async def run(self, exchange: Exchange[T], limits: TimeLimits, limit: AnswerLimit) -> T:
         """One exchange. Raises StreamFailure."""
         assert self._exchange is None, "one exchange at a time"
-        if self._early and not exchange.server_first:
-            self.close()
+        if self._early and self._greeted(exchange):
+            return exchange.answer
         if self.closed or self._transport is None:
             raise _closed(heard=False)
         self.uses += 1
@@ -195,6 +192,24 @@ class Stream(asyncio.Protocol):
 
     # Inside
 
+    def _greeted(self, exchange: Exchange[Any]) -> bool:
+        """Give a server's first words, which came before anybody asked, to the exchange that waits for them; the server may be gone
+        by now. Whether they are all of its answer. Raises StreamFailure."""
+        if not exchange.server_first:
+            self.close()
+            return False
+        early, self._early = self._early, b""
+        try:
+            reply = exchange.feed(early)
+        except ProtocolError as problem:
+            self.close()
+            raise StreamFailure(Trouble.GARBAGE, str(problem), heard=True) from None
+        self.say(reply)
+        if exchange.done:
+            self.uses += 1
+            self.say(b"".join(exchange.question()))
+        return exchange.done
+
     async def _ask(self, exchange: Exchange[Any], limits: TimeLimits) -> None:
         assert self._transport is not None
         for piece in exchange.question():
@@ -207,9 +222,6 @@ class Stream(asyncio.Protocol):
         else:
             if exchange.half_close and not exchange.done and self._transport.can_write_eof():
                 self._transport.write_eof()
-        if self._early:
-            early, self._early = self._early, b""
-            self.data_received(early)
         while not exchange.done and self._failure is None:
             await self._turn(self._read)
         if self._failure is not None:
@@ -262,37 +274,6 @@ class Stream(asyncio.Protocol):
             self.close()
         else:
             self._fail(StreamFailure(Trouble.TIMEOUT, number=errno.ETIMEDOUT, heard=self._octets > 0))
-
-
-class GreetingStream(Stream):
-    """A connection to a server that speaks first, perhaps before anybody waits for it: its greeting is kept for the first exchange,
-    which asks nothing."""
-
-    __slots__ = ("_greeting",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._greeting = b""
-
-    def data_received(self, data: bytes) -> None:
-        if self.uses or self._exchange is not None or len(self._greeting) > _GREETING:
-            super().data_received(data)
-        else:
-            self._greeting += data
-
-    async def run(self, exchange: Exchange[T], limits: TimeLimits, limit: AnswerLimit) -> T:
-        """One exchange. Raises StreamFailure."""
-        greeting, self._greeting = self._greeting, b""
-        if greeting:
-            try:
-                exchange.feed(greeting)
-            except ProtocolError as problem:
-                self.close()
-                raise StreamFailure(Trouble.GARBAGE, str(problem), heard=True) from None
-            if exchange.done:
-                self.uses += 1
-                return exchange.answer
-        return await super().run(exchange, limits, limit)
 
 
 def _closed(*, heard: bool, error: Exception | None = None) -> StreamFailure:

@@ -19,7 +19,7 @@ from gatepost.net.connect import Connector, Endpoint
 from gatepost.net.fair_slots import FairSlots
 from gatepost.net.port import Resolver
 from gatepost.net.server_address import Server, endpoints
-from gatepost.net.stream import GreetingStream, Stream
+from gatepost.net.stream import Stream
 from gatepost.net.stream_pool import StreamPool
 from gatepost.net.stream_port import UNREACHED, StreamFailure, StreamRules, TimeLimits, Trouble, connect_failure
 from gatepost.proto.exchange import Exchange
@@ -55,15 +55,13 @@ class Handshake(Struct, frozen=True):
 
     `upgrade`: the exchange after which TLS begins (STARTTLS), None where it begins at once;
     `context`: of TLS, None for none; `name`: the server's name for it;
-    `opening`: a negotiation or a log-in;
-    `greets`: the server speaks first, and the first exchange takes in its greeting.
+    `opening`: a negotiation or a log-in.
     """
 
     context: "ssl.SSLContext | None" = None
     name: str | None = None
     upgrade: Callable[[], Exchange[Any]] | None = None
     opening: Callable[[], Exchange[Any]] | None = None
-    greets: bool = False
 
 
 _NO_HANDSHAKE = Handshake()
@@ -196,8 +194,7 @@ class StreamClient:
         raise failure
 
     async def _connect_to(self, endpoint: Endpoint, limit: float) -> Stream:
-        made = GreetingStream if self._handshake.greets else Stream
-        stream = await self._network.connector.connect(made, endpoint, limit)
+        stream = await self._network.connector.connect(Stream, endpoint, limit)
         stream.opened = self._network.clock()
         return stream
 

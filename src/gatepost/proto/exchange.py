@@ -29,8 +29,8 @@ class Exchange(Generic[T]):
 
     idempotent: ClassVar[bool] = True
     half_close: ClassVar[bool] = False
-    server_first: ClassVar[bool] = False
 
+    server_first: bool = False
     done: bool = False
     renewed: bool = False
     until: float = inf

@@ -7,10 +7,12 @@ from msgspec import structs
 
 from gatepost.admission.port import ProtocolStage
 from gatepost.auth.offer import ServerSasl
-from gatepost.auth.port import Ask, Attempt, LoggedIn, NoMechanisms, NotLoggedIn, NotNow, Progress
+from gatepost.auth.port import Ask, Attempt, Channel, LoggedIn, NoMechanisms, NotLoggedIn, NotNow, Progress
 from gatepost.events.notes import LoginAborted, LoginFailed, RequestTooLong
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.ascii_text import upper
+from gatepost.net.openssl import channel_bindings
+from gatepost.proto.sasl.mechanisms import MECHANISMS
 from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.grammar import printable, words
 from gatepost.proto.smtp.replies import ServerReply
@@ -37,7 +39,7 @@ async def keywords(state: SessionState) -> list[str]:
     if sasl is None or await _excepted(state):
         return []
     try:
-        mechanisms = " ".join(await sasl.announced(secured=bool(state.facts.tls_protocol)))
+        mechanisms = " ".join(await sasl.announced(await channel_of(state)))
     except (NoMechanisms, LookupFailure):
         return []  # the log has it; AUTH itself says that it is for now
     if not mechanisms:
@@ -45,6 +47,30 @@ async def keywords(state: SessionState) -> list[str]:
         return []
     old = [f"AUTH={mechanisms}"] if state.settings.broken_sasl_auth_clients else []
     return [f"AUTH {mechanisms}", *old]
+
+
+async def channel_of(state: SessionState) -> Channel:
+    """What mechanisms may know of the connection."""
+    facts = state.facts
+    if not facts.tls_protocol:
+        return _IN_THE_CLEAR
+    connected = state.wire.transport.get_extra_info("ssl_object")
+    return Channel(True, channel_bindings(connected), await _certified(state))
+
+
+async def _certified(state: SessionState) -> str:
+    """Whom the client's certificate stands for: by its name where it verified, else as relay_clientcerts has it under its
+    fingerprint; empty for nobody, and where the table cannot say."""
+    facts = state.facts
+    if facts.ccert_trusted:
+        return facts.ccert_subject
+    try:
+        for fingerprint in filter(None, (facts.ccert_fingerprint, facts.ccert_pubkey_fingerprint)):
+            if (name := await state.ports.lookups.certified(fingerprint)) is not None:
+                return name
+    except LookupFailure:
+        pass  # the log has it
+    return ""
 
 
 async def _excepted(state: SessionState) -> bool:
@@ -81,15 +107,17 @@ def _not_now(state: SessionState) -> ServerReply | None:
 
 async def _begin(state: SessionState, sasl: ServerSasl, method: str, initial: str | None) -> Answer:
     facts, mechanism = state.facts, upper(method)
+    channel = await channel_of(state)
     try:
-        usable = await sasl.usable(secured=bool(facts.tls_protocol))
-    except NoMechanisms as failure:
+        usable = await sasl.usable(channel)
+        bound = any(MECHANISMS[name].bound for name in await sasl.announced(channel) if name in MECHANISMS)
+    except (NoMechanisms, LookupFailure) as failure:
         return _failed(state, method, NotNow(str(failure)))
     if mechanism not in usable:
         return _failed(state, method, NotLoggedIn("Invalid authentication mechanism"))
     attempt = Attempt(
         state.settings.smtpd_sasl_service, mechanism, facts.client_address, facts.client_name, facts.server_address,
-        state.settings.myhostname, bool(facts.tls_protocol), state.ports.clock(),
+        state.settings.myhostname, channel.secured, state.ports.clock(), channel.bindings, channel.certified, bound,
     )  # fmt: skip
     state.conversation = sasl.converse(attempt)
     return _next(state, method, await state.conversation.start(initial))
@@ -129,4 +157,5 @@ def _failed(state: SessionState, method: str, progress: NotLoggedIn | NotNow) ->
     return Answer(say.not_authenticated(printable(progress.reason)), Tally.ERROR, log=(failed,))
 
 
+_IN_THE_CLEAR: Final = Channel()
 _AUTHENTICATED: Final = Answer(say.AUTHENTICATED)

@@ -93,6 +93,7 @@ class Lookups(Struct, frozen=True):
     - `verp_clients`: smtpd_authorized_verp_clients.
     - `local_rewrite`: local_header_rewrite_clients.
     - `sasl_exceptions`: smtpd_sasl_exceptions_networks.
+    - `certified`: relay_clientcerts, for a fingerprint.
     - `rewrites_logins`: local_header_rewrite_clients has permit_sasl_authenticated.
     - `debug_peers`: debug_peer_list; None: nobody is on it.
     - `noop`, `forbidden`: smtpd_noop_commands, smtpd_forbidden_commands.
@@ -107,9 +108,8 @@ class Lookups(Struct, frozen=True):
     - `tls_loglevel`: smtpd_tls_loglevel_maps for a client's name or address; None: there are none.
     - `report`: takes subject and text of a notice to the postmaster about a session (notify_classes).
 
-    Raise LookupFailure where a table cannot answer, after a line in the log: `xclient_hosts`, `xforward_hosts`, `verp_clients`,
-    `local_rewrite`, `discard_keywords`, `command_filter`, `footer`, `reject_filter`,
-    `tls_loglevel`.
+    Raise LookupFailure where a table cannot answer, after a line in the log: `certified`, `xclient_hosts`, `xforward_hosts`,
+    `verp_clients`, `local_rewrite`, `discard_keywords`, `command_filter`, `footer`, `reject_filter`, `tls_loglevel`.
     """
 
     xclient_hosts: ClientList = no_client
@@ -119,6 +119,7 @@ class Lookups(Struct, frozen=True):
     verp_clients: ClientList = no_client
     local_rewrite: ClientList = no_client
     sasl_exceptions: ClientList = no_client
+    certified: Callable[[str], Awaitable[str | None]] = no_keywords
     rewrites_logins: bool = False
     debug_peers: ClientList | None = None
     noop: WordList | None = None

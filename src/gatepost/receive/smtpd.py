@@ -105,13 +105,15 @@ class SmtpdService:
             busy = replies.wire(server_replies.busy(settings.myhostname))
             farewell = b"" if settings.smtpd_tls_wrappermode else busy
             return TurnedAway(farewell, self._tell_turned_away)
-        return Connection(ServerCore(settings.line_length_limit), self._begin)
+        return Connection(ServerCore(settings.line_length_limit, settings.smtpd_sasl_response_limit), self._begin)
 
     def take_over(self, told: Proxied | None) -> asyncio.Protocol:
         """The protocol of a connection that postscreen has accepted. `told`: its ends, where a proxy told them."""
         if not self._limit.free:
             return TurnedAway(replies.wire(server_replies.busy(self.settings.myhostname)), self._tell_turned_away)
-        return Connection(ServerCore(self.settings.line_length_limit), self._begin, handed_over=True, ends=told)
+        settings = self.settings
+        core = ServerCore(settings.line_length_limit, settings.smtpd_sasl_response_limit)
+        return Connection(core, self._begin, handed_over=True, ends=told)
 
     def _tell_turned_away(self, address: str) -> None:
         self.ports.emit(

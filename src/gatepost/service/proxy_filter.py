@@ -15,7 +15,7 @@ from gatepost.events.records import Emit, Note
 from gatepost.mail.ascii_text import SPACE, elements
 from gatepost.net.connect import SocketConnector
 from gatepost.net.server_address import Server, parse
-from gatepost.net.stream_client import Handshake, Network, StreamClient
+from gatepost.net.stream_client import Network, StreamClient
 from gatepost.net.stream_port import BreakerRules, Crowd, StreamRules, TimeLimits
 from gatepost.receive.proxy_filter import ProxyFilter
 from gatepost.service.materials import Materials
@@ -53,8 +53,7 @@ def open_proxy_filter(
         emit(Note("smtpd", text, "warning"))
 
     network = Network(SocketConnector(), materials.resolver, time.monotonic, asyncio.sleep, random.random)
-    rules, greeted = _rules(settings), Handshake(greets=True)
-    client = StreamClient(server, rules, network, lambda news: warn(str(news)), "smtpd_proxy_filter", greeted)
+    client = StreamClient(server, _rules(settings), network, lambda news: warn(str(news)), "smtpd_proxy_filter")
     return ProxyFilter(name, settings.smtpd_proxy_ehlo, client, waits, folder, warn)
 
 

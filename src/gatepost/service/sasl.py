@@ -1,6 +1,7 @@
 """The log-ins of an smtpd service, put together: who runs the mechanisms, and who knows the users (smtpd_sasl_type)."""
 
 import asyncio
+import hmac
 import os
 import random
 import secrets
@@ -26,6 +27,7 @@ from gatepost.net.connect import SocketConnector
 from gatepost.net.server_address import Server, parse
 from gatepost.net.stream_client import Network, StreamClient
 from gatepost.net.stream_port import AnswerLimit, BreakerRules, Crowd, StreamRules, TimeLimits
+from gatepost.proto.sasl.mechanisms import MECHANISMS
 from gatepost.service.authentication import known_users
 from gatepost.service.materials import Materials
 
@@ -61,7 +63,7 @@ def server_sasl(materials: Materials, overrides: Mapping[str, str], tables: Tabl
     others = {"saslauthd": partial(_users_of_saslauthd, opened, "")}
     users = known_users(materials, overrides, tables, opened.warn, others)
     try:
-        sasl = _TYPES[settings.smtpd_sasl_type](opened) if users is None else _own(_PASSWORDS, users)
+        sasl = _TYPES[settings.smtpd_sasl_type](opened) if users is None else _own(_ANNOUNCED, users, _decoy_key(materials))
     except _NobodyLogsIn as reason:
         opened.warn(f"smtpd_sasl_type = {settings.smtpd_sasl_type}: AUTH is not offered: {reason}")
         return None
@@ -121,6 +123,9 @@ def _dovecot(opened: _Opened) -> Sasl:
 
 _MUX = "saslauthd/mux"
 _PASSWORDS = ("PLAIN", "LOGIN")
+_BY_SASLAUTHD = (*_PASSWORDS, "EXTERNAL")
+_ANNOUNCED = (*_PASSWORDS, *(name for name in MECHANISMS if name not in _PASSWORDS))
+"""In their order. Those that no back end has answers for are left out."""
 
 
 def _cyrus(opened: _Opened) -> Sasl:
@@ -136,15 +141,20 @@ def _cyrus(opened: _Opened) -> Sasl:
     if "saslauthd" not in cyrus.pwcheck_method:
         method = " ".join(cyrus.pwcheck_method)
         raise _NobodyLogsIn(f"{cyrus.file}: pwcheck_method {method} is not implemented yet", "write saslauthd")
-    for other in (word for word in cyrus.mech_list if word not in _PASSWORDS):
+    for other in (word for word in cyrus.mech_list if word not in _BY_SASLAUTHD):
         opened.warn(f"{cyrus.file}: mech_list: {other} is not offered: saslauthd checks passwords only")
-    names = tuple(word for word in cyrus.mech_list or _PASSWORDS if word in _PASSWORDS)
+    names = tuple(word for word in cyrus.mech_list or _PASSWORDS if word in _BY_SASLAUTHD)
     return _own(names, _users_of_saslauthd(opened, cyrus.saslauthd_path))
 
 
-def _own(names: tuple[str, ...], users: Checker) -> Sasl:
+def _own(names: tuple[str, ...], users: Checker, decoy_key: bytes = b"") -> Sasl:
     """Our own mechanisms."""
-    return OwnMechanisms(names, users, lambda: secrets.token_hex(16))
+    return OwnMechanisms(names, users, lambda: secrets.token_hex(16), decoy_key)
+
+
+def _decoy_key(materials: Materials) -> bytes:
+    """The same in all workers, and of this start only."""
+    return hmac.digest(materials.guess_tables.key, b"salts of users that there are not", "sha256")
 
 
 def _users_of_saslauthd(opened: _Opened, path: str) -> Checker:

@@ -7,11 +7,14 @@ from msgspec.structs import replace
 
 from gatepost.config.master import ServiceEntry
 from gatepost.config.parameters.lmtp import lmtp_name
+from gatepost.deliver.authenticate import Authenticator
 from gatepost.deliver.client_flags import FlaggedAgent, client_flags
+from gatepost.deliver.refused_logins import RefusedLogins
 from gatepost.deliver.smtp import PassOn, SmtpAgent
 from gatepost.deliver.smtp_settings import LmtpOnlySettings, LmtpSettings, SmtpSettings, as_smtp
 from gatepost.events.records import Emit, Note
-from gatepost.lookup.registry import Maps
+from gatepost.lookup.match_list import MatchList
+from gatepost.lookup.registry import Maps, Tables
 from gatepost.mail.delivery import Agent, DeliveryRequest, Report
 from gatepost.mail.outcome import deferred
 from gatepost.mail.reason import Reason
@@ -55,7 +58,7 @@ async def smtp_agent(materials: Materials, way_out: WayOut, entry: ServiceEntry)
         tls_policies=maps("smtp_tls_policy_maps"),
         tls_per_site=maps("smtp_tls_per_site"),
         tls_loglevels=maps("smtp_tls_loglevel_maps"),
-        passwords=maps("smtp_sasl_password_maps"),
+        authenticator=_authenticator(materials, settings, maps("smtp_sasl_password_maps"), tables),
         best_mx=_best_mx(materials, way_out, entry, emit),
         final=lmtp and view(LmtpOnlySettings, overrides).lmtp_assume_final,
         reply_filter=maps("smtp_reply_filter"),
@@ -70,6 +73,17 @@ def _resolver(materials: Materials, settings: SmtpSettings) -> AnswerSource:
     """The resolver, with what smtp_dns_resolver_options asks for."""
     options = settings.smtp_dns_resolver_options
     return SearchingResolver(materials.resolver, system_search_list(), options) if options else materials.resolver
+
+
+def _authenticator(materials: Materials, settings: SmtpSettings, passwords: Maps, tables: Tables) -> Authenticator | None:
+    """Who logs in, None where nobody has a password."""
+    if not settings.smtp_sasl_auth_enable or passwords.empty:
+        return None
+    name = lmtp_name("smtp_sasl_mechanism_filter") if settings.lmtp else "smtp_sasl_mechanism_filter"
+    listed = MatchList.strings(settings.smtp_sasl_mechanism_filter, tables, name, tables.warn)
+    remembers = bool(settings.smtp_sasl_auth_cache_name)
+    refused = RefusedLogins(materials.state, settings.smtp_sasl_auth_cache_time, materials.clock) if remembers else None
+    return Authenticator(settings, passwords, None if listed.empty else listed.matches, refused)
 
 
 def _best_mx(materials: Materials, way_out: WayOut, entry: ServiceEntry, emit: Emit) -> PassOn | None:

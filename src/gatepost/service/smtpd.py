@@ -123,6 +123,7 @@ class _Lists:
             verp_clients=self._clients("smtpd_authorized_verp_clients"),
             local_rewrite=self._rewriting_clients(),
             sasl_exceptions=self._clients("smtpd_sasl_exceptions_networks"),
+            certified=self._lookup("relay_clientcerts") or _nothing,
             rewrites_logins=rewrites_logins(self._value("local_header_rewrite_clients")),
             debug_peers=self._debug_peers(),
             noop=self._words("smtpd_noop_commands"),

@@ -12,8 +12,8 @@ from tests.support.drive import drive
 
 from gatepost.auth.mechanisms import OwnMechanisms
 from gatepost.auth.port import Ask, LoggedIn, NotLoggedIn, NotNow, Progress
-from gatepost.proto.sasl.mechanisms import MECHANISMS
-from gatepost.proto.sasl.port import Credentials, IsPassword, Question, Secret
+from gatepost.proto.sasl.mechanisms import MECHANISMS, ClientSetting
+from gatepost.proto.sasl.port import Credentials, IsPassword, Question, Secret, check_end
 
 USERS = {"alice": b"secret", "bob": "pass wörd".encode()}
 
@@ -95,16 +95,37 @@ def test_a_name_that_no_user_has_never_comes_to_the_back_end(mechanism: str, nam
     assert not users.asked
 
 
-@pytest.mark.parametrize("mechanism", MECHANISMS)
+BINDINGS = {"tls-exporter": bytes(32)}
+
+
+@pytest.mark.parametrize("mechanism", [name for name, one in MECHANISMS.items() if one.client is not None])
 @pytest.mark.parametrize("user", USERS)
 def test_our_client_logs_in_at_our_server(mechanism: str, user: str) -> None:
-    client = MECHANISMS[mechanism].client(Credentials(user, Secret(USERS[user])))
-    conversation = sasl(Users(USERS)).converse(structs.replace(ATTEMPT, mechanism=mechanism))
+    if mechanism in ("OAUTHBEARER", "XOAUTH2"):
+        user = "alice"  # whose password has no blanks, as a token
+    make = MECHANISMS[mechanism].client
+    assert make is not None
+    client = make(Credentials(user, Secret(USERS[user])), ClientSetting("3.4", "mail.example.test", 25, BINDINGS, True))
+    bound = {"bindings": BINDINGS, "offers_bound": mechanism.endswith("-PLUS")}
+    conversation = sasl(Users(USERS)).converse(structs.replace(ATTEMPT, mechanism=mechanism, **bound))
     first = next(client)
     progress = drive(conversation.start(encoded(first) if first else None))
     while isinstance(progress, Ask):
         progress = drive(conversation.respond(encoded(client.send(b64decode(progress.challenge)))))
-    assert progress == LoggedIn(user)
+    assert progress == LoggedIn(user, user if mechanism == "OAUTHBEARER" else "")
+    check_end(client)
+
+
+def test_a_certificate() -> None:
+    async def said(certified: str, initial: str) -> Progress:
+        attempt = structs.replace(ATTEMPT, mechanism="EXTERNAL", certified=certified)
+        return await sasl(Users(USERS)).converse(attempt).start(initial)
+
+    assert drive(said("alice", "=")) == LoggedIn("alice")
+    assert drive(said("alice", encoded("alice"))) == LoggedIn("alice", "alice")
+    assert drive(said("alice", encoded("bob"))) == NotLoggedIn("authorization failure", "alice")
+    assert drive(said("", "=")) == NotLoggedIn("no client certificate that is trusted")
+    assert drive(said("al\x00ice", "=")) == BAD_NAME
 
 
 # --- the back end ---
@@ -118,9 +139,9 @@ def test_what_the_back_end_cannot_answer_is_not_offered() -> None:
     def names(users: Users, *names: str) -> list[str]:
         return [offered.name for offered in drive(sasl(users, *names).offered())]
 
-    assert names(Users({})) == ["CRAM-MD5", "PLAIN", "LOGIN"]
+    assert names(Users({})) == list(MECHANISMS)
     assert names(Users({}), "LOGIN", "CRAM-MD5") == ["LOGIN", "CRAM-MD5"]
-    assert names(PasswordsOnly({})) == ["PLAIN", "LOGIN"]
+    assert names(PasswordsOnly({})) == ["PLAIN", "LOGIN", "EXTERNAL"]
 
 
 def test_nobody_can_say() -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.support.settings import default
 from tests.support.smtp_servers import CLOSE, EHLO, SILENCE, Bench, Net, Rules, Server, names, request, run, unchanged
 
+from gatepost.deliver.authenticate import Authenticator
 from gatepost.deliver.smtp import SmtpAgent
 from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
 from gatepost.lookup.registry import Tables
@@ -427,6 +428,10 @@ def test_tls_injection_is_refused() -> None:
     assert told.startswith(f"4 4.5.0 malformed reply from {WHO} while receiving the STARTTLS response")
 
 
+def logs_in(settings: SmtpSettings, table: str) -> Authenticator:
+    return Authenticator(settings, Tables(print).maps(table, "smtp_sasl_password_maps"), None, None)
+
+
 @pytest.mark.parametrize(
     ("offered", "reply", "sent", "told"),
     [
@@ -448,7 +453,7 @@ def test_authentication(offered: str, reply: Any, sent: list[str], told: str) ->
         agent = SmtpAgent(
             settings, names(), Net(mx=[server]),
             unchanged(), clock=lambda: 0.0, shuffle=lambda hosts: None, emit=bench.events.append,
-            passwords=Tables(print).maps("inline:{{other = x:y}}, inline:{{[mx]:2526 = me:pw}}", "smtp_sasl_password_maps"),
+            authenticator=logs_in(settings, "inline:{{other = x:y}}, inline:{{[mx]:2526 = me:pw}}"),
         )  # fmt: skip
         (report,) = await agent.deliver(request("[mx]:2526", ["x@y.test"]))
         assert f"{report.outcome.cls.value} {report.outcome.enhanced} {report.outcome.text}" == told
@@ -463,10 +468,10 @@ def test_authentication(offered: str, reply: Any, sent: list[str], told: str) ->
 )
 def test_what_stands_between_name_and_password(settings: dict[str, str], entry: str, sent: str) -> None:
     def agent_of(bench: Bench, net: Net) -> SmtpAgent:
-        passwords = Tables(print).maps(f"inline:{{{{[two]:2526 = {entry}}}}}", "smtp_sasl_password_maps")
+        changed = msgspec.structs.replace(bench.agent._settings, **settings)
         return SmtpAgent(
-            msgspec.structs.replace(bench.agent._settings, **settings), names(), net, unchanged(), clock=lambda: 0.0,
-            shuffle=lambda hosts: None, emit=bench.events.append, passwords=passwords,
+            changed, names(), net, unchanged(), clock=lambda: 0.0, shuffle=lambda hosts: None, emit=bench.events.append,
+            authenticator=logs_in(changed, f"inline:{{{{[two]:2526 = {entry}}}}}"),
         )  # fmt: skip
 
     _, logins = _two_sites(agent_of, "[one]:2526, [two]:2526", "AUTH PLAIN")
@@ -501,7 +506,7 @@ def test_a_password_is_for_its_destination_only(nexthop: str, fallback: str, tab
         return SmtpAgent(
             msgspec.structs.replace(bench.agent._settings, smtp_fallback_relay=fallback), names(), net,
             unchanged(), clock=lambda: 0.0,
-            shuffle=lambda hosts: None, emit=bench.events.append, passwords=Tables(print).maps(table, "smtp_sasl_password_maps"),
+            shuffle=lambda hosts: None, emit=bench.events.append, authenticator=logs_in(bench.agent._settings, table),
         )  # fmt: skip
 
     assert _two_sites(agent_of, nexthop, "AUTH PLAIN") == (["2.0.0 250 2.0.0 stored"], sent)

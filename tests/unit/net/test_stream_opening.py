@@ -174,6 +174,8 @@ def test_no_server(text: str) -> None:
 class _Greeting(Line):
     """A line that comes unasked."""
 
+    server_first = True
+
     def question(self) -> Iterable[bytes]:
         return ()
 
@@ -202,7 +204,7 @@ def test_a_greeting_waits_for_whoever_wants_to_hear_it(tmp_path: Path, behave: A
     async def play() -> None:
         async with listening("inet", tmp_path, behave) as peer:
             assert peer.server is not None
-            session = await Asking(peer.server, RULES, handshake=Handshake(greets=True)).client.begin()
+            session = await Asking(peer.server, RULES).client.begin()
             for _ in range(before):
                 await asyncio.sleep(0.1)
             assert await session.ask(_Greeting()) == heard
@@ -226,7 +228,7 @@ def test_a_greeting_without_end_is_one_failure(tmp_path: Path) -> None:
     async def play() -> None:
         async with listening("inet", tmp_path, endless) as peer:
             assert peer.server is not None
-            session = await Asking(peer.server, RULES, handshake=Handshake(greets=True)).client.begin()
+            session = await Asking(peer.server, RULES).client.begin()
             await asyncio.sleep(1)
             with pytest.raises(StreamFailure):
                 await session.ask(_Greeting())

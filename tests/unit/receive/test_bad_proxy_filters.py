@@ -12,7 +12,6 @@ from tests.support.driven_loop import run
 from tests.support.stream_servers import Asking, Behave, Reader, Writer, listening
 
 from gatepost.net.server_address import Server
-from gatepost.net.stream_client import Handshake
 from gatepost.net.stream_port import BreakerRules, Crowd, StreamRules, TimeLimits
 from gatepost.receive.proxy_filter import FAILED, Client, ProxyFilter, Verdict
 
@@ -26,7 +25,7 @@ def a_filter(
 ) -> ProxyFilter:
     """One at `server`."""
     assert server is not None
-    client = Asking(server, rules, handshake=Handshake(greets=True)).client
+    client = Asking(server, rules).client
     return ProxyFilter("filter:1", "mail.example.test", client, waits, lambda: folder, warned.append)
 
 

@@ -1,6 +1,6 @@
 """Parameters of log-ins (SASL) that hold for server and client alike."""
 
-from gatepost.config.parameters.row import BOOLEAN, CHOICE, DONE, HOSTS, INTEGER, NOT_YET, STRING, TIME, WORDS, P, Parameter
+from gatepost.config.parameters.row import BOOLEAN, CHOICE, DONE, HOSTS, INTEGER, STRING, TIME, WORDS, P, Parameter
 
 SASL_SECURITY_OPTIONS = ("noplaintext", "noactive", "nodictionary", "noanonymous", "forward_secrecy", "mutual_auth")
 
@@ -8,7 +8,7 @@ SASL_SECURITY_OPTIONS = ("noplaintext", "noactive", "nodictionary", "noanonymous
 ROWS: tuple[Parameter, ...] = (
     P("broken_sasl_auth_clients", BOOLEAN, "no", "Offer AUTH in the older form as well, for old clients.", DONE),
     P("cyrus_sasl_config_path", STRING, "", "Folders of the file that smtpd_sasl_path names, for Cyrus.", DONE),
-    P("send_cyrus_sasl_authzid", BOOLEAN, "no", "Send the authorisation id as well when logging in.", NOT_YET),
+    P("send_cyrus_sasl_authzid", BOOLEAN, "no", "Send the authorisation id as well when logging in.", DONE),
     P("smtpd_auth_timeout", TIME, "30s",
       "How long whoever knows the users may take to answer; then a login fails for now.", DONE, since="Gatepost"),
     P("smtpd_sasl_auth_enable", BOOLEAN, "no", "Offer AUTH to clients.", DONE),

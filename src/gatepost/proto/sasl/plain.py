@@ -28,4 +28,4 @@ def server() -> ServerExchange:
 
 
 def client(who: Credentials) -> ClientExchange:
-    yield b"\0%b\0%b" % (to_bytes(who.user), who.password.octets)
+    yield b"%b\0%b\0%b" % (to_bytes(who.authorization_id), to_bytes(who.user), who.password.octets)

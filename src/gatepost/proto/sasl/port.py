@@ -22,10 +22,12 @@ class Secret:
 
 
 class Credentials(Struct, frozen=True):
-    """Whom a client logs in as."""
+    """Whom a client logs in as. `password`: for bearer mechanisms the token; `authorization_id`: as whom it wants to act, where it
+    is to say so."""
 
     user: str
     password: Secret
+    authorization_id: str = ""
 
 
 # --- questions: what a mechanism cannot know by itself ---
@@ -44,7 +46,22 @@ class PasswordOf(Struct, frozen=True):
     user: str
 
 
-Question = IsPassword | PasswordOf
+class ScramKeysOf(Struct, frozen=True):
+    """What is kept of the user's password for SCRAM? Answered by ScramKeys. `digest`: sha1 or sha256."""
+
+    user: str
+    digest: str
+
+
+class IsToken(Struct, frozen=True):
+    """Is this a token (RFC 6750) of the user's, that is good here and now? Answered by Accepted, with the name that the token
+    stands for. `user`: empty where the client does not say."""
+
+    user: str
+    token: Secret
+
+
+Question = IsPassword | PasswordOf | ScramKeysOf | IsToken
 
 
 # --- verdicts: what whoever knows the users says ---
@@ -63,6 +80,16 @@ class Keys(Struct, frozen=True):
     password: Secret
 
 
+class ScramKeys(Struct, frozen=True):
+    """What was asked for (RFC 5802 §3). `user`: as in Keys."""
+
+    user: str
+    salt: bytes
+    iterations: int
+    stored_key: Secret
+    server_key: Secret
+
+
 class Refused(Struct, frozen=True):
     """It is wrong, or there is no such user, or the user may not. `reason`: for log and client; it tells nobody which of these."""
 
@@ -76,7 +103,7 @@ class Unavailable(Struct, frozen=True):
     reason: str
 
 
-Verdict = Accepted | Keys | Refused | Unavailable
+Verdict = Accepted | Keys | ScramKeys | Refused | Unavailable
 
 
 # --- an exchange ---
@@ -109,12 +136,22 @@ class Malformed(Failed):
 
 
 Step = Challenge | Question
-Reply = bytes | Accepted | Keys | Refused
+Reply = bytes | Accepted | Keys | ScramKeys | Refused
 ServerExchange = Generator[Step, Reply, Login]
 """Yields challenges, and is sent the responses; yields questions, and is sent verdicts. Returns, or raises Failed."""
 
 ClientExchange = Generator[bytes, bytes, None]
-"""Yields what to send, before base64, first the initial response (empty: none), and is sent the server's challenges."""
+"""Yields what to send, before base64, first the initial response (empty: none), and is sent the server's challenges. Raises Failed
+where a challenge is none of the mechanism, or the server does not prove what it has to."""
+
+
+def check_end(exchange: ClientExchange) -> None:
+    """The server has let us in. Raises Failed where it should have proved who it is before that: what it would have been asked for
+    is shown to it no more."""
+    try:
+        exchange.send(b"")
+    except StopIteration:
+        return
 
 
 def ask_client(octets: bytes) -> Generator[Step, Reply, bytes]:

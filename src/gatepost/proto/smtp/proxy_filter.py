@@ -28,6 +28,7 @@ class Step(Exchange[Reply]):
 
     def __init__(self, command: bytes) -> None:
         self._command = command
+        self.server_first = not command
         self._reader = ReplyReader()
 
     @property

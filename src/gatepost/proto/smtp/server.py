@@ -45,20 +45,23 @@ class EndOfData(Struct, frozen=True):
 ServerEvent = CommandLine | DataChunk | EndOfData
 
 _END: Final = EndOfData()
+_AUTH: Final = b"AUTH "
 _STEP: Final = 65536
 """Octets of content that are made into one event: even the worst of them are looked at in some milliseconds."""
 
 
 class ServerCore:
     """One connection's protocol state. Holds at most one command line of `line_limit` octets (longer ones are cut, as
-    `line_length_limit` says) besides what was fed and not yet asked for."""
+    `line_length_limit` says), or of `auth_limit` where it is AUTH, whose initial response may be long (RFC 4954 §4), besides what
+    was fed and not yet asked for."""
 
-    __slots__ = ("_buffer", "_chunk_left", "_data", "_limit", "_overlong", "_response", "_start")
+    __slots__ = ("_auth_limit", "_buffer", "_chunk_left", "_data", "_limit", "_overlong", "_response", "_start")
 
-    def __init__(self, line_limit: int = 2048) -> None:
+    def __init__(self, line_limit: int = 2048, auth_limit: int = 12288) -> None:
         self._buffer = b""
         self._start = 0
         self._limit = line_limit
+        self._auth_limit = max(auth_limit, line_limit)
         self._response = 0
         self._overlong: bytes | None = None
         self._data: DataReader | BdatReader | None = None
@@ -137,7 +140,7 @@ class ServerCore:
         end = self._buffer.find(b"\n", self._start)
         limit = self._response or self._limit
         if end < 0:
-            if len(self._buffer) - self._start > limit:
+            if len(self._buffer) - self._start > limit and len(self._buffer) - self._start > (limit := self._longest(limit)):
                 self._overlong = self._overlong or self.peek(limit)
                 self._buffer, self._start = self._buffer[-1:], 0
             return None
@@ -145,10 +148,17 @@ class ServerCore:
         self._start = end + 1
         self._response = 0
         bare = not line.endswith(b"\r")
-        overlong = self._overlong is not None or len(line) - (not bare) >= limit
+        overlong = self._overlong is not None or (
+            len(line) - (not bare) >= limit and len(line) - (not bare) >= (limit := self._longest(limit, line))
+        )
         if self._overlong is not None:
-            line, self._overlong = self._overlong, None
+            line, limit, self._overlong = self._overlong, len(self._overlong), None
         return _command(line[:limit].rstrip(b"\r"), bare, overlong)
+
+    def _longest(self, limit: int, line: bytes | None = None) -> int:
+        """Of a line that is longer than others may be. `line`: None where its end is still to come."""
+        begun = self.peek(len(_AUTH)) if line is None else line[: len(_AUTH)]
+        return max(limit, self._auth_limit) if begun.upper() == _AUTH and self._overlong is None else limit
 
 
 def _command(line: bytes, bare_newline: bool, overlong: bool) -> CommandLine:

@@ -1,0 +1,228 @@
+"""SCRAM: the examples of the RFCs, what ties it to TLS, and what hostile ends say."""
+
+from base64 import b64decode, b64encode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.fuzz import login
+
+from gatepost.proto.sasl import scram
+from gatepost.proto.sasl.port import (
+    Challenge,
+    Credentials,
+    Failed,
+    Login,
+    Malformed,
+    Refused,
+    Reply,
+    ScramKeys,
+    ScramKeysOf,
+    Secret,
+    check_end,
+)
+from gatepost.proto.sasl.saslprep import prepared_password, saslprep
+from gatepost.proto.sasl.scram import Binding
+
+PENCIL = Secret(b"pencil")
+EXAMPLES = [
+    (  # RFC 5802 §5
+        "sha1", "fyko+d2lbbFgONRv9qkxdawL", "3rfcNHYJY1ZVvWVs7j", "QSXCR+Q6sek8bf92",
+        "v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=", "rmF9pqV8S7suAoZWja4dJRkFsKQ=",
+    ),
+    (  # RFC 7677 §3
+        "sha256", "rOprNGfwEbeRWgbNEkqO", "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0", "W22ZaJ0SNY7soEsUEjb6gQ==",
+        "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=", "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("digest", "ours", "theirs", "salt", "proof", "verifier"), EXAMPLES)
+def test_the_examples_of_the_rfcs(digest: str, ours: str, theirs: str, salt: str, proof: str, verifier: str) -> None:
+    client = scram.client(Credentials("user", PENCIL), digest, ours, Binding())
+    first = next(client)
+    assert first == f"n,,n=user,r={ours}".encode()
+    told = f"r={ours}{theirs},s={salt},i=4096".encode()
+    final = client.send(told)
+    assert final == f"c=biws,r={ours}{theirs},p={proof}".encode()
+    assert client.send(f"v={verifier}".encode()) == b""
+    check_end(client)
+    assert served(digest, theirs, b64decode(salt), first, final) == [told, f"v={verifier}".encode(), Login("user")]
+
+
+def served(digest: str, nonce: str, salt: bytes, *said: bytes, binding: Binding | None = None, known: bool = True) -> list[object]:
+    """What a server of `user` says to that, and how it ends."""
+    exchange, heard = scram.server(digest, nonce, binding or Binding(), b"key"), list[object]()
+    responses = iter((*said, b""))
+    reply: Reply | None = None
+    try:
+        while True:
+            step = next(exchange) if reply is None else exchange.send(reply)
+            if isinstance(step, Challenge):
+                heard += [step.octets] if reply is not None else []
+                reply = next(responses)
+            else:
+                assert step == ScramKeysOf("user", digest)
+                reply = scram.keys("user", b"pencil", digest, salt, 4096) if known else Refused()
+    except StopIteration as end:
+        return [*heard, end.value]
+    except Failed as failure:
+        return [*heard, failure]
+
+
+def conversed(binding_of_client: Binding, binding_of_server: Binding, password: bytes = b"pencil", *, known: bool = True) -> object:
+    """How an exchange between ours ends at the server, and whether the client is content."""
+    client = scram.client(Credentials("user", Secret(password)), "sha256", "c", binding_of_client)
+    server = scram.server("sha256", "s", binding_of_server, b"key")
+    next(server)
+    said = next(client)
+    try:
+        question = server.send(said)
+        assert question == ScramKeysOf("user", "sha256")
+        challenge = server.send(scram.keys("user", b"pencil", "sha256", b"salt", 4096) if known else Refused())
+        while True:
+            assert isinstance(challenge, Challenge)
+            challenge = server.send(client.send(challenge.octets))
+    except StopIteration as end:
+        check_end(client)
+        return end.value
+    except Failed as failure:
+        return str(failure)
+
+
+THIS, OTHER = {"tls-exporter": b"this", "tls-unique": b"old"}, {"tls-exporter": b"other", "tls-unique": b"old"}
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "ends"),
+    [
+        (Binding(), Binding(), Login("user")),
+        (Binding(True, True, THIS), Binding(True, True, THIS), Login("user")),
+        (Binding(True, True, THIS), Binding(True, True, OTHER), "malformed SCRAM message"),  # somebody in between
+        (Binding(True, True, {"tls-unique": b"old"}), Binding(True, True, OTHER), Login("user")),
+        (Binding(True, True, {"tls-unique": b"old"}), Binding(True, True, {"tls-exporter": b"x"}),
+         "unsupported channel binding type"),
+        (Binding(False, False, THIS), Binding(False, True, THIS), "channel binding was offered, and somebody has taken it away"),
+        (Binding(False, False, THIS), Binding(False, False, THIS), Login("user")),
+        (Binding(False, False), Binding(False, True, THIS), Login("user")),
+        (Binding(True, True, THIS), Binding(False, True, THIS), "malformed SCRAM message"),
+        (Binding(False, True), Binding(True, True, THIS), "malformed SCRAM message"),
+    ],
+)  # fmt: skip
+def test_channel_binding(client: Binding, server: Binding, ends: object) -> None:
+    assert conversed(client, server) == ends
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_user_that_there_is_not_is_refused_as_a_wrong_password_is(known: bool) -> None:
+    assert conversed(Binding(), Binding(), b"wrong", known=known) == "authentication failure"
+    assert conversed(Binding(), Binding(), b"", known=False) == "authentication failure"
+
+
+def test_the_salt_of_a_user_that_there_is_not_stays() -> None:
+    def salt(key: bytes, digest: str = "sha256", user: str = "nobody") -> bytes:
+        server = scram.server(digest, "s", Binding(), key)
+        next(server)
+        server.send(f"n,,n={user},r=c".encode())
+        told = server.send(Refused())
+        assert isinstance(told, Challenge)
+        assert told.octets.startswith(b"r=cs,s=") and told.octets.endswith(f",i={scram.ITERATIONS}".encode())
+        return told.octets
+
+    assert salt(b"1") == salt(b"1")
+    assert len({salt(b"1"), salt(b"2"), salt(b"1", "sha1"), salt(b"1", user="other")}) == 4
+
+
+BAD_FIRST = [
+    b"", b"n", b"n,,", b"x,,n=user,r=c", b"n,,n=user", b"n,,r=c,n=user", b"n,,n=user,r=", b"n,,n=user,r=c c", b"n,,n=us=er,r=c",
+    b"n,,n=,r=c", b"n,,m=x,n=user,r=c", b"n,b=x,n=user,r=c", b"n,a=other,n=user,r=c", b"n,,n=us\0er,r=c", b"n,,n=us\xffer,r=c",
+    b"n,,n=" + b"u" * 256 + b",r=c", b"n,,n=user,r=" + b"c" * 9000, "n,,n=us\u200eer,r=c".encode(), b"p=,,n=user,r=c",
+    b"n,,n=a\nb,r=c",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("said", BAD_FIRST)
+def test_a_first_message_that_is_none(said: bytes) -> None:
+    assert [type(step) for step in served("sha256", "s", b"salt", said)] in ([Malformed], [Failed])
+
+
+GOOD_FIRST = b"n,,n=user,r=c"
+BAD_FINAL = [
+    b"", b"c=biws,r=cs", b"c=biws,r=cs,p=", b"c=biws,r=cs,p=!", b"c=biws,r=c,p=AAAA", b"c=eSws,r=cs,p=AAAA", b"r=cs,c=biws,p=AAAA",
+    b"c=biws,r=cs,p=AAAA", b"c=biws,r=cs,p=" + b64encode(bytes(32)), b"c=biws,r=cs,p=\xff", b"c=biws,r=cs,p=" + b"A" * 9000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("said", BAD_FINAL)
+def test_a_final_message_that_is_none(said: bytes) -> None:
+    assert isinstance(served("sha256", "s", b"salt", GOOD_FIRST, said)[-1], Failed)
+
+
+BAD_CHALLENGES = [
+    b"", b"r=cs", b"r=s,s=AAAA,i=4096", b"r=c,s=AAAA,i=4096", b"r=cs,s=,i=4096", b"r=cs,s=!,i=4096", b"r=cs,s=AAAA,i=0",
+    b"r=cs,s=AAAA,i=1", b"r=cs,s=AAAA,i=4095", b"r=cs,s=AAAA,i=2147483648", b"r=cs,s=AAAA,i=-4096", b"r=cs,s=AAAA,i=4_096",
+    b"r=cs,s=AAAA,i=" + b"9" * 5000, "r=cs,s=AAAA,i=٤٠٩٦".encode(), b"s=AAAA,r=cs,i=4096", b"m=x,r=cs,s=AAAA,i=4096",
+    b"r=cs,s=AAAA,i=250001", b"r=c s,s=AAAA,i=4096", b"\xff\0", b"e=other-error",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("challenge", BAD_CHALLENGES)
+def test_a_challenge_that_is_none_costs_nothing(challenge: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = scram.client(Credentials("user", PENCIL), "sha256", "c", Binding())
+    next(client)
+    monkeypatch.delattr("hashlib.pbkdf2_hmac")
+    with pytest.raises(Malformed):
+        client.send(challenge)
+
+
+@pytest.mark.parametrize("last", [b"", b"v=", b"v=AAAA", b"e=invalid-proof", b"v=\xff", b"235"])
+def test_a_server_that_does_not_know_the_password_is_not_believed(last: bytes) -> None:
+    client = scram.client(Credentials("user", PENCIL), "sha256", "c", Binding())
+    next(client)
+    client.send(b"r=cs,s=AAAA,i=4096")
+    with pytest.raises(Failed):
+        client.send(last)
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_a_server_that_lets_us_in_too_soon_is_not_believed(steps: int) -> None:
+    client = scram.client(Credentials("user", PENCIL), "sha256", "c", Binding())
+    next(client)
+    for _ in range(steps):
+        client.send(b"r=cs,s=AAAA,i=4096")
+    with pytest.raises(Failed):
+        check_end(client)
+
+
+@pytest.mark.parametrize("name", ["a,b", "a=b", "a=2Cb", "=3D", "ünïcode", "ａ"])
+def test_a_name_with_signs_of_the_protocol(name: str) -> None:
+    server = scram.server("sha1", "s", Binding(), b"")
+    next(server)
+    assert server.send(next(scram.client(Credentials(name, PENCIL), "sha1", "c", Binding()))) == ScramKeysOf(saslprep(name), "sha1")
+
+
+@pytest.mark.parametrize(
+    ("text", "prepared"),
+    [("I\u00adX", "IX"), ("user", "user"), ("USER", "USER"), ("ª", "a"), ("Ⅸ", "IX"), ("a\u00a0b", "a b")],
+)
+def test_saslprep(text: str, prepared: str) -> None:
+    """RFC 4013 §3."""
+    assert saslprep(text) == prepared
+    assert prepared_password(text.encode()) == prepared.encode()
+
+
+@pytest.mark.parametrize("text", ["\u0007", "\u0627\u0031", "\ue000", "\ufdd0", "\u200e"])
+def test_what_saslprep_prohibits(text: str) -> None:
+    with pytest.raises(ValueError):
+        saslprep(text)
+    assert prepared_password(text.encode()) == text.encode()
+
+
+def test_what_is_kept_shows_nothing() -> None:
+    assert "Secret()" in repr(scram.keys("u", b"p", "sha1", b"salt")) and isinstance(scram.keys("u", b"p", "sha1", b"s"), ScramKeys)
+
+
+@given(st.binary(max_size=120))
+def test_no_octets_break_it(octets: bytes) -> None:
+    login.sasl_server(octets)
+    login.sasl_client(octets)
