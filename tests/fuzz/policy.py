@@ -3,7 +3,7 @@
 import io
 import struct
 
-from gatepost.cli.greylist_entries import shown
+from gatepost.cli.terminal import shown
 from gatepost.policy.greylist import postgrey
 from gatepost.policy.greylist.attempt import LONGEST_KEY, Attempt, client_address, keys
 from gatepost.policy.greylist.berkeley_db import LONGEST, NotABtree, pairs

@@ -146,6 +146,11 @@ class ReadableDraft(Protocol):
     def origin(self) -> Origin: ...
 
     @property
+    def given(self) -> Envelope:
+        """The envelope as it was handed in."""
+        ...
+
+    @property
     def envelope(self) -> Envelope: ...
 
     @property

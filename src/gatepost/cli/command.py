@@ -129,3 +129,17 @@ def octets(arguments: Sequence[str]) -> list[str]:
 
 def is_superuser() -> bool:
     return os.geteuid() == 0
+
+
+def person() -> str:
+    """Who asks, for the ledger."""
+    import pwd
+
+    uid = os.getuid()
+    name = os.environ.get("SUDO_USER", "") if uid == 0 else ""
+    if not name:
+        try:
+            name = pwd.getpwuid(uid).pw_name
+        except KeyError:
+            name = str(uid)
+    return name

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from gatepost.cli.command import Fatal
 from gatepost.cli.greylist_call import Call
+from gatepost.cli.terminal import shown
 from gatepost.policy.greylist.attempt import client_address, client_key, stored
 from gatepost.policy.greylist.records import CLIENTS, FOREVER, TRIPLETS, Client, Triplet, decode, encode
 from gatepost.policy.greylist.report import Tally
@@ -48,7 +49,7 @@ async def allow_(call: Call) -> int:
     [word] = call.words
     address = client_address(word)
     if address is None and not (word.startswith("@") and "." in word):
-        raise Fatal(f"{shown(word.encode('utf-8', 'surrogateescape'))} is neither an IP address nor @DOMAIN", logged=False)
+        raise Fatal(f"{shown(word)} is neither an IP address nor @DOMAIN", logged=False)
     key = word.lower().encode("utf-8", "surrogateescape") if address is None else client_key(address)
     await call.state.put(CLIENTS, stored(key, call.settings), encode(Client(FOREVER, int(time.time()))))
     if address is None and not call.settings.greylist_identity:
@@ -70,7 +71,7 @@ async def report_(call: Call) -> int:
         record = decode(entry, Triplet)
         if record is not None:
             tally.add(key, record)
-    print("\n".join(shown(line.encode("utf-8", "surrogateescape")) for line in tally.lines()))
+    print("\n".join(shown(line) for line in tally.lines()))
     return 0
 
 
@@ -78,15 +79,3 @@ def _date(seconds: int) -> str:
     with contextlib.suppress(OverflowError, ValueError, OSError):
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
     return str(seconds)
-
-
-def shown(octets: bytes) -> str:
-    """A key as a terminal may have it."""
-    return "".join(map(_escaped, octets.decode("utf-8", "backslashreplace")))
-
-
-def _escaped(character: str) -> str:
-    if character.isprintable():
-        return character
-    number = ord(character)
-    return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}" if number < 65536 else f"\\U{number:08x}"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 from msgspec import Struct
 
-from gatepost.cli.command import Command, Fatal, is_superuser, octets, run
+from gatepost.cli.command import Command, Fatal, is_superuser, octets, person, run
 from gatepost.config.values import seconds
 from gatepost.mail.queue_id import QueueId, parse
 from gatepost.queue import actions
@@ -69,7 +69,7 @@ def _run(command: Command, options: list[tuple[str, str]], operands: list[str]) 
     for name in operands:
         if name not in _QUEUES:
             raise Fatal(f"invalid directory name: {name}")
-    super_ = _Super(command, _selection(options, operands), _person())
+    super_ = _Super(command, _selection(options, operands), person())
     command.become_owner()
     asked = [(_OPERATIONS[name], value) for name, value in options if name in _OPERATIONS]
     for operations, value in asked:
@@ -169,17 +169,3 @@ class _Super:
             if name in asked:
                 count = self._counts[name]
                 self._command.say(f"{name}: {count} message{'' if count == 1 else 's'}")
-
-
-def _person() -> str:
-    """Who asks, for the ledger."""
-    import pwd
-
-    uid = os.getuid()
-    name = os.environ.get("SUDO_USER", "") if uid == 0 else ""
-    if not name:
-        try:
-            name = pwd.getpwuid(uid).pw_name
-        except KeyError:
-            name = str(uid)
-    return name

@@ -21,6 +21,7 @@ from gatepost.service.internal_mail import UNCHECKED, InternalMail, checks_of_cl
 from gatepost.service.materials import Materials
 from gatepost.service.pickup import Pickup
 from gatepost.service.requeue import Requeue
+from gatepost.service.submission import counting_bounces
 from gatepost.service.transports import Transports
 from gatepost.service.verify import open_verifier, probe_routing
 from gatepost.service.ways import WayIn
@@ -61,7 +62,7 @@ class Composition:
             resolve_probe=probe_routing(materials).resolve,
             agents=self._transports.agent,
             limits=self._transports.limits,
-            notifier=self._notices,
+            notifier=counting_bounces(materials, self._notices),
             settings=configuration.view(QueueSettings),
             emit=emit,
             clock=materials.clock,

@@ -4,26 +4,42 @@ Mail of sessions passes those of its smtpd line at every stage; what pickup take
 internal_mail_filter_classes names, pass those of mail that does not come by SMTP. Forwarded mail has passed when it came.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from gatepost.admission.gates import Gates
+from gatepost.admission.gates import Choose, Gates
 from gatepost.admission.policy_gate import PolicyGate
+from gatepost.admission.port import Gate
 from gatepost.config.values import split
 from gatepost.events.records import Emit
 from gatepost.lookup.registry import Tables
 from gatepost.policy.engine import RestrictionPolicy
+from gatepost.policy.port import Facts
 from gatepost.service.materials import Materials
 from gatepost.service.milters import Milters
 
 
-def smtpd_gates(materials: Materials, overrides: Mapping[str, str], policy: RestrictionPolicy, tables: Tables, emit: Emit) -> Gates:
-    """Those of a smtpd line, the restriction lists first. Raises ConfigurationError."""
-    gate = PolicyGate(policy, policy.silent)
+def smtpd_gates(
+    materials: Materials, overrides: Mapping[str, str], policy: RestrictionPolicy, tables: Tables, emit: Emit, brake: Gate | None
+) -> Gates:
+    """Those of a smtpd line, the restriction lists first. `brake`: the last, if there is one, so that it counts what nobody else
+    refuses. Raises ConfigurationError."""
+    gate, last = PolicyGate(policy, policy.silent), () if brake is None else (brake,)
     if not _wants_milters(materials, overrides):
-        return Gates((gate,), materials.fault)
+        return Gates((gate, *last), materials.fault)
     milters = Milters(materials, overrides, "smtpd", tables, emit)
     choose = milters.by_client()
-    return Gates((gate,) if choose is not None else (gate, *milters.listed("smtpd_milters")), materials.fault, choose)
+    if choose is None:
+        return Gates((gate, *milters.listed("smtpd_milters"), *last), materials.fault)
+    return Gates((gate,), materials.fault, choose if brake is None else _followed_by(brake, choose))
+
+
+def _followed_by(last: Gate, choose: Choose) -> Choose:
+    """The gates of a client, and one behind them."""
+
+    async def chosen(facts: Facts) -> Sequence[Gate]:
+        return *await choose(facts), last
+
+    return chosen
 
 
 def non_smtpd_gates(materials: Materials, overrides: Mapping[str, str]) -> Gates:

@@ -34,16 +34,16 @@ class SessionNotices:
         self._date = MailDates()
         self._under_way: set[asyncio.Task[None]] = set()
 
-    def __call__(self, subject: str, text: str) -> None:
-        """Have a notice queued; the session does not wait for it."""
+    def __call__(self, subject: str, text: str, to: str = "") -> None:
+        """Have a notice queued; the session does not wait for it. `to`: the address that it is for; empty: the postmaster."""
         if len(self._under_way) >= _NOTICES_AT_ONCE:
             return
-        task = asyncio.get_running_loop().create_task(self._send(subject, text))
+        task = asyncio.get_running_loop().create_task(self._send(subject, text, to))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
-    async def _send(self, subject: str, text: str) -> None:
-        settings, recipient = self._settings, self._settings.error_notice_recipient
+    async def _send(self, subject: str, text: str, to: str) -> None:
+        settings, recipient = self._settings, to or self._settings.error_notice_recipient
         sender = f"{settings.double_bounce_sender}@{settings.myhostname}"
         full = recipient if "@" in recipient else f"{recipient}@{settings.myorigin}"
         envelope = Envelope(
@@ -54,7 +54,7 @@ class SessionNotices:
         head = (
             f"Date: {self._date(self._clock())}",
             f"From: Mail Delivery System <MAILER-DAEMON@{settings.myhostname}>",
-            f"To: Postmaster <{full}>",
+            f"To: <{full}>" if to else f"To: Postmaster <{full}>",
             f"Subject: {subject}",
             "",
         )

@@ -31,6 +31,7 @@ from gatepost.service.sasl import server_sasl
 from gatepost.service.server_names import server_names
 from gatepost.service.session_notice import SessionNotices, SessionNoticeSettings
 from gatepost.service.settings import as_list
+from gatepost.service.submission import brake_gate
 from gatepost.service.ways import WayIn
 
 
@@ -53,7 +54,8 @@ def open_service(
         for warning in tls.warnings:
             emit(Note("smtpd", warning, "warning"))
     policy = restriction_policy(materials, overrides, tables, emit, way_in.verifier)
-    gates = smtpd_gates(materials, overrides, policy, tables, emit)
+    brake = brake_gate(materials, overrides, tables, emit, way_in.notify)
+    gates = smtpd_gates(materials, overrides, policy, tables, emit, brake)
     return SmtpdService(
         settings,
         name=entry.name,

@@ -1,0 +1,14 @@
+"""What others sent, as a terminal may have it."""
+
+
+def shown(text: str | bytes) -> str:
+    """A text, or octets that may be one, with escapes for whatever is not printable."""
+    octets = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+    return "".join(map(_escaped, octets.decode("utf-8", "backslashreplace")))
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable():
+        return character
+    number = ord(character)
+    return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}" if number < 65536 else f"\\U{number:08x}"
