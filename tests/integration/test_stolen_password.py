@@ -1,76 +1,13 @@
 """The brake for stolen passwords in a running Gatepost: users log in, send too much, are held, and somebody decides."""
 
-import json
-import os
-import pwd
 import shlex
-import smtplib
-import subprocess
-import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.integration.submitters import ANNA, BERTA, MAIN, Make, held, send, session, started, submission, xclient
 from tests.integration.system import System
-from tests.support.running import OWNER, wait_for
-
-Make = Callable[..., System]
-ANNA, BERTA, PASSWORD = "anna@example.test", "berta", "right one"
-MAIN = """\
-smtpd_sasl_auth_enable = yes
-smtpd_auth_refusal_delay = 0
-smtpd_relay_restrictions = permit_sasl_authenticated, reject
-smtpd_authorized_xclient_hosts = 127.0.0.0/8
-smtpd_peername_lookup = no
-mydestination =
-"""
-
-
-def started(make: Make, main: str) -> System:
-    """A Gatepost whose users are Anna, Berta, and whoever XCLIENT names."""
-    one = make(MAIN + main)
-    file = one.folder / "users"
-    for user in (ANNA, BERTA):
-        command = [sys.executable, "-m", "gatepost.cli", "user", "-f", str(file), "add", user]
-        subprocess.run(command, input=f"{PASSWORD}\n", text=True, check=True, capture_output=True)
-    os.chown(file, 0, pwd.getpwnam(OWNER).pw_gid)
-    one.change(f"smtpd_auth_backends = file:{file}")
-    one.start()
-    return one
-
-
-def session(one: System, user: str) -> smtplib.SMTP:
-    client = smtplib.SMTP("127.0.0.1", one.port, timeout=60)
-    client.ehlo()
-    client.login(user, PASSWORD)
-    return client
-
-
-def xclient(one: System, login: str, address: str = "192.0.2.1") -> smtplib.SMTP:
-    """A session of any user, from anywhere."""
-    client = smtplib.SMTP("127.0.0.1", one.port, timeout=60)
-    client.ehlo()
-    xtext = "".join(c if 33 <= ord(c) <= 126 and c not in "+=" else f"+{ord(c):02X}" for c in login)
-    assert client.docmd("XCLIENT", f"ADDR={address} NAME=[UNAVAILABLE] LOGIN={xtext}")[0] == 220
-    client.ehlo()
-    return client
-
-
-def send(client: smtplib.SMTP, subject: str, *to: str) -> None:
-    refused = client.sendmail("a@example.com", to or ["b@example.test"], f"Subject: {subject}\r\n\r\nbody\r\n")
-    assert refused == {}
-
-
-def held(one: System) -> list[str]:
-    return [line for line in one.queue() if json.loads(line)["queue_name"] == "hold"]
-
-
-def submission(one: System, *words: str, status: int = 0) -> str:
-    done = one.command("submission", *words)
-    assert (done.returncode, done.stderr) == (status, "") or status, done.stderr
-    assert done.returncode == status, done.stderr
-    return str(done.stdout + done.stderr)
+from tests.support.running import wait_for
 
 
 def _counted(one: System, name: str) -> list[str]:
@@ -134,7 +71,7 @@ def test_purge_and_blocks_by_hand(system: Make) -> None:
         send(client, "spam 3")
     assert submission(one, "purge", "--lift", BERTA).splitlines() == [
         f"{BERTA}: not blocked any more",
-        f"{BERTA}: 1 messages deleted",
+        f"{BERTA}: 1 message deleted",
     ]
     with session(one, BERTA) as client:
         send(client, "good")
@@ -155,7 +92,7 @@ def test_what_others_hold_is_not_released(system: Make) -> None:
         send(client, "two")
         send(client, "three", "suspect@example.test")
     assert len(held(one)) == 2
-    assert submission(one, "release", "--lift", ANNA).endswith("1 messages released\n")
+    assert submission(one, "release", "--lift", ANNA).endswith("1 message released\n")
     one.arrival(b"Subject: two\n")
     assert len(held(one)) == 1
 
@@ -233,7 +170,7 @@ def test_hostile_logins(system: Make, login: str) -> None:
     assert "\x1b" not in one.log()
     notice = one.arrival(b"All mail of the login").decode()
     [line] = [line for line in notice.splitlines() if line.startswith("    gatepost submission release")]
-    assert submission(one, *shlex.split(line)[2:]).endswith(": 1 messages released\n")
+    assert submission(one, *shlex.split(line)[2:]).endswith(": 1 message released\n")
     one.arrival(b"Subject: two\n")
 
 

@@ -2,19 +2,17 @@
 
 import re
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 from gatepost.config.parameters import submission
-from tests.integration.system import System
-from tests.integration.test_stolen_password import held, send, started, xclient
+from tests.integration.submitters import Make, held, send, started, xclient
 from tests.support.running import wait_for
 
 _PAGE = Path(__file__).parents[2] / "docs" / "stolen-password.md"
 _LOGIN = "anna@example.com"
 
 
-def test_the_page(system: Callable[..., System]) -> None:
+def test_the_page(system: Make) -> None:
     one = started(system, "")
     commands = [line.strip() for line in _PAGE.read_text().splitlines() if re.match("    (?:gatepost|postconf) ", line)]
     assert len(commands) == 14

@@ -17,7 +17,7 @@ from gatepost.policy.brake.account import ACCOUNTS, HELD_BY, Account, account_of
 from gatepost.policy.brake.brake import block, lift
 from gatepost.policy.brake.counts import DAY, HOUR, Measure, total
 from gatepost.policy.brake.judge import limits_of
-from gatepost.policy.brake.recipients import RECIPIENTS, known
+from gatepost.policy.brake.recipients import RECIPIENTS, known, living
 from gatepost.policy.brake.settings import BrakeSettings
 from gatepost.queue import actions
 from gatepost.queue.held import held
@@ -115,7 +115,7 @@ async def show(call: Call) -> int:
     for measure in Measure:
         name = measure.name.lower().replace("_", " ") + "s"
         print(_COUNTED.format(name, hour[measure], day[measure]))
-    people = known(await call.state.get(RECIPIENTS, call.key), call.now, call.settings.submission_max_age)
+    people = living(known(await call.state.get(RECIPIENTS, call.key)), call.now, call.settings.submission_max_age)
     print(f"    recipients it has written to: {len(people)}")
     for network, last in sorted(account.networks.items(), key=lambda row: -row[1]):
         print(f"    from {shown(network)}, last on {_date(last * _DAY)[:10]}")
@@ -159,7 +159,7 @@ async def _settle(call: Call, action: actions.Action, word: str) -> int:
     done, _ = actions.by_ids(
         call.command.queue_directory, action, ids, queues=("hold",), by=call.person, now=call.now, due=call.now
     )  # fmt: skip
-    call.tell(f"{shown(call.login)}: {len(done)} messages {word}")
+    call.tell(f"{shown(call.login)}: {len(done)} message{'' if len(done) == 1 else 's'} {word}")
     if done or call.flag:
         return 0
     return 1

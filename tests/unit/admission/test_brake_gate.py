@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 from tests.support.settings import default
 
+from gatepost.admission import brake_gate
 from gatepost.admission.brake_gate import BrakeGate
 from gatepost.admission.port import NOTHING_FOUND, FailureAction, Finding, ProtocolStage, ReadableDraft, Severity, View
 from gatepost.lookup.port import LookupFailure
@@ -16,6 +17,12 @@ from gatepost.policy.brake.settings import BrakeSettings
 from gatepost.policy.port import Facts
 from gatepost.state.local_store import LocalStateStore
 from gatepost.state.port import Entry, Space, StateUnavailable
+
+
+class Stuck(LocalStateStore):
+    async def get(self, space: Space, key: bytes) -> Entry | None:
+        await asyncio.Event().wait()
+        return None
 
 
 class Broken(LocalStateStore):
@@ -29,6 +36,7 @@ def looked(
     *,
     exempt: bool | Exception = False,
     broken: bool = False,
+    stuck: bool = False,
     envelope: Envelope | None = None,
     failing: str = "accept",
     **limits: Any,
@@ -36,7 +44,7 @@ def looked(
     """What the gate finds of so many messages of one recipient, and the logins that were blocked."""
     blocked: list[str] = []
     settings = default(BrakeSettings, **{f"submission_{name}": value for name, value in limits.items()})
-    store = (Broken if broken else LocalStateStore)(lambda: 1e9)
+    store = (Stuck if stuck else Broken if broken else LocalStateStore)(lambda: 1e9)
 
     async def is_exempt(name: str) -> bool:
         if isinstance(exempt, Exception):
@@ -94,3 +102,9 @@ def test_where_nothing_can_be_counted_the_parameter_says_what_happens(trouble: A
     assert blocked == []
     if action == "hold":
         assert found.reason.startswith("submission: "), "what is held so is released as all else is"
+
+
+def test_a_store_that_does_not_answer_holds_up_nobody_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(brake_gate, "_TIME_LIMIT", 0.01)
+    [found], _ = looked(1, message_hour_limit=1, failing="hold", stuck=True)
+    assert found.reason == "submission: nothing can be counted: no answer within 0.01 s"

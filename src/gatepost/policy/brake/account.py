@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gatepost.policy.brake.counts import DAY, HOUR, Counts, Slots, added
+from gatepost.policy.brake.counts import DAY, HOUR, Counts, Slots, added, day_of
 from gatepost.state.port import NEVER, Entry, Space
 from gatepost.state.update import Update
 
@@ -99,8 +99,8 @@ def counted(account: Account, counts: Counts, now: float) -> Account:
 def networks_with(account: Account, network: str, now: float, max_age: int) -> dict[str, int]:
     """The networks of a login, `network` among them as the latest; what was not used for `max_age` seconds is forgotten, and of too
     many the one that was not used for longest."""
-    today = int(now) // _DAY
-    kept = {name: day for name, day in account.networks.items() if name != network and today - max_age // _DAY <= day <= today}
+    today = day_of(now)
+    kept = {name: min(day, today) for name, day in account.networks.items() if name != network and today - max_age // _DAY <= day}
     if network:
         kept[network] = today
     while len(kept) > MOST_NETWORKS:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from gatepost.policy.brake.account import ACCOUNTS, Block, account_of, counted, key_of, network_of, stored
 from gatepost.policy.brake.counts import Measure
 from gatepost.policy.brake.judge import Judgement, Message, judge, limits_of
-from gatepost.policy.brake.recipients import RECIPIENTS, digests, known, with_used
+from gatepost.policy.brake.recipients import RECIPIENTS, digests, known, new_ones, with_used
 from gatepost.policy.brake.settings import BrakeSettings
 from gatepost.state.port import Entry, StateStore
 from gatepost.state.update import Update, update
@@ -36,13 +36,12 @@ class Brake:
         async with self._turn(key):
             if not self._learns:
                 return await self._judged(key, login, Message(len(recipients), 0, network_of(client)))
-            used, now = digests(key, recipients), self._clock()
-            max_age = self.settings.submission_max_age
-            before = known(await self._store.get(RECIPIENTS, key), now, max_age)
-            message = Message(len(recipients), len(used - before.keys()), network_of(client))
+            used, now, max_age = digests(key, recipients), self._clock(), self.settings.submission_max_age
+            before = known(await self._store.get(RECIPIENTS, key))
+            message = Message(len(recipients), new_ones(before, used, now, max_age), network_of(client))
             judgement = await self._judged(key, login, message)
-            if not judgement.held:
-                await update(self._store, RECIPIENTS, key, lambda e: with_used(known(e, now, max_age), used, now, max_age))
+            if not judgement.held and with_used(before, used, now, max_age) is not None:
+                await update(self._store, RECIPIENTS, key, lambda entry: with_used(known(entry), used, now, max_age))
             return judgement
 
     async def _judged(self, key: bytes, login: str, message: Message) -> Judgement:

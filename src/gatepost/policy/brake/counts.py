@@ -42,6 +42,11 @@ HOUR: Final = Period("hour", 300, 13)
 DAY: Final = Period("day", 3600, 25)
 
 
+def day_of(now: float) -> int:
+    """The day since 1970, as what is remembered by the day has it: 16 bits."""
+    return min(max(int(now) // 86400, 0), 65535)
+
+
 def plus(one: Counts, other: Counts) -> Counts:
     """Both together."""
     a, b, c, d, e = map(int.__add__, one, other)
