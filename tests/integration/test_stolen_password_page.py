@@ -30,8 +30,8 @@ def test_the_page(system: Make) -> None:
         if words[-1] == "reload":
             wait_for(lambda before=before: one.greets() and not before & set(one.workers()), "workers of the new configuration")
         said[" ".join(words[1:3])] = done.stdout
-    assert said["submission purge"].endswith(" messages deleted\n")
-    assert said["submission release"].endswith(" messages released\n")
+    assert said["submission purge"].endswith(" deleted\n")
+    assert said["submission release"].endswith(" released\n")
     assert "blocked since" in said["submission show"]
 
 
