@@ -84,6 +84,18 @@ def test_purge_and_blocks_by_hand(system: Make) -> None:
         submission(one, *words, status=64)
 
 
+def test_who_was_sent_to_by_a_release_is_not_new(system: Make) -> None:
+    one = started(system, "submission_new_recipient_day_limit = 2\n")
+    people = [f"member{number}@example.test" for number in range(3)]
+    with session(one, ANNA) as client:
+        send(client, "to the club", *people)
+        assert len(held(one)) == 1
+        assert submission(one, "release", "--lift", ANNA).endswith("1 message released\n")
+        send(client, "to the club again", *people)
+        assert held(one) == []
+    one.arrival(b"Subject: to the club again\n")
+
+
 def test_what_others_hold_is_not_released(system: Make) -> None:
     restrictions = "smtpd_recipient_restrictions = check_recipient_access inline:{suspect@example.test=HOLD}\n"
     one = started(system, f"submission_message_hour_limit = 1\n{restrictions}")

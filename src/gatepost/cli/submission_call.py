@@ -17,13 +17,14 @@ from gatepost.policy.brake.account import ACCOUNTS, HELD_BY, Account, account_of
 from gatepost.policy.brake.brake import block, lift
 from gatepost.policy.brake.counts import DAY, HOUR, Measure, total
 from gatepost.policy.brake.judge import limits_of
-from gatepost.policy.brake.recipients import RECIPIENTS, known, living
+from gatepost.policy.brake.recipients import RECIPIENTS, digests, known, living, with_used
 from gatepost.policy.brake.settings import BrakeSettings
 from gatepost.queue import actions
 from gatepost.queue.held import held
 from gatepost.service.state_store import folder
 from gatepost.state.port import StateStore
 from gatepost.state.sqlite_store import SqliteStateStore
+from gatepost.state.update import update
 
 _SHOWN = 20  # held messages of which `show` tells one by one
 _DAY = 86400
@@ -144,25 +145,29 @@ async def lift_(call: Call) -> int:
 
 
 async def release(call: Call) -> int:
-    return await _settle(call, actions.RELEASE, "released")
+    """What is good was sent to people who are known from now on."""
+    done = await _settle(call, actions.RELEASE, "released")
+    if people := [recipient.original for envelope in done for recipient in envelope.recipients]:
+        used, max_age = digests(call.key, people), call.settings.submission_max_age
+        await update(call.state, RECIPIENTS, call.key, lambda entry: with_used(known(entry), used, call.now, max_age))
+    return 0 if done or call.flag else 1
 
 
 async def purge(call: Call) -> int:
-    return await _settle(call, actions.DELETE, "deleted")
+    done = await _settle(call, actions.DELETE, "deleted")
+    return 0 if done or call.flag else 1
 
 
-async def _settle(call: Call, action: actions.Action, word: str) -> int:
-    """Do that to all that is held. The block is lifted first, so that nothing is held any more behind our back."""
+async def _settle(call: Call, action: actions.Action, word: str) -> list[Envelope]:
+    """Do that to all that is held; the envelopes of what was. The block is lifted first, so that nothing more is held meanwhile."""
     if call.flag:
         await lift_(call)
-    ids = [queue_id for queue_id, _ in call.held(call.key).get(call.key, ())]
+    messages = dict(call.held(call.key).get(call.key, ()))
     done, _ = actions.by_ids(
-        call.command.queue_directory, action, ids, queues=("hold",), by=call.person, now=call.now, due=call.now
+        call.command.queue_directory, action, messages, queues=("hold",), by=call.person, now=call.now, due=call.now
     )  # fmt: skip
     call.tell(f"{shown(call.login)}: {len(done)} message{'' if len(done) == 1 else 's'} {word}")
-    if done or call.flag:
-        return 0
-    return 1
+    return [messages[queue_id] for queue_id in done]
 
 
 def _unknown(call: Call) -> int:
