@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from weakref import WeakValueDictionary
 
+from gatepost.lookup import root_files
 from gatepost.lookup.aliases_text import alias_entries, looks_like_aliases
 from gatepost.lookup.memory import fold
 from gatepost.lookup.opening import Opening, Warn
@@ -51,6 +52,16 @@ def read_source(path: str, spec: str, warn: Warn, *, folded: bool = True) -> dic
     return table
 
 
+def _descriptor(path: str) -> int:
+    """Of a file to read. Raises OSError."""
+    if (taken := root_files.contents(path)) is None:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.memfd_create("table", os.MFD_CLOEXEC)
+    with open(descriptor, "wb", closefd=False) as file:
+        file.write(taken)
+    return descriptor
+
+
 class _Built:
     """A built file, open. One read transaction serves all lookups, as the file never changes. Closes when nobody holds it."""
 
@@ -70,7 +81,7 @@ class _Built:
     @classmethod
     def shared(cls, path: str) -> "tuple[_Built, Stamp]":
         """The file at `path`, and which one that was; the same object for whoever asks. Raises OSError, lmdb.Error."""
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = _descriptor(path)
         try:
             stamp = _identity(os.fstat(descriptor))
             built = _OPEN.get(stamp)
@@ -150,12 +161,12 @@ class IndexedTable:
     def _open(self) -> "_Built | _Source":
         path = self._opening.name
         built = path + SUFFIX
-        if os.path.exists(built):
+        if os.path.exists(built) or root_files.contents(built) is not None:
             return self._open_built(built)
         self._stamp = _stamp(path)
         berkeley = path + POSTFIX_SUFFIX[self._opening.type]
         remedy = f"run gatepost postmap {self.name}, or postalias where it is an alias file"
-        if self._stamp is None:
+        if self._stamp is None and root_files.contents(path) is None:
             if os.path.exists(berkeley):
                 raise Unavailable(self.name, f"open database {built}: {berkeley} is not in a format that can be read; {remedy}")
             raise Unavailable(self.name, f"open database {berkeley}: No such file or directory")

@@ -1,12 +1,13 @@
 """The text that tables are written in: logical lines (postmap(1), INPUT FILE FORMAT) and `key whitespace value` entries."""
 
+import io
 import os
 import re
 import stat
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from gatepost.lookup import braces
+from gatepost.lookup import braces, root_files
 from gatepost.lookup.opening import Opening, Warn
 from gatepost.lookup.port import Unavailable
 from gatepost.mail.ascii_text import SPACE
@@ -82,6 +83,8 @@ def entries(path: str, text: str, warn: Warn, start: int = 1, *, refused: str = 
 def opened(path: str, spec: str, what: str = "open") -> BinaryIO:
     """A file to read. Raises Unavailable, in Postfix's words, for table `spec`, also where the file is a pipe or a device, for
     which everybody would wait."""
+    if (taken := root_files.contents(path)) is not None:
+        return io.BytesIO(taken)
     try:
         file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY), "rb")  # noqa: SIM115
     except OSError as error:

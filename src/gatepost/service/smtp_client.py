@@ -1,10 +1,12 @@
 """smtp(8) and lmtp(8) services of master.cf: an agent with the settings of its line. LMTP has each parameter under `lmtp_`."""
 
 import random
+import re
 from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry
 from gatepost.config.parameters.lmtp import lmtp_name
 from gatepost.deliver.authenticate import Authenticator
@@ -13,6 +15,7 @@ from gatepost.deliver.refused_logins import RefusedLogins
 from gatepost.deliver.smtp import PassOn, SmtpAgent
 from gatepost.deliver.smtp_settings import LmtpOnlySettings, LmtpSettings, SmtpSettings, as_smtp
 from gatepost.events.records import Emit, Note
+from gatepost.lookup.indexed import SUFFIX as BUILT
 from gatepost.lookup.match_list import MatchList
 from gatepost.lookup.registry import Maps, Tables
 from gatepost.mail.delivery import Agent, DeliveryRequest, Report
@@ -25,6 +28,9 @@ from gatepost.service.materials import Materials
 from gatepost.service.outgoing import outgoing
 from gatepost.service.reply_filter import filtered
 from gatepost.service.ways import WayOut
+
+_PATH = re.compile(r":(/[^\s,{}]+)")
+"""What a table of a list is read from."""
 
 _UNAVAILABLE = deferred("mail transport unavailable", "4.3.0", Reason("best_mx_transport"))
 
@@ -73,6 +79,17 @@ def _resolver(materials: Materials, settings: SmtpSettings) -> AnswerSource:
     """The resolver, with what smtp_dns_resolver_options asks for."""
     options = settings.smtp_dns_resolver_options
     return SearchingResolver(materials.resolver, system_search_list(), options) if options else materials.resolver
+
+
+def password_files(configuration: Configuration) -> list[str]:
+    """The files of the tables, built or not, where the clients' passwords are: often for root's eyes only."""
+    names = {"smtp": "smtp_sasl_password_maps", "lmtp": lmtp_name("smtp_sasl_password_maps")}
+    values = [configuration.value(name) for name in names.values()]
+    for entry in configuration.services:
+        if entry.command in names:
+            values.append(configuration.value(names[entry.command], entry.overrides))
+    found = dict.fromkeys(path for value in values for path in _PATH.findall(value))
+    return [file for path in found for file in (path, path + BUILT)]
 
 
 def _authenticator(materials: Materials, settings: SmtpSettings, passwords: Maps, tables: Tables) -> Authenticator | None:

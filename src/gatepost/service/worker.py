@@ -24,6 +24,7 @@ from gatepost.config.configuration import ConfigurationError
 from gatepost.config.master import ServiceEntry
 from gatepost.config.programs import program
 from gatepost.events.records import Emit, Note
+from gatepost.lookup import root_files
 from gatepost.net import openssl_configuration
 from gatepost.net.tls import ServerTls
 from gatepost.net.tls_parameters import TlsFailure
@@ -32,6 +33,7 @@ from gatepost.service.composition import Composition
 from gatepost.service.inheritance import Inheritance, Life, Listener
 from gatepost.service.materials import Materials, gather
 from gatepost.service.pulse import Heart
+from gatepost.service.smtp_client import password_files
 from gatepost.service.smtpd import load_tls
 from gatepost.service.ways import WayIn
 from gatepost.state.port import Counters
@@ -75,8 +77,9 @@ _LONG_DELIVERY = 600.0  # seconds for deliveries to hear how they ended: smtp_da
 
 
 def prepare(inheritance: Inheritance) -> Life:
-    """A Body: reads certificates and keys, which root alone may."""
+    """A Body: reads certificates, keys and passwords, which root alone may."""
     configuration, log = inheritance.configuration, inheritance.log
+    root_files.take(password_files(configuration))
     if why := openssl_configuration.configure(configuration.view(openssl_configuration.OpensslSettings)):
         log.emit(Note("smtpd", f"{why}: TLS is disabled", "warning"))
     tls = {
