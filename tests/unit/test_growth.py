@@ -72,8 +72,9 @@ from gatepost.proto.milter.packets import packet, split_strings
 from gatepost.proto.proxy import ProxyError, ProxyReader
 from gatepost.proto.qmqp import QmqpError, QmqpReader
 from gatepost.proto.redis import RedisCommand
-from gatepost.proto.sasl import cram_md5, login, plain
+from gatepost.proto.sasl import bearer, cram_md5, login, plain, scram
 from gatepost.proto.sasl.port import Failed, ServerExchange
+from gatepost.proto.sasl.saslprep import prepared_password
 from gatepost.proto.saslauthd import SaslauthdQuery
 from gatepost.proto.smtp import client_commands, dot_stuffing, grammar, replies
 from gatepost.proto.smtp.data import BdatReader, DataReader
@@ -562,6 +563,16 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "proto.saslauthd": (checked, (*WIRE, octets(b"a", before=b"\xff\xffOK"))),
     "proto.sasl.plain": (logged_in(plain.server), (*WIRE, octets(b"\0"), octets(b"a", before=b"\0u\0"))),
     "proto.sasl.login": (logged_in(login.server), (*WIRE, octets(b"\0"))),
+    "proto.sasl.bearer": (logged_in(bearer.xoauth2_server), (*WIRE, octets(b"\x01"), octets(b"a=\x01", before=b"user=u\x01"))),
+    "proto.sasl.bearer.oauthbearer": (
+        logged_in(bearer.oauthbearer_server),
+        (*WIRE, octets(b",", before=b"n"), octets(b"=2C", before=b"n,a=")),
+    ),
+    "proto.sasl.saslprep": (prepared_password, (*WIRE, octets("\u0627".encode()), octets("\u00ad".encode()))),
+    "proto.sasl.scram": (
+        logged_in(lambda: scram.server("sha256", "1", scram.Binding(), b"")),
+        (*WIRE, octets(b","), octets(b"=2C", before=b"n,,n="), octets(b"r", before=b"n,,n=u,r=")),
+    ),
     "proto.sasl.cram_md5": (logged_in(lambda: cram_md5.server("1", "h")), (*WIRE, octets(b" "), octets(b"0", before=b"u "))),
     "proto.smtp.notify": (lambda text: notify_bits(text.decode("latin-1")), (octets(b"NEVER,"), octets(b","), octets(b"x"))),
     "admission.milter.editing": (edited, (*MESSAGES, octets(b"\n"), octets(b"\r"), octets(b"a\n"), octets(b" \r\n"))),
@@ -644,6 +655,8 @@ ELSEWHERE = {
     "lookup.key_format": "reads formats of the administrator; keys are put in and not read again, and are divided at one character",
     "proto.table_answer": "holds values",
     "auth.dovecot": "one class of characters",
+    "service.smtp_client": _ADMINISTRATOR,
+    "proto.sasl.external": "reads a name of at most 255 octets",
     "proto.sasl.mechanisms": "a table of mechanisms",
     "proto.sasl.port": "holds values, and reads names of at most 255 octets",
     "proto.smtp.server_replies": "makes replies, reads none",

@@ -83,11 +83,9 @@ def _resolver(materials: Materials, settings: SmtpSettings) -> AnswerSource:
 
 def password_files(configuration: Configuration) -> list[str]:
     """The files of the tables, built or not, where the clients' passwords are: often for root's eyes only."""
-    names = {"smtp": "smtp_sasl_password_maps", "lmtp": lmtp_name("smtp_sasl_password_maps")}
-    values = [configuration.value(name) for name in names.values()]
-    for entry in configuration.services:
-        if entry.command in names:
-            values.append(configuration.value(names[entry.command], entry.overrides))
+    names = ("smtp_sasl_password_maps", lmtp_name("smtp_sasl_password_maps"))
+    settings = (None, *(entry.overrides for entry in configuration.services))
+    values = [configuration.value(name, overrides) for name in names for overrides in settings]
     found = dict.fromkeys(path for value in values for path in _PATH.findall(value))
     return [file for path in found for file in (path, path + BUILT)]
 
