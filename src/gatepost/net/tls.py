@@ -102,7 +102,7 @@ class ServerTls:
     `asks`: clients are asked for a certificate; `insists`: who shows none that is trusted is sent away after the handshake.
     `cipher_list`: OpenSSL's, for the log."""
 
-    __slots__ = ("_digest", "asks", "cipher_list", "context", "insists", "required", "warnings")
+    __slots__ = ("_digest", "_strict", "asks", "cipher_list", "context", "insists", "required", "warnings")
 
     def __init__(
         self,
@@ -139,7 +139,8 @@ class ServerTls:
                 listen(another)
 
             self.context.sni_callback = names.chooser(complete)
-        if self.asks and not client_certificates.ask_without_insisting(self.context):
+        self._strict = self.asks and not client_certificates.ask_without_insisting(self.context)
+        if self._strict:
             self.warnings += ("smtpd_tls_ask_ccert: this Python can take only client certificates that verify",)
         if settings.tls_trust_server_ccerts and self.asks and not openssl.trust_any_purpose(self.context):
             self.warnings += ("tls_trust_server_ccerts: this Python can take only certificates that are for clients",)
@@ -151,7 +152,9 @@ class ServerTls:
         if not certificate:
             return facts
         shown = client_certificates.read(certificate, self._digest)
-        distrust = client_certificates.distrust(*openssl.verification(connected), shown.names[1])
+        # Where the handshake itself insists, whatever is shown has been verified by now.
+        verdict = (0, "") if self._strict else openssl.verification(connected)
+        distrust = client_certificates.distrust(*verdict, shown.names[1])
         return structs.replace(facts, **structs.asdict(shown), trusted=not distrust, distrust=distrust)
 
 

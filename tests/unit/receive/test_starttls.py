@@ -13,6 +13,7 @@ from tests.support.certificate import Certificate, issue, make
 from tests.support.settings import default
 
 from gatepost.lookup.port import LookupFailure
+from gatepost.net import openssl
 from gatepost.net.server_names import ServerNames
 from gatepost.net.tls import ServerTls, TlsFacts, TlsServerSettings
 from gatepost.receive.starttls import _loglevel
@@ -93,6 +94,19 @@ def test_a_chain_is_trusted_too_but_not_beyond_its_depth(own: Certificate, tmp_p
     shown = chained(tmp_path, own)
     assert told(serve(own, smtpd_tls_ask_ccert=True), shown).trusted
     assert not told(serve(own, smtpd_tls_ask_ccert=True, smtpd_tls_ccert_verifydepth=0), shown).trusted
+
+
+def test_without_openssl_the_handshake_itself_insists(
+    own: Certificate, client: Certificate, stranger: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Python whose OpenSSL cannot be asked: whoever has a good certificate still comes in, and nobody else."""
+    monkeypatch.setattr(openssl, "library", lambda: None)
+    server = serve(own, smtpd_tls_req_ccert=True)
+    assert "this Python can take only client certificates that verify" in "".join(server.warnings)
+    assert told(server, client).trusted
+    with pytest.raises(ssl.SSLError):
+        told(server, stranger)
+    assert not told(server, None).trusted
 
 
 def test_a_certificate_for_servers_alone_is_trusted_where_that_is_said(own: Certificate, tmp_path: Path) -> None:
