@@ -297,7 +297,7 @@ def test_a_worker_that_is_taken_over_gains_nothing(houses: Houses) -> None:
         assert SECRET not in repr(answer)
         refused += "not allowed to the mail system" in answer.text
     assert refused == len(tricks)
-    assert houses.log().count("a worker asked for what the configuration has no use for") >= refused
+    wait_for(lambda: houses.log().count("a worker asked for what the configuration has no use for") >= refused, "a line for each")
     assert not Path(canary).exists()
     assert not (folder / "archive").exists()
     assert not list(houses.home("alice").glob(".ssh"))

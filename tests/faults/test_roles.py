@@ -97,7 +97,7 @@ def test_it_lives_with_its_rights_and_no_longer_than_the_mail_system(clerk: Cler
         assert "NoNewPrivs:\t1" in Path(f"/proc/{pid}/status").read_text()
         os.kill(pid, signal.SIGKILL)
         second = clerk.another(pid)[0]
-        assert f"process clerk pid {pid} killed by signal 9" in clerk.system.log()
+        clerk.system.logged(f"process clerk pid {pid} killed by signal 9")
         clerk.system.configure({"mail_name": "Second"})
         clerk.system.command("reload")
         pid, *_, name = clerk.another(second)
