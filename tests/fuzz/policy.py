@@ -4,9 +4,9 @@ import io
 import struct
 
 from gatepost.cli.terminal import shown
+from gatepost.lookup.berkeley_db import LONGEST, NotReadable, pairs
 from gatepost.policy.greylist import postgrey
 from gatepost.policy.greylist.attempt import LONGEST_KEY, Attempt, client_address, keys
-from gatepost.policy.greylist.berkeley_db import LONGEST, NotABtree, pairs
 from gatepost.policy.greylist.settings import GreylistSettings
 from gatepost.policy.greylist.whitelists import ClientList, RecipientList, entries
 from gatepost.receive.postscreen.engine import Engine, EngineRules, Fault, Line, TooLong
@@ -98,7 +98,7 @@ def berkeley_db(data: bytes) -> None:
     try:
         for pair in pairs(io.BytesIO(_META + data)):
             found.append(pair)
-    except NotABtree:
+    except NotReadable:
         pass
     assert all(len(one) <= LONGEST for pair in found for one in pair)
     assert sum(map(len, (one for pair in found for one in pair))) <= len(data)

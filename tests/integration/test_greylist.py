@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gatepost.policy.greylist.berkeley_db import pairs
+from gatepost.lookup.berkeley_db import pairs
 from tests.integration.postfix import Postfix
 from tests.support.postgrey import START, Postgrey, Sent
 from tests.support.running import System, free_port, wait_for
@@ -273,7 +273,7 @@ def test_a_file_that_is_no_database_is_named(gatepost: System, tmp_path: Path) -
     (tmp_path / "postgrey_clients.db").write_bytes(b"")
     done = gatepost.command("greylist", "import", str(tmp_path))
     assert done.returncode == 1
-    assert f"{tmp_path}/postgrey.db: no B-tree of Berkeley DB" in done.stderr
+    assert f"{tmp_path}/postgrey.db: no B-tree and no hash of Berkeley DB" in done.stderr
     assert gatepost.command("greylist", "import", f"{tmp_path}/nowhere").stderr.endswith("nowhere: No such file or directory\n")
 
 

@@ -1,6 +1,7 @@
 """Log-ins with real parts: Cyrus' saslauthd and Dovecot's auth socket know the users; smtplib, swaks and curl log in."""
 
 import contextlib
+import os
 import shutil
 import smtplib
 import socket
@@ -145,7 +146,8 @@ def test_saslauthd(cyrus: System) -> None:
         assert [code_of(cyrus, "wrong", mechanism) for mechanism in ("PLAIN", "LOGIN")] == [535, 535]
     finally:
         server.stop()
-    assert code_of(cyrus, PASSWORD) == 454
+    assert code_of(cyrus, "never tried") == 454
+    assert code_of(cyrus, PASSWORD) == 235  # as it said a moment ago
     again = saslauthd(cyrus.spool / "var/run/saslauthd")
     try:
         assert code_of(cyrus, PASSWORD) == 235
@@ -171,8 +173,11 @@ def test_a_socket_of_its_own(sasldb: None, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("pwcheck_method: auxprop\nauxprop_plugin: sasldb\n", "pwcheck_method auxprop is not implemented yet: write saslauthd"),
-        ("mech_list: plain\n", "pwcheck_method auxprop is not implemented yet: write saslauthd"),
+        (
+            "pwcheck_method: auxprop\nauxprop_plugin: sql\n",
+            "line 2: auxprop_plugin sql is not supported: write `smtpd_auth",
+        ),
+        ("pwcheck_method: authdaemond\n", "line 1: pwcheck_method authdaemond is not supported: write `pwcheck_method: saslauthd`"),
     ],
 )
 def test_what_is_not_there_lets_nobody_in(text: str, told: str) -> None:
@@ -180,7 +185,65 @@ def test_what_is_not_there_lets_nobody_in(text: str, told: str) -> None:
     configured(one, text)
     with one:
         assert offered(one) == set()
-        one.logged(f"AUTH is not offered: {one.folder}/conf/sasl/smtpd.conf: {told}")
+        one.logged(f"AUTH is not offered: {one.folder}/conf/sasl/smtpd.conf, {told}")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root: files and folders of other groups")
+def test_sasldb_of_the_group_sasl() -> None:
+    """As saslpasswd2 leaves it on Debian: mail_owner has no right of its own to it."""
+    one = System(_SUBMISSION)
+    file = one.folder / "sasldb2"
+    name, _, realm = USER.partition("@")
+    subprocess.run(["saslpasswd2", "-p", "-c", "-f", str(file), "-u", realm, name], input=PASSWORD, text=True, check=True)
+    shutil.chown(file, "root", "sasl")
+    file.chmod(0o640)
+    configured(one, f"pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: {file}\n")
+    with one:
+        assert {word for line in offered(one) for word in line[5:].split()} == {"PLAIN", "LOGIN", "CRAM-MD5"}
+        assert [code_of(one, PASSWORD, mechanism) for mechanism in ("PLAIN", "LOGIN", "CRAM-MD5")] == [235] * 3
+        assert [code_of(one, "wrong", mechanism) for mechanism in ("PLAIN", "LOGIN", "CRAM-MD5")] == [535] * 3
+        subprocess.run(["saslpasswd2", "-p", "-c", "-f", str(file), "-u", realm, name], input="another", text=True, check=True)
+        assert [code_of(one, password) for password in (PASSWORD, "another")] == [535, 235]  # at once
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root: files and folders of other groups")
+def test_a_folder_of_the_group_sasl(sasldb: None) -> None:
+    """Debian's /run/saslauthd is 0710; mail_owner is no member."""
+    one = System(_SUBMISSION)
+    folder = one.folder / "mine"
+    configured(one, f"pwcheck_method: saslauthd\nsaslauthd_path: {folder}/mux\n")
+    server = saslauthd(folder)
+    shutil.chown(folder, "root", "sasl")
+    folder.chmod(0o710)
+    try:
+        with one:
+            assert code_of(one, PASSWORD) == 235
+    finally:
+        server.stop()
+
+
+def test_guessing_is_slowed_whoever_knows_the_users(sasldb: None) -> None:
+    """smtpd_sasl_type = cyrus has the same guard as smtpd_auth_backends, for CRAM-MD5 as well."""
+    limit = "smtpd_auth_user_guess_limit = 4\nsmtpd_auth_refusal_delay = 0\nsmtpd_client_event_limit_exceptions =\n"
+    one = System(f"{_SUBMISSION}{limit}smtpd_auth_cache_time = 0\nsmtpd_auth_cache_negative_time = 0\n")
+    file = one.folder / "sasldb2"
+    name, _, realm = USER.partition("@")
+    subprocess.run(["saslpasswd2", "-p", "-c", "-f", str(file), "-u", realm, name], input=PASSWORD, text=True, check=True)
+    file.chmod(0o644)
+    configured(one, f"sasldb_path: {file}\n")
+    with one:
+        codes = [code_of(one, f"wrong{n}", mechanism) for n in range(3) for mechanism in ("PLAIN", "CRAM-MD5")]
+        assert codes == [535] * 4 + [454] * 2
+        assert code_of(one, PASSWORD) == 454
+        one.logged("too many wrong passwords of this user")
+
+
+def test_the_word_dovecot(dovecot: Server) -> None:
+    with System(f"{_SUBMISSION}smtpd_auth_backends = dovecot\nsmtpd_sasl_path = {dovecot.socket}\n") as one:
+        assert {word for line in offered(one) for word in line[5:].split()} == {"PLAIN", "LOGIN"}
+        assert [code_of(one, PASSWORD, mechanism) for mechanism in ("PLAIN", "LOGIN")] == [235, 235]
+        assert [code_of(one, "wrong", mechanism) for mechanism in ("PLAIN", "LOGIN")] == [535, 535]
+        one.logged(f"SASL PLAIN authentication failed: authentication failure, sasl_username={USER}")
 
 
 def test_dovecot(dovecot: Server) -> None:

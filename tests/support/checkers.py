@@ -7,6 +7,7 @@ from gatepost.auth.port import Attempt
 from gatepost.proto.sasl import scram
 from gatepost.proto.sasl.port import (
     Accepted,
+    HasShown,
     IsPassword,
     IsToken,
     Keys,
@@ -23,7 +24,7 @@ from gatepost.proto.sasl.port import (
 class Users:
     """`passwords` by user. `away`: nobody can say; `slow`: nobody ever says. `asked`: what it was asked."""
 
-    answers: frozenset[type[Question]] = frozenset({IsPassword, PasswordOf, ScramKeysOf, IsToken})
+    answers: frozenset[type[Question]] = frozenset({IsPassword, PasswordOf, ScramKeysOf, IsToken, HasShown})
 
     def __init__(self, passwords: Mapping[str, bytes], *, away: bool = False, slow: bool = False) -> None:
         self._passwords = passwords
@@ -39,6 +40,8 @@ class Users:
             return Unavailable("nobody there")
         if isinstance(question, IsToken):
             return self._owner(question)
+        if isinstance(question, HasShown):
+            return Accepted(question.user) if question.right else Refused()
         password = self._passwords.get(question.user)
         if password is None:
             return Refused()

@@ -40,6 +40,7 @@ from gatepost.identity.spf.macro import MacroError, expand_name, macro_string
 from gatepost.identity.spf.port import Identity, Result, Verdict
 from gatepost.identity.spf.record import RecordError
 from gatepost.lookup import aliases_text, braces, source_blocks, table_text
+from gatepost.lookup.berkeley_db import NotReadable, pairs
 from gatepost.lookup.ldap_text import in_dn, in_filter, parse_url
 from gatepost.mail import as_json, header, header_address, mime
 from gatepost.mail.address import all_plain, external, internal
@@ -54,7 +55,6 @@ from gatepost.net.host_names import is_written_address, numeric_address, valid_h
 from gatepost.net.server_names import _NAME as SERVER_NAME
 from gatepost.policy.access import _ENHANCED, _HEADER
 from gatepost.policy.greylist.attempt import normal_sender
-from gatepost.policy.greylist.berkeley_db import NotABtree, pairs
 from gatepost.policy.greylist.postgrey import triplets
 from gatepost.policy.greylist.settings import GreylistSettings
 from gatepost.policy.greylist.texts import put_off
@@ -477,7 +477,7 @@ def _leaves(octets: bytes) -> None:
     meta = struct.pack("<12xII", 0x053162, 9) + struct.pack("<IBBB", 512, 0, 9, 0) + bytes(512 - 27)
     cut = (octets[at : at + 400] for at in range(0, len(octets), 400))
     pages = (struct.pack("<20xHHBBHH", 2, 0, 1, 5, 40, 50) + b"\x05\x00\x01" * 20 + one for one in cut)
-    with contextlib.suppress(NotABtree):
+    with contextlib.suppress(NotReadable):
         for _ in pairs(BytesIO(meta + b"".join(page.ljust(512, b"\0")[:512] for page in pages))):
             pass
 
@@ -606,7 +606,7 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "identity.spf.record": (policy, POLICIES),
     "identity.spf.header": (lambda text: received_spf(spf_verdict(text), About(text, text, text, text, text)), TEXTS),
     "policy.greylist.attempt": (normal_sender, TEXTS),
-    "policy.greylist.berkeley_db": (lambda text: _leaves(text.encode("utf-8", "replace")), TEXTS),
+    "lookup.berkeley_db": (lambda text: _leaves(text.encode("utf-8", "replace")), TEXTS),
     "policy.greylist.postgrey": (lambda text: list(triplets([(text.encode("utf-8", "replace"), b"1,2")], GREYLIST, 3.0)), TEXTS),
     "policy.greylist.texts": (lambda text: put_off(GREYLIST, 1, text), TEXTS),
     "policy.greylist.whitelists": (lambda text: asyncio.run(RecipientList((), _nothing).lists(f"a@{text}")), TEXTS),

@@ -16,7 +16,7 @@ from msgspec import Struct
 from gatepost.auth.backends.names import folded
 from gatepost.auth.port import Attempt, Checker
 from gatepost.lookup.port import LookupFailure
-from gatepost.proto.sasl.port import Accepted, IsPassword, Question, Refused, Unavailable, Verdict
+from gatepost.proto.sasl.port import Accepted, HasShown, IsPassword, Question, Refused, Unavailable, Verdict
 from gatepost.state.guesses import Guesses
 
 
@@ -61,19 +61,25 @@ class Guard:
         self._settings = settings
         self._guesses = guesses
         self._excepted = excepted
-        self.answers = checker.answers
+        self.answers = checker.answers | {HasShown}
 
     async def check(self, question: Question, attempt: Attempt) -> Verdict:
         try:
             limits, familiar = await self._limits(question.user, attempt)
-            if not isinstance(question, IsPassword):  # whether the client knows it comes out later, and elsewhere
+            if not isinstance(question, IsPassword | HasShown):  # a question for keys is no guess yet
                 return await self._checker.check(question, attempt)
             claim = await self._claim(question, limits, familiar)
         except _TurnedAway as turned:
             return Unavailable(str(turned))
-        verdict = await self._checker.check(question, attempt)
+        verdict = await self._judged(question, attempt)
         await self._settle(claim, verdict)
         return verdict
+
+    async def _judged(self, question: IsPassword | HasShown, attempt: Attempt) -> Verdict:
+        """What the client has shown is judged already; its password is not."""
+        if isinstance(question, IsPassword):
+            return await self._checker.check(question, attempt)
+        return Accepted(question.user) if question.right else Refused()
 
     async def _limits(self, user: str, attempt: Attempt) -> tuple[list[_Limit], str]:
         """What the guess counts for, and the name of this user in this network. Raises _TurnedAway where a limit is reached."""
@@ -99,11 +105,13 @@ class Guard:
         except LookupFailure:
             return False
 
-    async def _claim(self, question: IsPassword, limits: list[_Limit], familiar: str) -> _Claim:
-        """Count a guess before it is tried. Raises _TurnedAway."""
-        password = self._guesses.digest(question.user, question.password.octets)
-        if await self._guesses.seen.count(password) > 1:
-            return _Claim(familiar)
+    async def _claim(self, question: IsPassword | HasShown, limits: list[_Limit], familiar: str) -> _Claim:
+        """Count a guess before it is tried, or before the client hears of it. Raises _TurnedAway."""
+        password = ""
+        if isinstance(question, IsPassword):  # by what a client has shown, nobody sees which password it was
+            password = self._guesses.digest(question.user, question.password.octets)
+            if await self._guesses.seen.count(password) > 1:
+                return _Claim(familiar)
         counted: list[str] = []
         for limit in limits:
             counted.append(limit.name)

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Iterable
 from pathlib import Path
 
 from gatepost.cli.greylist_call import Call
+from gatepost.lookup.berkeley_db import NotReadable, pairs
 from gatepost.policy.greylist import postgrey
-from gatepost.policy.greylist.berkeley_db import NotABtree, pairs
 from gatepost.policy.greylist.judge import client_expires, expires
 from gatepost.policy.greylist.postgrey import Unusable
 from gatepost.policy.greylist.records import CLIENTS, TRIPLETS, Client, Triplet, encode
@@ -23,7 +23,7 @@ async def import_(call: Call) -> int:
             read = postgrey.clients if Path(name).name == postgrey.CLIENT_FILE else postgrey.triplets
             try:
                 await _take_over(call, name, read(pairs(file), call.settings, time.time()))
-            except NotABtree as error:
+            except NotReadable as error:
                 failed = True
                 call.command.say(f"{name}: {error}", "error", logged=False)
     return int(failed)

@@ -62,13 +62,22 @@ def known_users(
         return None
     opened = _Openings(materials, settings, warn, others)
     in_turn = InTurn([Named(one.word, opened.open(one)) for one in chosen], settings.smtpd_auth_timeout)
+    return before(materials, overrides, tables, in_turn, partial(_realm, chosen))
+
+
+def before(
+    materials: Materials, overrides: Mapping[str, str], tables: Tables, checker: Checker, realm: Callable[[Attempt], str]
+) -> Checker:
+    """What stands before whoever knows the users: what is remembered, the guard, and the time that a refusal takes. `realm`: what
+    an answer depends on beside user and password."""
+    settings = materials.configuration.view(_Settings, overrides)
     cache = LoginCache(
         time.monotonic,
         lifetime=settings.smtpd_auth_cache_time,
         negative_lifetime=settings.smtpd_auth_cache_negative_time,
         most=settings.smtpd_auth_cache_size,
     )
-    remembered = Remembered(guarded(materials, overrides, tables, in_turn), cache, partial(_realm, chosen))
+    remembered = Remembered(_guarded(materials, overrides, tables, checker), cache, realm)
     return Patient(remembered, settings.smtpd_auth_refusal_delay, time.monotonic, asyncio.sleep)
 
 
@@ -78,7 +87,7 @@ def _realm(chosen: tuple[Backend, ...], attempt: Attempt) -> str:
     return " ".join([*parts, *(attempt.client_address for one in chosen if one.kind == "pam")])
 
 
-def guarded(materials: Materials, overrides: Mapping[str, str], tables: Tables, checker: Checker) -> Checker:
+def _guarded(materials: Materials, overrides: Mapping[str, str], tables: Tables, checker: Checker) -> Checker:
     """A back end behind the guard of its service."""
     settings = materials.configuration.view(_Settings, overrides)
     name = "smtpd_client_event_limit_exceptions"
@@ -120,9 +129,7 @@ class _Openings:
         try:
             if backend.kind in self._others:
                 return self._others[backend.kind]()
-            if backend.kind in self._kinds:
-                return self._kinds[backend.kind](backend.name)
-            raise ValueError(f"{backend.word} is not there yet")
+            return self._kinds[backend.kind](backend.name)
         except NotOpened as failure:
             why = failure.why
         except ValueError as wrong:

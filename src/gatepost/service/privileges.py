@@ -40,8 +40,9 @@ def gain_no_privileges() -> None:
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
-def become(owner: str) -> None:
-    """Run as user `owner` from now on, for good. Does nothing unless started by root. Raises KeyError for an unknown user."""
+def become(owner: str, more_groups: Iterable[int] = ()) -> None:
+    """Run as user `owner` from now on, for good, with the rights of `more_groups` beside those of its own. Does nothing unless
+    started by root. Raises KeyError for an unknown user."""
     if os.getuid() != 0:
         return
     user = pwd.getpwnam(owner)
@@ -49,6 +50,8 @@ def become(owner: str) -> None:
         _give_up_capabilities()  # `gatepost demo` in a folder that only root can enter: root's name, none of its powers
         return
     os.initgroups(user.pw_name, user.pw_gid)
+    if more_groups:
+        os.setgroups([*{*os.getgroups(), *more_groups}])
     os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
     os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
     gain_no_privileges()

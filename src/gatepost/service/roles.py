@@ -8,7 +8,7 @@ what they have under way comes to its end, and nothing new is begun).
 
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gatepost.deliver.privileged import AGENT_SOCKET
 from gatepost.queue.user_requests import FLUSH, SHOWQ
@@ -21,11 +21,13 @@ class Rights(Struct, frozen=True):
     as_owner: it runs as mail_owner; else as whoever started the mail system, root as a rule.
     capabilities: those of root's that it keeps where it stays root (capabilities(7)).
     of_programs: those that set-user-id programs which it runs get at most.
+    knows_users: whether it has the groups that those are kept for who ask about users (login_groups.py).
     walls: whether Landlock, seccomp and a limit of memory surround it (walls/walls.py).
     changes: the folders below queue_directory that it may change behind its walls.
     """
 
     as_owner: bool
+    knows_users: bool = False
     capabilities: frozenset[Capability] = frozenset()
     of_programs: frozenset[Capability] = frozenset()
     walls: bool = False
@@ -86,7 +88,7 @@ SHOWQ_AND_FLUSH = Role(
 )  # fmt: skip
 WORKER = Role(
     "worker", "all services of master.cf: whole messages, from the socket to the last recipient",
-    body="gatepost.service.worker:prepare", rights=_BEHIND_WALLS,
+    body="gatepost.service.worker:prepare", rights=structs.replace(_BEHIND_WALLS, knows_users=True),
     serves=True, many=True, in_loop=True, needs_threads=True, stop=1,
 )  # fmt: skip
 

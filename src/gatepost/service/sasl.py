@@ -11,14 +11,17 @@ from functools import partial
 
 from msgspec import Struct
 
+from gatepost.auth.backends.dovecot import DovecotUsers
 from gatepost.auth.backends.saslauthd import Saslauthd
+from gatepost.auth.backends.sasldb import Sasldb
+from gatepost.auth.backends.user_file import version
 from gatepost.auth.dovecot import DovecotSasl
 from gatepost.auth.mechanisms import OwnMechanisms
 from gatepost.auth.offer import ServerSasl
 from gatepost.auth.port import Checker, Sasl
 from gatepost.auth.settings import SaslSettings
-from gatepost.config import cyrus_sasl
 from gatepost.config.configuration import ConfigurationError
+from gatepost.config.cyrus_sasl import Source
 from gatepost.config.ports import known_ports
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.match_list import MatchList
@@ -28,7 +31,8 @@ from gatepost.net.server_address import Server, parse
 from gatepost.net.stream_client import Network, StreamClient
 from gatepost.net.stream_port import AnswerLimit, BreakerRules, Crowd, StreamRules, TimeLimits
 from gatepost.proto.sasl.mechanisms import MECHANISMS
-from gatepost.service.authentication import known_users
+from gatepost.service.authentication import Make, before, known_users
+from gatepost.service.cyrus_sasl import NobodyLogsIn, asked_for, saslauthd_paths
 from gatepost.service.materials import Materials
 
 
@@ -39,9 +43,6 @@ class SaslTypeSettings(Struct, frozen=True):
     smtpd_sasl_type: str
     smtpd_sasl_path: str
     smtpd_sasl_local_domain: str
-    cyrus_sasl_config_path: str
-    config_directory: str
-    mail_owner: str
     smtpd_auth_timeout: int
     queue_directory: str
     helper_connection_limit: int
@@ -59,38 +60,41 @@ def server_sasl(materials: Materials, overrides: Mapping[str, str], tables: Tabl
     settings = materials.configuration.view(SaslTypeSettings, overrides)
     if not settings.smtpd_sasl_auth_enable:
         return None
-    opened = _Opened(materials, overrides, settings, emit)
-    others = {"saslauthd": partial(_users_of_saslauthd, opened, "")}
+    opened = _Opened(materials, overrides, settings, tables, emit)
+    others: Mapping[str, Make] = {
+        "dovecot": lambda: DovecotUsers(_dovecot(opened)),
+        "saslauthd": partial(_users_of_saslauthd, opened, ""),
+    }
     users = known_users(materials, overrides, tables, opened.warn, others)
     try:
         sasl = _TYPES[settings.smtpd_sasl_type](opened) if users is None else _own(_ANNOUNCED, users, _decoy_key(materials))
-    except _NobodyLogsIn as reason:
-        opened.warn(f"smtpd_sasl_type = {settings.smtpd_sasl_type}: AUTH is not offered: {reason}")
+    except NobodyLogsIn as reason:
+        opened.warn(f"smtpd_sasl_type = {settings.smtpd_sasl_type}: AUTH is not offered: {reason.told}")
         return None
     listed = materials.configuration.value("smtpd_sasl_mechanism_filter", overrides)
     announces = MatchList.strings(listed, tables, "smtpd_sasl_mechanism_filter", tables.warn)
     return ServerSasl(materials.configuration.view(SaslSettings, overrides), sasl, announces.matches)
 
 
-class _NobodyLogsIn(Exception):
-    """There are no log-ins, for this reason; then, what to do."""
-
-    def __init__(self, why: str, remedy: str) -> None:
-        super().__init__(f"{why}: {remedy}")
-
-
 class _Opened:
     """What a type of log-ins is built from."""
 
-    def __init__(self, materials: Materials, overrides: Mapping[str, str], settings: SaslTypeSettings, emit: Emit) -> None:
+    def __init__(
+        self, materials: Materials, overrides: Mapping[str, str], settings: SaslTypeSettings, tables: Tables, emit: Emit
+    ) -> None:
         self.settings = settings
-        self._configuration, self._overrides = materials.configuration, overrides
+        self.materials, self.overrides = materials, overrides
+        self._tables = tables
         self._ports = known_ports(materials.configuration.value("known_tcp_ports", overrides))
         self._network = Network(SocketConnector(), materials.resolver, time.monotonic, asyncio.sleep, random.random)
         self._emit = emit
 
     def warn(self, text: str) -> None:
         self._emit(Note("smtpd", text, "warning"))
+
+    def guarded(self, checker: Checker, realm: Callable[[], str]) -> Checker:
+        """Behind what stands before all who know users. `realm`: what its answers depend on now."""
+        return before(self.materials, self.overrides, self._tables, checker, lambda attempt: realm())
 
     def server(self, text: str) -> Server:
         """A server of smtpd_sasl_path. Raises ConfigurationError."""
@@ -102,7 +106,7 @@ class _Opened:
 
     def bad(self, parameter: str, told: str, remedy: str) -> ConfigurationError:
         """What is wrong with a parameter."""
-        return ConfigurationError((self._configuration.fault(parameter, f"{parameter}: {told}", remedy, self._overrides),))
+        return ConfigurationError((self.materials.configuration.fault(parameter, f"{parameter}: {told}", remedy, self.overrides),))
 
     def client(self, server: Server, *, most_octets: int) -> StreamClient:
         settings, limit = self.settings, self.settings.smtpd_auth_timeout
@@ -116,35 +120,31 @@ class _Opened:
         return StreamClient(server, rules, self._network, lambda news: self.warn(str(news)), "smtpd_sasl_path")
 
 
-def _dovecot(opened: _Opened) -> Sasl:
+def _dovecot(opened: _Opened) -> DovecotSasl:
     client = opened.client(opened.server(opened.settings.smtpd_sasl_path), most_octets=_ANY)
     return DovecotSasl(client, opened.settings.smtpd_auth_timeout, opened.warn)
 
 
-_MUX = "saslauthd/mux"
 _PASSWORDS = ("PLAIN", "LOGIN")
-_BY_SASLAUTHD = (*_PASSWORDS, "EXTERNAL")
 _ANNOUNCED = (*_PASSWORDS, *(name for name in MECHANISMS if name not in _PASSWORDS))
 """In their order. Those that no back end has answers for are left out."""
 
+_USUAL: Mapping[Source, tuple[str, ...]] = {Source.SASLAUTHD: _PASSWORDS, Source.SASLDB: ("CRAM-MD5", *_PASSWORDS)}
+"""Without a mech_list; EXTERNAL has to stand in it."""
+
 
 def _cyrus(opened: _Opened) -> Sasl:
-    """What the file of Cyrus SASL asks for. Raises _NobodyLogsIn."""
-    settings, name = opened.settings, opened.settings.smtpd_sasl_path
-    try:
-        cyrus = cyrus_sasl.options(name, cyrus_sasl.folders(settings.cyrus_sasl_config_path, settings.config_directory))
-    except OSError as error:
-        raise _NobodyLogsIn(f"{error.filename}: {error.strerror}", f"make it readable for {settings.mail_owner}") from None
-    if cyrus is None:
-        file = f"{settings.config_directory}/sasl/{name}.conf"
-        raise _NobodyLogsIn(f"there is no {name}.conf for Cyrus SASL", f"write `pwcheck_method: saslauthd` into {file}")
-    if "saslauthd" not in cyrus.pwcheck_method:
-        method = " ".join(cyrus.pwcheck_method)
-        raise _NobodyLogsIn(f"{cyrus.file}: pwcheck_method {method} is not implemented yet", "write saslauthd")
-    for other in (word for word in cyrus.mech_list if word not in _BY_SASLAUTHD):
-        opened.warn(f"{cyrus.file}: mech_list: {other} is not offered: saslauthd checks passwords only")
-    names = tuple(word for word in cyrus.mech_list or _PASSWORDS if word in _BY_SASLAUTHD)
-    return _own(names, _users_of_saslauthd(opened, cyrus.saslauthd_path))
+    """What the file of Cyrus SASL asks for. Raises NobodyLogsIn."""
+    asked = asked_for(opened.materials.configuration, opened.overrides)
+    options, usual = asked.options, _USUAL[asked.source]
+    possible = (*usual, "EXTERNAL")
+    for other in (word for word in options.mech_list if word not in possible):
+        opened.warn(f"{options.file}: mech_list: {other} is not offered: {asked.source.value} has no answers for it")
+    names = tuple(word for word in options.mech_list or usual if word in possible)
+    if asked.source is Source.SASLAUTHD:
+        return _own(names, opened.guarded(_users_of_saslauthd(opened, options.saslauthd_path), lambda: ""))
+    users = Sasldb(options.sasldb_path, opened.materials.hashing, opened.settings.smtpd_sasl_local_domain)
+    return _own(names, opened.guarded(users, lambda: f"{version(options.sasldb_path)}"))
 
 
 def _own(names: tuple[str, ...], users: Checker, decoy_key: bytes = b"") -> Sasl:
@@ -162,9 +162,8 @@ def _users_of_saslauthd(opened: _Opened, path: str) -> Checker:
 
 
 def _saslauthd(opened: _Opened, path: str) -> Callable[[], StreamClient]:
-    """The socket of saslauthd: where the file says, else below queue_directory if there is one now (Debian's default/saslauthd),
-    else the system's."""
-    paths = (path,) if path else (f"{opened.settings.queue_directory}/var/run/{_MUX}", f"/run/{_MUX}")
+    """The socket of saslauthd, the first that is there now."""
+    paths = saslauthd_paths(opened.settings.queue_directory, path)
     clients = [opened.client(Server(one, path=one), most_octets=65538) for one in paths]
 
     def there() -> StreamClient:

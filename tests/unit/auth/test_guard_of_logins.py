@@ -11,7 +11,7 @@ from tests.support.checker_contract import ATTEMPT
 from gatepost.auth.guard import Guard, GuardSettings
 from gatepost.auth.port import Attempt
 from gatepost.lookup.port import LookupFailure
-from gatepost.proto.sasl.port import Accepted, IsPassword, Question, Refused, Secret, Unavailable, Verdict
+from gatepost.proto.sasl.port import Accepted, HasShown, IsPassword, PasswordOf, Question, Refused, Secret, Unavailable, Verdict
 from gatepost.state.guesses import GuessTables, guesses
 
 SETTINGS = GuardSettings(5, 3, 32, 64)
@@ -183,6 +183,39 @@ def test_many_at_one_time_are_as_many_as_the_limit() -> None:
 
     assert sum(verdict == Refused() for verdict in asyncio.run(crowd())) == 3
     assert site.backend.asked == 3
+
+
+def _shows(site: Site, user: str, right: bool, address: str = "192.0.2.1") -> Verdict:
+    return asyncio.run(site.guard.check(HasShown(user, right), replace(ATTEMPT, client_address=address)))
+
+
+def test_wrong_answers_to_challenges_count_with_wrong_passwords() -> None:
+    site = Site()
+    assert [_shows(site, "anna", False, f"198.51.100.{n}") for n in range(2)] == [Refused()] * 2
+    assert site.ask("anna", b"wrong", "198.51.100.3") == Refused()
+    assert _turned(site.ask("anna", address="198.51.100.4"))
+    assert _turned(_shows(site, "anna", True, "198.51.100.5"))  # right ones, too: nobody learns which it was
+    assert _turned(asyncio.run(site.guard.check(PasswordOf("anna"), replace(ATTEMPT, client_address="198.51.100.6"))))
+
+
+def test_right_answers_do_not_count_and_make_a_network_familiar() -> None:
+    site = Site()
+    assert [_shows(site, "anna", True) for _ in range(10)] == [Accepted("anna")] * 10
+    site.guess(3, "anna", "198.51.100.1")
+    assert _turned(site.ask("anna", address="198.51.100.2"))
+    assert _shows(site, "anna", True) == Accepted("anna")
+
+
+def test_many_answers_at_one_time_are_as_many_as_the_limit() -> None:
+    site = Site(GuardSettings(1000, 3, 32, 64))
+
+    async def crowd() -> list[Verdict]:
+        attempts = [replace(ATTEMPT, client_address=f"198.51.100.{n}") for n in range(40)]
+        return await asyncio.gather(*(site.guard.check(HasShown("anna", n == 39), one) for n, one in enumerate(attempts)))
+
+    verdicts = asyncio.run(crowd())
+    assert verdicts.count(Refused()) == 3
+    assert Accepted("anna") not in verdicts
 
 
 def test_who_hangs_up_has_guessed() -> None:

@@ -11,7 +11,18 @@ from gatepost.auth.backends.in_turn import InTurn, Named
 from gatepost.auth.patient import Patient
 from gatepost.auth.port import Attempt, Checker
 from gatepost.auth.remembered import Remembered
-from gatepost.proto.sasl.port import Accepted, IsPassword, Keys, PasswordOf, Question, Refused, Secret, Unavailable, Verdict
+from gatepost.proto.sasl.port import (
+    Accepted,
+    HasShown,
+    IsPassword,
+    Keys,
+    PasswordOf,
+    Question,
+    Refused,
+    Secret,
+    Unavailable,
+    Verdict,
+)
 from gatepost.state.login_cache import LoginCache
 
 YES, NO, AWAY = Accepted("anna"), Refused(), Unavailable("away")
@@ -139,3 +150,16 @@ def test_a_refusal_takes_its_time(said: Verdict, work: float, takes: float) -> N
         return clock() - begun
 
     assert run(timed()) == pytest.approx(takes)
+
+
+@pytest.mark.parametrize("question", [IsPassword("anna", Secret(b"x")), HasShown("anna", right=False), PasswordOf("anna")])
+def test_users_that_there_are_not_are_found_out_by_no_clock(question: Question) -> None:
+    """By CRAM-MD5 too: for want of a user's password the challenge is answered wrongly, and that refusal takes its time."""
+
+    async def timed() -> float:
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        await Patient(Says(NO), 1.0, clock, asyncio.sleep).check(question, ATTEMPT)
+        return clock() - begun
+
+    assert run(timed()) == (0.0 if isinstance(question, PasswordOf) else 1.0)

@@ -13,7 +13,7 @@ from tests.support.drive import drive
 from gatepost.auth.mechanisms import OwnMechanisms
 from gatepost.auth.port import Ask, LoggedIn, NotLoggedIn, NotNow, Progress
 from gatepost.proto.sasl.mechanisms import MECHANISMS, ClientSetting
-from gatepost.proto.sasl.port import Credentials, IsPassword, Question, Secret, check_end
+from gatepost.proto.sasl.port import Credentials, HasShown, IsPassword, PasswordOf, Question, Secret, check_end
 
 USERS = {"alice": b"secret", "bob": "pass wörd".encode()}
 
@@ -158,3 +158,10 @@ def test_whatever_is_said_it_ends_as_it_should(mechanism: str, said: list[bytes]
         progress = drive(conversation.respond(encoded(octets)))
     assert isinstance(progress, Ask | NotLoggedIn)
     conversation.close()
+
+
+@pytest.mark.parametrize("user", ["alice", "nobody"])
+def test_cram_md5_asks_the_same_whether_there_is_such_a_user(user: str) -> None:
+    users = Users(USERS)
+    talk("CRAM-MD5", None, encoded(f"{user} {'0' * 32}"), users=users)
+    assert [question for question, _ in users.asked] == [PasswordOf(user), HasShown(user, right=False)]

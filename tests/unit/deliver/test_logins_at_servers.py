@@ -14,7 +14,7 @@ from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.lookup.match_list import MatchList
 from gatepost.lookup.registry import Tables
 from gatepost.proto.sasl import scram
-from gatepost.proto.sasl.port import Challenge, ScramKeysOf, ServerExchange
+from gatepost.proto.sasl.port import Accepted, Challenge, HasShown, Refused, ScramKeysOf, ServerExchange
 from gatepost.proto.sasl.scram import Binding
 from gatepost.state.local_store import LocalStateStore
 
@@ -64,6 +64,8 @@ class ScramServer(LoginServer):
             step = self._exchange.send(b64decode(words[-1]))
             if isinstance(step, ScramKeysOf):
                 step = self._exchange.send(scram.keys(step.user, self._password, step.digest, b"salt"))
+            if isinstance(step, HasShown):
+                step = self._exchange.send(Accepted(step.user) if step.right else Refused())
         except StopIteration:
             return "235 2.7.0 welcome"
         except scram.Failed:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.settings import default
 
+from gatepost.lookup.berkeley_db import NotReadable, pairs
 from gatepost.policy.greylist import postgrey
 from gatepost.policy.greylist.attempt import Attempt
-from gatepost.policy.greylist.berkeley_db import NotABtree, pairs
 from gatepost.policy.greylist.greylister import Greylister
 from gatepost.policy.greylist.records import TRIPLETS, Client, Triplet, decode
 from gatepost.policy.greylist.report import Tally
@@ -84,7 +84,7 @@ def test_whose_domain_answers_is_recorded_though_nobody_asks_for_it(tmp_path: Pa
 
 @given(st.binary(max_size=3000))
 def test_octets_that_are_no_database(octets: bytes) -> None:
-    with pytest.raises(NotABtree):
+    with pytest.raises(NotReadable):
         list(pairs(io.BytesIO(octets[:12] + b"xxxx" + octets[16:])))
 
 
@@ -97,7 +97,7 @@ def test_pages_of_any_octets_end(octets: bytes) -> None:
         for key, value in pairs(io.BytesIO(meta + leaf + overflow + octets[1024:])):
             assert len(key) <= 65536
             assert len(value) <= 65536
-    except NotABtree:
+    except NotReadable:
         pass
 
 
@@ -136,7 +136,7 @@ def test_an_entry_that_goes_on_on_other_pages() -> None:
 )
 def test_what_would_make_much_of_little_is_damage(pages: bytes) -> None:
     read = 0
-    with pytest.raises(NotABtree):
+    with pytest.raises(NotReadable):
         for key, value in pairs(io.BytesIO(META + pages)):
             read += len(key) + len(value)
     assert read <= 2 * len(pages)

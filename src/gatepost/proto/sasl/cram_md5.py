@@ -6,11 +6,11 @@ from gatepost.mail.address import to_bytes
 from gatepost.proto.sasl.port import (
     ClientExchange,
     Credentials,
-    Failed,
     Login,
     Malformed,
     ServerExchange,
     ask_client,
+    has_shown,
     password_of,
     user_name,
 )
@@ -25,8 +25,10 @@ def server(nonce: str, host: str) -> ServerExchange:
         raise Malformed("malformed CRAM-MD5 response")
     user = user_name(name)
     keys = yield from password_of(user)
-    if not hmac.compare_digest(_digest(keys.password.octets, challenge).encode(), digest.lower()):
-        raise Failed(user=user)
+    password = keys.password.octets if keys else nonce.encode()
+    same = hmac.compare_digest(_digest(password, challenge).encode(), digest.lower())
+    yield from has_shown(user, right=same and keys is not None)
+    assert keys is not None
     return Login(keys.user)
 
 

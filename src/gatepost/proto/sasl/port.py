@@ -61,7 +61,16 @@ class IsToken(Struct, frozen=True):
     token: Secret
 
 
-Question = IsPassword | PasswordOf | ScramKeysOf | IsToken
+class HasShown(Struct, frozen=True):
+    """What the client has shown of what it knows was `right`, or was not: may it be that user? Asked after a question for keys,
+    before the client hears anything of it, so that wrong answers are counted and delayed as wrong passwords are. Answered by
+    Accepted."""
+
+    user: str
+    right: bool
+
+
+Question = IsPassword | PasswordOf | ScramKeysOf | IsToken | HasShown
 
 
 # --- verdicts: what whoever knows the users says ---
@@ -171,12 +180,17 @@ def check_password(user: str, password: bytes) -> Generator[Step, Reply, str]:
     raise _failure(verdict, user)
 
 
-def password_of(user: str) -> Generator[Step, Reply, Keys]:
-    """The user's password. Raises Failed."""
+def password_of(user: str) -> Generator[Step, Reply, Keys | None]:
+    """The user's password; None where there is no such user, which the client is not to notice: `has_shown` comes all the same."""
     verdict = yield PasswordOf(user)
-    if isinstance(verdict, Keys):
-        return verdict
-    raise _failure(verdict, user)
+    return verdict if isinstance(verdict, Keys) else None
+
+
+def has_shown(user: str, *, right: bool) -> Generator[Step, Reply, None]:
+    """To be gone through after a question for keys, once the client's answer is known to be right or wrong. Raises Failed."""
+    verdict = yield HasShown(user, right)
+    if not right or not isinstance(verdict, Accepted):
+        raise _failure(verdict if isinstance(verdict, Refused) else Refused(), user)
 
 
 def _failure(verdict: Reply, user: str) -> Failed:

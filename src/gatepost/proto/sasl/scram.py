@@ -28,6 +28,7 @@ from gatepost.proto.sasl.port import (
     ServerExchange,
     Step,
     ask_client,
+    has_shown,
     user_name,
 )
 from gatepost.proto.sasl.saslprep import prepared_password, saslprep
@@ -93,8 +94,8 @@ def server(digest: str, nonce: str, binding: Binding, decoy_key: bytes) -> Serve
     signature = _hmac(digest, kept.stored_key.octets, signed)
     shown = _exclusive_or(_decoded(proof, name), signature)
     right = hmac.compare_digest(hashlib.new(digest, shown).digest(), kept.stored_key.octets)
-    if known is None or not right:
-        raise Failed(user=name)
+    yield from has_shown(name, right=right and known is not None)
+    assert known is not None
     if (yield from ask_client(b"v=" + b64encode(_hmac(digest, kept.server_key.octets, signed)))):
         raise Malformed(_MALFORMED, name)
     return Login(known.user, authorization_id)

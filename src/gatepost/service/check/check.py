@@ -13,6 +13,7 @@ from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
 from gatepost.deliver.tls_policy import BadTlsPolicy, Level, default_level
 from gatepost.service.check.auth_backends import check_auth_backends
 from gatepost.service.check.certificates import check_certificates
+from gatepost.service.check.cyrus_logins import check_cyrus_logins
 from gatepost.service.check.lists import check_lists
 from gatepost.service.check.milters import check_milters
 from gatepost.service.check.patterns import check_patterns
@@ -29,7 +30,9 @@ def check(configuration: Configuration, *, ask: bool = False) -> tuple[Fault, ..
     """Everything that would go wrong later; what holds for several services is told once. `ask`: ask the servers of tables, too.
 
     Of restrictions Postfix tells when a client comes to them, and refuses its mail then."""
-    checks = (faults_of_names, check_lists, check_patterns, check_milters, check_certificates, check_auth_backends)
+    checks = (
+        faults_of_names, check_lists, check_patterns, check_milters, check_certificates, check_auth_backends, check_cyrus_logins,
+    )  # fmt: skip
     found = [fault for one in checks for fault in one(configuration)]
     found += check_tables(configuration, ask=ask)
     for entry in configuration.services:

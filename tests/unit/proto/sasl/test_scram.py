@@ -9,9 +9,11 @@ from tests.fuzz import login
 
 from gatepost.proto.sasl import scram
 from gatepost.proto.sasl.port import (
+    Accepted,
     Challenge,
     Credentials,
     Failed,
+    HasShown,
     Login,
     Malformed,
     Refused,
@@ -61,6 +63,8 @@ def served(digest: str, nonce: str, salt: bytes, *said: bytes, binding: Binding 
             if isinstance(step, Challenge):
                 heard += [step.octets] if reply is not None else []
                 reply = next(responses)
+            elif isinstance(step, HasShown):
+                reply = Accepted(step.user) if step.right else Refused()
             else:
                 assert step == ScramKeysOf("user", digest)
                 reply = scram.keys("user", b"pencil", digest, salt, 4096) if known else Refused()
@@ -83,6 +87,8 @@ def conversed(binding_of_client: Binding, binding_of_server: Binding, password: 
         while True:
             assert isinstance(challenge, Challenge)
             challenge = server.send(client.send(challenge.octets))
+            if isinstance(challenge, HasShown):
+                challenge = server.send(Accepted(challenge.user) if challenge.right else Refused())
     except StopIteration as end:
         check_end(client)
         return end.value
