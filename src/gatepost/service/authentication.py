@@ -82,9 +82,16 @@ def before(
 
 
 def _realm(chosen: tuple[Backend, ...], attempt: Attempt) -> str:
-    """What an answer depends on beside user and password: files as they are now; for PAM, where the user is (pam_access(8))."""
-    parts = [str(version(one.name)) for one in chosen if one.kind == "file"]
-    return " ".join([*parts, *(attempt.client_address for one in chosen if one.kind == "pam")])
+    """What an answer depends on beside user and password: files as they are now; for PAM, where the user is (pam_access(8)); for
+    Dovecot, also whether that is under TLS (allow_nets, disable_plaintext_auth)."""
+    return " ".join(_DEPENDS[one.kind](one, attempt) for one in chosen if one.kind in _DEPENDS)
+
+
+_DEPENDS: Mapping[str, Callable[[Backend, Attempt], str]] = {
+    "dovecot": lambda backend, attempt: f"{attempt.client_address} {attempt.secured}",
+    "file": lambda backend, attempt: str(version(backend.name)),
+    "pam": lambda backend, attempt: attempt.client_address,
+}
 
 
 def _guarded(materials: Materials, overrides: Mapping[str, str], tables: Tables, checker: Checker) -> Checker:

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from gatepost.deliver.privileged import RIGHT, WRONG, Answer, Asked, CheckPassword, Done, Failed, encode, requests
 from gatepost.service.agent import pam, pam_attempt
@@ -118,3 +119,12 @@ def test_a_kernel_that_lists_no_children_keeps_nobody_out(monkeypatch: pytest.Mo
 
     monkeypatch.setattr("builtins.open", fails)
     pam_attempt._end_children()
+
+
+def test_a_taken_worker_guesses_no_more_than_this(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _attempts(monkeypatch, tmp_path, "print('accepted' if fields[2] == b'right' else 'refused', end='')")
+    desk = PamDesk(replace(GRANT, guesses=2))
+    assert _answer(desk, _question(password=b"right")) == Done(data=RIGHT)
+    assert [_answer(desk, _question(password=b"%d" % number)) for number in range(2)] == [Done(data=WRONG)] * 2
+    turned = _answer(desk, _question(password=b"right"))
+    assert isinstance(turned, Failed) and "too many wrong passwords of this user" in turned.text

@@ -14,6 +14,7 @@ from gatepost.deliver.privileged import RIGHT, WRONG, Answer, CheckPassword, Don
 from gatepost.proto.sasl.port import LONGEST_NAME
 from gatepost.service.agent import pam_attempt, run_command
 from gatepost.service.agent.pam_grants import PamGrant
+from gatepost.service.agent.pam_guesses import PamGuesses
 
 LONGEST_PASSWORD: Final = 511
 """Octets (PAM_MAX_RESP_SIZE, with its NUL)."""
@@ -31,6 +32,7 @@ class PamDesk:
     def __init__(self, grant: PamGrant) -> None:
         self._grant = grant
         self._turns = threading.BoundedSemaphore(max(grant.at_once, 1))
+        self._guesses = PamGuesses(grant.guesses, grant.time_unit, time.monotonic)
         self._line = threading.BoundedSemaphore(max(grant.at_once, 1) * (_LINE + 1))
 
     def may(self, request: CheckPassword) -> bool:
@@ -48,11 +50,19 @@ class PamDesk:
             if not self._turns.acquire(timeout=max(until - time.monotonic(), 0.0)):
                 return _none("too many questions are under way")
             try:
-                return _ask(request, until)
+                return self._within_the_limit(request, until)
             finally:
                 self._turns.release()
         finally:
             self._line.release()
+
+    def _within_the_limit(self, request: CheckPassword, until: float) -> Answer:
+        if not self._guesses.may_try(request.user, request.password):
+            return _none("too many wrong passwords of this user")
+        answer = _ask(request, until)
+        if answer != _WRONG:
+            self._guesses.take_back(request.user, request.password)
+        return answer
 
 
 def is_sound(request: CheckPassword) -> bool:
