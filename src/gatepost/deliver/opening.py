@@ -12,13 +12,16 @@ from msgspec.structs import replace
 from gatepost.deliver import failures
 from gatepost.deliver.attempt import Attempt
 from gatepost.deliver.authenticate import Authenticator, NotAuthenticated
+from gatepost.deliver.dane import Dane, NoDane
+from gatepost.deliver.dnssec_probe import ProbedSource
 from gatepost.deliver.pix import DELAY_DOTCRLF, DISABLE_ESMTP, PixWorkarounds
 from gatepost.deliver.plan import Host, Plan, Try
 from gatepost.deliver.smtp_connection import Broken, Connection
 from gatepost.deliver.smtp_options import dialect_of, discarded, limits_of
 from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.deliver.starttls import NoSecurity, Security, tls_failure
-from gatepost.deliver.tls_policy import NO_TLS, BadTlsPolicy, Level, TlsPolicies, TlsPolicy
+from gatepost.deliver.tls_level import BadTlsPolicy, Level
+from gatepost.deliver.tls_policy import NO_TLS, TlsPolicies, TlsPolicy
 from gatepost.events.notes import HostFailed
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.port import LookupFailure
@@ -26,6 +29,7 @@ from gatepost.lookup.registry import Maps
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.reason import because
 from gatepost.net.connect import Connector, Endpoint
+from gatepost.net.port import SecureSource
 from gatepost.proto.smtp.client import Client, ClientEvent, Dialect
 
 
@@ -39,6 +43,7 @@ class Opener:
     `discard_maps`: smtp_discard_ehlo_keyword_address_maps.
     `reply_filter`: smtp_reply_filter.
     `pix`: workarounds for masked greetings.
+    `dnssec`: whom DANE asks; None where smtp_dns_support_level or smtp_host_lookup has it that nobody is asked.
 
     Raises BadTlsPolicy where smtp_tls_security_level names no level.
     """
@@ -58,6 +63,7 @@ class Opener:
         discard_maps: Maps | None,
         reply_filter: Maps | None,
         pix: PixWorkarounds,
+        dnssec: SecureSource | None,
     ) -> None:
         self._settings = settings
         self._connector = connector
@@ -69,7 +75,9 @@ class Opener:
         self._dialect = replace(dialect_of(settings, reply_filter), masked=not pix.idle)
         self._limits = limits_of(settings)
         self._min_rate = settings.smtp_min_data_rate if settings.smtp_per_request_deadline else 0
-        self._tls = TlsPolicies(settings, tls_policies, tls_per_site, tls_loglevels)
+        if dnssec is not None:
+            dnssec = ProbedSource(dnssec, settings.dnssec_probe, lambda text: emit(Note(service, text, "warning")))
+        self._tls = TlsPolicies(settings, Dane(settings, dnssec, emit, service), tls_policies, tls_per_site, tls_loglevels)
         if tls_policies and not tls_policies.empty and tls_per_site and not tls_per_site.empty:
             text = f"{tls_per_site.title} ignored when {tls_policies.title} is not empty."
             emit(Note(service, text, "warning"))
@@ -86,7 +94,12 @@ class Opener:
         """A connection that is ready for a transaction; else None, and the plan knows why."""
         host, site = step.host, step.site
         try:
-            policy = NO_TLS if step.plain or self._tls.idle else await self._tls.find(site, host.name)
+            policy = NO_TLS if step.plain or self._tls.idle else await self._tls.find(site, host)
+        except NoDane as reason:
+            self._emit(Note(self._service, f"TLS policy lookup for {site}/{host.name}: {reason}", "warning"))
+            why = because("TLSA", "DNS", host.name, str(reason))
+            plan.failed(Outcome(Class.TEMPORARY, "4.7.5", str(reason), why=why))
+            return None
         except BadTlsPolicy as bad:
             rule, failure, (enhanced, text) = "smtp_tls_policy_maps", bad.failure, bad.told
             for warning in (str(bad), f"TLS policy lookup for {site}/{host.name}: {text}"):

@@ -27,7 +27,7 @@ from gatepost.deliver.smtp_connection import Broken, Connection
 from gatepost.deliver.smtp_options import asks_dns, cache_options, handover_options, host_preferences
 from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.deliver.srv_order import in_turn
-from gatepost.deliver.tls_policy import Level
+from gatepost.deliver.tls_level import Level
 from gatepost.events.notes import HostFailed, LineBroken
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.port import LookupFailure
@@ -37,7 +37,7 @@ from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queued import ActiveMessage
 from gatepost.mail.reason import because
 from gatepost.net.connect import Connector
-from gatepost.net.port import DnsFailure, Resolver
+from gatepost.net.port import DnsFailure, Resolver, SecureSource
 from gatepost.proto.smtp.client import Answer, ClientEvent, ClientStage
 
 PassOn = Callable[[DeliveryRequest], Awaitable[Sequence[Report]]]
@@ -54,8 +54,8 @@ class SmtpAgent:
     `best_mx`: who delivers what would loop back to this host (best_mx_transport).
     `final`: what servers take is delivered, not relayed (lmtp_assume_final).
     `pix_maps`: smtp_pix_workaround_maps.
-    `base`, `tls_policies`, `tls_per_site`, `tls_loglevels`, `authenticator`, `discard_maps`, `reply_filter`: see `Opener`, which
-    raises BadTlsPolicy.
+    `base`, `tls_policies`, `tls_per_site`, `tls_loglevels`, `authenticator`, `discard_maps`, `reply_filter`, `dnssec`: see
+    `Opener`, which raises BadTlsPolicy.
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class SmtpAgent:
         discard_maps: Maps | None = None,
         reply_filter: Maps | None = None,
         pix_maps: Maps | None = None,
+        dnssec: SecureSource | None = None,
     ) -> None:
         self._settings = settings
         self._resolver = resolver
@@ -101,6 +102,7 @@ class SmtpAgent:
             authenticator=authenticator,
             discard_maps=discard_maps, reply_filter=reply_filter,
             pix=PixWorkarounds(settings, pix_maps, clock, emit, service),
+            dnssec=dnssec if by_dns and settings.smtp_dns_support_level == "dnssec" else None,
         )  # fmt: skip
         self._best_mx = best_mx
         self._final = final

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from gatepost.deliver.plan import Host
-from gatepost.deliver.tls_policy import Level
+from gatepost.deliver.tls_level import Level
 from gatepost.proto.smtp.client import Client, ClientEvent, ClientStage, Transaction
 from gatepost.proto.smtp.reply_reader import MalformedReply
 

@@ -103,6 +103,10 @@ class SmtpSettings(TlsSettings, frozen=True, kw_only=True):
     smtp_tls_servername: str
     smtp_tls_loglevel: int
     smtp_tls_note_starttls_offer: bool
+    smtp_tls_dane_insecure_mx_policy: str
+    smtp_tls_force_insecure_host_tlsa_lookup: bool
+    tls_dane_digests: str
+    dnssec_probe: str
     tls_wildcard_matches_multiple_labels: bool
 
     send_cyrus_sasl_authzid: bool
@@ -118,8 +122,8 @@ class SmtpSettings(TlsSettings, frozen=True, kw_only=True):
     smtp_sender_dependent_authentication: bool
 
 
-_SAID = {"smtp_always_send_ehlo": True, "smtp_never_send_ehlo": False}
-"""What LMTP has no parameters for, and what goes without saying there: LHLO is always sent."""
+_SAID = {"smtp_always_send_ehlo": True, "smtp_never_send_ehlo": False, "smtp_tls_dane_insecure_mx_policy": "dane"}
+"""What LMTP has no parameters for, and what goes without saying there: LHLO is always sent, and there are no exchangers."""
 
 
 LmtpSettings = msgspec.defstruct(

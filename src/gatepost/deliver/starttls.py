@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from gatepost.deliver import failures
 from gatepost.deliver.smtp_connection import Connection
 from gatepost.deliver.smtp_settings import SmtpSettings
-from gatepost.deliver.tls_policy import Level, TlsPolicy
+from gatepost.deliver.tls_level import BY_TLSA, Level
+from gatepost.deliver.tls_policy import TlsPolicy
 from gatepost.events.notes import TlsEstablished, TlsFailed
 from gatepost.events.records import Emit, Note
 from gatepost.mail.outcome import Class, Outcome
@@ -16,6 +17,7 @@ from gatepost.net.client_tls import (
     ContextSpec,
     certificate_names,
     client_context,
+    dane_context,
     fingerprint_matches,
     name_matches,
 )
@@ -108,9 +110,10 @@ class Security:
         tls: Any = connection.extra("ssl_object")
         matches = self._matches(tls, policy)
         if policy.level > Level.ENCRYPT and not matches:
-            self._tell_unverified(policy, f"server certificate verification failed for {relay}", *_MISMATCHES[policy.level])
+            self._tell_unverified(policy, f"server certificate verification failed for {relay}", *_mismatch(tls, policy.level))
         if policy.loglevel:
-            trust = "Verified" if matches and policy.level > Level.ENCRYPT else _trust(tls, policy)
+            secured = matches and policy.level > Level.ENCRYPT and policy.level is not Level.HALF_DANE
+            trust = "Verified" if secured else _trust(tls, policy)
             self._emit(TlsEstablished(self._service, trust, "to", relay, str(handshake.read(tls))))
         if not matches:
             raise NoSecurity(tls_failure("4.7.5", "Server certificate not verified"))
@@ -143,6 +146,10 @@ class Security:
             names = certificate_names(tls.getpeercert() or {})
             many = self._settings.tls_wildcard_matches_multiple_labels
             return any(name_matches(name, wanted, many_labels=many) for name in names for wanted in policy.match)
+        if policy.level in BY_TLSA:
+            from gatepost.net import dane
+
+            return dane.matches(tls)
         return True
 
     def _context(self, policy: TlsPolicy) -> "ssl.SSLContext":
@@ -167,6 +174,8 @@ class Security:
                 (settings.smtp_tls_eccert_file, settings.smtp_tls_eckey_file),
             ),
         )
+        if policy.records:
+            return dane_context(spec, policy.records, policy.match, settings.tls_dane_digests)
         context = self._contexts.get(spec)
         if context is None:
             if policy.level is Level.FINGERPRINT and settings.smtp_tls_fingerprint_digest not in hashlib.algorithms_available:
@@ -184,7 +193,16 @@ def _trust(tls: Any, policy: TlsPolicy) -> str:
     """What the server's certificate is to us where nothing depends on it (smtp_tls_loglevel)."""
     if not tls.getpeercert(binary_form=True):
         return "Anonymous"
-    return "Trusted" if policy.level < Level.FINGERPRINT and openssl.is_verified(tls) else "Untrusted"
+    return "Trusted" if policy.level is not Level.FINGERPRINT and openssl.is_verified(tls) else "Untrusted"
+
+
+def _mismatch(tls: Any, level: Level) -> tuple[int, str]:
+    """OpenSSL's number and words for a certificate that policy does not accept."""
+    if level not in BY_TLSA:
+        return _MISMATCHES[level]
+    from gatepost.net import dane
+
+    return dane.why_not(tls)
 
 
 def _no_engine(failure: TlsFailure) -> NoSecurity:

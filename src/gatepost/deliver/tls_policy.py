@@ -1,45 +1,22 @@
 """Which TLS security a next hop gets (TLS_README, smtp_tls_policy_maps): values, and how they are found."""
 
-import enum
 import re
-from typing import Final
 
 from msgspec import Struct
 
+from gatepost.deliver.dane import Dane, Settled
+from gatepost.deliver.plan import Host
 from gatepost.deliver.smtp_settings import SmtpSettings
+from gatepost.deliver.tls_level import BY_TLSA, UNANSWERED, WORDS, BadTlsPolicy, Level, parse_level
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
-from gatepost.mail.ascii_text import SPACE, upper
-
-
-class Level(enum.IntEnum):
-    """smtp_tls_security_level; from ENCRYPT on, no TLS means no delivery."""
-
-    NONE = 0
-    MAY = 1
-    ENCRYPT = 2
-    FINGERPRINT = 3
-    VERIFY = 4
-    SECURE = 5
-
-
-MISCONFIGURED: Final = ("4.7.5", "client TLS configuration problem")
-UNANSWERED: Final = ("4.3.0", "Temporary lookup error")
-
-
-class BadTlsPolicy(Exception):
-    """A policy that cannot be understood or looked up, in words for the log: no delivery under it, since less security than meant
-    would be the result. `told`: enhanced code and text of the outcome; `failure`: of the table that could not answer."""
-
-    def __init__(self, text: str, told: tuple[str, str] = MISCONFIGURED, failure: LookupFailure | None = None) -> None:
-        super().__init__(text)
-        self.told = told
-        self.failure = failure
+from gatepost.mail.ascii_text import upper
+from gatepost.net.port import TLSA
 
 
 class TlsPolicy(Struct, frozen=True):
     """`ciphers`: a grade; `match`: names or fingerprints that the server's certificate must have; `servername`: SNI; `anchors`: a
-    file of trust anchors; `loglevel`: smtp_tls_loglevel."""
+    file of trust anchors; `loglevel`: smtp_tls_loglevel; `records`: what the server is known by under DANE."""
 
     level: Level = Level.NONE
     protocols: str = ""
@@ -49,6 +26,7 @@ class TlsPolicy(Struct, frozen=True):
     servername: str = ""
     anchors: str = ""
     loglevel: int = 0
+    records: tuple[TLSA, ...] = ()
 
 
 NO_TLS = TlsPolicy()
@@ -59,9 +37,15 @@ class TlsPolicies:
     of those; `loglevels`: smtp_tls_loglevel_maps. Raises BadTlsPolicy where the parameters are bad."""
 
     def __init__(
-        self, settings: SmtpSettings, maps: Maps | None = None, per_site: Maps | None = None, loglevels: Maps | None = None
+        self,
+        settings: SmtpSettings,
+        dane: Dane,
+        maps: Maps | None = None,
+        per_site: Maps | None = None,
+        loglevels: Maps | None = None,
     ) -> None:
         self._settings = settings
+        self._dane = dane
         self._maps = None if maps is None or maps.empty else maps
         self._per_site = None if per_site is None or per_site.empty or self._maps else per_site
         self._loglevels = None if loglevels is None or loglevels.empty else loglevels
@@ -72,14 +56,15 @@ class TlsPolicies:
         """Whether no next hop gets TLS."""
         return self._maps is None and self._per_site is None and self._default is Level.NONE
 
-    async def find(self, nexthop: str, host: str) -> TlsPolicy:
-        """The policy for `nexthop` (as written) over the exchanger `host`. Raises BadTlsPolicy."""
+    async def find(self, nexthop: str, host: Host) -> TlsPolicy:
+        """The policy for `nexthop` (as written) over the exchanger `host`. Raises BadTlsPolicy and NoDane."""
         level, attributes = self._default, dict[str, str]()
         if self._maps is not None:
             level, attributes = await self._listed(self._maps, nexthop) or (level, attributes)
         elif self._per_site is not None:
-            level = await self._level_of_site(self._per_site, nexthop, host)
-        return self._policy(level, attributes, nexthop, host, await self._loglevel(nexthop, host))
+            level = await self._level_of_site(self._per_site, nexthop, host.name)
+        settled = await self._dane.settle(level, nexthop, host) if level in BY_TLSA else Settled(level)
+        return self._policy(settled, attributes, nexthop, host.name, await self._loglevel(nexthop, host.name))
 
     async def _loglevel(self, nexthop: str, host: str) -> int:
         """smtp_tls_loglevel, or what a table says for the host or the next hop. Anything but a number, and a table that cannot
@@ -125,8 +110,8 @@ class TlsPolicies:
         level = max(said, key=_BY_WEIGHT.index, default=self._default)
         return max(level, self._default) if level is Level.MAY else level
 
-    def _policy(self, level: Level, attributes: dict[str, str], nexthop: str, host: str, loglevel: int) -> TlsPolicy:
-        settings = self._settings
+    def _policy(self, settled: Settled, attributes: dict[str, str], nexthop: str, host: str, loglevel: int) -> TlsPolicy:
+        settings, level = self._settings, settled.level
         mandatory = level >= Level.ENCRYPT
         exclude = f"{settings.smtp_tls_exclude_ciphers} {settings.smtp_tls_mandatory_exclude_ciphers if mandatory else ''}"
         match = {
@@ -138,7 +123,8 @@ class TlsPolicies:
         wanted = [word for word in re.split(separators, attributes.get("match", match)) if word]
         domain = domain_of(nexthop)
         names = {"hostname": host, "nexthop": domain, "dot-nexthop": f".{domain}"}
-        servername = attributes.get("servername", settings.smtp_tls_servername)
+        matched = settled.names or tuple(names.get(word, word) for word in wanted)
+        servername = settled.names[0] if settled.names else attributes.get("servername", settings.smtp_tls_servername)
         protocols = settings.smtp_tls_mandatory_protocols if mandatory else settings.smtp_tls_protocols
         ciphers = settings.smtp_tls_mandatory_ciphers if mandatory else settings.smtp_tls_ciphers
         return TlsPolicy(
@@ -146,10 +132,11 @@ class TlsPolicies:
             attributes.get("protocols", protocols),
             attributes.get("ciphers", ciphers).lower(),
             attributes.get("exclude", exclude),
-            tuple(names.get(word, word) for word in wanted),
+            matched,
             names.get(servername, servername),
             attributes.get("tafile", settings.smtp_tls_trust_anchor_file),
             loglevel,
+            settled.records,
         )
 
 
@@ -160,14 +147,6 @@ def default_level(settings: SmtpSettings) -> Level:
     if settings.smtp_enforce_tls:
         return Level.VERIFY if settings.smtp_tls_enforce_peername else Level.ENCRYPT
     return Level.MAY if settings.smtp_use_tls else Level.NONE
-
-
-def parse_level(word: str) -> Level:
-    """The level of that name. Raises BadTlsPolicy."""
-    try:
-        return Level[upper(word.strip(SPACE))]
-    except KeyError:
-        raise BadTlsPolicy(f'invalid tls security level: "{word}"') from None
 
 
 _NEXT_HOP = "next-hop destination"
@@ -184,7 +163,7 @@ def parse_policy(value: str) -> tuple[Level, dict[str, str]]:
     words = [word for word in re.split(r"(?a)[\s,]+", value) if word]
     if not words:
         raise BadTlsPolicy("invalid empty policy")
-    if upper(words[0]) not in Level.__members__:
+    if upper(words[0]) not in WORDS:
         raise BadTlsPolicy(f'invalid security level "{words[0]}"')
     attributes: dict[str, str] = {}
     for word in words[1:]:

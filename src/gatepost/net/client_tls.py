@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from gatepost.net import openssl
+from gatepost.net.port import TLSA
 from gatepost.net.tls_parameters import identify, loaded, restrict
 
 if TYPE_CHECKING:
@@ -47,7 +48,23 @@ def client_context(spec: ContextSpec) -> "ssl.SSLContext":
     """A context for outgoing connections. Raises TlsFailure."""
     import ssl
 
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return _made(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), spec)
+
+
+def dane_context(spec: ContextSpec, records: Sequence[TLSA], names: Sequence[str], digests: str) -> "ssl.SSLContext":
+    """A context for connections to the server that `records` tell of (`net/dane`). Raises TlsFailure."""
+    import ssl
+
+    from gatepost.net.dane import DaneContext
+
+    context = DaneContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.expect(records, names, digests)
+    return _made(context, spec)
+
+
+def _made(context: "ssl.SSLContext", spec: ContextSpec) -> "ssl.SSLContext":
+    import ssl
+
     context.check_hostname = False  # names are matched by policy (smtp_tls_secure_cert_match)
     context.verify_mode = ssl.CERT_REQUIRED if spec.verify else ssl.CERT_NONE
     restrict(

@@ -1,4 +1,5 @@
-"""The port of a resolver, and what it may raise. Implementations: `net/dns.py` (c-ares); tests use a table of records."""
+"""The port of a resolver, and what it may raise. Implementations: `net/dns.py` (c-ares) and
+`net/dnssec.py`; tests use a table of records."""
 
 from typing import Protocol
 
@@ -56,6 +57,18 @@ class SRV(Struct, frozen=True, order=True):
     target: str
 
 
+class TLSA(Struct, frozen=True):
+    """What a certificate is known by (RFC 6698 §2.1). `data` is empty where the record cannot be read."""
+
+    usage: int
+    selector: int
+    matching: int
+    data: bytes
+
+    def __str__(self) -> str:
+        return f"{self.usage} {self.selector} {self.matching} {self.data.hex().upper()}" if self.data else "malformed"
+
+
 class Answer(Struct, frozen=True, gc=False):
     """The records that answer a question, which have one name and one time to live (RFC 2181 §5).
 
@@ -63,12 +76,14 @@ class Answer(Struct, frozen=True, gc=False):
     - `owner`: their name, without the final dot; an alias may have led there.
     - `ttl`: seconds to live when the answer came.
     - `expires`: until when the answer may be used again, seconds of the resolver's clock.
+    - `secure`: DNSSEC vouches for it, aliases included, as a source that looks for this was told.
     """
 
     values: tuple[object, ...]
     owner: str
     ttl: int
     expires: float
+    secure: bool = False
 
 
 class Resolver(Protocol):
@@ -100,4 +115,13 @@ class AnswerSource(Resolver, Protocol):
 
     async def answer(self, name: str, record: str) -> Answer:
         """The records of a type (`A`, `MX` ...). Raises NotFound or TryAgain."""
+        ...
+
+
+class SecureSource(Protocol):
+    """Answers of which it is known whether DNSSEC vouches for them."""
+
+    async def answer(self, name: str, record: str) -> Answer:
+        """The records of a type (`A`, `AAAA`, `MX`, `SRV`, `TLSA`). Raises NotFound or TryAgain, the latter for what DNSSEC
+        shows to be forged."""
         ...

@@ -20,7 +20,8 @@ from gatepost.lookup.registry import Tables
 from gatepost.lookup.server_access import ServerAccess
 from gatepost.net.any_name import AnyNameResolver
 from gatepost.net.dns import AresResolver
-from gatepost.net.port import AnswerSource
+from gatepost.net.dnssec import DnssecResolver
+from gatepost.net.port import AnswerSource, SecureSource
 from gatepost.routing.routing import Routing
 from gatepost.service import settings
 from gatepost.service.log import Log
@@ -41,6 +42,7 @@ class Materials(Struct, frozen=True):
     routing: with the parameters of main.cf.
     resolver: DNS.
     any_name: the same for names that are no host names, too; each client has a share of its questions.
+    dnssec: DNS of which it is known whether DNSSEC vouches for an answer.
     counters: of clients, common to all workers.
     guess_tables: of guessed passwords, common to all workers.
     hashing: computes password hashes, so many at one time in this worker.
@@ -59,6 +61,7 @@ class Materials(Struct, frozen=True):
     routing: Routing
     resolver: AnswerSource
     any_name: AnyNameResolver
+    dnssec: SecureSource
     counters: Counters
     guess_tables: GuessTables
     hashing: Hashing
@@ -113,6 +116,7 @@ def gather(configuration: Configuration, log: Log, counters: Counters, guess_tab
         routing=_routing(configuration, {}, opened, mapping, own),
         resolver=resolver,
         any_name=AnyNameResolver(resolver, lambda: resolver.nameservers),
+        dnssec=DnssecResolver(time.monotonic),
         counters=counters,
         guess_tables=guess_tables,
         hashing=Hashing(shared.smtpd_auth_hash_limit),

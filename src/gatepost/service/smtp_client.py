@@ -70,6 +70,7 @@ async def smtp_agent(materials: Materials, way_out: WayOut, entry: ServiceEntry)
         reply_filter=maps("smtp_reply_filter"),
         discard_maps=maps("smtp_discard_ehlo_keyword_address_maps"),
         pix_maps=maps("smtp_pix_workaround_maps"),
+        dnssec=materials.dnssec,
     )
     flags = client_flags(entry.arguments)
     return FlaggedAgent(agent, flags, entry.command, materials.clock, emit) if flags else agent

@@ -5,8 +5,11 @@ import asyncio
 import pytest
 from tests.support.settings import default
 
+from gatepost.deliver.dane import Dane
+from gatepost.deliver.plan import Host
 from gatepost.deliver.smtp_settings import SmtpSettings
-from gatepost.deliver.tls_policy import BadTlsPolicy, Level, TlsPolicies, TlsPolicy, default_level, keys, parse_policy
+from gatepost.deliver.tls_level import BadTlsPolicy, Level
+from gatepost.deliver.tls_policy import TlsPolicies, TlsPolicy, default_level, keys, parse_policy
 from gatepost.lookup.registry import Maps
 
 
@@ -23,10 +26,13 @@ class Table:
     def close(self) -> None: ...
 
 
+def policies(settings: SmtpSettings, maps: Maps | None = None, **others: Maps) -> TlsPolicies:
+    return TlsPolicies(settings, Dane(settings, None, print, "smtp"), maps, **others)
+
+
 def find(nexthop: str, rows: dict[str, str] | None = None, **settings: str) -> TlsPolicy:
     maps = Maps((Table(**rows),), "smtp_tls_policy_maps", print) if rows else None
-    policies = TlsPolicies(default(SmtpSettings, **settings), maps)
-    return asyncio.run(policies.find(nexthop, "mx.host.test"))
+    return asyncio.run(policies(default(SmtpSettings, **settings), maps).find(nexthop, Host("mx.host.test", "192.0.2.1", 25)))
 
 
 @pytest.mark.parametrize(
@@ -86,11 +92,12 @@ def test_the_older_table(nexthop: str, host: str, default_is: str, level: Level)
     """smtp_tls_per_site: VERIFY, ENCRYPT, NONE and MAY in this order of weight; a stricter default counts before MAY."""
     rows = {key: value for key, value in ((NEXT_HOP, nexthop), (HOST, host)) if value}
     maps = Maps((Table(**rows),), "smtp_tls_per_site", print)
-    policies = TlsPolicies(default(SmtpSettings, smtp_tls_security_level=default_is), per_site=maps)
-    assert asyncio.run(policies.find(NEXT_HOP, HOST)).level is level
-    assert not policies.idle
-    newer = TlsPolicies(default(SmtpSettings), Maps((Table(),), "smtp_tls_policy_maps", print), maps)
-    assert asyncio.run(newer.find(NEXT_HOP, HOST)).level is Level.NONE
+    older = policies(default(SmtpSettings, smtp_tls_security_level=default_is), per_site=maps)
+    host = Host(HOST, "192.0.2.1", 25)
+    assert asyncio.run(older.find(NEXT_HOP, host)).level is level
+    assert not older.idle
+    newer = policies(default(SmtpSettings), Maps((Table(),), "smtp_tls_policy_maps", print), per_site=maps)
+    assert asyncio.run(newer.find(NEXT_HOP, host)).level is Level.NONE
 
 
 def test_what_a_policy_says_wins() -> None:
@@ -120,5 +127,5 @@ def test_mandatory_parameters() -> None:
 def test_log_levels_by_host_and_next_hop(key: str, value: str, level: int) -> None:
     loglevels = Maps((Table(**{key: value}),), "smtp_tls_loglevel_maps", print)
     settings = default(SmtpSettings, smtp_tls_security_level="may", smtp_tls_loglevel=3)
-    found = asyncio.run(TlsPolicies(settings, loglevels=loglevels).find("[next.hop.test]:26", "mx.host.test"))
+    found = asyncio.run(policies(settings, loglevels=loglevels).find("[next.hop.test]:26", Host("mx.host.test", "192.0.2.1", 26)))
     assert found.loglevel == level

@@ -12,7 +12,7 @@ ROWS: tuple[Parameter, ...] = (
     P("tls_config_name", STRING, "", "Section of the OpenSSL configuration, instead of openssl_conf.", DONE),
     P("tls_daemon_random_bytes", INTEGER, "32",
       "Random bytes asked of the TLS manager by each process.", NO_MEANING, "OpenSSL takes its randomness from the kernel."),
-    P("tls_dane_digests", STRING, "sha512 sha256", "Digests for DANE, strongest first.", NOT_YET),
+    P("tls_dane_digests", STRING, "sha512 sha256", "Digests for DANE, strongest first.", DONE),
     P("tls_disable_workarounds", STRING, "", "OpenSSL bug workarounds to turn off.", DONE),
     P("tls_eecdh_auto_curves", STRING, "X25519 X448 prime256v1 secp521r1 secp384r1",
       "Curves for key exchange, best first.", DONE),

@@ -9,8 +9,9 @@ from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.config.faults import Fault
 from gatepost.config.master import ServiceEntry
 from gatepost.config.programs import PROGRAMS, Arguments, program
-from gatepost.deliver.smtp_settings import LmtpSettings, SmtpSettings, as_smtp
-from gatepost.deliver.tls_policy import BadTlsPolicy, Level, default_level
+from gatepost.deliver.dane import insecure_mx_level
+from gatepost.deliver.smtp_settings import SmtpSettings
+from gatepost.deliver.tls_level import BadTlsPolicy
 from gatepost.service.check.auth_backends import check_auth_backends
 from gatepost.service.check.certificates import check_certificates
 from gatepost.service.check.cyrus_logins import check_cyrus_logins
@@ -74,10 +75,9 @@ def _probe_sender(configuration: Configuration) -> Iterator[Fault]:
 
 def _tls_level(configuration: Configuration, program: str, overrides: Mapping[str, str] | None) -> Iterator[Fault]:
     """A level of which we cannot say what it asks for: no mail is sent under it."""
-    view = configuration.view
-    try:
-        default_level(as_smtp(view(LmtpSettings, overrides)) if program == "lmtp" else view(SmtpSettings, overrides))
-    except BadTlsPolicy as error:
-        levels = ", ".join(level.name.lower() for level in Level)
-        remedy = f"mail for it is deferred; one of: {levels}"
-        yield configuration.fault(f"{program}_tls_security_level", str(error), remedy, overrides)
+    if program == "smtp":
+        try:
+            insecure_mx_level(configuration.view(SmtpSettings, overrides))
+        except BadTlsPolicy as error:
+            remedy = "mail is not sent under DANE; one of: may, encrypt, dane"
+            yield configuration.fault("smtp_tls_dane_insecure_mx_policy", str(error), remedy, overrides)

@@ -3,7 +3,8 @@ once, and needs no file of the installation once its privileges are gone (Python
 
 import importlib
 import pkgutil
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import gatepost
 from gatepost.config.configuration import Configuration
@@ -25,11 +26,23 @@ _FOR_TLS = (
     "cryptography.hazmat.primitives.serialization", "cryptography.x509", "cryptography.x509.oid",
 )  # fmt: skip
 
+# Five megabytes that only DNSSEC needs: the library finds the types of records by name.
+_FOR_DNSSEC = (
+    "dns.message", "dns.resolver", *(f"dns.rdtypes.ANY.{name}" for name in ("CNAME", "DNAME", "MX", "NS", "NSEC", "NSEC3", "OPT",
+    "RRSIG", "SOA", "TLSA", "TXT")), *(f"dns.rdtypes.IN.{name}" for name in ("A", "AAAA", "SRV")),
+)  # fmt: skip
+
 
 def may_use_tls(configuration: Configuration) -> bool:
     """Whether anything at all is set that has to do with TLS."""
     names = (configuration.settings, *(entry.overrides for entry in configuration.services))
     return any("tls" in name.lower() for settings in names for name in settings)
+
+
+def may_use_dnssec(configuration: Configuration) -> bool:
+    """Whether any client is to ask whether DNSSEC vouches for an answer (smtp_dns_support_level)."""
+    names = (configuration.settings, *(entry.overrides for entry in configuration.services))
+    return any(name.endswith("_dns_support_level") for settings in names for name in settings)
 
 
 def table_types(configuration: Configuration) -> Collection[str]:
@@ -41,12 +54,21 @@ def table_types(configuration: Configuration) -> Collection[str]:
     return [kind for kind in library.MODULES if any(f"{kind}:" in value for value in values)]
 
 
-def import_all(*, tls: bool, tables: Collection[str] = ()) -> None:
-    """Import every room but the commands, and what they import lazily; `tls`: also what certificates need; `tables`: what these
-    types of tables need, where it is installed. Raises ImportError."""
+def needs(configuration: Configuration) -> Mapping[str, Any]:
+    """What `import_all` is to be asked for."""
+    return {
+        "tls": may_use_tls(configuration),
+        "dnssec": may_use_dnssec(configuration),
+        "tables": table_types(configuration),
+    }
+
+
+def import_all(*, tls: bool, dnssec: bool = False, tables: Collection[str] = ()) -> None:
+    """Import every room but the commands, and what they import lazily; `tls`: also what certificates need; `dnssec`: what DNSSEC
+    needs; `tables`: what these types of tables need, where it is installed. Raises ImportError."""
     for module in pkgutil.walk_packages(gatepost.__path__, "gatepost."):
         if not module.name.startswith(_NOT_OURS):
             importlib.import_module(module.name)
-    for name in (*_LAZY, *(_FOR_TLS if tls else ())):
+    for name in (*_LAZY, *(_FOR_TLS if tls else ()), *(_FOR_DNSSEC if dnssec else ())):
         importlib.import_module(name)
     library.preload(tables)

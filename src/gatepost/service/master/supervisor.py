@@ -107,7 +107,7 @@ class Supervisor:
         serving = self._serving
         self._say(f"daemon started -- version {serving.settings.mail_version}, configuration {self._directory}")
         self._say_what_is_missing()
-        self._import_all(tls=preload.may_use_tls(serving.configuration), tables=preload.table_types(serving.configuration))
+        self._import_all(**preload.needs(serving.configuration))
         gc.collect()
         gc.freeze()  # what is shared with the children stays shared: the collector must not touch it
         self._certificates.watch(certificate_files.look(serving.configuration))
@@ -246,7 +246,7 @@ class Supervisor:
         try:
             certificates = certificate_files.look(configuration)
             self._log.reopen(configuration)  # before the workers, who inherit it: the file may have been rotated away
-            self._import_all(tls=preload.may_use_tls(configuration), tables=preload.table_types(configuration))
+            self._import_all(**preload.needs(configuration))
             why = "" if self._new_ones_serve() else "the workers cannot serve the new one"
         except _REFUSALS as error:
             why = str(error)

@@ -10,7 +10,7 @@ from gatepost.lookup import pcre2
 from gatepost.service.check.check import check
 
 MASTER = "smtp inet n - n - - smtpd\n25 inet n - n - - smtpd\nsmtp unix - - n - - smtp\n"
-DANE = 'invalid tls security level: "dane"'
+LEVEL = 'invalid smtp_tls_dane_insecure_mx_policy: "secure"'
 
 
 def faults(path: Path, main: str, master: str = MASTER) -> list[Fault]:
@@ -95,16 +95,16 @@ def test_a_guard_may_stand_in_a_class(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("main", "master", "place"),
     [
-        ("smtp_tls_security_level = dane\n", "", [("main.cf", 3, DANE)]),
-        ("lmtp_tls_security_level = dane\n", "", [("main.cf", 3, DANE)]),
-        ("", "tls unix - - n - - smtp -o smtp_tls_security_level=dane\n", [("master.cf", 4, DANE)]),
+        ("smtp_tls_dane_insecure_mx_policy = secure\n", "", [("main.cf", 3, LEVEL)]),
+        ("", "tls unix - - n - - smtp -o smtp_tls_dane_insecure_mx_policy=secure\n", [("master.cf", 4, LEVEL)]),
+        ("smtp_tls_security_level = dane\nlmtp_tls_security_level = dane-only\n", "", []),
         ("smtp_tls_security_level = encrypt\n", "tls unix - - n - - smtp -o smtp_tls_security_level=secure\n", []),
     ],
 )
 def test_tls_levels(tmp_path: Path, main: str, master: str, place: list[tuple[str, int, str]]) -> None:
     assert told(tmp_path, main, MASTER + master) == place
     for fault in faults(tmp_path, main, MASTER + master):
-        assert fault.remedy == "mail for it is deferred; one of: none, may, encrypt, fingerprint, verify, secure"
+        assert fault.remedy == "mail is not sent under DANE; one of: may, encrypt, dane"
 
 
 @pytest.mark.parametrize(
