@@ -20,6 +20,9 @@ from gatepost.net.host_names import numeric_address
 from gatepost.net.port import TLSA, Answer, DnsFailure, NotFound, SecureSource
 from gatepost.net.tls_parameters import TlsFailure
 
+_TOLD = 10
+"""Records of no use that the log has of one host: strangers write them."""
+
 _PKIX = (0, 1)
 """Usages that ask for a public authority, which mail servers need not have (RFC 7672 §3.1.3)."""
 
@@ -128,7 +131,7 @@ class Dane:
 
     def _tell_unusable(self, records: Sequence[TLSA], good: Sequence[TLSA], base: str, host: Host) -> None:
         others = False
-        for record in dict.fromkeys(record for record in records if record not in good):
+        for record in list(dict.fromkeys(record for record in records if record not in good))[:_TOLD]:
             if record.usage in _PKIX:
                 self._warn(f"_{host.port}._tcp.{base} unsupported TLSA certificate usage: {record}")
             else:

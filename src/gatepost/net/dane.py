@@ -6,6 +6,7 @@ names nor its dates count (RFC 7672 §3.1.1).
 """
 
 import ctypes
+import functools
 import ssl
 from collections.abc import Sequence
 from typing import Any
@@ -47,15 +48,21 @@ class DaneContext(ssl.SSLContext):
 def usable(records: Sequence[TLSA], digests: str) -> tuple[TLSA, ...]:
     """Those of `records` that a server can be known by: of the usages DANE-TA and DANE-EE (RFC 7672 §3.1.3), well-formed, with a
     digest of `digests` (tls_dane_digests). Raises TlsFailure."""
-    context = DaneContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.expect((), (), digests)
-    connected = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO())
+    connected = _for_trials(digests).wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO())
     functions, pointer = _library(), ctypes.c_void_p(openssl.connection_pointer(connected))
     functions.SSL_dane_enable(pointer, b"localhost")
     found = tuple(record for record in records if record.usage in _USAGES and _add(functions, pointer, record))
     functions.ERR_clear_error()
     return found
+
+
+@functools.lru_cache(maxsize=8)
+def _for_trials(digests: str) -> DaneContext:
+    """A context whose connections lead nowhere. Raises TlsFailure."""
+    context = DaneContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.expect((), (), digests)
+    return context
 
 
 def matches(connected: ssl.SSLObject) -> bool:

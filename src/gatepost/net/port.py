@@ -57,6 +57,10 @@ class SRV(Struct, frozen=True, order=True):
     target: str
 
 
+_SHOWN = 128
+"""Digits of a record that texts have: the longest digest, of a certificate its beginning."""
+
+
 class TLSA(Struct, frozen=True):
     """What a certificate is known by (RFC 6698 §2.1). `data` is empty where the record cannot be read."""
 
@@ -66,7 +70,9 @@ class TLSA(Struct, frozen=True):
     data: bytes
 
     def __str__(self) -> str:
-        return f"{self.usage} {self.selector} {self.matching} {self.data.hex().upper()}" if self.data else "malformed"
+        data = self.data.hex().upper()
+        shown = data if len(data) <= _SHOWN else f"{data[:_SHOWN]}..."
+        return f"{self.usage} {self.selector} {self.matching} {shown}" if data else "malformed"
 
 
 class Answer(Struct, frozen=True, gc=False):

@@ -122,7 +122,7 @@ def test_a_host_that_is_named_itself(site: str) -> None:
 
 def test_hosts_by_service() -> None:
     records = {("_submission._tcp.a.test", "SRV"): answer(SRV(0, 0, 25, "mx.a.test"), owner="_submission._tcp.a.test")}
-    found = settle(records, site="a.test:submission", use_srv_lookup=("submission",))  # type: ignore[arg-type]
+    found = settle(records, site="a.test:submission", use_srv_lookup=("submission",))
     assert found.level is Level.DANE
 
 
@@ -146,6 +146,14 @@ def test_unusable_records_are_told_of() -> None:
     said: list[str] = []
     settle(UNUSABLE, said=said)
     assert said == [f"_25._tcp.mx.a.test unsupported TLSA certificate usage: {PKIX}"]
+
+
+def test_a_stranger_does_not_fill_the_log() -> None:
+    said: list[str] = []
+    many = answer(*(TLSA(3, 1, 7, bytes([number]) * 60_000) for number in range(100)))
+    settle({("_25._tcp.mx.a.test", "TLSA"): many}, said=said)
+    assert len(said) == 11
+    assert max(map(len, said)) < 256
 
 
 @pytest.mark.parametrize(
