@@ -37,7 +37,7 @@ usage: posttls-finger [-cCw] [-l level] [-p protocols] [-g grade] [-d digest] [-
 def _finger(command: Command, options: list[tuple[str, str]], destination: str, match: list[str]) -> int:
     from gatepost.deliver.finger import Finger, Refused, Wanted
     from gatepost.deliver.smtp_settings import SmtpSettings
-    from gatepost.deliver.tls_policy import BadTlsPolicy, parse_level
+    from gatepost.deliver.tls_level import BadTlsPolicy, parse_level
     from gatepost.proto.smtp.grammar import printable
 
     given = dict(options)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from gatepost.deliver.smtp_settings import SmtpSettings
-from gatepost.deliver.tls_policy import BadTlsPolicy, Level, domain_of
+from gatepost.deliver.tls_level import BadTlsPolicy, Level
+from gatepost.deliver.tls_policy import domain_of
 from gatepost.net import client_certificates, handshake, openssl
 from gatepost.net.client_tls import ContextSpec, certificate_names, client_context, fingerprint_matches, name_matches
 from gatepost.net.dns import AresResolver
