@@ -55,6 +55,7 @@ from gatepost.net.host_names import is_written_address, numeric_address, valid_h
 from gatepost.net.server_names import _NAME as SERVER_NAME
 from gatepost.policy.access import _ENHANCED, _HEADER
 from gatepost.policy.greylist.attempt import normal_sender
+from gatepost.policy.brake.texts import is_address
 from gatepost.policy.greylist.postgrey import triplets
 from gatepost.policy.greylist.settings import GreylistSettings
 from gatepost.policy.greylist.texts import put_off
@@ -607,6 +608,7 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "identity.spf.header": (lambda text: received_spf(spf_verdict(text), About(text, text, text, text, text)), TEXTS),
     "policy.greylist.attempt": (normal_sender, TEXTS),
     "lookup.berkeley_db": (lambda text: _leaves(text.encode("utf-8", "replace")), TEXTS),
+    "policy.brake.texts": (is_address, TEXTS),
     "policy.greylist.postgrey": (lambda text: list(triplets([(text.encode("utf-8", "replace"), b"1,2")], GREYLIST, 3.0)), TEXTS),
     "policy.greylist.texts": (lambda text: put_off(GREYLIST, 1, text), TEXTS),
     "policy.greylist.whitelists": (lambda text: asyncio.run(RecipientList((), _nothing).lists(f"a@{text}")), TEXTS),

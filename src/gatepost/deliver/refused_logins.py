@@ -37,15 +37,15 @@ class _Refused(Struct, frozen=True, array_like=True):
 class RefusedLogins:
     """`lifetime`: seconds that one is remembered; `clock`: seconds since 1970."""
 
-    def __init__(self, store: StateStore, lifetime: float, clock: Callable[[], float]) -> None:
-        self._store = store
+    def __init__(self, state: StateStore, lifetime: float, clock: Callable[[], float]) -> None:
+        self._state = state
         self._lifetime = lifetime
         self._clock = clock
 
     async def find(self, host: str, who: Credentials) -> Reply | None:
         """What the server said to this login, where it was of this password."""
         try:
-            entry = await self._store.get(_SPACE, _key(host, who))
+            entry = await self._state.get(_SPACE, _key(host, who))
             known = None if entry is None else msgspec.msgpack.decode(entry.value, type=_Refused)
         except (StateUnavailable, msgspec.MsgspecError):
             return None
@@ -58,7 +58,7 @@ class RefusedLogins:
         salt = secrets.token_bytes(16)
         kept = _Refused(salt, await _digest(who, salt), reply.code, reply.text[:_LONGEST], reply.last[:_LONGEST])
         with contextlib.suppress(StateUnavailable):  # the log has it
-            await self._store.put(_SPACE, _key(host, who), msgspec.msgpack.encode(kept), self._clock() + self._lifetime)
+            await self._state.put(_SPACE, _key(host, who), msgspec.msgpack.encode(kept), self._clock() + self._lifetime)
 
 
 def _key(host: str, who: Credentials) -> bytes:

@@ -105,6 +105,7 @@ class SmtpSettings(TlsSettings, frozen=True, kw_only=True):
     smtp_tls_note_starttls_offer: bool
     smtp_tls_dane_insecure_mx_policy: str
     smtp_tls_force_insecure_host_tlsa_lookup: bool
+    smtp_tls_enforce_sts_mx_patterns: bool
     tls_dane_digests: str
     dnssec_probe: str
     tls_wildcard_matches_multiple_labels: bool

@@ -1,16 +1,18 @@
 """Which TLS security a next hop gets (TLS_README, smtp_tls_policy_maps): values, and how they are found."""
 
 import re
+from collections.abc import Sequence
 
 from msgspec import Struct
 
 from gatepost.deliver.dane import Dane, Settled
 from gatepost.deliver.plan import Host
 from gatepost.deliver.smtp_settings import SmtpSettings
+from gatepost.deliver.sts_patterns import ATTRIBUTES, REPEATED, allows, patterns
 from gatepost.deliver.tls_level import BY_TLSA, UNANSWERED, WORDS, BadTlsPolicy, Level, parse_level
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
-from gatepost.mail.ascii_text import upper
+from gatepost.mail.ascii_text import SPACE, upper
 from gatepost.net.port import TLSA
 
 
@@ -63,6 +65,8 @@ class TlsPolicies:
             level, attributes = await self._listed(self._maps, nexthop) or (level, attributes)
         elif self._per_site is not None:
             level = await self._level_of_site(self._per_site, nexthop, host.name)
+        if level is Level.SECURE and (found := patterns(attributes)) and self._settings.smtp_tls_enforce_sts_mx_patterns:
+            attributes = _of_host(attributes, found, host.name)
         settled = await self._dane.settle(level, nexthop, host) if level in BY_TLSA else Settled(level)
         return self._policy(settled, attributes, nexthop, host.name, await self._loglevel(nexthop, host.name))
 
@@ -140,6 +144,15 @@ class TlsPolicies:
         )
 
 
+def _of_host(attributes: dict[str, str], found: Sequence[str], host: str) -> dict[str, str]:
+    """The attributes that an MTA-STS policy comes to for one host: its certificate bears its own name. Raises BadTlsPolicy where
+    no pattern allows the host."""
+    if not any(allows(pattern, host) for pattern in found):
+        text = f"host {host} is not one of the MTA-STS policy of {attributes.get('policy_domain', 'the domain')}"
+        raise BadTlsPolicy(text, ("4.7.5", text))
+    return {**attributes, "match": "hostname", "servername": "hostname"}
+
+
 def default_level(settings: SmtpSettings) -> Level:
     """The level where no policy says another; the obsolete smtp_use_tls and smtp_enforce_tls count where there is none."""
     if settings.smtp_tls_security_level:
@@ -155,12 +168,15 @@ _BY_WEIGHT = (Level.MAY, Level.NONE, Level.ENCRYPT, Level.VERIFY)
 """Which counts of two levels in smtp_tls_per_site: the one that comes later here."""
 
 
-_ATTRIBUTES = frozenset(("protocols", "ciphers", "exclude", "match", "servername", "connection_reuse", "tafile"))
+_ATTRIBUTES = frozenset(("protocols", "ciphers", "exclude", "match", "servername", "connection_reuse", "tafile")) | ATTRIBUTES
+_WORD = re.compile(r"(?a)\{[^{}]*\}|[^\s,]+")
+"""One of a policy; braces hold blanks together."""
 
 
 def parse_policy(value: str) -> tuple[Level, dict[str, str]]:
-    """A right-hand side of smtp_tls_policy_maps: a level, and attributes `name=value`. Raises BadTlsPolicy."""
-    words = [word for word in re.split(r"(?a)[\s,]+", value) if word]
+    """A right-hand side of smtp_tls_policy_maps: a level, and attributes `name=value` or `{ name = value }`. Raises
+    BadTlsPolicy."""
+    words = _WORD.findall(value)
     if not words:
         raise BadTlsPolicy("invalid empty policy")
     if upper(words[0]) not in WORDS:
@@ -168,9 +184,12 @@ def parse_policy(value: str) -> tuple[Level, dict[str, str]]:
     attributes: dict[str, str] = {}
     for word in words[1:]:
         name, equals, argument = word.partition("=")
+        if word.startswith("{"):
+            name, argument = name[1:].strip(SPACE), argument[:-1].strip(SPACE)
         if not equals or name not in _ATTRIBUTES:
             raise BadTlsPolicy(f'invalid attribute name: "{name}"' if equals else f'malformed attribute/value pair "{word}"')
-        attributes[name] = argument
+        before = attributes.get(name)
+        attributes[name] = argument if before is None or name not in REPEATED else f"{before}\n{argument}"
     return parse_level(words[0]), attributes
 
 

@@ -8,6 +8,7 @@ from tests.support.settings import default
 from gatepost.deliver.dane import Dane
 from gatepost.deliver.plan import Host
 from gatepost.deliver.smtp_settings import SmtpSettings
+from gatepost.deliver.sts_patterns import allows
 from gatepost.deliver.tls_level import BadTlsPolicy, Level
 from gatepost.deliver.tls_policy import TlsPolicies, TlsPolicy, default_level, keys, parse_policy
 from gatepost.lookup.registry import Maps
@@ -129,3 +130,53 @@ def test_log_levels_by_host_and_next_hop(key: str, value: str, level: int) -> No
     settings = default(SmtpSettings, smtp_tls_security_level="may", smtp_tls_loglevel=3)
     found = asyncio.run(policies(settings, loglevels=loglevels).find("[next.hop.test]:26", Host("mx.host.test", "192.0.2.1", 26)))
     assert found.loglevel == level
+
+
+STS = "secure match=.a.test servername=hostname policy_type=sts policy_domain=a.test policy_ttl=86400"
+STRINGS = "{ policy_string = version: STSv1 } { policy_string = mode: enforce }"
+PATTERNS = f" mx_host_pattern=mx.host.test mx_host_pattern=*.a.test {STRINGS}"
+
+
+def test_a_policy_of_mta_sts_is_read() -> None:
+    level, attributes = parse_policy(STS + PATTERNS)
+    assert level is Level.SECURE
+    assert attributes["policy_string"] == "version: STSv1\nmode: enforce"
+    assert attributes["mx_host_pattern"] == "mx.host.test\n*.a.test"
+
+
+def test_hosts_of_a_policy_of_mta_sts() -> None:
+    found = find("a.test", {"a.test": STS + PATTERNS})
+    assert (found.level, found.match, found.servername) == (Level.SECURE, ("mx.host.test",), "mx.host.test")
+    with pytest.raises(BadTlsPolicy, match=r"host mx\.host\.test is not one of the MTA-STS policy of a\.test") as caught:
+        find("a.test", {"a.test": STS + " mx_host_pattern=*.a.test"})
+    assert caught.value.told[0] == "4.7.5"
+
+
+@pytest.mark.parametrize(
+    ("row", "enforced"),
+    [
+        (STS, True),
+        (STS.replace("sts", "other") + PATTERNS, True),
+        ((STS + PATTERNS).replace("mx.host.test", "other.test"), False),
+    ],
+)
+def test_where_patterns_are_not_enforced(row: str, enforced: bool) -> None:
+    found = find("a.test", {"a.test": row}, smtp_tls_enforce_sts_mx_patterns=enforced)  # type: ignore[arg-type]
+    assert found.match == (".a.test",)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "host", "does"),
+    [
+        ("mx.a.test", "MX.A.test", True),
+        ("mx.a.test", "mx2.a.test", False),
+        ("*.a.test", "mx.a.test", True),
+        ("*.a.test", "x.mx.a.test", False),
+        ("*.a.test", "a.test", False),
+        ("*.a.test", ".a.test", False),
+        ("*.a.test", "mxa.test", False),
+        ("", "mx.a.test", False),
+    ],
+)
+def test_patterns(pattern: str, host: str, does: bool) -> None:
+    assert allows(pattern, host) is does

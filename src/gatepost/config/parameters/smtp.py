@@ -149,7 +149,7 @@ ROWS: tuple[Parameter, ...] = (
     P("smtp_tls_enforce_peername", BOOLEAN, "yes",
       "Under smtp_enforce_tls, the server's certificate must bear its name.", DONE),
     P("smtp_tls_enforce_sts_mx_patterns", BOOLEAN, "yes",
-      "Connect to hosts alone that the patterns of an MTA-STS policy name, where a plug-in tells them.", NOT_YET, since="3.11"),
+      "Connect to hosts alone that the patterns of an MTA-STS policy name, where a plug-in tells them.", DONE, since="3.11"),
     P("smtp_tls_exclude_ciphers", STRING, "", "Ciphers never to use, at any security level.", DONE),
     P("smtp_tls_fingerprint_cert_match", STRING, "", 'Fingerprints accepted at the "fingerprint" level.', DONE),
     P("smtp_tls_fingerprint_digest", STRING, "${{$compatibility_level} <level {3.6} ? {md5} : {sha256}}",
