@@ -220,7 +220,7 @@ def test_one_client_leaves_room_for_others(server: TableServer, way: FaultyWay, 
 
     asked.play(server.table(tmp_path, way.port), scenario, helper_connection_limit="2")
     assert len(order) == 21
-    assert order.index("192.0.2.2") < 10
+    assert order.index("192.0.2.2") < 18  # in the order of the questions it would be one of the last two
 
 
 def test_who_is_gone_leaves_nothing_behind(server: TableServer, way: FaultyWay, asked: Asked, tmp_path: Path) -> None:
