@@ -54,8 +54,8 @@ from gatepost.mail.reason import UNSAID
 from gatepost.net.host_names import is_written_address, numeric_address, valid_hostname
 from gatepost.net.server_names import _NAME as SERVER_NAME
 from gatepost.policy.access import _ENHANCED, _HEADER
-from gatepost.policy.greylist.attempt import normal_sender
 from gatepost.policy.brake.texts import is_address
+from gatepost.policy.greylist.attempt import normal_sender
 from gatepost.policy.greylist.postgrey import triplets
 from gatepost.policy.greylist.settings import GreylistSettings
 from gatepost.policy.greylist.texts import put_off
