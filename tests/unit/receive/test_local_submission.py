@@ -87,6 +87,8 @@ def wire(text: bytes, ends: LineEnds = LineEnds.ALWAYS, *, dot_ends: bool = True
         (b"no end", LineEnds.ALWAYS, b"no end\r\n"),
         (b"", LineEnds.ALWAYS, b""),
         (b"From joe Mon Jan  2 03:04:05 2023\nSubject: x\n\nFrom y\n", LineEnds.ALWAYS, b"Subject: x\r\n\r\nFrom y\r\n"),
+        (b"> quoted\n", LineEnds.ALWAYS, b"> quoted\r\n"),
+        (b"From joe\n>From ann\nFromage: x\n", LineEnds.ALWAYS, b"Fromage: x\r\n"),
     ],
 )
 def test_line_ends(text: bytes, ends: LineEnds, found: bytes) -> None:

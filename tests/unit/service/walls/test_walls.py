@@ -3,7 +3,6 @@
 import ctypes
 import errno
 import fcntl
-import gc
 import mmap
 import os
 import resource
@@ -40,6 +39,7 @@ def configuration(tmp_path: Path) -> Configuration:
     (conf / "main.cf").write_text(
         f"compatibility_level = 3.6\nqueue_directory = {tmp_path}/spool\ndata_directory = {tmp_path}/data\n"
         f"worker_readable_directories = /etc /usr /lib /lib64 /dev /proc\n"
+        f"worker_memory_limit = 0\n"  # the process of all tests has more than a worker, and then no thread starts
         f"virtual_mailbox_base = {tmp_path}/vmail\nvirtual_alias_maps = texthash:{tmp_path}/tables/link\n"
     )
     (conf / "master.cf").write_text("smtp inet n - n - - smtpd\n")
@@ -57,7 +57,6 @@ def _behind(wall: walls.Wall, work: Callable[[], object]) -> str:
     pid = os.fork()
     if pid == 0:
         signal.alarm(_PATIENCE)  # a lock that another thread held at the fork is held for ever
-        gc.disable()  # what other tests left is not to end here, behind the wall
         try:
             walls.put_up(wall)
             work()
