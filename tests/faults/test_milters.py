@@ -13,7 +13,7 @@ import pytest
 from tests.support import milters
 from tests.support.milters import CONTINUE, ScriptedFilter, add, body, say
 from tests.support.postfix import QUEUE_ID
-from tests.support.running import System, free_ports, wait_for
+from tests.support.running import System, free_port, free_ports, wait_for
 from tests.support.sink import Sink
 
 ACTIONS = {"accept": 250, "quarantine": 250, "tempfail": 451, "reject": 550, "shutdown": 421}
@@ -79,31 +79,37 @@ class House:
             named = f"{{ inet:127.0.0.1:{self.filters[action]}, default_action={action} }}"
             master += f"127.0.0.1:{port} inet n - n - - smtpd\n  -o {{ smtpd_milters={named} }}\n"
         main = {"milter_connect_timeout": "1s", "milter_command_timeout": "1s", "milter_content_timeout": "1s"}
-        main |= {"helper_failure_limit": "0", "message_size_limit": str(LIMIT), "smtpd_peername_lookup": "no"}
+        main |= {
+            "helper_failure_limit": "0",
+            "message_size_limit": str(LIMIT),
+            "smtpd_peername_lookup": "no",
+            "smtpd_client_port_logging": "yes",
+        }
         self.system = System(main, master, relay=sink.port)
 
     def code(self, action: str) -> int:
         """How a message ends. The log has all of its session then."""
-        ended = self._ended()
-        try:
-            return self.reply(action)
-        finally:
-            wait_for(lambda: self._ended() > ended and self._ended() >= self._begun(), "the end of all sessions")
-
-    def _ended(self) -> int:
-        return self.system.log().count(": disconnect from ")
-
-    def _begun(self) -> int:
-        return self.system.log().count(": connect from ")
+        code, client = self._send(action)
+        self.ended(client)
+        return code
 
     def reply(self, action: str) -> int:
         """How a message ends, whatever the log has by then: other sessions may be open."""
+        return self._send(action)[0]
+
+    def ended(self, client: int) -> None:
+        """Return once the log has the end of the session from this port."""
+        self.system.logged(": disconnect from ", f"]:{client} ")
+
+    def _send(self, action: str) -> tuple[int, int]:
+        """How a message ends; from which port it came."""
+        port = free_port()
         try:
-            with smtplib.SMTP("127.0.0.1", self.ports[action], timeout=30) as client:
+            with smtplib.SMTP("127.0.0.1", self.ports[action], timeout=30, source_address=("127.0.0.1", port)) as client:
                 client.sendmail("a@example.com", ["b@example.net"], b"Subject: x\r\n\r\nbody\r\n")
-                return 250
         except smtplib.SMTPResponseException as refused:
-            return refused.smtp_code
+            return refused.smtp_code, port
+        return 250, port
 
 
 @pytest.fixture(scope="module")
@@ -157,12 +163,14 @@ def test_a_filter_that_is_not_there_and_comes_back(house: House, action: str) ->
 
 def test_a_session_finds_the_filter_again(house: House) -> None:
     """Its next message is a new beginning, and the filter hears of the client anew."""
-    with smtplib.SMTP("127.0.0.1", house.ports["tempfail"], timeout=30) as client:
+    port = free_port()
+    with smtplib.SMTP("127.0.0.1", house.ports["tempfail"], timeout=30, source_address=("127.0.0.1", port)) as client:
         client.ehlo("client.example.com")
         assert client.mail("a@example.com")[0] == 451
         with filtering(ScriptedFilter(port=house.filters["tempfail"])) as back:
             assert client.mail("a@example.com")[0] == 250
             assert [letter for letter, _ in back.told("CHM")] == ["C", "H", "M"]
+    house.ended(port)
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
