@@ -267,10 +267,10 @@ class TableCommand:
         for number, block in blocks(file):
             found = plain_entries(block) if plain else None
             if found is None:
-                found = list(self._entries(name, block, number))
-            elif "-f" not in self.flags:
-                found = [(key.lower(), value) for key, value in found]
-            runs.add(found)
+                for entry in self._entries(name, block, number):
+                    runs.add_one(entry)
+            else:
+                runs.add(found if "-f" in self.flags else [(key.lower(), value) for key, value in found])
             progress.show()
         progress.end()
 

@@ -36,6 +36,7 @@ class SortedRuns:
     def __init__(self, folder: str, *, last: bool = False, repeated: Callable[[bytes], None] = lambda key: None) -> None:
         self._folder, self._last, self._repeated = folder, last, repeated
         self._piece: list[Entry] = []
+        self._keys: set[bytes] | None = None
         self._file: BinaryIO | None = None
         self._runs: list[list[_Chunk]] = []
 
@@ -46,8 +47,22 @@ class SortedRuns:
         return put_by + sum(len(key) + len(value) + _AROUND for key, value in self._piece)
 
     def add(self, entries: Sequence[Entry]) -> None:
-        """More entries, in the order in which they came. Raises OSError."""
+        """More entries, in the order in which they came; those that repeat a key are told when they are sorted. Raises OSError."""
         self._piece += entries
+        self._keys = None
+        if len(self._piece) >= _PIECE:
+            self._put_by()
+
+    def add_one(self, entry: Entry) -> None:
+        """One more. That it repeats a key of the same piece is told at once, between what else is told of its source. Raises
+        OSError."""
+        if self._keys is None:
+            self._keys = {key for key, _ in self._piece}
+        if entry[0] in self._keys and not self._last:
+            self._repeated(entry[0])
+            return
+        self._keys.add(entry[0])
+        self._piece.append(entry)
         if len(self._piece) >= _PIECE:
             self._put_by()
 
@@ -80,7 +95,7 @@ class SortedRuns:
     def _put_by(self) -> None:
         if self._file is None:
             self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115
-        entries, self._piece = self._sorted(self._piece), []
+        entries, self._piece, self._keys = self._sorted(self._piece), [], None
         run: list[_Chunk] = []
         for start in range(0, len(entries), _CHUNK):
             octets = _encode(entries[start : start + _CHUNK])

@@ -29,7 +29,11 @@ def test_as_a_dictionary(
     told: list[bytes] = []
     runs = SortedRuns(str(folder), last=last, repeated=told.append)
     for batch in batches:
-        runs.add(batch)
+        if len(batch) % 2:
+            runs.add(batch)
+        else:
+            for entry in batch:
+                runs.add_one(entry)
         for key, value in batch:
             if key in expected and not last:
                 repeated.append(key)
@@ -41,3 +45,12 @@ def test_as_a_dictionary(
     assert sorted(told) == ([] if last else sorted(repeated))
     assert size >= sum(len(key) + len(value) for key, value in found)
     assert not list(folder.iterdir()), "nothing is left on disk"
+
+
+def test_a_key_that_comes_again_is_told_at_once(folder: Path) -> None:
+    told: list[bytes] = []
+    runs = SortedRuns(str(folder), repeated=told.append)
+    runs.add([(b"a", b"1")])
+    runs.add_one((b"a", b"2"))
+    assert told == [b"a"]
+    assert list(runs) == [[(b"a", b"1")]]
