@@ -23,11 +23,11 @@ MAIL_DAEMON = "MAILER-DAEMON"
 # Addresses in standard form, as most headers write them: nothing that rewriting without tables would touch. Each part begins with
 # what no part before it can take, and gives nothing back: a header that does not match costs one look.
 _ATOM = r"[A-Za-z0-9#$&'*+/=?^_`{}~-]++"
-_HOST = r"(?:[A-Za-z0-9](?:-*+[A-Za-z0-9]++)*\.)+[A-Za-z]{2,}+"
-_ADDRESS = rf"(?>{_ATOM}(?:\.{_ATOM})*@{_HOST})"
+_HOST = r"(?>(?:[A-Za-z0-9](?>(?:-*+[A-Za-z0-9]++)*)\.)+)[A-Za-z]{2,}+"
+_ADDRESS = rf"(?>{_ATOM}(?>(?:\.{_ATOM})*)@{_HOST})"
 _PHRASE = r"""(?:"[^"\\]*+"[ ]*+|[^\x00-\x20()<>\[\]:;@\\,"][^\x00-\x1f()<>\[\]:;@\\,"]*+)"""
 _MAILBOX = rf"""(?:{_ADDRESS}|{_PHRASE}?<{_ADDRESS}>)"""
-_STANDARD = re.compile(rf"""\s*+{_MAILBOX}(?:,\s*+{_MAILBOX})*\s*+\Z""", re.ASCII)
+_STANDARD = re.compile(rf"""\s*+{_MAILBOX}(?>(?:,\s*+{_MAILBOX})*)\s*+\Z""", re.ASCII)
 
 
 def log_message_id(headers: list[Header], missing: str, queue_id: str, emit: Emit) -> None:

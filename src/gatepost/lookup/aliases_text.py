@@ -9,11 +9,11 @@ from gatepost.mail.ascii_text import SPACE
 
 # RFC 5322 tokens, as postalias tells them apart; a quoted string or comment may lack its end.
 _TOKEN = re.compile(
-    r'(?P<space>\s++)|(?P<word>"(?:\\.|[^"\\]++)*"?|\((?:\\.|[^()\\]++)*\)?|(?:\\.|[^\s",:;<>@()\\]++)+)|(?P<special>.)',
+    r'(?P<space>\s++)|(?P<word>"(?:\\.|[^"\\])*+"?|\((?:\\.|[^()\\])*+\)?|(?:\\.|[^\s",:;<>@()\\])++)|(?P<special>.)',
     re.DOTALL | re.ASCII,
 )
-_NAME = re.compile(r'\s*+((?:"(?:\\.|[^"\\]++)*"|[^":]++)+):', re.DOTALL | re.ASCII)
-_QUOTED = re.compile(r'"((?:\\.|[^"\\]++)*)"', re.DOTALL)
+_NAME = re.compile(r'\s*+((?:"(?:\\.|[^"\\])*+"|[^":])++):', re.DOTALL | re.ASCII)
+_QUOTED = re.compile(r'"((?:\\.|[^"\\])*+)"', re.DOTALL)
 
 
 def looks_like_aliases(text: str) -> bool:

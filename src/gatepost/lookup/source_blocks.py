@@ -12,7 +12,9 @@ from gatepost.lookup.sorted_runs import Entry
 _BLOCK: Final = 4 << 20
 """Octets of a block; one with a logical line that is longer is larger."""
 _START = re.compile(rb"\n(?=[^\s#])")
-_PLAIN = re.compile(rb"^(?:#[^\n]*+|(?:([!$-\[\]-~]{1,511}+)(?<!:)[ \t]++([!-~]++(?:[ \t]++[!-~]++)*))?[ \t\r]*+)\n", re.MULTILINE)
+_PLAIN = re.compile(
+    rb"^(?:#[^\n]*+|(?:([!$-\[\]-~]{1,511}+)(?<!:)[ \t]++([!-~]++(?>(?:[ \t]++[!-~]++)*)))?[ \t\r]*+)\n", re.MULTILINE
+)
 """A comment, an entry whose key and value stand as they are, or nothing."""
 
 

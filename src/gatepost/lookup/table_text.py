@@ -13,7 +13,7 @@ from gatepost.lookup.port import Unavailable
 from gatepost.mail.ascii_text import SPACE
 
 # A key ends at the first white space that is neither quoted nor after a backslash.
-_KEY = re.compile(r'(?:\\.|"(?:\\.|[^"\\]++)*"|[^\s"\\]++)*', re.DOTALL | re.ASCII)
+_KEY = re.compile(r'(?:\\.|"(?:\\.|[^"\\])*+"|[^\s"\\]++)*+', re.DOTALL | re.ASCII)
 
 
 def logical_lines(text: str, path: str = "", warn: Warn = lambda text: None, start: int = 1) -> Iterator[tuple[int, str]]:

@@ -69,7 +69,7 @@ def all_plain(addresses: Sequence[str]) -> bool:
     return left.count(b"\n") == len(addresses) + 1 and b"@@" not in left and not left.translate(None, b"@\n")
 
 
-_QUOTED = re.compile(r'"((?:[^"\\]++|\\.)*)"(@.*)?\Z', re.DOTALL)
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"(@.*)?\Z', re.DOTALL)
 
 
 def internal(text: str) -> str:

@@ -27,7 +27,7 @@ _SCANNER: Final = re.compile(
     r"""[ \t\r\n]++
     | (?P<end>;)
     | (?P<comment>\()
-    | "(?P<quoted>(?:[^"\\]++|\\.)*)(?:"|\\?\Z)
+    | "(?P<quoted>(?:[^"\\]|\\.)*+)(?:"|\\?\Z)
     | (?P<special>[()<>@,:\\/\[\]?=\x01-\x1f\x7f])
     | (?P<word>[^()<>@,;:\\"/\[\]?=\x01-\x20\x7f]++)""",
     re.VERBOSE | re.DOTALL,

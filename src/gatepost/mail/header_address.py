@@ -47,10 +47,10 @@ _SPACED = frozenset({TokenKind.ATOM, TokenKind.QUOTED, TokenKind.LITERAL, TokenK
 _SCANNER = re.compile(
     r"""[ \t\r\n]++
     | (?P<comment>\()
-    | \[(?P<literal>(?:[^\]\\]++|\\.)*(?:\\\Z)?)\]?
-    | "(?P<quoted>(?:[^"\\]++|\\.)*(?:\\\Z)?)"?
+    | \[(?P<literal>(?:[^\]\\]|\\.)*+(?:\\\Z)?)\]?
+    | "(?P<quoted>(?:[^"\\]|\\.)*+(?:\\\Z)?)"?
     | (?P<operator>[|%!)<>@,;:.\]])
-    | (?P<atom>(?:[^|%!()<>@,;:\\".\[\] \t\r\n]++|\\.)+(?:\\\Z)?)
+    | (?P<atom>(?:[^|%!()<>@,;:\\".\[\] \t\r\n]|\\.)++(?:\\\Z)?)
     | (?P<nothing>\\)""",
     re.VERBOSE | re.DOTALL,
 )

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from gatepost.mail.content import CHUNK
 
-_SEPARATORS = re.compile(rb"(?:>*+From [^\n]*+\n)*")
+_SEPARATORS = re.compile(rb"(?>(?:>*+From [^\n]*+\n)*)")
 """Lines of a mailbox that begin a message there."""
 
 

@@ -10,11 +10,11 @@ from typing import Final
 
 from gatepost.mail.ascii_text import SPACE
 
-_PLAIN_ARGUMENT: Final = re.compile(r"([A-Za-z]+:) ?(<[^\x00-\x20\x7f\"\\<>()]*+>)((?: [^\x00-\x20\"\\<>:\[\]]++)*)\Z")
+_PLAIN_ARGUMENT: Final = re.compile(r"([A-Za-z]+:) ?(<[^\x00-\x20\x7f\"\\<>()]*+>)((?>(?: [^\x00-\x20\"\\<>:\[\]]++)*))\Z")
 _PLAIN_PATH: Final = re.compile(r"<([^\x00-\x20\x7f\"\\<>()\[\]:;,@]+@[^\x00-\x20\x7f\"\\<>()\[\]:;,@]+)>\Z")
 _CLOSER: Final = {"<": ">", '"': '"', "[": "]"}
 
-_XTEXT: Final = re.compile(r"(?:[^\x00- +\x7f]++|\+[0-9A-Fa-f]{2})*\Z")
+_XTEXT: Final = re.compile(r"(?:[^\x00- +\x7f]++|\+[0-9A-Fa-f]{2})*+\Z")
 _XTEXT_CODE: Final = re.compile(rb"\+([0-9A-Fa-f]{2})")
 _UXTEXT_CODE: Final = re.compile(r"\\x\{([0-9A-Fa-f]{0,8})(\}?)")
 _ADDRESS_TYPE: Final = re.compile(r"[!-~]+\Z")
