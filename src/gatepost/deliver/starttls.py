@@ -190,10 +190,10 @@ DANE records."""
 
 
 def _trust(tls: Any, policy: TlsPolicy) -> str:
-    """What the server's certificate is to us where nothing depends on it (smtp_tls_loglevel)."""
+    """What the server's certificate is to us, where it is not the one that a level asks for (smtp_tls_loglevel)."""
     if not tls.getpeercert(binary_form=True):
         return "Anonymous"
-    return "Trusted" if policy.level is not Level.FINGERPRINT and openssl.is_verified(tls) else "Untrusted"
+    return "Trusted" if policy.level not in _MISMATCHES and openssl.is_verified(tls) else "Untrusted"
 
 
 def _mismatch(tls: Any, level: Level) -> tuple[int, str]:
