@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.integration.ports import listens
 from tests.support import certificate as certificates
+from tests.support import running
 from tests.support.running import free_port, wait_for
 
 BASE = "dc=example,dc=com"
@@ -109,7 +110,10 @@ class Slapd:
     def pause(self, still: bool = True) -> None:
         """Let it hang, or go on."""
         assert self._process is not None
-        os.kill(self._process.pid, signal.SIGSTOP if still else signal.SIGCONT)
+        pid = self._process.pid
+        os.kill(pid, signal.SIGSTOP if still else signal.SIGCONT)
+        if still:
+            wait_for(lambda: running.still(pid), "slapd to hang")
 
     def clean(self) -> None:
         self.kill()

@@ -7,11 +7,13 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tests.integration.ports import listens
 from tests.support import certificate as certificates
+from tests.support import running
 from tests.support.running import free_port, wait_for
 
 USER, PASSWORD = "mail", "se'cr\"et %s"
@@ -89,6 +91,8 @@ class SqlServer:
         for pid in (self._process.pid, *map(int, children)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGSTOP if still else signal.SIGCONT)
+                if still:
+                    wait_for(partial(running.still, pid), "a server to hang")
 
     def clean(self) -> None:
         self.stop()

@@ -92,7 +92,7 @@ CASES = {
     "two recipients": ("a@example.net", "b@example.net,c@example.net", "X-Do: nothing", "removed"),
     "discarded": ("a@example.net", "b@example.net", "X-Do: discard", "milter-discard"),
     "refused at a header": ("a@example.net", "b@example.net", "X-Do: turn-away", "sender non-delivery notification"),
-    "refused sender": ("refused@example.net", "b@example.net", "X-Do: nothing", "milter-reject"),
+    "refused sender": ("refused@example.net", "b@example.net", "X-Do: nothing", "sender non-delivery notification"),
     "a notice": ("a@example.net", "b@bounce.test", "X-Do: nothing", "status=bounced"),
 }
 

@@ -311,6 +311,12 @@ class Client:
             assert reply[0] == 250, (line, reply)
 
 
+def still(pid: int) -> bool:
+    """Whether SIGSTOP has come to all threads of a process: kill(2) does not wait for that."""
+    states = (task.joinpath("stat").read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").iterdir())
+    return all(state in "TZ" for state in states)
+
+
 def lives(pid: int) -> bool:
     """Whether a process runs (one that nobody has waited for yet does not)."""
     try:
