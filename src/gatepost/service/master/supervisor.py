@@ -103,11 +103,11 @@ class Supervisor:
         """Run until told to stop; returns the exit status. `on_serving` is called once every port is served.
         Raises StartFailure, ConfigurationError."""
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        self._import_all(**preload.needs(self._serving.configuration))  # before the ports: who connects is greeted at once
         self.open()
         serving = self._serving
         self._say(f"daemon started -- version {serving.settings.mail_version}, configuration {self._directory}")
         self._say_what_is_missing()
-        self._import_all(**preload.needs(serving.configuration))
         gc.collect()
         gc.freeze()  # what is shared with the children stays shared: the collector must not touch it
         self._certificates.watch(certificate_files.look(serving.configuration))
