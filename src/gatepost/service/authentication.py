@@ -62,23 +62,24 @@ def known_users(
         return None
     opened = _Openings(materials, settings, warn, others)
     in_turn = InTurn([Named(one.word, opened.open(one)) for one in chosen], settings.smtpd_auth_timeout)
-    return before(materials, overrides, tables, in_turn, partial(_realm, chosen))
-
-
-def before(
-    materials: Materials, overrides: Mapping[str, str], tables: Tables, checker: Checker, realm: Callable[[Attempt], str]
-) -> Checker:
-    """What stands before whoever knows the users: what is remembered, the guard, and the time that a refusal takes. `realm`: what
-    an answer depends on beside user and password."""
-    settings = materials.configuration.view(_Settings, overrides)
     cache = LoginCache(
         time.monotonic,
         lifetime=settings.smtpd_auth_cache_time,
         negative_lifetime=settings.smtpd_auth_cache_negative_time,
         most=settings.smtpd_auth_cache_size,
     )
-    remembered = Remembered(_guarded(materials, overrides, tables, checker), cache, realm)
-    return Patient(remembered, settings.smtpd_auth_refusal_delay, time.monotonic, asyncio.sleep)
+    remembered = Remembered(_guarded(materials, overrides, tables, in_turn), cache, partial(_realm, chosen))
+    return _patient(settings, remembered)
+
+
+def asked_each_time(materials: Materials, overrides: Mapping[str, str], tables: Tables, checker: Checker) -> Checker:
+    """A back end behind the guard, of which nothing is remembered: of smtpd_sasl_type = cyrus people expect what Postfix does.
+    saslauthd has a cache of its own (-c), and without saslauthd nobody logs in."""
+    return _patient(materials.configuration.view(_Settings, overrides), _guarded(materials, overrides, tables, checker))
+
+
+def _patient(settings: _Settings, checker: Checker) -> Checker:
+    return Patient(checker, settings.smtpd_auth_refusal_delay, time.monotonic, asyncio.sleep)
 
 
 def _realm(chosen: tuple[Backend, ...], attempt: Attempt) -> str:

@@ -14,7 +14,6 @@ from msgspec import Struct
 from gatepost.auth.backends.dovecot import DovecotUsers
 from gatepost.auth.backends.saslauthd import Saslauthd
 from gatepost.auth.backends.sasldb import Sasldb
-from gatepost.auth.backends.user_file import version
 from gatepost.auth.dovecot import DovecotSasl
 from gatepost.auth.mechanisms import OwnMechanisms
 from gatepost.auth.offer import ServerSasl
@@ -31,7 +30,7 @@ from gatepost.net.server_address import Server, parse
 from gatepost.net.stream_client import Network, StreamClient
 from gatepost.net.stream_port import AnswerLimit, BreakerRules, Crowd, StreamRules, TimeLimits
 from gatepost.proto.sasl.mechanisms import MECHANISMS
-from gatepost.service.authentication import Make, before, known_users
+from gatepost.service.authentication import Make, asked_each_time, known_users
 from gatepost.service.cyrus_sasl import NobodyLogsIn, asked_for, saslauthd_paths
 from gatepost.service.materials import Materials
 
@@ -92,9 +91,9 @@ class _Opened:
     def warn(self, text: str) -> None:
         self._emit(Note("smtpd", text, "warning"))
 
-    def guarded(self, checker: Checker, realm: Callable[[], str]) -> Checker:
-        """Behind what stands before all who know users. `realm`: what its answers depend on now."""
-        return before(self.materials, self.overrides, self._tables, checker, lambda attempt: realm())
+    def guarded(self, checker: Checker) -> Checker:
+        """Behind what stands before all who know users."""
+        return asked_each_time(self.materials, self.overrides, self._tables, checker)
 
     def server(self, text: str) -> Server:
         """A server of smtpd_sasl_path. Raises ConfigurationError."""
@@ -142,9 +141,9 @@ def _cyrus(opened: _Opened) -> Sasl:
         opened.warn(f"{options.file}: mech_list: {other} is not offered: {asked.source.value} has no answers for it")
     names = tuple(word for word in options.mech_list or usual if word in possible)
     if asked.source is Source.SASLAUTHD:
-        return _own(names, opened.guarded(_users_of_saslauthd(opened, options.saslauthd_path), lambda: ""))
+        return _own(names, opened.guarded(_users_of_saslauthd(opened, options.saslauthd_path)))
     users = Sasldb(options.sasldb_path, opened.materials.hashing, opened.settings.smtpd_sasl_local_domain)
-    return _own(names, opened.guarded(users, lambda: f"{version(options.sasldb_path)}"))
+    return _own(names, opened.guarded(users))
 
 
 def _own(names: tuple[str, ...], users: Checker, decoy_key: bytes = b"") -> Sasl:
