@@ -8,7 +8,6 @@ answer is too long for UDP.
 Failure: NotFound where a name server says so, TryAgain for all else.
 """
 
-import asyncio
 import re
 import secrets
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from typing import Final
 
 from gatepost.net.answers import Around
 from gatepost.net.dns import RECORDS_LIMIT
+from gatepost.net.dns_exchange import exchange
 from gatepost.net.fair_slots import FairSlots
 from gatepost.net.port import MX, Answer, AnswerSource, NotFound, TryAgain
 from gatepost.net.stream_port import Crowd, StreamFailure
@@ -27,7 +27,6 @@ _KNOWN = re.compile(r"[A-Za-z0-9_./*-]*\Z", re.ASCII)
 CROWD: Final = Crowd(connections=50, share=5, waiting=1000)
 """Questions of all clients, and of one."""
 _PORT: Final = 53
-_LENGTH = 2  # octets of the length before a message over TCP (RFC 1035 §4.2.2)
 
 
 class AnyNameResolver(Around):
@@ -77,12 +76,8 @@ class AnyNameResolver(Around):
         """The first reply that says something. Raises TryAgain."""
         why = "no name server"
         for server in [*self._nameservers()] * self._rounds:
-            host, port = _endpoint(server)
             try:
-                async with asyncio.timeout(self._patience):
-                    reply = await _by_udp(asked, host, port)
-                    if reply.truncated:
-                        reply = await _by_tcp(asked, host, port)
+                reply = dns_message.read(await exchange(asked, _endpoint(server), self._patience), asked)
             except (OSError, EOFError, BadReply) as error:
                 why = str(error) or "time-out"
             else:
@@ -102,44 +97,6 @@ class _OfClient(Around):
 
     async def answer(self, name: str, record: str) -> Answer:
         return await self._any_name.answer(name, record, self._client)
-
-
-class _Question(asyncio.DatagramProtocol):
-    """Waits for the reply to a question; whatever else comes is somebody else's."""
-
-    def __init__(self, asked: bytes) -> None:
-        self._asked = asked
-        self.reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-
-    def datagram_received(self, data: bytes, addr: object) -> None:
-        if not self.reply.done() and dns_message.is_reply(data, self._asked):
-            self.reply.set_result(data)
-
-    def error_received(self, exc: Exception) -> None:
-        if not self.reply.done():
-            self.reply.set_exception(exc)
-
-
-async def _by_udp(asked: bytes, host: str, port: int) -> Reply:
-    """Over a socket of its own, whose port is as hard to guess as the question's ID (RFC 5452). Raises OSError, BadReply."""
-    waiting = _Question(asked)
-    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: waiting, remote_addr=(host, port))
-    try:
-        transport.sendto(asked)
-        return dns_message.read(await waiting.reply, asked)
-    finally:
-        transport.close()
-
-
-async def _by_tcp(asked: bytes, host: str, port: int) -> Reply:
-    """Raises OSError, EOFError, BadReply."""
-    reader, writer = await asyncio.open_connection(host, port)
-    try:
-        writer.write(len(asked).to_bytes(_LENGTH, "big") + asked)
-        length = int.from_bytes(await reader.readexactly(_LENGTH), "big")
-        return dns_message.read(await reader.readexactly(length), asked)
-    finally:
-        writer.close()
 
 
 def _endpoint(server: str) -> tuple[str, int]:

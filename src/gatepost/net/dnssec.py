@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gatepost.mail.domain import to_ascii
+from gatepost.net.dns import RECORDS_LIMIT
 from gatepost.net.dns_exchange import exchange
 from gatepost.net.port import MX, SRV, TLSA, Answer, DnsFailure, NotFound, TryAgain
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     import dns.message
 
 _CACHE_LIMIT = 5000
-_RECORDS_LIMIT = 100
 _KEPT_LIMIT = 4096
 """Octets of an answer that is kept: strangers choose what is asked for, and how much they answer."""
 _LONGEST = 3600.0
@@ -93,7 +93,9 @@ class DnssecResolver:
         failure: DnsFailure = TryAgain(name, record, "no name server")
         for server in tuple(self._nameservers or _system()) * _TRIES:
             try:
-                return self._read(name, record, await exchange(question, server, _SERVER_LIMIT))
+                octets = await exchange(question.to_wire(), server, _SERVER_LIMIT)
+                reply = dns.message.from_wire(octets, continue_on_error=True, ignore_trailing=True)
+                return self._read(name, record, reply)
             except TryAgain as trouble:
                 failure = trouble
             except (dns.exception.DNSException, OSError, EOFError) as error:
@@ -116,7 +118,7 @@ class DnssecResolver:
         chain = reply.resolve_chaining()
         if chain.answer is None and not reply.errors:
             raise NotFound(name, record, "no data", exists=True)
-        values = tuple(_READ[record](data) for data in list(chain.answer or ())[:_RECORDS_LIMIT])
+        values = tuple(_READ[record](data) for data in list(chain.answer or ())[:RECORDS_LIMIT])
         if reply.errors:  # records of no use are not the same as none (RFC 7672 §2.1.1)
             values += (MALFORMED,)
         lifetime = min(float(chain.minimum_ttl), _LONGEST)

@@ -19,7 +19,7 @@ NO_ERROR, NO_SUCH_NAME = 0, 3
 _HEAD = struct.Struct("!6H")
 _RECORD = struct.Struct("!HHIH")
 _RECURSION = 0x0100
-_IS_REPLY, _TRUNCATED = 0x8000, 0x0200
+_TRUNCATED = 0x0200
 _INTERNET = 1
 _NAME_LIMIT, _LABEL_LIMIT = 255, 63
 _ALIASES_LIMIT, _JUMPS_LIMIT = 8, 16
@@ -42,7 +42,6 @@ class Reply(Struct, frozen=True):
     """`code`: NO_ERROR, NO_SUCH_NAME or another RCODE; `records`: of the types that are known here."""
 
     code: int
-    truncated: bool
     records: tuple[Record, ...]
 
     def found(self, name: str, record: str) -> tuple[Record, ...]:
@@ -71,23 +70,45 @@ def question(number: int, name: str, record: str) -> bytes:
 
 
 def is_reply(message: bytes, asked: bytes) -> bool:
-    """Whether a message replies to the question `asked`: it has its ID, and repeats it."""
-    if len(message) < len(asked) or message[:2] != asked[:2] or not message[2] & 0x80:
+    """Whether a message replies to the question `asked`, which may have more behind it (EDNS): it has its ID, and repeats it. Only
+    an error may leave the question out."""
+    if len(message) < _HEAD.size or message[:2] != asked[:2] or not message[2] & 0x80:
         return False
-    end = len(asked) - 4
-    return message[_HEAD.size : end].lower() == asked[_HEAD.size : end].lower() and message[end : end + 4] == asked[end:]
+    if not _has_question(message):
+        return message[3] & 0xF not in (NO_ERROR, NO_SUCH_NAME)
+    end = _question_end(asked)
+    name = slice(_HEAD.size, end - 4)
+    return message[name].lower() == asked[name].lower() and message[end - 4 : end] == asked[end - 4 : end]
+
+
+def is_truncated(message: bytes) -> bool:
+    """Whether a reply says that it was too long for UDP."""
+    return bool(message[2] & _TRUNCATED >> 8)
+
+
+def _has_question(message: bytes) -> bool:
+    return message[4:6] != b"\0\0"
+
+
+def _question_end(asked: bytes) -> int:
+    """Where the question of a message of ours ends."""
+    offset = _HEAD.size
+    while asked[offset]:
+        offset += asked[offset] + 1
+    return offset + 5
 
 
 def read(message: bytes, asked: bytes) -> Reply:
     """What a message says. Raises BadReply."""
     if not is_reply(message, asked):
         raise BadReply("no reply to the question")
+    if is_truncated(message):
+        raise BadReply("a reply that is cut off")
     _, flags, _, answers, _, _ = _HEAD.unpack_from(message)
-    truncated = bool(flags & _TRUNCATED)
     records: list[Record] = []
     try:
-        offset = len(asked)
-        for _ in range(0 if truncated else answers):
+        offset = _question_end(asked) if _has_question(message) else _HEAD.size
+        for _ in range(answers):
             owner, offset = _name(message, offset)
             number, family, ttl, length = _RECORD.unpack_from(message, offset)
             offset += _RECORD.size
@@ -99,7 +120,7 @@ def read(message: bytes, asked: bytes) -> Reply:
             offset += length
     except (struct.error, IndexError, ValueError) as error:
         raise BadReply(str(error)) from None
-    return Reply(flags & 0xF, truncated, tuple(records))
+    return Reply(flags & 0xF, tuple(records))
 
 
 def _name(message: bytes, offset: int) -> tuple[str, int]:

@@ -98,7 +98,24 @@ def test_what_replies_to_something_else(message: bytes) -> None:
 
 
 def test_a_reply_that_is_cut_off() -> None:
-    assert read(reply(b"\xc0", 1, 0x8380), ASKED) == dns_message.Reply(0, True, ())
+    cut = reply(b"\xc0", 1, 0x8380)
+    assert dns_message.is_truncated(cut) and not dns_message.is_truncated(reply(b""))
+    with pytest.raises(BadReply):
+        read(cut, ASKED)
+
+
+def test_what_stands_behind_the_question_is_not_repeated() -> None:
+    asked = ASKED[:10] + b"\0\1" + ASKED[12:] + b"\0\0\x29\4\xd0\0\0\x80\0\0\0"  # OPT, with the bit DO
+    assert dns_message.is_reply(reply(b"", 0), asked)
+    assert not dns_message.is_reply(reply(b"", 0).replace(b"a+b", b"a+c"), asked)
+
+
+@pytest.mark.parametrize(("code", "said"), [(0, False), (3, False), (2, True), (5, True)])
+def test_only_an_error_leaves_the_question_out(code: int, said: bool) -> None:
+    message = struct.pack("!6H", 7, 0x8180 | code, 0, 0, 0, 0)
+    assert dns_message.is_reply(message, ASKED) is said
+    if said:
+        assert read(message, ASKED) == dns_message.Reply(code, ())
 
 
 def test_aliases_in_a_circle() -> None:
