@@ -63,12 +63,13 @@ _Body = Callable[[Command, Path, list[str]], int]
 
 def _configured(command: Command) -> Path:
     """The file that the configuration names. Raises Fatal."""
+    from gatepost.auth.backends.choice import words
     from gatepost.config.configuration import ConfigurationError
 
     configuration = command.configuration
     try:
         for overrides in ({}, *(entry.overrides for entry in configuration.services)):
-            for word in configuration.value("smtpd_auth_backends", overrides).replace(",", " ").split():
+            for word in words(configuration.value("smtpd_auth_backends", overrides)):
                 if word.startswith("file:"):
                     return Path(word.removeprefix("file:"))
     except ConfigurationError as error:

@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from gatepost.auth.backends.choice import words
 from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.config.cyrus_sasl import Source
 from gatepost.config.master import ServiceEntry
@@ -38,12 +39,12 @@ def _groups(configuration: Configuration, entry: ServiceEntry) -> Iterator[int]:
     if entry.program != "smtpd":
         return
     settings = configuration.view(_Settings, entry.overrides)
-    words = settings.smtpd_auth_backends.replace(",", " ").split()
+    chosen = words(settings.smtpd_auth_backends)
     if not settings.smtpd_sasl_auth_enable:
         return
-    if "saslauthd" in words:
+    if "saslauthd" in chosen:
         yield from _of_folder(saslauthd_paths(settings.queue_directory))
-    elif not words and settings.smtpd_sasl_type == "cyrus":
+    elif not chosen and settings.smtpd_sasl_type == "cyrus":
         with suppress(NobodyLogsIn):
             asked = asked_for(configuration, entry.overrides)
             if asked.source is Source.SASLDB:

@@ -1,6 +1,5 @@
 """smtpd_auth_backends: the words, and what each of them names."""
 
-from collections.abc import Iterator
 from typing import Final
 
 from msgspec import Struct
@@ -29,9 +28,9 @@ def backends(text: str) -> tuple[Backend, ...]:
     return tuple(_backend(word) for word in words(text))
 
 
-def words(text: str) -> Iterator[str]:
-    """The words of a value."""
-    yield from dict.fromkeys(text.replace(",", " ").split())
+def words(text: str) -> tuple[str, ...]:
+    """The words of a value, each once."""
+    return tuple(dict.fromkeys(text.replace(",", " ").split()))
 
 
 def _backend(word: str) -> Backend:

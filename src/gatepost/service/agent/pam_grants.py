@@ -4,6 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from gatepost.auth.backends.choice import words
 from gatepost.config.configuration import Configuration
 from gatepost.config.programs import program
 
@@ -33,7 +34,7 @@ def pam_grant(configuration: Configuration) -> PamGrant:
     """What a configuration has a use for."""
     taking = [entry for entry in configuration.services if program(entry.program).takes_mail]
     views = [configuration.view(_Settings, entry.overrides) for entry in taking]
-    asking = [view for view in views if "pam" in view.smtpd_auth_backends.replace(",", " ").split()]
+    asking = [view for view in views if "pam" in words(view.smtpd_auth_backends)]
     limit = max((view.smtpd_auth_pam_process_limit for view in asking), default=1)
     guesses = [_TIMES * view.smtpd_auth_user_guess_limit for view in asking]
     unit = min((view.smtpd_auth_guess_time_unit for view in asking), default=1)
