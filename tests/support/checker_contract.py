@@ -11,7 +11,7 @@ from gatepost.auth.port import Attempt, Checker
 from gatepost.proto.sasl.port import Accepted, IsPassword, Refused, Secret, Unavailable, Verdict
 from tests.support.driven_loop import run
 
-ATTEMPT: Final = Attempt("smtp", "PLAIN", "192.0.2.1", "client.test", "192.0.2.25", "mail.example.test", True, 1700000000.0)
+ATTEMPT: Final = Attempt("smtp", "PLAIN", "192.0.2.1", "client.test", "192.0.2.25", "mail.example.test", True)
 USER: Final = "alice"
 PASSWORD: Final = "sec ret\"\\'$(id)*)(%ü".encode()
 """The user's, with what another language might take for its own."""

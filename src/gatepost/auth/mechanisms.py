@@ -66,7 +66,7 @@ class OwnConversation:
             try:
                 step = next(self._exchange) if reply is None else self._exchange.send(reply)
             except StopIteration as end:
-                return LoggedIn(end.value.user, end.value.authorization_id)
+                return LoggedIn(end.value.user)
             except Failed as failure:
                 return NotLoggedIn(str(failure), failure.user)
             if isinstance(step, Challenge):

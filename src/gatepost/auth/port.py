@@ -23,14 +23,13 @@ class Channel(Struct, frozen=True):
 
 
 class Attempt(Struct, frozen=True):
-    """From where somebody wants to log in, and when.
+    """From where somebody wants to log in.
 
     - `service`: smtpd_sasl_service, a PAM service name;
     - `mechanism`: by which he does, in capitals;
     - `client_address`, `client_name` (`unknown` where it is not verified), `server_address`;
     - `host`: our name, myhostname;
     - `secured`: under TLS;
-    - `at`: when, seconds since 1970;
     - `bindings`, `certified`: of the Channel;
     - `offers_bound`: the client was offered a mechanism that is bound to the connection.
     """
@@ -42,7 +41,6 @@ class Attempt(Struct, frozen=True):
     server_address: str
     host: str
     secured: bool
-    at: float
     bindings: Mapping[str, bytes] = {}
     certified: str = ""
     offers_bound: bool = False
@@ -79,10 +77,9 @@ class Ask(Struct, frozen=True):
 
 
 class LoggedIn(Struct, frozen=True):
-    """It is he. `authorization_id`: as whom he acts, where he said so."""
+    """It is he."""
 
     user: str
-    authorization_id: str = ""
 
 
 class NotLoggedIn(Struct, frozen=True):

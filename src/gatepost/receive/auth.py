@@ -117,7 +117,7 @@ async def _begin(state: SessionState, sasl: ServerSasl, method: str, initial: st
         return _failed(state, method, NotLoggedIn("Invalid authentication mechanism"))
     attempt = Attempt(
         state.settings.smtpd_sasl_service, mechanism, facts.client_address, facts.client_name, facts.server_address,
-        state.settings.myhostname, channel.secured, state.ports.clock(), channel.bindings, channel.certified, bound,
+        state.settings.myhostname, channel.secured, channel.bindings, channel.certified, bound,
     )  # fmt: skip
     state.conversation = sasl.converse(attempt)
     return _next(state, method, await state.conversation.start(initial))

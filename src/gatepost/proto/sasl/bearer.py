@@ -51,7 +51,7 @@ def oauthbearer_server() -> ServerExchange:
     if not end or len(parts) != 3 or parts[0] not in (b"n", b"y") or parts[2] or (parts[1] and not parts[1].startswith(b"a=")):
         raise Malformed(_MALFORMED)
     user = user_name(_unescaped(parts[1][2:])) if parts[1] else ""
-    return Login((yield from _check(user, _pairs(rest), {"status": "invalid_token"})), user)
+    return Login((yield from _check(user, _pairs(rest), {"status": "invalid_token"})))
 
 
 def _check(user: str, pairs: dict[bytes, bytes], error: dict[str, str]) -> Generator[Step, Reply, str]:

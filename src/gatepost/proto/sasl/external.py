@@ -11,4 +11,4 @@ def server(certified: str) -> ServerExchange:
         raise Failed("no client certificate that is trusted")
     if acting_for not in ("", certified):
         raise Failed("authorization failure", certified)
-    return Login(user_name(certified.encode()), acting_for)
+    return Login(user_name(certified.encode()))

@@ -21,10 +21,9 @@ def server() -> ServerExchange:
     if len(parts) != 3:
         raise Malformed("malformed PLAIN message")
     user = user_name(parts[1])
-    acting_for = user_name(parts[0]) if parts[0] else user
-    if acting_for != user:
+    if parts[0] and user_name(parts[0]) != user:
         raise Failed("authorization failure", user)
-    return Login((yield from check_password(user, parts[2])), acting_for if parts[0] else "")
+    return Login((yield from check_password(user, parts[2])))
 
 
 def client(who: Credentials) -> ClientExchange:

@@ -125,10 +125,9 @@ class Challenge(Struct, frozen=True):
 
 
 class Login(Struct, frozen=True):
-    """How an exchange ends well. `user`: who it is; `authorization_id`: as whom the client wants to act, where it said so."""
+    """How an exchange ends well. `user`: who it is; nobody acts for anybody else."""
 
     user: str
-    authorization_id: str = ""
 
 
 class Failed(Exception):

@@ -80,7 +80,7 @@ def server(digest: str, nonce: str, binding: Binding, decoy_key: bytes) -> Serve
     header, bare = _split_header(first)
     expected = header.encode() + _bound_data(header, binding)
     name, client_nonce = _name_and_nonce(bare)
-    authorization_id = _authorization_id(header, name)
+    _check_authorization(header, name)
     known = yield from _keys_of(name, digest)
     kept = known or _decoy(name, digest, decoy_key)
     whole_nonce = client_nonce + nonce
@@ -98,7 +98,7 @@ def server(digest: str, nonce: str, binding: Binding, decoy_key: bytes) -> Serve
     assert known is not None
     if (yield from ask_client(b"v=" + b64encode(_hmac(digest, kept.server_key.octets, signed)))):
         raise Malformed(_MALFORMED, name)
-    return Login(known.user, authorization_id)
+    return Login(known.user)
 
 
 def _keys_of(user: str, digest: str) -> Generator[Step, Reply, ScramKeys | None]:
@@ -147,14 +147,11 @@ def _name_and_nonce(bare: str) -> tuple[str, str]:
     return _unescaped(fields[0][2:]), fields[1][2:]
 
 
-def _authorization_id(header: str, name: str) -> str:
-    """Nobody acts for anybody else."""
+def _check_authorization(header: str, name: str) -> None:
+    """Nobody acts for anybody else. Raises Failed."""
     authorization = header.split(",")[1]
-    if not authorization:
-        return ""
-    if _unescaped(authorization[2:]) != name:
+    if authorization and _unescaped(authorization[2:]) != name:
         raise Failed("authorization failure", name)
-    return name
 
 
 # --- client ---
