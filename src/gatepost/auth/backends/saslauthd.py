@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from gatepost.auth.backends.names import with_realm
 from gatepost.auth.port import Attempt
 from gatepost.mail.address import to_bytes
 from gatepost.net.stream_client import StreamClient
@@ -23,7 +24,7 @@ class Saslauthd:
 
     async def check(self, question: Question, attempt: Attempt) -> Verdict:
         assert isinstance(question, IsPassword)
-        name = f"{question.user}@{self._realm}" if self._realm and "@" not in question.user else question.user
+        name = with_realm(question.user, self._realm)
         login, at, realm = name.rpartition("@") if "@" in name else (name, "", "")
         words = to_bytes(login), question.password.octets, to_bytes(attempt.service), to_bytes(realm)
         if not login or (at and not realm) or max(map(len, words)) > LONGEST:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gatepost.auth.backends.hashing import Busy, Hashing
+from gatepost.auth.backends.names import with_realm
 from gatepost.auth.backends.user_file import version
 from gatepost.auth.port import Attempt
 from gatepost.lookup.berkeley_db import NotReadable, pairs
@@ -55,7 +56,7 @@ class Sasldb:
         except (OSError, NotReadable) as error:
             self._version = ()
             return Unavailable(f"{self._path}: {error.strerror if isinstance(error, OSError) else error}")
-        name = f"{question.user}@{self._realm}" if self._realm and "@" not in question.user else question.user
+        name = with_realm(question.user, self._realm)
         login, at, realm = name.partition("@")
         return _verdict(question, name, passwords.get((to_bytes(login), to_bytes(realm if at else attempt.host))))
 
