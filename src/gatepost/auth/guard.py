@@ -66,7 +66,7 @@ class Guard:
     async def check(self, question: Question, attempt: Attempt) -> Verdict:
         try:
             limits, familiar = await self._limits(question.user, attempt)
-            if not isinstance(question, IsPassword | HasShown):  # a question for keys is no guess yet
+            if not isinstance(question, IsPassword | HasShown):  # keys: no guess yet; tokens: nobody guesses them
                 return await self._checker.check(question, attempt)
             claim = await self._claim(question, limits, familiar)
         except _TurnedAway as turned:

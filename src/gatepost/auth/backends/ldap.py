@@ -76,14 +76,14 @@ class Directory:
         base, filter = self._users.base.expand(key, key, in_dn), self._users.filter.expand(key, key, in_filter)
         if not password or base is None or filter is None or has_odd_spaces(question.user):
             return Refused()
-        failure = Unavailable("no server")
+        failure: Unavailable | None = None
         for server in self._servers:
             try:
                 return await self._by(server, question.user, password, key, base, filter, attempt)
             except StreamFailure as trouble:
-                if trouble.trouble not in NOT_ASKED or failure.reason == "no server":
+                if trouble.trouble not in NOT_ASKED or failure is None:
                     failure = Unavailable(f"server {server.pool.server}: {trouble.words}")
-        return failure
+        return failure or Unavailable("no server")
 
     async def _by(
         self, server: Server, user: str, password: bytes, key: Address, base: str, filter: str, attempt: Attempt

@@ -6,7 +6,6 @@ from msgspec.structs import replace
 
 from gatepost.auth.backends.ldap import Directory, Groups, Server, Users
 from gatepost.lookup import ldap_settings, libldap
-from gatepost.lookup.key_format import KeyFormat
 from gatepost.lookup.ldap_bind import binder
 from gatepost.lookup.ldap_connection import connector
 from gatepost.lookup.ldap_text import SCOPES
@@ -55,11 +54,7 @@ def _users(parameters: TableParameters) -> Users:
     filter = format_of(parameters, "query_filter", _ANYBODY)
     if not filter.letters:
         raise parameters.wrong("query_filter", "it has no % letter for the login name, so that everybody would be the same user")
-    return Users(format_of(parameters, "search_base", ""), _scope(parameters), filter)
-
-
-def _scope(parameters: TableParameters) -> int:
-    return parameters.choice("scope", SCOPES, "sub")
+    return Users(format_of(parameters, "search_base", ""), parameters.choice("scope", SCOPES, "sub"), filter)
 
 
 def _groups(parameters: TableParameters) -> Groups | None:
@@ -69,7 +64,7 @@ def _groups(parameters: TableParameters) -> Groups | None:
             if parameters.text(name):  # who may send was meant to be limited
                 raise Unavailable(parameters.spec, f"{parameters.spec}: {name} is set, and group_search_base is not")
         return None
-    filter: KeyFormat = format_of(parameters, "group_filter", _ANY_GROUP)
+    filter = format_of(parameters, "group_filter", _ANY_GROUP)
     if not member and not filter.letters:
         raise Unavailable(
             parameters.spec,

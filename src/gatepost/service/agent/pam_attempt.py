@@ -28,16 +28,16 @@ _ECHO_OFF, _ECHO_ON, _ERROR_MSG, _TEXT_INFO = 1, 2, 3, 4
 _RHOST, _FAIL_DELAY = 4, 10
 
 _REFUSALS = {
-    6: "permission denied",
-    7: "authentication failure",
-    8: "authentication failure",  # PAM_CRED_INSUFFICIENT
-    10: "authentication failure",  # PAM_USER_UNKNOWN
-    11: "authentication failure",  # PAM_MAXTRIES
-    12: "password expired",  # PAM_NEW_AUTHTOK_REQD
-    13: "account expired",
-    16: "authentication failure",  # PAM_CRED_EXPIRED
-    17: "authentication failure",  # PAM_CRED_ERR
-    27: "authentication failure",  # PAM_AUTHTOK_EXPIRED
+    6,  # PAM_PERM_DENIED
+    7,  # PAM_AUTH_ERR
+    8,  # PAM_CRED_INSUFFICIENT
+    10,  # PAM_USER_UNKNOWN
+    11,  # PAM_MAXTRIES
+    12,  # PAM_NEW_AUTHTOK_REQD
+    13,  # PAM_ACCT_EXPIRED
+    16,  # PAM_CRED_EXPIRED
+    17,  # PAM_CRED_ERR
+    27,  # PAM_AUTHTOK_EXPIRED
 }
 """Codes that say no. Whatever else is not success says that nobody knows: PAM_AUTHINFO_UNAVAIL, PAM_SYSTEM_ERR, a module that is
 missing (PAM_ABORT, PAM_MODULE_UNKNOWN)."""
