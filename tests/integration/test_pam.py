@@ -29,7 +29,7 @@ def _ask(gatepost: System, service: str, user: str, password: str) -> Answer:
 
 
 def _configured(system: Make, service: str, more: str = "") -> System:
-    return system(f"smtpd_auth_backends = pam\nsmtpd_sasl_service = {service}\n{more}").start()
+    return system(f"smtpd_sasl_auth_enable = yes\nsmtpd_auth_backends = pam\nsmtpd_sasl_service = {service}\n{more}").start()
 
 
 def test_who_is_in_the_group_and_has_the_password(system: Make, accounts: Accounts) -> None:
@@ -54,7 +54,9 @@ def test_other_services_are_not_asked_about(system: Make, accounts: Accounts) ->
 
 
 def test_without_pam_among_the_back_ends_nothing_is_asked(system: Make, accounts: Accounts) -> None:
-    gatepost = system(f"smtpd_auth_backends = file:/nonexistent\nsmtpd_sasl_service = {accounts.service}\n").start()
+    gatepost = system(
+        f"smtpd_sasl_auth_enable = yes\nsmtpd_auth_backends = file:/nonexistent\nsmtpd_sasl_service = {accounts.service}\n"
+    ).start()
     answer = _ask(gatepost, accounts.service, f"{MEMBER}{TAG}", PASSWORDS[MEMBER])
     assert isinstance(answer, Failed)
     assert answer.enhanced == "4.3.5"

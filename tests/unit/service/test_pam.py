@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from gatepost.config.loading import load
 from gatepost.deliver.privileged import RIGHT, WRONG, Answer, Asked, CheckPassword, Done, Failed, encode, requests
 from gatepost.service.agent import pam, pam_attempt
 from gatepost.service.agent.pam import PamDesk
-from gatepost.service.agent.pam_grants import PamGrant
+from gatepost.service.agent.pam_grants import PamGrant, pam_grant
 
 GRANT = PamGrant(frozenset(("smtp",)), 2)
 
@@ -128,3 +129,25 @@ def test_a_taken_worker_guesses_no_more_than_this(monkeypatch: pytest.MonkeyPatc
     assert [_answer(desk, _question(password=b"%d" % number)) for number in range(2)] == [Done(data=WRONG)] * 2
     turned = _answer(desk, _question(password=b"right"))
     assert isinstance(turned, Failed) and "too many wrong passwords of this user" in turned.text
+
+
+@pytest.mark.parametrize(
+    ("main", "options", "services"),
+    [
+        ("", "", []),
+        ("smtpd_auth_backends = pam\n", "", []),
+        ("smtpd_sasl_auth_enable = yes\nsmtpd_auth_backends = file:/x\n", "", []),
+        ("smtpd_sasl_auth_enable = yes\nsmtpd_auth_backends = file:/x, pam\n", "", ["smtp"]),
+        (
+            "smtpd_auth_backends = pam\nsmtpd_sasl_service = mx\n",
+            "-o smtpd_sasl_auth_enable=yes -o smtpd_sasl_service=mail",
+            ["mail"],
+        ),
+    ],
+)
+def test_services_that_let_nobody_log_in_have_no_use_for_pam(tmp_path: Path, main: str, options: str, services: list[str]) -> None:
+    (tmp_path / "main.cf").write_text(main)
+    (tmp_path / "master.cf").write_text(
+        f"smtp inet n - n - - smtpd\n587 inet n - n - - smtpd {options}\n25 inet n - n - 1 postscreen\n"
+    )
+    assert pam_grant(load(tmp_path)).services == set(services)

@@ -1,4 +1,5 @@
-"""Which services PAM may be asked about: smtpd_sasl_service of those smtpd services whose smtpd_auth_backends has `pam`."""
+"""Which services PAM may be asked about: smtpd_sasl_service of those smtpd services that let users log in, and
+whose smtpd_auth_backends has `pam`."""
 
 from typing import Final
 
@@ -27,6 +28,7 @@ class _Settings(Struct, frozen=True):
     smtpd_auth_guess_time_unit: int
     smtpd_auth_pam_process_limit: int
     smtpd_auth_user_guess_limit: int
+    smtpd_sasl_auth_enable: bool
     smtpd_sasl_service: str
 
 
@@ -34,7 +36,7 @@ def pam_grant(configuration: Configuration) -> PamGrant:
     """What a configuration has a use for."""
     taking = [entry for entry in configuration.services if program(entry.program).takes_mail]
     views = [configuration.view(_Settings, entry.overrides) for entry in taking]
-    asking = [view for view in views if "pam" in words(view.smtpd_auth_backends)]
+    asking = [view for view in views if view.smtpd_sasl_auth_enable and "pam" in words(view.smtpd_auth_backends)]
     limit = max((view.smtpd_auth_pam_process_limit for view in asking), default=1)
     guesses = [_TIMES * view.smtpd_auth_user_guess_limit for view in asking]
     unit = min((view.smtpd_auth_guess_time_unit for view in asking), default=1)
