@@ -70,8 +70,10 @@ def test_files_that_nobody_can_take_hold_up_nothing() -> None:
         (maildrop / "link.msg").symlink_to("/etc/passwd")
         os.mkfifo(maildrop / "pipe.msg")
         (maildrop / "closed.msg").touch(0o600)
-        (maildrop / "garbage.msg").write_text("garbage\n")
-        (maildrop / "garbage.msg").chmod(0o644)
+        garbage = system.folder / "garbage"
+        garbage.write_text("garbage\n")
+        garbage.chmod(0o644)
+        garbage.rename(maildrop / "garbage.msg")  # at once, as pickup takes what it sees
         system.command("sendmail", "box@example.test", input=_MESSAGE.format("not held up"))
         system.arrival(b"Subject: not held up")
 

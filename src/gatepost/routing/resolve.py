@@ -156,7 +156,7 @@ class Resolver:
                 tokens, stripped = tokens[:at], tokens[at:]
             routed = self._with_route_exposed(tokens)
             if routed is None:
-                return self._completed(tokens, stripped), True
+                return await self._completed(tokens, stripped)
             tokens = self._rewriter.rewrite_tokens(routed) if routed else routed
         raise LookupFailure("resolve", f"<{address}>: giving up after {len(address) + 100} iterations")
 
@@ -180,13 +180,15 @@ class Resolver:
             return scan(local)
         return None
 
-    def _completed(self, tokens: list[Token], stripped: list[Token]) -> str:
-        """The recipient that is left, as user@domain; an empty one is the local MAILER-DAEMON."""
+    async def _completed(self, tokens: list[Token], stripped: list[Token]) -> tuple[str, bool]:
+        """(the recipient that is left as user@domain, whether it is local). An empty one is MAILER-DAEMON; one that never had a
+        domain gets $myhostname, which need not be delivered here."""
         if not tokens or (len(tokens) == 1 and tokens[0].kind is TokenKind.QUOTED and not tokens[0].text):
             tokens = scan(self._settings.empty_address_recipient)
-        if not stripped:
-            return f"{internal(tokens)}@{self._settings.myhostname}"
-        return internal(tokens + stripped)
+        if stripped:
+            return internal(tokens + stripped), True
+        own = self._settings.myhostname
+        return f"{internal(tokens)}@{own}", await self.is_local(own)
 
     async def _route(self, recipient: str, domain: str, sender: str, *, local: bool) -> Route:
         known = self._classes.get(domain)

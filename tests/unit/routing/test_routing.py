@@ -40,6 +40,21 @@ def test_classes(make_routing: MakeRouting) -> None:
     assert resolve(routing, "a@relay.test").cls is AddressClass.RELAY
 
 
+@pytest.mark.parametrize("address", ["", "x", "x y"])
+@pytest.mark.parametrize(
+    ("settings", "transport"),
+    [
+        ({}, "local"),
+        ({"mydestination": ""}, "smtp"),
+        ({"mydestination": "", "virtual_mailbox_domains": "mail.example.test"}, "virtual"),
+    ],
+)
+def test_no_domain_is_the_own_host_name_of_whatever_class(
+    make_routing: MakeRouting, address: str, settings: dict[str, str], transport: str
+) -> None:
+    assert goes(make_routing(**settings), address) == (transport, "mail.example.test")
+
+
 def test_address_literals(make_routing: MakeRouting) -> None:
     routing = make_routing()
     assert resolve(routing, "alice@[127.0.0.1]").cls is AddressClass.LOCAL
