@@ -122,6 +122,12 @@ def run(command: Command, body: Callable[[], int], *, failure: int) -> int:
         return failure if fatal.status is None else fatal.status
 
 
+def wrong_call(usage: str, error: str = "") -> int:
+    """Tell how `gatepost COMMAND` is called; its exit status. `error`: what is wrong, where that can be said."""
+    sys.stderr.write(f"gatepost: fatal: {error}\n{usage}\n" if error else f"gatepost: fatal: {usage}\n")
+    return os.EX_USAGE
+
+
 def octets(arguments: Sequence[str]) -> list[str]:
     """Arguments as UTF-8 with surrogate escapes, whatever the locale made of them."""
     return [os.fsencode(argument).decode("utf-8", "surrogateescape") for argument in arguments]

@@ -1,10 +1,9 @@
 """`gatepost greylist`: what is remembered of greylisting, looked at and changed while mail is served."""
 
 import importlib
-import sys
 from collections.abc import Callable, Sequence
 
-from gatepost.cli.command import Command, Fatal, octets, run
+from gatepost.cli.command import Command, octets, run, wrong_call
 
 _USAGE = """\
 usage: gatepost greylist [-c config_dir] COMMAND
@@ -31,7 +30,6 @@ _COMMANDS: dict[str, tuple[str, _Fits]] = {
 def main(argv: Sequence[str]) -> int:
     """Exit status: 0; 1 where something went wrong or nothing was found; 64 for a wrong call."""
     import getopt
-    import os
 
     try:
         options, operands = getopt.gnu_getopt(octets(argv[1:]), "c:", ["all", "days="])
@@ -41,29 +39,18 @@ def main(argv: Sequence[str]) -> int:
         if name not in _COMMANDS or not _COMMANDS[name][1](words, "--all" in named) or not 0 < days < 1e6:
             raise ValueError
     except getopt.GetoptError as error:
-        sys.stderr.write(f"gatepost: fatal: {error.msg}\n{_USAGE}\n")
-        return os.EX_USAGE
+        return wrong_call(_USAGE, error.msg)
     except ValueError:
-        sys.stderr.write(f"gatepost: fatal: {_USAGE}\n")
-        return os.EX_USAGE
+        return wrong_call(_USAGE)
     command = Command("gatepost", "greylist", named.get("-c"))
     return run(command, lambda: _run(command, name, words, days), failure=1)
 
 
 def _run(command: Command, name: str, words: list[str], days: float) -> int:
-    import asyncio
-
     from gatepost.cli.greylist_call import Call
-    from gatepost.state.port import StateUnavailable
 
     body = getattr(importlib.import_module(f"gatepost.cli.{_COMMANDS[name][0]}"), f"{name}_")
     call = Call(command, words, days)
-    # Addresses have letters of any script, which not every terminal has.
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     if name == "import":
         call.open_files()  # which root may read, and mail_owner perhaps not
-    command.become_owner()
-    try:
-        return asyncio.run(call.within(body))
-    except (StateUnavailable, OSError) as error:
-        raise Fatal(str(error), logged=False) from None
+    return call.carry_out(body)

@@ -1,41 +1,26 @@
-"""One call of `gatepost greylist`: its words, the settings, and the store. All is imported at once: mail_owner may not be able to
-read the installation."""
+"""One call of `gatepost greylist`: its words, the settings, and what it chooses of the store."""
 
-import concurrent.futures.thread  # noqa: F401 (what asyncio.to_thread imports at its first use)
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from gatepost.cli.command import Command, Fatal
+from gatepost.cli.state_call import StateCall
 from gatepost.policy.greylist.attempt import client_address, client_key, network_of
 from gatepost.policy.greylist.postgrey import CLIENT_FILE, TRIPLET_FILE
 from gatepost.policy.greylist.records import CLIENTS, TRIPLETS, Client, Triplet, decode
 from gatepost.policy.greylist.settings import GreylistSettings
-from gatepost.service.state_store import folder
-from gatepost.state.sqlite_store import SqliteStateStore
 
 
-class Call:
+class Call(StateCall):
     """One call of the command."""
 
     def __init__(self, command: Command, words: list[str], days: float) -> None:
-        self.command = command
+        super().__init__(command)
         self.settings = command.configuration.view(GreylistSettings)
-        self._place = folder(command.value("data_directory"))
-        self._size_limit = int(command.value("state_store_size_limit"))
         self.words = words
         self.days = days
         self.files: list[tuple[str, BinaryIO]] = []
-        self.state: SqliteStateStore
-
-    async def within(self, body: "Callable[[Call], Awaitable[int]]") -> int:
-        """What `body` returns, which has the store."""
-        self.state = SqliteStateStore(self._place, clock=time.time, warn=self.command.warn, size_limit=self._size_limit)
-        try:
-            return await body(self)
-        finally:
-            await self.state.close()
 
     def open_files(self) -> None:
         """Raises Fatal."""

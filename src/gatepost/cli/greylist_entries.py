@@ -1,13 +1,11 @@
 """What `gatepost greylist list`, `show`, `allow`, `forget` and `report` do. Whatever is told of a key is what others sent: what is
 not printable is escaped."""
 
-import contextlib
 import time
-from datetime import UTC, datetime
 
 from gatepost.cli.command import Fatal
 from gatepost.cli.greylist_call import Call
-from gatepost.cli.terminal import shown
+from gatepost.cli.terminal import date, shown
 from gatepost.policy.greylist.attempt import client_address, client_key, stored
 from gatepost.policy.greylist.records import CLIENTS, FOREVER, TRIPLETS, Client, Triplet, decode, encode
 from gatepost.policy.greylist.report import Tally
@@ -18,7 +16,7 @@ async def list_(call: Call) -> int:
     found = 0
     async for key, record in call.chosen():
         found += 1
-        print(f"{_date(record.last)}  {_state(record, call.settings):<12} {shown(key)}")
+        print(f"{date(record.last)}  {_state(record, call.settings):<12} {shown(key)}")
     return 0 if found or not call.words else 1
 
 
@@ -35,11 +33,11 @@ async def show_(call: Call) -> int:
     found = 0
     async for key, record in call.chosen():
         found += 1
-        told = {"state": _state(record, call.settings), "last": _date(record.last)}
+        told = {"state": _state(record, call.settings), "last": date(record.last)}
         if isinstance(record, Triplet):
-            told |= {"first": _date(record.first), "attempts": f"{record.attempts} or more"}
+            told |= {"first": date(record.first), "attempts": f"{record.attempts} or more"}
             if record.passed:
-                told["let in"] = f"{_date(record.passed)}, after {record.passed - record.first} s"
+                told["let in"] = f"{date(record.passed)}, after {record.passed - record.first} s"
         print(shown(key))
         print("".join(f"    {name}: {value}\n" for name, value in told.items()), end="")
     return 0 if found else 1
@@ -73,9 +71,3 @@ async def report_(call: Call) -> int:
             tally.add(key, record)
     print("\n".join(shown(line) for line in tally.lines()))
     return 0
-
-
-def _date(seconds: int) -> str:
-    with contextlib.suppress(OverflowError, ValueError, OSError):
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    return str(seconds)

@@ -1,9 +1,8 @@
 """`gatepost submission`: what logins send, which of them are blocked, and their mail on hold."""
 
-import sys
 from collections.abc import Sequence
 
-from gatepost.cli.command import Command, Fatal, octets, run
+from gatepost.cli.command import Command, octets, run, wrong_call
 
 _USAGE = """\
 usage: gatepost submission [-c config_dir] COMMAND
@@ -21,7 +20,6 @@ _OPTIONS = {"list": ("--all",), "show": (), "block": (), "lift": (), "release": 
 def main(argv: Sequence[str]) -> int:
     """Exit status: 0; 1 where something went wrong or nothing was found; 64 for a wrong call."""
     import getopt
-    import os
 
     try:
         options, operands = getopt.gnu_getopt(octets(argv[1:]), "c:", ["all", "lift"])
@@ -31,26 +29,14 @@ def main(argv: Sequence[str]) -> int:
         if name not in _OPTIONS or not set(flags) <= set(_OPTIONS[name]) or len(words) != (name != "list"):
             raise ValueError
     except getopt.GetoptError as error:
-        sys.stderr.write(f"gatepost: fatal: {error.msg}\n{_USAGE}\n")
-        return os.EX_USAGE
+        return wrong_call(_USAGE, error.msg)
     except ValueError:
-        sys.stderr.write(f"gatepost: fatal: {_USAGE}\n")
-        return os.EX_USAGE
+        return wrong_call(_USAGE)
     command = Command("gatepost", "submission", named.get("-c"))
     return run(command, lambda: _run(command, name, "".join(words), bool(flags)), failure=1)
 
 
 def _run(command: Command, name: str, login: str, flag: bool) -> int:
-    import asyncio
-    import sqlite3
-
     from gatepost.cli.submission_call import VERBS, Call
-    from gatepost.state.port import StateUnavailable
 
-    call = Call(command, login, flag)
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    command.become_owner()
-    try:
-        return asyncio.run(call.within(VERBS[name]))
-    except (StateUnavailable, OSError, sqlite3.Error) as error:
-        raise Fatal(str(error), logged=False) from None
+    return Call(command, login, flag).carry_out(VERBS[name])

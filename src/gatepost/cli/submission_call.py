@@ -1,16 +1,13 @@
-"""What `gatepost submission` does. Logins, and what is told of their mail, are what others sent: what is not printable is escaped.
+"""What `gatepost submission` does. Logins, and what is told of their mail, are what others sent: what is not printable
+is escaped."""
 
-All is imported at once: mail_owner may not be able to read the installation."""
-
-import concurrent.futures.thread  # noqa: F401 (what asyncio.to_thread imports at its first use)
-import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 from gatepost.cli.command import Command, person
-from gatepost.cli.terminal import shown
+from gatepost.cli.state_call import StateCall
+from gatepost.cli.terminal import date, shown
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.queue_id import QueueId
 from gatepost.policy.brake.account import ACCOUNTS, HELD_BY, Account, account_of, key_of
@@ -21,9 +18,6 @@ from gatepost.policy.brake.recipients import RECIPIENTS, digests, known, living,
 from gatepost.policy.brake.settings import BrakeSettings
 from gatepost.queue import actions
 from gatepost.queue.held import held
-from gatepost.service.state_store import folder
-from gatepost.state.port import StateStore
-from gatepost.state.sqlite_store import SqliteStateStore
 from gatepost.state.update import update
 
 _SHOWN = 20  # held messages of which `show` tells one by one
@@ -32,11 +26,11 @@ _LISTED = "{:<32} {:<19} {:>6} {:>13} {:>13}  {}"
 _COUNTED = "    {:<16} {:>10} {:>10}"
 
 
-class Call:
+class Call(StateCall):
     """One call of the command: its words, the settings, the state store and the queue. `flag`: its option was given."""
 
     def __init__(self, command: Command, login: str, flag: bool) -> None:
-        self.command = command
+        super().__init__(command)
         self.login = login
         self.key = key_of(login)
         self.flag = flag
@@ -46,18 +40,6 @@ class Call:
         )
         self.now = time.time()
         self.person = person()
-        self._place: Path = folder(command.value("data_directory"))
-        self._size_limit = int(command.value("state_store_size_limit"))
-        self.state: StateStore
-
-    async def within(self, body: "Verb") -> int:
-        """What `body` returns, which has the store."""
-        warn = self.command.warn
-        self.state = store = SqliteStateStore(self._place, clock=time.time, warn=warn, size_limit=self._size_limit)
-        try:
-            return await body(self)
-        finally:
-            await store.close()
 
     def held(self, login_key: bytes | None = None) -> Mapping[bytes, list[tuple[QueueId, Envelope]]]:
         """What the brake has held, by login; of one alone where it is named."""
@@ -94,7 +76,7 @@ async def list_(call: Call) -> int:
         print(_LISTED.format("LOGIN", "BLOCKED SINCE (UTC)", "HELD", "HOUR mail/rcp", "DAY mail/rcp", "WHY").rstrip())
     for key, account in sorted(rows, key=lambda row: row[1].login):
         hour, day = total(account.hour, HOUR, call.now), total(account.day, DAY, call.now)
-        since, why = (_date(account.block.since), shown(account.block.why)) if account.block else ("-", "")
+        since, why = (date(account.block.since), shown(account.block.why)) if account.block else ("-", "")
         number = len(on_hold.get(key, ()))
         login = shown(account.login)
         print(_LISTED.format(login, since, number, f"{hour[0]}/{hour[1]}", f"{day[0]}/{day[1]}", why).rstrip())
@@ -108,9 +90,9 @@ async def show(call: Call) -> int:
         return _unknown(call)
     account = account_of(entry, call.login)
     print(shown(account.login))
-    print(f"    blocked since {_date(account.block.since)}: {shown(account.block.why)}" if account.block else "    not blocked")
+    print(f"    blocked since {date(account.block.since)}: {shown(account.block.why)}" if account.block else "    not blocked")
     if account.seen:
-        print(f"    sent last at {_date(account.seen)}")
+        print(f"    sent last at {date(account.seen)}")
     print(_COUNTED.format("", "last hour", "last day"))
     hour, day = total(account.hour, HOUR, call.now), total(account.day, DAY, call.now)
     for measure in Measure:
@@ -119,7 +101,7 @@ async def show(call: Call) -> int:
     people = living(known(await call.state.get(RECIPIENTS, call.key)), call.now, call.settings.submission_max_age)
     print(f"    recipients it has written to: {len(people)}")
     for network, last in sorted(account.networks.items(), key=lambda row: -row[1]):
-        print(f"    from {shown(network)}, last on {_date(last * _DAY)[:10]}")
+        print(f"    from {shown(network)}, last on {date(last * _DAY)[:10]}")
     print(f"    messages on hold: {len(messages)}")
     for queue_id, envelope in messages[:_SHOWN]:
         number = len(envelope.recipients)
@@ -173,12 +155,6 @@ async def _settle(call: Call, action: actions.Action, word: str) -> list[Envelop
 def _unknown(call: Call) -> int:
     call.command.say(f"{shown(call.login)} has sent nothing lately", logged=False)
     return 1
-
-
-def _date(seconds: int) -> str:
-    with contextlib.suppress(OverflowError, ValueError, OSError):
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    return str(seconds)
 
 
 VERBS: Mapping[str, Verb] = {

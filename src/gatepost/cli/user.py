@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gatepost.cli.command import Command, Fatal, octets, run
+from gatepost.cli.command import Command, Fatal, octets, run, wrong_call
 
 _USAGE = """\
 usage: gatepost user [-c config_dir] [-f file] COMMAND
@@ -35,11 +35,9 @@ def main(argv: Sequence[str]) -> int:
         if not least <= len(words) <= most:
             raise ValueError
     except getopt.GetoptError as error:
-        sys.stderr.write(f"gatepost: fatal: {error.msg}\n{_USAGE}\n")
-        return os.EX_USAGE
+        return wrong_call(_USAGE, error.msg)
     except (KeyError, ValueError):
-        sys.stderr.write(f"gatepost: fatal: {_USAGE}\n")
-        return os.EX_USAGE
+        return wrong_call(_USAGE)
     command = Command("gatepost", "user", named.get("-c"))
     return run(command, lambda: _run(command, named.get("-f"), words, body), failure=1)
 
