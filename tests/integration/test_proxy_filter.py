@@ -321,3 +321,13 @@ def test_the_filter_hears_what_it_hears_of_postfix(name: str, ours: Way, theirs:
 @pytest.mark.parametrize("name", CASES)
 def test_the_log_says_what_postfix_says(name: str, ours: Way, theirs: Way) -> None:
     assert ours.log(name) == _changed(_counted(theirs.log(name), name), name, _OUR_LOG)
+
+
+def test_only_mail_that_waits_here_needs_room_in_the_queue() -> None:
+    """What goes to the filter as it comes does not (observed with Postfix 3.7)."""
+    lines = "127.0.0.1:{second} inet n - n - - smtpd -o smtpd_proxy_filter=127.0.0.1:1\n"
+    lines += f"127.0.0.1:{{third}} inet n - n - - smtpd -o smtpd_proxy_filter=127.0.0.1:1 -o {_SPEED}\n"
+    with System({"message_size_limit": "900000000000000"}, MASTER + lines) as system:
+        for port, code in ((system.port, 452), (system.second, 250), (system.third, 452)):
+            with contextlib.closing(Client(port)) as client:
+                assert [said for said, _ in _say(client, (*_HELLO, _FROM))] == [250, code]

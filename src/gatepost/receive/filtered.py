@@ -8,13 +8,7 @@ from gatepost.receive.answer import Answer, Tally
 from gatepost.receive.peer import UNKNOWN
 from gatepost.receive.proxy_filter import FAILED, Client, Passage
 from gatepost.receive.session_state import SessionState
-from gatepost.receive.transaction import Effect, MailTransaction, as_client
-
-
-def begin(state: SessionState, transaction: MailTransaction, line: str) -> None:
-    """MAIL was taken: where the service has a filter, the message will go its way. `line`: the command."""
-    if state.ports.proxy_filter is not None:
-        transaction.passage = state.ports.proxy_filter.passage(line)
+from gatepost.receive.transaction import Effect, as_client
 
 
 def client_of(state: SessionState, context: str) -> Client:

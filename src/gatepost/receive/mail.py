@@ -79,8 +79,8 @@ async def _begin(state: SessionState, sender: Sender, command: CommandLine, word
     refusal = say.TOO_LARGE if limit and sender.size > limit else await state.judge(ProtocolStage.MAIL, words)
     if refusal is not None:
         return rejected(refusal, END)
-    transaction = MailTransaction(sender)
-    filtered.begin(state, transaction, command.line)
+    proxy = state.ports.proxy_filter
+    transaction = MailTransaction(sender, None if proxy is None else proxy.passage(command.line))
     if not state.settings.smtpd_delay_open_until_valid_rcpt and (closed := await open_message(state, transaction)) is not None:
         return filtered.turned_away(closed, END)
     return Answer(say.SENDER_OK, effect=Begin(transaction))
@@ -91,9 +91,7 @@ async def _storage_refused(state: SessionState) -> Outcome | None:
         await state.client_is("local_rewrite")
     except LookupFailure:
         return say.LOOKUP_ERROR
-    proxy = state.ports.proxy_filter
-    needs_none = proxy is not None and not proxy.waits
-    return None if needs_none or state.ports.lookups.room_for(state.settings.message_size_limit) else say.NO_STORAGE
+    return None if state.ports.lookups.room_for(state.settings.message_size_limit) else say.NO_STORAGE
 
 
 async def open_message(state: SessionState, transaction: MailTransaction) -> ServerReply | None:

@@ -61,12 +61,12 @@ class MailTransaction:
 
     __slots__ = ("bdat", "intake", "overshoot", "passage", "queue_id", "recipients", "sender")
 
-    def __init__(self, sender: Sender) -> None:
+    def __init__(self, sender: Sender, passage: Passage | None = None) -> None:
         self.sender = sender
+        self.passage = passage
         self.recipients: list[Recipient] = []
         self.queue_id: QueueId | None = None
         self.intake: Intake | None = None
-        self.passage: Passage | None = None
         self.bdat: BdatReader | None = None
         self.overshoot = 0
 

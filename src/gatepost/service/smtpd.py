@@ -66,7 +66,7 @@ def open_service(
         counters=materials.counters,
         emit=emit,
         clock=materials.clock,
-        lookups=_Lists(materials, way_in, entry, tables, emit).lookups(),
+        lookups=_lookups(materials, way_in, entry, tables, emit, proxy_filter),
         tls=tls if isinstance(tls, ServerTls) else None,
         tls_unavailable=isinstance(tls, TlsFailure),
         tls_required=configuration.view(TlsServerSettings, overrides).requires_tls,
@@ -84,6 +84,15 @@ def _settings(configuration: Configuration, overrides: Mapping[str, str], proxy_
     """Those of a service. A before-queue filter gets the content by DATA, which binary content does not go through."""
     settings = configuration.view(SmtpdSettings, overrides)
     return settings if proxy_filter is None else structs.replace(settings, smtpd_binarymime_enable=False)
+
+
+def _lookups(
+    materials: Materials, way_in: WayIn, entry: ServiceEntry, tables: Tables, emit: Emit, proxy_filter: ProxyFilter | None
+) -> Lookups:
+    """What a service asks. Content that a before-queue filter gets as it comes needs no room in our queue."""
+    lookups = _Lists(materials, way_in, entry, tables, emit).lookups()
+    needs_room = proxy_filter is None or proxy_filter.waits
+    return lookups if needs_room else structs.replace(lookups, room_for=lambda size: True)
 
 
 def load_tls(
