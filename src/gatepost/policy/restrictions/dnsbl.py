@@ -67,8 +67,11 @@ def _values(part: str) -> set[int]:
 
 
 def reversed_address(address: str) -> str:
-    """The labels of an address as a list is asked for them (RFC 5782 §2.1, §2.4)."""
-    return ipaddress.ip_address(address).reverse_pointer.removesuffix(".in-addr.arpa").removesuffix(".ip6.arpa")
+    """The labels of an address as a list is asked for them (RFC 5782 §2.1, §2.4). That of an IPv4 address, as most are, is not
+    parsed for it."""
+    if ":" not in address:
+        return ".".join(address.split(".")[::-1])
+    return ipaddress.ip_address(address).reverse_pointer.removesuffix(".ip6.arpa")
 
 
 async def _listed(e: Evaluation, query: str, dnslist: DnsList) -> bool:

@@ -96,7 +96,7 @@ class DnsLists:
         away takes nothing from the others."""
         answers: dict[str, tuple[str, ...]] = {}
         lifetimes: list[float] = []
-        name = _reversed(address)
+        name = reversed_address(address)
 
         async def ask(domain: str) -> None:
             answers[domain], ttl = await self._ask(domain, name, address)
@@ -152,8 +152,3 @@ class DnsLists:
         if len(self._ranks) >= _REMEMBERED:
             del self._ranks[next(iter(self._ranks))]
         self._ranks[address] = self._clock() + self._keep, rank
-
-
-def _reversed(address: str) -> str:
-    """The labels for which lists are asked; that of an IPv4 address, as most are, is not parsed for it."""
-    return reversed_address(address) if ":" in address else ".".join(address.split(".")[::-1])
