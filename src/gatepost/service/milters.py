@@ -43,7 +43,7 @@ class Milters:
         except ValueError as error:
             raise self._bad("milter_macro_defaults", error) from None
         maps = tables.maps(settings.milter_header_checks, "milter_header_checks")
-        written = AS_LOGGED[materials.configuration.value("info_log_address_format")]
+        written = AS_LOGGED[configuration.value("info_log_address_format", overrides)]
         self._header_checks = None if maps.empty else HeaderChecks(maps, emit, written)
         self._opened: dict[NamedMilter, MilterGate] = {}
         self._lists: dict[str, tuple[MilterGate, ...]] = {}
