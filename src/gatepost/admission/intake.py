@@ -17,7 +17,6 @@ from gatepost.content.headers import HeaderRewriter, log_message_id
 from gatepost.events.records import Note
 from gatepost.lookup import pattern_time
 from gatepost.lookup.port import LookupFailure
-from gatepost.mail.address import AS_LOGGED
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queue_id import QueueId
@@ -60,7 +59,7 @@ class CleanupIntake:
         self._queue_id = queue_id
         self._source = source
         self._rewriter = rewriter
-        self._context = LogContext(str(queue_id), source.client or "local", AS_LOGGED[service.settings.info_log_address_format])
+        self._context = LogContext(str(queue_id), source.client or "local", service.written)
         self._staging = staging
         self._failed = False
 

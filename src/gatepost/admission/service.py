@@ -11,6 +11,7 @@ from gatepost.admission.staging import SECTION_LIMIT
 from gatepost.content.rules import Rules
 from gatepost.events.records import Emit, Note, tell_fault
 from gatepost.lookup.registry import Tables
+from gatepost.mail.address import AS_LOGGED
 from gatepost.mail.date import MailDates
 from gatepost.queue.port import NewMessage
 from gatepost.routing.routing import Routing
@@ -23,6 +24,7 @@ class CleanupService:
     `store`: makes a message durable and has it delivered; raises QueueUnavailable, and nothing was accepted then.
     `clock`: seconds since 1970.
     `gates`: who has a look at its messages; none: nobody has.
+    `written`: how an address is logged.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class CleanupService:
         self.settings = settings
         self.routing = routing
         self.rules = Rules(settings, tables)
+        self.written = AS_LOGGED[settings.info_log_address_format]
         self.staging = staging
         self.store = store
         self.clock = clock

@@ -61,16 +61,12 @@ async def _policy_consents(state: SessionState, ending: Ending) -> Answer | None
     return None if refusal is None else rejected(refusal)
 
 
-async def _filtered(state: SessionState, ending: Ending) -> Answer | None:
-    """A message that goes through the before-queue filter is the filter's affair: its answer ends it, well or not."""
-    transaction = ending.transaction
-    if transaction.passage is None:
-        return None
-    return await filtered.answer_of(state, transaction.passage, transaction.recipients[0].address)
-
-
 async def _admitted(state: SessionState, ending: Ending) -> Answer | None:
-    """The message is cleaned up and durable."""
+    """The message is cleaned up and durable. One that goes through the before-queue filter is the filter's affair, whose answer
+    ends it, well or not."""
+    transaction = ending.transaction
+    if transaction.passage is not None:
+        return await filtered.answer_of(state, transaction.passage, transaction.recipients[0].address)
     outcome = await _admit(state, ending)
     return None if outcome is None or outcome.ok else turned_down(outcome)
 
@@ -91,5 +87,5 @@ async def _admit(state: SessionState, ending: Ending) -> Outcome | None:
 
 
 _Step = Callable[[SessionState, Ending], Awaitable[Answer | None]]
-_STEPS: Final[tuple[_Step, ...]] = (_within_limits, _line_ends_proper, _policy_consents, _filtered, _admitted)
+_STEPS: Final[tuple[_Step, ...]] = (_within_limits, _line_ends_proper, _policy_consents, _admitted)
 """In order. A step returns None to go on, else the answer that ends it."""
