@@ -80,10 +80,10 @@ class ServerAccess:
         limits = self.limits
         connections = limits.helper_connection_limit
         kept: dict[str, Any] = {
-            "limits": TimeLimits(turn=time_limit, connect=time_limit, write=time_limit, read=time_limit, whole=time_limit),
+            "limits": TimeLimits.all_of(time_limit),
             "answer": AnswerLimit(ANSWER_LIMIT),
             "reuse": Reuse(IDLE, AGE),
-            "crowd": Crowd(connections, -(-connections // 2)),
+            "crowd": Crowd.of(connections),
             "breaker": BreakerRules(limits.helper_failure_limit, limits.helper_probe_interval),
         }
         return StreamRules(**{**kept, **changes})

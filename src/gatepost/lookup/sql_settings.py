@@ -92,7 +92,7 @@ def rules(parameters: TableParameters, access: ServerAccess, *, threads: bool = 
     most = min(limits.helper_connection_limit, MOST_THREADS) if threads else limits.helper_connection_limit
     return access.rules(
         limits.helper_lookup_timeout,
-        crowd=Crowd(most, -(-most // 2)),
+        crowd=Crowd.of(most),
         reuse=Reuse(parameters.number("idle_interval", int(IDLE), 1), AGE),
         breaker=BreakerRules(limits.helper_failure_limit, parameters.number("retry_interval", limits.helper_probe_interval, 1)),
     )

@@ -25,6 +25,11 @@ class TimeLimits(Struct, frozen=True, kw_only=True):
     whole: float = 100
     renewed: float = 0
 
+    @classmethod
+    def all_of(cls, seconds: float, renewed: float = 0) -> "TimeLimits":
+        """So long for each step, and for the whole."""
+        return cls(turn=seconds, connect=seconds, write=seconds, read=seconds, whole=seconds, renewed=renewed)
+
 
 class AnswerLimit(Struct, frozen=True):
     """The most of an answer. `octets`; `lines`: line feeds in it, 0 for any number."""
@@ -72,6 +77,11 @@ class Crowd(Struct, frozen=True):
     connections: int = 100
     share: int = 50
     waiting: int = 1000
+
+    @classmethod
+    def of(cls, connections: int) -> "Crowd":
+        """So many connections, half of them for one owner."""
+        return cls(connections, -(-connections // 2))
 
 
 class BreakerRules(Struct, frozen=True):

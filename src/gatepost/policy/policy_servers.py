@@ -83,11 +83,11 @@ class PolicyServers:
         settings, limit = self._settings, options.timeout
         connections = settings.helper_connection_limit
         return StreamRules(
-            limits=TimeLimits(turn=limit, connect=limit, write=limit, read=limit, whole=limit),
+            limits=TimeLimits.all_of(limit),
             answer=AnswerLimit(SIZE_LIMIT),
             reuse=Reuse(options.max_idle, options.max_ttl, options.request_limit),
             retry=Retry(max(options.try_limit, 1), options.retry_delay),
-            crowd=Crowd(connections, -(-connections // 2)),
+            crowd=Crowd.of(connections),
             breaker=BreakerRules(settings.helper_failure_limit, settings.helper_probe_interval),
         )
 

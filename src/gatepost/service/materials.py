@@ -4,6 +4,8 @@ A builder names Materials in its signature, and WayIn or WayOut (ways.py) where 
 service.
 """
 
+import asyncio
+import random
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,9 +21,11 @@ from gatepost.lookup.blocking import BlockingCalls
 from gatepost.lookup.registry import Tables
 from gatepost.lookup.server_access import ServerAccess
 from gatepost.net.any_name import AnyNameResolver
+from gatepost.net.connect import SocketConnector
 from gatepost.net.dns import AresResolver
 from gatepost.net.dnssec import DnssecResolver
 from gatepost.net.port import AnswerSource, SecureSource
+from gatepost.net.stream_client import Network
 from gatepost.routing.routing import Routing
 from gatepost.service import settings
 from gatepost.service.log import Log
@@ -91,6 +95,10 @@ class Materials(Struct, frozen=True):
         `overrides`: of its line in master.cf."""
         heard = self.opened.heard_by(self.teller(service, emit), self.teller(service, emit, "error"))
         return heard.with_overrides(overrides) if overrides else heard
+
+    def network(self) -> Network:
+        """What a client of servers has from outside, as a worker has it."""
+        return Network(SocketConnector(), self.resolver, time.monotonic, asyncio.sleep, random.random)
 
     def routing_with(self, overrides: Mapping[str, str]) -> Routing:
         """The routing of a service with parameters of its own. Raises ConfigurationError."""

@@ -1,9 +1,6 @@
 """The milters of a service: the gates that smtpd_milters, smtpd_milter_maps and non_smtpd_milters name."""
 
-import asyncio
-import random
 import resource
-import time
 from collections.abc import Mapping, Sequence
 
 from gatepost.admission.gates import Choose
@@ -16,8 +13,7 @@ from gatepost.events.records import Emit, Note
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Tables
 from gatepost.mail.address import AS_LOGGED
-from gatepost.net.connect import SocketConnector
-from gatepost.net.stream_client import Network, StreamClient
+from gatepost.net.stream_client import StreamClient
 from gatepost.net.stream_port import AnswerLimit, BreakerRules, Crowd, StreamRules, TimeLimits
 from gatepost.policy.port import Facts
 from gatepost.service.materials import Materials
@@ -36,7 +32,7 @@ class Milters:
         configuration = materials.configuration
         self._configuration, self._overrides = configuration, overrides
         self._settings = settings = configuration.view(MilterSettings, overrides)
-        self._network = Network(SocketConnector(), materials.resolver, time.monotonic, asyncio.sleep, random.random)
+        self._network = materials.network()
         self._service, self._emit, self._tables = service, emit, tables
         try:
             self._macros = Macros(settings, materials.routing.resolve)
@@ -102,11 +98,11 @@ class Milters:
     def _rules(self, named: NamedMilter) -> StreamRules:
         """Each session has a connection of its own for as long as it lives, so that there are as many as sessions."""
         settings, limit = self._settings, named.options.connect_timeout
-        connections = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 8
+        connections = max(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 8, 16)
         return StreamRules(
-            limits=TimeLimits(turn=limit, connect=limit, write=limit, read=limit, whole=limit),
+            limits=TimeLimits.all_of(limit),
             answer=AnswerLimit(_ANY),
-            crowd=Crowd(max(connections, 16), -(-max(connections, 16) // 2)),
+            crowd=Crowd.of(connections),
             breaker=BreakerRules(settings.helper_failure_limit, settings.helper_probe_interval),
         )
 

@@ -1,16 +1,12 @@
 """The restrictions of a service, with everything that they may ask."""
 
 import asyncio
-import random
-import time
 from collections.abc import Mapping
 
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.match_list import MatchList
 from gatepost.lookup.registry import Tables
 from gatepost.mail.ascii_text import elements
-from gatepost.net.connect import SocketConnector
-from gatepost.net.stream_client import Network
 from gatepost.policy.engine import RestrictionPolicy
 from gatepost.policy.policy_servers import PolicyServers
 from gatepost.policy.settings import PolicySettings
@@ -39,7 +35,7 @@ def restriction_policy(
     classes = elements(value("smtpd_restriction_classes"))
     addresses = as_list(materials.own_addresses)
     settings = configuration.view(PolicySettings, overrides)
-    network = Network(SocketConnector(), materials.resolver, time.monotonic, asyncio.sleep, random.random)
+    network = materials.network()
     sources = Sources(
         settings=settings,
         tables=tables,

@@ -1,9 +1,6 @@
 """The before-queue filter that smtpd_proxy_filter names for a service (SMTPD_PROXY_README)."""
 
-import asyncio
-import random
 import resource
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -13,9 +10,8 @@ from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.config.ports import known_ports
 from gatepost.events.records import Emit, Note
 from gatepost.mail.ascii_text import SPACE, elements
-from gatepost.net.connect import SocketConnector
 from gatepost.net.server_address import Server, parse
-from gatepost.net.stream_client import Network, StreamClient
+from gatepost.net.stream_client import StreamClient
 from gatepost.net.stream_port import BreakerRules, Crowd, StreamRules, TimeLimits
 from gatepost.receive.proxy_filter import ProxyFilter
 from gatepost.service.materials import Materials
@@ -52,7 +48,7 @@ def open_proxy_filter(
     def warn(text: str) -> None:
         emit(Note("smtpd", text, "warning"))
 
-    network = Network(SocketConnector(), materials.resolver, time.monotonic, asyncio.sleep, random.random)
+    network = materials.network()
     client = StreamClient(server, _rules(settings), network, lambda news: warn(str(news)), "smtpd_proxy_filter")
     return ProxyFilter(name, settings.smtpd_proxy_ehlo, client, waits, folder, warn)
 
@@ -85,7 +81,7 @@ def _rules(settings: ProxyFilterSettings) -> StreamRules:
     limit = settings.smtpd_proxy_timeout
     connections = max(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 8, 16)
     return StreamRules(
-        limits=TimeLimits(turn=limit, connect=limit, write=limit, read=limit, whole=limit),
-        crowd=Crowd(connections, -(-connections // 2)),
+        limits=TimeLimits.all_of(limit),
+        crowd=Crowd.of(connections),
         breaker=BreakerRules(settings.helper_failure_limit, settings.helper_probe_interval),
     )

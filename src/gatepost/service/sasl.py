@@ -1,11 +1,8 @@
 """The log-ins of an smtpd service, put together: who runs the mechanisms, and who knows the users (smtpd_sasl_type)."""
 
-import asyncio
 import hmac
 import os
-import random
 import secrets
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -25,9 +22,8 @@ from gatepost.config.ports import known_ports
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.match_list import MatchList
 from gatepost.lookup.registry import Tables
-from gatepost.net.connect import SocketConnector
 from gatepost.net.server_address import Server, parse
-from gatepost.net.stream_client import Network, StreamClient
+from gatepost.net.stream_client import StreamClient
 from gatepost.net.stream_port import AnswerLimit, BreakerRules, Crowd, StreamRules, TimeLimits
 from gatepost.proto.sasl.mechanisms import MECHANISMS
 from gatepost.service.authentication import Make, asked_each_time, known_users
@@ -85,7 +81,7 @@ class _Opened:
         self.materials, self.overrides = materials, overrides
         self._tables = tables
         self._ports = known_ports(materials.configuration.value("known_tcp_ports", overrides))
-        self._network = Network(SocketConnector(), materials.resolver, time.monotonic, asyncio.sleep, random.random)
+        self._network = materials.network()
         self._emit = emit
 
     def warn(self, text: str) -> None:
@@ -111,9 +107,9 @@ class _Opened:
         settings, limit = self.settings, self.settings.smtpd_auth_timeout
         connections = settings.helper_connection_limit
         rules = StreamRules(
-            limits=TimeLimits(turn=limit, connect=limit, write=limit, read=limit, whole=limit),
+            limits=TimeLimits.all_of(limit),
             answer=AnswerLimit(most_octets),
-            crowd=Crowd(connections, -(-connections // 2)),
+            crowd=Crowd.of(connections),
             breaker=BreakerRules(settings.helper_failure_limit, settings.helper_probe_interval),
         )
         return StreamClient(server, rules, self._network, lambda news: self.warn(str(news)), "smtpd_sasl_path")

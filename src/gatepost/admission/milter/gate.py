@@ -347,7 +347,7 @@ def _instead(action: FailureAction, why: Reason) -> Finding:
 def _limits(seconds: int) -> TimeLimits:
     """An answer takes that long at most, however slowly it comes; ten times that where the filter says that it is still at work,
     for no client waits for an hour."""
-    return TimeLimits(turn=seconds, connect=seconds, write=seconds, read=seconds, whole=seconds, renewed=_PATIENCE * seconds)
+    return TimeLimits.all_of(seconds, renewed=_PATIENCE * seconds)
 
 
 def _packet(stage: ProtocolStage, view: View, helo: str | None) -> bytes:
