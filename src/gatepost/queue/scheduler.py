@@ -132,7 +132,7 @@ class Scheduler:
         envelope = message.envelope
         if envelope.hold:
             return
-        if self._retired or not self._has_room():
+        if not self._has_room():
             self._queue.shelve(message.id, range(len(envelope.recipients)))
             self._more = True
             return
@@ -213,9 +213,11 @@ class Scheduler:
             self._spawn(self._guarded(active, self._route(active)))
 
     def _has_room(self) -> bool:
+        """Whether more of the queue may be taken in hand; nothing is any more once it retires."""
         settings = self._settings
         return (
-            self._messages < settings.qmgr_message_active_limit
+            not self._retired
+            and self._messages < settings.qmgr_message_active_limit
             and self._recipients < settings.qmgr_message_recipient_limit
             and self._octets < ACTIVE_OCTETS
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.support.scheduler import UNKNOWN, House, answer
 from tests.support.settings import transport_limits
 
-from gatepost.events.records import Delivered, Removed
+from gatepost.events.records import Activated, Delivered, Removed
 from gatepost.mail.outcome import sent
 from gatepost.queue import inspect
 
@@ -72,5 +72,20 @@ def test_a_message_partly_under_way_ends_with_its_notice(tmp_path: Path) -> None
             assert str(identity) not in [event.queue_id for event in house.seen(Removed)]
             assert await house.queue.live(identity) == 1
             assert len(house.seen(Delivered)) == 2
+
+    asyncio.run(scenario())
+
+
+def test_a_partition_that_stays_its_own_is_let_alone(tmp_path: Path) -> None:
+    """It is handed over later; until then what waits in it would only be taken and put back, over and over."""
+
+    async def scenario() -> None:
+        async with House(tmp_path, answer(sent("250 ok"))) as house:
+            house.scheduler.retire()
+            await house.put("b@remote.test")
+            house.run()
+            await house.idle()
+            assert house.seen(Activated) == []
+            assert _queues(tmp_path) == ["incoming"]
 
     asyncio.run(scenario())
