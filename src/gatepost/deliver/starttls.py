@@ -198,11 +198,7 @@ def _trust(tls: Any, policy: TlsPolicy) -> str:
 
 def _mismatch(tls: Any, level: Level) -> tuple[int, str]:
     """OpenSSL's number and words for a certificate that policy does not accept."""
-    if level not in BY_TLSA:
-        return _MISMATCHES[level]
-    from gatepost.net import dane
-
-    return dane.why_not(tls)
+    return openssl.verification(tls) if level in BY_TLSA else _MISMATCHES[level]
 
 
 def _no_engine(failure: TlsFailure) -> NoSecurity:

@@ -18,7 +18,6 @@ from gatepost.net.tls_parameters import TlsFailure
 _USAGES = (2, 3)
 _NO_NAMES_FOR_OWN = 1  # DANE_FLAG_NO_DANE_EE_NAMECHECKS of ssl.h
 _NUMBERS = {"sha256": 1, "sha512": 2}
-_X509_OK = 0
 
 
 class DaneContext(ssl.SSLContext):
@@ -66,20 +65,11 @@ def _for_trials(digests: str) -> DaneContext:
 
 
 def matches(connected: ssl.SSLObject) -> bool:
-    """Whether the server of a finished handshake is the one that the records tell of."""
-    functions, pointer = _library(), openssl.connection_pointer(connected)
-    if pointer is None:
+    """Whether the server of a finished handshake is the one that the records tell of; `openssl.verification` says why not."""
+    if not openssl.is_verified(connected) or not connected.getpeercert(binary_form=True):
         return False
-    verified = functions.SSL_get_verify_result(ctypes.c_void_p(pointer)) == _X509_OK
-    by_record = functions.SSL_get0_dane_authority(ctypes.c_void_p(pointer), None, None) >= 0
-    return bool(verified and by_record and connected.getpeercert(binary_form=True))
-
-
-def why_not(connected: ssl.SSLObject) -> tuple[int, str]:
-    """OpenSSL's number and words for what is wrong with a server's certificate (X509_STORE_CTX_get_error(3))."""
-    functions, pointer = _library(), openssl.connection_pointer(connected)
-    number = int(functions.SSL_get_verify_result(ctypes.c_void_p(pointer)))
-    return number, functions.X509_verify_cert_error_string(ctypes.c_long(number)).decode()
+    by_record = _library().SSL_get0_dane_authority(ctypes.c_void_p(openssl.connection_pointer(connected)), None, None)
+    return bool(by_record >= 0)
 
 
 def _enabled(connected: ssl.SSLObject, names: Sequence[str], records: Sequence[TLSA]) -> bool:
@@ -117,8 +107,6 @@ def _library() -> ctypes.CDLL:
         raise TlsFailure(openssl.why_not())
     try:
         functions.EVP_get_digestbyname.restype = ctypes.c_void_p
-        functions.SSL_get_verify_result.restype = ctypes.c_long
-        functions.X509_verify_cert_error_string.restype = ctypes.c_char_p
         functions.SSL_dane_set_flags.restype = ctypes.c_ulong
         for name in ("SSL_CTX_dane_enable", "SSL_dane_tlsa_add", "SSL_get0_dane_authority", "SSL_add1_host"):
             getattr(functions, name).restype = ctypes.c_int

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from tests.support.certificate import Certificate, make
 
+from gatepost.net import openssl
 from gatepost.net.client_tls import ContextSpec, dane_context
-from gatepost.net.dane import matches, usable, why_not
+from gatepost.net.dane import matches, usable
 from gatepost.net.port import TLSA
 from gatepost.net.tls_parameters import TlsFailure
 
@@ -53,7 +54,7 @@ def test_names_count_for_trust_anchors_alone(certificate: Certificate, usage: in
     for record in (TLSA(usage, 0, 1, hashlib.sha256(shown).digest()), TLSA(usage, 0, 2, hashlib.sha512(shown).digest())):
         client = connected(certificate, (record,), name)
         assert matches(client) is (number == 0)
-        assert why_not(client)[0] == number
+        assert openssl.verification(client)[0] == number
 
 
 def test_a_further_name_does(certificate: Certificate) -> None:
@@ -64,7 +65,7 @@ def test_a_further_name_does(certificate: Certificate) -> None:
 def test_another_server_does_not(certificate: Certificate) -> None:
     client = connected(certificate, (TLSA(3, 1, 1, OTHER),), "mx.test")
     assert not matches(client)
-    assert why_not(client) == (65, "no matching DANE TLSA records")
+    assert openssl.verification(client) == (65, "no matching DANE TLSA records")
 
 
 @pytest.mark.parametrize(("digests", "does"), [("sha512 sha256", False), ("sha256 sha512", True), ("sha256", True)])
