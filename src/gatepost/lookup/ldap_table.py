@@ -18,7 +18,7 @@ from gatepost.lookup.library import not_installed
 from gatepost.lookup.opening import Opening
 from gatepost.lookup.server_access import ANSWER_LIMIT
 from gatepost.lookup.server_parameters import read_parameters
-from gatepost.lookup.server_pool import ServerPool, Servers
+from gatepost.lookup.server_pool import ServerPool, Servers, shared_pool
 from gatepost.lookup.server_table import ServerTable, domains_of
 from gatepost.lookup.sparing import Sparing
 from gatepost.net.stream_port import StreamFailure
@@ -83,11 +83,9 @@ def open_table(opening: Opening) -> ServerTable:
     if access.debug_level:
         loop = asyncio.get_running_loop()
         library.print_to(lambda line: loop.call_soon_threadsafe(opening.warn, f"{opening.spec}: {line}"))
-    servers = opening.tables.access
-
-    def pool(url: str) -> ServerPool[LdapConnection]:
-        connect, rules = connector(library, url, access, ANSWER_LIMIT), servers.rules(access.timeout)
-        return ServerPool(url, connect, rules, servers.network, lambda news: opening.warn(str(news)), opening.spec)
-
-    pools = [servers.pool(("ldap", url, access), partial(pool, url)) for url in urls]
+    rules = opening.tables.access.rules(access.timeout)
+    pools = [
+        shared_pool(opening, ("ldap", url, access), url, partial(connector, library, url, access, ANSWER_LIMIT), rules)
+        for url in urls
+    ]
     return ServerTable(opening, Directory(opening, query, Servers(pools), access.timeout), domains)

@@ -11,12 +11,12 @@ from gatepost.lookup.mysql_options import option_file
 from gatepost.lookup.opening import Opening
 from gatepost.lookup.server_access import ANSWER_LIMIT
 from gatepost.lookup.server_parameters import TableParameters, read_parameters
-from gatepost.lookup.server_pool import ServerPool, Servers
+from gatepost.lookup.server_pool import Servers, shared_pool
 from gatepost.lookup.server_table import ServerTable, domains_of
 from gatepost.lookup.server_tls import client_context
 from gatepost.lookup.sparing import Sparing
 from gatepost.lookup.sql_settings import Host, Login, connection_settings, hosts, login, rules, shuffled
-from gatepost.lookup.sql_table import Database, SqlConnection, lookup_of
+from gatepost.lookup.sql_table import Database, lookup_of
 
 
 def open_table(opening: Opening) -> ServerTable:
@@ -38,13 +38,8 @@ def open_table(opening: Opening) -> ServerTable:
         parameters.boolean("require_result_set", True),
     )
     sql = lookup.statement.sql(lambda number: "%s", lambda text: text.replace("%", "%%"))
-
-    def pool(host: Host) -> ServerPool[SqlConnection]:
-        connect = connector(pymysql, host, access)
-        return ServerPool(host.name, connect, how, limits.network, lambda news: opening.warn(str(news)), opening.spec)
-
     settings = connection_settings(parameters, "mysql")
-    pools = [limits.pool((settings, host), partial(pool, host)) for host in named]
+    pools = [shared_pool(opening, (settings, host), host.name, partial(connector, pymysql, host, access), how) for host in named]
     order = shuffled(frozenset(host.name for host in named if host.path or host.host == "localhost"), limits.network.random)
     return ServerTable(
         opening, Database(opening.spec, lookup, sql, Servers(pools, order), Sparing(opening.warn, opening.clock)), domains

@@ -10,11 +10,11 @@ from gatepost.lookup.opening import Opening
 from gatepost.lookup.pgsql_connection import connector
 from gatepost.lookup.server_access import ANSWER_LIMIT
 from gatepost.lookup.server_parameters import read_parameters
-from gatepost.lookup.server_pool import ServerPool, Servers
+from gatepost.lookup.server_pool import Servers, shared_pool
 from gatepost.lookup.server_table import ServerTable, domains_of
 from gatepost.lookup.sparing import Sparing
-from gatepost.lookup.sql_settings import Host, connection_settings, hosts, login, rules, shuffled
-from gatepost.lookup.sql_table import Database, SqlConnection, lookup_of
+from gatepost.lookup.sql_settings import connection_settings, hosts, login, rules, shuffled
+from gatepost.lookup.sql_table import Database, lookup_of
 
 
 def open_table(opening: Opening) -> ServerTable:
@@ -28,13 +28,11 @@ def open_table(opening: Opening) -> ServerTable:
     psycopg = library("psycopg", opening.spec)
     pq = _libpq(psycopg)
     sql = lookup.statement.sql(lambda number: f"${number}")
-
-    def pool(host: Host) -> ServerPool[SqlConnection]:
-        connect = connector(psycopg, pq, host, who, access.limits.helper_lookup_timeout, ANSWER_LIMIT)
-        return ServerPool(host.name, connect, how, access.network, lambda news: opening.warn(str(news)), opening.spec)
-
-    settings = connection_settings(parameters, "pgsql")
-    pools = [access.pool((settings, host), partial(pool, host)) for host in named]
+    settings, seconds = connection_settings(parameters, "pgsql"), access.limits.helper_lookup_timeout
+    pools = [
+        shared_pool(opening, (settings, host), host.name, partial(connector, psycopg, pq, host, who, seconds, ANSWER_LIMIT), how)
+        for host in named
+    ]
     order = shuffled(frozenset(host.name for host in named if host.path), access.network.random)
     sparing = Sparing(opening.warn, opening.clock)
     return ServerTable(opening, Database(opening.spec, lookup, sql, Servers(pools, order), sparing), domains)

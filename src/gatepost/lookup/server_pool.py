@@ -5,9 +5,10 @@ For protocols of our own there is net/stream_client.py, with the same rules.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, Protocol, TypeVar
 
+from gatepost.lookup.opening import Opening
 from gatepost.net.breaker import Breaker, Tell
 from gatepost.net.fair_slots import FairSlots
 from gatepost.net.stream_client import Network
@@ -26,6 +27,7 @@ class Connection(Protocol):
 
 C = TypeVar("C", bound=Connection)
 T = TypeVar("T")
+Connect = Callable[[], Awaitable[C]]
 Question = Callable[[C], Awaitable[T]]
 """Asks over a connection. Raises StreamFailure, of trouble CLOSED where the server had ended the connection before it was asked."""
 
@@ -44,7 +46,7 @@ class ServerPool(Generic[C]):
     def __init__(
         self,
         server: str,
-        connect: Callable[[], Awaitable[C]],
+        connect: Connect[C],
         rules: StreamRules,
         network: Network,
         tell: Tell,
@@ -124,6 +126,19 @@ class ServerPool(Generic[C]):
     def _fit(self, kept: _Kept[C]) -> bool:
         now, reuse = self._clock(), self._rules.reuse
         return not kept.connection.closed and now - kept.used < reuse.idle and now - kept.opened < reuse.age
+
+
+def pool_of(opening: Opening, server: str, connect: Connect[C], rules: StreamRules) -> ServerPool[C]:
+    """The pool of a server of a table, whose log hears of it."""
+    return ServerPool(server, connect, rules, opening.tables.access.network, lambda news: opening.warn(str(news)), opening.spec)
+
+
+def shared_pool(
+    opening: Opening, settings: Hashable, server: str, connector: Callable[[], Connect[C]], rules: StreamRules
+) -> ServerPool[C]:
+    """The same, which a table has in common with others of these `settings` (ServerAccess.pool). `connector`: makes what opens
+    connections, for the first of them."""
+    return opening.tables.access.pool(settings, lambda: pool_of(opening, server, connector(), rules))
 
 
 class Servers(Generic[C]):

@@ -12,7 +12,7 @@ from gatepost.lookup.opening import Opening
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.server_access import ANSWER_LIMIT
 from gatepost.lookup.server_parameters import read_parameters, required
-from gatepost.lookup.server_pool import ServerPool, Servers
+from gatepost.lookup.server_pool import Servers, pool_of
 from gatepost.lookup.server_table import ServerTable, domains_of
 from gatepost.lookup.sparing import Sparing
 from gatepost.lookup.sql_table import Database, Found, QueryError, Row, SqlConnection, lookup_of
@@ -125,6 +125,6 @@ def open_table(opening: Opening) -> ServerTable:
         return SqliteConnection(connection, calls)
 
     rules = access.rules(seconds, crowd=Crowd(_THREADS, _THREADS // 2), reuse=Reuse(_AGE, _AGE))
-    pool = ServerPool(path, connect, rules, access.network, lambda news: opening.warn(str(news)), opening.spec)
+    servers = Servers([pool_of(opening, path, connect, rules)])
     sparing = Sparing(opening.warn, opening.clock)
-    return ServerTable(opening, Database(opening.spec, lookup, sql, Servers([pool]), sparing), domains)
+    return ServerTable(opening, Database(opening.spec, lookup, sql, servers, sparing), domains)
