@@ -77,10 +77,12 @@ class ClientTable:
         current = 0.0 <= now - self._starts[slot] < time_unit
         return self._counts[slot * len(RATES) + _COLUMN[rate]] if current else 0
 
-    def take_back(self, slot: int, rate: Rate, now: float, time_unit: float) -> None:
-        """One less of a rate, if there is one in this time unit."""
-        if self.number(slot, rate, now, time_unit):
-            self._counts[slot * len(RATES) + _COLUMN[rate]] -= 1
+    def take_back(self, slot: int, rate: Rate, now: float, time_unit: float) -> int:
+        """One less of a rate, if there is one in this time unit: how many are left."""
+        number = self.number(slot, rate, now, time_unit)
+        if number:
+            self._counts[slot * len(RATES) + _COLUMN[rate]] = number = number - 1
+        return number
 
     def count(self, slot: int, rate: Rate, now: float, time_unit: float) -> int:
         """One more of a rate: how many in this time unit, which begins anew once its start lies `time_unit` seconds back."""

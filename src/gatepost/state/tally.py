@@ -25,35 +25,24 @@ class Tally:
 
     async def number(self, name: str) -> int:
         """How many there are now."""
-        key, bucket = self._table.place(name)
-        if not await self._lock(bucket):
-            return 0
-        try:
-            slot = self._table.known(key, bucket)
-            return 0 if slot is None else self._table.number(slot, _COLUMN, self._clock(), self._unit)
-        finally:
-            self._table.unlock(bucket)
+        return await self._of(name, self._table.known, self._table.number)
 
     async def count(self, name: str) -> int:
         """One more: how many there are with it."""
+        return await self._of(name, self._table.slot, self._table.count)
+
+    async def take_back(self, name: str) -> int:
+        """One less, where there is one: how many are left."""
+        return await self._of(name, self._table.known, self._table.take_back)
+
+    async def _of(self, name: str, find: Callable[[bytes, int], int | None], ask: Callable[[int, Rate, float, float], int]) -> int:
+        """What the table says of a name, in the slot that `find` has for it."""
         key, bucket = self._table.place(name)
         if not await self._lock(bucket):
             return 0
         try:
-            slot = self._table.slot(key, bucket)
-            return 0 if slot is None else self._table.count(slot, _COLUMN, self._clock(), self._unit)
-        finally:
-            self._table.unlock(bucket)
-
-    async def take_back(self, name: str) -> None:
-        """One less, where there is one."""
-        key, bucket = self._table.place(name)
-        if not await self._lock(bucket):
-            return
-        try:
-            slot = self._table.known(key, bucket)
-            if slot is not None:
-                self._table.take_back(slot, _COLUMN, self._clock(), self._unit)
+            slot = find(key, bucket)
+            return 0 if slot is None else ask(slot, _COLUMN, self._clock(), self._unit)
         finally:
             self._table.unlock(bucket)
 
