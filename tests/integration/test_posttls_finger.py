@@ -46,7 +46,7 @@ def alike(lines: list[str]) -> list[str]:
 @pytest.mark.parametrize(
     "options",
     ["-l may", "-l encrypt -p TLSv1.2", "-l secure -F {authority} PORT mx.test", "-l secure -c -F {authority} PORT .test mx.test",
-     "-l encrypt -w WRAPPED"],
+     "-l encrypt -w -a any -t 1m WRAPPED"],
 )  # fmt: skip
 def test_the_same_lines(system: System, certificate: Certificate, options: str) -> None:
     text = options if options.isupper() or "PORT" in options or "WRAPPED" in options else f"{options} PORT"

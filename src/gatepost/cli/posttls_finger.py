@@ -30,17 +30,20 @@ def _usage(why: str) -> int:
 
 _HOW = """\
 usage: posttls-finger [-cCw] [-l level] [-p protocols] [-g grade] [-d digest] [-F CAfile] [-P CApath] [-s servername]
-       [-k certfile] [-K keyfile] [-t timeout] [-a ipv4|ipv6] [-o name=value] domain|[host]:port [name|fingerprint ...]
+       [-k certfile] [-K keyfile] [-t timeout] [-a ipv4|ipv6|any] [-o name=value] domain|[host]:port [name|fingerprint ...]
 """
 
 
 def _finger(command: Command, options: list[tuple[str, str]], destination: str, match: list[str]) -> int:
-    from gatepost.deliver.finger import Finger, Refused, Wanted
+    from gatepost.config.values import seconds
+    from gatepost.deliver.finger import FAMILIES, Finger, Refused, Wanted
     from gatepost.deliver.smtp_settings import SmtpSettings
     from gatepost.deliver.tls_level import BadTlsPolicy, parse_level
     from gatepost.proto.smtp.grammar import printable
 
     given = dict(options)
+    if given.get("-a", "any") not in FAMILIES:
+        raise Fatal(f"bad '-a' option value: {given['-a']}", logged=False)
     overrides = dict(_assignment(value) for option, value in options if option == "-o")
     for option, name in _PARAMETERS.items():
         if option in given:
@@ -52,8 +55,8 @@ def _finger(command: Command, options: list[tuple[str, str]], destination: str, 
             servername=given.get("-s", ""),
             digest=given.get("-d", "sha256"),
             wrapped="-w" in given,
-            time_limit=float(given.get("-t", "30").removesuffix("s")),
-            family=given.get("-a", ""),
+            time_limit=seconds(given.get("-t", "30s")),
+            family=given.get("-a", "any"),
             talks="-c" not in given,
             shows_chain="-C" in given,
         )

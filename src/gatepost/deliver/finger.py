@@ -22,6 +22,7 @@ from gatepost.net.tls_parameters import TlsFailure
 if TYPE_CHECKING:
     import ssl
 
+FAMILIES = {"any": socket.AF_UNSPEC, "ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 _LEVELS = (Level.MAY, Level.ENCRYPT, Level.FINGERPRINT, Level.VERIFY, Level.SECURE)
 _LONGEST = 65536  # octets of a reply that are read
 
@@ -35,7 +36,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
     - `level`, `match`: as in smtp_tls_policy_maps; without names, those that are usual for the level.
     - `servername`: for SNI; `digest`: of fingerprints; `wrapped`: TLS from the start.
-    - `time_limit`: seconds for each wait; `family`: `ipv4` or `ipv6` only, empty for both.
+    - `time_limit`: seconds for each wait; `family`: of the addresses that are tried, one of FAMILIES.
     - `talks`: the dialogue is shown, and goes on after the handshake; `shows_chain`: the certificate in PEM.
     """
 
@@ -45,7 +46,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     digest: str = "sha256"
     wrapped: bool = False
     time_limit: float = 30.0
-    family: str = ""
+    family: str = "any"
     talks: bool = True
     shows_chain: bool = False
 
@@ -93,9 +94,8 @@ class Finger:
 
     def _connected(self, host: str, port: str) -> socket.socket:
         """Raises OSError."""
-        families = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6, "": socket.AF_UNSPEC}
         error: OSError = OSError("no address")
-        for family, kind, _, _, address in socket.getaddrinfo(host, port, families[self._wanted.family], socket.SOCK_STREAM):
+        for family, kind, _, _, address in socket.getaddrinfo(host, port, FAMILIES[self._wanted.family], socket.SOCK_STREAM):
             plain = socket.socket(family, kind)
             plain.settimeout(self._wanted.time_limit)
             try:
