@@ -7,7 +7,7 @@ ROWS: tuple[Parameter, ...] = (
     P("requiretls_enable", BOOLEAN, "yes",
       "Offer REQUIRETLS to clients, and ask it of servers (RFC 8689).", NOT_YET, since="3.11"),
     P("tls_append_default_CA", BOOLEAN, "no", "Trust the system's CAs besides the configured ones.", DONE),
-    P("tls_config_file", STRING, "default", 
+    P("tls_config_file", STRING, "default",
       "File of OpenSSL's configuration instead of the system's; \"default\" is that one, \"none\" none at all.", DONE),
     P("tls_config_name", STRING, "", "Section of the OpenSSL configuration, instead of openssl_conf.", DONE),
     P("tls_daemon_random_bytes", INTEGER, "32",
