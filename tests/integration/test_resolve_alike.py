@@ -19,6 +19,16 @@ _ADDRESSES = (
     *(f"a%{_OWN}", f"{_OWN}!x", f"@{_OWN}", f'""@{_OWN}', f"x@{_OWN}.", f"a%b.test@{_OWN}", f'"a@{_OWN}"', '"a%b.test"'),
     *("x@[127.0.0.1]", "@[127.0.0.1]", '""@[127.0.0.1]', "x@[127.0.0.1]@", "a@b.test@[127.0.0.1]", '"a@b.test"@[127.0.0.1]'),
     *(f"x@{_OWN}@[127.0.0.1]", f"x@[127.0.0.1]@{_OWN}", "x@localhost"),
+    *(
+        "-a@b.test",
+        "b.test!-a",
+        f"{_OWN}!-a",
+        "-a%b.test@[127.0.0.1]",
+        "@b.test:",
+        "@b.test:a@c.test",
+        '"@b.test:a"@c.test',
+        "@a,@b:",
+    ),
 )
 _SETTINGS: dict[str, dict[str, str]] = {
     "nowhere": {},

@@ -209,15 +209,22 @@ def internal(tokens: Sequence[Token]) -> str:
     out: list[str] = []
     for index, token in enumerate(tokens):
         out.append(f"[{token.text}]" if token.kind is TokenKind.LITERAL else token.text)
-        if _is_operator(token, ",") or _space_after(token, tokens[index + 1] if index + 1 < len(tokens) else None):
+        following = tokens[index + 1] if index + 1 < len(tokens) else None
+        if following is not None and (_is_operator(token, ",") or _space_after(token, following)):
             out.append(" ")
     return "".join(out)
 
 
+# Where Postfix leaves all up to the first colon as it stands, text of a sender's choice would get into headers out of quotes.
+_ROUTE = re.compile(r"@[^\x00-\x20\x7f()<>\[\]:;@\\,\"]+(?:, ?@[^\x00-\x20\x7f()<>\[\]:;@\\,\"]+)*:")
+
+
 def requoted(address: str) -> str:
-    """An internal address with its local part quoted where it must be; unlike `address.external`, an empty one is `""`."""
-    local, at, domain = address.rpartition("@")
-    return f"{quote_local(local)}@{domain}" if at else quote_local(address)
+    """An internal address with its local part quoted where it must be; unlike `address.external`, an empty one is `""`, and
+    a source route (`@a,@b:user@c`, RFC 5321 appendix C) stays one."""
+    route = match.group() if address.startswith("@") and (match := _ROUTE.match(address)) else ""
+    local, at, domain = address[len(route) :].rpartition("@")
+    return route + (f"{quote_local(local)}@{domain}" if at else quote_local(domain))
 
 
 _QUOTED_SPECIAL = re.compile(r'(["\\\r\n])')

@@ -99,16 +99,16 @@ class Resolver:
         asked = (address, sender if self._follows_sender else "")
         if (failed := self._failed.get(asked)) is not None:
             return failed
-        if address.startswith("-") and not self._settings.allow_min_user:
-            return _failed(address, BAD_SYNTAX)  # a command's option
         try:
-            if is_standard(address):
+            if is_standard(address) and not address.startswith("-"):
                 recipient, domain = address, address[address.index("@") + 1 :]
                 route = await self._route(recipient, domain, sender, local=await self.is_local(domain))
                 if self._by_domain:
                     self._routes[address] = route
                 return route
             recipient, local = await self._stripped(address)
+            if recipient.startswith("-") and not self._settings.allow_min_user:
+                return _failed(recipient, BAD_SYNTAX)  # a command's option
             domain = recipient[recipient.rindex("@") + 1 :]
             if not _valid_domain(domain, numeric=self._settings.resolve_numeric_domain):
                 if (complaint := _complaint(domain)) is not None:
@@ -146,7 +146,8 @@ class Resolver:
         tokens = scan(requoted(address))
         stripped: list[Token] = []
         for _ in range(len(address) + 100):
-            tokens = without_final_dot(tokens)
+            if last(tokens, "@") >= 0:
+                tokens = without_final_dot(tokens)
             if self._settings.resolve_null_domain and tokens and tokens[-1].kind is TokenKind.OPERATOR and tokens[-1].text == "@":
                 tokens = tokens[:-1]
             at = last(tokens, "@")

@@ -40,8 +40,8 @@ def last(tokens: list[Token], operator: str) -> int:
 
 
 def without_final_dot(tokens: list[Token]) -> list[Token]:
-    """One dot at the end of a domain removed; `..` and `@.` are left for the error they are."""
-    if len(tokens) > 1 and _is(tokens[-1], ".") and last(tokens, "@") >= 0 and not (_is(tokens[-2], ".") or _is(tokens[-2], "@")):
+    """One dot at the end removed; `..` and `@.` are left for the error they are."""
+    if len(tokens) > 1 and _is(tokens[-1], ".") and not (_is(tokens[-2], ".") or _is(tokens[-2], "@")):
         return tokens[:-1]
     return tokens
 

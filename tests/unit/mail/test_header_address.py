@@ -68,3 +68,9 @@ def test_any_text_has_tokens(text: str) -> None:
 @given(st.text('ab.@<>(),:;"\\[] !%é', max_size=20).map(lambda local: f"{local}@example.test"))
 def test_quoting_comes_undone(address: str) -> None:
     assert internal(scan(requoted(address))) == address
+
+
+def test_a_source_route_is_not_quoted() -> None:
+    assert requoted("@a.test,@b.test:x y@c.test") == '@a.test,@b.test:"x y"@c.test'
+    assert requoted("@a.test:") == '@a.test:""'
+    assert requoted("@a <x@b.test>:y@c.test") == '"@a <x@b.test>:y"@c.test'

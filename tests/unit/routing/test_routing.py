@@ -55,6 +55,12 @@ def test_no_domain_is_the_own_host_name_of_whatever_class(
     assert goes(make_routing(**settings), address) == (transport, "mail.example.test")
 
 
+@pytest.mark.parametrize("address", ["-a@b.test", "b.test!-a", "mail.example.test!-a", "-a%b.test@mail.example.test"])
+def test_no_recipient_looks_like_an_option(make_routing: MakeRouting, address: str) -> None:
+    assert resolve(make_routing(), address).failure == BAD_SYNTAX
+    assert resolve(make_routing(allow_min_user=True), address).failure is None
+
+
 def test_address_literals(make_routing: MakeRouting) -> None:
     routing = make_routing()
     assert resolve(routing, "alice@[127.0.0.1]").cls is AddressClass.LOCAL
