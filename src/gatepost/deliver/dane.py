@@ -8,10 +8,12 @@ Failure: NoDane, after which this host gets no mail; an answer that does not com
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gatepost.config.ports import known_ports
 from gatepost.deliver.next_hop import BadDestination, Destination, parse
 from gatepost.deliver.plan import Host, dns_reason
+from gatepost.deliver.reported_policy import no_dane, of_records
 from gatepost.deliver.smtp_options import asks_dns
 from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.deliver.tls_level import BadTlsPolicy, Level, parse_level
@@ -19,6 +21,7 @@ from gatepost.events.records import Emit, Note
 from gatepost.net.host_names import numeric_address
 from gatepost.net.port import TLSA, Answer, DnsFailure, NotFound, SecureSource
 from gatepost.net.tls_parameters import TlsFailure
+from gatepost.tlsrpt.outcome import PolicyFailure, ReportedPolicy, ResultType
 
 _TOLD = 10
 """Records of no use that the log has of one host: strangers write them."""
@@ -28,16 +31,26 @@ _PKIX = (0, 1)
 
 
 class NoDane(Exception):
-    """DANE allows no mail to this host, for now. The text is fit for a bounce."""
+    """DANE allows no mail to this host, for now. The text is fit for a bounce. `result`: what reports call it, None where it is no
+    fault of the other side."""
+
+    def __init__(self, text: str, result: ResultType | None = None) -> None:
+        super().__init__(text)
+        self.result = result
+
+    def failure(self, host: str) -> PolicyFailure | None:
+        """What reports have of it, for a host without records to name (RFC 8460)."""
+        return None if self.result is None else no_dane(host, self.result)
 
 
 class Settled(Struct, frozen=True):
     """The level that holds, and for those of DANE the `records` that the server is known by and the `names` that it may bear,
-    first the one where the records are."""
+    first the one where the records are. `reported`: the policy that reports have, where none of its records is of use."""
 
     level: Level
     records: tuple[TLSA, ...] = ()
     names: tuple[str, ...] = ()
+    reported: ReportedPolicy | None = None
 
 
 class _Vouched(Struct, frozen=True):
@@ -75,23 +88,24 @@ class Dane:
             return self._misfit(level, f"{site}: {level.word} configured, but no requisite library support: {failure}")
         except DnsFailure as failure:
             self._warn(f"DANE TLSA lookup problem: {dns_reason(failure)}")
-            raise NoDane(f"TLSA lookup error for {host.name}:{host.port}") from None
+            raise NoDane(f"TLSA lookup error for {host.name}:{host.port}", ResultType.DNSSEC_INVALID) from None
 
     async def _settled(self, source: SecureSource, level: Level, site: str, host: Host) -> Settled:
         """Raises NoDane, DnsFailure, TlsFailure."""
         vouched = await self._vouched(source, site, host)
         doubtful = vouched.by_exchangers and not vouched.secure
         if doubtful and (level is Level.DANE_ONLY or self._insecure_mx is Level.MAY):
-            return _without(level, Level.MAY, "non DNSSEC destination")
+            return _without(level, Level.MAY, "non DNSSEC destination", ResultType.DANE_REQUIRED)
         base, records = await self._records(source, host)
         if not records:
-            return _without(level, Level.MAY, "no TLSA records found")
+            return _without(level, Level.MAY, "no TLSA records found", ResultType.DANE_REQUIRED)
         from gatepost.net.dane import usable
 
         good = usable(records, self._settings.tls_dane_digests)
         self._tell_unusable(records, good, base, host)
         if not good:
-            return _without(level, Level.ENCRYPT, "TLSA records unusable")
+            less = _without(level, Level.ENCRYPT, "TLSA records unusable", ResultType.TLSA_INVALID)
+            return replace(less, reported=of_records(base, records, ResultType.TLSA_INVALID))
         if doubtful and self._insecure_mx is Level.ENCRYPT:
             return Settled(Level.ENCRYPT)
         names = tuple(dict.fromkeys((base, *vouched.domains)))
@@ -146,10 +160,10 @@ class Dane:
         return _without(level, Level.MAY, "client TLS configuration problem")
 
 
-def _without(level: Level, instead: Level, text: str) -> Settled:
-    """Less than DANE: `instead`, but for `dane-only` nothing. Raises NoDane."""
+def _without(level: Level, instead: Level, text: str, result: ResultType | None = None) -> Settled:
+    """Less than DANE: `instead`, but for `dane-only` nothing, for which reports have `result`. Raises NoDane."""
     if level is Level.DANE_ONLY:
-        raise NoDane(text)
+        raise NoDane(text, result)
     return Settled(instead)
 
 

@@ -21,7 +21,7 @@ from gatepost.deliver.smtp_options import dialect_of, discarded, limits_of
 from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.deliver.starttls import NoSecurity, Security, tls_failure
 from gatepost.deliver.tls_level import BadTlsPolicy, Level
-from gatepost.deliver.tls_policy import NO_TLS, TlsPolicies, TlsPolicy
+from gatepost.deliver.tls_policy import NO_TLS, TlsPolicies, TlsPolicy, domain_of
 from gatepost.events.notes import HostFailed
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.port import LookupFailure
@@ -31,6 +31,7 @@ from gatepost.mail.reason import because
 from gatepost.net.connect import Connector, Endpoint
 from gatepost.net.port import SecureSource
 from gatepost.proto.smtp.client import Client, ClientEvent, Dialect
+from gatepost.tlsrpt.outcome import REPORT, Observe, PolicyFailure, TlsOutcome
 
 
 class Opener:
@@ -44,6 +45,7 @@ class Opener:
     `reply_filter`: smtp_reply_filter.
     `pix`: workarounds for masked greetings.
     `dnssec`: whom DANE asks; None where smtp_dns_support_level or smtp_host_lookup has it that nobody is asked.
+    `observe`: hears how TLS came out with each server, None: nobody does.
 
     Raises BadTlsPolicy where smtp_tls_security_level names no level.
     """
@@ -64,6 +66,7 @@ class Opener:
         reply_filter: Maps | None,
         pix: PixWorkarounds,
         dnssec: SecureSource | None,
+        observe: Observe | None,
     ) -> None:
         self._settings = settings
         self._connector = connector
@@ -81,7 +84,8 @@ class Opener:
         if tls_policies and not tls_policies.empty and tls_per_site and not tls_per_site.empty:
             text = f"{tls_per_site.title} ignored when {tls_policies.title} is not empty."
             emit(Note(service, text, "warning"))
-        self._security = Security(settings, emit, service)
+        self._observe = observe
+        self._security = Security(settings, emit, service, observe)
         self._authenticator = authenticator
         self._discard_maps = discard_maps
 
@@ -99,6 +103,7 @@ class Opener:
             self._emit(Note(self._service, f"TLS policy lookup for {site}/{host.name}: {reason}", "warning"))
             why = because("TLSA", "DNS", host.name, str(reason))
             plan.failed(Outcome(Class.TEMPORARY, "4.7.5", str(reason), why=why))
+            self._tell_policy_failure(step, reason.failure(host.name), str(reason))
             return None
         except BadTlsPolicy as bad:
             rule, failure, (enhanced, text) = "smtp_tls_policy_maps", bad.failure, bad.told
@@ -106,7 +111,10 @@ class Opener:
                 self._emit(Note(self._service, warning, "warning"))
             why = because(rule, key=site, reason=str(bad)) if failure is None else failure.because(rule, site)
             plan.failed(Outcome(Class.TEMPORARY, enhanced, text, why=why))
+            self._tell_policy_failure(step, bad.reported, str(bad))
             return None
+        if self._observe is not None and attempt.request.message.envelope.attribute(REPORT):
+            policy = replace(policy, reported=None)
         connection = await self._connected(plan, step)
         if connection is None:
             return None
@@ -136,6 +144,12 @@ class Opener:
             plan.plainly(host)
         self._given_up(plan, host, outcome, attempt, final=step.final and not again, down=down)
         return None
+
+    def _tell_policy_failure(self, step: Try, failure: PolicyFailure | None, reason: str) -> None:
+        """Whoever makes reports hears of a session that a policy of the other side did not let come about."""
+        if self._observe is not None and failure is not None:
+            host = step.host
+            self._observe(TlsOutcome(domain_of(step.site), failure.policy, host.name, host.address, failure.result, reason))
 
     async def _made_ready(self, connection: Connection, policy: TlsPolicy, attempt: Attempt) -> Outcome | None:
         """Hello, TLS, authentication; the outcome where the server will not talk to us. Raises Broken, NoSecurity,

@@ -39,6 +39,7 @@ from gatepost.mail.reason import because
 from gatepost.net.connect import Connector
 from gatepost.net.port import DnsFailure, Resolver, SecureSource
 from gatepost.proto.smtp.client import Answer, ClientEvent, ClientStage
+from gatepost.tlsrpt.outcome import Observe
 
 PassOn = Callable[[DeliveryRequest], Awaitable[Sequence[Report]]]
 
@@ -54,8 +55,8 @@ class SmtpAgent:
     `best_mx`: who delivers what would loop back to this host (best_mx_transport).
     `final`: what servers take is delivered, not relayed (lmtp_assume_final).
     `pix_maps`: smtp_pix_workaround_maps.
-    `base`, `tls_policies`, `tls_per_site`, `tls_loglevels`, `authenticator`, `discard_maps`, `reply_filter`, `dnssec`: see
-    `Opener`, which raises BadTlsPolicy.
+    `base`, `tls_policies`, `tls_per_site`, `tls_loglevels`, `authenticator`, `discard_maps`, `reply_filter`, `dnssec`,
+    `observe`: see `Opener`, which raises BadTlsPolicy.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class SmtpAgent:
         reply_filter: Maps | None = None,
         pix_maps: Maps | None = None,
         dnssec: SecureSource | None = None,
+        observe: Observe | None = None,
     ) -> None:
         self._settings = settings
         self._resolver = resolver
@@ -103,6 +105,7 @@ class SmtpAgent:
             discard_maps=discard_maps, reply_filter=reply_filter,
             pix=PixWorkarounds(settings, pix_maps, clock, emit, service),
             dnssec=dnssec if by_dns and settings.smtp_dns_support_level == "dnssec" else None,
+            observe=observe,
         )  # fmt: skip
         self._best_mx = best_mx
         self._final = final

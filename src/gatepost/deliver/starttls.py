@@ -7,7 +7,7 @@ from gatepost.deliver import failures
 from gatepost.deliver.smtp_connection import Connection
 from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.deliver.tls_level import BY_TLSA, Level
-from gatepost.deliver.tls_policy import TlsPolicy
+from gatepost.deliver.tls_policy import TlsPolicy, domain_of
 from gatepost.events.notes import TlsEstablished, TlsFailed
 from gatepost.events.records import Emit, Note
 from gatepost.mail.outcome import Class, Outcome
@@ -22,6 +22,8 @@ from gatepost.net.client_tls import (
     name_matches,
 )
 from gatepost.net.tls_parameters import TlsFailure
+from gatepost.tlsrpt.outcome import Observe, ResultType, TlsOutcome
+from gatepost.tlsrpt.result_types import of_certificate
 
 if TYPE_CHECKING:
     import ssl
@@ -40,12 +42,14 @@ class NoSecurity(Exception):
 
 
 class Security:
-    """Secures connections of one service, `service` in the log; contexts are made once for each kind of policy."""
+    """Secures connections of one service, `service` in the log; contexts are made once for each kind of policy. `observe`: hears
+    how the TLS of each came out, None: nobody does."""
 
-    def __init__(self, settings: SmtpSettings, emit: Emit, service: str) -> None:
+    def __init__(self, settings: SmtpSettings, emit: Emit, service: str, observe: Observe | None = None) -> None:
         self._settings = settings
         self._emit = emit
         self._service = service
+        self._observe = observe
         self._contexts: dict[ContextSpec, ssl.SSLContext] = {}
 
     async def hello(self, connection: Connection, policy: TlsPolicy) -> str:
@@ -59,6 +63,7 @@ class Security:
             return ""
         required = policy.level >= Level.ENCRYPT
         if "STARTTLS" not in client.offered.keywords:
+            self.tell_outcome(connection, policy, ResultType.STARTTLS_NOT_SUPPORTED)
             if required:
                 raise NoSecurity(tls_failure("4.7.4", f"TLS is required, but was not offered by host {label}"))
             return ""
@@ -72,6 +77,7 @@ class Security:
         client.start_tls()
         await connection.said()
         if client.refusal is not None:
+            self.tell_outcome(connection, policy, ResultType.STARTTLS_NOT_SUPPORTED, client.refusal.text)
             if required:
                 raise NoSecurity(failures.refused_tls(client.refusal, label, connection.host.name))
             refusal, client.refusal = client.refusal, None
@@ -102,21 +108,38 @@ class Security:
             await connection.upgrade(context, policy.servername or None, self._settings.smtp_starttls_timeout)
         except ssl.SSLCertVerificationError as error:
             self._tell_unverified(policy, f"certificate verification failed for {relay}", error.verify_code, error.verify_message)
+            self.tell_outcome(connection, policy, of_certificate(error.verify_code), error.verify_message)
             raise NoSecurity(tls_failure("4.7.5", "Server certificate not verified", error.verify_message)) from None
         except (OSError, EOFError) as error:
             self._tell_failure(relay, error)
+            self.tell_outcome(connection, policy, ResultType.VALIDATION_FAILURE, _words(error))
             raise NoSecurity(tls_failure("4.7.5", "Cannot start TLS: handshake failure", str(error)), handshake=True) from None
         connection.level = policy.level
         tls: Any = connection.extra("ssl_object")
         matches = self._matches(tls, policy)
         if policy.level > Level.ENCRYPT and not matches:
-            self._tell_unverified(policy, f"server certificate verification failed for {relay}", *_mismatch(tls, policy.level))
+            number, words = _mismatch(tls, policy.level)
+            self._tell_unverified(policy, f"server certificate verification failed for {relay}", number, words)
+            self.tell_outcome(connection, policy, of_certificate(number, by_tlsa=policy.level in BY_TLSA), words)
+        else:
+            self.tell_outcome(connection, policy)
         if policy.loglevel:
             secured = matches and policy.level > Level.ENCRYPT and policy.level is not Level.HALF_DANE
             trust = "Verified" if secured else _trust(tls, policy)
             self._emit(TlsEstablished(self._service, trust, "to", relay, str(handshake.read(tls))))
         if not matches:
             raise NoSecurity(tls_failure("4.7.5", "Server certificate not verified"))
+
+    def tell_outcome(self, connection: Connection, policy: TlsPolicy, result: ResultType | None = None, reason: str = "") -> None:
+        """Whoever makes reports hears how the TLS of a connection came out under a policy: well, or `result`."""
+        if self._observe is None or policy.reported is None:
+            return
+        host, own = connection.host, connection.extra("sockname")
+        tls: Any = connection.extra("ssl_object")
+        own_address = own[0] if isinstance(own, tuple) else ""
+        resumed = result is None and bool(tls.session_reused)
+        domain = domain_of(connection.site)
+        self._observe(TlsOutcome(domain, policy.reported, host.name, host.address, result, reason, own_address, resumed))
 
     def _tell_failure(self, relay: str, error: Exception) -> None:
         """A handshake failed."""
@@ -199,6 +222,12 @@ def _trust(tls: Any, policy: TlsPolicy) -> str:
 def _mismatch(tls: Any, level: Level) -> tuple[int, str]:
     """OpenSSL's number and words for a certificate that policy does not accept."""
     return openssl.verification(tls) if level in BY_TLSA else _MISMATCHES[level]
+
+
+def _words(error: Exception) -> str:
+    """What broke a handshake off."""
+    words = getattr(error, "reason", None) or error
+    return str(words).lower().replace("_", " ") or "connection lost or timed out"
 
 
 def _no_engine(failure: TlsFailure) -> NoSecurity:

@@ -5,6 +5,7 @@ from typing import Final
 
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.ascii_text import SPACE, upper
+from gatepost.tlsrpt.outcome import PolicyFailure
 
 
 class Level(enum.IntEnum):
@@ -39,12 +40,20 @@ UNANSWERED: Final = ("4.3.0", "Temporary lookup error")
 
 class BadTlsPolicy(Exception):
     """A policy that cannot be understood or looked up, in words for the log: no delivery under it, since less security than meant
-    would be the result. `told`: enhanced code and text of the outcome; `failure`: of the table that could not answer."""
+    would be the result. `told`: enhanced code and text of the outcome; `failure`: of the table that could not answer;
+    `reported`: what reports have of it, None where it is no fault of the other side."""
 
-    def __init__(self, text: str, told: tuple[str, str] = MISCONFIGURED, failure: LookupFailure | None = None) -> None:
+    def __init__(
+        self,
+        text: str,
+        told: tuple[str, str] = MISCONFIGURED,
+        failure: LookupFailure | None = None,
+        reported: PolicyFailure | None = None,
+    ) -> None:
         super().__init__(text)
         self.told = told
         self.failure = failure
+        self.reported = reported
 
 
 def parse_level(word: str) -> Level:

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from gatepost.deliver.dane import Dane, Settled
 from gatepost.deliver.plan import Host
+from gatepost.deliver.reported_policy import of_attributes, of_records
 from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.deliver.sts_patterns import ATTRIBUTES, REPEATED, allows, patterns
 from gatepost.deliver.tls_level import BY_TLSA, UNANSWERED, WORDS, BadTlsPolicy, Level, parse_level
@@ -14,11 +15,13 @@ from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
 from gatepost.mail.ascii_text import SPACE, upper
 from gatepost.net.port import TLSA
+from gatepost.tlsrpt.outcome import NO_POLICY, PolicyFailure, ReportedPolicy, ResultType
 
 
 class TlsPolicy(Struct, frozen=True):
     """`ciphers`: a grade; `match`: names or fingerprints that the server's certificate must have; `servername`: SNI; `anchors`: a
-    file of trust anchors; `loglevel`: smtp_tls_loglevel; `records`: what the server is known by under DANE."""
+    file of trust anchors; `loglevel`: smtp_tls_loglevel; `records`: what the server is known by under DANE; `reported`: what
+    reports call the policy (RFC 8460), None where nobody is to hear of the session."""
 
     level: Level = Level.NONE
     protocols: str = ""
@@ -29,6 +32,7 @@ class TlsPolicy(Struct, frozen=True):
     anchors: str = ""
     loglevel: int = 0
     records: tuple[TLSA, ...] = ()
+    reported: ReportedPolicy | None = NO_POLICY
 
 
 NO_TLS = TlsPolicy()
@@ -141,6 +145,7 @@ class TlsPolicies:
             attributes.get("tafile", settings.smtp_tls_trust_anchor_file),
             loglevel,
             settled.records,
+            settled.reported or (of_records(matched[0], settled.records) if settled.records else of_attributes(attributes)),
         )
 
 
@@ -149,7 +154,8 @@ def _of_host(attributes: dict[str, str], found: Sequence[str], host: str) -> dic
     no pattern allows the host."""
     if not any(allows(pattern, host) for pattern in found):
         text = f"host {host} is not one of the MTA-STS policy of {attributes.get('policy_domain', 'the domain')}"
-        raise BadTlsPolicy(text, ("4.7.5", text))
+        reported = PolicyFailure(of_attributes(attributes), ResultType.VALIDATION_FAILURE)
+        raise BadTlsPolicy(text, ("4.7.5", text), reported=reported)
     return {**attributes, "match": "hostname", "servername": "hostname"}
 
 
