@@ -64,6 +64,7 @@ from gatepost.proto import attributes as postfix_attributes
 from gatepost.proto import dns_message, policy_delegation
 from gatepost.proto.dovecot_auth import Greeting, Listening
 from gatepost.proto.exchange import Exchange, ProtocolError
+from gatepost.proto.http import HttpExchange, Request
 from gatepost.proto.memcache import MemcacheGet, Sizes
 from gatepost.proto.milter import answers as milter_answers
 from gatepost.proto.milter import commands as milter_commands
@@ -247,6 +248,14 @@ def delegated(wire: bytes) -> None:
         policy_delegation.Reader().feed(wire)
     except policy_delegation.ProtocolError:
         pass
+
+
+def fetched(wire: bytes) -> None:
+    """A server answers a request, in small pieces."""
+    exchange = HttpExchange(Request("https://a.test/"), "a.test", "/", 1 << 30)
+    with contextlib.suppress(ProtocolError):
+        for at in range(0, len(wire), 100):
+            exchange.feed(wire[at : at + 100])
 
 
 def qmqp(wire: bytes) -> None:
@@ -544,6 +553,16 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
         ),
     ),
     "proto.policy_delegation": (delegated, WIRE),
+    "proto.http": (
+        fetched,
+        (
+            *WIRE,
+            octets(b"X: y\r\n", before=b"HTTP/1.1 200 OK\r\n"),
+            octets(b" y\r\n", before=b"HTTP/1.1 200 OK\r\nX: y\r\n"),
+            octets(b"1\r\nx\r\n", before=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+            octets(b"x", before=b"HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\n"),
+        ),
+    ),
     "proto.tcp_table": (looked_up(lambda: TcpQuery(b"key")), (*WIRE, octets(b"%41", before=b"200 "))),
     "proto.socketmap": (looked_up(lambda: SocketmapQuery(b"map key", 100_000)), (*WIRE, octets(b"a", before=b"99999:OK "))),
     "proto.memcache": (
@@ -623,6 +642,7 @@ _ADMINISTRATOR = "reads what the administrator writes, once"
 _AGENT = "compares what a worker asks for with the configuration, in the agent"
 
 ELSEWHERE = {
+    "net.url": "texts of at most 4096 characters, by classes of characters that do not overlap",
     "identity.spf.evaluation": "one class of characters; names of at most 253 of them",
     "identity.spf.lookups": "names of at most 253 characters",
     "auth.backends.sql": _ADMINISTRATOR,

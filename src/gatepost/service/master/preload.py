@@ -32,6 +32,11 @@ _FOR_DNSSEC = (
     "RRSIG", "SOA", "TLSA", "TXT")), *(f"dns.rdtypes.IN.{name}" for name in ("A", "AAAA", "SRV")),
 )  # fmt: skip
 
+_FOR_FETCHING = ("h11",)
+
+_FETCHERS: Mapping[str, str] = {"smtpd_auth_backends": "oauth:"}
+"""The parameters by which something is fetched over HTTPS (net/https.py), and what their value has then; empty: anything."""
+
 
 def may_use_tls(configuration: Configuration) -> bool:
     """Whether anything at all is set that has to do with TLS."""
@@ -43,6 +48,13 @@ def may_use_dnssec(configuration: Configuration) -> bool:
     """Whether any client is to ask whether DNSSEC vouches for an answer (smtp_dns_support_level)."""
     names = (configuration.settings, *(entry.overrides for entry in configuration.services))
     return any(name.endswith("_dns_support_level") for settings in names for name in settings)
+
+
+def may_fetch(configuration: Configuration) -> bool:
+    """Whether anything is to be fetched over HTTPS, by main.cf or a service of master.cf."""
+    own = ((setting.name, setting.value) for setting in configuration.settings.values())
+    overrides = (pair for entry in configuration.services for pair in entry.overrides.items())
+    return any(name in _FETCHERS and _FETCHERS[name] in value for name, value in (*own, *overrides))
 
 
 def table_types(configuration: Configuration) -> Collection[str]:
@@ -59,16 +71,18 @@ def needs(configuration: Configuration) -> Mapping[str, Any]:
     return {
         "tls": may_use_tls(configuration),
         "dnssec": may_use_dnssec(configuration),
+        "fetching": may_fetch(configuration),
         "tables": table_types(configuration),
     }
 
 
-def import_all(*, tls: bool, dnssec: bool = False, tables: Collection[str] = ()) -> None:
+def import_all(*, tls: bool, dnssec: bool = False, fetching: bool = False, tables: Collection[str] = ()) -> None:
     """Import every room but the commands, and what they import lazily; `tls`: also what certificates need; `dnssec`: what DNSSEC
-    needs; `tables`: what these types of tables need, where it is installed. Raises ImportError."""
+    needs; `fetching`: what HTTPS needs; `tables`: what these types of tables need, where it is installed. Raises ImportError."""
     for module in pkgutil.walk_packages(gatepost.__path__, "gatepost."):
         if not module.name.startswith(_NOT_OURS):
             importlib.import_module(module.name)
-    for name in (*_LAZY, *(_FOR_TLS if tls else ()), *(_FOR_DNSSEC if dnssec else ())):
+    chosen = {_LAZY: True, _FOR_TLS: tls, _FOR_DNSSEC: dnssec, _FOR_FETCHING: fetching}
+    for name in (name for names, wanted in chosen.items() if wanted for name in names):
         importlib.import_module(name)
     library.preload(tables)

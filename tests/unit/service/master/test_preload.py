@@ -16,13 +16,13 @@ from gatepost.config.configuration import Configuration
 from gatepost.config.master import parse_master
 from gatepost.config.parameters import PARAMETERS
 from gatepost.config.syntax import MainFile
-from gatepost.service.master.preload import may_use_tls, table_types
+from gatepost.service.master.preload import may_fetch, may_use_tls, table_types
 
 SOURCE = Path(gatepost.__file__).parent
 LOADED = """
 import json, sys
 from gatepost.service.master.preload import import_all
-import_all(tls={tls}, dnssec={tls})
+import_all(tls={tls}, dnssec={tls}, fetching={tls})
 print(json.dumps(list(sys.modules)))
 """
 
@@ -84,7 +84,7 @@ def test_nothing_is_imported_late(loaded: set[str]) -> None:
 
 
 def test_certificates_cost_nothing_where_there_is_no_tls() -> None:
-    assert not any(name.startswith(("cryptography", "dns.")) for name in modules(tls=False))
+    assert not any(name.startswith(("cryptography", "dns.", "h11")) for name in modules(tls=False))
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,11 @@ def test_tls_is_expected_where_anything_of_it_is_set(main: dict[str, str], overr
     master = parse_master(f"25 inet n - n - - smtpd\n{lines}", "master.cf")
     configuration = Configuration(Path("/etc/postfix"), MainFile({}), master, PARAMETERS, HOST).with_settings(main)
     assert may_use_tls(configuration) is uses
+
+
+@pytest.mark.parametrize(("value", "fetches"), [("file:/x", False), ("file:/x oauth:/y", True)])
+def test_https_is_expected_where_something_is_fetched(value: str, fetches: bool) -> None:
+    assert may_fetch(CONFIGURATION.with_settings({"smtpd_auth_backends": value})) is fetches
 
 
 def test_no_codec_is_found_missing(loaded: set[str]) -> None:
