@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 END = b"\r\n.\r\n"
+_ANY_NUMBER = 100_000
 
 Answer = bytes | None | Callable[[socket.socket], object]
 """What to do instead of the usual reply: octets to send, None to hang up, or a function that is given the connection."""
@@ -35,7 +36,8 @@ class Sink:
     `answers`: by verb (`GREETING`, `EHLO`, `MAIL` …, `END` for the end of data, `CONNECT` for what comes before all else); may be
     changed at any time. `delay`: seconds before a message is taken. `tls`: what STARTTLS leads to, or with `wrapped` every
     connection; `keywords_over_tls`: what is offered then. `taken`: what was; `commands`: every command line that came;
-    `in_clear`: those among them that came without TLS.
+    `in_clear`: those among them that came without TLS. `processes`: connections that it serves at a time, 0: any number; others
+    wait for their greeting.
     """
 
     answers: Mapping[str, Answer] = field(default_factory=dict)
@@ -45,16 +47,18 @@ class Sink:
     wrapped: bool = False
     keywords_over_tls: tuple[bytes, ...] = (b"PIPELINING", b"8BITMIME")
     port: int = 0
+    processes: int = 0
     taken: list[Taken] = field(default_factory=list)
     commands: list[bytes] = field(default_factory=list)
     in_clear: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         sink = self
+        room = threading.Semaphore(self.processes or _ANY_NUMBER)
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
-                with contextlib.suppress(OSError, EOFError):
+                with contextlib.suppress(OSError, EOFError), room:
                     _Session(sink, self.request).run()
 
         class Server(socketserver.ThreadingTCPServer):

@@ -35,6 +35,7 @@ class Pool:
         self._options = options
         self._now = now
         self._idle: dict[str, list[Connection]] = {}
+        self._closed = False
 
     def take(self, site: str) -> Connection | None:
         """A connection to `site` that is fit for another delivery."""
@@ -52,7 +53,7 @@ class Pool:
         """Keep `connection` for the next delivery to `site`; False where it should be left instead."""
         options = self._options
         always = site in options.sites
-        if not (always or options.on_demand) or not self._fit(connection):
+        if self._closed or not (always or options.on_demand) or not self._fit(connection):
             return False
         connection.rest(options.idle if always or connection.uses > 1 else min(options.idle, _FIRST_IDLE))
         self._idle.setdefault(site, []).append(connection)
@@ -68,7 +69,8 @@ class Pool:
         )
 
     def close(self) -> None:
-        """Take leave of all."""
+        """Take leave of all, and keep none from now on."""
+        self._closed = True
         for idle in self._idle.values():
             for connection in idle:
                 connection.leave()

@@ -131,7 +131,7 @@ class SmtpAgent:
         return attempt.reports
 
     async def close(self) -> None:
-        """Take leave of all servers."""
+        """Take leave of all servers that nothing is being delivered to."""
         self._pool.close()
 
     def _plan(self, nexthop: str, tried: frozenset[str]) -> Plan:

@@ -81,5 +81,5 @@ class Agent(Protocol):
         ...
 
     async def close(self) -> None:
-        """End kept connections in an orderly way."""
+        """End kept connections in an orderly way, and keep none from now on; deliveries under way go on."""
         ...

@@ -18,7 +18,7 @@ from typing import Any
 from gatepost.mail.submission import QueueUnavailable, Unstorable
 from gatepost.queue import steps
 from gatepost.queue.contents import ContentFiles
-from gatepost.queue.port import NewMessage, Settlement, Status
+from gatepost.queue.port import NewMessage, Settlement
 from gatepost.queue.transaction import forget, put, shelve, unneeded_files
 
 IDLE = 1.0
@@ -28,14 +28,14 @@ _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 class Put:
-    """A message to store. `in_hand`: the status of what the caller has in hand (steps.put). `abandoned`: nobody waits any more,
-    so that it must not stay. `error`: how it failed, if it did."""
+    """A message to store. `guest`: the caller's number, 0 for an owner (ownership.py). `abandoned`: nobody waits any more, so that
+    it must not stay. `error`: how it failed, if it did."""
 
-    __slots__ = ("abandoned", "error", "future", "in_hand", "message")
+    __slots__ = ("abandoned", "error", "future", "guest", "message")
 
-    def __init__(self, message: NewMessage, in_hand: Status, future: Any) -> None:
+    def __init__(self, message: NewMessage, guest: int, future: Any) -> None:
         self.message = message
-        self.in_hand = in_hand
+        self.guest = guest
         self.future = future
         self.abandoned = False
         self.error: Exception | None = None
@@ -150,7 +150,7 @@ class Committer(threading.Thread):
             if item.abandoned:
                 continue
             try:
-                stored, is_file = put(self._files, item.message, item.in_hand)
+                stored, is_file = put(self._files, item.message, item.guest)
             except OSError:
                 raise
             except Exception as error:

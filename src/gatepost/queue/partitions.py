@@ -19,6 +19,7 @@ from gatepost.mail.queue_id import QueueId
 from gatepost.mail.submission import QueueUnavailable
 from gatepost.queue import ownership, schema
 from gatepost.queue.doorbell import Doorbell
+from gatepost.queue.ownership import Guest
 from gatepost.queue.port import Settlement
 from gatepost.queue.schema import directories
 from gatepost.queue.store import SqliteStore
@@ -53,7 +54,7 @@ class Partitions:
         self._lifetime = ledger_lifetime
         self._clock = clock
         self._locks: dict[int, int] = {}
-        self._guest_locks: dict[int, int] = {}
+        self._guest_of: dict[int, Guest] = {}
         self._stores: dict[int, SqliteStore] = {}
         self._bells: dict[int, Doorbell] = {}
         self._handing_over = False
@@ -125,9 +126,9 @@ class Partitions:
         for store in self.stores():
             number = store.partition
             try:
-                if number not in self._guest_locks:
-                    self._guest_locks[number] = ownership.be_guest(store.directory)
-                await store.become_guest()
+                if number not in self._guest_of:
+                    self._guest_of[number] = ownership.be_guest(store.directory)
+                await store.become_guest(self._guest_of[number].number)
             except (OSError, QueueUnavailable) as error:
                 self._emit(Note("qmgr", f"queue partition {number} not handed over: {error}", severity="warning"))
             else:
@@ -137,13 +138,11 @@ class Partitions:
     async def inherit(self) -> None:
         """Take over what guests had in hand who are gone. Raises OSError."""
         for store in self.stores():
-            if store.has_guests and not ownership.has_guests(store.directory):
-                try:
-                    await store.inherit()
-                except QueueUnavailable as error:
-                    self._emit(PartitionFailed("qmgr", store.partition, str(error)))
-                else:
+            try:
+                if await store.inherit():
                     self._on_change()
+            except QueueUnavailable as error:
+                self._emit(PartitionFailed("qmgr", store.partition, str(error)))
 
     async def adopt(self) -> None:
         """Take over every partition that holds mail and has no owner."""
@@ -169,8 +168,8 @@ class Partitions:
         for number in list(self._stores):
             self._disown(number).close()
             self._unlock(number)
-            if number in self._guest_locks:
-                os.close(self._guest_locks.pop(number))
+            if number in self._guest_of:
+                os.close(self._guest_of.pop(number).descriptor)
 
     def _of(self, identity: QueueId) -> SqliteStore:
         return self._stores.get(identity.partition, self._home)
@@ -181,7 +180,7 @@ class Partitions:
             directory = self._directory / schema.STORE / str(number)
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self._lock(number, directory):
-                if not ownership.has_guests(directory) and (store := self._open(number, directory)):
+                if not ownership.guests(directory) and (store := self._open(number, directory)):
                     return store
                 self._unlock(number)
         return self._take_new_home(max(known, default=0) + 2)
@@ -247,7 +246,7 @@ class Partitions:
         """Give up what was adopted and is empty by now."""
         for store in self.stores():
             try:
-                if store is not self._home and await store.is_empty():
+                if store is not self._home and await store.leave():
                     self._disown(store.partition).hand_over()
                     await asyncio.to_thread(store.close)
                     self._unlock(store.partition)

@@ -3,7 +3,8 @@
 message    one row per message, kept as long as the ledger; `envelope` is the whole envelope as accepted, with its checksum
 content    the octets of small contents; large ones are files beside the database
 recipient  one row per recipient that is not done yet; `(site, due)` is indexed for those that wait, and for them only:
-           a message delivered at once never touches that index. `outcome`: how the last attempt ended, `reason` its words
+           a message delivered at once never touches that index. `outcome`: how the last attempt ended, `reason` its words. `due` of
+           one that a guest has in hand (Status.UNDER_WAY) is that guest's number
 ledger     one row per recipient that is done: how it ended, when, and who did it
 """
 
@@ -20,7 +21,7 @@ CONTENT = "content"
 STAGING = "staging"
 
 FLUSHED = -1.0
-"""`due` of a recipient that somebody wants tried now, whatever `defer_transports` says."""
+"""`due` of a recipient that somebody wants tried now, whatever `defer_transports` says. So is any below zero."""
 
 BUSY_TIMEOUT = 5.0
 """Seconds that a writer waits for another one (a tool, or the worker)."""

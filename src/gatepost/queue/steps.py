@@ -63,18 +63,22 @@ def prepare(connection: sqlite3.Connection) -> None:
     connection.executescript(_VIEW)
 
 
-def put(message: NewMessage, in_hand: Status, content: bytes | None, crc: int, offset: int) -> list[Step]:
-    """A message to store: `content` None where it is a file, in which it begins at `offset`; `crc` its checksum. Its
-    recipients are `in_hand` (of whoever puts it: ACTIVE or UNDER_WAY) or HELD."""
+def put(message: NewMessage, guest: int, content: bytes | None, crc: int, offset: int) -> list[Step]:
+    """A message to store: `content` None where it is a file, in which it begins at `offset`; `crc` its checksum. Its recipients
+    are HELD, or in hand: of the owner, or of the `guest` of that number (0: of none)."""
     key, envelope = message.id.key, message.envelope
     packed = pack(envelope)
     steps: list[Step] = [(
         _MESSAGE, key, len(envelope.recipients), None, None, text_of(envelope.sender), None, None, packed, zlib.crc32(packed),
         message.size, message.content.size, crc, offset, content,
     )]  # fmt: skip
-    status, due = int(Status.HELD if envelope.hold else in_hand), int(message.id.arrival)
+    status, due = Status.ACTIVE, int(message.id.arrival)
+    if envelope.hold:
+        status = Status.HELD
+    elif guest:
+        status, due = Status.UNDER_WAY, guest
     for number, recipient in enumerate(envelope.recipients):
-        steps.append((_RECIPIENT, key, number, status, due, text_of(recipient.address), None, None, *_NO_CONTENT))
+        steps.append((_RECIPIENT, key, number, int(status), due, text_of(recipient.address), None, None, *_NO_CONTENT))
     return steps
 
 

@@ -10,7 +10,7 @@ import itertools
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,7 +22,7 @@ from gatepost.queue.committer import Batch, Committer, Job, Put, forgetting, she
 from gatepost.queue.contents import ContentFiles
 from gatepost.queue.gathering import Gathering
 from gatepost.queue.ledger import purge
-from gatepost.queue.port import NewMessage, Settlement, Status
+from gatepost.queue.port import NewMessage, Settlement
 from gatepost.queue.salvage import heal
 from gatepost.queue.transaction import (
     Claim,
@@ -33,10 +33,11 @@ from gatepost.queue.transaction import (
     hasten,
     hold_damaged,
     keep_under_way,
+    let_go_active,
+    let_go_under_way,
     live,
     mark,
     requeued,
-    shelve_all,
 )
 
 T = TypeVar("T")
@@ -76,8 +77,9 @@ class SqliteStore:
         self._files = ContentFiles(directory / schema.CONTENT, directory / schema.STAGING, self._left)
         self._staged = itertools.count(int(clock() * _MICROSECONDS))  # no queue ids: one given out tells that a message is coming
         self._pending: dict[Put, float] = {}
-        self._in_hand = Status.ACTIVE
-        self.has_guests = ownership.has_guests(directory)
+        self._guest = 0
+        self._guests = ownership.guests(directory)
+        self._leaving = False
         self._purged = 0
         self._watch: asyncio.TimerHandle | None = None
         connection = self._open()
@@ -95,7 +97,7 @@ class SqliteStore:
     async def put(self, message: NewMessage) -> None:
         """Store the message; durable when this returns. Its recipients are then in the caller's hands (ACTIVE), who gives
         them to the scheduler. Raises QueueUnavailable."""
-        item = Put(message, self._in_hand, self._loop.create_future())
+        item = Put(message, self._guest, self._loop.create_future())
         self._pending[item] = self._loop.time()
         if self._watch is None:
             self._watch = self._loop.call_later(self._timeout, self._overdue)
@@ -122,33 +124,38 @@ class SqliteStore:
     @property
     def is_guest(self) -> bool:
         """Whether the partition was handed over."""
-        return self._in_hand is Status.UNDER_WAY
+        return bool(self._guest)
 
-    async def become_guest(self) -> None:
+    async def become_guest(self, number: int) -> None:
         """Let the partition have another owner, once this returns; the caller keeps what it has in hand, and is to have the lock of
-        guests already. Raises QueueUnavailable, and then it is the owner as before."""
-        self._in_hand = Status.UNDER_WAY
+        that guest already. Raises QueueUnavailable, and then it is the owner as before."""
+        self._guest = number
         try:
-            await self._run(keep_under_way)
+            await self._run(lambda connection: keep_under_way(connection, number))
         except BaseException:
-            self._in_hand = Status.ACTIVE
+            self._guest = 0
             raise
 
-    async def inherit(self) -> None:
-        """Once the last guest is gone: what it had in hand is due, and what it left of files is removed. Raises
-        QueueUnavailable."""
-        await self._run(self._inherit)
-        self.has_guests = False
+    async def inherit(self) -> bool:
+        """Look for guests that are gone: what they had in hand is due, and what they left of files is removed with the last of
+        them. Returns whether there was one. To be called as the owner. Raises QueueUnavailable, OSError."""
+        left = ownership.guests(self.directory) if self._guests else self._guests
+        if left == self._guests:
+            return False
+        await self._run(lambda connection: self._inherit(connection, left))
+        self._guests = left
+        ownership.forget_all_but(self.directory, left)
+        return True
 
     async def claim(self, wanted: Claim) -> Claimed:
         """Take recipients that were tried before and are due; none as a guest. Raises QueueUnavailable."""
-        if self.is_guest:
+        if self.is_guest or self._leaving:
             return NOTHING
         return self._named(await self._run(lambda connection: claim(connection, self._files, self.partition, wanted)))
 
     async def claim_fresh(self, wanted: Claim) -> Claimed:
         """Take messages that were never tried; none as a guest. Raises QueueUnavailable."""
-        if self.is_guest:
+        if self.is_guest or self._leaving:
             return NOTHING
         return self._named(await self._run(lambda connection: claim_fresh(connection, self._files, self.partition, wanted)))
 
@@ -160,9 +167,16 @@ class SqliteStore:
         """How many recipients of the message are not done, after all that was settled before. Raises QueueUnavailable."""
         return await self._run(lambda connection: live(connection, identity.key))
 
-    async def is_empty(self) -> bool:
-        """Whether no recipient is left in this partition. Raises QueueUnavailable."""
-        return await self._run(lambda connection: connection.execute("SELECT 1 FROM recipient LIMIT 1").fetchone() is None)
+    async def leave(self) -> bool:
+        """Whether no recipient is left in this partition; then nothing that comes is claimed any more, for it would be in the hands
+        of one who closes it. Raises QueueUnavailable."""
+        self._leaving = True
+        try:
+            self._leaving = await self._run(_is_empty)
+        except BaseException:
+            self._leaving = False
+            raise
+        return self._leaving
 
     async def mark(self, identity: QueueId, flag: int) -> None:
         """Set a flag of the message (transaction.WARNED, EXPIRE). Raises QueueUnavailable."""
@@ -233,17 +247,18 @@ class SqliteStore:
         """Let go of what an earlier worker had in its hands. Raises sqlite3.DatabaseError where damage shows."""
         connection.execute("SELECT max(key) FROM message").fetchone()
         connection.execute("BEGIN IMMEDIATE")
-        shelve_all(connection, Status.ACTIVE)
-        if not self.has_guests:
-            shelve_all(connection, Status.UNDER_WAY)
+        let_go_active(connection)
+        let_go_under_way(connection, self._guests)
         connection.execute("COMMIT")
-        if not self.has_guests:  # a file of theirs may be about to become a message
+        ownership.forget_all_but(self.directory, self._guests)
+        if not self._guests:  # a file of theirs may be about to become a message
             self._clear_files(connection)
 
-    def _inherit(self, connection: sqlite3.Connection) -> None:
-        shelve_all(connection, Status.UNDER_WAY)
-        self._files.look()
-        self._clear_files(connection)
+    def _inherit(self, connection: sqlite3.Connection, left: Collection[int]) -> None:
+        let_go_under_way(connection, left)
+        if not left:
+            self._files.look()
+            self._clear_files(connection)
 
     def _clear_files(self, connection: sqlite3.Connection) -> None:
         self._files.clear_staging()
@@ -314,6 +329,10 @@ class SqliteStore:
             item.abandoned = True
             if not item.future.done():
                 item.future.set_exception(QueueUnavailable("commit timed out"))
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM recipient LIMIT 1").fetchone() is None
 
 
 def _finish(future: "asyncio.Future[Any]", result: Any, error: Exception | None) -> None:

@@ -18,9 +18,9 @@ from gatepost.mail.queue_id import QueueId
 from gatepost.mail.queued import ActiveMessage, QueuedRecipient
 from gatepost.queue import steps
 from gatepost.queue.contents import ContentFiles, checksum, is_inline, is_whole, new_checksum, offset_of
-from gatepost.queue.port import NewMessage, Status
+from gatepost.queue.port import NewMessage
 from gatepost.queue.record import text_of, unpack, unpack_outcome
-from gatepost.queue.schema import FLUSHED, run_for_rows
+from gatepost.queue.schema import placeholders, run_for_rows
 from gatepost.queue.steps import Step
 
 WARNED = 1
@@ -58,15 +58,15 @@ class Claimed(Struct, frozen=True):
     damaged: tuple[DamagedMessage, ...] = ()
 
 
-def put(files: ContentFiles, message: NewMessage, in_hand: Status) -> tuple[list[Step], bool]:
-    """The steps that store a message (`in_hand`: steps.put), and whether its content went into a file, being too large for the
+def put(files: ContentFiles, message: NewMessage, guest: int) -> tuple[list[Step], bool]:
+    """The steps that store a message (`guest`: steps.put), and whether its content went into a file, being too large for the
     database: then `files` must be synced before the steps are taken. Raises OSError; anything else where the message cannot be
     written down."""
     content = message.content
     crc = new_checksum(content)
     if is_inline(content):
-        return steps.put(message, in_hand, content.read(), crc, -1), False
-    stored = steps.put(message, in_hand, None, crc, offset_of(content, files.staging))
+        return steps.put(message, guest, content.read(), crc, -1), False
+    stored = steps.put(message, guest, None, crc, offset_of(content, files.staging))
     files.keep(message.id.key, content)
     return stored, True
 
@@ -96,14 +96,21 @@ def shelve(connection: sqlite3.Connection, key: int, numbers: Iterable[int], sit
     )
 
 
-def shelve_all(connection: sqlite3.Connection, status: Status) -> None:
-    """Nobody has what has this status in hand any more: it is due."""
-    connection.execute("UPDATE recipient SET status = 0 WHERE status = ?", (int(status),))
+def let_go_active(connection: sqlite3.Connection) -> None:
+    """The owner before this one is gone: what it had in hand is due."""
+    connection.execute("UPDATE recipient SET status = 0 WHERE status = 6")
 
 
-def keep_under_way(connection: sqlite3.Connection) -> None:
-    """The partition is to have another owner, and what this one has in hand stays in its hand."""
-    connection.execute("UPDATE recipient SET status = 9 WHERE status = 6")
+def let_go_under_way(connection: sqlite3.Connection, guests: Collection[int]) -> None:
+    """There are these guests and no others: what others had in hand is due."""
+    theirs = placeholders(len(guests), 1)
+    connection.execute(f"UPDATE recipient SET status = 0 WHERE status = 9 AND abs(due) NOT IN {theirs}", [*guests])
+
+
+def keep_under_way(connection: sqlite3.Connection, guest: int) -> None:
+    """The partition is to have another owner, and what this one has in hand stays in its hand: that of a guest of that number. It
+    takes the place of when the recipient was due, for it was; below zero is still what was FLUSHED."""
+    connection.execute("UPDATE recipient SET status = 9, due = iif(due < 0, -?1, ?1) WHERE status = 6", (guest,))
 
 
 HASTEN_AT_ONCE = 2000
@@ -246,7 +253,7 @@ def load(connection: sqlite3.Connection, files: ContentFiles, identity: QueueId,
         warned=bool(flags & WARNED),
         traced=bool(flags & TRACED),
         expire=bool(flags & EXPIRE),
-        flushed=any(due == FLUSHED for *_, due in states),
+        flushed=any(due < 0 for *_, due in states),
     )
 
 

@@ -114,8 +114,9 @@ class Composition:
         return [group.create_task(lasting(run, name, self.materials.fault)) for run, name in works]
 
     async def hand_over(self) -> None:
-        """Let other workers have the queue, but for the deliveries under way."""
+        """Let other workers have the queue, but for the deliveries under way, and the places at next hops."""
         self._scheduler.retire()
+        await self._transports.close()
         await self._partitions.hand_over()
 
     async def wind_down(self) -> None:

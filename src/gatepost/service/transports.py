@@ -78,6 +78,7 @@ class Transports:
         self._way_out = WayOut(staging, forward, self.agent, self.program)
         self._entries = delivering(materials.configuration)
         self._agents: dict[str, Agent] = {}
+        self._closed = False
 
     async def agent(self, transport: str) -> Agent:
         """The agent of a transport. Raises LookupError where master.cf has no such service, its program delivers nothing,
@@ -87,6 +88,8 @@ class Transports:
             entry = self._entries[transport]
             build = _builder(program(entry.program))
             agent = self._agents[transport] = self._filtered(await build(self._materials, self._way_out, entry), entry)
+            if self._closed:
+                await agent.close()
         return agent
 
     def _filtered(self, agent: Agent, entry: ServiceEntry) -> Agent:
@@ -116,6 +119,7 @@ class Transports:
         )
 
     async def close(self) -> None:
-        """End all kept connections."""
-        for agent in self._agents.values():
+        """End all kept connections, and keep none from now on: they would take places at next hops that have few."""
+        self._closed = True
+        for agent in list(self._agents.values()):
             await agent.close()

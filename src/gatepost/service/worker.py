@@ -2,8 +2,8 @@
 
 SIGTERM: accept nothing more, let sessions finish their transaction and deliveries their attempt, give the queue partitions up,
 end. SIGUSR1 (a reload): the partitions are handed over at once, but for the deliveries under way; sessions may go on until their
-clients leave, and deliveries until they end, for a while. A worker that is killed loses nothing: what it acknowledged is in the
-store, and another worker takes the partition over.
+clients leave, and deliveries until they end, for a while. One that does not serve yet ends at once. A worker that is killed loses
+nothing: what it acknowledged is in the store, and another worker takes the partition over.
 """
 
 import asyncio
@@ -93,7 +93,6 @@ def _run(inheritance: Inheritance, tls: ServicesTls, counters: Counters) -> None
     """Live as a worker until told to stop."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     os.umask(0o077)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         if not runner.run(_live(inheritance, tls, counters)):

@@ -52,7 +52,7 @@ def gathering() -> tuple[Gathering, Clocked, list[Batch]]:
 
 
 def put() -> Put:
-    return Put(None, Status.ACTIVE, asyncio.Future.__new__(asyncio.Future))  # type: ignore[arg-type]
+    return Put(None, 0, asyncio.Future.__new__(asyncio.Future))  # type: ignore[arg-type]
 
 
 def test_one_turn_is_one_batch() -> None:

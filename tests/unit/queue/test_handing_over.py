@@ -13,7 +13,7 @@ from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import deferred, sent
 from gatepost.mail.queue_id import QueueId
 from gatepost.mail.submission import QueueUnavailable
-from gatepost.queue import inspect, schema
+from gatepost.queue import actions, inspect, ownership, schema
 from gatepost.queue.contents import INLINE
 from gatepost.queue.partitions import Partitions
 from gatepost.queue.port import NewMessage, Settlement, Status
@@ -223,16 +223,82 @@ def test_a_second_reload(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-def test_one_that_cannot_be_handed_over_is_kept_and_tried_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("killed", ["first", "second"])
+def test_of_two_guests_one_is_killed(tmp_path: Path, killed: str) -> None:
+    """What it had in hand is due at once, and what the other has is left alone."""
+
+    async def scene(reload: Reload) -> None:
+        of_first, of_second = await reload.put(), await reload.put()
+        reload.old.shelve(of_second, [0])
+        await reload.hand_over()
+        assert await reload.claimed(reload.new) == {of_second: [0]}
+        newest = Partitions(tmp_path, emit=lambda event: None)
+        await reload.new.hand_over()
+        await newest.adopt()
+        if killed == "second":
+            reload.old, reload.new = reload.new, reload.old
+        reload.kill_the_old()
+        await newest.inherit()
+        assert await reload.claimed(newest) == {of_first if killed == "first" else of_second: [0]}
+        reload.new.close()
+        await newest.inherit()
+        assert await reload.claimed(newest) == {of_second if killed == "first" else of_first: [0]}
+        newest.close()
+
+    play(tmp_path, scene)
+
+
+def test_a_partition_that_is_left_takes_nothing_in_hand(tmp_path: Path) -> None:
+    """What a guest brings in the moment in which its owner finds it empty is for the next owner."""
+
+    async def scene(reload: Reload) -> None:
+        await reload.put()
+        await reload.hand_over()
+        (adopted,) = [store for store in reload.new.stores() if store.partition == reload.old.home.partition]
+        assert not await adopted.leave()
+        for message in inspect.messages(tmp_path):
+            reload.settle(reload.old, message.id)
+            await reload.old.live(message.id)
+        assert await adopted.leave()
+        identity = await reload.put()
+        reload.old.shelve(identity, [0])
+        await reload.old.live(identity)
+        assert await reload.claimed(reload.new) == {}
+        await reload.new.release()
+        await reload.new.adopt()
+        assert await reload.claimed(reload.new) == {identity: [0]}
+
+    play(tmp_path, scene)
+
+
+def test_what_was_flushed_stays_so(tmp_path: Path) -> None:
     async def scene(reload: Reload) -> None:
         identity = await reload.put()
-        guests = tmp_path / schema.STORE / "1" / "guests"
-        guests.mkdir()
-        await reload.old.hand_over()
+        reload.old.shelve(identity, [0])
+        await reload.old.live(identity)
+        actions.flush(tmp_path)
+        assert await reload.claimed(reload.old) == {identity: [0]}
+        await reload.hand_over()
+        reload.kill_the_old()
+        await reload.new.inherit()
+        claimed = await reload.new.stores()[-1].claim_fresh(Claim(NOW, 100, 100, (), ""))
+        assert [message.flushed for message in claimed.messages] == [True]
+
+    play(tmp_path, scene)
+
+
+def test_one_that_cannot_be_handed_over_is_kept_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(directory: Path) -> ownership.Guest:
+        raise PermissionError
+
+    async def scene(reload: Reload) -> None:
+        identity = await reload.put()
+        with monkeypatch.context() as patch:
+            patch.setattr(ownership, "be_guest", refuse)
+            await reload.old.hand_over()
         await reload.new.adopt()
         assert [store.partition for store in reload.old.stores()] == [1]
         assert [store.partition for store in reload.new.stores()] == [2]
-        guests.rmdir()
         caring = asyncio.create_task(reload.old.run())
         while reload.old.stores():  # noqa: ASYNC110
             await asyncio.sleep(0.01)

@@ -9,14 +9,14 @@ from gatepost.mail.content import MemoryContent
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.queue_id import QueueId
 from gatepost.queue import schema, steps
-from gatepost.queue.port import NewMessage, Status
+from gatepost.queue.port import NewMessage
 
 ENVELOPE = Envelope("a@example.com", (Recipient("b@example.net"),))
 
 
 def stored(key: int, octets: int) -> list[steps.Step]:
     content = MemoryContent(b"x" * octets)
-    return steps.put(NewMessage(QueueId(key, 1), ENVELOPE, content, octets), Status.ACTIVE, content.data, 0, -1)
+    return steps.put(NewMessage(QueueId(key, 1), ENVELOPE, content, octets), 0, content.data, 0, -1)
 
 
 @pytest.mark.parametrize(

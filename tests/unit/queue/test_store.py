@@ -324,7 +324,7 @@ def test_a_put_given_up_in_the_moment_in_which_it_succeeds_leaves_nothing(tmp_pa
         with pytest.raises(asyncio.CancelledError):
             await giving_up
         async with asyncio.timeout(5):
-            while not await store.is_empty():  # noqa: ASYNC110
+            while not await store.leave():  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         store.close()
 
@@ -333,7 +333,7 @@ def test_a_put_given_up_in_the_moment_in_which_it_succeeds_leaves_nothing(tmp_pa
 
 async def _live_or_none(store: SqliteStore) -> int | None:
     try:
-        return 0 if await store.is_empty() else 1
+        return 0 if await store.leave() else 1
     except QueueUnavailable:
         return None
 
