@@ -19,7 +19,7 @@ from tests.support.sink import Sink
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="a resolv.conf of its own needs root")
 
-PAGE = Path(__file__).parents[2] / "docs" / "tls-to-others.md"
+PAGE = (Path(__file__).parents[2] / "docs" / "tls-to-others.md").read_text().partition("\n## MTA-STS\n")[0]
 _HOST = "mx.ta.test"
 _OTHER = "00" * 32
 _END = "-----END CERTIFICATE-----\n"
@@ -179,7 +179,7 @@ def _main(sinks: tuple[Sink, Sink, Certificate]) -> dict[str, str]:
         "inet_protocols": "ipv4",
         "virtual_mailbox_domains": "",
         "transport_maps": f"inline:{{ {', '.join(transports)} }}",
-        **dict(re.findall(r"(?m)^ {4,}(\w+) = (.*)$", PAGE.read_text())),
+        **dict(re.findall(r"(?m)^ {4,}(\w+) = (.*)$", PAGE)),
         "smtpd_relay_restrictions": "permit_mynetworks, reject",
         "smtpd_sender_restrictions": "",
         "smtpd_recipient_restrictions": "",
@@ -223,19 +223,18 @@ def test_the_log_says_what_postfix_says(ours: Way, theirs: Way) -> None:
 
 def test_what_the_page_says(dns: SignedDns, sinks: tuple[Sink, Sink, Certificate]) -> None:
     """Its lines of main.cf are those of all tests here; and its commands, and its words for what the log says."""
-    said = PAGE.read_text()
     assert set(_main(sinks).items()) >= {
         ("smtp_dns_support_level", "dnssec"), ("smtp_tls_security_level", "dane"), ("smtp_tls_loglevel", "1"),
     }  # fmt: skip
     with System(_main(sinks), MASTER, prefix=dns.prefix) as system:
-        commands = re.findall(r"`gatepost (\w+)`", said)
+        commands = re.findall(r"`gatepost (\w+)`", PAGE)
         assert commands == ["check", "reload"]
         for command in commands:
             assert system.command(command).returncode == 0
         assert system.send(sender="a@sender.test", to="b@ee.test")
         assert system.send(sender="a@sender.test", to="b@unknown.test")
         for words in ("Verified TLS connection established to ", "TLSA lookup error for "):
-            assert f"`{words}" in said
+            assert f"`{words}" in PAGE
             system.logged(words)
 
 

@@ -1,6 +1,7 @@
 """A certificate authority of the tests' own, and a server certificate by it (openssl)."""
 
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,11 +22,11 @@ def make(folder: Path, name: str) -> Certificate:
     return issue(folder, name, folder)
 
 
-def issue(folder: Path, name: str, by: Path) -> Certificate:
-    """A key and a certificate for host `name`, by the authority of another folder."""
+def issue(folder: Path, name: str, by: Path, more: Iterable[str] = ()) -> Certificate:
+    """A key and a certificate for host `name`, and `more` of them, by the authority of another folder."""
     folder.mkdir(parents=True, exist_ok=True)
     key, request, chain, extensions = (folder / file for file in ("key.pem", "request.pem", "chain.pem", "extensions"))
-    extensions.write_text(f"subjectAltName=DNS:{name}\n")
+    extensions.write_text(f"subjectAltName={','.join(f'DNS:{one}' for one in (name, *more))}\n")
     _run(*_NEW, "-subj", f"/CN={name}", "-keyout", key, "-out", request)
     _run("openssl", "x509", "-req", "-in", request, "-CA", by / "ca.pem", "-CAkey", by / "ca.key", "-CAcreateserial", "-days", "2",
          "-extfile", extensions, "-out", chain)  # fmt: skip

@@ -36,6 +36,10 @@ class ZoneServer:
                 if answer := self._zone.answer(question):
                     self._socket.sendto(answer, client)
 
+    def change(self, zone: str) -> None:
+        """Serve this zone from now on."""
+        self._zone = stub("dns_stub").Zone(zone)
+
     def close(self) -> None:
         self._socket.close()
         shutil.rmtree(self.folder)

@@ -61,7 +61,7 @@ from gatepost.policy.greylist.settings import GreylistSettings
 from gatepost.policy.greylist.texts import put_off
 from gatepost.policy.greylist.whitelists import RecipientList
 from gatepost.proto import attributes as postfix_attributes
-from gatepost.proto import dns_message, policy_delegation
+from gatepost.proto import dns_message, mta_sts, policy_delegation
 from gatepost.proto.dovecot_auth import Greeting, Listening
 from gatepost.proto.exchange import Exchange, ProtocolError
 from gatepost.proto.http import HttpExchange, Request
@@ -502,6 +502,18 @@ def _screened(octets: bytes) -> None:
             engine.over = False
 
 
+def sts_policy(text: bytes) -> None:
+    """The parser, and the limit that it keeps."""
+    for at in range(0, len(text), mta_sts.LONGEST_POLICY):
+        with contextlib.suppress(mta_sts.BadSts):
+            mta_sts.read_policy(text[at : at + mta_sts.LONGEST_POLICY])
+
+
+def sts_record(text: bytes) -> None:
+    with contextlib.suppress(mta_sts.BadSts):
+        mta_sts.record_id([f"v=STSv1;{text.decode('latin-1')}"])
+
+
 PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "mail.header": (lambda text: header.split(text), MESSAGES),
     "mail.header.cut": (lambda text: header.cut(header.Header("a", text), len(text)), MESSAGES),
@@ -594,6 +606,11 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
         (*WIRE, octets(b","), octets(b"=2C", before=b"n,,n="), octets(b"r", before=b"n,,n=u,r=")),
     ),
     "proto.sasl.cram_md5": (logged_in(lambda: cram_md5.server("1", "h")), (*WIRE, octets(b" "), octets(b"0", before=b"u "))),
+    "proto.mta_sts": (
+        sts_policy,
+        (octets(b"a:\n"), octets(b"a."), octets(b"-", before=b"mx: a"), octets(b" ", before=b"a:"), octets(b"a")),
+    ),
+    "proto.mta_sts.record": (sts_record, (octets(b"a=b;"), octets(b";"), octets(b"="), octets(b"-", before=b"a"), octets(b" "))),
     "proto.smtp.notify": (lambda text: notify_bits(text.decode("latin-1")), (octets(b"NEVER,"), octets(b","), octets(b"x"))),
     "admission.milter.editing": (edited, (*MESSAGES, octets(b"\n"), octets(b"\r"), octets(b"a\n"), octets(b" \r\n"))),
     "admission.milter.verdicts": (milter_refusal, (octets(b"5.7.1 "), octets(b"%%"), octets(b"a\n"))),

@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "posttls-finger": ("posttls_finger", "show what TLS a mail server offers, and whether its certificate would do"),
     "greylist": ("greylist", "list, show, allow, forget, import, report: what greylisting remembers"),
     "submission": ("submission", "list, show, block, lift, release, purge: logins that send too much, and their mail on hold"),
+    "sts": ("sts", "list, show, forget: policies of MTA-STS that mail to other domains goes by"),
     "user": ("user", "add, passwd, list, delete, app-password: who may log in, in a file of Gatepost's own"),
     "audit": ("audit", "prove that every acknowledged recipient is accounted for"),
     "install-compat": ("install_compat", "make links with Postfix's command names"),

@@ -13,7 +13,14 @@ from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.deliver.tls_level import BadTlsPolicy, Level
 from gatepost.deliver.tls_policy import domain_of
 from gatepost.net import client_certificates, handshake, openssl
-from gatepost.net.client_tls import ContextSpec, certificate_names, client_context, fingerprint_matches, name_matches
+from gatepost.net.client_tls import (
+    ContextSpec,
+    certificate_names,
+    client_context,
+    fingerprint_matches,
+    name_matches,
+    parsed_certificate,
+)
 from gatepost.net.dns import AresResolver
 from gatepost.net.handshake_watch import faults_of
 from gatepost.net.port import DnsFailure, NotFound
@@ -202,27 +209,14 @@ class Finger:
         usual = ("hostname",) if wanted.level is Level.VERIFY else ("nexthop", "dot-nexthop")
         many = self._settings.tls_wildcard_matches_multiple_labels
         asked = [names.get(one, one) for one in wanted.match or usual]
-        return next((name for name in _names(der) for one in asked if name_matches(name, one, many_labels=many)), "")
+        shown = certificate_names(parsed_certificate(der))
+        return next((name for name in shown for one in asked if name_matches(name, one, many_labels=many)), "")
 
 
 def _as_object(tls: "ssl.SSLSocket") -> "ssl.SSLObject":
     """A socket has what those ask for who are told of connections."""
     connected: ssl.SSLObject = tls  # type: ignore[assignment]
     return connected
-
-
-def _names(der: bytes) -> tuple[str, ...]:
-    """The names of a certificate, whether it was verified or not, which is when the ssl module would tell them."""
-    from cryptography import x509
-
-    parsed = x509.load_der_x509_certificate(der)
-    try:
-        alternatives = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        names = [("DNS", name) for name in alternatives.get_values_for_type(x509.DNSName)]
-    except x509.ExtensionNotFound:
-        names = []
-    subject = [[("commonName", str(one.value))] for one in parsed.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
-    return certificate_names({"subjectAltName": names, "subject": subject})
 
 
 class _Dialogue:

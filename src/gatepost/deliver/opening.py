@@ -20,6 +20,7 @@ from gatepost.deliver.smtp_connection import Broken, Connection
 from gatepost.deliver.smtp_options import dialect_of, discarded, limits_of
 from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.deliver.starttls import NoSecurity, Security, tls_failure
+from gatepost.deliver.sts import MtaSts
 from gatepost.deliver.tls_level import BadTlsPolicy, Level
 from gatepost.deliver.tls_policy import NO_TLS, TlsPolicies, TlsPolicy, domain_of
 from gatepost.events.notes import HostFailed
@@ -27,7 +28,7 @@ from gatepost.events.records import Emit, Note
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
 from gatepost.mail.outcome import Class, Outcome
-from gatepost.mail.reason import because
+from gatepost.mail.reason import Reason, because
 from gatepost.net.connect import Connector, Endpoint
 from gatepost.net.port import SecureSource
 from gatepost.proto.smtp.client import Client, ClientEvent, Dialect
@@ -46,6 +47,7 @@ class Opener:
     `pix`: workarounds for masked greetings.
     `dnssec`: whom DANE asks; None where smtp_dns_support_level or smtp_host_lookup has it that nobody is asked.
     `observe`: hears how TLS came out with each server, None: nobody does.
+    `sts`: whom MTA-STS asks; None where nobody is asked.
 
     Raises BadTlsPolicy where smtp_tls_security_level names no level.
     """
@@ -67,6 +69,7 @@ class Opener:
         pix: PixWorkarounds,
         dnssec: SecureSource | None,
         observe: Observe | None,
+        sts: MtaSts | None,
     ) -> None:
         self._settings = settings
         self._connector = connector
@@ -80,7 +83,7 @@ class Opener:
         self._min_rate = settings.smtp_min_data_rate if settings.smtp_per_request_deadline else 0
         if dnssec is not None:
             dnssec = ProbedSource(dnssec, settings.dnssec_probe, lambda text: emit(Note(service, text, "warning")))
-        self._tls = TlsPolicies(settings, Dane(settings, dnssec, emit, service), tls_policies, tls_per_site, tls_loglevels)
+        self._tls = TlsPolicies(settings, Dane(settings, dnssec, emit, service), tls_policies, tls_per_site, tls_loglevels, sts)
         if tls_policies and not tls_policies.empty and tls_per_site and not tls_per_site.empty:
             text = f"{tls_per_site.title} ignored when {tls_policies.title} is not empty."
             emit(Note(service, text, "warning"))
@@ -106,7 +109,7 @@ class Opener:
             self._tell_policy_failure(step, reason.failure(host.name), str(reason))
             return None
         except BadTlsPolicy as bad:
-            rule, failure, (enhanced, text) = "smtp_tls_policy_maps", bad.failure, bad.told
+            rule, failure, (enhanced, text) = bad.rule, bad.failure, bad.told
             for warning in (str(bad), f"TLS policy lookup for {site}/{host.name}: {text}"):
                 self._emit(Note(self._service, warning, "warning"))
             why = because(rule, key=site, reason=str(bad)) if failure is None else failure.because(rule, site)
@@ -125,7 +128,7 @@ class Opener:
             outcome = failures.broken(trouble, host.label, lmtp=self._settings.lmtp)
             insecure = connection.level is Level.MAY
         except (NoSecurity, NotAuthenticated) as lack:
-            outcome = replace(lack.outcome, why=replace(lack.outcome.why, table=host.label))
+            outcome = replace(lack.outcome, why=_why(lack.outcome, host, policy))
             insecure = isinstance(lack, NoSecurity) and lack.handshake and policy.level is Level.MAY
         except LookupFailure as failure:
             why = failure.because("smtp_sasl_password_maps", host.name)
@@ -238,3 +241,13 @@ class Opener:
         plan.failed(outcome, host.relay, down=down)
         if not final:
             self._emit(HostFailed(self._service, outcome.text, outcome.why, queue_id=attempt.queue_id))
+
+
+def _why(outcome: Outcome, host: Host, policy: TlsPolicy) -> Reason:
+    """What stands against a host: under MTA-STS, the policy of its domain."""
+    why, sts = replace(outcome.why, table=host.label), policy.sts
+    return (
+        why
+        if sts is None or not sts.enforced
+        else because("smtp_tls_mta_sts", host.label, sts.domain, f"{sts.title}: {why.reason}")
+    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from gatepost.deliver.sts import StsFound
 from gatepost.deliver.sts_patterns import patterns
 from gatepost.net.port import TLSA
 from gatepost.tlsrpt.outcome import NO_POLICY, PolicyFailure, PolicyType, ReportedPolicy, ResultType
@@ -20,6 +21,12 @@ def of_attributes(attributes: Mapping[str, str]) -> ReportedPolicy:
         tuple(patterns(attributes)),
         _FAILURES.get(attributes.get("policy_failure", "")),
     )
+
+
+def of_sts(found: StsFound) -> ReportedPolicy:
+    """What a domain says of MTA-STS, or what is wrong with that."""
+    strings, hosts = (found.policy.lines, found.policy.mx) if found.policy else ((), ())
+    return ReportedPolicy(PolicyType.STS, found.domain, strings, hosts, found.lack)
 
 
 def of_records(base: str, records: Sequence[TLSA], failure: ResultType | None = None) -> ReportedPolicy:

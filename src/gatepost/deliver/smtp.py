@@ -27,6 +27,7 @@ from gatepost.deliver.smtp_connection import Broken, Connection
 from gatepost.deliver.smtp_options import asks_dns, cache_options, handover_options, host_preferences
 from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.deliver.srv_order import in_turn
+from gatepost.deliver.sts import MtaSts
 from gatepost.deliver.tls_level import Level
 from gatepost.events.notes import HostFailed, LineBroken
 from gatepost.events.records import Emit, Note
@@ -56,7 +57,7 @@ class SmtpAgent:
     `final`: what servers take is delivered, not relayed (lmtp_assume_final).
     `pix_maps`: smtp_pix_workaround_maps.
     `base`, `tls_policies`, `tls_per_site`, `tls_loglevels`, `authenticator`, `discard_maps`, `reply_filter`, `dnssec`,
-    `observe`: see `Opener`, which raises BadTlsPolicy.
+    `observe`, `sts`: see `Opener`, which raises BadTlsPolicy.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class SmtpAgent:
         pix_maps: Maps | None = None,
         dnssec: SecureSource | None = None,
         observe: Observe | None = None,
+        sts: MtaSts | None = None,
     ) -> None:
         self._settings = settings
         self._resolver = resolver
@@ -105,8 +107,9 @@ class SmtpAgent:
             discard_maps=discard_maps, reply_filter=reply_filter,
             pix=PixWorkarounds(settings, pix_maps, clock, emit, service),
             dnssec=dnssec if by_dns and settings.smtp_dns_support_level == "dnssec" else None,
-            observe=observe,
+            observe=observe, sts=sts,
         )  # fmt: skip
+        self._sts = sts
         self._best_mx = best_mx
         self._final = final
         self._pool = Pool(cache_options(settings), asyncio.get_running_loop().time)
@@ -133,6 +136,8 @@ class SmtpAgent:
     async def close(self) -> None:
         """Take leave of all servers that nothing is being delivered to."""
         self._pool.close()
+        if self._sts is not None:
+            await self._sts.close()
 
     def _plan(self, nexthop: str, tried: frozenset[str]) -> Plan:
         settings = self._settings

@@ -106,6 +106,8 @@ class SmtpSettings(TlsSettings, frozen=True, kw_only=True):
     smtp_tls_dane_insecure_mx_policy: str
     smtp_tls_force_insecure_host_tlsa_lookup: bool
     smtp_tls_enforce_sts_mx_patterns: bool
+    smtp_tls_mta_sts: str
+    smtp_tls_mta_sts_timeout: float
     tls_dane_digests: str
     dnssec_probe: str
     tls_wildcard_matches_multiple_labels: bool
@@ -123,7 +125,13 @@ class SmtpSettings(TlsSettings, frozen=True, kw_only=True):
     smtp_sender_dependent_authentication: bool
 
 
-_SAID = {"smtp_always_send_ehlo": True, "smtp_never_send_ehlo": False, "smtp_tls_dane_insecure_mx_policy": "dane"}
+_SAID = {
+    "smtp_always_send_ehlo": True,
+    "smtp_never_send_ehlo": False,
+    "smtp_tls_dane_insecure_mx_policy": "dane",
+    "smtp_tls_mta_sts": "no",
+    "smtp_tls_mta_sts_timeout": 0,
+}
 """What LMTP has no parameters for, and what goes without saying there: LHLO is always sent, and there are no exchangers."""
 
 

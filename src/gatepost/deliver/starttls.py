@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from gatepost.deliver import failures
 from gatepost.deliver.smtp_connection import Connection
 from gatepost.deliver.smtp_settings import SmtpSettings
+from gatepost.deliver.sts_testing import objection
 from gatepost.deliver.tls_level import BY_TLSA, Level
 from gatepost.deliver.tls_policy import TlsPolicy, domain_of
 from gatepost.events.notes import TlsEstablished, TlsFailed
@@ -15,6 +16,7 @@ from gatepost.mail.reason import because
 from gatepost.net import handshake, openssl
 from gatepost.net.client_tls import (
     ContextSpec,
+    alternative_names,
     certificate_names,
     client_context,
     dane_context,
@@ -63,6 +65,7 @@ class Security:
             return ""
         required = policy.level >= Level.ENCRYPT
         if "STARTTLS" not in client.offered.keywords:
+            self._tested(connection, policy)
             self.tell_outcome(connection, policy, ResultType.STARTTLS_NOT_SUPPORTED)
             if required:
                 raise NoSecurity(tls_failure("4.7.4", f"TLS is required, but was not offered by host {label}"))
@@ -77,6 +80,7 @@ class Security:
         client.start_tls()
         await connection.said()
         if client.refusal is not None:
+            self._tested(connection, policy)
             self.tell_outcome(connection, policy, ResultType.STARTTLS_NOT_SUPPORTED, client.refusal.text)
             if required:
                 raise NoSecurity(failures.refused_tls(client.refusal, label, connection.host.name))
@@ -122,13 +126,24 @@ class Security:
             self._tell_unverified(policy, f"server certificate verification failed for {relay}", number, words)
             self.tell_outcome(connection, policy, of_certificate(number, by_tlsa=policy.level in BY_TLSA), words)
         else:
-            self.tell_outcome(connection, policy)
+            self.tell_outcome(connection, policy, *self._tested(connection, policy, tls))
         if policy.loglevel:
             secured = matches and policy.level > Level.ENCRYPT and policy.level is not Level.HALF_DANE
             trust = "Verified" if secured else _trust(tls, policy)
             self._emit(TlsEstablished(self._service, trust, "to", relay, str(handshake.read(tls))))
         if not matches:
             raise NoSecurity(tls_failure("4.7.5", "Server certificate not verified"))
+
+    def _tested(self, connection: Connection, policy: TlsPolicy, tls: Any = None) -> tuple[ResultType | None, str]:
+        """What a policy of MTA-STS that is only tested has against a connection, which the log is told of."""
+        found = policy.sts
+        if found is None or found.policy is None or found.enforced:
+            return None, ""
+        against = objection(found.policy, connection.host.name, tls)
+        if against is None:
+            return None, ""
+        self._note(f"{found.title}: mail goes to {connection.host.label} all the same, though {against[1]}", "warning")
+        return against
 
     def tell_outcome(self, connection: Connection, policy: TlsPolicy, result: ResultType | None = None, reason: str = "") -> None:
         """Whoever makes reports hears how the TLS of a connection came out under a policy: well, or `result`."""
@@ -166,8 +181,8 @@ class Security:
             der = tls.getpeercert(binary_form=True) or b""
             return fingerprint_matches(der, self._settings.smtp_tls_fingerprint_digest, policy.match)
         if policy.level in _VERIFIED:
-            names = certificate_names(tls.getpeercert() or {})
-            many = self._settings.tls_wildcard_matches_multiple_labels
+            names = (certificate_names if policy.sts is None else alternative_names)(tls.getpeercert() or {})
+            many = self._settings.tls_wildcard_matches_multiple_labels and policy.sts is None
             return any(name_matches(name, wanted, many_labels=many) for name in names for wanted in policy.match)
         if policy.level in BY_TLSA:
             from gatepost.net import dane
@@ -188,7 +203,7 @@ class Security:
             verify=chained,
             ca_file=settings.smtp_tls_CAfile,
             ca_path=settings.smtp_tls_CApath,
-            system_roots=settings.tls_append_default_CA,
+            system_roots=settings.tls_append_default_CA or policy.sts is not None,
             anchors=policy.anchors if chained else "",
             depth=settings.smtp_tls_scert_verifydepth,
             chain_files=settings.smtp_tls_chain_files,

@@ -1,4 +1,4 @@
-"""What an MTA-STS plug-in behind smtp_tls_policy_maps tells of a domain's policy (RFC 8461), and which hosts it allows.
+"""What an MTA-STS plug-in behind smtp_tls_policy_maps tells of a domain's policy (RFC 8461).
 
 Postfix 3.10 and later take these attributes beside those of a TLS policy: `policy_type=sts policy_domain=a.test
 mx_host_pattern=*.a.test { policy_string = mode: enforce }`. Those that reports alone are made of (RFC 8460) are read and not used.
@@ -16,11 +16,3 @@ ATTRIBUTES = REPEATED | {"policy_type", "policy_domain", "policy_ttl", "policy_f
 def patterns(attributes: Mapping[str, str]) -> Sequence[str]:
     """Of the hosts that the policy allows; none where there is no policy, or it names none."""
     return attributes.get(PATTERN, "").split("\n") if attributes.get("policy_type") == "sts" and PATTERN in attributes else ()
-
-
-def allows(pattern: str, host: str) -> bool:
-    """Whether a host is one of a pattern: that name, or for `*.a.test` one label before `.a.test` (RFC 8461 §4.1)."""
-    pattern, host = pattern.lower().rstrip("."), host.lower().rstrip(".")
-    if pattern.startswith("*."):
-        return bool(host.partition(".")[0]) and host.partition(".")[2] == pattern[2:]
-    return pattern == host

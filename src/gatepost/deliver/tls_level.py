@@ -40,8 +40,13 @@ UNANSWERED: Final = ("4.3.0", "Temporary lookup error")
 
 class BadTlsPolicy(Exception):
     """A policy that cannot be understood or looked up, in words for the log: no delivery under it, since less security than meant
-    would be the result. `told`: enhanced code and text of the outcome; `failure`: of the table that could not answer;
-    `reported`: what reports have of it, None where it is no fault of the other side."""
+    would be the result.
+
+    - `told`: enhanced code and text of the outcome.
+    - `failure`: of the table that could not answer.
+    - `reported`: what reports have of it, None where it is no fault of the other side.
+    - `rule`: the parameter that the policy is of.
+    """
 
     def __init__(
         self,
@@ -49,11 +54,13 @@ class BadTlsPolicy(Exception):
         told: tuple[str, str] = MISCONFIGURED,
         failure: LookupFailure | None = None,
         reported: PolicyFailure | None = None,
+        rule: str = "smtp_tls_policy_maps",
     ) -> None:
         super().__init__(text)
         self.told = told
         self.failure = failure
         self.reported = reported
+        self.rule = rule
 
 
 def parse_level(word: str) -> Level:

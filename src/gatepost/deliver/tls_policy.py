@@ -4,24 +4,40 @@ import re
 from collections.abc import Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from gatepost.config.ports import known_ports
 from gatepost.deliver.dane import Dane, Settled
+from gatepost.deliver.next_hop import BadDestination, parse
 from gatepost.deliver.plan import Host
-from gatepost.deliver.reported_policy import of_attributes, of_records
+from gatepost.deliver.reported_policy import of_attributes, of_records, of_sts
+from gatepost.deliver.smtp_options import asks_dns
 from gatepost.deliver.smtp_settings import SmtpSettings
-from gatepost.deliver.sts_patterns import ATTRIBUTES, REPEATED, allows, patterns
+from gatepost.deliver.sts import MtaSts, StsFound
+from gatepost.deliver.sts_patterns import ATTRIBUTES, REPEATED, patterns
 from gatepost.deliver.tls_level import BY_TLSA, UNANSWERED, WORDS, BadTlsPolicy, Level, parse_level
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
 from gatepost.mail.ascii_text import SPACE, upper
+from gatepost.mail.domain import to_ascii
+from gatepost.net.host_names import valid_hostname
 from gatepost.net.port import TLSA
+from gatepost.proto.mta_sts import StsPolicy, allows
 from gatepost.tlsrpt.outcome import NO_POLICY, PolicyFailure, ReportedPolicy, ResultType
 
 
 class TlsPolicy(Struct, frozen=True):
-    """`ciphers`: a grade; `match`: names or fingerprints that the server's certificate must have; `servername`: SNI; `anchors`: a
-    file of trust anchors; `loglevel`: smtp_tls_loglevel; `records`: what the server is known by under DANE; `reported`: what
-    reports call the policy (RFC 8460), None where nobody is to hear of the session."""
+    """How one host is talked to.
+
+    - `ciphers`: a grade.
+    - `match`: names or fingerprints that the server's certificate must have.
+    - `servername`: SNI.
+    - `anchors`: a file of trust anchors.
+    - `loglevel`: smtp_tls_loglevel.
+    - `records`: what the server is known by under DANE.
+    - `reported`: what reports call the policy (RFC 8460), None where nobody is to hear of the session.
+    - `sts`: the domain's policy, where it counts (smtp_tls_mta_sts).
+    """
 
     level: Level = Level.NONE
     protocols: str = ""
@@ -33,6 +49,7 @@ class TlsPolicy(Struct, frozen=True):
     loglevel: int = 0
     records: tuple[TLSA, ...] = ()
     reported: ReportedPolicy | None = NO_POLICY
+    sts: StsFound | None = None
 
 
 NO_TLS = TlsPolicy()
@@ -40,7 +57,8 @@ NO_TLS = TlsPolicy()
 
 class TlsPolicies:
     """The policies of one service. `maps`: smtp_tls_policy_maps; `per_site`: smtp_tls_per_site, which counts where there are none
-    of those; `loglevels`: smtp_tls_loglevel_maps. Raises BadTlsPolicy where the parameters are bad."""
+    of those; `loglevels`: smtp_tls_loglevel_maps; `sts`: None where domains are not asked (smtp_tls_mta_sts = no). Raises
+    BadTlsPolicy where the parameters are bad."""
 
     def __init__(
         self,
@@ -49,9 +67,12 @@ class TlsPolicies:
         maps: Maps | None = None,
         per_site: Maps | None = None,
         loglevels: Maps | None = None,
+        sts: MtaSts | None = None,
     ) -> None:
         self._settings = settings
         self._dane = dane
+        self._sts = sts
+        self._ports = known_ports(settings.known_tcp_ports)
         self._maps = None if maps is None or maps.empty else maps
         self._per_site = None if per_site is None or per_site.empty or self._maps else per_site
         self._loglevels = None if loglevels is None or loglevels.empty else loglevels
@@ -60,19 +81,37 @@ class TlsPolicies:
     @property
     def idle(self) -> bool:
         """Whether no next hop gets TLS."""
-        return self._maps is None and self._per_site is None and self._default is Level.NONE
+        return self._maps is None and self._per_site is None and self._sts is None and self._default is Level.NONE
 
     async def find(self, nexthop: str, host: Host) -> TlsPolicy:
         """The policy for `nexthop` (as written) over the exchanger `host`. Raises BadTlsPolicy and NoDane."""
-        level, attributes = self._default, dict[str, str]()
+        listed: tuple[Level, dict[str, str]] | None = None
         if self._maps is not None:
-            level, attributes = await self._listed(self._maps, nexthop) or (level, attributes)
+            listed = await self._listed(self._maps, nexthop)
         elif self._per_site is not None:
-            level = await self._level_of_site(self._per_site, nexthop, host.name)
-        if level is Level.SECURE and (found := patterns(attributes)) and self._settings.smtp_tls_enforce_sts_mx_patterns:
-            attributes = _of_host(attributes, found, host.name)
+            listed = await self._of_site(self._per_site, nexthop, host.name)
+        level, attributes = listed or (self._default, dict[str, str]())
+        if level is Level.SECURE and (named := patterns(attributes)) and self._settings.smtp_tls_enforce_sts_mx_patterns:
+            attributes = _of_host(attributes, named, host.name)
         settled = await self._dane.settle(level, nexthop, host) if level in BY_TLSA else Settled(level)
-        return self._policy(settled, attributes, nexthop, host.name, await self._loglevel(nexthop, host.name))
+        found = None
+        if listed is None and self._sts is not None and settled.level in _BELOW_STS and (domain := self._mail_domain(nexthop)):
+            found = await self._sts.find(domain)
+        if found is not None and found.policy is not None:
+            settled, attributes = _under(found.policy, found, settled, host.name)
+        policy = self._policy(settled, attributes, nexthop, host.name, await self._loglevel(nexthop, host.name))
+        return policy if found is None else _with(policy, found)
+
+    def _mail_domain(self, nexthop: str) -> str:
+        """The domain whose policy counts for a next hop (RFC 8461 §3.4), in A-labels; empty where that is no mail domain."""
+        settings = self._settings
+        domains = asks_dns(settings) and not settings.lmtp
+        try:
+            where = parse(nexthop, settings.smtp_tcp_port, self._ports, exchangers=domains)
+            name = to_ascii(where.host.lower().rstrip(".")) if where.exchangers else ""
+        except (BadDestination, UnicodeError):
+            return ""
+        return name if "." in name and valid_hostname(name) else ""
 
     async def _loglevel(self, nexthop: str, host: str) -> int:
         """smtp_tls_loglevel, or what a table says for the host or the next hop. Anything but a number, and a table that cannot
@@ -102,7 +141,7 @@ class TlsPolicies:
                     raise BadTlsPolicy(f"{where}: {bad}") from None
         return None
 
-    async def _level_of_site(self, maps: Maps, nexthop: str, host: str) -> Level:
+    async def _of_site(self, maps: Maps, nexthop: str, host: str) -> tuple[Level, dict[str, str]] | None:
         """What smtp_tls_per_site has by next hop and by host; it counts before the default, but for MAY, which only allows TLS.
         Raises BadTlsPolicy."""
         said: list[Level] = []
@@ -115,8 +154,10 @@ class TlsPolicies:
                 if upper(value) not in _OF_SITE:
                     raise BadTlsPolicy(f"{maps.title}: unknown TLS policy '{value}' for {what} {key}")
                 said.append(_OF_SITE[upper(value)])
-        level = max(said, key=_BY_WEIGHT.index, default=self._default)
-        return max(level, self._default) if level is Level.MAY else level
+        if not said:
+            return None
+        level = max(said, key=_BY_WEIGHT.index)
+        return max(level, self._default) if level is Level.MAY else level, {}
 
     def _policy(self, settled: Settled, attributes: dict[str, str], nexthop: str, host: str, loglevel: int) -> TlsPolicy:
         settings, level = self._settings, settled.level
@@ -153,10 +194,32 @@ def _of_host(attributes: dict[str, str], found: Sequence[str], host: str) -> dic
     """The attributes that an MTA-STS policy comes to for one host: its certificate bears its own name. Raises BadTlsPolicy where
     no pattern allows the host."""
     if not any(allows(pattern, host) for pattern in found):
-        text = f"host {host} is not one of the MTA-STS policy of {attributes.get('policy_domain', 'the domain')}"
         reported = PolicyFailure(of_attributes(attributes), ResultType.VALIDATION_FAILURE)
-        raise BadTlsPolicy(text, ("4.7.5", text), reported=reported)
-    return {**attributes, "match": "hostname", "servername": "hostname"}
+        raise _not_allowed(host, attributes.get("policy_domain", "the domain"), "smtp_tls_policy_maps", reported)
+    return {**attributes, **_BY_OWN_NAME}
+
+
+def _under(sts: StsPolicy, found: StsFound, settled: Settled, host: str) -> tuple[Settled, dict[str, str]]:
+    """What a level, and its attributes, come to for one host under a policy of MTA-STS. Raises BadTlsPolicy where it forbids the
+    host."""
+    if not found.enforced:
+        return Settled(Level.MAY) if settled.level is Level.NONE else settled, {"servername": "hostname"}
+    if not sts.allows(host):
+        raise _not_allowed(host, found.domain, "smtp_tls_mta_sts", PolicyFailure(of_sts(found), ResultType.VALIDATION_FAILURE))
+    # TLSA records of a host that DNSSEC does not vouch for: the host is vouched for now, its records are what it is known by.
+    return (settled, {}) if settled.level is Level.HALF_DANE else (Settled(Level.SECURE), dict(_BY_OWN_NAME))
+
+
+def _with(policy: TlsPolicy, found: StsFound) -> TlsPolicy:
+    """How a host is talked to, with what is found of MTA-STS. Reports count the session for TLSA records where there are any."""
+    reported = of_sts(found) if policy.reported is NO_POLICY else policy.reported
+    protocols = f"{policy.protocols} {_OF_STS}" if found.enforced else policy.protocols
+    return replace(policy, sts=found if found.policy else None, protocols=protocols, reported=reported)
+
+
+def _not_allowed(host: str, domain: str, rule: str, reported: PolicyFailure) -> BadTlsPolicy:
+    text = f"host {host} is not one of the MTA-STS policy of {domain}"
+    return BadTlsPolicy(text, ("4.7.5", text), reported=reported, rule=rule)
 
 
 def default_level(settings: SmtpSettings) -> Level:
@@ -168,6 +231,11 @@ def default_level(settings: SmtpSettings) -> Level:
     return Level.MAY if settings.smtp_use_tls else Level.NONE
 
 
+_BELOW_STS = frozenset((Level.NONE, Level.MAY, Level.ENCRYPT, Level.HALF_DANE, Level.VERIFY))
+"""Levels that MTA-STS adds to: neither what is asked of all servers, nor TLSA records that can be used (RFC 8461 §2)."""
+_BY_OWN_NAME = {"match": "hostname", "servername": "hostname"}
+_OF_STS = ">=TLSv1.2"
+"""Protocols, beside those of the parameters."""
 _NEXT_HOP = "next-hop destination"
 _OF_SITE = {"NONE": Level.NONE, "MAY": Level.MAY, "MUST_NOPEERMATCH": Level.ENCRYPT, "MUST": Level.VERIFY}
 _BY_WEIGHT = (Level.MAY, Level.NONE, Level.ENCRYPT, Level.VERIFY)

@@ -98,10 +98,28 @@ def _trust(context: "ssl.SSLContext", spec: ContextSpec) -> None:
 
 def certificate_names(certificate: "dict[str, Any]") -> tuple[str, ...]:
     """DNS names a certificate is for (RFC 6125 §6.4): its subjectAltName, the common name only where there is none."""
-    names = tuple(value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS")
-    if names:
+    if names := alternative_names(certificate):
         return names
     return tuple(value for rdn in certificate.get("subject", ()) for kind, value in rdn if kind == "commonName")
+
+
+def alternative_names(certificate: "dict[str, Any]") -> tuple[str, ...]:
+    """DNS names of its subjectAltName alone (RFC 8461 §4.2)."""
+    return tuple(value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS")
+
+
+def parsed_certificate(der: bytes) -> "dict[str, Any]":
+    """What the functions above ask of a certificate, whether it was verified or not, which is when the ssl module would tell."""
+    from cryptography import x509
+
+    parsed = x509.load_der_x509_certificate(der)
+    try:
+        alternatives = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = [("DNS", name) for name in alternatives.get_values_for_type(x509.DNSName)]
+    except x509.ExtensionNotFound:
+        names = []
+    subject = [[("commonName", str(one.value))] for one in parsed.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
+    return {"subjectAltName": names, "subject": subject}
 
 
 def name_matches(presented: str, wanted: str, *, many_labels: bool = True) -> bool:

@@ -14,6 +14,9 @@ from gatepost.deliver.client_flags import FlaggedAgent, client_flags
 from gatepost.deliver.refused_logins import RefusedLogins
 from gatepost.deliver.smtp import PassOn, SmtpAgent
 from gatepost.deliver.smtp_settings import LmtpOnlySettings, LmtpSettings, SmtpSettings, as_smtp
+from gatepost.deliver.sts import MtaSts
+from gatepost.deliver.sts_cache import StsCache
+from gatepost.deliver.sts_fetch import over_https
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.indexed import SUFFIX as BUILT
 from gatepost.lookup.match_list import MatchList
@@ -22,7 +25,7 @@ from gatepost.mail.delivery import Agent, DeliveryRequest, Report
 from gatepost.mail.outcome import deferred
 from gatepost.mail.reason import Reason
 from gatepost.net.connect import SocketConnector
-from gatepost.net.port import AnswerSource
+from gatepost.net.port import AnswerSource, Resolver
 from gatepost.net.searching import SearchingResolver, system_search_list
 from gatepost.service.materials import Materials
 from gatepost.service.outgoing import outgoing
@@ -46,9 +49,10 @@ async def smtp_agent(materials: Materials, way_out: WayOut, entry: ServiceEntry)
         parameter = lmtp_name(name) if lmtp else name
         return tables.maps(materials.configuration.value(parameter, overrides), parameter)
 
+    resolver = filtered(_resolver(materials, settings), maps("smtp_dns_reply_filter"), emit, entry.command)
     agent = SmtpAgent(
         settings,
-        filtered(_resolver(materials, settings), maps("smtp_dns_reply_filter"), emit, entry.command),
+        resolver,
         SocketConnector(
             settings.smtp_bind_address,
             settings.smtp_bind_address6,
@@ -71,6 +75,7 @@ async def smtp_agent(materials: Materials, way_out: WayOut, entry: ServiceEntry)
         discard_maps=maps("smtp_discard_ehlo_keyword_address_maps"),
         pix_maps=maps("smtp_pix_workaround_maps"),
         dnssec=materials.dnssec,
+        sts=_mta_sts(materials, settings, resolver, emit, entry.command),
     )
     flags = client_flags(entry.arguments)
     return FlaggedAgent(agent, flags, entry.command, materials.clock, emit) if flags else agent
@@ -80,6 +85,21 @@ def _resolver(materials: Materials, settings: SmtpSettings) -> AnswerSource:
     """The resolver, with what smtp_dns_resolver_options asks for."""
     options = settings.smtp_dns_resolver_options
     return SearchingResolver(materials.resolver, system_search_list(), options) if options else materials.resolver
+
+
+def _mta_sts(materials: Materials, settings: SmtpSettings, resolver: Resolver, emit: Emit, service: str) -> MtaSts | None:
+    """Who asks domains for their policies, None where nobody does."""
+    if settings.smtp_tls_mta_sts == "no":
+        return None
+    seconds = settings.smtp_tls_mta_sts_timeout
+    fetch = over_https(
+        materials.network(), seconds=seconds, ca_file=settings.smtp_tls_CAfile, ca_path=settings.smtp_tls_CApath,
+        warn=materials.teller(service, emit),
+    )  # fmt: skip
+    return MtaSts(
+        StsCache(materials.state, materials.clock), resolver, fetch,
+        enforcing=settings.smtp_tls_mta_sts == "yes", seconds=seconds, clock=materials.clock, emit=emit, service=service,
+    )  # fmt: skip
 
 
 def password_files(configuration: Configuration) -> list[str]:

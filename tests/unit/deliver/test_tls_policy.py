@@ -5,13 +5,17 @@ import asyncio
 import pytest
 from tests.support.settings import default
 
-from gatepost.deliver.dane import Dane
+from gatepost.deliver.dane import Dane, NoDane, Settled
 from gatepost.deliver.plan import Host
 from gatepost.deliver.smtp_settings import SmtpSettings
-from gatepost.deliver.sts_patterns import allows
+from gatepost.deliver.sts import MtaSts, StsFound
 from gatepost.deliver.tls_level import BadTlsPolicy, Level
 from gatepost.deliver.tls_policy import TlsPolicies, TlsPolicy, default_level, keys, parse_policy
 from gatepost.lookup.registry import Maps
+from gatepost.net.port import TLSA
+from gatepost.net.tls_parameters import versions
+from gatepost.proto.mta_sts import Mode, StsPolicy
+from gatepost.tlsrpt.outcome import PolicyType, ReportedPolicy, ResultType
 
 
 class Table:
@@ -165,18 +169,144 @@ def test_where_patterns_are_not_enforced(row: str, enforced: bool) -> None:
     assert found.match == (".a.test",)
 
 
+class Domains(MtaSts):
+    """Those that have a policy, and who was asked about."""
+
+    def __init__(self, **policies: StsFound) -> None:
+        self.policies = policies
+        self.asked: list[str] = []
+
+    async def find(self, domain: str) -> StsFound | None:
+        self.asked.append(domain)
+        return self.policies.get(domain.partition(".")[0])
+
+
+def domains(*, enforced: bool = True, mx: str = "mx.host.test") -> Domains:
+    return Domains(a=StsFound("a.test", StsPolicy(Mode.ENFORCE, 86400, (mx,)), enforced))
+
+
+def under_sts(sts: Domains, nexthop: str, maps: Maps | None = None, **settings: object) -> TlsPolicy:
+    policies = TlsPolicies(default(SmtpSettings, **settings), Dane(default(SmtpSettings), None, print, "smtp"), maps, sts=sts)
+    assert not policies.idle
+    return asyncio.run(policies.find(nexthop, Host("mx.host.test", "192.0.2.1", 25)))
+
+
+@pytest.mark.parametrize("level", ["", "none", "may", "encrypt", "verify"])
+def test_a_domain_that_has_a_policy_gets_no_less(level: str) -> None:
+    found = under_sts(domains(), "a.test", smtp_tls_security_level=level, smtp_tls_mandatory_protocols=">=TLSv1")
+    assert (found.level, found.match, found.servername) == (Level.SECURE, ("mx.host.test",), "mx.host.test")
+    assert versions(found.protocols) == versions(">=TLSv1.2")
+    strings = ("version: STSv1", "mode: enforce", "mx: mx.host.test", "max_age: 86400")
+    assert found.reported == ReportedPolicy(PolicyType.STS, "a.test", strings, ("mx.host.test",))
+
+
+def test_a_domain_whose_policy_is_not_to_be_had_gets_what_all_get_and_reports_say_so() -> None:
+    sts = Domains(a=StsFound("a.test", None, lack=ResultType.STS_POLICY_INVALID))
+    found = under_sts(sts, "a.test", smtp_tls_security_level="may")
+    assert (found.level, found.sts, found.servername) == (Level.MAY, None, "")
+    assert found.reported == ReportedPolicy(PolicyType.STS, "a.test", failure=ResultType.STS_POLICY_INVALID)
+
+
+@pytest.mark.parametrize("level", ["none", "may", "secure", "fingerprint"])
+def test_a_domain_without_a_policy_gets_what_all_get(level: str) -> None:
+    found = under_sts(domains(), "b.test", smtp_tls_security_level=level)
+    assert (found.level.word, found.sts) == (level, None)
+
+
+def test_a_host_that_is_none_of_the_policy() -> None:
+    with pytest.raises(BadTlsPolicy, match=r"host mx\.host\.test is not one of the MTA-STS policy of a\.test") as caught:
+        under_sts(domains(mx="*.test"), "a.test")
+    assert (caught.value.rule, caught.value.told[0]) == ("smtp_tls_mta_sts", "4.7.5")
+
+
+@pytest.mark.parametrize(("level", "comes_to"), [("none", Level.MAY), ("may", Level.MAY), ("encrypt", Level.ENCRYPT)])
+def test_a_policy_that_is_only_tested_changes_nothing_that_could_fail(level: str, comes_to: Level) -> None:
+    found = under_sts(domains(enforced=False, mx="*.test"), "a.test", smtp_tls_security_level=level)
+    assert (found.level, found.servername) == (comes_to, "mx.host.test")
+    assert versions(found.protocols) == versions(">=TLSv1")
+
+
 @pytest.mark.parametrize(
-    ("pattern", "host", "does"),
+    "nexthop", ["[a.test]", "[a.test]:25", "192.0.2.1", "unix:private/lmtp", "", "a", "a..test", "ß" * 70 + ".test"]
+)
+def test_who_is_not_asked(nexthop: str) -> None:
+    """RFC 8461 §3.4: a relay that is named as a host is no mail domain."""
+    sts = domains()
+    assert under_sts(sts, nexthop).sts is None
+    assert sts.asked == []
+
+
+@pytest.mark.parametrize("nexthop", ["a.test", "A.test:26", "a.test.", "inet:a.test:25"])
+def test_who_is_asked(nexthop: str) -> None:
+    sts = domains()
+    assert under_sts(sts, nexthop).level is Level.SECURE
+    assert sts.asked == ["a.test"]
+
+
+def test_names_are_asked_for_in_their_form_in_the_dns() -> None:
+    sts = domains()
+    under_sts(sts, "bücher.test")
+    assert sts.asked == ["xn--bcher-kva.test"]
+
+
+@pytest.mark.parametrize("settings", [{"smtp_tls_security_level": "secure"}, {"smtp_tls_security_level": "fingerprint"},
+                                      {"smtp_dns_support_level": "disabled"}])  # fmt: skip
+def test_what_mta_sts_adds_nothing_to(settings: dict[str, str]) -> None:
+    sts = domains()
+    assert under_sts(sts, "a.test", **settings).sts is None
+    assert sts.asked == []
+
+
+def test_what_a_table_says_wins() -> None:
+    sts = domains()
+    maps = Maps((Table(**{"a.test": "none"}),), "smtp_tls_policy_maps", print)
+    assert under_sts(sts, "a.test", maps).level is Level.NONE
+    assert sts.asked == []
+    assert under_sts(sts, "x.a.test", maps).level is Level.NONE
+    assert sts.asked == ["x.a.test"]
+
+
+class DaneSays(Dane):
+    def __init__(self, settled: Settled | NoDane) -> None:
+        self.settled = settled
+
+    async def settle(self, level: Level, site: str, host: Host) -> Settled:
+        if isinstance(self.settled, NoDane):
+            raise self.settled
+        return self.settled
+
+
+RECORD = TLSA(3, 1, 1, b"x" * 32)
+
+
+@pytest.mark.parametrize(
+    ("settled", "level"),
     [
-        ("mx.a.test", "MX.A.test", True),
-        ("mx.a.test", "mx2.a.test", False),
-        ("*.a.test", "mx.a.test", True),
-        ("*.a.test", "x.mx.a.test", False),
-        ("*.a.test", "a.test", False),
-        ("*.a.test", ".a.test", False),
-        ("*.a.test", "mxa.test", False),
-        ("", "mx.a.test", False),
+        (Settled(Level.DANE, (RECORD,), ("mx.host.test",)), Level.DANE),
+        (Settled(Level.HALF_DANE, (RECORD,), ("mx.host.test",)), Level.HALF_DANE),
+        (Settled(Level.MAY), Level.SECURE),
+        (Settled(Level.ENCRYPT), Level.SECURE),
     ],
 )
-def test_patterns(pattern: str, host: str, does: bool) -> None:
-    assert allows(pattern, host) is does
+def test_tlsa_records_that_can_be_used_win(settled: Settled, level: Level) -> None:
+    """RFC 8461 §2: MTA-STS overrides no DANE; where there is none, it is not to be the less for that."""
+    settings = default(SmtpSettings, smtp_tls_security_level="dane")
+    found = asyncio.run(
+        TlsPolicies(settings, DaneSays(settled), sts=domains()).find("a.test", Host("mx.host.test", "192.0.2.1", 25))
+    )
+    assert (found.level, found.records) == (level, settled.records)
+
+
+def test_of_records_that_nobody_vouches_for_the_policy_decides_which_host() -> None:
+    settled = Settled(Level.HALF_DANE, (RECORD,), ("mx.host.test",))
+    settings = default(SmtpSettings, smtp_tls_security_level="dane")
+    policies = TlsPolicies(settings, DaneSays(settled), sts=domains(mx="other.test"))
+    with pytest.raises(BadTlsPolicy):
+        asyncio.run(policies.find("a.test", Host("mx.host.test", "192.0.2.1", 25)))
+
+
+def test_a_dane_failure_is_not_made_good_by_a_policy() -> None:
+    settings = default(SmtpSettings, smtp_tls_security_level="dane")
+    policies = TlsPolicies(settings, DaneSays(NoDane("TLSA lookup error")), sts=domains())
+    with pytest.raises(NoDane):
+        asyncio.run(policies.find("a.test", Host("mx.host.test", "192.0.2.1", 25)))

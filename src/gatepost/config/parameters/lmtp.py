@@ -19,6 +19,8 @@ SMTP_ONLY = frozenset(
         "smtp_always_send_ehlo",
         "smtp_never_send_ehlo",
         "smtp_tls_dane_insecure_mx_policy",
+        "smtp_tls_mta_sts",
+        "smtp_tls_mta_sts_timeout",
         "smtp_tlsrpt_enable",
         "smtp_tlsrpt_skip_reused_handshakes",
         "smtp_tlsrpt_socket_name",

@@ -162,6 +162,13 @@ ROWS: tuple[Parameter, ...] = (
     P("smtp_tls_mandatory_ciphers", STRING, "medium", "Lowest grade of ciphers under mandatory TLS.", DONE),
     P("smtp_tls_mandatory_exclude_ciphers", STRING, "", "Further ciphers not to use under mandatory TLS.", DONE),
     P("smtp_tls_mandatory_protocols", STRING, ">=TLSv1", "TLS protocol versions under mandatory TLS.", DONE),
+    P("smtp_tls_mta_sts", CHOICE, "no",
+      "Ask domains for policies of MTA-STS (RFC 8461), where no table or TLSA record decides: \"yes\" obeys them, \"testing\" only"
+      " tells in the log what they would forbid. Certificates are verified by the system's CAs besides the configured ones.",
+      DONE, since="gatepost", words=("no", "testing", "yes")),
+    P("smtp_tls_mta_sts_timeout", TIME, "15s",
+      "Time limit for the answer of a domain's name server, and for its policy, in smtp_tls_mta_sts.",
+      DONE, since="gatepost", minimum=1),
     P("smtp_tls_note_starttls_offer", BOOLEAN, "no", "Log servers that offer STARTTLS while it is not used.", DONE),
     P("smtp_tls_per_site", MAPS, "", "Older tables of TLS levels by next hop or host.", DONE),
     P("smtp_tls_policy_maps", MAPS, "", "Tables by next hop: TLS level and options.", DONE),
