@@ -16,7 +16,7 @@ from gatepost.mail.address import to_bytes
 from gatepost.mail.ascii_text import elements, upper
 from gatepost.mail.outcome import Class, Outcome, deferred
 from gatepost.mail.reason import because
-from gatepost.net.openssl import channel_bindings
+from gatepost.net.channel_binding import channel_bindings
 from gatepost.proto.sasl.mechanisms import MECHANISMS, ClientSetting, Mechanism, allowed
 from gatepost.proto.sasl.port import ClientExchange, Credentials, Failed, Secret, check_end
 from gatepost.proto.smtp.reply_reader import Reply

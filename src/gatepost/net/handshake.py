@@ -69,7 +69,7 @@ class _Questions:
     def details(self, connected: "ssl.SSLObject") -> tuple[str, ...]:
         own_digest, peer_digest = self._digest(_OWN_DIGEST), self._digest(_PEER_DIGEST)
         # A client may have a certificate that it was not asked for.
-        own = self._own_certificate() if connected.server_side or own_digest is not None else b""
+        own = openssl.own_certificate(connected) if connected.server_side or own_digest is not None else b""
         peer = connected.getpeercert(binary_form=True) or b""
         ends = ((own, own_digest), (peer, peer_digest))
         server, client = (
@@ -99,19 +99,6 @@ class _Questions:
         short_name = self._library.OBJ_nid2sn
         short_name.restype = ctypes.c_char_p
         return (short_name(ctypes.c_int(number)) or b"").decode() if number > 0 else ""
-
-    def _own_certificate(self) -> bytes:
-        """The certificate that this end shows, in DER; empty where it has none."""
-        get, encode = self._library.SSL_get_certificate, self._library.i2d_X509
-        get.argtypes, get.restype = (ctypes.c_void_p,), ctypes.c_void_p
-        encode.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
-        certificate = get(self._connection)
-        size = encode(certificate, None) if certificate else 0
-        if size <= 0:
-            return b""
-        octets = ctypes.create_string_buffer(size)
-        encode(certificate, ctypes.byref(ctypes.c_void_p(ctypes.addressof(octets))))
-        return octets.raw
 
 
 def _end(role: str, certificate: bytes, digest: str | None) -> str:

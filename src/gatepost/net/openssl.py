@@ -21,8 +21,6 @@ _LOOKED_AT: Final = 512  # octets of OpenSSL's objects that the proof may look a
 _MASK: Final = (1 << 64) - 1
 _SET_GROUPS_LIST: Final = 92  # SSL_CTRL_SET_GROUPS_LIST of ssl.h
 _ANY_PURPOSE: Final = 7  # X509_PURPOSE_ANY of x509v3.h
-_EXPORTER: Final = b"EXPORTER-Channel-Binding"
-_EXPORTED: Final = 32  # octets (RFC 9266 §4.2)
 _SET_SESSION_CACHE: Final = 44  # SSL_CTRL_SET_SESS_CACHE_MODE
 
 
@@ -156,24 +154,21 @@ def verification(connected: "ssl.SSLObject") -> tuple[int, str]:
     return number, (words(number) or b"unknown").decode("ascii", "replace") if number else ""
 
 
-def channel_bindings(connected: "ssl.SSLObject") -> dict[str, bytes]:
-    """What tells a connection after its handshake from all others, by type of channel binding: `tls-exporter` of TLS 1.3
-    (RFC 9266), where OpenSSL can be asked, `tls-unique` of TLS 1.2 (RFC 5929). Empty where there is neither."""
-    if connected.version() != "TLSv1.3":
-        unique = connected.get_channel_binding("tls-unique")
-        return {"tls-unique": unique} if unique else {}
+def own_certificate(connected: "ssl.SSLObject") -> bytes:
+    """The certificate that this end shows, in DER; empty where it has none, or OpenSSL cannot be asked."""
     functions, pointer = library(), connection_pointer(connected)
     if functions is None or pointer is None:
-        return {}
-    octets = ctypes.create_string_buffer(_EXPORTED)
-    export = functions.SSL_export_keying_material
-    export.argtypes = (
-        *(ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t),
-        *(ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int),
-    )
-    export.restype = ctypes.c_int
-    made = export(pointer, octets, _EXPORTED, _EXPORTER, len(_EXPORTER), b"", 0, 1)
-    return {"tls-exporter": octets.raw} if made == 1 else {}
+        return b""
+    get, encode = functions.SSL_get_certificate, functions.i2d_X509
+    get.argtypes, get.restype = (ctypes.c_void_p,), ctypes.c_void_p
+    encode.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
+    certificate = get(pointer)
+    size = encode(certificate, None) if certificate else 0
+    if size <= 0:
+        return b""
+    octets = ctypes.create_string_buffer(size)
+    encode(certificate, ctypes.byref(ctypes.c_void_p(ctypes.addressof(octets))))
+    return octets.raw
 
 
 def _readable(pointer: int | None) -> bool:

@@ -11,7 +11,7 @@ from gatepost.auth.port import Ask, Attempt, Channel, LoggedIn, NoMechanisms, No
 from gatepost.events.notes import LoginAborted, LoginFailed, RequestTooLong
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.ascii_text import upper
-from gatepost.net.openssl import channel_bindings
+from gatepost.net.channel_binding import channel_bindings
 from gatepost.proto.sasl.mechanisms import MECHANISMS
 from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.grammar import printable, words
