@@ -54,14 +54,6 @@ class LoginCache:
         while len(self._known) > self._most:
             self._known.popitem(last=False)
 
-    def forget(self, realm: str, login: str, password: str) -> None:
-        """Ask the back end the next time."""
-        self._known.pop(self._digest(realm, login, password), None)
-
-    def clear(self) -> None:
-        """Forget everything: accounts were changed."""
-        self._known.clear()
-
     def __len__(self) -> int:
         return len(self._known)
 
