@@ -42,9 +42,9 @@ def test_the_page(system: Callable[..., System]) -> None:
             there = {**environment(), "PATH": f"{gatepost.folder}:/usr/bin:/bin", "MAIL_CONFIG": str(gatepost.conf)}
             done = subprocess.run(["sh", "-e", "-x", "-c", text], env=there, capture_output=True, text=True, timeout=120)
             assert done.returncode == 0, done.stderr
-            assert "anna@example.com" in done.stdout or "telephone" in done.stdout
+            assert "@example.com" in done.stdout or "telephone" in done.stdout
             ran += len(text.splitlines())
-    assert ran == 7
+    assert ran == 10
 
 
 def test_the_schemes_that_it_names_are_there() -> None:

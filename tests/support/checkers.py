@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping
 
 from gatepost.auth.port import Attempt
-from gatepost.proto.sasl import scram
 from gatepost.proto.sasl.port import (
     Accepted,
     HasShown,
@@ -14,11 +13,26 @@ from gatepost.proto.sasl.port import (
     PasswordOf,
     Question,
     Refused,
+    ScramKeys,
     ScramKeysOf,
     Secret,
     Unavailable,
     Verdict,
 )
+from gatepost.proto.sasl.scram_keys import DIGESTS, Decoys, Form, key_pair
+
+
+def keys(user: str, password: bytes, digest: str, salt: bytes = b"salt") -> ScramKeys:
+    """Those of one password, which cost little."""
+    return ScramKeys(user, salt, FORM.iterations, (key_pair(password, digest, salt, FORM.iterations),))
+
+
+FORM = Form(4, 4096)
+DECOYS = Decoys(b"key", {FORM: 1})
+
+
+async def decoys() -> Mapping[str, Decoys]:
+    return dict.fromkeys(DIGESTS, DECOYS)
 
 
 class Users:
@@ -48,7 +62,7 @@ class Users:
         if isinstance(question, PasswordOf):
             return Keys(question.user, Secret(password))
         if isinstance(question, ScramKeysOf):
-            return scram.keys(question.user, password, question.digest, b"salt of " + question.user.encode(), 4096)
+            return keys(question.user, password, question.digest)
         return Accepted(question.user) if question.password.octets == password else Refused()
 
     def _owner(self, question: IsToken) -> Verdict:

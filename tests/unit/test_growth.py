@@ -14,6 +14,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from tests.support.checkers import DECOYS
 from tests.support.growth import grows_linearly
 from tests.support.settings import default
 
@@ -602,7 +603,7 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     ),
     "proto.sasl.saslprep": (prepared_password, (*WIRE, octets("\u0627".encode()), octets("\u00ad".encode()))),
     "proto.sasl.scram": (
-        logged_in(lambda: scram.server("sha256", "1", scram.Binding(), b"")),
+        logged_in(lambda: scram.server("sha256", "1", scram.Binding(), DECOYS)),
         (*WIRE, octets(b","), octets(b"=2C", before=b"n,,n="), octets(b"r", before=b"n,,n=u,r=")),
     ),
     "proto.sasl.cram_md5": (logged_in(lambda: cram_md5.server("1", "h")), (*WIRE, octets(b" "), octets(b"0", before=b"u "))),
@@ -663,7 +664,9 @@ ELSEWHERE = {
     "identity.spf.evaluation": "one class of characters; names of at most 253 of them",
     "identity.spf.lookups": "names of at most 253 characters",
     "auth.backends.sql": _ADMINISTRATOR,
+    "auth.backends.scram_words": _ADMINISTRATOR,
     "auth.backends.stored_password": _ADMINISTRATOR,
+    "auth.backends.user_file": _ADMINISTRATOR,
     "auth.backends.user_file_edit": _ADMINISTRATOR,
     "config.layout": _ADMINISTRATOR,
     "mail.evidence": "parses nothing; what is kept of a type is bounded",
@@ -697,6 +700,7 @@ ELSEWHERE = {
     "service.smtp_client": _ADMINISTRATOR,
     "proto.sasl.external": "reads a name of at most 255 octets",
     "proto.sasl.mechanisms": "a table of mechanisms",
+    "proto.sasl.scram_keys": "makes keys, reads none",
     "proto.sasl.port": "holds values, and reads names of at most 255 octets",
     "proto.smtp.server_replies": "makes replies, reads none",
     "mail.content": "passes octets on",

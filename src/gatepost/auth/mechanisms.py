@@ -2,35 +2,51 @@
 
 import binascii
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from gatepost.auth.port import Ask, Attempt, Checker, LoggedIn, NotLoggedIn, NotNow, Offered, Progress
+from msgspec import structs
+
+from gatepost.auth.port import Ask, Attempt, Checker, LoggedIn, NotLoggedIn, NotNow, Offered, Progress, ScramDecoys
 from gatepost.proto.sasl.mechanisms import MECHANISMS, Mechanism, Setting
 from gatepost.proto.sasl.port import Challenge, Failed, Reply, ServerExchange, Unavailable
+from gatepost.proto.sasl.scram_keys import Decoys
 
 NO_INITIAL_RESPONSE = "Unexpected initial response"
 
 
-class OwnMechanisms:
-    """`names`: mechanisms, in the order of their announcement; those that the back end has no answers for are left out.
-    `nonce`: makes texts that nobody guesses, each but once. `decoy_key`: octets that nobody knows, the same in all workers."""
+async def no_scram_keys() -> Mapping[str, Decoys]:
+    """No back end keeps any."""
+    return {}
 
-    def __init__(self, names: tuple[str, ...], checker: Checker, nonce: Callable[[], str], decoy_key: bytes = b"") -> None:
+
+class OwnMechanisms:
+    """- `names`: mechanisms, in the order of their announcement; those that the back end has no answers for are left out;
+    - `nonce`: makes texts that nobody guesses, each but once;
+    - `decoys`: what SCRAM tells of users that there are not, by the digests of which all passwords have keys now.
+    """
+
+    def __init__(
+        self, names: tuple[str, ...], checker: Checker, nonce: Callable[[], str], decoys: ScramDecoys = no_scram_keys
+    ) -> None:
         known = (MECHANISMS[name] for name in names)
         self._mechanisms = {one.name: one for one in known if one.asks is None or one.asks in checker.answers}
         self._checker = checker
         self._nonce = nonce
-        self._decoy_key = decoy_key
-        self._offered = tuple(Offered(mechanism.name, mechanism.traits) for mechanism in self._mechanisms.values())
+        self._find_decoys = decoys
+        self._decoys: dict[str, Decoys] = {}
+        self._offered = tuple((one.digest, Offered(one.name, one.traits)) for one in self._mechanisms.values())
 
     async def offered(self) -> tuple[Offered, ...]:
-        return self._offered
+        found = await self._find_decoys()
+        self._decoys.update(found)
+        return tuple([offered for digest, offered in self._offered if not digest or digest in found])
 
     def converse(self, attempt: Attempt) -> "OwnConversation":
         mechanism = self._mechanisms[attempt.mechanism]
-        setting = Setting(self._nonce(), attempt.host, attempt.bindings, attempt.offers_bound, attempt.certified, self._decoy_key)
-        exchange = mechanism.server(setting)
-        return OwnConversation(mechanism, exchange, self._checker, attempt)
+        setting = Setting(self._nonce(), attempt.host, attempt.bindings, attempt.offers_bound, attempt.certified)
+        if mechanism.digest:
+            setting = structs.replace(setting, decoys=self._decoys[mechanism.digest])
+        return OwnConversation(mechanism, mechanism.server(setting), self._checker, attempt)
 
 
 class OwnConversation:

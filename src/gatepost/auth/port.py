@@ -4,13 +4,14 @@ A back end is a Checker. What a session is given is a Sasl: our own mechanisms o
 server that runs them itself (Dovecot's auth socket).
 """
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
 from gatepost.proto.sasl.mechanisms import Trait
 from gatepost.proto.sasl.port import Question, Verdict
+from gatepost.proto.sasl.scram_keys import Decoys
 
 
 class Channel(Struct, frozen=True):
@@ -60,6 +61,20 @@ class Checker(Protocol):
     async def check(self, question: Question, attempt: Attempt) -> Verdict:
         """The answer, within a time limit of its own. Unavailable whenever nobody can say, for whatever reason outside; raises
         nothing but for a fault of ours."""
+        ...
+
+
+ScramDecoys = Callable[[], Awaitable[Mapping[str, Decoys]]]
+"""What is told of users that there are not (SCRAM), by digest. A digest is there where each password has keys of it now: whoever
+is offered SCRAM uses it, and a password without keys would be refused."""
+
+
+@runtime_checkable
+class ScramKeeper(Checker, Protocol):
+    """A Checker that may have SCRAM keys."""
+
+    async def decoys(self) -> Mapping[str, Decoys]:
+        """As of ScramDecoys; nothing while its users cannot be read."""
         ...
 
 

@@ -3,20 +3,25 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from gatepost.cli.command import Command, Fatal, octets, run, wrong_call
 
 _USAGE = """\
 usage: gatepost user [-c config_dir] [-f file] COMMAND
-  add LOGIN                     a new user
-  passwd LOGIN                  another password
+  add [--scram|--no-scram] LOGIN
+                                a new user
+  passwd [--scram|--no-scram] LOGIN
+                                another password
   list [LOGIN]                  the users; application passwords of one
+  list --no-scram               the passwords because of which SCRAM is not offered
   delete LOGIN                  the user is gone, with all passwords
   app-password LOGIN LABEL      make a password for one program, and print it
   app-password --revoke LOGIN LABEL
-The password of add and passwd is asked for at the terminal, else it is the first line of standard input. The file is the first
-`file:` of smtpd_auth_backends, where -f names none."""
+The password of add and passwd is asked for at the terminal, else it is the first line of standard input. It gets SCRAM keys where
+--scram says so, or without a word where the old password has some or, of a new user, all others. The file is the first `file:` of
+smtpd_auth_backends, where -f names none."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -24,14 +29,10 @@ def main(argv: Sequence[str]) -> int:
     import getopt
 
     try:
-        options, operands = getopt.gnu_getopt(octets(argv[1:]), "c:f:", ["revoke"])
+        options, operands = getopt.gnu_getopt(octets(argv[1:]), "c:f:", ["revoke", "scram", "no-scram"])
         named = dict(options)
-        name, words = operands[0] if operands else "", operands[1:]
-        if name == "app-password" and "--revoke" in named:
-            name = "revoke"
-        elif "--revoke" in named:
-            raise ValueError
-        least, most, body = _COMMANDS[name]
+        words = operands[1:]
+        least, most, body = _COMMANDS[" ".join([*operands[:1], *(name for name in named if name.startswith("--"))])]
         if not least <= len(words) <= most:
             raise ValueError
     except getopt.GetoptError as error:
@@ -78,22 +79,22 @@ def _configured(command: Command) -> Path:
     )
 
 
-def _add(command: Command, path: Path, words: list[str]) -> int:
-    return _set_password(command, path, words[0], new=True)
+def _set_password(command: Command, path: Path, words: list[str], *, new: bool, scram: bool | None) -> int:
+    """`scram`: with keys, without, or as is usual in the file (None)."""
+    from gatepost.auth.backends import stored_password, user_file_edit, user_file_scram
+    from gatepost.auth.backends.user_file import Entry
 
-
-def _passwd(command: Command, path: Path, words: list[str]) -> int:
-    return _set_password(command, path, words[0], new=False)
-
-
-def _set_password(command: Command, path: Path, login: str, *, new: bool) -> int:
-    from gatepost.auth.backends import stored_password, user_file_edit
-
+    login = words[0]
     user_file_edit.check_login(login)
     password = _password(login)
     user_file_edit.check_password(password)
     stored = stored_password.hashed(password)
-    _change(command, path, lambda text: user_file_edit.with_password(text, login, stored, new=new))
+
+    def with_keys(text: str, entry: Entry) -> Entry:
+        wanted = user_file_scram.are_usual(text, login) if scram is None else scram
+        return user_file_scram.with_keys(text, entry, password) if wanted else entry
+
+    _change(command, path, lambda text: user_file_edit.with_password(text, login, stored, new=new, scram=with_keys))
     return 0
 
 
@@ -112,6 +113,14 @@ def _list(command: Command, path: Path, words: list[str]) -> int:
     return 0
 
 
+def _list_without_keys(command: Command, path: Path, words: list[str]) -> int:
+    from gatepost.auth.backends import user_file, user_file_scram
+
+    for entry in user_file_scram.lacking(user_file.read(str(path))):
+        sys.stdout.write(f"{entry.login} {entry.label}".rstrip() + "\n")
+    return 0
+
+
 def _delete(command: Command, path: Path, words: list[str]) -> int:
     from gatepost.auth.backends.user_file_edit import without_user
 
@@ -120,13 +129,18 @@ def _delete(command: Command, path: Path, words: list[str]) -> int:
 
 
 def _app_password(command: Command, path: Path, words: list[str]) -> int:
-    from gatepost.auth.backends import user_file_edit
+    from gatepost.auth.backends import user_file_edit, user_file_scram
+    from gatepost.auth.backends.user_file import Entry
 
     login, label = words
     user_file_edit.check_login(login)
     user_file_edit.check_label(label)
     token, stored = user_file_edit.make_token()
-    _change(command, path, lambda text: user_file_edit.with_application(text, login, stored, label), existing=True)
+
+    def with_keys(text: str, entry: Entry) -> Entry:
+        return user_file_scram.with_keys(text, entry, token.encode())
+
+    _change(command, path, lambda text: user_file_edit.with_application(text, login, stored, label, with_keys), existing=True)
     sys.stdout.write(f"{token}\n")
     return 0
 
@@ -140,14 +154,19 @@ def _revoke(command: Command, path: Path, words: list[str]) -> int:
 
 
 _COMMANDS: dict[str, tuple[int, int, _Body]] = {
-    "add": (1, 1, _add),
-    "passwd": (1, 1, _passwd),
+    "add": (1, 1, partial(_set_password, new=True, scram=None)),
+    "add --scram": (1, 1, partial(_set_password, new=True, scram=True)),
+    "add --no-scram": (1, 1, partial(_set_password, new=True, scram=False)),
+    "passwd": (1, 1, partial(_set_password, new=False, scram=None)),
+    "passwd --scram": (1, 1, partial(_set_password, new=False, scram=True)),
+    "passwd --no-scram": (1, 1, partial(_set_password, new=False, scram=False)),
     "list": (0, 1, _list),
+    "list --no-scram": (0, 0, _list_without_keys),
     "delete": (1, 1, _delete),
     "app-password": (2, 2, _app_password),
-    "revoke": (2, 2, _revoke),
+    "app-password --revoke": (2, 2, _revoke),
 }
-"""Name to (least and most operands, what is done)."""
+"""Name and option to (least and most operands, what is done)."""
 
 
 def _change(command: Command, path: Path, edit: Callable[[str], str], *, existing: bool = False) -> None:

@@ -5,6 +5,7 @@ back end that cannot be opened takes its place and says that nobody can say.
 """
 
 import asyncio
+import hmac
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -15,11 +16,12 @@ from gatepost.auth.backends.choice import Backend, WrongWord, backends
 from gatepost.auth.backends.in_turn import InTurn, Named
 from gatepost.auth.backends.ldap_opening import open_directory
 from gatepost.auth.backends.pam import Pam
+from gatepost.auth.backends.reread import version
 from gatepost.auth.backends.sql import SqlUsers, table_of
-from gatepost.auth.backends.user_file import UserFile, version
+from gatepost.auth.backends.user_file import UserFile
 from gatepost.auth.guard import Guard, GuardSettings
 from gatepost.auth.patient import Patient
-from gatepost.auth.port import Attempt, Checker
+from gatepost.auth.port import Attempt, Checker, ScramDecoys
 from gatepost.auth.remembered import Remembered
 from gatepost.config.configuration import ConfigurationError
 from gatepost.deliver.privileged import RIGHT, CheckPassword, Done
@@ -51,9 +53,16 @@ class _Settings(Struct, frozen=True):
 Make = Callable[[], Checker]
 
 
+class KnownUsers(Struct, frozen=True):
+    """Who knows the users of a service. `decoys`: what SCRAM tells of others."""
+
+    checker: Checker
+    decoys: ScramDecoys
+
+
 def known_users(
     materials: Materials, overrides: Mapping[str, str], tables: Tables, warn: Callable[[str], None], others: Mapping[str, Make]
-) -> Checker | None:
+) -> KnownUsers | None:
     """Who knows the users of a service; None where smtpd_auth_backends is empty. `others`: what makes the back ends that are not
     built here, by their word. Raises ConfigurationError for a word that names none."""
     settings = materials.configuration.view(_Settings, overrides)
@@ -69,7 +78,7 @@ def known_users(
         most=settings.smtpd_auth_cache_size,
     )
     remembered = Remembered(_guarded(materials, overrides, tables, in_turn), cache, partial(_realm, chosen))
-    return _patient(settings, remembered)
+    return KnownUsers(_patient(settings, remembered), in_turn.decoys)
 
 
 def asked_each_time(materials: Materials, overrides: Mapping[str, str], tables: Tables, checker: Checker) -> Checker:
@@ -146,7 +155,7 @@ class _Openings:
         return Missing(why)
 
     def _file(self, path: str) -> Checker:
-        return UserFile(path, self._materials.hashing, self._warn)
+        return UserFile(path, self._materials.hashing, self._warn, _decoy_key(self._materials))
 
     def _ldap(self, name: str) -> Checker:
         return open_directory(Opening("ldap", name, self._tables, self._sparingly(), time.monotonic, fold=False))
@@ -166,6 +175,11 @@ class _Openings:
         limit = float(self._settings.smtpd_auth_timeout)
         answer = await self._materials.agent.ask(CheckPassword(service, user, password, client, limit))
         return answer.data == RIGHT if isinstance(answer, Done) else answer.text
+
+
+def _decoy_key(materials: Materials) -> bytes:
+    """The same in all workers, and of this start only."""
+    return hmac.digest(materials.guess_tables.key, b"salts of users that there are not", "sha256")
 
 
 class Missing:

@@ -1,6 +1,5 @@
 """The log-ins of an smtpd service, put together: who runs the mechanisms, and who knows the users (smtpd_sasl_type)."""
 
-import hmac
 import os
 import secrets
 from collections.abc import Callable, Mapping
@@ -12,9 +11,9 @@ from gatepost.auth.backends.dovecot import DovecotUsers
 from gatepost.auth.backends.saslauthd import Saslauthd
 from gatepost.auth.backends.sasldb import Sasldb
 from gatepost.auth.dovecot import DovecotSasl
-from gatepost.auth.mechanisms import OwnMechanisms
+from gatepost.auth.mechanisms import OwnMechanisms, no_scram_keys
 from gatepost.auth.offer import ServerSasl
-from gatepost.auth.port import Checker, Sasl
+from gatepost.auth.port import Checker, Sasl, ScramDecoys
 from gatepost.auth.settings import SaslSettings
 from gatepost.config.configuration import ConfigurationError
 from gatepost.config.cyrus_sasl import Source
@@ -62,7 +61,7 @@ def server_sasl(materials: Materials, overrides: Mapping[str, str], tables: Tabl
     }
     users = known_users(materials, overrides, tables, opened.warn, others)
     try:
-        sasl = _TYPES[settings.smtpd_sasl_type](opened) if users is None else _own(_ANNOUNCED, users, _decoy_key(materials))
+        sasl = _TYPES[settings.smtpd_sasl_type](opened) if users is None else _own(_ANNOUNCED, users.checker, users.decoys)
     except NobodyLogsIn as reason:
         opened.warn(f"smtpd_sasl_type = {settings.smtpd_sasl_type}: AUTH is not offered: {reason.told}")
         return None
@@ -142,14 +141,9 @@ def _cyrus(opened: _Opened) -> Sasl:
     return _own(names, opened.guarded(users))
 
 
-def _own(names: tuple[str, ...], users: Checker, decoy_key: bytes = b"") -> Sasl:
+def _own(names: tuple[str, ...], users: Checker, decoys: ScramDecoys = no_scram_keys) -> Sasl:
     """Our own mechanisms."""
-    return OwnMechanisms(names, users, lambda: secrets.token_hex(16), decoy_key)
-
-
-def _decoy_key(materials: Materials) -> bytes:
-    """The same in all workers, and of this start only."""
-    return hmac.digest(materials.guess_tables.key, b"salts of users that there are not", "sha256")
+    return OwnMechanisms(names, users, lambda: secrets.token_hex(16), decoys)
 
 
 def _users_of_saslauthd(opened: _Opened, path: str) -> Checker:

@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 from tests.support.checker_contract import ATTEMPT
-from tests.support.checkers import Users
+from tests.support.checkers import DECOYS, Users, decoys
 from tests.support.drive import drive
 
 from gatepost.auth.mechanisms import OwnMechanisms
 from gatepost.auth.port import Ask, LoggedIn, NotLoggedIn, NotNow, Progress
 from gatepost.proto.sasl.mechanisms import MECHANISMS, ClientSetting
 from gatepost.proto.sasl.port import Credentials, HasShown, IsPassword, PasswordOf, Question, Secret, check_end
+from gatepost.proto.sasl.scram_keys import Decoys
 
 USERS = {"alice": b"secret", "bob": "pass wörd".encode()}
 
@@ -23,7 +24,9 @@ def encoded(text: str | bytes) -> str:
 
 
 def sasl(users: Users, *names: str) -> OwnMechanisms:
-    return OwnMechanisms(names or tuple(MECHANISMS), users, lambda: "1.2")
+    own = OwnMechanisms(names or tuple(MECHANISMS), users, lambda: "1.2", decoys)
+    drive(own.offered())  # as EHLO and AUTH do
+    return own
 
 
 async def conversed(users: Users, mechanism: str, initial: str | None, *responses: str) -> list[Progress]:
@@ -142,6 +145,24 @@ def test_what_the_back_end_cannot_answer_is_not_offered() -> None:
     assert names(Users({})) == list(MECHANISMS)
     assert names(Users({}), "LOGIN", "CRAM-MD5") == ["LOGIN", "CRAM-MD5"]
     assert names(PasswordsOnly({})) == ["PLAIN", "LOGIN", "EXTERNAL"]
+
+
+def test_scram_is_offered_while_all_passwords_have_keys() -> None:
+    kept = dict[str, Decoys]()
+
+    async def now() -> dict[str, Decoys]:
+        return dict(kept)
+
+    own = OwnMechanisms(("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-1"), Users(USERS), lambda: "1", now)
+
+    def names() -> list[str]:
+        return [offered.name for offered in drive(own.offered())]
+
+    assert names() == ["PLAIN"]
+    kept["sha256"] = DECOYS
+    assert names() == ["PLAIN", "SCRAM-SHA-256"]
+    kept["sha1"] = kept.pop("sha256")
+    assert names() == ["PLAIN", "SCRAM-SHA-1"]
 
 
 def test_nobody_can_say() -> None:

@@ -39,6 +39,29 @@ def test_from_a_new_user_to_none(tmp_path: Path) -> None:
     assert _user(tmp_path, "list").stdout == ""
 
 
+def test_scram_keys(tmp_path: Path) -> None:
+    def lacking() -> str:
+        return _user(tmp_path, "list", "--no-scram").stdout
+
+    _user(tmp_path, "add", "anna", told="a\n")
+    _user(tmp_path, "add", "ben", told="b\n")
+    token = _user(tmp_path, "app-password", "anna", "phone").stdout.strip()
+    assert lacking() == "anna\nben\n"
+    _user(tmp_path, "passwd", "--scram", "anna", told="a2\n")
+    assert lacking() == "ben\n"
+    _user(tmp_path, "passwd", "--scram", "ben", told="b2\n")
+    assert lacking() == ""
+    _user(tmp_path, "passwd", "ben", told="b3\n")
+    _user(tmp_path, "add", "carl", told="c\n")
+    assert lacking() == ""
+    users = parse((tmp_path / "users").read_text())
+    assert users.forms and not users.faults
+    for login, password in (("anna", b"a2"), ("anna", token.encode()), ("ben", b"b3"), ("carl", b"c")):
+        assert verdict(users, login, password) == Accepted(login)
+    _user(tmp_path, "passwd", "--no-scram", "carl", told="c2\n")
+    assert lacking() == "carl\n"
+
+
 @pytest.mark.parametrize(
     ("words", "told", "status", "why"),
     [
@@ -50,6 +73,8 @@ def test_from_a_new_user_to_none(tmp_path: Path) -> None:
         (("add", "anna", "secret"), "", 64, "usage"),  # never in argv
         (("frobnicate",), "", 64, "usage"),
         (("delete", "--revoke", "anna"), "", 64, "usage"),
+        (("add", "--scram", "--no-scram", "anna"), "", 64, "usage"),
+        (("app-password", "--no-scram", "anna", "phone"), "", 64, "usage"),
         ((), "", 64, "usage"),
     ],
 )

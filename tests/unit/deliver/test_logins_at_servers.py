@@ -4,6 +4,7 @@ from base64 import b64decode, b64encode
 from typing import Any
 
 import pytest
+from tests.support.checkers import DECOYS, keys
 from tests.support.settings import default
 from tests.support.smtp_servers import Net, Server, names, request, run, unchanged
 
@@ -57,13 +58,13 @@ class ScramServer(LoginServer):
         words = line.split(" ")
         if words[0] == "AUTH":
             digest = {"SCRAM-SHA-1": "sha1", "SCRAM-SHA-256": "sha256"}[words[1]]
-            self._exchange = scram.server(digest, "nonce", Binding(), b"")
+            self._exchange = scram.server(digest, "nonce", Binding(), DECOYS)
             next(self._exchange)
         assert self._exchange is not None
         try:
             step = self._exchange.send(b64decode(words[-1]))
             if isinstance(step, ScramKeysOf):
-                step = self._exchange.send(scram.keys(step.user, self._password, step.digest, b"salt"))
+                step = self._exchange.send(keys(step.user, self._password, step.digest))
             if isinstance(step, HasShown):
                 step = self._exchange.send(Accepted(step.user) if step.right else Refused())
         except StopIteration:

@@ -5,12 +5,14 @@ nobody can say: it might have been that one's user.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from gatepost.auth.port import Attempt, Checker
-from gatepost.proto.sasl.port import Question, Refused, Unavailable, Verdict
+from gatepost.auth.port import Attempt, Checker, ScramKeeper
+from gatepost.proto.sasl.port import IsPassword, Question, Refused, Unavailable, Verdict
+from gatepost.proto.sasl.scram_keys import Decoys, Form
 
 
 class Named(Struct, frozen=True):
@@ -26,7 +28,17 @@ class InTurn:
     def __init__(self, backends: Sequence[Named], time_limit: float) -> None:
         self._backends = backends
         self._time_limit = time_limit
+        able = [one.checker for one in backends if IsPassword in one.checker.answers]
+        keepers = [one for one in able if isinstance(one, ScramKeeper)]
+        self._keepers = keepers if len(keepers) == len(able) else []
         self.answers: frozenset[type[Question]] = frozenset().union(*(one.checker.answers for one in backends))
+
+    async def decoys(self) -> Mapping[str, Decoys]:
+        """As of ScramDecoys: of all of them together."""
+        if not self._keepers:
+            return {}
+        found = [await one.decoys() for one in self._keepers]
+        return {digest: _merged([each[digest] for each in found]) for digest in frozenset(found[0]).intersection(*found)}
 
     async def check(self, question: Question, attempt: Attempt) -> Verdict:
         said: Verdict = Refused()
@@ -47,3 +59,10 @@ class InTurn:
         except TimeoutError:
             return Unavailable(f"{backend.word}: no answer within {self._time_limit:g} seconds")
         return Unavailable(f"{backend.word}: {verdict.reason}") if isinstance(verdict, Unavailable) else verdict
+
+
+def _merged(found: list[Decoys]) -> Decoys:
+    forms: Counter[Form] = Counter()
+    for one in found:
+        forms.update(one.forms)
+    return Decoys(found[0].key, forms)

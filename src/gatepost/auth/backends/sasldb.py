@@ -10,7 +10,7 @@ from typing import Final
 
 from gatepost.auth.backends.hashing import Busy, Hashing
 from gatepost.auth.backends.names import with_realm
-from gatepost.auth.backends.user_file import version
+from gatepost.auth.backends.reread import Reread
 from gatepost.auth.port import Attempt
 from gatepost.lookup.berkeley_db import NotReadable, pairs
 from gatepost.mail.address import to_bytes
@@ -43,29 +43,19 @@ class Sasldb:
 
     def __init__(self, path: str, hashing: Hashing, realm: str) -> None:
         self._path = path
-        self._hashing = hashing
+        self._file: Reread[Passwords] = Reread(path, hashing, read, {})
         self._realm = realm
-        self._passwords: Passwords = {}
-        self._version: tuple[int, ...] = ()
 
     async def check(self, question: Question, attempt: Attempt) -> Verdict:
         try:
-            passwords = await self._hashing.run(self._current)
+            passwords, _ = await self._file.current()
         except Busy as busy:
             return Unavailable(str(busy))
         except (OSError, NotReadable) as error:
-            self._version = ()
             return Unavailable(f"{self._path}: {error.strerror if isinstance(error, OSError) else error}")
         name = with_realm(question.user, self._realm)
         login, at, realm = name.partition("@")
         return _verdict(question, name, passwords.get((to_bytes(login), to_bytes(realm if at else attempt.host))))
-
-    def _current(self) -> Passwords:
-        """The passwords as the file has them now. In a thread. Raises OSError, NotReadable."""
-        now = version(self._path)
-        if not now or now != self._version:
-            self._passwords, self._version = read(self._path), now
-        return self._passwords
 
 
 def _verdict(question: Question, name: str, password: Secret | None) -> Verdict:

@@ -1,7 +1,7 @@
 """Stored passwords: `{SCHEME}HASH` as Dovecot names the schemes, and whether a password is the one that was stored.
 
 Schemes that are meant to be slow go through argon2-cffi and libcrypt; hashes that would cost more than any honest one does
-are refused. Plaintext is a password only where {PLAIN} says so.
+are refused. Plaintext is a password only where {PLAIN} says so. SCRAM keys may stand behind (scram_words.py).
 """
 
 import base64
@@ -17,6 +17,7 @@ from typing import Final
 from argon2 import PasswordHasher, Type, extract_parameters
 from argon2.exceptions import Argon2Error, InvalidHashError, VerifyMismatchError
 
+from gatepost.auth.backends import scram_words
 from gatepost.auth.backends.libcrypt import crypt
 
 
@@ -73,6 +74,7 @@ def check(stored: str) -> None:
 
 def _divided(stored: str) -> tuple[str, bytes]:
     """(scheme in upper case, hash). A hash of crypt(3) or Argon2 names its method itself. Raises Malformed."""
+    stored, _ = scram_words.divided(stored)
     match = _WITH_SCHEME.fullmatch(stored)
     scheme = match[1].upper() if match else next((name for start, name in _IMPLIED.items() if stored.startswith(start)), "")
     if not scheme:
@@ -149,6 +151,17 @@ def _plain(text: bytes, password: bytes) -> bool:
     return hmac.compare_digest(text, password)
 
 
+def _scram_shape(scheme: str, text: bytes) -> scram_words.Kept:
+    kept = scram_words.read(f"{{{scheme}}}{text.decode('ascii', 'replace')}")
+    if kept is None:
+        raise Malformed("no SCRAM keys, or some that cost more than is allowed")
+    return kept[scram_words.SCHEMES[scheme]]
+
+
+def _scram(scheme: str, text: bytes, password: bytes) -> bool:
+    return scram_words.verify(scram_words.SCHEMES[scheme], _scram_shape(scheme, text), password)
+
+
 _Form = Callable[[bytes], bytes]
 
 
@@ -191,15 +204,17 @@ def _digests() -> tuple[dict[str, _Verify], dict[str, Callable[[bytes], object]]
 _DIGESTS, _DIGEST_SHAPES = _digests()
 _CRYPT: Final = ("CRYPT", "BLF-CRYPT", "SHA512-CRYPT", "SHA256-CRYPT", "MD5-CRYPT", "DES-CRYPT")
 _ARGON2: Final = ("ARGON2ID", "ARGON2I")
-_SLOW: Final = frozenset((*_CRYPT, *_ARGON2))
+_SLOW: Final = frozenset((*_CRYPT, *_ARGON2, *scram_words.SCHEMES))
 _SCHEMES: Final[Mapping[str, _Verify]] = {
     **dict.fromkeys(_ARGON2, _argon2),
     **dict.fromkeys(_CRYPT, _crypt),
     **dict.fromkeys(("PLAIN", "CLEAR", "CLEARTEXT"), _plain),
+    **{scheme: partial(_scram, scheme) for scheme in scram_words.SCHEMES},
     **_DIGESTS,
 }
 _SHAPES: Final[Mapping[str, Callable[[bytes], object]]] = {
     **dict.fromkeys(_ARGON2, _argon2_shape),
     **dict.fromkeys(_CRYPT, _crypt_shape),
+    **{scheme: partial(_scram_shape, scheme) for scheme in scram_words.SCHEMES},
     **_DIGEST_SHAPES,
 }

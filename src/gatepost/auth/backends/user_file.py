@@ -1,24 +1,41 @@
 """`file:PATH`: users of a file of our own, which `gatepost user` keeps.
 
 A line is `LOGIN:{SCHEME}HASH`, the password of a user, or `LOGIN:{SCHEME}HASH:LABEL`, one that was made for a program of his (an
-application password), which can be taken back alone. Empty lines, and those that begin with `#`, mean nothing.
+application password), which can be taken back alone. Behind the hash SCRAM keys of the password may stand (scram_words.py).
+`:{DECOYS}KEY` is a secret of the file, of which is made what clients are told of users that there are not. Empty lines, and those
+that begin with `#`, mean nothing.
 
 One slow hash is computed for each attempt, whether there is such a user or not. Application passwords are made at random, so that
 a digest does for them, and there may be many.
 """
 
 import os
+import re
 import stat
+from base64 import b64decode, b64encode
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from msgspec import Struct
 
-from gatepost.auth.backends import stored_password
+from gatepost.auth.backends import scram_words, stored_password
 from gatepost.auth.backends.hashing import Busy, Hashing
+from gatepost.auth.backends.reread import Reread
 from gatepost.auth.backends.stored_password import Malformed
 from gatepost.auth.port import Attempt
-from gatepost.proto.sasl.port import Accepted, IsPassword, Question, Refused, Unavailable, Verdict
+from gatepost.proto.sasl.port import (
+    Accepted,
+    IsPassword,
+    Question,
+    Refused,
+    ScramKeys,
+    ScramKeysOf,
+    Secret,
+    Unavailable,
+    Verdict,
+)
+from gatepost.proto.sasl.scram_keys import DIGESTS, Decoys, Form
 
 LONGEST_FILE: Final = 1 << 26
 """Octets."""
@@ -27,7 +44,7 @@ MOST_LABELS: Final = 100
 
 
 class Entry(Struct, frozen=True):
-    """One line. `label`: empty for the user's own password."""
+    """One line. `login`: empty for the secret of the file; `label`: empty for the user's own password."""
 
     login: str
     stored: str
@@ -40,12 +57,27 @@ class User(Struct, frozen=True):
     stored: str | None
     applications: Mapping[str, str]
 
+    @property
+    def passwords(self) -> tuple[str, ...]:
+        """What is stored of all of them."""
+        own = () if self.stored is None else (self.stored,)
+        return *own, *self.applications.values()
+
 
 class Users(Struct, frozen=True):
-    """What a file says. `faults`: (line, what is wrong with it, with nothing of what it holds)."""
+    """What a file says.
+
+    - `scram`: SCRAM keys by user and digest, where each of the user's passwords has some, of one salt;
+    - `forms`: of these keys, by digest, where each password of the file has some;
+    - `secret`: the key of decoys, None where the file has none;
+    - `faults`: (line, what is wrong with it, with nothing of what it holds).
+    """
 
     by_login: Mapping[str, User]
     faults: tuple[tuple[int, str], ...] = ()
+    scram: Mapping[tuple[str, str], ScramKeys] = {}
+    forms: Mapping[str, Mapping[Form, int]] = {}
+    secret: Secret | None = None
 
     @property
     def decoy(self) -> str:
@@ -61,6 +93,8 @@ def entries(text: str) -> Iterator[tuple[int, Entry | str]]:
 
 
 def _entry(line: str) -> Entry | str:
+    if _SECRET.fullmatch(line):
+        return Entry("", line[1:])
     login, *rest = line.split(":")
     if not login or not 1 <= len(rest) <= 2 or (len(rest) == 2 and not rest[1]):
         return "not of the form LOGIN:{SCHEME}HASH or LOGIN:{SCHEME}HASH:LABEL"
@@ -74,14 +108,27 @@ def _entry(line: str) -> Entry | str:
     return entry
 
 
+_SECRET: Final = re.compile(r":\{DECOYS\}((?:[A-Za-z0-9+/]{4}){10}[A-Za-z0-9+/]{3}=)")
+"""32 octets in base64."""
+
+
+def secret_line(octets: bytes) -> str:
+    """The secret of a file, 32 octets, as it stands there."""
+    return ":{DECOYS}" + b64encode(octets).decode() + "\n"
+
+
 def parse(text: str) -> Users:
     """The users of a file."""
+    secret: Secret | None = None
     own: dict[str, str | None] = {}
     applications: dict[str, dict[str, str]] = {}
     faults: list[tuple[int, str]] = []
     for number, entry in entries(text):
         if isinstance(entry, str):
             faults.append((number, entry))
+            continue
+        if not entry.login:
+            secret = Secret(b64decode(entry.stored.removeprefix("{DECOYS}")))
             continue
         labels = applications.setdefault(entry.login, {})
         if entry.label in labels or (not entry.label and own.get(entry.login) is not None):
@@ -92,7 +139,27 @@ def parse(text: str) -> Users:
             labels[entry.label] = entry.stored
         else:
             own[entry.login] = entry.stored
-    return Users({login: User(own.get(login), labels) for login, labels in applications.items()}, tuple(faults))
+    users = {login: User(own.get(login), labels) for login, labels in applications.items()}
+    scram = {(login, digest): keys for login, user in users.items() for digest, keys in scram_keys(login, user).items()}
+    return Users(users, tuple(faults), scram, {} if faults else _forms(users, scram), secret)
+
+
+def scram_keys(login: str, user: User) -> Mapping[str, ScramKeys]:
+    """A user's SCRAM keys by digest, where all passwords have some, of one salt and as many iterations."""
+    kept = [scram_words.divided(stored)[1] for stored in user.passwords]
+    return {
+        digest: ScramKeys(login, first.salt, first.iterations, tuple(each[digest].pair for each in kept))
+        for digest, first in (kept[0].items() if kept else ())
+        if all(digest in each and (each[digest].salt, each[digest].iterations) == (first.salt, first.iterations) for each in kept)
+    }
+
+
+def _forms(users: Mapping[str, User], scram: Mapping[tuple[str, str], ScramKeys]) -> Mapping[str, Mapping[Form, int]]:
+    return {
+        digest: Counter(Form(len(keys.salt), keys.iterations) for (_, kind), keys in scram.items() if kind == digest)
+        for digest in DIGESTS
+        if users and all((login, digest) in scram for login in users)
+    }
 
 
 def read(path: str) -> str:
@@ -107,48 +174,59 @@ def read(path: str) -> str:
     return octets.decode("utf-8", "surrogateescape")
 
 
+class _Said(Struct, frozen=True):
+    """`remarks`: what is wrong with the file, for people."""
+
+    users: Users
+    remarks: tuple[str, ...] = ()
+
+
 class UserFile:
-    """A Checker. The file is read again when it has changed. `warn`: is told what is wrong with it, once for each reading."""
+    """A ScramKeeper. The file is read again when it has changed. `warn`: is told what is wrong with it, once for each reading;
+    `decoy_key`: makes decoys where the file has no secret for that."""
 
-    answers: frozenset[type[Question]] = frozenset((IsPassword,))
+    answers: frozenset[type[Question]] = frozenset((IsPassword, ScramKeysOf))
 
-    def __init__(self, path: str, hashing: Hashing, warn: Callable[[str], None]) -> None:
+    def __init__(self, path: str, hashing: Hashing, warn: Callable[[str], None], decoy_key: bytes = b"") -> None:
         self._path = path
         self._hashing = hashing
         self._warn = warn
-        self._users = Users({})
-        self._version: tuple[int, ...] = ()
+        self._decoy_key = decoy_key
+        self._file = Reread(path, hashing, _said, _Said(Users({})))
 
     async def check(self, question: Question, attempt: Attempt) -> Verdict:
-        assert isinstance(question, IsPassword)
         try:
-            users, news = await self._hashing.run(self._current)
-            for remark in news:
-                self._warn(remark)
+            users = await self._users()
+            if isinstance(question, ScramKeysOf):
+                return _keys(users, question)
+            assert isinstance(question, IsPassword)
             return await self._hashing.run(lambda: verdict(users, question.user, question.password.octets))
         except Busy as busy:
             return Unavailable(str(busy))
         except OSError as error:
-            self._version = ()
             return Unavailable(f"file:{self._path}: {error.strerror}")
 
-    def _current(self) -> tuple[Users, list[str]]:
-        """The users as the file has them now, and what is new to be said of it. In a thread. Raises OSError."""
-        now = version(self._path)
-        if now and now == self._version:
-            return self._users, []
-        users, mode = parse(read(self._path)), os.stat(self._path).st_mode
-        self._users, self._version = users, now
-        return users, remarks(self._path, users, mode)
+    async def decoys(self) -> Mapping[str, Decoys]:
+        """As of ScramDecoys."""
+        try:
+            users = await self._users()
+        except (Busy, OSError):
+            return {}
+        key = users.secret.octets if users.secret is not None else self._decoy_key
+        return {digest: Decoys(key, forms) for digest, forms in users.forms.items()}
+
+    async def _users(self) -> Users:
+        """As the file has them now. Raises Busy, OSError."""
+        said, is_news = await self._file.current()
+        for remark in said.remarks if is_news else ():
+            self._warn(remark)
+        return said.users
 
 
-def version(path: str) -> tuple[int, ...]:
-    """What differs once a file has changed; empty where it cannot be seen."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return ()
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+def _said(path: str) -> _Said:
+    """Raises OSError."""
+    users, mode = parse(read(path)), os.stat(path).st_mode
+    return _Said(users, tuple(remarks(path, users, mode)))
 
 
 def remarks(path: str, users: Users, mode: int) -> list[str]:
@@ -170,3 +248,10 @@ def verdict(users: Users, login: str, password: bytes) -> Verdict:
     if users.faults and user.stored is None:
         return Unavailable("a line of the file cannot be read")
     return Refused()
+
+
+def _keys(users: Users, question: ScramKeysOf) -> Verdict:
+    keys = users.scram.get((question.user, question.digest))
+    if keys is not None:
+        return keys
+    return Unavailable("a line of the file cannot be read") if users.faults else Refused()

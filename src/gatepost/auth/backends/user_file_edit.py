@@ -13,6 +13,7 @@ from typing import Final
 
 from gatepost.auth.backends.stored_password import hashed_token
 from gatepost.auth.backends.user_file import MOST_LABELS, Entry, entries, read
+from gatepost.auth.backends.user_file_scram import with_secret
 from gatepost.config.edit import rewrite
 from gatepost.proto.sasl.port import LONGEST_NAME
 
@@ -72,18 +73,26 @@ def make_token() -> tuple[str, str]:
 
 # --- changes of a text ---
 
+Scram = Callable[[str, Entry], Entry]
+"""(text, new password): the password with SCRAM keys, or as it is. Costs time."""
 
-def with_password(text: str, login: str, stored: str, *, new: bool) -> str:
+
+def no_keys(text: str, new: Entry) -> Entry:
+    """The password without SCRAM keys."""
+    return new
+
+
+def with_password(text: str, login: str, stored: str, *, new: bool, scram: Scram = no_keys) -> str:
     """The user's own password. Raises Refusal where there is one and it should be `new`, or the contrary."""
     exists = _has(text, login, None)
     if new and exists:
         raise Refusal(f"{login} exists already: change the password by `gatepost user passwd`")
     if not new and not exists:
         raise Refusal(f"there is no user {login}")
-    return _replaced(text, Entry(login, stored))
+    return with_secret(_replaced(text, scram(text, Entry(login, stored))))
 
 
-def with_application(text: str, login: str, stored: str, label: str) -> str:
+def with_application(text: str, login: str, stored: str, label: str, scram: Scram = no_keys) -> str:
     """One more password. Raises Refusal."""
     if not _has(text, login, None):
         raise Refusal(f"there is no user {login}")
@@ -92,7 +101,7 @@ def with_application(text: str, login: str, stored: str, label: str) -> str:
         raise Refusal(f"{login} has an application password {label} already: revoke it first")
     if len(labels) >= MOST_LABELS:
         raise Refusal(f"{login} has {MOST_LABELS} application passwords, and may have no more")
-    return _replaced(text, Entry(login, stored, label))
+    return with_secret(_replaced(text, scram(text, Entry(login, stored, label))))
 
 
 def without_application(text: str, login: str, label: str) -> str:

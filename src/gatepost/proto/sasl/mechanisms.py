@@ -17,6 +17,7 @@ from gatepost.proto.sasl.port import (
     ScramKeysOf,
     ServerExchange,
 )
+from gatepost.proto.sasl.scram_keys import Decoys, Form
 
 
 class Trait(enum.StrEnum):
@@ -65,7 +66,7 @@ class Setting(Struct, frozen=True):
     - `bindings`: data of the TLS connection by type of channel binding; empty where there is none;
     - `offers_bound`: the client was offered a mechanism that is bound to it;
     - `certified`: whom the client's certificate stands for, empty for nobody;
-    - `decoy_key`: octets that nobody knows, for what is told of users that there are not.
+    - `decoys`: what is told of users that there are not.
     """
 
     nonce: str
@@ -73,7 +74,7 @@ class Setting(Struct, frozen=True):
     bindings: Mapping[str, bytes] = {}
     offers_bound: bool = False
     certified: str = ""
-    decoy_key: bytes = b""
+    decoys: Decoys = Decoys(b"", {Form(): 1})
 
 
 class ClientSetting(Struct, frozen=True):
@@ -92,7 +93,8 @@ class Mechanism(Struct, frozen=True):
     - `takes_initial_response`: AUTH may bring what the first challenge asks for (RFC 4954 §4);
     - `client`: None where it is a server's only;
     - `bound`: there has to be something of the TLS connection to bind it to;
-    - `by_certificate`: the client has to have shown a certificate that is trusted.
+    - `by_certificate`: the client has to have shown a certificate that is trusted;
+    - `digest`: of the keys that there have to be of each password, empty for none.
     """
 
     name: str
@@ -103,6 +105,7 @@ class Mechanism(Struct, frozen=True):
     client: Callable[[Credentials, ClientSetting], ClientExchange] | None
     bound: bool = False
     by_certificate: bool = False
+    digest: str = ""
 
 
 _SENT: Final = frozenset({Trait.PLAINTEXT})
@@ -113,12 +116,12 @@ _PROVED: Final = frozenset({Trait.DICTIONARY, Trait.MUTUAL_AUTH})
 
 def _scram(name: str, digest: str, *, bound: bool) -> Mechanism:
     def server(at: Setting) -> ServerExchange:
-        return scram.server(digest, at.nonce, scram.Binding(bound, at.offers_bound, at.bindings), at.decoy_key)
+        return scram.server(digest, at.nonce, scram.Binding(bound, at.offers_bound, at.bindings), at.decoys)
 
     def client(who: Credentials, at: ClientSetting) -> ClientExchange:
         return scram.client(who, digest, at.nonce, scram.Binding(bound, at.offers_bound, at.bindings))
 
-    return Mechanism(name, _PROVED, ScramKeysOf, True, server, client, bound=bound)
+    return Mechanism(name, _PROVED, ScramKeysOf, True, server, client, bound=bound, digest=digest)
 
 
 MECHANISMS: Final[Mapping[str, Mechanism]] = {

@@ -89,14 +89,20 @@ class Keys(Struct, frozen=True):
     password: Secret
 
 
+class KeyPair(Struct, frozen=True):
+    """What is kept of one password (RFC 5802 §3)."""
+
+    stored_key: Secret
+    server_key: Secret
+
+
 class ScramKeys(Struct, frozen=True):
-    """What was asked for (RFC 5802 §3). `user`: as in Keys."""
+    """What was asked for. `user`: as in Keys; `pairs`: of each of the user's passwords, all of this salt and iterations."""
 
     user: str
     salt: bytes
     iterations: int
-    stored_key: Secret
-    server_key: Secret
+    pairs: tuple[KeyPair, ...]
 
 
 class Refused(Struct, frozen=True):

@@ -1,7 +1,6 @@
 """SCRAM-SHA-1 and SCRAM-SHA-256 (RFC 5802, 7677), and their -PLUS forms, bound to the TLS connection (RFC 5929, 9266).
 
-The password does not go over the wire, the server need not know it, and it proves that it knows the keys. What a server keeps of a
-password is made by `keys`.
+The password does not go over the wire, the server need not know it, and it proves that it knows the keys (scram_keys.py).
 """
 
 import binascii
@@ -18,13 +17,13 @@ from gatepost.proto.sasl.port import (
     ClientExchange,
     Credentials,
     Failed,
+    KeyPair,
     Login,
     Malformed,
     Refused,
     Reply,
     ScramKeys,
     ScramKeysOf,
-    Secret,
     ServerExchange,
     Step,
     ask_client,
@@ -32,29 +31,19 @@ from gatepost.proto.sasl.port import (
     user_name,
 )
 from gatepost.proto.sasl.saslprep import prepared_password, saslprep
-
-ITERATIONS: Final = 10_000
-"""Of keys that we make. RFC 7677 §4 asks for 4096 at least; Cyrus SASL takes 65,536 at most."""
+from gatepost.proto.sasl.scram_keys import Decoys
 
 FEWEST: Final = 4096
 MOST: Final = 250_000
 """Iterations that a client does for a server: fewer would help whoever wants to guess the password, more would only cost time."""
 
-_SALT: Final = 16
 _LONGEST: Final = 4096
 """Octets of a message."""
 
 _NONCE: Final = re.compile(r"[!-+\--~]+")
 _MALFORMED: Final = "malformed SCRAM message"
-_BINDING: Final = ("tls-exporter", "tls-unique")
+_BINDING: Final = ("tls-exporter", "tls-unique", "tls-server-end-point")
 """Best first."""
-
-
-def keys(user: str, password: bytes, digest: str, salt: bytes, iterations: int = ITERATIONS) -> ScramKeys:
-    """What a server keeps of a password. `digest`: sha1 or sha256."""
-    salted = hashlib.pbkdf2_hmac(digest, prepared_password(password), salt, iterations)
-    stored = hashlib.new(digest, _hmac(digest, salted, b"Client Key")).digest()
-    return ScramKeys(user, salt, iterations, Secret(stored), Secret(_hmac(digest, salted, b"Server Key")))
 
 
 # --- server ---
@@ -73,16 +62,17 @@ class Binding(Struct, frozen=True):
     data: Mapping[str, bytes] = {}
 
 
-def server(digest: str, nonce: str, binding: Binding, decoy_key: bytes) -> ServerExchange:
-    """`nonce`: text that was never used before, and that nobody guesses; `decoy_key`: known to nobody, the same for all who serve
-    one name: makes the salts of users that there are not, so that nobody finds out which there are."""
+def server(digest: str, nonce: str, binding: Binding, decoys: Decoys) -> ServerExchange:
+    """`nonce`: text that was never used before, and that nobody guesses; `decoys`: what is told of users that there are not, so
+    that nobody finds out which there are."""
     first = _text((yield from ask_client(b"")))
     header, bare = _split_header(first)
     expected = header.encode() + _bound_data(header, binding)
     name, client_nonce = _name_and_nonce(bare)
     _check_authorization(header, name)
     known = yield from _keys_of(name, digest)
-    kept = known or _decoy(name, digest, decoy_key)
+    decoy = decoys.keys(name, digest)  # made for everybody: its time tells nothing
+    kept = known or decoy
     whole_nonce = client_nonce + nonce
     told = f"r={whole_nonce},s={b64encode(kept.salt).decode()},i={kept.iterations}"
     final = _text((yield from ask_client(told.encode())))
@@ -91,14 +81,12 @@ def server(digest: str, nonce: str, binding: Binding, decoy_key: bytes) -> Serve
     if not comma or len(fields) < 2 or fields[0] != f"c={b64encode(expected).decode()}" or fields[1] != f"r={whole_nonce}":
         raise Malformed(_MALFORMED, name)
     signed = f"{bare},{told},{unproved}".encode()
-    signature = _hmac(digest, kept.stored_key.octets, signed)
-    shown = _exclusive_or(_decoded(proof, name), signature)
-    right = hmac.compare_digest(hashlib.new(digest, shown).digest(), kept.stored_key.octets)
-    yield from has_shown(name, right=right and known is not None)
-    assert known is not None
-    if (yield from ask_client(b"v=" + b64encode(_hmac(digest, kept.server_key.octets, signed)))):
+    proved = _proved(kept, digest, signed, _decoded(proof, name))
+    yield from has_shown(name, right=proved is not None and known is not None)
+    assert proved is not None
+    if (yield from ask_client(b"v=" + b64encode(_hmac(digest, proved.server_key.octets, signed)))):
         raise Malformed(_MALFORMED, name)
-    return Login(known.user)
+    return Login(kept.user)
 
 
 def _keys_of(user: str, digest: str) -> Generator[Step, Reply, ScramKeys | None]:
@@ -107,10 +95,14 @@ def _keys_of(user: str, digest: str) -> Generator[Step, Reply, ScramKeys | None]
     return verdict if isinstance(verdict, ScramKeys) else None
 
 
-def _decoy(user: str, digest: str, key: bytes) -> ScramKeys:
-    salt = hmac.digest(key, f"{digest} {user}".encode(), "sha256")
-    unknown = Secret(hmac.digest(key, salt, digest))
-    return ScramKeys(user, salt[:_SALT], ITERATIONS, unknown, unknown)
+def _proved(kept: ScramKeys, digest: str, signed: bytes, proof: bytes) -> KeyPair | None:
+    """The password of which the client has shown that it knows it; None for none of them."""
+    proved = None
+    for pair in kept.pairs:
+        shown = _exclusive_or(proof, _hmac(digest, pair.stored_key.octets, signed))
+        if hmac.compare_digest(hashlib.new(digest, shown).digest(), pair.stored_key.octets):
+            proved = pair
+    return proved
 
 
 def _split_header(message: str) -> tuple[str, str]:
@@ -148,9 +140,9 @@ def _name_and_nonce(bare: str) -> tuple[str, str]:
 
 
 def _check_authorization(header: str, name: str) -> None:
-    """Nobody acts for anybody else. Raises Failed."""
-    authorization = header.split(",")[1]
-    if authorization and _unescaped(authorization[2:]) != name:
+    """Nobody acts for anybody else. An empty identity, as GNU SASL's client sends, is none. Raises Failed."""
+    authorization = header.split(",")[1].removeprefix("a=")
+    if authorization and _unescaped(authorization) != name:
         raise Failed("authorization failure", name)
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.fuzz import login
+from tests.support.checkers import DECOYS, keys
 
 from gatepost.proto.sasl import scram
 from gatepost.proto.sasl.port import (
@@ -25,6 +26,7 @@ from gatepost.proto.sasl.port import (
 )
 from gatepost.proto.sasl.saslprep import prepared_password, saslprep
 from gatepost.proto.sasl.scram import Binding
+from gatepost.proto.sasl.scram_keys import ITERATIONS, SALT, Decoys, Form, key_pair
 
 PENCIL = Secret(b"pencil")
 EXAMPLES = [
@@ -54,7 +56,7 @@ def test_the_examples_of_the_rfcs(digest: str, ours: str, theirs: str, salt: str
 
 def served(digest: str, nonce: str, salt: bytes, *said: bytes, binding: Binding | None = None, known: bool = True) -> list[object]:
     """What a server of `user` says to that, and how it ends."""
-    exchange, heard = scram.server(digest, nonce, binding or Binding(), b"key"), list[object]()
+    exchange, heard = scram.server(digest, nonce, binding or Binding(), DECOYS), list[object]()
     responses = iter((*said, b""))
     reply: Reply | None = None
     try:
@@ -67,7 +69,7 @@ def served(digest: str, nonce: str, salt: bytes, *said: bytes, binding: Binding 
                 reply = Accepted(step.user) if step.right else Refused()
             else:
                 assert step == ScramKeysOf("user", digest)
-                reply = scram.keys("user", b"pencil", digest, salt, 4096) if known else Refused()
+                reply = keys("user", b"pencil", digest, salt) if known else Refused()
     except StopIteration as end:
         return [*heard, end.value]
     except Failed as failure:
@@ -77,13 +79,13 @@ def served(digest: str, nonce: str, salt: bytes, *said: bytes, binding: Binding 
 def conversed(binding_of_client: Binding, binding_of_server: Binding, password: bytes = b"pencil", *, known: bool = True) -> object:
     """How an exchange between ours ends at the server, and whether the client is content."""
     client = scram.client(Credentials("user", Secret(password)), "sha256", "c", binding_of_client)
-    server = scram.server("sha256", "s", binding_of_server, b"key")
+    server = scram.server("sha256", "s", binding_of_server, DECOYS)
     next(server)
     said = next(client)
     try:
         question = server.send(said)
         assert question == ScramKeysOf("user", "sha256")
-        challenge = server.send(scram.keys("user", b"pencil", "sha256", b"salt", 4096) if known else Refused())
+        challenge = server.send(keys("user", b"pencil", "sha256") if known else Refused())
         while True:
             assert isinstance(challenge, Challenge)
             challenge = server.send(client.send(challenge.octets))
@@ -125,18 +127,67 @@ def test_a_user_that_there_is_not_is_refused_as_a_wrong_password_is(known: bool)
     assert conversed(Binding(), Binding(), b"", known=False) == "authentication failure"
 
 
-def test_the_salt_of_a_user_that_there_is_not_stays() -> None:
-    def salt(key: bytes, digest: str = "sha256", user: str = "nobody") -> bytes:
-        server = scram.server(digest, "s", Binding(), key)
-        next(server)
-        server.send(f"n,,n={user},r=c".encode())
-        told = server.send(Refused())
-        assert isinstance(told, Challenge)
-        assert told.octets.startswith(b"r=cs,s=") and told.octets.endswith(f",i={scram.ITERATIONS}".encode())
-        return told.octets
+def test_a_user_has_several_passwords() -> None:
+    """The server tells one salt, and each of them does."""
+    pairs = tuple(key_pair(password, "sha256", b"salt", 4096) for password in (b"own", b"phone", b"printer"))
 
-    assert salt(b"1") == salt(b"1")
-    assert len({salt(b"1"), salt(b"2"), salt(b"1", "sha1"), salt(b"1", user="other")}) == 4
+    def ends(password: bytes) -> object:
+        client = scram.client(Credentials("user", Secret(password)), "sha256", "c", Binding())
+        server = scram.server("sha256", "s", Binding(), DECOYS)
+        next(server)
+        server.send(next(client))
+        step = server.send(ScramKeys("user", b"salt", 4096, pairs))
+        try:
+            while True:
+                step = server.send(client.send(step.octets) if isinstance(step, Challenge) else Accepted("user"))
+                if isinstance(step, HasShown) and not step.right:
+                    return "wrong"
+        except StopIteration as end:
+            check_end(client)  # it has been shown that the server knows this password
+            return end.value
+
+    assert [ends(password) for password in (b"own", b"phone", b"printer", b"other")] == [Login("user")] * 3 + ["wrong"]
+
+
+@pytest.mark.parametrize("said", [b"n,a=,n=user,r=c", b"n,a=user,n=user,r=c", b"y,,n=user,r=c"])
+def test_first_messages(said: bytes) -> None:
+    """An empty authorization identity is what GNU SASL's client says where it has none."""
+    server = scram.server("sha256", "s", Binding(), DECOYS)
+    next(server)
+    assert server.send(said) == ScramKeysOf("user", "sha256")
+
+
+def told_of_nobody(decoys: Decoys, digest: str = "sha256", user: str = "nobody") -> bytes:
+    server = scram.server(digest, "s", Binding(), decoys)
+    next(server)
+    server.send(f"n,,n={user},r=c".encode())
+    told = server.send(Refused())
+    assert isinstance(told, Challenge)
+    return told.octets
+
+
+def test_what_is_told_of_a_user_that_there_is_not_stays() -> None:
+    one, other = (Decoys(key, {Form(): 1}) for key in (b"1", b"2"))
+    assert told_of_nobody(one) == told_of_nobody(one)
+    told = [told_of_nobody(one), told_of_nobody(other), told_of_nobody(one, "sha1"), told_of_nobody(one, user="other")]
+    assert len(set(told)) == 4
+    for text in told:
+        nonce, salt, iterations = text.decode().split(",")
+        assert (nonce, len(b64decode(salt[2:])), iterations) == ("r=cs", SALT, f"i={ITERATIONS}")
+
+
+def test_decoys_look_like_users() -> None:
+    """Where users' keys differ in form, decoys do, as often; and few change where users do."""
+    few, many = Form(16, 4096), Form(24, 65536)
+    before, after = Decoys(b"k", {few: 10, many: 90}), Decoys(b"k", {few: 11, many: 89})
+    names = [f"user{number}" for number in range(2000)]
+
+    def form(decoys: Decoys, name: str) -> Form:
+        keys = decoys.keys(name, "sha256")
+        return Form(len(keys.salt), keys.iterations)
+
+    assert 120 < sum(form(before, name) == few for name in names) < 290
+    assert sum(form(before, name) != form(after, name) for name in names) < 60
 
 
 BAD_FIRST = [
@@ -202,7 +253,7 @@ def test_a_server_that_lets_us_in_too_soon_is_not_believed(steps: int) -> None:
 
 @pytest.mark.parametrize("name", ["a,b", "a=b", "a=2Cb", "=3D", "ünïcode", "ａ"])
 def test_a_name_with_signs_of_the_protocol(name: str) -> None:
-    server = scram.server("sha1", "s", Binding(), b"")
+    server = scram.server("sha1", "s", Binding(), DECOYS)
     next(server)
     assert server.send(next(scram.client(Credentials(name, PENCIL), "sha1", "c", Binding()))) == ScramKeysOf(saslprep(name), "sha1")
 
@@ -225,7 +276,7 @@ def test_what_saslprep_prohibits(text: str) -> None:
 
 
 def test_what_is_kept_shows_nothing() -> None:
-    assert "Secret()" in repr(scram.keys("u", b"p", "sha1", b"salt")) and isinstance(scram.keys("u", b"p", "sha1", b"s"), ScramKeys)
+    assert repr(keys("u", b"p", "sha1").pairs) == "(KeyPair(stored_key=Secret(), server_key=Secret()),)"
 
 
 @given(st.binary(max_size=120))
