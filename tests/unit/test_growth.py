@@ -94,6 +94,8 @@ from gatepost.receive.postscreen.engine import Engine, EngineRules, Line
 from gatepost.routing.rewrite import is_standard
 from gatepost.service import pulse
 from gatepost.service.walls import walls
+from gatepost.tlsrpt.names import bounded
+from gatepost.tlsrpt.record import parse as parse_tlsrpt
 
 ROOT = Path(__file__).resolve().parents[2] / "src/gatepost"
 
@@ -642,6 +644,8 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "net.server_names": (SERVER_NAME.match, TEXTS),
     "identity.spf.macro": (macros, POLICIES),
     "identity.spf.record": (policy, POLICIES),
+    "tlsrpt.record": (lambda text: parse_tlsrpt("v=TLSRPTv1;rua=" + text), (*TEXTS, times("mailto:a@b,"), times(";"), times("%"))),
+    "tlsrpt.names": (lambda text: bounded(text, len(text)), TEXTS),
     "identity.spf.header": (lambda text: received_spf(spf_verdict(text), About(text, text, text, text, text)), TEXTS),
     "policy.greylist.attempt": (normal_sender, TEXTS),
     "lookup.berkeley_db": (lambda text: _leaves(text.encode("utf-8", "replace")), TEXTS),

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "greylist": ("greylist", "list, show, allow, forget, import, report: what greylisting remembers"),
     "submission": ("submission", "list, show, block, lift, release, purge: logins that send too much, and their mail on hold"),
     "sts": ("sts", "list, show, forget: policies of MTA-STS that mail to other domains goes by"),
+    "tlsrpt": ("tlsrpt", "show the reports about TLS of a day, or have them sent"),
     "user": ("user", "add, passwd, list, delete, app-password: who may log in, in a file of Gatepost's own"),
     "audit": ("audit", "prove that every acknowledged recipient is accounted for"),
     "install-compat": ("install_compat", "make links with Postfix's command names"),

@@ -4,7 +4,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from gatepost.deliver import failures
-from gatepost.deliver.smtp_connection import Connection
+from gatepost.deliver.smtp_connection import Broken, Connection
 from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.deliver.sts_testing import objection
 from gatepost.deliver.tls_level import BY_TLSA, Level
@@ -78,7 +78,11 @@ class Security:
             self._note(f"{failure}: disabling TLS support", "warning")
             return "our TLS engine is unavailable"
         client.start_tls()
-        await connection.said()
+        try:
+            await connection.said()
+        except Broken as trouble:
+            self.tell_outcome(connection, policy, ResultType.VALIDATION_FAILURE, f"{trouble} after STARTTLS")
+            raise
         if client.refusal is not None:
             self._tested(connection, policy)
             self.tell_outcome(connection, policy, ResultType.STARTTLS_NOT_SUPPORTED, client.refusal.text)
@@ -114,6 +118,9 @@ class Security:
             self._tell_unverified(policy, f"certificate verification failed for {relay}", error.verify_code, error.verify_message)
             self.tell_outcome(connection, policy, of_certificate(error.verify_code), error.verify_message)
             raise NoSecurity(tls_failure("4.7.5", "Server certificate not verified", error.verify_message)) from None
+        except Broken as trouble:
+            self.tell_outcome(connection, policy, ResultType.VALIDATION_FAILURE, trouble.words)
+            raise
         except (OSError, EOFError) as error:
             self._tell_failure(relay, error)
             self.tell_outcome(connection, policy, ResultType.VALIDATION_FAILURE, _words(error))

@@ -22,6 +22,7 @@ from gatepost.service.materials import Materials
 from gatepost.service.pickup import Pickup
 from gatepost.service.requeue import Requeue
 from gatepost.service.submission import counting_bounces
+from gatepost.service.tlsrpt import TlsReports
 from gatepost.service.transports import Transports
 from gatepost.service.verify import open_verifier, probe_routing
 from gatepost.service.ways import WayIn
@@ -54,7 +55,10 @@ class Composition:
         self._notices = Notices(
             configuration.view(NoticeSettings), self._own_mail("bounce"), emit, materials.clock, configuration.expand
         )
-        self._transports = Transports(materials, self._partitions.staging, self._internal_mail(UNCHECKED))
+        self._tls_reports = TlsReports(materials, self._internal_mail({}))
+        self._transports = Transports(
+            materials, self._partitions.staging, self._internal_mail(UNCHECKED), self._tls_reports.observer
+        )
         self._flushed = asyncio.Event()
         self._scheduler = Scheduler(
             self._partitions,
@@ -105,12 +109,18 @@ class Composition:
         group.create_task(lasting(self._partitions.run, "the care of queue partitions", fault))
         if self.materials.settings.queue_deliver:
             group.create_task(lasting(self._scheduler.run, "the scheduler", fault))
+        group.create_task(lasting(self._tls_reports.collect, "the counting for TLS reports", fault))
 
     def take_in(self, group: asyncio.TaskGroup) -> list["asyncio.Task[None]"]:
-        """Begin to take in what users leave in the maildrop, and what is requeued, until cancelled. Raises ConfigurationError."""
+        """Begin to take in what users leave in the maildrop, what is requeued, and reports of our own, until cancelled. Raises
+        ConfigurationError."""
         pickup = Pickup(self.materials, self.way_in)
         requeue = Requeue(self.materials, self.way_in, self._partitions, self._flushed)
-        works = ((pickup.run, "pickup"), (requeue.run, "the taking in of requeued mail"))
+        works = (
+            (pickup.run, "pickup"),
+            (requeue.run, "the taking in of requeued mail"),
+            (self._tls_reports.send, "the sending of TLS reports"),
+        )
         return [group.create_task(lasting(run, name, self.materials.fault)) for run, name in works]
 
     async def hand_over(self) -> None:
@@ -129,6 +139,7 @@ class Composition:
         await self._storing.finish()
         await self._scheduler.stop()
         await self._transports.close()
+        await self._tls_reports.store()
         await self.materials.state.close()
 
     def close(self) -> None:

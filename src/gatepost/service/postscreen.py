@@ -120,6 +120,9 @@ def _lookups(materials: Materials, settings: PostscreenSettings, entry: ServiceE
             tables, settings.postscreen_discard_ehlo_keyword_address_maps, "postscreen_discard_ehlo_keyword_address_maps"
         ),
         command_filter=_find(tables, settings.postscreen_command_filter, "postscreen_command_filter"),
+        tls_loglevel=_find(
+            tables, materials.configuration.value("postscreen_tls_loglevel_maps", entry.overrides), "postscreen_tls_loglevel_maps"
+        ),
         footer=_find(tables, settings.postscreen_reject_footer_maps, "postscreen_reject_footer_maps"),
     )
 

@@ -76,6 +76,7 @@ async def smtp_agent(materials: Materials, way_out: WayOut, entry: ServiceEntry)
         pix_maps=maps("smtp_pix_workaround_maps"),
         dnssec=materials.dnssec,
         sts=_mta_sts(materials, settings, resolver, emit, entry.command),
+        observe=way_out.observer(entry),
     )
     flags = client_flags(entry.arguments)
     return FlaggedAgent(agent, flags, entry.command, materials.clock, emit) if flags else agent

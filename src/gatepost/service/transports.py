@@ -24,6 +24,7 @@ from gatepost.mail.submission import Submit
 from gatepost.queue.settings import TransportLimits
 from gatepost.service.materials import Materials
 from gatepost.service.ways import WayOut
+from gatepost.tlsrpt.outcome import Observe
 
 _BUILT_IN = parse_master(
     "".join(f"{service} unix - - n - - {row.name}\n" for service, row in BUILT_IN.items()), "(built-in master.cf)"
@@ -72,10 +73,16 @@ def _builder(row: Program) -> AgentBuilder:
 class Transports:
     """The transports of a worker; an agent is built when its transport is first used."""
 
-    def __init__(self, materials: Materials, staging: Callable[[], Path], forward: Submit) -> None:
-        """`staging`, `forward`: of the way out (ways.py)."""
+    def __init__(
+        self,
+        materials: Materials,
+        staging: Callable[[], Path],
+        forward: Submit,
+        observer: Callable[[ServiceEntry], Observe | None],
+    ) -> None:
+        """`staging`, `forward`, `observer`: of the way out (ways.py)."""
         self._materials = materials
-        self._way_out = WayOut(staging, forward, self.agent, self.program)
+        self._way_out = WayOut(staging, forward, self.agent, self.program, observer)
         self._entries = delivering(materials.configuration)
         self._agents: dict[str, Agent] = {}
         self._closed = False

@@ -8,11 +8,13 @@ from msgspec import Struct
 
 from gatepost.admission.admission import CleanupAdmission
 from gatepost.admission.gates import Gates
+from gatepost.config.master import ServiceEntry
 from gatepost.mail.delivery import Agent
 from gatepost.mail.queue_id import QueueId
 from gatepost.mail.submission import Submit
 from gatepost.policy.verify.verifier import Verifier
 from gatepost.queue.port import Notifier
+from gatepost.tlsrpt.outcome import Observe
 
 
 class OpenAdmission(Protocol):
@@ -52,9 +54,11 @@ class WayOut(Struct, frozen=True):
     forward: takes in mail that goes on to others.
     agent: of another transport, by its name; raises LookupError where there is none.
     program: of another transport, by which its lines in the log go.
+    observer: who hears how TLS came out in the sessions of a service, for reports; None where nobody does.
     """
 
     staging: Callable[[], Path]
     forward: Submit
     agent: Callable[[str], Awaitable[Agent]]
     program: Callable[[str], str]
+    observer: Callable[[ServiceEntry], Observe | None]

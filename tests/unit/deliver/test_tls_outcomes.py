@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.support.settings import default
-from tests.support.smtp_servers import Net, Rules, Server, names, request, run, unchanged
+from tests.support.smtp_servers import CLOSE, Net, Rules, Server, names, request, run, unchanged
 
 from gatepost.deliver.reported_policy import of_attributes, of_records
 from gatepost.deliver.smtp import SmtpAgent
@@ -49,6 +49,15 @@ def test_a_server_without_starttls(level: str) -> None:
 def test_a_server_that_refuses_starttls() -> None:
     (told,) = observed(REFUSING, smtp_tls_security_level="may")
     assert (told.result, told.reason) == (ResultType.STARTTLS_NOT_SUPPORTED, "454 4.7.0 no")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [(CLOSE, "lost connection after STARTTLS"), ("220 go\r\n250 injected", "data in the clear before TLS")],
+)
+def test_what_somebody_in_between_may_do(answer: str, reason: str) -> None:
+    (told,) = observed(REFUSING | {"STARTTLS": answer}, smtp_tls_security_level="may")
+    assert (told.result, told.reason) == (ResultType.VALIDATION_FAILURE, reason)
 
 
 def test_nobody_is_told_where_no_tls_is_wanted() -> None:

@@ -18,6 +18,7 @@ from gatepost.receive.postscreen.port import Ports
 from gatepost.receive.postscreen.results import Test
 from gatepost.receive.postscreen.screening import Drop, Screening
 from gatepost.receive.postscreen.settings import PostscreenSettings
+from gatepost.receive.postscreen.starttls import secure
 
 _SERVICE: Final = "postscreen"
 PHASE: Final = "after SMTP handshake"
@@ -118,8 +119,11 @@ class Dialogue:
         if answer.starts_tls:
             tls = self._ports.tls
             assert tls is not None, "else it is not offered"
-            await connection.start_tls(tls.context, self._settings.smtpd_starttls_timeout)
+            refusal = await secure(connection, tls, self._settings, self._ports, self._screening.client, self._address)
             self._engine.purge()
+            if refusal is not None:
+                await self._say(connection, refusal)
+                self._engine.over = True
         self._engine.over |= answer.ends
 
     async def _judge(self, connection: Connection, fault: Fault) -> None:

@@ -44,6 +44,7 @@ class Lookups(Struct, frozen=True):
     - `forbidden`: whether a word is in postscreen_forbidden_commands.
     - `discard_keywords`, `command_filter`, `footer`: postscreen_discard_ehlo_keyword_address_maps, postscreen_command_filter,
       postscreen_reject_footer_maps.
+    - `tls_loglevel`: postscreen_tls_loglevel_maps.
 
     Raise LookupFailure, after a line in the log.
     """
@@ -54,6 +55,7 @@ class Lookups(Struct, frozen=True):
     discard_keywords: Callable[[str], Awaitable[str | None]] | None = None
     command_filter: Callable[[str], Awaitable[str | None]] | None = None
     footer: Callable[[str], Awaitable[str | None]] | None = None
+    tls_loglevel: Callable[[str], Awaitable[str | None]] | None = None
 
 
 class Ports(Struct, frozen=True):

@@ -24,7 +24,6 @@ class PostscreenSettings(Struct, frozen=True):
     respectful_logging: bool
     smtpd_banner: str
     smtpd_service_name: str
-    smtpd_starttls_timeout: float
     postscreen_access_list: str
     postscreen_allowlist_interfaces: str
     postscreen_bare_newline_action: Action
@@ -63,5 +62,7 @@ class PostscreenSettings(Struct, frozen=True):
     postscreen_pre_queue_limit: int
     postscreen_reject_footer: str
     postscreen_reject_footer_maps: str
+    postscreen_starttls_timeout: float
+    postscreen_tls_loglevel: int
     postscreen_upstream_proxy_protocol: str
     postscreen_upstream_proxy_timeout: float

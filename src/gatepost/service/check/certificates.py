@@ -2,7 +2,7 @@
 are over or have not come. Names file and remedy; what is wrong here is served without TLS, or not at all where TLS is required."""
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.config.faults import Fault
@@ -12,6 +12,7 @@ from gatepost.mail.ascii_text import elements
 from gatepost.net import openssl_configuration
 from gatepost.net.tls import TlsServerSettings
 from gatepost.net.tls_parameters import TlsFailure
+from gatepost.service.postscreen_tls import OWN, tls_overrides
 from gatepost.service.smtpd import load_tls
 
 SOON = datetime.timedelta(days=14)
@@ -28,7 +29,7 @@ def check_certificates(configuration: Configuration) -> Iterator[Fault]:
         yield configuration.fault("tls_config_file", openssl, "correct it: until then there is no TLS at all")
         return
     for entry in configuration.services:
-        if program(entry.program).takes_mail:
+        if program(entry.program).takes_mail or program(entry.program).guards:
             try:
                 yield from _of_service(configuration, entry)
             except ConfigurationError:
@@ -39,14 +40,22 @@ def _of_service(configuration: Configuration, entry: ServiceEntry) -> Iterator[F
     tls = load_tls(configuration, entry, lambda event: None)
     if tls is None:
         return
-    settings = configuration.view(TlsServerSettings, entry.overrides)
+    settings = configuration.view(TlsServerSettings, tls_overrides(configuration, entry))
+    own = OWN if program(entry.program).guards else {}
     given = [name for name in _CHAINS if getattr(settings, name) not in ("", "none")]
     if isinstance(tls, TlsFailure):
-        yield configuration.fault(_named(settings, given, str(tls)), str(tls), _UNUSABLE, entry.overrides)
+        named = _named(settings, given, str(tls))
+        yield configuration.fault(_set(configuration, entry, own, named), str(tls), _UNUSABLE, entry.overrides)
         return
     for name in given[:1] if settings.smtpd_tls_chain_files else given:
         for text, remedy in _out_of_time(getattr(settings, name)):
-            yield configuration.fault(name, text, remedy, entry.overrides)
+            yield configuration.fault(_set(configuration, entry, own, name), text, remedy, entry.overrides)
+
+
+def _set(configuration: Configuration, entry: ServiceEntry, own: Mapping[str, str], name: str) -> str:
+    """Where the value of a parameter of smtpd's TLS comes from: a line of postscreen may have its own."""
+    source = own.get(name, name)
+    return source if source in entry.overrides or source in configuration.settings else name
 
 
 def _named(settings: TlsServerSettings, given: list[str], text: str) -> str:

@@ -22,6 +22,7 @@ from gatepost.service.check.served_tables import check_tables
 from gatepost.service.cleanup_line import cleanup_line
 from gatepost.service.master import directories
 from gatepost.service.settings import MasterSettings
+from gatepost.service.tlsrpt import makes_reports, submitter_of
 from gatepost.service.unseen import complaints, placed
 from gatepost.service.verify import probe_sender
 from gatepost.service.walls import walls
@@ -43,7 +44,7 @@ def check(configuration: Configuration, *, ask: bool = False) -> tuple[Fault, ..
     for client in (row.name for row in PROGRAMS.values() if row.arguments is Arguments.FLAGS):
         for overrides in (None, *(entry.overrides for entry in configuration.services if entry.program == client)):
             found += _tls_level(configuration, client, overrides)
-    found += _probe_sender(configuration)
+    found += (*_probe_sender(configuration), *_reports(configuration))
     found += _directories(configuration)
     if walls.wanted(configuration):
         found += (configuration.fault("worker_walls", text, "set worker_walls = no to run without") for text in walls.missing())
@@ -69,6 +70,15 @@ def _probe_sender(configuration: Configuration) -> Iterator[Fault]:
     """A sender of probes that is no address: no service starts."""
     try:
         probe_sender(configuration, str, time.time)
+    except ConfigurationError as error:
+        yield from error.faults
+
+
+def _reports(configuration: Configuration) -> Iterator[Fault]:
+    """A sender of reports about TLS that is no address: no service starts."""
+    try:
+        if makes_reports(configuration):
+            submitter_of(configuration)
     except ConfigurationError as error:
         yield from error.faults
 

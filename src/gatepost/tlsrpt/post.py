@@ -1,0 +1,30 @@
+"""Hands a report to a web server (RFC 8460 §5.4)."""
+
+from typing import TYPE_CHECKING, Final
+
+from gatepost.net.https import FetchFailure, fetch
+from gatepost.net.stream_client import Network
+from gatepost.proto.http import Request
+from gatepost.tlsrpt.report import Report
+from gatepost.tlsrpt.report_mail import MEDIA_TYPE
+from gatepost.tlsrpt.reporter import NotSent
+
+if TYPE_CHECKING:
+    import ssl
+
+_SECONDS: Final = 60.0
+_MOST: Final = 4096  # octets of an answer, of which only the status counts
+
+
+async def post(
+    report: Report, url: str, *, network: Network, public_only: bool = True, context: "ssl.SSLContext | None" = None
+) -> None:
+    """Raises NotSent. `public_only`: a server of this machine or a private network gets none, whoever wrote its URL; `context`: of
+    TLS, None: it believes the system's authorities."""
+    request = Request(url, "POST", (("Content-Type", MEDIA_TYPE),), report.compressed)
+    try:
+        response = await fetch(request, network, seconds=_SECONDS, most_octets=_MOST, context=context, public_only=public_only)
+    except FetchFailure as failure:
+        raise NotSent(str(failure)) from None
+    if not 200 <= response.status < 300:
+        raise NotSent(f"the server answered {response.status}")
