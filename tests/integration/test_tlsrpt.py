@@ -1,5 +1,6 @@
 """Reports about TLS (RFC 8460): mail goes to servers whose TLS is as it should be, and is not; the day's reports arrive."""
 
+import contextlib
 import email
 import gzip
 import hashlib
@@ -8,7 +9,10 @@ import os
 import pwd
 import re
 import socket
+import sqlite3
 import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import Message
@@ -300,6 +304,34 @@ def test_another_collector_is_told(receivers: Receivers, tmp_path: Path) -> None
         assert policy["failure-details"][0].items() >= {"c": 304, "n": "mx.wrong.test", "r": "127.0.0.1"}.items()
         assert (policy["policy-type"], policy["t"], policy["f"]) == (1, 1, 1)
         assert system.command("tlsrpt").stdout == "[]\n"
+
+
+def test_the_collector_that_postfix_has_counts_what_we_tell(receivers: Receivers) -> None:
+    """The real tlsrpt-collectd."""
+    with System(_main(receivers, smtp_tlsrpt_socket_name="tlsrpt.sock"), MASTER, prefix=receivers.dns.prefix) as system:
+        counts, path = system.folder / "counts", system.spool / "tlsrpt.sock"
+        command = [Path(sys.executable).parent / "tlsrpt-collectd", "--storage", f"sqlite://{counts}", "--socketname", path]
+        with (system.folder / "output").open("a") as output:
+            collectd = subprocess.Popen([*command, "--socketmode", "0666", "--sockettimeout", "1"], stderr=output)
+        try:
+            wait_for(path.exists, "the socket of the collector")
+            for domain in ("ee.test", "ee.test", "wrong.test"):
+                assert system.send(sender="a@sender.test", to=f"b@{domain}")
+            wait_for(lambda: len(_collected(counts)) == 2, lambda: f"counts: {_collected(counts)}", 30)
+            wait_for(lambda: _collected(counts)["ee.test"] == (2, 0), lambda: f"counts: {_collected(counts)}", 30)
+            assert _collected(counts)["wrong.test"] == (1, 1)
+        finally:
+            collectd.terminate()
+            collectd.wait(20)
+
+
+def _collected(file: Path) -> dict[str, tuple[int, int]]:
+    """Sessions in all and failed, by domain."""
+    with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as db:
+        return {
+            domain: (all_, failed) for domain, all_, failed in db.execute("SELECT domain, cntrtotal, cntrfailure FROM finalresults")
+        }
+    return {}
 
 
 def test_a_sender_that_is_no_address_is_named(receivers: Receivers, tmp_path: Path) -> None:

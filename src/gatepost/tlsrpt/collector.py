@@ -15,6 +15,8 @@ from gatepost.tlsrpt.outcome import ReportedPolicy, TlsOutcome
 
 MOST_DOMAINS: Final = 10_000
 """Domains of which a worker counts in a day; it is strangers who decide how many we write to."""
+_MOST_POLICIES: Final = 64
+"""Policies of a domain that are told apart until they are stored: records may change with each look."""
 _AT_ONCE: Final = 32
 
 
@@ -45,11 +47,9 @@ class Collector:
             self._seen.add(name)
             if len(self._seen) == MOST_DOMAINS:
                 self._warn(f"sessions with {MOST_DOMAINS} domains were counted today; reports will tell of no others")
-        policies = self._pending.setdefault((today, name), {})
-        tally = policies.get(outcome.policy)
-        if tally is None:
-            tally = policies[outcome.policy] = Tally()
-        tally.count(outcome)
+        tally = self._tally((today, name), outcome.policy)
+        if tally is not None:
+            tally.count(outcome)
 
     async def store(self) -> None:
         """Store what was counted since the last time."""
@@ -71,6 +71,19 @@ class Collector:
         return True
 
     def _put_back(self, key: tuple[int, str], tallies: dict[ReportedPolicy, Tally]) -> None:
-        policies = self._pending.setdefault(key, {})
-        for policy, tally in tallies.items():
-            policies.setdefault(policy, Tally()).add(tally)
+        for policy, counted in tallies.items():
+            tally = self._tally(key, policy)
+            if tally is not None:
+                tally.add(counted)
+
+    def _tally(self, key: tuple[int, str], policy: ReportedPolicy) -> Tally | None:
+        """Where sessions of a day and domain under a policy are counted; None where there is no room for more."""
+        policies = self._pending.get(key)
+        if policies is None:
+            if len(self._pending) >= MOST_DOMAINS:
+                return None
+            policies = self._pending[key] = {}
+        tally = policies.get(policy)
+        if tally is None and len(policies) < _MOST_POLICIES:
+            tally = policies[policy] = Tally()
+        return tally

@@ -1,4 +1,4 @@
-"""What Postfix 3.10 and later send to a collector (smtp_tlsrpt_socket_name): the datagrams of libtlsrpt 0.5, one a session, JSON.
+"""What Postfix 3.10 and later send to a collector (smtp_tlsrpt_socket_name): the datagrams of libtlsrpt, one a session, in JSON.
 Names and numbers are those that tlsrpt-collectd(1) takes."""
 
 from collections.abc import Mapping
@@ -43,4 +43,4 @@ def datagram(outcome: TlsOutcome, domain: str, record: str) -> bytes:
             {"c": _RESULTS[result], **{key: bounded(text, _LONGEST) for key, text in failure.items() if text}}
         ]
     told |= {"t": int(result is not None), "f": int(result is not None)}
-    return msgspec.json.encode({"d": domain, "pr": bounded(record, 4096), "policies": [told]})
+    return msgspec.json.encode({"dpv": "1", "d": domain, "pr": bounded(record, 4096), "policies": [told]})

@@ -32,7 +32,7 @@ _SPREAD: Final = 4 * _HOUR
 _SOON: Final = 600
 """The same after a worker's start."""
 _MOST_TO_ONE: Final = 500
-"""Reports a day to one address or URL, whatever domains name it."""
+"""Reports a day to one address or URL, whatever domains name it, of a worker."""
 _AT_ONCE: Final = 8
 
 
@@ -148,12 +148,13 @@ class Reporter:
 
     async def _delivered(self, report: Report, day: int, to: str, send: Send, *, asked: bool) -> bool:
         """Whether a report is where it should be, or never will be."""
-        if self._reports_to.get(to, 0) >= _MOST_TO_ONE:
+        one = to.lower()  # an address in many spellings is one
+        if self._reports_to.get(one, 0) >= _MOST_TO_ONE:
             return True
         if not asked and not await self._claimed(day, report.domain, to):
             return True
-        self._reports_to[to] = self._reports_to.get(to, 0) + 1
-        if self._reports_to[to] == _MOST_TO_ONE:
+        self._reports_to[one] = self._reports_to.get(one, 0) + 1
+        if self._reports_to[one] == _MOST_TO_ONE:
             self._warn(f"{_MOST_TO_ONE} TLS reports were sent to {to} today; there will be no more")
         try:
             await send(report, to)

@@ -110,6 +110,27 @@ def test_what_strangers_write_fits_and_can_be_printed() -> None:
     assert 1 < len(found.sessions) < 100
 
 
+def test_what_waits_to_be_stored_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the store is away for days, and a domain has another policy each time."""
+    monkeypatch.setattr(collectors, "MOST_DOMAINS", 3)
+
+    async def scene() -> None:
+        watch = Watch()
+        store = _Broken(watch)
+        collector = Collector(store, watch, lambda text: None)
+        for _ in range(10):
+            for number in range(10):
+                for policy in range(100):
+                    records = ReportedPolicy(PolicyType.TLSA, "mx", (str(policy),))
+                    collector.observe(replace(GOOD, domain=f"d{number}.test", policy=records))
+            await collector.store()
+            watch.now += DAY
+        assert len(collector._pending) == 3
+        assert max(map(len, collector._pending.values())) == 64
+
+    asyncio.run(scene())
+
+
 def test_domains_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(collectors, "MOST_DOMAINS", 3)
     warned: list[str] = []

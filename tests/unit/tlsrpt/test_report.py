@@ -95,6 +95,7 @@ OUTCOME = TlsOutcome("company-y.example", POLICY, "mailin.example.com", "11.22.3
 def test_a_datagram_is_as_libtlsrpt_sends_it() -> None:
     failed = replace(OUTCOME, result=ResultType.STS_WEBPKI_INVALID, reason="999 TEST", own_address="1.2.3.5")
     assert json.loads(datagram(failed, "company-y.example", "v=TLSRPTv1;rua=mailto:a@b")) == {
+        "dpv": "1",
         "d": "company-y.example",
         "pr": "v=TLSRPTv1;rua=mailto:a@b",
         "policies": [
