@@ -667,6 +667,7 @@ ELSEWHERE = {
     "net.url": "texts of at most 4096 characters, by classes of characters that do not overlap",
     "identity.spf.evaluation": "one class of characters; names of at most 253 of them",
     "identity.spf.lookups": "names of at most 253 characters",
+    "auth.backends.signed_token": "texts of at most 8192 octets, by one class of characters between dots",
     "auth.backends.sql": _ADMINISTRATOR,
     "auth.backends.scram_words": _ADMINISTRATOR,
     "auth.backends.stored_password": _ADMINISTRATOR,

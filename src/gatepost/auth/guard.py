@@ -5,6 +5,7 @@
 - Who is turned away hears that it is for now (454), for the password may be right.
 - A user has a count of his own in each network from which he has logged in: whoever guesses elsewhere does not shut him out, nor
   does another one there.
+- Tokens count as passwords do; one that comes without a name counts for the network alone.
 """
 
 import ipaddress
@@ -16,7 +17,7 @@ from msgspec import Struct
 from gatepost.auth.backends.names import folded
 from gatepost.auth.port import Attempt, Checker
 from gatepost.lookup.port import LookupFailure
-from gatepost.proto.sasl.port import Accepted, HasShown, IsPassword, Question, Refused, Unavailable, Verdict
+from gatepost.proto.sasl.port import Accepted, HasShown, IsPassword, IsToken, Question, Refused, Unavailable, Verdict
 from gatepost.state.guesses import Guesses
 
 
@@ -66,7 +67,7 @@ class Guard:
     async def check(self, question: Question, attempt: Attempt) -> Verdict:
         try:
             limits, familiar = await self._limits(question.user, attempt)
-            if not isinstance(question, IsPassword | HasShown):  # keys: no guess yet; tokens: nobody guesses them
+            if not isinstance(question, IsPassword | IsToken | HasShown):  # keys: no guess yet
                 return await self._checker.check(question, attempt)
             claim = await self._claim(question, limits, familiar)
         except _TurnedAway as turned:
@@ -75,22 +76,23 @@ class Guard:
         await self._settle(claim, verdict)
         return verdict
 
-    async def _judged(self, question: IsPassword | HasShown, attempt: Attempt) -> Verdict:
+    async def _judged(self, question: IsPassword | IsToken | HasShown, attempt: Attempt) -> Verdict:
         """What the client has shown is judged already; its password is not."""
-        if isinstance(question, IsPassword):
+        if isinstance(question, IsPassword | IsToken):
             return await self._checker.check(question, attempt)
         return Accepted(question.user) if question.right else Refused()
 
     async def _limits(self, user: str, attempt: Attempt) -> tuple[list[_Limit], str]:
-        """What the guess counts for, and the name of this user in this network. Raises _TurnedAway where a limit is reached."""
+        """What the guess counts for, and the name of this user in this network, empty where nobody says who he is. Raises
+        _TurnedAway where a limit is reached."""
         network = self._network(attempt.client_address)
         user = folded(user)  # which of them a back end takes for one name, it alone knows
-        familiar = f"{user}\0{network}"
+        familiar = f"{user}\0{network}" if user else ""
         of_user, of_client = self._settings.smtpd_auth_user_guess_limit, self._settings.smtpd_auth_client_guess_limit
-        if await self._guesses.familiar.number(familiar):
+        if familiar and await self._guesses.familiar.number(familiar):
             limits = [_Limit(f"familiar {familiar}", of_user, "of this user")]
         else:
-            limits = [_Limit(f"user {user}", of_user, "of this user")]
+            limits = [_Limit(f"user {user}", of_user, "of this user")] if user else []
             if not await self._is_excepted(attempt):
                 limits.append(_Limit(f"network {network}", of_client, f"from {network}"))
         limits = [limit for limit in limits if limit.most]
@@ -105,11 +107,12 @@ class Guard:
         except LookupFailure:
             return False
 
-    async def _claim(self, question: IsPassword | HasShown, limits: list[_Limit], familiar: str) -> _Claim:
+    async def _claim(self, question: IsPassword | IsToken | HasShown, limits: list[_Limit], familiar: str) -> _Claim:
         """Count a guess before it is tried, or before the client hears of it. Raises _TurnedAway."""
         password = ""
-        if isinstance(question, IsPassword):  # by what a client has shown, nobody sees which password it was
-            password = self._guesses.digest(question.user, question.password.octets)
+        if not isinstance(question, HasShown):  # by what a client has shown, nobody sees which password it was
+            secret = question.password if isinstance(question, IsPassword) else question.token
+            password = self._guesses.digest(question.user, secret.octets)
             if await self._guesses.seen.count(password) > 1:
                 return _Claim(familiar)
         counted: list[str] = []
@@ -125,7 +128,7 @@ class Guard:
         if isinstance(verdict, Refused):
             return
         await self._take_back(claim)
-        if isinstance(verdict, Accepted) and not await self._guesses.familiar.number(claim.familiar):
+        if isinstance(verdict, Accepted) and claim.familiar and not await self._guesses.familiar.number(claim.familiar):
             await self._guesses.familiar.count(claim.familiar)
 
     async def _take_back(self, claim: _Claim) -> None:

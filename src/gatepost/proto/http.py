@@ -22,9 +22,6 @@ HEAD_OCTETS: Final = 16384
 _EVENTS: Final = 2000
 """The most pieces of a response: a chunk of one octet costs as much to read as one of thousands."""
 
-_TOLD: Final = 200
-"""The most of an error's text, which may show what the server sent."""
-
 
 class Request(Struct, frozen=True):
     """What to ask for. No text that is made of one shows its header fields, its body or the query of its URL: secrets may stand
@@ -92,7 +89,7 @@ class HttpExchange(Exchange[Response]):
                     break
                 self._take(event)
         except self._h11.RemoteProtocolError as error:
-            raise ProtocolError(str(error)[:_TOLD]) from None
+            raise ProtocolError(str(error).partition(":")[0]) from None  # behind it h11 quotes what came, which may be our secret
         return b""
 
     def _written(self, request: Request, host: str, target: str) -> bytes:

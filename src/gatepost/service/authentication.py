@@ -9,21 +9,23 @@ import hmac
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Final
 
 from msgspec import Struct
 
-from gatepost.auth.backends.choice import Backend, WrongWord, backends
+from gatepost.auth.backends.choice import Backend, WrongWord, backends, words
 from gatepost.auth.backends.in_turn import InTurn, Named
 from gatepost.auth.backends.ldap_opening import open_directory
 from gatepost.auth.backends.pam import Pam
 from gatepost.auth.backends.reread import version
 from gatepost.auth.backends.sql import SqlUsers, table_of
+from gatepost.auth.backends.token_opening import open_tokens
 from gatepost.auth.backends.user_file import UserFile
 from gatepost.auth.guard import Guard, GuardSettings
 from gatepost.auth.patient import Patient
 from gatepost.auth.port import Attempt, Checker, ScramDecoys
 from gatepost.auth.remembered import Remembered
-from gatepost.config.configuration import ConfigurationError
+from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.deliver.privileged import RIGHT, CheckPassword, Done
 from gatepost.lookup.match_list import MatchList
 from gatepost.lookup.opening import Opening
@@ -31,7 +33,7 @@ from gatepost.lookup.port import Unavailable as NotOpened
 from gatepost.lookup.registry import Tables
 from gatepost.lookup.server_access import ServerAccess
 from gatepost.lookup.sparing import Sparing
-from gatepost.proto.sasl.port import IsPassword, Question, Unavailable, Verdict
+from gatepost.proto.sasl.port import IsPassword, IsToken, Question, Unavailable, Verdict
 from gatepost.service.materials import Materials
 from gatepost.state.guesses import guesses
 from gatepost.state.login_cache import LoginCache
@@ -125,6 +127,16 @@ def named_backends(materials: Materials, overrides: Mapping[str, str]) -> tuple[
         raise ConfigurationError((fault,)) from None
 
 
+def token_files(configuration: Configuration) -> list[str]:
+    """The files of `oauth:` back ends, which hold the secret of a client: often for root's eyes only."""
+    settings = (None, *(entry.overrides for entry in configuration.services))
+    values = (configuration.value("smtpd_auth_backends", overrides) for overrides in settings)
+    return [word.removeprefix(_OAUTH) for value in values for word in words(value) if word.startswith(_OAUTH)]
+
+
+_OAUTH: Final = "oauth:"
+
+
 class _Openings:
     """What opens back ends."""
 
@@ -137,6 +149,7 @@ class _Openings:
         self._kinds: Mapping[str, Callable[[str], Checker]] = {
             "file": self._file,
             "ldap": self._ldap,
+            "oauth": self._oauth,
             "pam": self._pam,
             "sql": self._sql,
         }
@@ -152,13 +165,16 @@ class _Openings:
         except ValueError as wrong:
             why = str(wrong)
         self._warn(f"smtpd_auth_backends: {backend.word}: {why}")
-        return Missing(why)
+        return Missing(why, IsToken if backend.kind == "oauth" else IsPassword)
 
     def _file(self, path: str) -> Checker:
         return UserFile(path, self._materials.hashing, self._warn, _decoy_key(self._materials))
 
     def _ldap(self, name: str) -> Checker:
         return open_directory(Opening("ldap", name, self._tables, self._sparingly(), time.monotonic, fold=False))
+
+    def _oauth(self, path: str) -> Checker:
+        return open_tokens(path, self._materials.network, self._sparingly())
 
     def _pam(self, name: str) -> Checker:
         return Pam(self._ask_pam)
@@ -183,12 +199,12 @@ def _decoy_key(materials: Materials) -> bytes:
 
 
 class Missing:
-    """A Checker in the place of one that cannot be opened: nobody gets in by it, and nobody is told that his password is wrong."""
+    """A Checker in the place of one that cannot be opened: nobody gets in by it, and nobody is told that his password is wrong.
+    `answers`: the kind of question that it would have answers for."""
 
-    answers: frozenset[type[Question]] = frozenset((IsPassword,))
-
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, answers: type[Question]) -> None:
         self._why = why
+        self.answers: frozenset[type[Question]] = frozenset((answers,))
 
     async def check(self, question: Question, attempt: Attempt) -> Verdict:
         return Unavailable(self._why)

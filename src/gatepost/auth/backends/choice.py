@@ -5,7 +5,8 @@ from typing import Final
 from msgspec import Struct
 
 PLAIN_WORDS: Final = frozenset(("saslauthd", "pam", "dovecot"))
-NAMING_WORDS: Final = frozenset(("ldap", "file", "sql"))
+NAMING_WORDS: Final = frozenset(("ldap", "file", "sql", "oauth"))
+PATHS: Final = frozenset(("file", "oauth"))
 
 
 class Backend(Struct, frozen=True):
@@ -38,7 +39,7 @@ def _backend(word: str) -> Backend:
     if kind in PLAIN_WORDS and not colon:
         return Backend(kind)
     if kind in NAMING_WORDS and name:
-        if kind == "file" and not name.startswith("/"):
+        if kind in PATHS and not name.startswith("/"):
             raise WrongWord(f"{word}: a full pathname is needed")
         return Backend(kind, name)
-    raise WrongWord(f"unknown back end {word}: write saslauthd, pam, ldap:NAME, dovecot, file:PATH or sql:PATH")
+    raise WrongWord(f"unknown back end {word}: write saslauthd, pam, ldap:NAME, dovecot, file:PATH, sql:PATH or oauth:PATH")

@@ -1,7 +1,7 @@
 """Several back ends, asked one after the other until one accepts.
 
 Who is refused by one may be another's user, so that the next is asked. Where none has accepted and one of them could not say,
-nobody can say: it might have been that one's user.
+nobody can say: it might have been that one's user. Of several who refuse, the first who gives a reason is quoted.
 """
 
 import asyncio
@@ -46,10 +46,10 @@ class InTurn:
             if type(question) not in backend.checker.answers:
                 continue
             verdict = await self._ask(backend, question, attempt)
-            if isinstance(verdict, Unavailable):
-                said = verdict
-            elif not isinstance(verdict, Refused):
+            if not isinstance(verdict, Refused | Unavailable):
                 return verdict
+            if isinstance(verdict, Unavailable) or said == Refused():
+                said = verdict
         return said
 
     async def _ask(self, backend: Named, question: Question, attempt: Attempt) -> Verdict:

@@ -5,8 +5,8 @@ from gatepost.config.parameters.row import DONE, INTEGER, STRING, TIME, P, Param
 # fmt: off
 ROWS: tuple[Parameter, ...] = (
     P("smtpd_auth_backends", STRING, "",
-      "Who is asked whether a password is right, in order: saslauthd, pam, ldap:NAME, dovecot, file:PATH, sql:PATH. Empty:"
-      " smtpd_sasl_type says it.", DONE, since="gatepost"),
+      "Who is asked whether a password, or a token, is right, in order: saslauthd, pam, ldap:NAME, dovecot, file:PATH, sql:PATH,"
+      " oauth:PATH. Empty: smtpd_sasl_type says it.", DONE, since="gatepost"),
     P("smtpd_auth_cache_negative_time", TIME, "60s", "How long a wrong password is remembered, in memory; 0: not.", DONE,
       since="gatepost", minimum=0),
     P("smtpd_auth_cache_size", INTEGER, "10000", "How many right and wrong passwords a service of a worker remembers.", DONE,

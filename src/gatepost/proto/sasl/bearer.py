@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Final
 
 from gatepost.mail.address import to_bytes
@@ -19,6 +19,7 @@ from gatepost.proto.sasl.port import (
     Secret,
     ServerExchange,
     Step,
+    TokenRefused,
     ask_client,
     user_name,
 )
@@ -39,7 +40,7 @@ def xoauth2_server() -> ServerExchange:
     if b"user" not in pairs:
         raise Malformed(_MALFORMED)
     user = user_name(pairs[b"user"])
-    return Login((yield from _check(user, pairs, {"status": "401", "schemes": "bearer", "scope": ""})))
+    return Login((yield from _check(user, pairs, _xoauth2_error)))
 
 
 def oauthbearer_server() -> ServerExchange:
@@ -51,10 +52,22 @@ def oauthbearer_server() -> ServerExchange:
     if not end or len(parts) != 3 or parts[0] not in (b"n", b"y") or parts[2] or (parts[1] and not parts[1].startswith(b"a=")):
         raise Malformed(_MALFORMED)
     user = user_name(_unescaped(parts[1][2:])) if parts[1] else ""
-    return Login((yield from _check(user, _pairs(rest), {"status": "invalid_token"})))
+    return Login((yield from _check(user, _pairs(rest), _oauthbearer_error)))
 
 
-def _check(user: str, pairs: dict[bytes, bytes], error: dict[str, str]) -> Generator[Step, Reply, str]:
+def _xoauth2_error(refused: TokenRefused) -> dict[str, str]:
+    """As Google writes it: a status of HTTP."""
+    status = "403" if refused.status == "insufficient_scope" else "401"
+    return {"status": status, "schemes": "bearer", "scope": refused.scope}
+
+
+def _oauthbearer_error(refused: TokenRefused) -> dict[str, str]:
+    """RFC 7628 §3.2.2."""
+    more = {"scope": refused.scope, "openid-configuration": refused.configuration}
+    return {"status": refused.status} | {name: value for name, value in more.items() if value}
+
+
+def _check(user: str, pairs: dict[bytes, bytes], error: Callable[[TokenRefused], dict[str, str]]) -> Generator[Step, Reply, str]:
     """By which name the user is known whose token it is. The client hears why not, and answers, before it fails (RFC 7628
     §3.2.3)."""
     token = _TOKEN.fullmatch(pairs.get(b"auth", b""))
@@ -64,7 +77,8 @@ def _check(user: str, pairs: dict[bytes, bytes], error: dict[str, str]) -> Gener
     if isinstance(verdict, Accepted):
         return verdict.user
     assert isinstance(verdict, Refused)
-    yield from ask_client(json.dumps(error).encode())
+    told = verdict if isinstance(verdict, TokenRefused) else TokenRefused(verdict.reason)
+    yield from ask_client(json.dumps(error(told)).encode())
     raise Failed(verdict.reason, user or None)
 
 

@@ -111,6 +111,15 @@ class Refused(Struct, frozen=True):
     reason: str = "authentication failure"
 
 
+class TokenRefused(Refused, frozen=True):
+    """The token lets nobody in. For the client's program (RFC 7628 §3.2.2), each empty where there is nothing to say: `status`: the
+    error (RFC 6750 §3.1); `scope`: what the token has to allow; `configuration`: the URL of its issuer's configuration."""
+
+    status: str = "invalid_token"
+    scope: str = ""
+    configuration: str = ""
+
+
 class Unavailable(Struct, frozen=True):
     """Nobody can say now: the client may try again (454), and a right password is never called wrong (535). `reason`: for the
     log."""

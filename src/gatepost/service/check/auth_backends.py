@@ -11,13 +11,15 @@ from gatepost.auth.backends import user_file
 from gatepost.auth.backends.choice import Backend, WrongWord, backends
 from gatepost.auth.backends.ldap_opening import open_directory
 from gatepost.auth.backends.sql import table_of
+from gatepost.auth.backends.token_claims import CannotSay
+from gatepost.auth.backends.token_opening import open_tokens
 from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.config.faults import Fault
 from gatepost.config.usage import Scope, scopes
 from gatepost.lookup.opening import Opening
 from gatepost.lookup.port import Unavailable
 from gatepost.lookup.registry import Tables
-from gatepost.lookup.server_access import ServerAccess
+from gatepost.lookup.server_access import ServerAccess, system_network
 
 _NAME: Final = "smtpd_auth_backends"
 _PAM_FOLDERS: Final = ("/etc/pam.d", "/usr/lib/pam.d")
@@ -25,8 +27,8 @@ _WRONG: Final = "correct it: the service does not start with it"
 _WAITS: Final = "until then, nobody can log in by it (454)"
 
 
-def check_auth_backends(configuration: Configuration) -> Iterator[Fault]:
-    """Of main.cf, and of each service of master.cf that has such parameters of its own."""
+def check_auth_backends(configuration: Configuration, *, ask: bool = False) -> Iterator[Fault]:
+    """Of main.cf, and of each service of master.cf that has such parameters of its own. `ask`: ask servers as well."""
     for scope in scopes(configuration):
         if _NAME not in scope.names:
             continue
@@ -38,7 +40,7 @@ def check_auth_backends(configuration: Configuration) -> Iterator[Fault]:
             yield configuration.fault(_NAME, f"{_NAME}: {wrong}", _WRONG, scope.overrides)
             continue
         for backend in chosen:
-            for text in _CHECKS.get(backend.kind, _nothing)(configuration, scope, backend):
+            for text in (_ASKING if ask else _CHECKS).get(backend.kind, _nothing)(configuration, scope, backend):
                 yield configuration.fault(_NAME, f"{_NAME}: {backend.word}: {text}", _WAITS, scope.overrides)
 
 
@@ -77,6 +79,29 @@ def _ldap(configuration: Configuration, scope: Scope, backend: Backend) -> Itera
     yield from said
 
 
+def _oauth(configuration: Configuration, scope: Scope, backend: Backend) -> Iterator[str]:
+    """Opened as a worker does it."""
+    yield from asyncio.run(_tokens(backend.name, ask=False))
+
+
+def _oauth_asked(configuration: Configuration, scope: Scope, backend: Backend) -> Iterator[str]:
+    """And its server is asked as for a token."""
+    yield from asyncio.run(_tokens(backend.name, ask=True))
+
+
+async def _tokens(path: str, *, ask: bool) -> list[str]:
+    said: list[str] = []
+    try:
+        users = open_tokens(path, system_network, said.append)
+        if ask:
+            await users.probe()
+    except Unavailable as failure:
+        said.append(failure.why)
+    except CannotSay as failure:
+        said.append(str(failure))
+    return said
+
+
 def _sql(configuration: Configuration, scope: Scope, backend: Backend) -> Iterator[str]:
     try:
         table_of(backend.name)
@@ -87,6 +112,8 @@ def _sql(configuration: Configuration, scope: Scope, backend: Backend) -> Iterat
 _CHECKS: Mapping[str, Callable[[Configuration, Scope, Backend], Iterator[str]]] = {
     "file": _file,
     "ldap": _ldap,
+    "oauth": _oauth,
     "pam": _pam,
     "sql": _sql,
 }
+_ASKING = {**_CHECKS, "oauth": _oauth_asked}

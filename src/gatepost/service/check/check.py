@@ -33,9 +33,10 @@ def check(configuration: Configuration, *, ask: bool = False) -> tuple[Fault, ..
 
     Of restrictions Postfix tells when a client comes to them, and refuses its mail then."""
     checks = (
-        faults_of_names, check_lists, check_patterns, check_milters, check_certificates, check_auth_backends, check_cyrus_logins,
+        faults_of_names, check_lists, check_patterns, check_milters, check_certificates, check_cyrus_logins,
     )  # fmt: skip
     found = [fault for one in checks for fault in one(configuration)]
+    found += check_auth_backends(configuration, ask=ask)
     found += check_tables(configuration, ask=ask)
     for entry in configuration.services:
         if program(entry.program).takes_mail:

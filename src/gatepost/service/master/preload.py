@@ -34,6 +34,9 @@ _FOR_DNSSEC = (
 
 _FOR_FETCHING = ("h11",)
 
+# Two and a half megabytes, and what certificates need.
+_FOR_TOKENS = ("jwt.algorithms", "jwt.api_jws", "jwt.exceptions", *_FOR_TLS)
+
 _FETCHERS: Mapping[str, str] = {"smtpd_auth_backends": "oauth:"}
 """The parameters by which something is fetched over HTTPS (net/https.py), and what their value has then; empty: anything."""
 
@@ -57,13 +60,23 @@ def may_fetch(configuration: Configuration) -> bool:
     return any(name in _FETCHERS and _FETCHERS[name] in value for name, value in (*own, *overrides))
 
 
+def may_see_tokens(configuration: Configuration) -> bool:
+    """Whether anybody may log in by a token."""
+    return any("oauth:" in value for value in _values(configuration))
+
+
 def table_types(configuration: Configuration) -> Collection[str]:
     """The types of tables that have a library of their own and may be named, in main.cf, in master.cf or in a table."""
-    overrides = (value for entry in configuration.services for value in entry.overrides.values())
-    values = [*(setting.value for setting in configuration.settings.values()), *overrides]
+    values = _values(configuration)
     files = {file for value in values for file in files_of_tables(value)}
     values += (value for file in files for _, value in file_settings(file))  # memcache's backup
     return [kind for kind in library.MODULES if any(f"{kind}:" in value for value in values)]
+
+
+def _values(configuration: Configuration) -> list[str]:
+    """All that stand in main.cf and master.cf, as they are written."""
+    overrides = (value for entry in configuration.services for value in entry.overrides.values())
+    return [*(setting.value for setting in configuration.settings.values()), *overrides]
 
 
 def needs(configuration: Configuration) -> Mapping[str, Any]:
@@ -72,17 +85,21 @@ def needs(configuration: Configuration) -> Mapping[str, Any]:
         "tls": may_use_tls(configuration),
         "dnssec": may_use_dnssec(configuration),
         "fetching": may_fetch(configuration),
+        "tokens": may_see_tokens(configuration),
         "tables": table_types(configuration),
     }
 
 
-def import_all(*, tls: bool, dnssec: bool = False, fetching: bool = False, tables: Collection[str] = ()) -> None:
-    """Import every room but the commands, and what they import lazily; `tls`: also what certificates need; `dnssec`: what DNSSEC
-    needs; `fetching`: what HTTPS needs; `tables`: what these types of tables need, where it is installed. Raises ImportError."""
+def import_all(
+    *, tls: bool, dnssec: bool = False, fetching: bool = False, tokens: bool = False, tables: Collection[str] = ()
+) -> None:
+    """Import every room but the commands, and what they import lazily; `tls`: also what certificates need; `dnssec`, `fetching`,
+    `tokens`: what DNSSEC, HTTPS and tokens need; `tables`: what these types of tables need, where it is installed. Raises
+    ImportError."""
     for module in pkgutil.walk_packages(gatepost.__path__, "gatepost."):
         if not module.name.startswith(_NOT_OURS):
             importlib.import_module(module.name)
-    chosen = {_LAZY: True, _FOR_TLS: tls, _FOR_DNSSEC: dnssec, _FOR_FETCHING: fetching}
+    chosen = {_LAZY: True, _FOR_TLS: tls, _FOR_DNSSEC: dnssec, _FOR_FETCHING: fetching, _FOR_TOKENS: tokens}
     for name in (name for names, wanted in chosen.items() if wanted for name in names):
         importlib.import_module(name)
     library.preload(tables)

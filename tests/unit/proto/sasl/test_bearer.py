@@ -5,7 +5,18 @@ import json
 import pytest
 
 from gatepost.proto.sasl import bearer
-from gatepost.proto.sasl.port import Accepted, Challenge, Credentials, Failed, Login, Malformed, Refused, Secret, ServerExchange
+from gatepost.proto.sasl.port import (
+    Accepted,
+    Challenge,
+    Credentials,
+    Failed,
+    Login,
+    Malformed,
+    Refused,
+    Secret,
+    ServerExchange,
+    TokenRefused,
+)
 
 TOKEN = b"vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg=="
 WHO = Credentials("user,=@example.com", Secret(TOKEN))
@@ -47,6 +58,26 @@ def test_a_good_and_a_bad_token(server: type) -> None:
     assert isinstance(challenge, Challenge) and json.loads(challenge.octets)["status"] in ("401", "invalid_token")
     with pytest.raises(Failed):
         exchange.send(b"\x01")
+
+
+@pytest.mark.parametrize(
+    ("server", "refused", "told"),
+    [
+        (bearer.oauthbearer_server, Refused(), {"status": "invalid_token"}),
+        (bearer.oauthbearer_server, TokenRefused(status="insufficient_scope", scope="smtp mail", configuration="https://id.test/"),
+         {"status": "insufficient_scope", "scope": "smtp mail", "openid-configuration": "https://id.test/"}),
+        (bearer.xoauth2_server, Refused(), {"status": "401", "schemes": "bearer", "scope": ""}),
+        (bearer.xoauth2_server, TokenRefused(status="insufficient_scope", scope="smtp"),
+         {"status": "403", "schemes": "bearer", "scope": "smtp"}),
+    ],
+)  # fmt: skip
+def test_what_the_clients_program_is_told(server: type, refused: Refused, told: dict[str, str]) -> None:
+    exchange = server()
+    asked(exchange, next(bearer.xoauth2_client(WHO) if server is bearer.xoauth2_server else bearer.oauthbearer_client(WHO, "h", 1)))
+    assert json.loads(exchange.send(refused).octets) == told
+    with pytest.raises(Failed) as caught:
+        exchange.send(b"\x01")
+    assert str(caught.value) == refused.reason
 
 
 def test_a_token_alone_says_whose_it_is() -> None:

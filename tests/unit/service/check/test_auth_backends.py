@@ -17,6 +17,8 @@ from tests.unit.service.check.test_configuration_check import told
         ("file:/nonexistent/users", "file:/nonexistent/users: No such file or directory: make it by `gatepost user add`"),
         ("sql:/nonexistent.cf", "sql:/nonexistent.cf: sql:/nonexistent.cf: the file does not show what database it is for"),
         ("ldap:staff", "ldap:staff: ldap:staff: search_base is not set"),
+        ("oauth:id.cf", "oauth:id.cf: a full pathname is needed"),
+        ("oauth:/nonexistent.cf", "oauth:/nonexistent.cf: open /nonexistent.cf: No such file or directory"),
     ],
 )
 def test_what_is_wrong_is_told_where_it_stands(tmp_path: Path, word: str, text: str) -> None:

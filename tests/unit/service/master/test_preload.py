@@ -22,7 +22,7 @@ SOURCE = Path(gatepost.__file__).parent
 LOADED = """
 import json, sys
 from gatepost.service.master.preload import import_all
-import_all(tls={tls}, dnssec={tls}, fetching={tls})
+import_all(tls={tls}, dnssec={tls}, fetching={tls}, tokens={tls})
 print(json.dumps(list(sys.modules)))
 """
 
@@ -84,7 +84,7 @@ def test_nothing_is_imported_late(loaded: set[str]) -> None:
 
 
 def test_certificates_cost_nothing_where_there_is_no_tls() -> None:
-    assert not any(name.startswith(("cryptography", "dns.", "h11")) for name in modules(tls=False))
+    assert not any(name.startswith(("cryptography", "dns.", "h11", "jwt")) for name in modules(tls=False))
 
 
 @pytest.mark.parametrize(
