@@ -37,7 +37,13 @@ _FOR_FETCHING = ("h11",)
 # Two and a half megabytes, and what certificates need.
 _FOR_TOKENS = ("jwt.algorithms", "jwt.api_jws", "jwt.exceptions", *_FOR_TLS)
 
-_FETCHERS: Mapping[str, str] = {"smtpd_auth_backends": "oauth:"}
+_FETCHERS: Mapping[str, str] = {
+    "smtpd_auth_backends": "oauth:",
+    "smtp_tls_mta_sts": "",
+    "lmtp_tls_mta_sts": "",
+    "smtp_tlsrpt_enable": "yes",
+    "lmtp_tlsrpt_enable": "yes",
+}
 """The parameters by which something is fetched over HTTPS (net/https.py), and what their value has then; empty: anything."""
 
 

@@ -103,9 +103,18 @@ def test_tls_is_expected_where_anything_of_it_is_set(main: dict[str, str], overr
     assert may_use_tls(configuration) is uses
 
 
-@pytest.mark.parametrize(("value", "fetches"), [("file:/x", False), ("file:/x oauth:/y", True)])
-def test_https_is_expected_where_something_is_fetched(value: str, fetches: bool) -> None:
-    assert may_fetch(CONFIGURATION.with_settings({"smtpd_auth_backends": value})) is fetches
+@pytest.mark.parametrize(
+    ("name", "value", "fetches"),
+    [
+        ("smtpd_auth_backends", "file:/x", False),
+        ("smtpd_auth_backends", "file:/x oauth:/y", True),
+        ("smtp_tls_mta_sts", "testing", True),
+        ("smtp_tlsrpt_enable", "yes", True),
+        ("smtp_tlsrpt_enable", "no", False),
+    ],
+)
+def test_https_is_expected_where_something_is_fetched(name: str, value: str, fetches: bool) -> None:
+    assert may_fetch(CONFIGURATION.with_settings({name: value})) is fetches
 
 
 def test_no_codec_is_found_missing(loaded: set[str]) -> None:
