@@ -3,10 +3,10 @@
 A script is a text. `#` lines say what it is about; `NAME = VALUE` lines are parameters of the client, or settings of the test (see
 Script); `WHERE: REPLY` lines are what comes in place of the usual reply, lines with the same WHERE making one reply.
 
-WHERE is GREETING, EHLO, STARTTLS, HANDSHAKE, AUTH, MAIL, RCPT, DATA, DOT (the end of the content), RSET or QUIT; `TLS-EHLO` and so
-on: the same over TLS; `RCPT 2`: the second one in a conversation. In a REPLY, `\\r \\n \\0 \\xff` are octets and `\\` at its end
-leaves out the CRLF; `<close>` hangs up, `<silence>` waits for the client to go, `<times 3000>` before a line says it that often,
-`<pause>` lets a moment pass.
+WHERE is GREETING, EHLO, STARTTLS, HANDSHAKE, AUTH, RESPONSE (after 334), MAIL, RCPT, DATA, DOT (the end of the content), RSET or
+QUIT; `TLS-EHLO` and so on: the same over TLS; `RCPT 2`: the second one in a conversation. In a REPLY, `\\r \\n \\0 \\xff` are
+octets and `\\` at its end leaves out the CRLF; `<close>` hangs up, `<silence>` waits for the client to go, `<times 3000>` before
+a line says it that often, `<pause>` lets a moment pass.
 """
 
 import contextlib
@@ -37,15 +37,21 @@ _LINE = re.compile(r"(?:TLS-)?[A-Z]+(?: \d+)?")
 
 
 class Script(Struct, frozen=True):
-    """`about`: what it is; `replies`: lines by WHERE; `parameters` of the client; `recipients`: how many the message has;
-    `attempts`: how many of the client's are looked at; `ours` (`OURS: `) and `our_log` (`OUR-LOG: `): outcomes and log lines of
-    ours where they differ on purpose, else empty."""
+    """- `about`: what it is;
+    - `replies`: lines by WHERE;
+    - `parameters` of the client;
+    - `recipients`: how many the message has;
+    - `attempts`: how many of the client's are looked at;
+    - `service`: the client, smtp or lmtp;
+    - `ours` (`OURS: `), `our_log` (`OUR-LOG: `): outcomes and log lines of ours where they differ on purpose, else empty.
+    """
 
     about: str
     replies: dict[str, list[str]]
     parameters: dict[str, str]
     recipients: int
     attempts: int
+    service: str
     ours: list[str]
     our_log: list[str]
 
@@ -71,7 +77,8 @@ class Script(Struct, frozen=True):
                 name, _, value = line.partition(" = ")
                 parameters[name] = value
         recipients, attempts = (int(parameters.pop(name, "1")) for name in ("recipients", "attempts"))
-        return cls(about.strip(), replies, parameters, recipients, attempts, own["OURS"], own["OUR-LOG"])
+        service = parameters.pop("service", "smtp")
+        return cls(about.strip(), replies, parameters, recipients, attempts, service, own["OURS"], own["OUR-LOG"])
 
 
 class ScriptedServer:
@@ -120,12 +127,13 @@ class _Conversation:
 
     def run(self) -> None:
         self._server.commands.append(self._commands)
-        if not self._say("GREETING"):
+        reply = self._say("GREETING")
+        if not reply:
             return
         while True:
             line = self._until(b"\r\n").decode("latin-1")
             self._commands.append(line)
-            verb = line.partition(" ")[0].upper()
+            verb = "RESPONSE" if reply.startswith(b"334") else line.partition(" ")[0].upper().replace("LHLO", "EHLO")
             reply = self._say(verb)
             if verb == "STARTTLS" and b"220" in reply:
                 self._handshake()

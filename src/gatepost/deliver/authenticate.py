@@ -21,14 +21,11 @@ from gatepost.proto.sasl.mechanisms import MECHANISMS, ClientSetting, Mechanism,
 from gatepost.proto.sasl.port import ClientExchange, Credentials, Failed, Secret, check_end
 from gatepost.proto.smtp.reply_reader import Reply
 
-_MOST_CHALLENGES: Final = 8
-"""No mechanism needs so many."""
-
 _NOT_AUTHENTICATED: Final = 535
 
 
-class _ProtocolLoop(Exception):
-    """The server asks on and on, or for what is no challenge."""
+class _AsksOn(Exception):
+    """The server asks although the mechanism has said all."""
 
 
 class NotAuthenticated(Exception):
@@ -39,23 +36,33 @@ class NotAuthenticated(Exception):
         self.outcome = outcome
 
 
+OfSender = Callable[[str], Awaitable[str | None]]
+"""What smtp_sasl_password_maps has for a sender (smtp_sender_dependent_authentication). Raises LookupFailure."""
+
+
 class Authenticator:
     """Logs in where smtp_sasl_password_maps (`passwords`) knows the next hop.
 
+    - `of_sender`: the same tables by sender;
     - `allows`: smtp_sasl_mechanism_filter, for a mechanism; raises LookupFailure;
-    - `refused`: logins that were refused a while ago (smtp_sasl_auth_cache_name), None: nobody remembers them.
+    - `refused`: logins that were refused a while ago (smtp_sasl_auth_cache_name), None: nobody remembers them;
+    - `warn`: is told what is odd about servers and logins.
     """
 
     def __init__(
         self,
         settings: SmtpSettings,
         passwords: Maps,
+        of_sender: OfSender,
         allows: Callable[[str], Awaitable[bool]] | None,
         refused: RefusedLogins | None,
+        warn: Callable[[str], None],
     ) -> None:
         self._passwords = passwords
+        self._of_sender = of_sender
+        self._warn = warn
         self._delimiter = settings.smtp_sasl_password_result_delimiter or ":"
-        self._by_sender = settings.smtp_sender_dependent_authentication
+        self._by_sender = settings.smtp_sender_dependent_authentication and not settings.lmtp  # as in Postfix
         self._soft = settings.smtp_sasl_auth_soft_bounce
         self._authorization_id = settings.send_cyrus_sasl_authzid
         self._allows = allows
@@ -77,51 +84,89 @@ class Authenticator:
         """AUTH, where the server offers it and there are credentials for it. `verified`: the server's certificate is the one that
         policy asked for. Raises NotAuthenticated, Broken, LookupFailure."""
         keywords = connection.client.offered.keywords
-        who = await self._credentials(connection, sender) if "AUTH" in keywords else None
+        if "AUTH" not in keywords:
+            return
+        listed = await self._listed(connection, keywords["AUTH"])
+        who = await self._credentials(connection, sender)
         if who is None:
             return
         label = connection.host.label
+        if not listed:
+            reason = "no compatible authentication mechanisms"
+            text = f"SASL authentication failed: server {label} offered {reason} for this type of connection security"
+            raise _later(text, label, reason)
         tls: Any = connection.extra("ssl_object")
         options = self._options if tls is None else self._verified_options if verified else self._tls_options
-        offered = await self._offered(keywords["AUTH"])
+        offered = tuple(one for one in MECHANISMS.values() if one.name in listed and one.client is not None)
         bindings = {} if tls is None else channel_bindings(tls)
         mechanism = _best(offered, options, bound=bool(bindings))
         if mechanism is None:
-            text = f"SASL authentication failed; cannot authenticate to server {label}: no mechanism available"
-            raise NotAuthenticated(deferred(text, "4.7.0", because("AUTH", label, reason="no mechanism available")))
+            self._warn("SASL authentication failure: No worthy mechs found")
+            raise _cannot(label, "no mechanism available")
+        if not who.user:
+            self._warn("SASL authentication failure: All-whitespace username.")
+            raise _cannot(label, "generic failure")
         if self._refused is not None and (said := await self._refused.find(connection.host.name, who)) is not None:
-            raise self._not_authenticated(said, label, "SASL [CACHED] authentication failed")
+            raise self._not_authenticated(said, connection.host.name, "SASL [CACHED] authentication failed")
         bound = any(one.bound for one in offered)
         setting = ClientSetting(secrets.token_urlsafe(18), connection.host.name, connection.host.port, bindings, bound)
-        reply = await _conversed(connection, mechanism, who, setting)
+        reply = await self._conversed(connection, mechanism, who, setting)
         if reply.cls == 2:
+            connection.logged_in = True
             return
         if self._refused is not None and reply.code == _NOT_AUTHENTICATED:
             await self._refused.remember(connection.host.name, who, reply)
         raise self._not_authenticated(reply, label, "SASL authentication failed")
 
-    def _not_authenticated(self, reply: Reply, label: str, failed: str) -> NotAuthenticated:
-        cls = Class.PERMANENT if reply.cls == 5 and not self._soft else Class.TEMPORARY
-        text = f"{failed}; server {label} said: {reply.text}"
-        why = because("AUTH", label, reason=reply.text)
+    def _not_authenticated(self, reply: Reply, server: str, failed: str) -> NotAuthenticated:
+        cls = Class.TEMPORARY if reply.cls == 4 or (reply.cls == 5 and self._soft) else Class.PERMANENT
+        text = f"{failed}; server {server} said: {reply.text}"
+        why = because("AUTH", server, reason=reply.text)
         return NotAuthenticated(Outcome(cls, status_of(reply, cls), text, reply.code, why))
 
     async def _credentials(self, connection: Connection, sender: str) -> Credentials | None:
         """Those for the sender, the host, or the destination that it was found for: no other server is told of them."""
-        own = (sender,) if self._by_sender and sender else ()
-        for key in (*own, connection.host.name, connection.site):
-            value = await self._passwords.find(key)
-            if value is not None:
-                user, _, password = value.partition(self._delimiter)
-                acting_for = user if self._authorization_id else ""
-                return Credentials(user, Secret(to_bytes(password)), acting_for) if user else None
-        return None
+        value = await self._of_sender(sender) if self._by_sender and sender else None
+        for key in (connection.host.name, connection.site):
+            if value is None:
+                value = await self._passwords.find(key)
+        if value is None:
+            return None
+        user, _, password = value.partition(self._delimiter)
+        return Credentials(user, Secret(to_bytes(password)), user if self._authorization_id else "")
 
-    async def _offered(self, offered: str) -> tuple[Mechanism, ...]:
-        """The mechanisms that both sides know and the filter lets pass, best first. Raises LookupFailure."""
-        words = frozenset(elements(upper(offered)))
-        common = (one for one in MECHANISMS.values() if one.name in words and one.client is not None)
-        return tuple([one for one in common if self._allows is None or await self._allows(one.name)])
+    async def _listed(self, connection: Connection, offered: str) -> tuple[str, ...]:
+        """The mechanisms of the server that the filter lets pass, ours or not, in capitals. Raises LookupFailure."""
+        words = elements(upper(offered))
+        listed = tuple([word for word in words if self._allows is None or await self._allows(word)])
+        if not listed:
+            what = f"no supported AUTH mechanisms: '{offered}'" if words else "null AUTH mechanism list"
+            self._warn(f"{connection.host.relay} offered {what}")
+        return listed
+
+    async def _conversed(self, connection: Connection, mechanism: Mechanism, who: Credentials, setting: ClientSetting) -> Reply:
+        """The reply that ends the exchange. Raises NotAuthenticated where the server does not keep to the mechanism, Broken."""
+        label = connection.host.label
+        assert mechanism.client is not None
+        try:
+            return await _exchanged(connection, mechanism, mechanism.client(who, setting))
+        except Failed as failure:
+            reason = str(failure)
+        except binascii.Error:
+            reason = "bad protocol / cancel"
+        except _AsksOn:
+            self._warn("SASL authentication problem: attempting client step after doneflag")
+            reason = "generic failure"
+        connection.close()  # it may still wait for a response, and would take QUIT for one
+        raise _cannot(label, reason)
+
+
+def _cannot(label: str, reason: str) -> NotAuthenticated:
+    return _later(f"SASL authentication failed; cannot authenticate to server {label}: {reason}", label, reason)
+
+
+def _later(text: str, label: str, reason: str) -> NotAuthenticated:
+    return NotAuthenticated(deferred(text, "4.7.0", because("AUTH", label, reason=reason)))
 
 
 def _best(offered: tuple[Mechanism, ...], options: frozenset[str], *, bound: bool) -> Mechanism | None:
@@ -129,26 +174,10 @@ def _best(offered: tuple[Mechanism, ...], options: frozenset[str], *, bound: boo
     return next((one for one in offered if one.name in fit and (bound or not one.bound)), None)
 
 
-async def _conversed(connection: Connection, mechanism: Mechanism, who: Credentials, setting: ClientSetting) -> Reply:
-    """The reply that ends the exchange. Raises NotAuthenticated where the server does not keep to the mechanism, Broken."""
-    label = connection.host.label
-    assert mechanism.client is not None
-    try:
-        return await _exchanged(connection, mechanism, mechanism.client(who, setting))
-    except Failed as failure:
-        reason = str(failure)
-        text = f"SASL authentication failed; cannot authenticate to server {label}: {reason}"
-    except (_ProtocolLoop, binascii.Error):
-        reason = "authentication protocol loop"
-        text = f"SASL authentication failed; {reason} with server {label}"
-    connection.close()  # it may still wait for a response, and would take QUIT for one
-    raise NotAuthenticated(deferred(text, "4.7.0", because("AUTH", label, reason=reason)))
-
-
 async def _exchanged(connection: Connection, mechanism: Mechanism, exchange: ClientExchange) -> Reply:
     client, first = connection.client, next(exchange)
     client.authenticate(f"AUTH {mechanism.name}".encode() + (b" " + b64encode(first) if first else b""))
-    for _ in range(_MOST_CHALLENGES):
+    while True:  # every mechanism ends
         await connection.said()
         reply = client.last
         assert reply is not None
@@ -158,7 +187,6 @@ async def _exchanged(connection: Connection, mechanism: Mechanism, exchange: Cli
             return reply
         challenge = b64decode(reply.lines[-1], validate=True)
         client.authenticate(b64encode(await asyncio.to_thread(_answer, exchange, challenge)))
-    raise _ProtocolLoop
 
 
 def _answer(exchange: ClientExchange, challenge: bytes) -> bytes:
@@ -166,4 +194,4 @@ def _answer(exchange: ClientExchange, challenge: bytes) -> bytes:
     try:
         return exchange.send(challenge)
     except StopIteration:
-        raise _ProtocolLoop from None
+        raise _AsksOn from None

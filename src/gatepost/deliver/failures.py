@@ -16,7 +16,7 @@ _DOING = {
     ClientStage.HELLO: "performing the EHLO handshake",
     ClientStage.HELO: "performing the HELO handshake",
     ClientStage.STARTTLS: "receiving the STARTTLS response",
-    ClientStage.AUTH: "performing SASL authentication",
+    ClientStage.AUTH: "performing the EHLO handshake",
     ClientStage.XFORWARD_NAME: "sending XFORWARD name/address",
     ClientStage.XFORWARD_HELO: "sending XFORWARD protocol/helo_name",
     ClientStage.MAIL: "sending MAIL FROM",
@@ -107,7 +107,7 @@ def _told(reply: Reply, cls: Class, text: str, name: str, why: Reason) -> Outcom
 def broken(trouble: Broken, label: str, *, lmtp: bool = False) -> Outcome:
     """The conversation broke off."""
     doing = _DOING[trouble.stage]
-    if lmtp and trouble.stage is ClientStage.HELLO:
+    if lmtp and trouble.stage in (ClientStage.HELLO, ClientStage.AUTH):
         doing = "performing the LHLO handshake"
     enhanced, text, reason = _broken_words(trouble, label, doing)
     return Outcome(Class.TEMPORARY, enhanced, text, why=because(RULES[trouble.stage], label, reason=reason))

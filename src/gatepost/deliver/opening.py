@@ -132,7 +132,8 @@ class Opener:
             insecure = isinstance(lack, NoSecurity) and lack.handshake and policy.level is Level.MAY
         except LookupFailure as failure:
             why = failure.because("smtp_sasl_password_maps", host.name)
-            outcome, down = Outcome(Class.TEMPORARY, "4.3.0", "password table lookup failure", why=why), False
+            text = f"local data error while talking to {host.label}"
+            outcome, down = Outcome(Class.TEMPORARY, "4.3.0", text, why=why), False
         except BaseException:
             connection.close()
             raise

@@ -197,7 +197,10 @@ class SmtpAgent:
             if not request.recipients:
                 self._release(attempt, connection)
                 return True
-            handover = prepare(request, request.recipients, connection.client.offered, self._handover, host.label)
+            options = self._handover
+            if options.dummy_auth and not connection.logged_in:
+                options = replace(options, dummy_auth=False)
+            handover = prepare(request, request.recipients, connection.client.offered, options, host.label)
         except Unsendable as reason:
             attempt.finish(reason.outcome, host.relay)
             if isinstance(reason, TooLarge) and not connection.uses:

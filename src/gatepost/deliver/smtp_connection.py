@@ -51,12 +51,13 @@ class Connection(asyncio.Protocol):
     (empty: its name); `final`: no other host was left to try when it was opened.
     `min_rate`: a limit is for a whole reply, and content is to go out at so many octets a second (smtp_per_request_deadline,
     smtp_min_data_rate); 0: it is for any octet, up to `_PATIENCE` times.
-    `uses`: transactions so far; `opened`: loop time of the connection; `level`: of the TLS that it has; `dot_delay`: seconds to
-    wait, once all else of a content is on its way, before its end (smtp_pix_workaround_delay_time)."""
+    `uses`: transactions so far; `opened`: loop time of the connection; `level`: of the TLS that it has; `logged_in`: by AUTH;
+    `dot_delay`: seconds to wait, once all else of a content is on its way, before its end (smtp_pix_workaround_delay_time)."""
 
     __slots__ = (
         "_armed", "_deadline", "_fresh", "_latest", "_limits", "_loop", "_min_rate", "_paused", "_pieces", "_timer", "_transport",
-        "_untold", "_waiter", "_written", "client", "closed", "dot_delay", "final", "host", "level", "opened", "site", "uses",
+        "_untold", "_waiter", "_written", "client", "closed", "dot_delay", "final", "host", "level", "logged_in",
+        "opened", "site", "uses",
     )  # fmt: skip
 
     def __init__(
@@ -78,6 +79,7 @@ class Connection(asyncio.Protocol):
         self.uses = 0
         self.opened = loop.time()
         self.level = Level.NONE
+        self.logged_in = False
         self.dot_delay = 0.0
         self._limits = limits
         self._min_rate = min_rate

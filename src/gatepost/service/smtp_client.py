@@ -4,6 +4,7 @@ import random
 import re
 from collections.abc import Sequence
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gatepost.config.configuration import Configuration
@@ -18,6 +19,7 @@ from gatepost.deliver.sts import MtaSts
 from gatepost.deliver.sts_cache import StsCache
 from gatepost.deliver.sts_fetch import over_https
 from gatepost.events.records import Emit, Note
+from gatepost.lookup.address import Keys, find_address
 from gatepost.lookup.indexed import SUFFIX as BUILT
 from gatepost.lookup.match_list import MatchList
 from gatepost.lookup.registry import Maps, Tables
@@ -68,7 +70,7 @@ async def smtp_agent(materials: Materials, way_out: WayOut, entry: ServiceEntry)
         tls_policies=maps("smtp_tls_policy_maps"),
         tls_per_site=maps("smtp_tls_per_site"),
         tls_loglevels=maps("smtp_tls_loglevel_maps"),
-        authenticator=_authenticator(materials, settings, maps("smtp_sasl_password_maps"), tables),
+        authenticator=_authenticator(materials, entry, settings, maps("smtp_sasl_password_maps"), tables),
         best_mx=_best_mx(materials, way_out, entry, emit),
         final=lmtp and view(LmtpOnlySettings, overrides).lmtp_assume_final,
         reply_filter=maps("smtp_reply_filter"),
@@ -112,7 +114,16 @@ def password_files(configuration: Configuration) -> list[str]:
     return [file for path in found for file in (path, path + BUILT)]
 
 
-def _authenticator(materials: Materials, settings: SmtpSettings, passwords: Maps, tables: Tables) -> Authenticator | None:
+class _Addresses(Struct, frozen=True):
+    """How addresses are looked up."""
+
+    recipient_delimiter: str
+    owner_request_special: bool
+
+
+def _authenticator(
+    materials: Materials, entry: ServiceEntry, settings: SmtpSettings, passwords: Maps, tables: Tables
+) -> Authenticator | None:
     """Who logs in, None where nobody has a password."""
     if not settings.smtp_sasl_auth_enable or passwords.empty:
         return None
@@ -120,7 +131,16 @@ def _authenticator(materials: Materials, settings: SmtpSettings, passwords: Maps
     listed = MatchList.strings(settings.smtp_sasl_mechanism_filter, tables, name, tables.warn)
     remembers = bool(settings.smtp_sasl_auth_cache_name)
     refused = RefusedLogins(materials.state, settings.smtp_sasl_auth_cache_time, materials.clock) if remembers else None
-    return Authenticator(settings, passwords, None if listed.empty else listed.matches, refused)
+    addresses = materials.configuration.view(_Addresses, entry.overrides)
+
+    async def of_sender(sender: str) -> str | None:
+        found = await find_address(
+            passwords, sender, Keys.REWRITE, delimiters=addresses.recipient_delimiter,
+            owner_request_special=addresses.owner_request_special,
+        )  # fmt: skip
+        return None if found is None else found.value
+
+    return Authenticator(settings, passwords, of_sender, None if listed.empty else listed.matches, refused, tables.warn)
 
 
 def _best_mx(materials: Materials, way_out: WayOut, entry: ServiceEntry, emit: Emit) -> PassOn | None:

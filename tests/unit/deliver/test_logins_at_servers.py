@@ -20,7 +20,6 @@ from gatepost.proto.sasl.scram import Binding
 from gatepost.state.local_store import LocalStateStore
 
 STORED = "2 2.0.0 250 2.0.0 stored"
-LOOP = "4 4.7.0 SASL authentication failed; authentication protocol loop with server mx[mx]"
 NOTHING = "4 4.7.0 SASL authentication failed; cannot authenticate to server mx[mx]: "
 
 
@@ -90,7 +89,7 @@ def sent(
         refused = RefusedLogins(store, 100, lambda: 1000.0) if store is not None else None
         agent = SmtpAgent(
             settings, names(), Net(mx=list(servers)), unchanged(), clock=lambda: 1000.0, shuffle=lambda hosts: None,
-            emit=lambda event: None, authenticator=Authenticator(settings, passwords, allows, refused),
+            emit=lambda event: None, authenticator=Authenticator(settings, passwords, passwords.find, allows, refused, print),
         )  # fmt: skip
         for _ in servers:
             (report,) = await agent.deliver(request("[mx]:2526", ["x@y.test"]))
@@ -161,14 +160,14 @@ COUNT = "SCRAM iteration count that is not from 4096 to 250000"
     [
         ("SCRAM-SHA-256", [challenge("r=x,s=AAAA,i=4096")], f"{NOTHING}malformed SCRAM message", 1),
         ("SCRAM-SHA-256", ["334 " + "A" * 8000], f"{NOTHING}malformed SCRAM message", 1),
-        ("SCRAM-SHA-256", ["334 !!"], LOOP, 1),
+        ("SCRAM-SHA-256", ["334 !!"], f"{NOTHING}bad protocol / cancel", 1),
         ("SCRAM-SHA-256", ["334"], f"{NOTHING}malformed SCRAM message", 1),
         ("SCRAM-SHA-256", ["235 come in"], f"{NOTHING}malformed SCRAM message", 1),
-        ("PLAIN", ["334 "], LOOP, 1),
-        ("LOGIN", ["334 "], LOOP, 3),
-        ("CRAM-MD5", [challenge("x" * 3000)], LOOP, 2),
-        ("XOAUTH2", ["334 e30="], LOOP, 2),
-        ("PLAIN", ["334 \xff\xfe"], LOOP, 1),
+        ("PLAIN", ["334 "], f"{NOTHING}generic failure", 1),
+        ("LOGIN", ["334 "], f"{NOTHING}generic failure", 3),
+        ("CRAM-MD5", [challenge("x" * 3000)], f"{NOTHING}generic failure", 2),
+        ("XOAUTH2", ["334 e30="], f"{NOTHING}generic failure", 2),
+        ("PLAIN", ["334 \xff\xfe"], f"{NOTHING}bad protocol / cancel", 1),
     ],
 )
 def test_a_hostile_server(offered: str, answers: list[str], told: str, most: int) -> None:
@@ -194,7 +193,7 @@ def test_iterations_without_measure(count: int) -> None:
 # --- logins that were refused ---
 
 REFUSED = "SASL authentication failed; server mx[mx] said: 535 5.7.8 no"
-CACHED = "SASL [CACHED] authentication failed; server mx[mx] said: 535 5.7.8 no"
+CACHED = "SASL [CACHED] authentication failed; server mx said: 535 5.7.8 no"
 
 
 def bad() -> LoginServer:

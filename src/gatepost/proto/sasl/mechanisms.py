@@ -108,7 +108,7 @@ class Mechanism(Struct, frozen=True):
     digest: str = ""
 
 
-_SENT: Final = frozenset({Trait.PLAINTEXT})
+_SENT: Final = frozenset({Trait.PLAINTEXT, Trait.DICTIONARY, Trait.ACTIVE})
 _GUESSABLE: Final = frozenset({Trait.DICTIONARY, Trait.ACTIVE})
 _PROVED: Final = frozenset({Trait.DICTIONARY, Trait.MUTUAL_AUTH})
 """Whoever hears an exchange may try passwords on it."""

@@ -16,6 +16,10 @@ _NOTIFY = ((Notify.NEVER, b"NEVER"), (Notify.SUCCESS, b"SUCCESS"), (Notify.FAILU
 _BODY = {"7bit": b" BODY=7BIT", "8bit": b" BODY=8BITMIME", "binary": b" BODY=8BITMIME"}
 
 
+_LONGEST_LIST = 2048
+"""Characters of mechanisms, behind which no line adds any."""
+
+
 class Capabilities(Struct, frozen=True):
     """What a server offered in its EHLO or LHLO reply. `keywords`: upper-case keyword -> its arguments."""
 
@@ -33,12 +37,14 @@ class Capabilities(Struct, frozen=True):
 
 def capabilities(lines: tuple[bytes, ...], discard: frozenset[str] = frozenset()) -> Capabilities:
     """The keywords of an EHLO reply (RFC 5321 §4.1.1.1), less those of `discard` (lower case). The first line is the
-    server's name. `AUTH=` of old servers counts as `AUTH`."""
+    server's name. `AUTH=` of old servers counts as `AUTH`, and several lines of that as one."""
     keywords: dict[str, str] = {}
     for line in lines[1:]:
         word, _, argument = line.decode("ascii", "replace").strip(SPACE).replace("AUTH=", "AUTH ", 1).partition(" ")
         if word and word.lower() not in discard:
-            keywords.setdefault(upper(word), argument.strip(SPACE))
+            before = keywords.setdefault(upper(word), argument.strip(SPACE))
+            if upper(word) == "AUTH" and before != argument.strip(SPACE) and len(before) < _LONGEST_LIST:
+                keywords["AUTH"] = f"{before} {argument}".strip(SPACE)
     return Capabilities(keywords)
 
 
