@@ -5,6 +5,7 @@ all of them go on at one time. A script whose outcome differs on purpose says so
 """
 
 import contextlib
+import hashlib
 import re
 import shutil
 import smtplib
@@ -15,6 +16,9 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.integration.postfix import Postfix
 from tests.support.certificate import Certificate, make
@@ -95,13 +99,20 @@ def _context(certificate: Certificate) -> ssl.SSLContext:
     return context
 
 
-def _lines(authority: Path) -> str:
+def _lines(certificate: Certificate) -> str:
     """A transport for each script."""
+    parsed = x509.load_pem_x509_certificate(certificate.chain.read_bytes())
+    key = parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    values = {
+        "{authority}": str(certificate.authority),
+        "{fingerprint}": parsed.fingerprint(SHA256()).hex(":").upper(),
+        "{key-fingerprint}": hashlib.sha256(key).digest().hex(":").upper(),
+    }
     found = ""
     for name, script in SCRIPTS.items():
         found += f"case-{_number(name)} unix - - n - - {script.service} -o syslog_name=case-{_number(name)}\n"
         for parameter, value in script.parameters.items():
-            found += f" -o {{ {parameter} = {value.replace('{authority}', str(authority))} }}\n"
+            found += f" -o {{ {parameter} = {values.get(value, value)} }}\n"
     return found
 
 
@@ -136,7 +147,7 @@ def theirs(certificate: Certificate) -> Iterator[Played]:
         servers = _servers(stack, certificate)
         main = {**_MAIN, "transport_maps": _routes(servers), "default_process_limit": "500", "compatibility_level": "3.6"}
         main["proxy_write_maps"] = "proxy:btree:$data_directory/auth_cache"
-        lines = "proxywrite unix - - n - 1 proxymap\n" + _lines(certificate.authority)
+        lines = "proxywrite unix - - n - 1 proxymap\n" + _lines(certificate)
         postfix = Postfix("".join(f"{name} = {value}\n" for name, value in main.items()), lines)
         stack.callback(postfix.clean)
         _send_all(postfix.port)
@@ -149,7 +160,7 @@ def ours(certificate: Certificate) -> Iterator[Played]:
     with contextlib.ExitStack() as stack:
         servers = _servers(stack, certificate)
         main = {**_MAIN, "transport_maps": _routes(servers)}
-        system = stack.enter_context(System(main, MASTER + _lines(certificate.authority)))
+        system = stack.enter_context(System(main, MASTER + _lines(certificate)))
         _send_all(system.port)
         yield Played(servers, system.log)
 

@@ -1,11 +1,15 @@
 """posttls-finger beside Postfix's, looking at the same server: the same lines."""
 
+import hashlib
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.support.certificate import Certificate, make
 from tests.support.running import System, environment
@@ -39,6 +43,13 @@ def postfix(*arguments: str) -> list[str]:
     return (shown.stdout + shown.stderr).splitlines()
 
 
+def fingerprints(certificate: Certificate) -> tuple[str, str]:
+    """Those of the certificate and of its public key."""
+    parsed = x509.load_pem_x509_certificate(certificate.chain.read_bytes())
+    key = parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return parsed.fingerprint(SHA256()).hex(":").upper(), hashlib.sha256(key).digest().hex(":").upper()
+
+
 def alike(lines: list[str]) -> list[str]:
     return [line for line in lines if line and "> EHLO " not in line]
 
@@ -46,11 +57,13 @@ def alike(lines: list[str]) -> list[str]:
 @pytest.mark.parametrize(
     "options",
     ["-l may", "-l encrypt -p TLSv1.2", "-l secure -F {authority} PORT mx.test", "-l secure -c -F {authority} PORT .test mx.test",
-     "-l encrypt -w -a any -t 1m WRAPPED"],
+     "-l encrypt -w -a any -t 1m WRAPPED", "-l fingerprint -d sha256 PORT CERTIFICATE", "-l fingerprint -d sha256 PORT KEY"],
 )  # fmt: skip
 def test_the_same_lines(system: System, certificate: Certificate, options: str) -> None:
     text = options if options.isupper() or "PORT" in options or "WRAPPED" in options else f"{options} PORT"
     text = text.replace("PORT", f"[127.0.0.1]:{system.port}").replace("WRAPPED", f"[127.0.0.1]:{system.second}")
+    own, key = fingerprints(certificate)
+    text = text.replace("CERTIFICATE", own).replace("KEY", key)
     arguments = text.replace("{authority}", str(certificate.authority)).split()
     status, lines = finger(system, *arguments)
     assert status == 0

@@ -184,8 +184,10 @@ class Finger:
             yield f"certificate verification failed for {relay}: {why}"
         elif wanted.level >= Level.FINGERPRINT and not matched:
             yield f"server certificate verification failed for {relay}: no name or fingerprint matches"
-        if matched:
-            yield f"{relay}: matched {'fingerprint' if wanted.level is Level.FINGERPRINT else 'peername'}: {matched}"
+        if matched and wanted.level is Level.FINGERPRINT:
+            yield f"{relay}: Matched fingerprint: {matched.replace(':', '').upper()}"
+        elif matched:
+            yield f"{relay}: matched peername: {matched}"
         yield (
             f"{relay}: subject_CN={shown.subject}, issuer_CN={shown.issuer}, fingerprint={shown.fingerprint}, "
             f"pkey_fingerprint={shown.pubkey_fingerprint}"

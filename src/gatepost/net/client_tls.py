@@ -3,8 +3,9 @@
 Failure: TlsFailure where a parameter cannot be obeyed; nothing is skipped in silence.
 """
 
+import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -135,6 +136,17 @@ def name_matches(presented: str, wanted: str, *, many_labels: bool = True) -> bo
 
 
 def fingerprint_matches(der: bytes, digest: str, wanted: Sequence[str]) -> bool:
-    """Whether a certificate, in DER, has one of the fingerprints `wanted` (hex, with or without colons)."""
-    found = hashlib.new(digest, der).hexdigest()
-    return any(word.replace(":", "").lower() == found for word in wanted)
+    """Whether a certificate, in DER, or its public key has one of the fingerprints `wanted` (hex, with or without colons). That of
+    the key stays when the certificate is renewed for it."""
+    asked = {word.replace(":", "").lower() for word in wanted}
+    return any(hashlib.new(digest, part).hexdigest() in asked for part in _certificate_and_key(der))
+
+
+def _certificate_and_key(der: bytes) -> Iterator[bytes]:
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    yield der
+    with contextlib.suppress(ValueError, UnsupportedAlgorithm):  # a certificate that OpenSSL takes and a stricter reader does not
+        yield x509.load_der_x509_certificate(der).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -1,8 +1,12 @@
 """Certificates of outgoing connections."""
 
 import hashlib
+import ssl
+import subprocess
+from pathlib import Path
 
 import pytest
+from tests.support.certificate import make
 
 from gatepost.net.client_tls import certificate_names, fingerprint_matches, name_matches
 
@@ -42,3 +46,15 @@ def test_fingerprint() -> None:
     colons = ":".join(digest[n : n + 2] for n in range(0, 64, 2)).upper()
     assert fingerprint_matches(b"der", "sha256", ["00", colons])
     assert not fingerprint_matches(b"der2", "sha256", [colons])
+
+
+def test_the_fingerprint_of_the_key_stays_with_a_new_certificate(tmp_path: Path) -> None:
+    own = make(tmp_path, "mx.test")
+    subprocess.run(["openssl", "req", "-x509", "-key", own.key, "-subj", "/CN=new", "-out", tmp_path / "new.pem"], check=True)
+    public = subprocess.run(
+        ["openssl", "pkey", "-in", own.key, "-pubout", "-outform", "DER"], check=True, capture_output=True
+    ).stdout
+    wanted = [hashlib.sha256(public).hexdigest()]
+    for chain in (own.chain, tmp_path / "new.pem"):
+        assert fingerprint_matches(ssl.PEM_cert_to_DER_cert(chain.read_text()), "sha256", wanted)
+    assert not fingerprint_matches(ssl.PEM_cert_to_DER_cert(own.authority.read_text()), "sha256", wanted)
