@@ -54,3 +54,34 @@ def test_a_table_for_root_s_eyes(kind: str) -> None:
             system.reload()
             wait_for(lambda: system.send() and said(password) in sink.commands, f"a log-in with the {password} password")
         assert "Permission denied" not in system.log()
+
+
+@pytest.mark.parametrize("kind", ["hash", "built hash", "lmdb"])
+def test_a_change_counts_without_a_reload(kind: str) -> None:
+    """As in Postfix, of the types of table that are looked at again."""
+    with Sink(keywords=(b"AUTH PLAIN",)) as sink, System(_CLIENT, relay=sink.port) as system:
+        system.configure({"smtp_sasl_password_maps": written(system, kind, sink.port, "first")})
+        system.reload()
+        for password in ("first", "second", "third"):
+            written(system, kind, sink.port, password)
+            wait_for(lambda: system.send() and said(password) in sink.commands, f"a log-in with the {password} password")
+
+
+def test_a_table_that_somebody_else_may_exchange_counts_at_a_reload() -> None:
+    """Whoever has taken a worker over must not have the agent read what he likes."""
+    with Sink(keywords=(b"AUTH PLAIN",)) as sink, System(_CLIENT, relay=sink.port) as system:
+        folder = system.folder / "loose"
+        folder.mkdir()
+        folder.chmod(0o777)
+        file = folder / "sasl_passwd"
+        file.touch(0o600)
+        file.write_text(f"[127.0.0.1]:{sink.port} me:first\n")
+        system.configure({"smtp_sasl_password_maps": f"hash:{file}"})
+        system.reload()
+        wait_for(lambda: system.send() and said("first") in sink.commands, "a log-in")
+        file.write_text(f"[127.0.0.1]:{sink.port} me:second\n")
+        system.logged(f"{file} has changed: mail system configuration error: not allowed")
+        before = sink.commands.count(said("first"))
+        assert system.send()
+        wait_for(lambda: sink.commands.count(said("first")) > before, "a log-in with what was read before")
+        assert said("second") not in sink.commands

@@ -702,7 +702,7 @@ ELSEWHERE = {
     "lookup.key_format": "reads formats of the administrator; keys are put in and not read again, and are divided at one character",
     "proto.table_answer": "holds values",
     "auth.dovecot": "one class of characters",
-    "service.smtp_client": _ADMINISTRATOR,
+    "service.password_tables": _ADMINISTRATOR,
     "proto.sasl.external": "reads a name of at most 255 octets",
     "proto.sasl.mechanisms": "a table of mechanisms",
     "proto.sasl.scram_keys": "makes keys, reads none",

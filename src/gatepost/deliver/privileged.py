@@ -66,6 +66,12 @@ class ReadFile(Struct, frozen=True, tag=True):
     forward: str = ""
 
 
+class ReadTable(Struct, frozen=True, tag=True):
+    """Read the file of a table of passwords (smtp_sasl_password_maps), which has changed."""
+
+    path: str
+
+
 class RunCommand(Struct, frozen=True, tag=True):
     """Run `argv` as uid:gid with the content on standard input; killed after `time_limit` seconds.
     `environment` is all that it gets; `directory` is where it runs; `file_limit`: octets of a file that it writes, 0 for any.
@@ -122,7 +128,7 @@ class Failed(Struct, frozen=True, tag=True):
 
 RIGHT, WRONG = b"right", b"wrong"
 
-Request = WriteMaildir | WriteMbox | ReadFile | RunCommand | CheckPassword
+Request = WriteMaildir | WriteMbox | ReadFile | ReadTable | RunCommand | CheckPassword
 Answer = Done | Failed
 Numbered = tuple[int, Answer]
 """The answer to one of several letters, with its index."""
@@ -178,7 +184,7 @@ class AgentClient:
         if isinstance(request, RunCommand):
             limit = max(limit, request.time_limit / _SHARE**2)
             request = on_the_wire(request)
-        elif isinstance(request, ReadFile):
+        elif isinstance(request, ReadFile | ReadTable):
             limit = min(limit, _READ_TIME)
         elif isinstance(request, CheckPassword):
             limit = min(limit, request.time_limit)

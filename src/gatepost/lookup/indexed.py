@@ -13,6 +13,7 @@ from gatepost.lookup.aliases_text import alias_entries, looks_like_aliases
 from gatepost.lookup.memory import fold
 from gatepost.lookup.opening import Opening, Warn
 from gatepost.lookup.port import LookupFailure, Table, Unavailable
+from gatepost.lookup.root_files import Identity, identity_of
 from gatepost.lookup.sorted_runs import Entry
 from gatepost.lookup.table_text import entries, read_file
 
@@ -24,19 +25,13 @@ POSTFIX_SUFFIX = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb",
 # Seconds between two looks at whether the file was rebuilt.
 _FRESH = 1.0
 
-Stamp = tuple[int, int, int]
 
-
-def _stamp(path: str) -> Stamp | None:
+def _stamp(path: str) -> Identity | None:
+    """Which file it is that is read."""
     try:
-        stat = os.stat(path)
+        return root_files.identity(path) or identity_of(os.stat(path))
     except OSError:
         return None
-    return _identity(stat)
-
-
-def _identity(stat: os.stat_result) -> Stamp:
-    return stat.st_dev, stat.st_ino, stat.st_mtime_ns
 
 
 def read_source(path: str, spec: str, warn: Warn, *, folded: bool = True) -> dict[str, str]:
@@ -79,11 +74,11 @@ class _Built:
         self._broken = lmdb.Error
 
     @classmethod
-    def shared(cls, path: str) -> "tuple[_Built, Stamp]":
+    def shared(cls, path: str) -> "tuple[_Built, Identity]":
         """The file at `path`, and which one that was; the same object for whoever asks. Raises OSError, lmdb.Error."""
         descriptor = _descriptor(path)
         try:
-            stamp = _identity(os.fstat(descriptor))
+            stamp = root_files.identity(path) or identity_of(os.fstat(descriptor))
             built = _OPEN.get(stamp)
             if built is None:
                 # By descriptor, so that it is the very file that was looked at, whatever was renamed since.
@@ -108,7 +103,7 @@ class _Built:
 
 
 # LMDB must not open a file twice in one process, so tables of several types or configurations share it.
-_OPEN: WeakValueDictionary[Stamp, _Built] = WeakValueDictionary()
+_OPEN: WeakValueDictionary[Identity, _Built] = WeakValueDictionary()
 
 
 class _Source:
@@ -130,7 +125,7 @@ class IndexedTable:
         self.name = opening.spec
         self.whole_key = False
         self._opening = opening
-        self._stamp: Stamp | None = None
+        self._stamp: Identity | None = None
         self._looked = opening.clock()
         self._told = False
         self._answers: _Built | _Source = self._open()

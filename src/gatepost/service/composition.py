@@ -19,6 +19,7 @@ from gatepost.service.background import lasting
 from gatepost.service.cleanup import open_admission
 from gatepost.service.internal_mail import UNCHECKED, InternalMail, checks_of_class
 from gatepost.service.materials import Materials
+from gatepost.service.password_tables import PasswordTables, password_files
 from gatepost.service.pickup import Pickup
 from gatepost.service.requeue import Requeue
 from gatepost.service.submission import counting_bounces
@@ -59,6 +60,7 @@ class Composition:
         self._transports = Transports(
             materials, self._partitions.staging, self._internal_mail(UNCHECKED), self._tls_reports.observer
         )
+        self._passwords = PasswordTables(password_files(configuration), materials.agent.ask, materials.teller("smtp"))
         self._flushed = asyncio.Event()
         self._scheduler = Scheduler(
             self._partitions,
@@ -107,6 +109,7 @@ class Composition:
         """Begin what goes on for as long as the worker lives."""
         fault = self.materials.fault
         group.create_task(lasting(self._partitions.run, "the care of queue partitions", fault))
+        group.create_task(lasting(self._passwords.run, "the watch over tables of passwords", fault))
         if self.materials.settings.queue_deliver:
             group.create_task(lasting(self._scheduler.run, "the scheduler", fault))
         group.create_task(lasting(self._tls_reports.collect, "the counting for TLS reports", fault))

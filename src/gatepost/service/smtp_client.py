@@ -1,13 +1,11 @@
 """smtp(8) and lmtp(8) services of master.cf: an agent with the settings of its line. LMTP has each parameter under `lmtp_`."""
 
 import random
-import re
 from collections.abc import Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gatepost.config.configuration import Configuration
 from gatepost.config.master import ServiceEntry
 from gatepost.config.parameters.lmtp import lmtp_name
 from gatepost.deliver.authenticate import Authenticator
@@ -20,7 +18,6 @@ from gatepost.deliver.sts_cache import StsCache
 from gatepost.deliver.sts_fetch import over_https
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.address import Keys, find_address
-from gatepost.lookup.indexed import SUFFIX as BUILT
 from gatepost.lookup.match_list import MatchList
 from gatepost.lookup.registry import Maps, Tables
 from gatepost.mail.delivery import Agent, DeliveryRequest, Report
@@ -33,9 +30,6 @@ from gatepost.service.materials import Materials
 from gatepost.service.outgoing import outgoing
 from gatepost.service.reply_filter import filtered
 from gatepost.service.ways import WayOut
-
-_PATH = re.compile(r":(/[^\s,{}]+)")
-"""What a table of a list is read from."""
 
 _UNAVAILABLE = deferred("mail transport unavailable", "4.3.0", Reason("best_mx_transport"))
 
@@ -103,15 +97,6 @@ def _mta_sts(materials: Materials, settings: SmtpSettings, resolver: Resolver, e
         StsCache(materials.state, materials.clock), resolver, fetch,
         enforcing=settings.smtp_tls_mta_sts == "yes", seconds=seconds, clock=materials.clock, emit=emit, service=service,
     )  # fmt: skip
-
-
-def password_files(configuration: Configuration) -> list[str]:
-    """The files of the tables, built or not, where the clients' passwords are: often for root's eyes only."""
-    names = ("smtp_sasl_password_maps", lmtp_name("smtp_sasl_password_maps"))
-    settings = (None, *(entry.overrides for entry in configuration.services))
-    values = [configuration.value(name, overrides) for name in names for overrides in settings]
-    found = dict.fromkeys(path for value in values for path in _PATH.findall(value))
-    return [file for path in found for file in (path, path + BUILT)]
 
 
 class _Addresses(Struct, frozen=True):

@@ -33,8 +33,8 @@ from gatepost.service.authentication import token_files
 from gatepost.service.composition import Composition
 from gatepost.service.inheritance import Inheritance, Life, Listener
 from gatepost.service.materials import Materials, gather
+from gatepost.service.password_tables import password_files
 from gatepost.service.pulse import Heart
-from gatepost.service.smtp_client import password_files
 from gatepost.service.smtpd import load_tls
 from gatepost.service.ways import WayIn
 from gatepost.state.port import Counters

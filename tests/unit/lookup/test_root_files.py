@@ -58,3 +58,37 @@ def test_what_is_no_file_keeps_nobody(tmp_path: Path) -> None:
     paths = [str(tmp_path / name) for name in ("pipe", "folder", "nothing")]
     root_files.take(paths)
     assert not any(root_files.contents(path) for path in paths)
+
+
+def test_what_has_changed(tmp_path: Path) -> None:
+    taken, untaken, everybodys = (tmp_path / name for name in ("taken", "untaken", "everybodys"))
+    for file in (taken, everybodys):
+        file.write_text("1")
+    taken.chmod(0o600)
+    paths = [str(taken), str(untaken), str(everybodys)]
+    root_files.take(paths)
+    assert list(root_files.changed(paths)) == []
+    os.utime(taken, ns=(1, 1))
+    ((path, identity),) = root_files.changed(paths)
+    assert path == str(taken)
+    root_files.put(path, identity, b"2")
+    assert root_files.contents(path) == b"2"
+    assert list(root_files.changed(paths)) == []
+    os.utime(everybodys, ns=(1, 1))
+    assert list(root_files.changed(paths)) == []
+
+
+@pytest.mark.parametrize("kind", ["hash", "lmdb"])
+def test_a_table_follows_what_is_taken(tmp_path: Path, kind: str) -> None:
+    file, now = tmp_path / "passwords", [0.0]
+    file.touch(0o600)
+    file.write_text("mx.test me:1\n")
+    root_files.take([str(file)])
+    table = Tables(print, clock=lambda: now[0]).open(f"{kind}:{file}")
+    file.write_text("mx.test me:2\n")
+    assert drive(table.lookup("mx.test")) == "me:1"
+    os.utime(file, ns=(1, 1))
+    for path, identity in root_files.changed([str(file)]):
+        root_files.put(path, identity, file.read_bytes())
+    now[0] += 1
+    assert drive(table.lookup("mx.test")) == "me:2"

@@ -28,6 +28,7 @@ from gatepost.deliver.privileged import (
     Letter,
     Numbered,
     ReadFile,
+    ReadTable,
     Request,
     RunCommand,
     WriteMaildir,
@@ -230,6 +231,8 @@ class Desk:
     def _answer(self, request: Request, body: Iterator[bytes], until: float, log: Log) -> Answer:
         if isinstance(request, CheckPassword):
             return self._check_password(request, until, log)
+        if isinstance(request, ReadTable):
+            return self._read_table(request, log)
         uid = request.uid if isinstance(request, ReadFile | RunCommand) else request.box.uid
         try:
             with self.slots.user(uid):
@@ -242,6 +245,16 @@ class Desk:
             _tell(request, log)
             return NOT_GRANTED
         return self._pam.answer(request, until)
+
+    def _read_table(self, request: ReadTable, log: Log) -> Answer:
+        try:
+            answer = self._grants.read_table(request)
+        except TROUBLE as error:
+            return failed(error)
+        if answer is None:
+            _tell(request, log)
+            return NOT_GRANTED
+        return answer
 
     def _perform(
         self, request: WriteMaildir | WriteMbox | ReadFile | RunCommand, body: Iterator[bytes], until: float, log: Log
@@ -312,6 +325,8 @@ def _in_short(request: Request) -> str:
         return f"command {request.argv[:1]} as uid={request.uid} gid={request.gid}"
     if isinstance(request, ReadFile):
         return f"file {request.path} as uid={request.uid} gid={request.gid}"
+    if isinstance(request, ReadTable):
+        return f"table {request.path}"
     if isinstance(request, CheckPassword):
         return f"PAM service {request.service[:40]!r}"
     return f"mailbox {request.box.path} of uid={request.box.uid} gid={request.box.gid}"

@@ -2,7 +2,7 @@
 
 Whoever has taken a worker over can ask the agent for anything. It does what local(8), virtual(8) and pipe(8) of this configuration
 might have to do, as it finds that out itself, and no request is believed: local_grants.py for local(8), virtual_grants.py,
-pipe_grants.py; pam_grants.py for log-ins.
+pipe_grants.py; pam_grants.py for log-ins. It reads tables of passwords, for workers that have had them since their start.
 """
 
 import os
@@ -11,13 +11,16 @@ from msgspec import Struct
 
 from gatepost.config.configuration import Configuration
 from gatepost.deliver.local_names import user_named
-from gatepost.deliver.privileged import Answer, ReadFile, RunCommand, WriteMaildir, WriteMbox
+from gatepost.deliver.privileged import Answer, ReadFile, ReadTable, RunCommand, WriteMaildir, WriteMbox
+from gatepost.deliver.safe_path import first_not_of_root
+from gatepost.service.agent.files import read_file
 from gatepost.service.agent.granted_lists import Lists
 from gatepost.service.agent.granted_tables import TableFiles
 from gatepost.service.agent.local_grants import LocalGrant, local_grants
 from gatepost.service.agent.pam_grants import PamGrant, pam_grant
 from gatepost.service.agent.pipe_grants import PipeGrant, pipe_grants
 from gatepost.service.agent.virtual_grants import VirtualGrant, virtual_grants
+from gatepost.service.password_tables import password_files
 from gatepost.service.transports import delivering
 
 
@@ -29,13 +32,15 @@ class _Settings(Struct, frozen=True):
 
 
 class Grants(Struct, frozen=True):
-    """What each service may have done. `no_new_privileges`: no command gains any (command_no_new_privileges)."""
+    """What each service may have done. `no_new_privileges`: no command gains any (command_no_new_privileges); `tables`: files of
+    smtp_sasl_password_maps."""
 
     local: tuple[LocalGrant, ...]
     virtual: tuple[VirtualGrant, ...]
     pipe: tuple[PipeGrant, ...]
     no_new_privileges: bool = False
     pam: PamGrant = PamGrant()
+    tables: frozenset[str] = frozenset()
 
     def allow(self, request: WriteMaildir | WriteMbox | RunCommand) -> bool:
         """Whether the request is one that a worker in its senses may make."""
@@ -43,6 +48,12 @@ class Grants(Struct, frozen=True):
             return any(grant.allow(request) for grant in self.pipe) or any(grant.allow_command(request) for grant in self.local)
         # In the order of what it costs: local mailboxes are looked for in lists.
         return any(grant.allow(request) for grant in self.virtual) or any(grant.allow_mailbox(request) for grant in self.local)
+
+    def read_table(self, request: ReadTable) -> Answer | None:
+        """What the file holds; None where it is none of the tables, or somebody else than root decides which file it is."""
+        if request.path not in self.tables or first_not_of_root(request.path) is not None:
+            return None
+        return read_file(request.path)
 
     def read(self, request: ReadFile) -> Answer | None:
         """What the file holds, read with the rights that are due; None where it is none that local(8) has a use for."""
@@ -61,4 +72,5 @@ def grants_of(configuration: Configuration) -> Grants:
         tuple(grant for entry in services for grant in pipe_grants(configuration, entry)),
         settings.command_no_new_privileges,
         pam_grant(configuration),
+        frozenset(password_files(configuration)),
     )
