@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from tests.fuzz import configuration, identity, local, login, mail, milter, policy, sessions, stored, tables, wire
+from tests.fuzz import acme, configuration, identity, local, login, mail, milter, policy, sessions, stored, tables, wire
 
 CORES: Mapping[str, Callable[[bytes], None]] = {
     # gatepost.proto
@@ -43,6 +43,9 @@ CORES: Mapping[str, Callable[[bytes], None]] = {
     "master_edits": configuration.master_edits,
     "templates": configuration.templates,
     "typed_values": configuration.typed_values,
+    # gatepost.acme
+    "acme_answers": acme.acme_answers,
+    "acme_challenge": acme.acme_challenge,
     # gatepost.identity
     "spf_policies": identity.spf_policies,
     # gatepost.policy, gatepost.receive.postscreen

@@ -13,11 +13,14 @@ from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.support.checkers import DECOYS
 from tests.support.growth import grows_linearly
 from tests.support.settings import default
 
+from gatepost.acme import answers as acme_answers
+from gatepost.acme.responder_http import answer as challenge_answer
 from gatepost.admission.draft import _FOLD as FOLD_OF_EDITS
 from gatepost.admission.draft import _STRAY as STRAY_OF_EDITS
 from gatepost.admission.edits import ReplaceBody
@@ -65,7 +68,7 @@ from gatepost.proto import attributes as postfix_attributes
 from gatepost.proto import dns_message, mta_sts, policy_delegation
 from gatepost.proto.dovecot_auth import Greeting, Listening
 from gatepost.proto.exchange import Exchange, ProtocolError
-from gatepost.proto.http import HttpExchange, Request
+from gatepost.proto.http import HttpExchange, Request, Response
 from gatepost.proto.memcache import MemcacheGet, Sizes
 from gatepost.proto.milter import answers as milter_answers
 from gatepost.proto.milter import commands as milter_commands
@@ -517,7 +520,17 @@ def sts_record(text: bytes) -> None:
         mta_sts.record_id([f"v=STSv1;{text.decode('latin-1')}"])
 
 
+def problem_of(text: bytes) -> object:
+    """A problem document of this text, and its header fields."""
+    told = msgspec.json.encode({"detail": text.decode("latin-1")})
+    fields = (("content-type", "application/problem+json"), ("replay-nonce", text.decode("latin-1")))
+    response = Response(400, fields, told)
+    return acme_answers.nonce(response), str(acme_answers.problem(response))
+
+
 PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
+    "acme.answers": (problem_of, MESSAGES),
+    "acme.responder_http": (lambda text: challenge_answer(b"GET /.well-known/acme-challenge/" + text, {}), MESSAGES),
     "mail.header": (lambda text: header.split(text), MESSAGES),
     "mail.header.cut": (lambda text: header.cut(header.Header("a", text), len(text)), MESSAGES),
     "mail.header_reader": (lambda text: list(HeaderReader(text[at : at + 1000] for at in range(0, len(text), 1000))), MESSAGES),

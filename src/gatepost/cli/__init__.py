@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sts": ("sts", "list, show, forget: policies of MTA-STS that mail to other domains goes by"),
     "tlsrpt": ("tlsrpt", "show the reports about TLS of a day, or have them sent"),
     "user": ("user", "add, passwd, list, delete, app-password: who may log in, in a file of Gatepost's own"),
+    "acme": ("acme", "status, renew: the certificate that an authority issues by ACME"),
     "audit": ("audit", "prove that every acknowledged recipient is accounted for"),
     "install-compat": ("install_compat", "make links with Postfix's command names"),
 }

@@ -48,6 +48,7 @@ class Role(Struct, frozen=True):
     many: whether there are as many as worker_processes says; else one.
     in_loop: whether it lives in an event loop, which is watched (master/watchdog.py), and counts clients (master/anvil.py).
     needs_threads: whether it ends, to be started again, when a thread of it ends.
+    asked_by: the parameter without which there is none of it; empty where there always is.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Role(Struct, frozen=True):
     many: bool = False
     in_loop: bool = False
     needs_threads: bool = False
+    asked_by: str = ""
 
 
 # To become others, to give them the mailboxes that it makes in a spool of root's, to end and to lock up their commands. The agent
@@ -92,5 +94,12 @@ WORKER = Role(
     serves=True, many=True, in_loop=True, needs_threads=True, stop=1,
 )  # fmt: skip
 
-ROLES = (AGENT, SHOWQ_AND_FLUSH, WORKER)
+ACME = Role(
+    "acme", "has certificates issued and renewed where `acme_directory_url` is set; a process beside it, root with NET_BIND_SERVICE"
+    " alone, stores them and binds its port while a challenge is open",
+    body="gatepost.service.acme.process:prepare", rights=Rights(as_owner=True, walls=True),
+    sockets=(Path("gatepost") / "acme",), stop=2, asked_by="acme_directory_url",
+)  # fmt: skip
+
+ROLES = (AGENT, SHOWQ_AND_FLUSH, WORKER, ACME)
 """In the order in which they are started."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from gatepost.config.parameters import (
     access,
+    acme,
     authentication,
     cleanup,
     commands,
@@ -67,6 +68,7 @@ SERVICES: Mapping[str, tuple[Parameter, ...]] = {
     "SMTP server": smtpd.ROWS,
     "Access control": access.ROWS,
     "SMTP server TLS": smtpd_tls.ROWS,
+    "ACME": acme.ROWS,
     "Cleanup": cleanup.ROWS,
     "Addresses and routing": routing.ROWS,
     "Queue manager": queue.ROWS,

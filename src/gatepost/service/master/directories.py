@@ -1,8 +1,8 @@
 """The directories of a mail system: made where they are missing, judged where they are there, never taken from anybody.
 
 Where root starts it, whoever has taken a worker over acts in every folder of `mail_owner`, and must not become root by what the
-next start does there. So root makes files only in folders that are root's alone (`pid`, `gatepost`), found by descriptors that
-follow no link; what belongs in mail_owner's folders it makes as mail_owner (privileges.acting_as). What exists keeps owner and
+next start does there. So root makes files only in folders that are root's alone (`pid`, `gatepost`, `acme`), found by descriptors
+that follow no link; what belongs in mail_owner's folders it makes as mail_owner (privileges.acting_as). What exists keeps owner and
 mode: a wrong one is told with what would be right, and where others could change what we rely on, the start is refused.
 """
 
@@ -24,6 +24,8 @@ from gatepost.state.state_file import FOLDER
 OWN = "gatepost"
 """The folder of our own sockets in the queue directory."""
 PID = "pid"
+ACME = "acme"
+"""The folder of what ACME keeps: the account's key, the certificate with its key, and what was tried."""
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
@@ -58,6 +60,7 @@ class _Folder(Struct, frozen=True):
 _QUEUE = (
     _Folder(PID, 0o755, owned=False),
     _Folder(OWN, 0o755, owned=False),
+    _Folder(ACME, 0o700, owned=False, secret=True),
     _Folder("store", 0o700, secret=True),
     _Folder("corrupt", 0o700, secret=True),
     _Folder("private", 0o700),
@@ -89,8 +92,8 @@ def create_missing(settings: MasterSettings) -> None:
 
 @contextlib.contextmanager
 def own_folder(queue_directory: Path, name: str) -> Iterator[int]:
-    """A descriptor of the folder `name` (PID, OWN) of a queue directory, in which nobody can change anything but who starts the
-    mail system. Raises UnsafeDirectory where that does not hold, OSError."""
+    """A descriptor of the folder `name` (PID, OWN, ACME) of a queue directory, in which nobody can change anything but who starts
+    the mail system. Raises UnsafeDirectory where that does not hold, OSError."""
     path = queue_directory / name
     with _folder(path, os.O_NOFOLLOW) as descriptor:
         for complaint in _judged(path, os.fstat(descriptor), {os.geteuid()}):

@@ -132,11 +132,16 @@ def wanted(configuration: Configuration) -> Iterator[tuple[ServiceEntry, Address
         if entry.type not in program(entry.program).listens or is_disabled(entry, settings.master_service_disable):
             continue
         if entry.type == "inet":
-            for host in _hosts(entry, settings):
-                yield entry, Address(host=host, port=_port(entry, ports))
+            for address in inet_addresses(entry, settings, ports):
+                yield entry, address
         else:
             folder = "private" if entry.private else "public"
             yield entry, Address(path=str(Path(settings.queue_directory) / folder / entry.name))
+
+
+def inet_addresses(entry: ServiceEntry, settings: MasterSettings, ports: Mapping[str, int]) -> list[Address]:
+    """Where a service of the network listens; `ports`: known_ports(). Raises BindFailure."""
+    return [Address(host=host, port=_port(entry, ports)) for host in _hosts(entry, settings)]
 
 
 def is_disabled(entry: ServiceEntry, patterns: str) -> bool:
@@ -218,7 +223,7 @@ def _listen(address: Address, entry: ServiceEntry, owner: tuple[int, int]) -> so
     try:
         if address.path:
             return _listen_unix(address.path, owner, 0o666)
-        return _listen_inet(address)
+        return listen_inet(address)
     except OSError as error:
         hint = {
             errno.EADDRINUSE: "another program listens there: stop it, or change the service's name in master.cf",
@@ -228,7 +233,8 @@ def _listen(address: Address, entry: ServiceEntry, owner: tuple[int, int]) -> so
         raise BindFailure(f"{entry.file}:{entry.line}: bind {address}: {error.strerror}; {hint}") from None
 
 
-def _listen_inet(address: Address) -> socket.socket:
+def listen_inet(address: Address) -> socket.socket:
+    """A socket at an address of the network. Raises OSError."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

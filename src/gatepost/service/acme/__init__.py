@@ -1,0 +1,1 @@
+"""The process that has certificates issued and renewed by ACME, and what is kept for it."""

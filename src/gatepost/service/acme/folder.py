@@ -1,0 +1,80 @@
+"""What ACME keeps, in the folder `acme` of queue_directory, which is root's alone: data_directory is mail_owner's, where a worker
+that was taken over could read keys, and put others in their places."""
+
+import contextlib
+import errno
+import os
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from gatepost.acme import certificate
+from gatepost.acme.certificate import Certificate
+from gatepost.acme.renewal import Attempts
+from gatepost.service.master.directories import ACME, own_folder
+
+ACCOUNT: Final = "account.pem"
+CHAIN: Final = "chain.pem"
+ATTEMPTS: Final = "attempts.json"
+NAMES: Final = frozenset((ACCOUNT, CHAIN, ATTEMPTS))
+MOST_OCTETS: Final = 131072
+"""Of a file."""
+
+_FLAGS: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class Kept(Struct, frozen=True):
+    """What there is. `account`: the account's key, PEM, empty for none."""
+
+    account: bytes = b""
+    certificate: Certificate | None = None
+    attempts: Attempts = Attempts()
+
+    def __repr__(self) -> str:
+        return f"Kept({self.certificate!r}, {self.attempts!r})"
+
+
+def path(queue_directory: str) -> Path:
+    """The file that smtpd_tls_chain_files is to name."""
+    return Path(queue_directory) / ACME / CHAIN
+
+
+def read(queue_directory: str) -> Kept:
+    """Everything, by who starts the mail system. What was tried is forgotten where its file is damaged. Raises OSError,
+    UnsafeDirectory."""
+    with own_folder(Path(queue_directory), ACME) as folder:
+        account, chain, attempts = (_read(folder, name) for name in (ACCOUNT, CHAIN, ATTEMPTS))
+    try:
+        tried = msgspec.json.decode(attempts, type=Attempts)
+    except msgspec.MsgspecError:
+        tried = Attempts()
+    return Kept(account, certificate.read(chain) if chain else None, tried)
+
+
+def store(folder: int, name: str, content: bytes) -> None:
+    """Put a file in its place, whole, for its owner alone. `folder`: a descriptor. Raises OSError."""
+    if name not in NAMES or len(content) > MOST_OCTETS:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    new = f".{name}.new"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(new, dir_fd=folder)
+    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600, dir_fd=folder)
+    try:
+        if os.write(file, content) < len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(file)
+    finally:
+        os.close(file)
+    os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+    os.fsync(folder)
+
+
+def _read(folder: int, name: str) -> bytes:
+    try:
+        file = os.open(name, os.O_RDONLY | _FLAGS, dir_fd=folder)
+    except FileNotFoundError:
+        return b""
+    with os.fdopen(file, "rb") as opened:
+        return opened.read(MOST_OCTETS)
