@@ -15,11 +15,12 @@ from tests.support.running import free_ports, wait_for
 
 
 class Pebble:
-    """A running pebble. `refuses`: of a hundred good nonces; `config`: more members of its configuration.
+    """A running pebble. `refuses`: of a hundred good nonces; `config`: more members of its configuration; `slow`: it waits for some
+    seconds before it looks at a challenge.
 
     `directory`: its URL; `ca_file`: who vouches for its own host; `http`, `tls`: the ports where it looks at challenges."""
 
-    def __init__(self, refuses: int = 20, config: Mapping[str, object] | None = None) -> None:
+    def __init__(self, refuses: int = 20, config: Mapping[str, object] | None = None, *, slow: bool = False) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="pebble-"))
         self.folder.chmod(0o755)
         own = certificate.make(self.folder / "own", "localhost")
@@ -33,7 +34,8 @@ class Pebble:
             "externalAccountBindingRequired": False, **(config or {}),
         }  # fmt: skip
         (self.folder / "config.json").write_text(json.dumps({"pebble": told}))
-        self._environment = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": str(refuses), "PEBBLE_AUTHZREUSE": "0"}
+        self._environment = {"PEBBLE_WFE_NONCEREJECT": str(refuses), "PEBBLE_AUTHZREUSE": "0"}
+        self._environment |= {"PEBBLE_VA_SLEEPTIME": "8"} if slow else {"PEBBLE_VA_NOSLEEP": "1"}
         names = ["pebble-challtestsrv", "-defaultIPv6", "", "-http01", "", "-https01", "", "-tlsalpn01", ""]
         names += ["-dns01", f"127.0.0.1:{self._dns}", "-management", f"127.0.0.1:{other}"]
         self._names = self._run(names)

@@ -124,6 +124,47 @@ def test_a_challenge_that_fails(pebble: Pebble) -> None:
         assert done.returncode == 1 and "none yet" in done.stdout
 
 
+def test_an_authority_that_knows_its_customers(tmp_path: Path) -> None:
+    """External account binding (RFC 8555 §7.3.4)."""
+    key = tmp_path / "eab"
+    key.write_text("zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W\n")
+    config = {"externalAccountBindingRequired": True, "externalAccountMACKeys": {"kid-1": key.read_text().strip()}}
+    with Pebble(config=config) as pebble:
+        with System(settings(pebble), _MASTER) as system:
+            system.logged("acme", "takes known accounts only: set acme_eab_key_id and acme_eab_key_file")
+            system.configure({"acme_eab_key_id": "kid-1", "acme_eab_key_file": str(key)})
+            system.reload()
+            system.logged("was issued")
+
+
+def test_a_reload_while_a_challenge_is_open() -> None:
+    """The process that was replaced ends what is under way, and nobody begins it a second time."""
+    with Pebble(slow=True) as pebble, System(settings(pebble, acme_domains="$myhostname"), _MASTER) as system:
+        wait_for(lambda: "Pulled a task" in pebble.output(), pebble.output, 30)
+        system.reload()
+        system.logged("was issued", seconds=60)
+        wait_for(lambda: shown(system), "a certificate", 60)
+        assert pebble.output().count("Added order") == 1
+
+
+def test_what_is_wrong_with_acme_keeps_no_mail_away(pebble: Pebble) -> None:
+    before = pebble.output().count("Added order")
+    with System(settings(pebble, acme_directory_ca_file="/no/such/file"), _MASTER) as system:
+        system.logged("acme", "error", "acme_directory_ca_file: /no/such/file: No such file or directory; correct it, and reload")
+        assert system.send()
+        done = system.command("acme", "renew")
+        assert done.returncode == 1 and "/no/such/file" in done.stdout
+        system.configure({"acme_directory_url": ""})
+        system.reload()
+        assert "is empty" in system.command("acme", "renew").stderr
+        system.configure(settings(pebble))
+        assert "is the mail system running" in system.command("acme", "renew").stderr, "there is no process yet"
+        system.reload()
+        system.logged("was issued")
+        wait_for(lambda: shown(system), "a certificate", 60)
+        assert pebble.output().count("Added order") == before + 1, "what nobody waits for any more is not done"
+
+
 def test_a_port_that_another_program_has(pebble: Pebble) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

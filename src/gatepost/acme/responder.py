@@ -26,36 +26,59 @@ Serve = Callable[[socket.socket], Awaitable[None]]
 @contextlib.asynccontextmanager
 async def responding(kind: str, listeners: Sequence[socket.socket], proofs: Sequence[Proof]) -> AsyncIterator[None]:
     """Answer challenges of a kind on these sockets, which are closed at the end."""
-    serve = _over_http(proofs) if kind == HTTP_01 else _over_tls(proofs)
-    connections: dict[asyncio.Task[None], None] = {}
-    accepting = [asyncio.create_task(_accept(listener, serve, connections)) for listener in listeners]
+    crowd = _Crowd(_over_http(proofs) if kind == HTTP_01 else _over_tls(proofs))
+    for listener in listeners:
+        crowd.open(listener)
     try:
         yield
     finally:
-        tasks = [*accepting, *connections]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         for listener in listeners:
-            listener.close()
+            crowd.close(listener)
+        await crowd.end()
 
 
-async def _accept(listener: socket.socket, serve: Serve, connections: dict[asyncio.Task[None], None]) -> None:
-    loop = asyncio.get_running_loop()
-    listener.setblocking(False)
-    while True:
+class _Crowd:
+    """Those who are connected. They are accepted by a reader's callback: the loop's sock_accept(), cancelled while somebody comes,
+    raises into the loop."""
+
+    def __init__(self, serve: Serve) -> None:
+        self._serve = serve
+        self._loop = asyncio.get_running_loop()
+        self._connections: dict[asyncio.Task[None], None] = {}
+
+    def open(self, listener: socket.socket) -> None:
+        """Accept from a socket; not where it has been closed meanwhile."""
+        if listener.fileno() >= 0:
+            listener.setblocking(False)
+            self._loop.add_reader(listener, self._accept, listener)
+
+    def close(self, listener: socket.socket) -> None:
+        self._loop.remove_reader(listener)
+        listener.close()
+
+    async def end(self) -> None:
+        """Send everybody away."""
+        left = [*self._connections]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    def _accept(self, listener: socket.socket) -> None:
         try:
-            connection, _ = await loop.sock_accept(listener)
-        except OSError:  # of the client, or no descriptors
-            await asyncio.sleep(_PAUSE)
-            continue
-        if len(connections) >= MOST_CONNECTIONS:
-            oldest = next(iter(connections))
-            del connections[oldest]
+            connection, _ = listener.accept()
+        except (BlockingIOError, ConnectionError):
+            return  # gone again
+        except OSError:  # no descriptors: who comes waits
+            self._loop.remove_reader(listener)
+            self._loop.call_later(_PAUSE, self.open, listener)
+            return
+        if len(self._connections) >= MOST_CONNECTIONS:
+            oldest = next(iter(self._connections))
+            del self._connections[oldest]
             oldest.cancel()
-        task = asyncio.create_task(_bounded(serve, connection))
-        connections[task] = None
-        task.add_done_callback(lambda done: connections.pop(done, None))
+        task = asyncio.create_task(_bounded(self._serve, connection))
+        self._connections[task] = None
+        task.add_done_callback(lambda done: self._connections.pop(done, None))
 
 
 async def _bounded(serve: Serve, connection: socket.socket) -> None:

@@ -11,7 +11,6 @@ import functools
 import importlib
 import os
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from pathlib import Path
@@ -34,7 +33,7 @@ from gatepost.proto.http import Request, Response
 from gatepost.service.acme import folder, keeper
 from gatepost.service.acme.control import serve_requests
 from gatepost.service.acme.keeper import Keeper
-from gatepost.service.acme.renewals import Renewals, Wanted
+from gatepost.service.acme.renewals import Outcome, Renewals, Wanted
 from gatepost.service.acme.settings import AcmeSettings, addresses, wrong
 from gatepost.service.background import lasting
 from gatepost.service.inheritance import Inheritance, Life
@@ -55,7 +54,7 @@ _CRYPTOGRAPHY: Final = (
 
 
 class _Ready(Struct, frozen=True):
-    """What was read with the rights of the supervisor. `starter`: its user."""
+    """What was read with the rights of the supervisor."""
 
     settings: AcmeSettings
     domains: tuple[str, ...]
@@ -63,7 +62,6 @@ class _Ready(Struct, frozen=True):
     context: "ssl.SSLContext"
     binding: Binding | None
     keeper: Keeper
-    starter: int
 
 
 def prepare(inheritance: Inheritance) -> Life:
@@ -71,12 +69,12 @@ def prepare(inheritance: Inheritance) -> Life:
     for module in _CRYPTOGRAPHY:
         importlib.import_module(module)
     try:
-        ready = _prepare(inheritance)
+        ready: _Ready | Outcome = _prepare(inheritance)
     except (AcmeFailure, BindFailure, OSError, UnsafeDirectory, UnicodeError) as error:
-        inheritance.log.emit(Note("acme", f"no certificates by ACME: {error}; correct it, and reload", "error"))
+        ready = Outcome(False, f"no certificates by ACME: {error}; correct it, and reload")
+        inheritance.log.emit(Note("acme", ready.text, "error"))
         inheritance.log.flush()
-        return functools.partial(_idle, inheritance)
-    return functools.partial(_run, inheritance, ready)
+    return functools.partial(_run, inheritance, ready, frozenset((0, os.geteuid())))
 
 
 def _prepare(inheritance: Inheritance) -> _Ready:
@@ -93,7 +91,7 @@ def _prepare(inheritance: Inheritance) -> _Ready:
     kept, binding = folder.read(settings.queue_directory), _binding(settings)
     wall = structs.replace(walls.planned(configuration, ()), read=(), change=(str(queue / ACME),))
     with own_folder(queue, ACME) as descriptor:
-        return _Ready(settings, settings.domains, kept, context, binding, keeper.start(descriptor, where, wall), os.geteuid())
+        return _Ready(settings, settings.domains, kept, context, binding, keeper.start(descriptor, where, wall))
 
 
 def _binding(settings: AcmeSettings) -> Binding | None:
@@ -108,44 +106,54 @@ def _binding(settings: AcmeSettings) -> Binding | None:
         raise AcmeFailure(f"acme_eab_key_file: {settings.acme_eab_key_file}: no key in base64url") from None
 
 
-def _idle(inheritance: Inheritance) -> None:
-    """Wait to be replaced."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGUSR1))
-    os.write(inheritance.ready, b"\n")
-    signal.sigwait((signal.SIGTERM, signal.SIGUSR1))
-
-
-def _run(inheritance: Inheritance, ready: _Ready) -> None:
-    """Live until told to stop; after a reload, until nothing is under way."""
+def _run(inheritance: Inheritance, ready: _Ready | Outcome, users: frozenset[int]) -> None:
+    """Live until told to stop; after a reload, until nothing is under way. `users`: whose requests are answered."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o077)
-    asyncio.run(_live(inheritance, ready))
-    sys.exit(0)
+    asyncio.run(_live(inheritance, ready, users))
 
 
-async def _live(inheritance: Inheritance, ready: _Ready) -> None:
+async def _live(inheritance: Inheritance, ready: _Ready | Outcome, users: frozenset[int]) -> None:
     loop, log = asyncio.get_running_loop(), inheritance.log
     inheritance.faults.watch_loop(loop)
     log.gather(loop.call_later)
     stop, retire = asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGUSR1, retire.set)
-    wanted = Wanted(ready.domains, ready.settings.acme_directory_url, ready.settings.digest)
-    client = _Client(ready, system_network())
-    renewals = Renewals(wanted, ready.kept, client.obtain, client.store, log.emit, inheritance.faults.tell)
-    listener = next(iter(inheritance.sockets.values()))
-    server = await serve_requests(listener, {0, ready.starter}, renewals.renew)
+    work = _Refusing(ready) if isinstance(ready, Outcome) else _renewals(inheritance, ready)
+    server = await serve_requests(next(iter(inheritance.sockets.values())), users, work.renew)
     os.write(inheritance.ready, b"\n")
-    working = asyncio.create_task(lasting(renewals.run, "the renewal of certificates", inheritance.faults.tell))
+    working = asyncio.create_task(lasting(work.run, "the renewal of certificates", inheritance.faults.tell))
     await _first(stop.wait(), retire.wait())
     server.close()
-    await _first(stop.wait(), renewals.finish())
+    await _first(stop.wait(), work.finish())
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
     log.end()
+
+
+def _renewals(inheritance: Inheritance, ready: _Ready) -> Renewals:
+    settings = ready.settings
+    wanted = Wanted(ready.domains, settings.acme_directory_url, settings.digest)
+    client = _Client(ready, system_network())
+    return Renewals(wanted, ready.kept, client.obtain, client.store, inheritance.log.emit, inheritance.faults.tell)
+
+
+class _Refusing:
+    """In the place of Renewals where the configuration does not allow any. `why`: said to whoever asks."""
+
+    def __init__(self, why: Outcome) -> None:
+        self._why = why
+
+    async def run(self) -> None:
+        """There is nothing to do."""
+
+    async def renew(self) -> Outcome:
+        return self._why
+
+    async def finish(self) -> None:
+        """Nothing is under way."""
 
 
 async def _first(*waits: Coroutine[Any, Any, object]) -> None:

@@ -23,7 +23,7 @@ LOOK: Final = 3600.0
 """Seconds between two looks at most: clocks are set, and machines sleep."""
 LONGEST: Final = 1200.0
 """Seconds for an attempt."""
-_CUT_OFF: Final = "it was cut off when the mail system was reloaded or stopped"
+_CUT_OFF: Final = "an attempt is under way, or was cut off when the mail system stopped"
 
 
 class Wanted(Struct, frozen=True):
