@@ -42,7 +42,7 @@ class Faults:
         """Tell of what threads and destructors raise. `needs_threads`: a process that has lost one ends, to be started again: the
         committer's, without which nothing would be stored any more."""
         threading.excepthook = lambda args: self._of_thread(args, needs_threads)
-        sys.unraisablehook = lambda args: self.tell(args.exc_value or RuntimeError(args.err_msg), "the process goes on")
+        sys.unraisablehook = self._of_destructor
 
     def watch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Tell of what callbacks and forgotten tasks raise."""
@@ -55,6 +55,11 @@ class Faults:
         if is_needed:
             self._log.flush()  # what the loop has gathered: nobody else will
             os._exit(1)
+
+    def _of_destructor(self, args: "sys.UnraisableHookArgs") -> None:
+        if isinstance(args.exc_value, UnicodeDecodeError) and isinstance(args.object, bytes):
+            return  # the ssl module's, of a client whose server name (SNI) is not ASCII: it refuses the handshake, which is told
+        self.tell(args.exc_value or RuntimeError(args.err_msg), "the process goes on")
 
     def _of_loop(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         fault, message = context.get("exception"), str(context.get("message", ""))
