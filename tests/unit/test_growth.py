@@ -657,7 +657,10 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "net.server_names": (SERVER_NAME.match, TEXTS),
     "identity.spf.macro": (macros, POLICIES),
     "identity.spf.record": (policy, POLICIES),
-    "tlsrpt.record": (lambda text: parse_tlsrpt("v=TLSRPTv1;rua=" + text), (*TEXTS, times("mailto:a@b,"), times(";"), times("%"))),
+    "tlsrpt.record": (
+        lambda text: parse_tlsrpt("v=TLSRPTv1;rua=" + text),
+        tuple(times(text) for text in ("mailto:a@b,", "https://a.b/,", ";", "rua=,")),
+    ),
     "tlsrpt.names": (lambda text: bounded(text, len(text)), TEXTS),
     "identity.spf.header": (lambda text: received_spf(spf_verdict(text), About(text, text, text, text, text)), TEXTS),
     "policy.greylist.attempt": (normal_sender, TEXTS),
