@@ -24,7 +24,7 @@ from gatepost.events.notes import MessageTooLarge
 from gatepost.events.records import Judged
 from gatepost.mail import header
 from gatepost.mail.content import Content, MemoryContent
-from gatepost.mail.envelope import Envelope
+from gatepost.mail.envelope import Envelope, TlsRequired
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.reason import Reason, because
 from gatepost.net.turns import Turns
@@ -249,6 +249,9 @@ def _final(passage: Passage) -> Envelope:
         attributes = (*attributes, ("encoding", encoding))
     if draft.quarantine:
         attributes = (*attributes, ("quarantine", draft.quarantine))
+    tls_required = given.tls_required
+    if passage.headers.without_tls and tls_required is not TlsRequired.YES:
+        tls_required = TlsRequired.NO
     smtputf8 = given.smtputf8
     if draft.origin.service in passage.service.detects_utf8:
         smtputf8 = smtputf8 or is_needed(draft.sender, recipients, passage.content.head(SECTION_LIMIT).partition(b"\r\n\r\n")[0])
@@ -262,6 +265,7 @@ def _final(passage: Passage) -> Envelope:
         hold=draft.held,
         smtputf8=smtputf8,
         attributes=attributes,
+        tls_required=tls_required,
     )
 
 

@@ -84,6 +84,7 @@ class Headers:
         self.resent = ""
         self.hops = 0
         self.eight_bit = False
+        self.without_tls = False
         self.refusal = ""
 
     async def go_through(self, headers: list[Header]) -> list[bytes]:
@@ -161,6 +162,11 @@ class Headers:
         if self._rules.settings.detect_8bit_encoding_header and header.value.split(b";")[0].strip().lower() in (b"8bit", b"binary"):
             self.eight_bit = True
 
+    def _tls_required(self, header: Header) -> None:
+        """RFC 8689 §3: no other word means anything."""
+        if self._rules.settings.tls_required_enable and header.value.strip().lower() == b"no":
+            self.without_tls = True
+
     def missing(self, sender: str, fullname: str, date: str) -> list[bytes]:
         """The headers to add, where they are to be added (RFC 5322 §3.6); `sender` internal, `date` of now."""
         add = self._rules.completes(self._rewriter is not None)
@@ -212,4 +218,5 @@ _COUNTED: dict[str, Callable[[Headers, Header], None]] = {
     "message-id": Headers._message_id,
     "resent-message-id": Headers._message_id,
     "content-transfer-encoding": Headers._encoding,
+    "tls-required": Headers._tls_required,
 }

@@ -50,7 +50,7 @@ class Rules:
         return f"<{queue_id}@{self.settings.myhostname}>"
 
 
-_COUNTED = frozenset(("received", "message-id", "date", "content-transfer-encoding"))
+_COUNTED = frozenset(("received", "message-id", "date", "content-transfer-encoding", "tls-required"))
 
 
 def _characters(value: str) -> bytes:

@@ -29,6 +29,7 @@ class ContentSettings(MimeSettings, frozen=True, kw_only=True):
     header_from_format: str
     full_name_encoding_charset: str
     hopcount_limit: int
+    tls_required_enable: bool
     info_log_address_format: str
     message_strip_characters: str
     message_reject_characters: str

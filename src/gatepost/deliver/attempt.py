@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from gatepost.deliver.outgoing import Outgoing
 from gatepost.mail.delivery import DeliveryRequest, Reached, Report
+from gatepost.mail.envelope import TlsRequired
 from gatepost.mail.outcome import Outcome, deferred
 from gatepost.mail.queued import QueuedRecipient
 from gatepost.mail.reason import Reason
@@ -39,6 +40,11 @@ class Attempt:
     @property
     def sender(self) -> str:
         return self.request.message.envelope.sender
+
+    @property
+    def tls_required(self) -> TlsRequired:
+        """What the sender says of TLS."""
+        return self.request.message.envelope.tls_required
 
     @property
     def waited(self) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from gatepost.deliver.failures import status_of
+from gatepost.deliver.plan import Try
 from gatepost.deliver.refused_logins import RefusedLogins
 from gatepost.deliver.smtp_connection import Connection
 from gatepost.deliver.smtp_settings import SmtpSettings
@@ -76,9 +77,9 @@ class Authenticator:
         """Whether a connection is good for mail of one sender only."""
         return self._by_sender
 
-    async def knows(self, connection: Connection, sender: str) -> bool:
+    async def knows(self, server: Connection | Try, sender: str) -> bool:
         """Whether there is a password for this server. Raises LookupFailure."""
-        return await self._credentials(connection, sender) is not None
+        return await self._credentials(server, sender) is not None
 
     async def log_in(self, connection: Connection, sender: str, *, verified: bool) -> None:
         """AUTH, where the server offers it and there are credentials for it. `verified`: the server's certificate is the one that
@@ -124,10 +125,10 @@ class Authenticator:
         why = because("AUTH", server, reason=reply.text)
         return NotAuthenticated(Outcome(cls, status_of(reply, cls), text, reply.code, why))
 
-    async def _credentials(self, connection: Connection, sender: str) -> Credentials | None:
+    async def _credentials(self, server: Connection | Try, sender: str) -> Credentials | None:
         """Those for the sender, the host, or the destination that it was found for: no other server is told of them."""
         value = await self._of_sender(sender) if self._by_sender and sender else None
-        for key in (connection.host.name, connection.site):
+        for key in (server.host.name, server.site):
             if value is None:
                 value = await self._passwords.find(key)
         if value is None:

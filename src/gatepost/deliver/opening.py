@@ -27,6 +27,7 @@ from gatepost.events.notes import HostFailed
 from gatepost.events.records import Emit, Note
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
+from gatepost.mail.envelope import TlsRequired
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.reason import Reason, because
 from gatepost.net.connect import Connector, Endpoint
@@ -101,7 +102,7 @@ class Opener:
         """A connection that is ready for a transaction; else None, and the plan knows why."""
         host, site = step.host, step.site
         try:
-            policy = NO_TLS if step.plain or self._tls.idle else await self._tls.find(site, host)
+            policy = NO_TLS if step.plain or self._tls.idle else await self._policy(step, attempt)
         except NoDane as reason:
             self._emit(Note(self._service, f"TLS policy lookup for {site}/{host.name}: {reason}", "warning"))
             why = because("TLSA", "DNS", host.name, str(reason))
@@ -140,7 +141,8 @@ class Opener:
         finally:
             self.remark(connection, attempt)
         if outcome is None:
-            connection.client.usable &= not step.plain  # by others, for whom TLS may do
+            # Not by others, for whom TLS may do, or has to.
+            connection.client.usable &= not step.plain and attempt.tls_required is not TlsRequired.NO
             return connection
         connection.leave()
         again = insecure and await self.may_be_plain(connection, attempt)
@@ -148,6 +150,13 @@ class Opener:
             plan.plainly(host)
         self._given_up(plan, host, outcome, attempt, final=step.final and not again, down=down)
         return None
+
+    async def _policy(self, step: Try, attempt: Attempt) -> TlsPolicy:
+        """How the host of a `step` is to be talked to, for what the sender of the mail says. Raises BadTlsPolicy, NoDane."""
+        if attempt.tls_required is not TlsRequired.NO or await self._has_password(step, attempt, unsure=True):
+            return await self._tls.find(step.site, step.host)
+        most = Level.ENCRYPT if self._settings.smtp_tls_wrappermode else Level.MAY
+        return await self._tls.find(step.site, step.host, most=most)
 
     def _tell_policy_failure(self, step: Try, failure: PolicyFailure | None, reason: str) -> None:
         """Whoever makes reports hears of a session that a policy of the other side did not let come about."""
@@ -187,15 +196,18 @@ class Opener:
         """Whether a host with which TLS failed, that is not required, may be tried without it: not before the message has waited,
         and never where a password could be said in the clear (TLS_README, "Opportunistic TLS")."""
         waited = attempt.request.probe or attempt.waited >= self._settings.minimal_backoff_time
-        try:
-            return waited and not await self._has_password(connection, attempt)
-        except LookupFailure:
-            return False
+        return waited and not await self._has_password(connection, attempt, unsure=True)
 
-    async def _has_password(self, connection: Connection, attempt: Attempt) -> bool:
-        """Whether there is a password for this server. Raises LookupFailure."""
+    async def _has_password(self, server: Connection | Try, attempt: Attempt, *, unsure: bool | None = None) -> bool:
+        """Whether there is a password for this server. `unsure`: what counts where a table cannot say; None: raises
+        LookupFailure."""
         who = self._authenticator
-        return who is not None and await who.knows(connection, attempt.sender)
+        try:
+            return who is not None and await who.knows(server, attempt.sender)
+        except LookupFailure:
+            if unsure is None:
+                raise
+            return unsure
 
     def remark(self, connection: Connection, attempt: Attempt) -> None:
         """Tell of what was odd about the server's replies."""

@@ -83,14 +83,18 @@ class TlsPolicies:
         """Whether no next hop gets TLS."""
         return self._maps is None and self._per_site is None and self._sts is None and self._default is Level.NONE
 
-    async def find(self, nexthop: str, host: Host) -> TlsPolicy:
-        """The policy for `nexthop` (as written) over the exchanger `host`. Raises BadTlsPolicy and NoDane."""
+    async def find(self, nexthop: str, host: Host, *, most: Level = Level.SECURE) -> TlsPolicy:
+        """The policy for `nexthop` (as written) over the exchanger `host`. `most`: the level that counts at most; up to ENCRYPT,
+        nothing of the other side's is asked for. Raises BadTlsPolicy and NoDane."""
         listed: tuple[Level, dict[str, str]] | None = None
         if self._maps is not None:
             listed = await self._listed(self._maps, nexthop)
         elif self._per_site is not None:
             listed = await self._of_site(self._per_site, nexthop, host.name)
         level, attributes = listed or (self._default, dict[str, str]())
+        if most <= Level.ENCRYPT:
+            settled = Settled(min(level, most))
+            return self._policy(settled, attributes, nexthop, host.name, await self._loglevel(nexthop, host.name))
         if level is Level.SECURE and (named := patterns(attributes)) and self._settings.smtp_tls_enforce_sts_mx_patterns:
             attributes = _of_host(attributes, named, host.name)
         settled = await self._dane.settle(level, nexthop, host) if level in BY_TLSA else Settled(level)

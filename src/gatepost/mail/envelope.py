@@ -1,5 +1,6 @@
 """The envelope of a message: who it is from, who it goes to, and what was agreed about it (RFC 5321, 3461, 6531)."""
 
+import enum
 from typing import Final
 
 from msgspec import Struct
@@ -25,6 +26,16 @@ class Trace:
     DELIVERY: Final = 1 << 10  # tell what came of each attempt (-v)
 
 
+class TlsRequired(enum.StrEnum):
+    """What the sender says of TLS on the way (RFC 8689). BY_POLICY: nothing, so that each next hop is as secure as our policies,
+    and its own, want it. NO: better in the clear than not at all (TLS-Required: no). YES: to servers alone that show who they are,
+    and pass this on (REQUIRETLS)."""
+
+    BY_POLICY = ""
+    NO = "no"
+    YES = "yes"
+
+
 class Recipient(Struct, frozen=True, array_like=True):
     """One recipient.
 
@@ -45,6 +56,7 @@ class Envelope(Struct, frozen=True):
     `rewrite_context`, `sasl_username` ...), in order, as `postcat` shows them. `encoding`: body type as declared,
     `7bit`, `8bit` (8BITMIME), `binary` (BINARYMIME) or empty. `ret`: `FULL`, `HDRS` or empty (RFC 3461 §4.3).
     `content_filter`: `transport:nexthop` or empty. `verp`: VERP delimiters or empty. `hold`: start in the hold queue.
+    `tls_required`: what the sender says of TLS.
     """
 
     sender: str
@@ -59,6 +71,7 @@ class Envelope(Struct, frozen=True):
     sender_fullname: str = ""
     hold: bool = False
     attributes: tuple[tuple[str, str], ...] = ()
+    tls_required: TlsRequired = TlsRequired.BY_POLICY
 
     def attribute(self, name: str) -> str:
         """Value of the named attribute, empty where there is none; the last one wins, as in a queue file."""

@@ -12,6 +12,7 @@ from gatepost.mail.address import external, from_bytes, to_bytes
 from gatepost.mail.ascii_text import SPACE
 from gatepost.mail.content import Content
 from gatepost.mail.date import mail_date
+from gatepost.mail.envelope import TlsRequired
 from gatepost.mail.queued import ActiveMessage
 from gatepost.queue.port import Failure
 
@@ -69,6 +70,8 @@ def _head(notice: Notice, boundary: str) -> Iterator[str]:
     yield f"To: {external(notice.recipient)}"
     if notice.threaded:
         yield from _thread(notice.message)
+    if notice.message.envelope.tls_required is TlsRequired.NO:
+        yield "TLS-Required: no"
     yield f"Auto-Submitted: {'auto-generated' if notice.postmaster else 'auto-replied'}"
     yield "MIME-Version: 1.0"
     yield "Content-Type: multipart/report; report-type=delivery-status;"

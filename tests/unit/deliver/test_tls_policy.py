@@ -310,3 +310,15 @@ def test_a_dane_failure_is_not_made_good_by_a_policy() -> None:
     policies = TlsPolicies(settings, DaneSays(NoDane("TLSA lookup error")), sts=domains())
     with pytest.raises(NoDane):
         asyncio.run(policies.find("a.test", Host("mx.host.test", "192.0.2.1", 25)))
+
+
+@pytest.mark.parametrize("level", ["none", "may", "encrypt", "secure", "fingerprint", "dane-only"])
+def test_mail_that_may_go_without_tls_is_held_to_no_policy(level: str) -> None:
+    """TLS-Required: no (RFC 8689): nobody of the other side is asked."""
+    sts = domains()
+    settings = default(SmtpSettings, smtp_tls_security_level=level)
+    lowered = TlsPolicies(settings, DaneSays(NoDane("TLSA lookup error")), sts=sts)
+    found = asyncio.run(lowered.find("a.test", Host("mx.host.test", "192.0.2.1", 25), most=Level.MAY))
+    assert found.level is (Level.NONE if level == "none" else Level.MAY)
+    assert (found.match, found.records, found.sts) == ((), (), None)
+    assert sts.asked == []

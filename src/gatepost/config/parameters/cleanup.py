@@ -79,7 +79,7 @@ ROWS: tuple[Parameter, ...] = (
       words=("envelope_sender", "header_sender")),
     P("sender_canonical_maps", MAPS, "", "Tables that rewrite sender addresses.", DONE),
     P("tls_required_enable", BOOLEAN, "yes",
-      "Let a message say that it may go without TLS, by a \"TLS-Required: no\" header (RFC 8689).", NOT_YET, since="3.10"),
+      "Let a message say that it may go without TLS, by a \"TLS-Required: no\" header (RFC 8689).", DONE, since="3.10"),
     P("undisclosed_recipients_header", STRING, "", "Header added where a message names no recipients; empty adds none.", DONE),
     P("virtual_alias_address_length_limit", INTEGER, "1000",
       "Longest address that virtual alias expansion may give, in bytes.", DONE, minimum=1),
