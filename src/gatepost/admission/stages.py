@@ -40,6 +40,8 @@ UNENDED = "message header was not terminated by empty line"
 RETURNING = frozenset(("pickup",))
 """Services for whose mail nobody waits for a reply: what is refused for good goes back to its sender."""
 
+_REQUIRETLS = b"Require-TLS-ESMTP: yes\r\n"
+
 _LONG = 65536
 """Octets of a header section that are split in some milliseconds; a longer one is split by a thread."""
 
@@ -123,6 +125,8 @@ async def headers(passage: Passage) -> None:
     unended = [] if rules.unended == "fix_quietly" else _unended(passage, section.end)
     if not passage.headers.ended:
         kept += passage.headers.missing(draft.sender, draft.given.sender_fullname, service.dates(service.clock()))
+    if rules.marks_requiretls and _tls_required(passage) is TlsRequired.YES and "require-tls-esmtp" not in passage.headers.seen:
+        kept.append(_REQUIRETLS)
     draft.set_head(kept + unended)
     draft.source = passage.body = StagedBody(staging, staging.head[section.end :])
 
@@ -249,9 +253,6 @@ def _final(passage: Passage) -> Envelope:
         attributes = (*attributes, ("encoding", encoding))
     if draft.quarantine:
         attributes = (*attributes, ("quarantine", draft.quarantine))
-    tls_required = given.tls_required
-    if passage.headers.without_tls and tls_required is not TlsRequired.YES:
-        tls_required = TlsRequired.NO
     smtputf8 = given.smtputf8
     if draft.origin.service in passage.service.detects_utf8:
         smtputf8 = smtputf8 or is_needed(draft.sender, recipients, passage.content.head(SECTION_LIMIT).partition(b"\r\n\r\n")[0])
@@ -265,8 +266,14 @@ def _final(passage: Passage) -> Envelope:
         hold=draft.held,
         smtputf8=smtputf8,
         attributes=attributes,
-        tls_required=tls_required,
+        tls_required=_tls_required(passage),
     )
+
+
+def _tls_required(passage: Passage) -> TlsRequired:
+    """What the sender says of TLS: REQUIRETLS counts before anything in the headers (RFC 8689 §3)."""
+    given = passage.draft.given.tls_required
+    return given if given is TlsRequired.YES else passage.headers.tls_required or given
 
 
 _WORDS = {

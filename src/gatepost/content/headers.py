@@ -11,6 +11,7 @@ from gatepost.events.notes import HopcountExceeded
 from gatepost.events.records import Emit, MessageId, Note
 from gatepost.mail import mime
 from gatepost.mail.encoded_word import encoded_words
+from gatepost.mail.envelope import TlsRequired
 from gatepost.mail.header import Header, cut, gathered, is_header, split
 from gatepost.mail.header_address import Token, TokenKind, external, internal, requoted, scan
 from gatepost.net.turns import Turns
@@ -84,7 +85,7 @@ class Headers:
         self.resent = ""
         self.hops = 0
         self.eight_bit = False
-        self.without_tls = False
+        self.tls_required = TlsRequired.BY_POLICY
         self.refusal = ""
 
     async def go_through(self, headers: list[Header]) -> list[bytes]:
@@ -165,7 +166,12 @@ class Headers:
     def _tls_required(self, header: Header) -> None:
         """RFC 8689 §3: no other word means anything."""
         if self._rules.settings.tls_required_enable and header.value.strip().lower() == b"no":
-            self.without_tls = True
+            self.tls_required = self.tls_required or TlsRequired.NO
+
+    def _requiretls(self, header: Header) -> None:
+        """What has kept REQUIRETLS while the message was with a content filter (REQUIRETLS_README)."""
+        if self._rules.marks_requiretls and header.value.strip().lower() == b"yes":
+            self.tls_required = TlsRequired.YES
 
     def missing(self, sender: str, fullname: str, date: str) -> list[bytes]:
         """The headers to add, where they are to be added (RFC 5322 §3.6); `sender` internal, `date` of now."""
@@ -219,4 +225,5 @@ _COUNTED: dict[str, Callable[[Headers, Header], None]] = {
     "resent-message-id": Headers._message_id,
     "content-transfer-encoding": Headers._encoding,
     "tls-required": Headers._tls_required,
+    "require-tls-esmtp": Headers._requiretls,
 }

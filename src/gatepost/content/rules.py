@@ -21,6 +21,7 @@ class Rules:
         self.special = frozenset(ROLES) | self.drop | _COUNTED
         self.strip = _characters(settings.message_strip_characters)
         self.reject = _characters(settings.message_reject_characters)
+        self.marks_requiretls = settings.requiretls_enable and settings.requiretls_esmtp_header
         self.converts = settings.force_mime_input_conversion and not settings.disable_mime_input_processing
         self.unended = settings.non_empty_end_of_header_action
         strict_body = settings.strict_8bitmime or settings.strict_8bitmime_body
@@ -50,7 +51,7 @@ class Rules:
         return f"<{queue_id}@{self.settings.myhostname}>"
 
 
-_COUNTED = frozenset(("received", "message-id", "date", "content-transfer-encoding", "tls-required"))
+_COUNTED = frozenset(("received", "message-id", "date", "content-transfer-encoding", "tls-required", "require-tls-esmtp"))
 
 
 def _characters(value: str) -> bytes:

@@ -30,6 +30,8 @@ class ContentSettings(MimeSettings, frozen=True, kw_only=True):
     full_name_encoding_charset: str
     hopcount_limit: int
     tls_required_enable: bool
+    requiretls_enable: bool
+    requiretls_esmtp_header: bool
     info_log_address_format: str
     message_strip_characters: str
     message_reject_characters: str

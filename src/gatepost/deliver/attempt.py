@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from gatepost.deliver.outgoing import Outgoing
+from gatepost.deliver.requiretls import Insistence
 from gatepost.mail.delivery import DeliveryRequest, Reached, Report
 from gatepost.mail.envelope import TlsRequired
 from gatepost.mail.outcome import Outcome, deferred
@@ -19,16 +20,18 @@ class Attempt:
 
     `left`: recipients that nothing has been decided over.
     `outside`: the request as next hops see it, once addresses have been replaced for them (smtp_generic_maps).
+    `insistence`: what REQUIRETLS comes to at the host that is tried, None where the sender has not asked for it.
     `soft`: what a host said of recipients that another host may see differently.
     """
 
-    __slots__ = ("connected", "left", "outside", "reports", "request", "soft", "started")
+    __slots__ = ("connected", "insistence", "left", "outside", "reports", "request", "soft", "started")
 
     def __init__(self, request: DeliveryRequest, now: float) -> None:
         self.request = request
         self.outside: DeliveryRequest | None = None
         self.started = now
         self.connected = 0.0
+        self.insistence: Insistence | None = None
         self.left: Sequence[QueuedRecipient] = request.recipients
         self.soft: dict[int, Report] = {}
         self.reports: list[Report] = []

@@ -55,6 +55,7 @@ async def _send(
         envid=original.envid,
         smtputf8=original.smtputf8,
         attributes=tuple(pair for pair in original.attributes if pair[0] in _KEPT),
+        tls_required=original.tls_required,
     )
     header = b"Delivered-To: " + to_bytes(external(delivered.lower())) + b"\r\n"
     content = _Prefixed(header, request.message.content)

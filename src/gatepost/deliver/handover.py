@@ -8,6 +8,7 @@ from msgspec import Struct
 from gatepost.mail.address import external, is_octets, to_bytes
 from gatepost.mail.content import Content, MemoryContent
 from gatepost.mail.delivery import DeliveryRequest
+from gatepost.mail.envelope import TlsRequired
 from gatepost.mail.outcome import Outcome, bounced
 from gatepost.mail.queued import QueuedRecipient
 from gatepost.mail.reason import because
@@ -44,6 +45,7 @@ class HandoverOptions(Struct, frozen=True):
     `forward`: XFORWARD is sent (smtp_send_xforward_command).
     `dummy_auth`: AUTH=<> is sent (smtp_send_dummy_mail_auth).
     `decides`: the command whose reply says whether an address is good that is only asked for (smtp_address_verify_target).
+    `requiretls`: REQUIRETLS is passed on (requiretls_enable).
     `convert`: MIME is converted to 7 bit for servers without 8BITMIME (not disable_mime_output_conversion).
     """
 
@@ -53,6 +55,7 @@ class HandoverOptions(Struct, frozen=True):
     dummy_auth: bool = False
     decides: ClientStage = ClientStage.RCPT
     convert: bool = True
+    requiretls: bool = False
 
 
 class Handover(Struct, frozen=True):
@@ -71,9 +74,16 @@ class Handover(Struct, frozen=True):
 
 
 def prepare(
-    request: DeliveryRequest, recipients: Sequence[QueuedRecipient], offered: Capabilities, options: HandoverOptions, label: str
+    request: DeliveryRequest,
+    recipients: Sequence[QueuedRecipient],
+    offered: Capabilities,
+    options: HandoverOptions,
+    label: str,
+    *,
+    secure: bool = False,
 ) -> Handover:
-    """The message of `request` for `recipients`. `offered`: by the server, `label`: its name for texts. Raises Unsendable."""
+    """The message of `request` for `recipients`. `offered`: by the server, `label`: its name for texts; `secure`: there is TLS.
+    Raises Unsendable."""
     message = request.message
     envelope = message.envelope
     if envelope.smtputf8 and "SMTPUTF8" not in offered.keywords:
@@ -84,8 +94,9 @@ def prepare(
         raise TooLarge(bounced(text, "5.3.4", because("SIZE", label, reason=text)))
     convert = options.convert and "8BITMIME" not in offered.keywords and envelope.encoding != "7bit"
     parameters = MailParameters(
-        0 if convert else message.size, envelope.encoding, envelope.envid, envelope.ret, envelope.smtputf8, options.dummy_auth
-    )
+        0 if convert else message.size, envelope.encoding, envelope.envid, envelope.ret, envelope.smtputf8, options.dummy_auth,
+        secure and options.requiretls and envelope.tls_required is TlsRequired.YES,
+    )  # fmt: skip
     written: Callable[[str], str] = external if options.quote else str
     transaction = Transaction(
         mail_from(to_bytes(written(envelope.sender)), parameters, offered),

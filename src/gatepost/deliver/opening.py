@@ -16,10 +16,12 @@ from gatepost.deliver.dane import Dane, NoDane
 from gatepost.deliver.dnssec_probe import ProbedSource
 from gatepost.deliver.pix import DELAY_DOTCRLF, DISABLE_ESMTP, PixWorkarounds
 from gatepost.deliver.plan import Host, Plan, Try
+from gatepost.deliver.requiretls import Insistence, RequireTlsRules
+from gatepost.deliver.requiretls import lack as lack_of
 from gatepost.deliver.smtp_connection import Broken, Connection
 from gatepost.deliver.smtp_options import dialect_of, discarded, limits_of
 from gatepost.deliver.smtp_settings import SmtpSettings
-from gatepost.deliver.starttls import NoSecurity, Security, tls_failure
+from gatepost.deliver.starttls import NoSecurity, NotRequiredTls, Security, tls_failure
 from gatepost.deliver.sts import MtaSts
 from gatepost.deliver.tls_level import BadTlsPolicy, Level
 from gatepost.deliver.tls_policy import NO_TLS, TlsPolicies, TlsPolicy, domain_of
@@ -49,6 +51,7 @@ class Opener:
     `dnssec`: whom DANE asks; None where smtp_dns_support_level or smtp_host_lookup has it that nobody is asked.
     `observe`: hears how TLS came out with each server, None: nobody does.
     `sts`: whom MTA-STS asks; None where nobody is asked.
+    `requiretls`: smtp_requiretls_policy, None where REQUIRETLS is not known (requiretls_enable).
 
     Raises BadTlsPolicy where smtp_tls_security_level names no level.
     """
@@ -71,6 +74,7 @@ class Opener:
         dnssec: SecureSource | None,
         observe: Observe | None,
         sts: MtaSts | None,
+        requiretls: RequireTlsRules | None,
     ) -> None:
         self._settings = settings
         self._connector = connector
@@ -90,6 +94,7 @@ class Opener:
             emit(Note(service, text, "warning"))
         self._observe = observe
         self._security = Security(settings, emit, service, observe)
+        self._requiretls = requiretls
         self._authenticator = authenticator
         self._discard_maps = discard_maps
 
@@ -102,7 +107,7 @@ class Opener:
         """A connection that is ready for a transaction; else None, and the plan knows why."""
         host, site = step.host, step.site
         try:
-            policy = NO_TLS if step.plain or self._tls.idle else await self._policy(step, attempt)
+            policy = await self._policy(step, attempt)
         except NoDane as reason:
             self._emit(Note(self._service, f"TLS policy lookup for {site}/{host.name}: {reason}", "warning"))
             why = because("TLSA", "DNS", host.name, str(reason))
@@ -122,7 +127,7 @@ class Opener:
         connection = await self._connected(plan, step)
         if connection is None:
             return None
-        insecure, down = False, True
+        insecure, alone, down = False, False, True
         try:
             outcome = await self._made_ready(connection, policy, attempt)
         except Broken as trouble:
@@ -131,6 +136,8 @@ class Opener:
         except (NoSecurity, NotAuthenticated) as lack:
             outcome = replace(lack.outcome, why=_why(lack.outcome, host, policy))
             insecure = isinstance(lack, NoSecurity) and lack.handshake and policy.level is Level.MAY
+            alone = isinstance(lack, NotRequiredTls)
+            down = not alone
         except LookupFailure as failure:
             why = failure.because("smtp_sasl_password_maps", host.name)
             text = f"local data error while talking to {host.label}"
@@ -148,15 +155,20 @@ class Opener:
         again = insecure and await self.may_be_plain(connection, attempt)
         if again:
             plan.plainly(host)
-        self._given_up(plan, host, outcome, attempt, final=step.final and not again, down=down)
+        self._given_up(plan, host, outcome, attempt, final=step.final and not again, alone=alone, down=down)
         return None
 
     async def _policy(self, step: Try, attempt: Attempt) -> TlsPolicy:
         """How the host of a `step` is to be talked to, for what the sender of the mail says. Raises BadTlsPolicy, NoDane."""
-        if attempt.tls_required is not TlsRequired.NO or await self._has_password(step, attempt, unsure=True):
-            return await self._tls.find(step.site, step.host)
-        most = Level.ENCRYPT if self._settings.smtp_tls_wrappermode else Level.MAY
-        return await self._tls.find(step.site, step.host, most=most)
+        site, host = step.site, step.host
+        if attempt.tls_required is TlsRequired.YES and self._requiretls is not None:
+            attempt.insistence = await self._requiretls.find(site)
+            return NO_TLS if step.plain else await self._tls.find(site, host, least=Level.MAY)
+        if step.plain or self._tls.idle:
+            return NO_TLS
+        if attempt.tls_required is TlsRequired.NO and not await self._has_password(step, attempt, unsure=True):
+            return await self._tls.find(site, host, most=Level.ENCRYPT if self._settings.smtp_tls_wrappermode else Level.MAY)
+        return await self._tls.find(site, host)
 
     def _tell_policy_failure(self, step: Try, failure: PolicyFailure | None, reason: str) -> None:
         """Whoever makes reports hears of a session that a policy of the other side did not let come about."""
@@ -177,6 +189,10 @@ class Opener:
             lack = await self._security.hello(connection, policy)
             if lack and await self._has_password(connection, attempt):
                 raise NoSecurity(tls_failure("4.7.4", f"{lack}; the password for it is not sent in the clear"))
+        if client.refusal is None and attempt.insistence is not None:
+            offered = "REQUIRETLS" in client.offered.keywords
+            if (outcome := lack_of(attempt.insistence, policy, connection.level, offered, host.label)) is not None:
+                raise NotRequiredTls(outcome)
         if client.refusal is None and self._authenticator is not None:
             await self._authenticator.log_in(connection, attempt.sender, verified=policy.level > Level.ENCRYPT)
         if client.refusal is None:
@@ -195,6 +211,8 @@ class Opener:
     async def may_be_plain(self, connection: Connection, attempt: Attempt) -> bool:
         """Whether a host with which TLS failed, that is not required, may be tried without it: not before the message has waited,
         and never where a password could be said in the clear (TLS_README, "Opportunistic TLS")."""
+        if attempt.insistence not in (None, Insistence.OPPORTUNISTIC):
+            return False
         waited = attempt.request.probe or attempt.waited >= self._settings.minimal_backoff_time
         return waited and not await self._has_password(connection, attempt, unsure=True)
 
@@ -246,9 +264,12 @@ class Opener:
         keywords = await self._discard_maps.find(host.address) if self._discard_maps else None
         return self._dialect if keywords is None else replace(self._dialect, discard=discarded(keywords))
 
-    def _given_up(self, plan: Plan, host: Host, outcome: Outcome, attempt: Attempt, *, final: bool, down: bool) -> None:
-        """The server would not talk; a permanent refusal is for all its colleagues. `down`: it is the server's doing."""
-        if outcome.cls is Class.PERMANENT:
+    def _given_up(
+        self, plan: Plan, host: Host, outcome: Outcome, attempt: Attempt, *, final: bool, alone: bool, down: bool
+    ) -> None:
+        """The server would not talk; a permanent refusal is for all its colleagues, unless it is for it `alone`. `down`: it is the
+        server's doing."""
+        if outcome.cls is Class.PERMANENT and not alone:
             attempt.finish(outcome, host.relay)
             return
         plan.failed(outcome, host.relay, down=down)

@@ -23,6 +23,7 @@ from gatepost.deliver.outgoing import Outgoing
 from gatepost.deliver.pix import PixWorkarounds
 from gatepost.deliver.plan import FindAddresses, FindExchangers, FindServices, Host, Plan, Shuffle, Stop, Try
 from gatepost.deliver.pool import Pool
+from gatepost.deliver.requiretls import RequireTlsRules
 from gatepost.deliver.smtp_connection import Broken, Connection
 from gatepost.deliver.smtp_options import asks_dns, cache_options, handover_options, host_preferences
 from gatepost.deliver.smtp_settings import SmtpSettings
@@ -34,6 +35,7 @@ from gatepost.events.records import Emit, Note
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
 from gatepost.mail.delivery import DeliveryRequest, Purpose, Reached, Report
+from gatepost.mail.envelope import TlsRequired
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.queued import ActiveMessage
 from gatepost.mail.reason import because
@@ -57,7 +59,7 @@ class SmtpAgent:
     `final`: what servers take is delivered, not relayed (lmtp_assume_final).
     `pix_maps`: smtp_pix_workaround_maps.
     `base`, `tls_policies`, `tls_per_site`, `tls_loglevels`, `authenticator`, `discard_maps`, `reply_filter`, `dnssec`,
-    `observe`, `sts`: see `Opener`, which raises BadTlsPolicy.
+    `observe`, `sts`, `requiretls`: see `Opener`, which raises BadTlsPolicy.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class SmtpAgent:
         dnssec: SecureSource | None = None,
         observe: Observe | None = None,
         sts: MtaSts | None = None,
+        requiretls: RequireTlsRules | None = None,
     ) -> None:
         self._settings = settings
         self._resolver = resolver
@@ -107,7 +110,7 @@ class SmtpAgent:
             discard_maps=discard_maps, reply_filter=reply_filter,
             pix=PixWorkarounds(settings, pix_maps, clock, emit, service),
             dnssec=dnssec if by_dns and settings.smtp_dns_support_level == "dnssec" else None,
-            observe=observe, sts=sts,
+            observe=observe, sts=sts, requiretls=requiretls,
         )  # fmt: skip
         self._sts = sts
         self._best_mx = best_mx
@@ -117,7 +120,7 @@ class SmtpAgent:
     async def deliver(self, request: DeliveryRequest) -> Sequence[Report]:
         """One attempt: over a kept connection if there is one, then by plan for whoever is left."""
         attempt = Attempt(request, self._clock())
-        kept = self._pool.take(self._site(request))
+        kept = None if attempt.tls_required is TlsRequired.YES else self._pool.take(self._site(request))
         tried = frozenset[str]()
         if kept is not None:
             attempt.connected = attempt.started
@@ -200,7 +203,8 @@ class SmtpAgent:
             options = self._handover
             if options.dummy_auth and not connection.logged_in:
                 options = replace(options, dummy_auth=False)
-            handover = prepare(request, request.recipients, connection.client.offered, options, host.label)
+            offered, secure = connection.client.offered, connection.level > Level.NONE
+            handover = prepare(request, request.recipients, offered, options, host.label, secure=secure)
         except Unsendable as reason:
             attempt.finish(reason.outcome, host.relay)
             if isinstance(reason, TooLarge) and not connection.uses:

@@ -75,6 +75,7 @@ def handover_options(settings: SmtpSettings) -> HandoverOptions:
         dummy_auth=settings.smtp_send_dummy_mail_auth,
         decides=ClientStage[settings.smtp_address_verify_target.upper()],
         convert=not settings.disable_mime_output_conversion,
+        requiretls=settings.requiretls_enable,
     )
 
 

@@ -25,6 +25,7 @@ class SmtpSettings(TlsSettings, frozen=True, kw_only=True):
     allow_srv_lookup_fallback: bool
     disable_mime_output_conversion: bool
     minimal_backoff_time: float
+    requiretls_enable: bool
 
     smtp_address_verify_target: str
     smtp_helo_name: str
@@ -106,6 +107,7 @@ class SmtpSettings(TlsSettings, frozen=True, kw_only=True):
     smtp_tls_dane_insecure_mx_policy: str
     smtp_tls_force_insecure_host_tlsa_lookup: bool
     smtp_tls_enforce_sts_mx_patterns: bool
+    smtp_requiretls_policy: str
     smtp_tls_mta_sts: str
     smtp_tls_mta_sts_timeout: float
     tls_dane_digests: str

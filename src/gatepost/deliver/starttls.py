@@ -43,6 +43,10 @@ class NoSecurity(Exception):
         self.handshake = handshake
 
 
+class NotRequiredTls(NoSecurity):
+    """This server does not do for mail whose sender asks for REQUIRETLS; another one may."""
+
+
 class Security:
     """Secures connections of one service, `service` in the log; contexts are made once for each kind of policy. `observe`: hears
     how the TLS of each came out, None: nobody does."""

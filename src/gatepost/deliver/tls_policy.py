@@ -83,15 +83,18 @@ class TlsPolicies:
         """Whether no next hop gets TLS."""
         return self._maps is None and self._per_site is None and self._sts is None and self._default is Level.NONE
 
-    async def find(self, nexthop: str, host: Host, *, most: Level = Level.SECURE) -> TlsPolicy:
-        """The policy for `nexthop` (as written) over the exchanger `host`. `most`: the level that counts at most; up to ENCRYPT,
-        nothing of the other side's is asked for. Raises BadTlsPolicy and NoDane."""
+    async def find(self, nexthop: str, host: Host, *, least: Level = Level.NONE, most: Level = Level.SECURE) -> TlsPolicy:
+        """The policy for `nexthop` (as written) over the exchanger `host`. Raises BadTlsPolicy and NoDane.
+
+        - `least`: the level where no table says another, at least.
+        - `most`: the level that counts at most; up to ENCRYPT, nothing of the other side's is asked for.
+        """
         listed: tuple[Level, dict[str, str]] | None = None
         if self._maps is not None:
             listed = await self._listed(self._maps, nexthop)
         elif self._per_site is not None:
             listed = await self._of_site(self._per_site, nexthop, host.name)
-        level, attributes = listed or (self._default, dict[str, str]())
+        level, attributes = listed or (max(self._default, least), dict[str, str]())
         if most <= Level.ENCRYPT:
             settled = Settled(min(level, most))
             return self._policy(settled, attributes, nexthop, host.name, await self._loglevel(nexthop, host.name))

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from gatepost.events.records import Clock, Emit, Note, Notified
 from gatepost.mail.ascii_text import elements
 from gatepost.mail.content import MemoryContent
-from gatepost.mail.envelope import Envelope, Notify, Recipient
+from gatepost.mail.envelope import Envelope, Notify, Recipient, TlsRequired
 from gatepost.mail.queued import ActiveMessage
 from gatepost.mail.submission import Submit
 from gatepost.queue.notice_message import MailSystem, Notice, compose
@@ -39,6 +39,7 @@ class NoticeSettings(Struct, frozen=True, kw_only=True):
     disable_verp_bounces: bool
     header_from_format: str
     smtputf8_enable: bool
+    requiretls_redact_dsn: bool
     delay_warning_time: int
     maximal_queue_lifetime: int
 
@@ -128,7 +129,7 @@ class Notices:
     ) -> None:
         """A notice with the template's words, as the sender gets it."""
         template = self._templates[kind.template]
-        headers_only = kind.headers_only or message.envelope.ret == "HDRS" or self._is_large(message)
+        headers_only = kind.headers_only or message.envelope.ret == "HDRS" or self._is_large(message) or self._is_redacted(message)
         words = self._words(template)
         notice = self._notice(kind, message, failures, recipient, template.subject, words, headers_only=headers_only)
         await self._queue(f"sender {kind.log} notification", sender, notice)
@@ -137,7 +138,7 @@ class Notices:
         self, kind: NoticeKind, message: ActiveMessage, failures: Sequence[Failure], recipient: str, *, headers_only: bool
     ) -> None:
         """The postmaster's copy: facts without words."""
-        headers_only = headers_only or self._is_large(message)
+        headers_only = headers_only or self._is_large(message) or self._is_redacted(message)
         subject = self._templates[kind.template].postmaster_subject
         notice = self._notice(kind, message, failures, recipient, subject, "", headers_only=headers_only)
         await self._queue(f"postmaster {kind.log} notification", self._double_bounce, replace(notice, postmaster=True))
@@ -174,12 +175,18 @@ class Notices:
     async def _queue(self, what: str, sender: str, notice: Notice) -> None:
         recipient, original = Recipient(notice.recipient, notice.recipient), notice.message
         envelope = Envelope(sender, (recipient,), encoding=notice.encoding, smtputf8=original.envelope.smtputf8)
+        if original.envelope.tls_required is TlsRequired.YES and not self._is_redacted(original):
+            envelope = replace(envelope, tls_required=TlsRequired.YES)
         content = MemoryContent(compose(notice, self._system))
         queue_id = await self._submit(envelope, content, origin="bounce")
         self._emit(Notified("bounce", str(original.id), what, str(queue_id)))
 
     def _is_large(self, message: ActiveMessage) -> bool:
         return message.size > self._settings.bounce_size_limit
+
+    def _is_redacted(self, message: ActiveMessage) -> bool:
+        """Whether a notice leaves out the body, since its own way need not be under TLS (RFC 8689 §5)."""
+        return message.envelope.tls_required is TlsRequired.YES and self._settings.requiretls_redact_dsn
 
     def _words(self, template: Template) -> str:
         settings = self._settings

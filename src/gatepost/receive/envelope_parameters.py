@@ -1,4 +1,4 @@
-"""Parameters of MAIL and RCPT (RFC 1870, 3030, 3461, 4954 §5, 6152, 6531; VERP_README): texts in, values or a refusal out."""
+"""Parameters of MAIL and RCPT (RFC 1870, 3030, 3461, 4954 §5, 6152, 6531, 8689; VERP_README): texts in, values or a refusal out."""
 
 from collections.abc import Callable
 from typing import Final
@@ -21,11 +21,13 @@ class Offer(Struct, frozen=True):
 
     - `discarded`: EHLO keywords that it is not.
     - `verp`: it is one of smtpd_authorized_verp_clients.
+    - `requiretls`: it may ask for TLS on all the way.
     """
 
     settings: SmtpdSettings
     discarded: frozenset[str] = frozenset()
     verp: bool = False
+    requiretls: bool = False
 
     @property
     def smtputf8(self) -> bool:
@@ -80,6 +82,11 @@ def _smtputf8(offer: Offer, sender: Sender, value: str) -> Sender | None:
     return structs.replace(sender, smtputf8=True) if offer.smtputf8 else None
 
 
+def _requiretls(offer: Offer, sender: Sender, value: str) -> Sender | None:
+    """RFC 8689 §4.1: who was not offered it, in the clear above all, does not know that it is there."""
+    return structs.replace(sender, requiretls=True) if offer.requiretls else None
+
+
 def _ret(offer: Offer, sender: Sender, value: str) -> Sender | ServerReply:
     if not offer.dsn:
         return say.NO_DSN
@@ -118,6 +125,7 @@ _MAIL: Final[dict[str, _Take]] = {
     "SIZE=": _size,
     "BODY=": _body,
     "SMTPUTF8": _smtputf8,
+    "REQUIRETLS": _requiretls,
     "RET=": _ret,
     "ENVID=": _envid,
     "AUTH=": _auth,

@@ -21,7 +21,7 @@ XFORWARD_NAMES: Final = "NAME ADDR PROTO HELO SOURCE PORT IDENT"
 _DISCARDABLE: Final = {
     "8BITMIME": "8BITMIME", "AUTH": "AUTH", "ETRN": "ETRN", "PIPELINING": "PIPELINING", "SIZE": "SIZE", "STARTTLS": "STARTTLS",
     "XVERP": "VERP", "VRFY": "VRFY", "XCLIENT": "XCLIENT", "XFORWARD": "XFORWARD", "DSN": "DSN", "SMTPUTF8": "EHLO_MASK_SMTPUTF8",
-    "CHUNKING": "CHUNKING", "BINARYMIME": "BINARYMIME", "LIMITS": "LIMITS",
+    "CHUNKING": "CHUNKING", "BINARYMIME": "BINARYMIME", "LIMITS": "LIMITS", "REQUIRETLS": "REQUIRETLS",
 }  # fmt: skip
 """Keywords and how Postfix 3.7 logs them (one of them oddly), in its order."""
 
@@ -129,4 +129,5 @@ def _after(state: SessionState) -> Iterator[tuple[bool, str]]:
     yield settings.smtputf8_enable, "SMTPUTF8"
     yield True, "CHUNKING"
     yield settings.smtpd_binarymime_enable, "BINARYMIME"
+    yield state.offers_requiretls, "REQUIRETLS"
     yield settings.smtpd_limits_enable, f"LIMITS RCPTMAX={settings.smtpd_recipient_limit}"

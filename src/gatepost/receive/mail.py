@@ -62,7 +62,7 @@ def _mail_out_of_order(state: SessionState) -> ServerReply | None:
 
 async def _with_parameters(state: SessionState, sender: Sender, parameters: list[str]) -> Sender | ServerReply:
     verp = asks_for_verp(parameters) and await state.client_is("verp_clients")
-    return with_parameters(Offer(state.settings, state.ehlo_discard, verp), sender, parameters)
+    return with_parameters(Offer(state.settings, state.ehlo_discard, verp, state.offers_requiretls), sender, parameters)
 
 
 async def _begin(state: SessionState, sender: Sender, command: CommandLine, words: list[str]) -> Answer:

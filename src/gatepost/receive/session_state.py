@@ -155,6 +155,13 @@ class SessionState:
 
     # --- telling ---
 
+    @property
+    def offers_requiretls(self) -> bool:
+        """Whether the client may ask for TLS on all the way (RFC 8689 §4.1): over TLS, and where no before-queue filter stands in
+        it."""
+        enabled = self.settings.requiretls_enable and "REQUIRETLS" not in self.ehlo_discard
+        return enabled and bool(self.facts.tls_protocol) and self.ports.proxy_filter is None
+
     def note(self, text: str, severity: str = "") -> None:
         """A line for the log, now."""
         self.ports.emit(Note(service="smtpd", text=text, severity=severity))

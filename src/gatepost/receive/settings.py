@@ -55,6 +55,7 @@ class SmtpdSettings(Struct, frozen=True):
     allow_min_user: bool
     strict_smtputf8: bool
     smtputf8_enable: bool
+    requiretls_enable: bool
     line_length_limit: int
     message_size_limit: int
     default_verp_delimiters: str

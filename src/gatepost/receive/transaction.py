@@ -4,7 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from gatepost.mail.envelope import Envelope, Recipient
+from gatepost.mail.envelope import Envelope, Recipient, TlsRequired
 from gatepost.mail.queue_id import QueueId
 from gatepost.policy.port import Action, Facts
 from gatepost.proto.smtp.data import BdatReader
@@ -19,6 +19,7 @@ class Sender(Struct, frozen=True):
     - `encoding`: as in `Envelope`.
     - `ret`, `envid`: RFC 3461 §4.3-4.
     - `verp`: delimiters, empty where VERP was not asked for (VERP_README).
+    - `requiretls`: RFC 8689.
     - `sasl_sender`: AUTH=, who submitted it first (RFC 4954 §5).
     """
 
@@ -30,6 +31,7 @@ class Sender(Struct, frozen=True):
     smtputf8: bool = False
     verp: str = ""
     sasl_sender: str = ""
+    requiretls: bool = False
 
 
 class Forwarded(Struct):
@@ -195,4 +197,5 @@ def envelope(
         verp=sender.verp,
         hold="hold" in asked,
         attributes=attrs,
+        tls_required=TlsRequired.YES if sender.requiretls else TlsRequired.BY_POLICY,
     )

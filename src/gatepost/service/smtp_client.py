@@ -11,6 +11,7 @@ from gatepost.config.parameters.lmtp import lmtp_name
 from gatepost.deliver.authenticate import Authenticator
 from gatepost.deliver.client_flags import FlaggedAgent, client_flags
 from gatepost.deliver.refused_logins import RefusedLogins
+from gatepost.deliver.requiretls import RequireTlsRules
 from gatepost.deliver.smtp import PassOn, SmtpAgent
 from gatepost.deliver.smtp_settings import LmtpOnlySettings, LmtpSettings, SmtpSettings, as_smtp
 from gatepost.deliver.sts import MtaSts
@@ -73,6 +74,7 @@ async def smtp_agent(materials: Materials, way_out: WayOut, entry: ServiceEntry)
         dnssec=materials.dnssec,
         sts=_mta_sts(materials, settings, resolver, emit, entry.command),
         observe=way_out.observer(entry),
+        requiretls=_requiretls(settings, tables),
     )
     flags = client_flags(entry.arguments)
     return FlaggedAgent(agent, flags, entry.command, materials.clock, emit) if flags else agent
@@ -97,6 +99,14 @@ def _mta_sts(materials: Materials, settings: SmtpSettings, resolver: Resolver, e
         StsCache(materials.state, materials.clock), resolver, fetch,
         enforcing=settings.smtp_tls_mta_sts == "yes", seconds=seconds, clock=materials.clock, emit=emit, service=service,
     )  # fmt: skip
+
+
+def _requiretls(settings: SmtpSettings, tables: Tables) -> RequireTlsRules | None:
+    """How far REQUIRETLS is insisted on, None where it is not known."""
+    if not settings.requiretls_enable:
+        return None
+    name = "smtp_requiretls_policy"
+    return RequireTlsRules(settings.smtp_requiretls_policy, tables, lmtp_name(name) if settings.lmtp else name)
 
 
 class _Addresses(Struct, frozen=True):

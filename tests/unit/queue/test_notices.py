@@ -40,6 +40,7 @@ SETTINGS = NoticeSettings(
     disable_verp_bounces=False,
     header_from_format="standard",
     smtputf8_enable=True,
+    requiretls_redact_dsn=True,
     delay_warning_time=0,
     maximal_queue_lifetime=432_000,
 )

@@ -1,6 +1,6 @@
 """Parameters of notices of failure, delay and success (bounce(8))."""
 
-from gatepost.config.parameters.row import BOOLEAN, DONE, FILE, INTEGER, NOT_YET, STRING, WORDS, P, Parameter
+from gatepost.config.parameters.row import BOOLEAN, DONE, FILE, INTEGER, STRING, WORDS, P, Parameter
 
 # fmt: off
 ROWS: tuple[Parameter, ...] = (
@@ -20,6 +20,6 @@ ROWS: tuple[Parameter, ...] = (
     P("notify_classes", WORDS, "resource, software", "Kinds of trouble that the postmaster is told of.", DONE,
       words=("2bounce", "bounce", "data", "delay", "policy", "protocol", "resource", "software")),
     P("requiretls_redact_dsn", BOOLEAN, "yes",
-      "Leave out the content of mail sent with REQUIRETLS from notices, which then need no REQUIRETLS.", NOT_YET, since="3.11"),
+      "Leave out the content of mail sent with REQUIRETLS from notices, which then need no REQUIRETLS.", DONE, since="3.11"),
     P("verp_delimiter_filter", STRING, "-=+", "Characters allowed as VERP delimiters.", DONE),
 )

@@ -97,8 +97,11 @@ ROWS: tuple[Parameter, ...] = (
     P("smtp_randomize_addresses", BOOLEAN, "yes", "Shuffle MX hosts of equal preference.", DONE),
     P("smtp_rcpt_timeout", TIME, "300s", "Time limit for RCPT TO and its reply.", DONE, minimum=1),
     P("smtp_reply_filter", STRING, "", "Pattern table that edits server replies before they are judged.", DONE),
-    P("smtp_requiretls_policy", STRING, "",
-      "Tables by destination: how far REQUIRETLS is enforced.", NOT_YET, since="3.11"),
+    P("smtp_requiretls_policy", STRING,
+      "inline:{{$mydomain = opportunistic} {.$mydomain = opportunistic} {localhost = opportunistic}}"
+      " cidr:{{0.0.0.0/0 opportunistic} {::/0 opportunistic}} enforce",
+      "Words, and tables by destination, of which the first that has one says how far REQUIRETLS is insisted on: \"enforce\","
+      " \"opportunistic+starttls\" or \"opportunistic\".", DONE, since="3.11"),
     P("smtp_rset_timeout", TIME, "20s", "Time limit for RSET and its reply.", DONE, minimum=1),
     P("smtp_sasl_auth_cache_name", STRING, "", "Set: logins that were refused are remembered, in our own store.", DONE),
     P("smtp_sasl_auth_cache_time", TIME, "90d", "How long a failed login is remembered (unit: days).", DONE, unit="d"),

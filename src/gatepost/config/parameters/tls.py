@@ -1,11 +1,11 @@
 """Parameters of the TLS library, as server and as client."""
 
-from gatepost.config.parameters.row import BOOLEAN, DONE, INTEGER, NO_MEANING, NO_TRACE, NOT_YET, STRING, TIME, P, Parameter
+from gatepost.config.parameters.row import BOOLEAN, DONE, INTEGER, NO_MEANING, NO_TRACE, STRING, TIME, P, Parameter
 
 # fmt: off
 ROWS: tuple[Parameter, ...] = (
-    P("requiretls_enable", BOOLEAN, "yes",
-      "Offer REQUIRETLS to clients, and ask it of servers (RFC 8689).", NOT_YET, since="3.11"),
+    P("requiretls_enable", BOOLEAN, "no",
+      "Offer REQUIRETLS to clients, and ask it of servers (RFC 8689).", DONE, since="3.11"),
     P("tls_append_default_CA", BOOLEAN, "no", "Trust the system's CAs besides the configured ones.", DONE),
     P("tls_config_file", STRING, "default",
       "File of OpenSSL's configuration instead of the system's; \"default\" is that one, \"none\" none at all.", DONE),

@@ -54,7 +54,8 @@ def xtext(octets: bytes) -> bytes:
 
 
 class MailParameters(Struct, frozen=True):
-    """Parameters of MAIL FROM. `size`: octets to declare, 0 not to; `body`: `7bit`, `8bit` or empty; `auth`: send `AUTH=<>`."""
+    """Parameters of MAIL FROM. `size`: octets to declare, 0 not to; `body`: `7bit`, `8bit` or empty; `auth`: send `AUTH=<>`;
+    `requiretls`: send REQUIRETLS, which only who has TLS may."""
 
     size: int = 0
     body: str = ""
@@ -62,10 +63,11 @@ class MailParameters(Struct, frozen=True):
     ret: str = ""
     smtputf8: bool = False
     auth: bool = False
+    requiretls: bool = False
 
 
 def mail_from(sender: bytes, wanted: MailParameters, offered: Capabilities) -> bytes:
-    """MAIL FROM with the parameters that the server knows (RFC 1870, 6152, 3461, 6531, 4954)."""
+    """MAIL FROM with the parameters that the server knows (RFC 1870, 6152, 3461, 6531, 4954, 8689)."""
     command, keywords = b"MAIL FROM:<%b>" % sender, offered.keywords
     if wanted.size and "SIZE" in keywords:
         command += b" SIZE=%d" % wanted.size
@@ -80,6 +82,8 @@ def mail_from(sender: bytes, wanted: MailParameters, offered: Capabilities) -> b
         command += b" SMTPUTF8"
     if wanted.auth and "AUTH" in keywords:
         command += b" AUTH=<>"
+    if wanted.requiretls and "REQUIRETLS" in keywords:
+        command += b" REQUIRETLS"
     return command + b"\r\n"
 
 
