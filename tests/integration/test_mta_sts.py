@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -184,6 +185,36 @@ def test_a_new_policy_counts_at_once() -> None:
         world.system.stop()  # which forgets what the name server has said
         world.system.start()
         wait_for(lambda: world.sinks["bare"].taken, lambda: world.system.log()[-4000:], 20)
+    finally:
+        world.close()
+
+
+def test_a_reload_takes_no_policy_from_mail_that_waits_for_it() -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def answer(connection: socket.socket) -> None:
+        asked.set()
+        go_on.wait(10)
+        connection.sendall(page(policy("enforce", "mx.good.test")))
+
+    world = StsWorld({"good": Domain(answer)})
+    try:
+        world.system.start()
+        world.send("good")
+        assert asked.wait(10)
+        before = set(world.system.workers())
+        world.system.reload()
+        wait_for(lambda: set(world.system.workers()) - before, "workers of the new configuration")
+        world.system.logged("reload -- version")
+        time.sleep(0.5)  # the old worker has nothing that says that it has handed over
+        go_on.set()
+        wait_for(lambda: world.sinks["good"].taken, lambda: world.system.log()[-4000:], 20)
+        assert world.sinks["good"].taken[0].secure
+        assert "Verified TLS connection established to mx.good.test" in world.system.log()
+        assert len(world.sinks["good"].taken) == 1
+        assert world.policies.asked == ["good.test"]
+        assert "panic" not in world.system.log()
+        assert world.system.audit().returncode == 0
     finally:
         world.close()
 

@@ -112,7 +112,6 @@ class SmtpAgent:
             dnssec=dnssec if by_dns and settings.smtp_dns_support_level == "dnssec" else None,
             observe=observe, sts=sts, requiretls=requiretls,
         )  # fmt: skip
-        self._sts = sts
         self._best_mx = best_mx
         self._final = final
         self._pool = Pool(cache_options(settings), asyncio.get_running_loop().time)
@@ -139,8 +138,6 @@ class SmtpAgent:
     async def close(self) -> None:
         """Take leave of all servers that nothing is being delivered to."""
         self._pool.close()
-        if self._sts is not None:
-            await self._sts.close()
 
     def _plan(self, nexthop: str, tried: frozenset[str]) -> Plan:
         settings = self._settings

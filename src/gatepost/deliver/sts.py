@@ -107,11 +107,6 @@ class MtaSts:
             return None
         return StsFound(domain, policy, self._enforcing and policy is not None and policy.mode is Mode.ENFORCE, lack)
 
-    async def close(self) -> None:
-        """Give up what is under way."""
-        for task in self._under_way.values():
-            task.cancel()
-
     async def _record(self, domain: str) -> str:
         """The id of the domain's record; empty where there is none that could be used."""
         now = self._clock()

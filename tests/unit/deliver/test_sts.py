@@ -246,17 +246,3 @@ def test_a_fault_of_ours_is_told_and_the_next_one_asks_again() -> None:
         assert await world.mode() == "enforce True"
 
     assert "ZeroDivisionError: what: the MTA-STS policy of a.test is not known" in run(scene).notes
-
-
-def test_nothing_is_left_after_the_end() -> None:
-    async def scene(world: World) -> None:
-        world.says("a.test", "1")
-        world.gate = asyncio.Event()
-        asking = asyncio.create_task(world.mode())
-        await asyncio.sleep(0.01)
-        await world.sts.close()
-        with pytest.raises(asyncio.CancelledError):
-            await asking
-        assert not world.sts._under_way
-
-    run(scene)
