@@ -11,7 +11,6 @@ from gatepost.config.parameters.row import (
     NO_MEANING,
     NO_RAW_KEYS,
     NO_TRACE,
-    NOT_YET,
     SIZE,
     STRING,
     TIME,
