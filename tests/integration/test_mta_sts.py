@@ -1,5 +1,6 @@
 """MTA-STS toward servers (RFC 8461): policies over HTTPS, servers with TLS, and what becomes of mail for each kind of domain."""
 
+import json
 import os
 import re
 import socket
@@ -41,6 +42,9 @@ ARRIVE = {
     "garbage": Domain(page(b"version: STSv1\nmode: enforce\nmx: *\nmax_age: 1\n"), keywords=CLEAR),
     "misnamed": Domain(policy_name="other.test", keywords=CLEAR),
     "slow": Domain(_never, keywords=CLEAR),
+    "missingtls": Domain(page(b"", "404 Not Found")),
+    "garbagetls": Domain(page(b"<html>")),
+    "misnamedtls": Domain(policy_name="other.test"),
 }  # fmt: skip
 WAIT = {
     "wrongname": (Domain(name="other.test"), "Server certificate not verified"),
@@ -70,7 +74,13 @@ FAILURES = {
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[StsWorld]:
-    made = StsWorld(DOMAINS, {"smtp_tls_mta_sts_timeout": "2s"})
+    reports = {
+        "smtp_tlsrpt_enable": "yes",
+        "tlsrpt_organization_name": "Example",
+        "tlsrpt_contact": "postmaster@example.test",
+        "tlsrpt_sender": "tls-reports@example.test",
+    }
+    made = StsWorld(DOMAINS, {"smtp_tls_mta_sts_timeout": "2s", **reports})
     try:
         made.system.start()
         for label in DOMAINS:
@@ -117,13 +127,40 @@ def test_why_a_policy_is_not_there_is_told(world: StsWorld, label: str) -> None:
     assert line.endswith("; mail goes as if there were none")
 
 
+REPORTED = {
+    "good": {None},
+    "bare": {"starttls-not-supported"},
+    "wrongname": {"certificate-host-mismatch"},
+    "untrusted": {"certificate-not-trusted"},
+    "unlisted": {"validation-failure"},
+    "tested": {"certificate-host-mismatch"},
+    "testedbare": {"starttls-not-supported"},
+    "missingtls": {"sts-policy-fetch-error"},
+    "garbagetls": {"sts-policy-invalid"},
+    "misnamedtls": {"sts-webpki-invalid"},
+}
+
+
+@pytest.mark.parametrize("label", REPORTED)
+def test_reports_have_the_policy_and_what_came_of_it(world: StsWorld, label: str) -> None:
+    """RFC 8460 §4.3."""
+
+    def results() -> set[str | None]:
+        shown = json.loads(world.system.command("tlsrpt", f"{label}.test").stdout or "[]")
+        policies = [one for report in shown for one in report["policies"] if one["policy"]["policy-type"] == "sts"]
+        failures = [detail["result-type"] for one in policies for detail in one.get("failure-details", [])]
+        return {*failures, *([None] if policies and not failures else [])}
+
+    wait_for(lambda: REPORTED[label] <= results(), lambda: world.system.command("tlsrpt", f"{label}.test").stdout, 30)
+
+
 def test_each_domain_is_asked_once(world: StsWorld) -> None:
     """By each of two workers at most, while none has an answer; nobody goes where a policy host sends us."""
     for label in DOMAINS:
         status = "deferred" if label in WAIT else "sent"
         world.system.logged(f"to=<b@{label}.test>", f"status={status}", seconds=30)
     asked = world.policies.asked
-    assert set(asked) == {f"{label}.test" for label in DOMAINS if label not in ("untold", "misnamed")}
+    assert set(asked) == {f"{label}.test" for label in DOMAINS if label not in ("untold", "misnamed", "misnamedtls")}
     assert max(map(asked.count, asked)) <= 2
     assert not world.policies.strange
 
