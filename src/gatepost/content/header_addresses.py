@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from gatepost.mail.header import Header
-from gatepost.mail.header_address import Token, addresses, external, fold, parse, scan
+from gatepost.mail.header_address import Token, addresses, fold, joined, parse, scan
 from gatepost.net.turns import Turns, beside
 
 Replace = Callable[[str, list[Token]], Awaitable[str]]
@@ -20,7 +20,7 @@ async def with_addresses(header: Header, replace: Replace, token_limit: int = 0)
     for token in addresses(tokens):
         if turns.over():
             await turns.rest()
-        before = external(token.parts)
+        before = joined(token.parts)
         after = await replace(before, token.parts)
         if after != before:
             token.parts = scan(after)

@@ -54,7 +54,11 @@ class HeaderRewriter:
 
         async def replace(before: str, parts: list[Token]) -> str:
             after = self._routing.rewriter.rewrite_external(before, self._context)
-            return requoted(await self._routing.mapped(internal(scan(after)), place)) if mapped else after
+            if not mapped:
+                return after
+            unmapped = internal(scan(after))
+            address = await self._routing.mapped(unmapped, place)
+            return after if address == unmapped else requoted(address)
 
         return await with_addresses(header, replace, self._token_limit)
 

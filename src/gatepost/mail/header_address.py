@@ -103,7 +103,7 @@ def scan(text: str, limit: int = 0) -> list[Token]:
 
 class _Parser:
     """Finds the addresses in a list of tokens, from right to left. `at` is the token looked at; `found`: what is done, from right
-    to left as well; `in_group` says that a `;` was seen, so that a `:` opens a group."""
+    to left as well; `in_group` says that a `;` was seen, so that each `:` opens a group."""
 
     def __init__(self, tokens: list[Token]) -> None:
         self.tokens = tokens
@@ -135,7 +135,6 @@ class _Parser:
         if not self.in_group:
             self.bare_address()
             return
-        self.in_group = False
         self.found.append(Token(TokenKind.GROUP, ":"))
         self.at -= 1
         self.take_phrase(",")
@@ -196,9 +195,7 @@ def addresses(tokens: Sequence[Token]) -> Iterator[Token]:
     return (token for token in tokens if token.kind is TokenKind.ADDRESS)
 
 
-def _space_after(token: Token, following: Token | None) -> bool:
-    if following is None:
-        return False
+def _space_after(token: Token, following: Token) -> bool:
     if token.kind is TokenKind.GROUP or _is_operator(following, "<"):
         return True
     return token.kind in _SPACED and following.kind in _SPACED
@@ -216,7 +213,7 @@ def internal(tokens: Sequence[Token]) -> str:
 
 
 # Where Postfix leaves all up to the first colon as it stands, text of a sender's choice would get into headers out of quotes.
-_ROUTE = re.compile(r"@[^\x00-\x20\x7f()<>\[\]:;@\\,\"]+(?:, ?@[^\x00-\x20\x7f()<>\[\]:;@\\,\"]+)*:")
+_ROUTE = re.compile(r"@[^\x00-\x20\x7f()<>\[\]:;@\\,\"]*(?:, ?@[^\x00-\x20\x7f()<>\[\]:;@\\,\"]*)*:")
 
 
 def requoted(address: str) -> str:
@@ -249,9 +246,14 @@ def external(tokens: Sequence[Token], after_comma: str = " ") -> str:
         out.append(_written(token))
         if _is_operator(token, ","):
             out.append(after_comma)
-        elif _space_after(token, tokens[index + 1] if index < last else None):
+        elif index < last and _space_after(token, tokens[index + 1]):
             out.append(" ")
     return "".join(out)
+
+
+def joined(tokens: Sequence[Token]) -> str:
+    """The tokens of one address of a header, with nothing between them: what Postfix has rewritten, and compares the result with."""
+    return "".join(", " if _is_operator(token, ",") else _written(token) for token in tokens)
 
 
 def fold(name: str, tokens: Sequence[Token]) -> str:
