@@ -252,7 +252,7 @@ def external(tokens: Sequence[Token], after_comma: str = " ") -> str:
 
 
 def joined(tokens: Sequence[Token]) -> str:
-    """The tokens of one address of a header, with nothing between them: what Postfix has rewritten, and compares the result with."""
+    """The tokens of one address of a header, with nothing between them: as Postfix has it rewritten, and looks for a change."""
     return "".join(", " if _is_operator(token, ",") else _written(token) for token in tokens)
 
 

@@ -49,7 +49,7 @@ def badly_said(state: SessionState, command: CommandLine) -> Answer | None:
 
 async def unknown(state: SessionState, command: CommandLine) -> Answer:
     """What is in no verb table: the client may be no SMTP client at all (smtpd_forbidden_commands)."""
-    word = (words(command.line) or [""])[0]
+    word = (words(command.line, colon=True) or [""])[0]
     if is_header(word) or await state.ports.lookups.forbidden(word):
         line = printable(state.secrets.shown(command.line))[:100]
         state.ports.emit(NotSmtp("smtpd", state.facts.client, line))

@@ -19,8 +19,9 @@ async def footed(state: SessionState, reply: ServerReply) -> bytes:
 
 
 def _macros(state: SessionState) -> dict[str, str]:
-    """What a footer may name."""
-    facts = state.facts
+    """What a footer may name: of sender and recipients those that were taken, as in Postfix, and of these the first."""
+    facts, transaction = state.facts, state.transaction
+    recipients = () if transaction is None else transaction.recipients
     return {
         "client": facts.client,
         "client_address": facts.client_address,
@@ -28,7 +29,7 @@ def _macros(state: SessionState) -> dict[str, str]:
         "client_port": facts.client_port,
         "helo_name": facts.helo_name or "",
         "localtime": time.strftime("%b %d %H:%M:%S", time.localtime(state.ports.clock())),
-        "recipient": facts.recipient or "",
-        "sender": facts.sender or "",
+        "recipient": recipients[0].address if recipients else "",
+        "sender": "" if transaction is None else transaction.sender.address or "<>",
         "server_name": state.settings.myhostname,
     }

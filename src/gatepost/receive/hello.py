@@ -6,13 +6,12 @@ from typing import Final
 from gatepost.admission.port import ProtocolStage
 from gatepost.events.notes import KeywordsDiscarded
 from gatepost.lookup.port import LookupFailure
-from gatepost.mail.ascii_text import elements, upper
 from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.grammar import printable, words
 from gatepost.proto.smtp.server import CommandLine
 from gatepost.receive.answer import Answer, refused, rejected
 from gatepost.receive.auth import keywords as auth_keywords
-from gatepost.receive.session_state import SessionState
+from gatepost.receive.session_state import SessionState, discarded
 from gatepost.receive.transaction import END, GoBy
 
 _NEUTERED: Final = str.maketrans(dict.fromkeys(' <>()\\";@', "?"))
@@ -62,9 +61,12 @@ def discarded_words(discarded: frozenset[str]) -> str:
 async def _refusal(state: SessionState, command: CommandLine) -> Answer | None:
     """What policy has against a name; the client goes by its former one then."""
     facts, before = state.facts, state.facts.helo_name
-    facts.helo_name = printable(" ".join(words(command.argument))).translate(_NEUTERED)
+    facts.helo_name = name = printable(" ".join(words(command.argument)))
     refusal = await state.judge(ProtocolStage.HELO, (command.argument,))
-    return None if refusal is None else rejected(refusal, GoBy(before))
+    if refusal is not None:
+        return rejected(refusal, GoBy(before))
+    facts.helo_name = name.translate(_NEUTERED)  # from now on it stands in headers and in lists
+    return None
 
 
 async def _learn_discarded(state: SessionState) -> None:
@@ -74,9 +76,7 @@ async def _learn_discarded(state: SessionState) -> None:
     except LookupFailure:
         state.note(f"don't know what EHLO features to announce to {state.facts.client}", "warning")
         raise
-    if text is None:
-        text = state.settings.smtpd_discard_ehlo_keywords
-    state.ehlo_discard = frozenset(elements(upper(text))) if text else frozenset()
+    state.ehlo_discard = discarded(state.settings.smtpd_discard_ehlo_keywords if text is None else text)
 
 
 async def _keywords(state: SessionState) -> list[str]:

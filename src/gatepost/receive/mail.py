@@ -34,7 +34,7 @@ async def mail(state: SessionState, command: CommandLine) -> Answer:
     out_of_order = _mail_out_of_order(state)
     if out_of_order is not None:
         return refused(out_of_order)
-    argument = grammar.words(command.argument)
+    argument = grammar.words(command.argument, colon=True)
     if len(argument) < 2 or upper(argument[0]) != "FROM:":
         return refused(say.MAIL_SYNTAX)
     address = await _address(state, argument[1], allow_empty=True)
@@ -118,10 +118,13 @@ async def open_message(state: SessionState, transaction: MailTransaction) -> Ser
 
 
 async def _address(state: SessionState, word: str, *, allow_empty: bool = False) -> str | None:
-    """The address that `word` writes and that routing finds well-formed, else None."""
+    """The address of a path that `word` writes, see `_well_formed`."""
     address = grammar.path(word, strict=state.settings.strict_rfc821_envelopes)
-    if address == "" and allow_empty:
-        return address
+    return address if address == "" and allow_empty else await _well_formed(state, address)
+
+
+async def _well_formed(state: SessionState, address: str | None) -> str | None:
+    """The address where routing finds it well-formed, else None."""
     like_an_option = address is not None and address.startswith("-") and not state.settings.allow_min_user
     if not address or like_an_option or not await state.ports.lookups.well_formed(address, state.facts.sender or ""):
         return None
@@ -153,7 +156,7 @@ async def rcpt(state: SessionState, command: CommandLine) -> Answer:
         return refused(say.NEED_MAIL)
     if state.chunking:
         return refused(say.RCPT_AFTER_BDAT)
-    argument = grammar.words(command.argument)
+    argument = grammar.words(command.argument, colon=True)
     if len(argument) < 2 or upper(argument[0]) != "TO:":
         return refused(say.RCPT_SYNTAX)
     address = await _address(state, argument[1])
@@ -234,7 +237,7 @@ async def vrfy(state: SessionState, command: CommandLine) -> Answer:
     if not argument:
         return refused(say.vrfy_syntax(settings.smtputf8_enable))
     word = " ".join(argument)
-    address = await _address(state, word)
+    address = await _well_formed(state, grammar.path(word))  # no path is asked of VRFY: RFC 5321 §4.1.1.6
     if address is None:
         return _malformed(state, word, say.BAD_RECIPIENT)
     state.facts.recipient = address

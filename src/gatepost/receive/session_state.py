@@ -9,7 +9,7 @@ from gatepost.events.notes import LimitExceeded
 from gatepost.events.records import Judged, Note, Permitted
 from gatepost.lookup import pattern_time
 from gatepost.mail.address import AS_LOGGED
-from gatepost.mail.ascii_text import upper
+from gatepost.mail.ascii_text import elements, upper
 from gatepost.mail.outcome import Outcome
 from gatepost.mail.reason import UNSAID, Reason, Step, let_in
 from gatepost.policy.port import AS_TOLD, Action, Facts
@@ -31,6 +31,11 @@ RATE_NAMES: Final = {
 }
 
 
+def discarded(keywords: str) -> frozenset[str]:
+    """EHLO keywords that are listed so, in capitals."""
+    return frozenset(elements(upper(keywords))) if keywords else frozenset()
+
+
 class SessionState:
     """One client's session, less its replies and counts, which are the loop's.
 
@@ -42,7 +47,7 @@ class SessionState:
     - `forwarded`: what XFORWARD told, for the next message.
     - `conversation`: an AUTH under way.
     - `actions`: what policy asked for, for this message.
-    - `ehlo_discard`: EHLO keywords that this client is not offered.
+    - `ehlo_discard`: EHLO keywords that this client is not offered, nor gets without asking.
     - `rewrite_context`: whose headers these are, `local` or `remote`.
     - `secrets`: what others may read of the client's lines.
     - `spoiled`: a chunk was refused, with a transaction or without; all up to the last one will be thrown away.
@@ -67,7 +72,7 @@ class SessionState:
         self.conversation: Conversation | None = None
         self.forwarded: Forwarded | None = None
         self.actions: list[Action] = []
-        self.ehlo_discard: frozenset[str] = frozenset()
+        self.ehlo_discard = discarded(settings.smtpd_discard_ehlo_keywords)
         self.line_ends = LineEnds.STRICT
         self.rewrite_context = "remote"
         self.secrets = Secrets(ports.dialect)

@@ -12,7 +12,7 @@ async def reject_invalid_helo_hostname(e: Evaluation, _: None) -> Decision:
     if name.startswith("["):
         return _literal(e, name)
     bare = without_final_dot(name)
-    if is_hostname(bare) or is_address(bare):
+    if (bare.isascii() and is_hostname(bare)) or is_address(bare):
         return DUNNO
     return e.reject(e.settings.invalid_hostname_reject_code, "5.5.2", subjects.helo(e.facts), "Invalid name")
 
@@ -21,7 +21,7 @@ async def reject_non_fqdn_helo_hostname(e: Evaluation, _: None) -> Decision:
     name = _name(e)
     if name.startswith("["):
         return _literal(e, name)
-    if is_qualified(name):
+    if name.isascii() and is_qualified(name):
         return DUNNO
     return e.reject(e.settings.non_fqdn_reject_code, "5.5.2", subjects.helo(e.facts), "need fully-qualified hostname")
 

@@ -20,9 +20,9 @@ _UXTEXT_CODE: Final = re.compile(r"\\x\{([0-9A-Fa-f]{0,8})(\}?)")
 _ADDRESS_TYPE: Final = re.compile(r"[!-~]+\Z")
 
 
-def words(text: str) -> list[str]:
-    """The words of a command's argument. Blanks part them, and so does a colon (kept with the word before it); `<...>`, `[...]`
-    and quoted strings hold together."""
+def words(text: str, *, colon: bool = False) -> list[str]:
+    """The words of a command's argument. Blanks part them; `<...>`, `[...]` and quoted strings hold together. `colon`: one in the
+    first word ends it, as in `FROM:<user@domain>`, and stays with it."""
     if match := _PLAIN_ARGUMENT.match(text):
         return [match[1], match[2], *match[3].split(" ")[1:]]
     out: list[str] = []
@@ -32,16 +32,16 @@ def words(text: str) -> list[str]:
             position += 1
         if position >= len(text):
             return out
-        start, position = position, _word_end(text, position)
+        start, position = position, _word_end(text, position, colon=colon and not out)
         out.append(text[start:position])
 
 
-def _word_end(text: str, position: int) -> int:
+def _word_end(text: str, position: int, *, colon: bool) -> int:
     while position < len(text):
         character = text[position]
         if character in SPACE:
             return position
-        if character == ":":
+        if colon and character == ":":
             return position + 1
         position = _skip(text, position)
     return position
@@ -72,7 +72,7 @@ def path(word: str, *, strict: bool = False) -> str | None:
     if strict and not word.startswith("<"):
         return None
     items = _items(word)
-    if items is None or (strict and any(kind == "comment" for kind, _ in items)):
+    if items is None or (strict and (items[-1][0] in ",;" or any(kind == "comment" for kind, _ in items))):
         return None
     address = _address([item for item in items if item[0] != "comment"])
     if strict and address is not None and address.startswith("@"):
@@ -92,8 +92,7 @@ def _items(text: str) -> list[_Item] | None:
         if character in " \t\r\n":
             position += 1
         elif character == "(":
-            if (end := _comment_end(text, position)) is None:
-                return None
+            end = _comment_end(text, position)
             items.append(("comment", text[position:end]))
             position = end
         elif character == '"':
@@ -109,21 +108,20 @@ def _items(text: str) -> list[_Item] | None:
             literal = text[position:end].rstrip(SPACE)
             items.append(("literal", literal if literal.endswith("]") else literal + "]"))
             position = end
-        elif character == ")":
-            return None
         elif character in "<>@,;:.":
             items.append((character, character))
             position += 1
         else:
             end = position
-            while end < len(text) and text[end] not in ' \t\r\n()<>@,;:".[':
+            while end < len(text) and text[end] not in ' \t\r\n(<>@,;:".[':
                 end += 2 if text[end] == "\\" else 1
             items.append(("word", _unescape(text[position:end])))
             position = end
     return items
 
 
-def _comment_end(text: str, position: int) -> int | None:
+def _comment_end(text: str, position: int) -> int:
+    """Where the comment that opens there ends: at its bracket, or with the text."""
     depth = 0
     while position < len(text):
         character = text[position]
@@ -136,11 +134,18 @@ def _comment_end(text: str, position: int) -> int | None:
             if not depth:
                 return position + 1
         position += 1
-    return None
+    return len(text)
 
 
 def _unescape(text: str) -> str:
     return re.sub(r"\\(.?)", r"\1", text, flags=re.S) if "\\" in text else text
+
+
+_WORDS: Final = ("word", "literal")
+_BEHIND: Final = (",", ";", ">")
+"""What may stand behind an address: it says that there are others, or the end of a group."""
+_BEFORE: Final = ("word", ".", ":", *_BEHIND)
+"""What may stand before an address in angle brackets."""
 
 
 def _address(items: list[_Item]) -> str | None:
@@ -148,23 +153,33 @@ def _address(items: list[_Item]) -> str | None:
     kinds = [kind for kind, _ in items]
     if "<" in kinds:
         first = kinds.index("<")
-        if ">" not in kinds or any(kind not in ("word", ".") for kind in kinds[:first]):
+        if kinds.count("<") > kinds.count(">") or any(kind not in _BEFORE for kind in kinds[:first]):
             return None
         last = kinds.index(">", first)
-        if any(kind != ">" for kind in kinds[last:]):
+        if any(kind not in _BEHIND for kind in kinds[last:]):
             return None
         items = [item for item in items[first:last] if item[0] != "<"]
-    items = [item for item in items if item[0] != ">"]
+    items = _without_ends(items)
     if items and items[0][0] == "@" and (colon := next((i for i, item in enumerate(items) if item[0] == ":"), 0)):
         items = items[colon + 1 :]  # a source route is to be ignored: RFC 5321 §4.1.1.3, appendix C
     joined: list[str] = []
     before = ""
     for kind, text in items:
-        if kind in ",;" or (kind == "word" and before == "word"):
+        if kind in (",", ";") or (kind in _WORDS and before in _WORDS):
             return None
         joined.append(text)
         before = kind
     return "".join(joined)
+
+
+def _without_ends(items: list[_Item]) -> list[_Item]:
+    """Less what only parts addresses, before them all and behind."""
+    first, last = 0, len(items)
+    while first < last and items[last - 1][0] in _BEHIND:
+        last -= 1
+    while first < last and items[first][0] in _BEHIND:
+        first += 1
+    return items[first:last]
 
 
 def xtext(text: str) -> str | None:

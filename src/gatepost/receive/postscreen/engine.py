@@ -267,7 +267,7 @@ _BEFORE_TLS: Final = frozenset({"HELO", "EHLO", "STARTTLS", "NOOP", "QUIT"})
 
 def first_word(text: str) -> str:
     """The word by which a command is known."""
-    return (words(text) or [""])[0]
+    return (words(text, colon=True) or [""])[0]
 
 
 def _address(argument: str) -> str | None:

@@ -99,7 +99,12 @@ def test_no_argument_breaks_it(text: str) -> None:
     ],
 )
 def test_words(text: str, words: list[str]) -> None:
-    assert grammar.words(text) == words
+    assert grammar.words(text, colon=True) == words
+
+
+def test_a_colon_parts_words_where_that_is_asked_for_and_once() -> None:
+    assert grammar.words("a:b:c d:e") == ["a:b:c", "d:e"]
+    assert grammar.words("TO:b:c d:e", colon=True) == ["TO:", "b:c", "d:e"]
 
 
 def test_deep_nesting_is_cheap() -> None:
