@@ -65,11 +65,13 @@ class AddressMap:
         if match is None:
             return None
         extension = match.extension if self._propagate else ""
-        return [self._result(token, address, extension) for token in map(internal, _parts(match.value))]
+        found = list(map(internal, _parts(match.value)))
+        if found and found[0].startswith("@"):  # the domain alone is replaced, by the first address only: virtual(5)
+            first = self._rewriter.rewrite(split(address)[0] + found.pop(0))
+            return [first, *(self._result(one, extension) for one in found)]
+        return [self._result(one, extension) for one in found]
 
-    def _result(self, result: str, address: str, extension: str) -> str:
-        if result.startswith("@"):  # only the domain is replaced
-            return self._rewriter.rewrite(split(address)[0] + result)
+    def _result(self, result: str, extension: str) -> str:
         rewritten = self._rewriter.rewrite(result)
         if not extension:
             return rewritten
@@ -82,7 +84,8 @@ def _parts(value: str) -> list[list[Token]]:
 
 
 async def canonical(table: AddressMap, address: str, warn: Callable[[str], None]) -> str:
-    """`address` as the canonical table has it, followed to the end. Raises LookupFailure, AliasLoop."""
+    """`address` as the canonical table has it, followed to the end; in a circle it goes round some times, and `warn` is told (in
+    words of Postfix, which takes the message, too). Raises LookupFailure."""
     for _ in range(CANONICAL_DEPTH):
         found = await table.lookup(address)
         if not found or found[0].lower() == address.lower():
@@ -90,7 +93,8 @@ async def canonical(table: AddressMap, address: str, warn: Callable[[str], None]
         if len(found) > 1:
             warn(f"multi-valued {table.title} entry for {address}")
         address = found[0]
-    raise _unreasonable(f"{table.title} map nesting for {address}")
+    warn(str(_unreasonable(f"{table.title} map nesting for {address}")))
+    return address
 
 
 class AliasLimits(Struct, frozen=True):

@@ -98,3 +98,15 @@ def test_generic(make_routing: MakeRouting) -> None:
     assert asyncio.run(generic.address(table, "")) == ""
     header = Header("to", b"To: x@remote.test, joe@example.test\r\n")
     assert asyncio.run(generic.header(table, header)) == b"To: x@remote.test, joe@isp.test\r\n"
+
+
+def test_the_domain_alone_is_replaced_by_the_first_result_only(make_routing: MakeRouting) -> None:
+    routing = make_routing(virtual_alias_maps="inline:{{@a.test=@b.test, @c.test}, {@d.test=x@b.test, @c.test}}")
+    assert asyncio.run(routing.expanded("user@a.test")) == ["user@b.test", "@c.test"]
+    assert asyncio.run(routing.expanded("user@d.test")) == ["x@b.test", "@c.test"]
+
+
+def test_a_circle_of_canonical_addresses_is_told_of_and_left(make_routing: MakeRouting, warnings: list[str]) -> None:
+    routing = make_routing(canonical_maps="inline:{{a@b.test=b@b.test}, {b@b.test=a@b.test}}")
+    assert asyncio.run(routing.mapped("a@b.test", Place.ENVELOPE_SENDER)) == "a@b.test"
+    assert ["unreasonable canonical_maps map nesting for a@b.test" in one for one in warnings] == [True]
