@@ -2,15 +2,22 @@
 
 import asyncio
 import os
+import socket
 import subprocess
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from gatepost.auth.backends.pam import Pam
+from gatepost.auth.port import Checker
 from gatepost.deliver.privileged import RIGHT, WRONG, AgentClient, Answer, CheckPassword, Done, Failed
 from tests.integration.system import System
 from tests.integration.unix_accounts import EXPIRED, MEMBER, OUTSIDER, PASSWORDS, Accounts, tag, unix_accounts
+from tests.support.checker_contract import ATTEMPT, PASSWORD, CheckerContract
 
 Make = Callable[..., System]
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="needs root: it makes accounts")
@@ -96,6 +103,55 @@ def test_a_module_that_writes_to_standard_output_says_nothing(system: Make) -> N
         assert _ask(gatepost, service, "anna", "x") == Done(data=WRONG)
     finally:
         file.unlink()
+
+
+class TestContract(CheckerContract):
+    """Of a back end (tests/support/checker_contract.py)."""
+
+    run = staticmethod(asyncio.run)
+    user = f"{MEMBER}c{TAG}"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def gatepost(cls) -> Iterator[System]:
+        with unix_accounts(f"c{TAG}", {MEMBER: PASSWORD.decode()}) as accounts:
+            limits = "smtpd_auth_user_guess_limit = 0\nsmtpd_auth_client_guess_limit = 0\n"
+            lines = f"smtpd_sasl_auth_enable = yes\nsmtpd_auth_backends = pam\nsmtpd_sasl_service = {accounts.service}\n{limits}"
+            with System(lines) as gatepost:
+                yield gatepost
+
+    @pytest.fixture(autouse=True)
+    def _site(self, gatepost: System, tmp_path: Path) -> None:
+        self.folder, self.path = tmp_path, gatepost.spool / "gatepost" / "agent"
+        self.attempt = replace(ATTEMPT, service=gatepost.main["smtpd_sasl_service"])
+
+    @asynccontextmanager
+    async def _at(self, path: Path, seconds: float = 30.0) -> AsyncIterator[Checker]:
+        agent = AgentClient(str(path), seconds)
+
+        async def ask(service: str, user: str, password: bytes, client: str) -> bool | str:
+            answer = await agent.ask(CheckPassword(service, user, password, client, seconds))
+            return answer.data == RIGHT if isinstance(answer, Done) else answer.text
+
+        yield Pam(ask)
+        await agent.close()
+
+    def opened(self) -> AbstractAsyncContextManager[Checker]:
+        return self._at(self.path)
+
+    def away(self) -> AbstractAsyncContextManager[Checker]:
+        return self._at(self.folder / "nobody")
+
+    @asynccontextmanager
+    async def _silent(self) -> AsyncIterator[Checker]:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(self.folder / f"silent-{time.monotonic()}"))
+            listener.listen()
+            async with self._at(Path(listener.getsockname()), 1.0) as checker:
+                yield checker
+
+    def slow(self) -> AbstractAsyncContextManager[Checker]:
+        return self._silent()
 
 
 def _running(words: str) -> bool:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -20,20 +20,23 @@ class Accounts(Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def unix_accounts(tag: str) -> Iterator[Accounts]:
-    """Users with a tag behind their names: MEMBER of the group, OUTSIDER of it, and a member whose account has EXPIRED."""
+def unix_accounts(tag: str, passwords: Mapping[str, str] = PASSWORDS) -> Iterator[Accounts]:
+    """Users with a tag behind their names: MEMBER of the group, OUTSIDER of it, and a member whose account has EXPIRED; or others,
+    with their `passwords`. A wrong password is told at once, without pam_unix(8)'s own delay."""
     service, group = f"gpt-smtp-{tag}", f"gpt-{tag}"
     file = Path("/etc/pam.d") / service
-    names = [f"{name}{tag}" for name in PASSWORDS]
+    names = [f"{name}{tag}" for name in passwords]
     try:
         _run("groupadd", group)
-        for name, password in zip(names, PASSWORDS.values(), strict=True):
+        for name, password in zip(names, passwords.values(), strict=True):
             more = [] if name.startswith(OUTSIDER) else ["-G", group]
             _run("useradd", "-M", "-s", "/usr/sbin/nologin", *more, name)
             subprocess.run(["chpasswd"], input=f"{name}:{password}\n", text=True, check=True, capture_output=True)
-        _run("usermod", "-e", "2020-01-01", f"{EXPIRED}{tag}")
+        if EXPIRED in passwords:
+            _run("usermod", "-e", "2020-01-01", f"{EXPIRED}{tag}")
         file.write_text(
-            f"auth required pam_unix.so\naccount required pam_succeed_if.so user ingroup {group}\naccount required pam_unix.so\n"
+            "auth required pam_unix.so nodelay\n"
+            f"account required pam_succeed_if.so user ingroup {group}\naccount required pam_unix.so\n"
         )
         yield Accounts(service, group)
     finally:

@@ -18,7 +18,7 @@ from gatepost.proto.smtp.grammar import printable, words
 from gatepost.proto.smtp.replies import ServerReply
 from gatepost.proto.smtp.server import CommandLine
 from gatepost.receive.answer import Answer, Tally, refused, rejected
-from gatepost.receive.secrets import MASKED
+from gatepost.receive.secrets import MASKED, mechanism_shown
 from gatepost.receive.session_state import SessionState
 from gatepost.state.port import Rate
 
@@ -143,7 +143,7 @@ async def _respond(state: SessionState, method: str, line: CommandLine) -> Answe
         limit = state.settings.smtpd_sasl_response_limit
         return Answer(say.RESPONSE_TOO_LONG, Tally.ERROR, log=(RequestTooLong("smtpd", state.facts.client, limit, MASKED),))
     if line.line == "*":
-        aborted = LoginAborted("smtpd", state.facts.client, printable(method)[:_SHOWN])
+        aborted = LoginAborted("smtpd", state.facts.client, mechanism_shown(method))
         return Answer(say.AUTH_ABORTED, Tally.ERROR, log=(aborted,))
     return _next(state, method, await state.conversation.respond(line.line))
 
@@ -151,7 +151,7 @@ async def _respond(state: SessionState, method: str, line: CommandLine) -> Answe
 def _failed(state: SessionState, method: str, progress: NotLoggedIn | NotNow) -> Answer:
     """Who is not let in, and whom nobody could ask about."""
     user = "(unavailable)" if progress.user is None else printable(progress.user)[:_SHOWN]
-    failed = LoginFailed("smtpd", state.facts.client, printable(method)[:_SHOWN], printable(progress.reason), user)
+    failed = LoginFailed("smtpd", state.facts.client, mechanism_shown(method), printable(progress.reason), user)
     if isinstance(progress, NotNow):
         return Answer(say.authentication_unavailable(printable(progress.told)), Tally.ERROR, log=(failed,))
     return Answer(say.not_authenticated(printable(progress.reason)), Tally.ERROR, log=(failed,))

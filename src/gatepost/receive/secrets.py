@@ -1,5 +1,6 @@
 """What others may read of a client's lines: no log, transcript or notice shows a password (RFC 4954)."""
 
+import re
 from typing import Final
 
 from gatepost.mail.ascii_text import first_word, spaced_words, upper
@@ -49,5 +50,18 @@ class Secrets:
 
 def _masked(line: str, shown_words: int) -> str:
     """A line of which others may read so many words: `AUTH PLAIN ********`."""
-    words = spaced_words(line)
-    return " ".join([*words[:shown_words], MASKED]) if len(words) > shown_words else line
+    verb, *words = spaced_words(line)
+    names = [mechanism_shown(word) for word in words[: shown_words - 1]]
+    if names == words:
+        return line
+    return " ".join([verb, *names, *([MASKED] if len(words) > len(names) and MASKED not in names else [])])
+
+
+def mechanism_shown(word: str) -> str:
+    """What stands in the place of a mechanism's name, as others may read it: a secret may stand there (`AUTH PLAIN=AGEAYg==`, and a
+    response alone), which in base64 has upper and lower case."""
+    return word if _MECHANISM.fullmatch(word) else MASKED
+
+
+_MECHANISM: Final = re.compile("[A-Z0-9_-]{1,20}|[a-z0-9_-]{1,20}")
+"""RFC 4422 §3.1, or the same in lower case."""

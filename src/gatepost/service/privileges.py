@@ -8,11 +8,13 @@ import ctypes
 import enum
 import os
 import pwd
+import resource
 import signal
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
+_PR_SET_DUMPABLE = 4
 _PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS = 38
 _LINUX_CAPABILITY_VERSION_3 = 0x20080522  # capget(2)
@@ -38,6 +40,17 @@ def die_with_parent(parent: int) -> None:
 def gain_no_privileges() -> None:
     """From now on no program that this process or a child of it starts gains any, set-id or not; walls can be put up only then."""
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def leave_no_core() -> None:
+    """Have no core file made of this process and of those that it forks: passwords, keys and mail would lie in it."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def hide_memory() -> None:
+    """Let nobody but root look into this process: not by ptrace(2), nor into its environment, and no core file is made, whatever
+    takes them (PR_SET_DUMPABLE). To be called once it has its user, whose change sets this anew."""
+    _prctl(_PR_SET_DUMPABLE, 0)
 
 
 def become(owner: str, more_groups: Iterable[int] = ()) -> None:

@@ -38,7 +38,7 @@ async def word(reader: Reader) -> bytes:
 
 
 async def saslauthd(reader: Reader, writer: Writer) -> None:
-    words = tuple([await word(reader) for _ in range(4)])
+    words = tuple([(await word(reader)).partition(b"\0")[0] for _ in range(4)])  # as in C
     answer = b"OK" if words in USERS else b"NO authentication failed"
     writer.write(len(answer).to_bytes(2, "big") + answer)
 

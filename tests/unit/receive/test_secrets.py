@@ -30,6 +30,11 @@ def after(*lines: str) -> Secrets:
         ((), "AUTH PLAIN c2VjcmV0", f"AUTH PLAIN {MASKED}"),
         ((), "auth\tplain \t c2VjcmV0 c2VjcmV0", f"auth plain {MASKED}"),
         ((), "AUTH PLAIN", "AUTH PLAIN"),
+        ((), "AUTH PLAIN=c2VjcmV0", f"AUTH {MASKED}"),  # not a mechanism's name
+        ((), "AUTH c2VjcmV0", f"AUTH {MASKED}"),
+        ((), "AUTH c2VjcmV0 c2VjcmV0", f"AUTH {MASKED}"),
+        ((), "AUTH", "AUTH"),
+        ((), "AUTH scram-sha-256-plus", "AUTH scram-sha-256-plus"),
         ((), "MAIL FROM:<a@b>", "MAIL FROM:<a@b>"),
         ((), "c2VjcmV0", "c2VjcmV0"),  # nobody has asked, and nobody has tried
         (("AUTH",), "c2VjcmV0", MASKED),

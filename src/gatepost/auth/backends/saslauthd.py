@@ -29,6 +29,8 @@ class Saslauthd:
         words = to_bytes(login), question.password.octets, to_bytes(attempt.service), to_bytes(realm)
         if not login or (at and not realm) or max(map(len, words)) > LONGEST:
             return Refused()
+        if b"\0" in question.password.octets:
+            return Refused()  # it would look at what stands before it alone
         client = self._client()
         try:
             right = await client.ask(lambda: SaslauthdQuery(*words), attempt.client_address)

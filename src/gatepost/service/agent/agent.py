@@ -9,7 +9,6 @@ time for one user: whoever comes when there is no room is told to try later, and
 import contextlib
 import functools
 import os
-import resource
 import signal
 import socket
 import threading
@@ -69,7 +68,6 @@ def _live(inheritance: Inheritance, grants: Grants, lines: tuple[spawn.Line, ...
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     os.umask(0o077)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # passwords pass through here
     if os.getuid() == 0 and grants.no_new_privileges:
         privileges.gain_no_privileges()
     room = min(run_command.raise_limits() // _DESCRIPTORS, _MOST_CONNECTIONS)

@@ -8,7 +8,7 @@ from gatepost.events.records import Note
 from gatepost.service.faults import STARTED_AGAIN
 from gatepost.service.inheritance import Body, Inheritance
 from gatepost.service.login_groups import login_groups
-from gatepost.service.privileges import become, die_with_parent, keep_capabilities
+from gatepost.service.privileges import become, die_with_parent, hide_memory, keep_capabilities
 from gatepost.service.roles import Rights, Role
 from gatepost.service.walls import walls
 
@@ -30,11 +30,14 @@ def live(role: Role, inheritance: Inheritance, mail_owner: str, parent: int) -> 
 
 def _take(rights: Rights, inheritance: Inheritance, mail_owner: str) -> None:
     """Give up all rights but these, for good."""
+    by_root = os.getuid() == 0
     if rights.as_owner:
         become(mail_owner, login_groups(inheritance.configuration) if rights.knows_users else ())
     elif os.getuid() == 0:
         os.setgroups([])
         keep_capabilities(rights.capabilities, rights.of_programs)
+    if by_root:
+        hide_memory()
     if rights.walls:
         _surround(rights, inheritance)
 

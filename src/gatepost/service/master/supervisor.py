@@ -28,6 +28,7 @@ from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.config.usage import missing
 from gatepost.events.records import Note
 from gatepost.net import openssl
+from gatepost.service import privileges
 from gatepost.service.faults import Faults
 from gatepost.service.inheritance import Inheritance
 from gatepost.service.log import Log
@@ -130,6 +131,7 @@ class Supervisor:
         settings, configuration = self._serving.settings, self._serving.configuration
         queue = Path(settings.queue_directory)
         try:
+            privileges.leave_no_core()
             create_missing(settings)
             self._lock = pid_file.take(queue)
             self._log = Log(configuration)
