@@ -4,15 +4,21 @@ from gatepost.events.records import Emit, Note
 from gatepost.lookup.port import LookupFailure
 from gatepost.lookup.registry import Maps
 from gatepost.mail.ascii_text import upper
-from gatepost.net.port import AnswerSource, Resolver
-from gatepost.net.reply_filter import FilteredResolver
+from gatepost.net.port import AnswerSource, Resolver, SecureSource
+from gatepost.net.reply_filter import FilteredResolver, FilteredTlsa, Keeps
 
 
 def filtered(source: AnswerSource, maps: Maps, emit: Emit, service: str) -> Resolver:
     """`source` as a service sees it: through the filter that `maps` names, if any. `service`: who tells of dropped records."""
-    if maps.empty:
-        return source
+    return source if maps.empty else FilteredResolver(source, _keeper(maps, emit, service))
 
+
+def filtered_tlsa(source: SecureSource | None, maps: Maps, emit: Emit, service: str) -> SecureSource | None:
+    """The same for what DANE asks for."""
+    return source if maps.empty or source is None else FilteredTlsa(source, _keeper(maps, emit, service))
+
+
+def _keeper(maps: Maps, emit: Emit, service: str) -> Keeps:
     async def keeps(record: str) -> bool | None:
         try:
             found = await maps.find(record)
@@ -26,4 +32,4 @@ def filtered(source: AnswerSource, maps: Maps, emit: Emit, service: str) -> Reso
         emit(Note(service, f'{maps.title}: unknown DNS filter action: "{found}"', "warning"))
         return None
 
-    return FilteredResolver(source, keeps)
+    return keeps

@@ -29,7 +29,7 @@ from gatepost.net.port import AnswerSource, Resolver
 from gatepost.net.searching import SearchingResolver, system_search_list
 from gatepost.service.materials import Materials
 from gatepost.service.outgoing import outgoing
-from gatepost.service.reply_filter import filtered
+from gatepost.service.reply_filter import filtered, filtered_tlsa
 from gatepost.service.ways import WayOut
 
 _UNAVAILABLE = deferred("mail transport unavailable", "4.3.0", Reason("best_mx_transport"))
@@ -46,7 +46,8 @@ async def smtp_agent(materials: Materials, way_out: WayOut, entry: ServiceEntry)
         parameter = lmtp_name(name) if lmtp else name
         return tables.maps(materials.configuration.value(parameter, overrides), parameter)
 
-    resolver = filtered(_resolver(materials, settings), maps("smtp_dns_reply_filter"), emit, entry.command)
+    dns_filter = maps("smtp_dns_reply_filter")
+    resolver = filtered(_resolver(materials, settings), dns_filter, emit, entry.command)
     agent = SmtpAgent(
         settings,
         resolver,
@@ -71,7 +72,7 @@ async def smtp_agent(materials: Materials, way_out: WayOut, entry: ServiceEntry)
         reply_filter=maps("smtp_reply_filter"),
         discard_maps=maps("smtp_discard_ehlo_keyword_address_maps"),
         pix_maps=maps("smtp_pix_workaround_maps"),
-        dnssec=materials.dnssec,
+        dnssec=filtered_tlsa(materials.dnssec, dns_filter, emit, entry.command),
         sts=_mta_sts(materials, settings, resolver, emit, entry.command),
         observe=way_out.observer(entry),
         requiretls=_requiretls(settings, tables),
