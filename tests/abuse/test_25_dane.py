@@ -59,6 +59,10 @@ CASES = {
 }
 
 
+QUIET = 80
+"""Domains about which the name server does not say whether there are records: less than smtp's processes (default_process_limit)."""
+
+
 class World:
     """Mail has been sent to all, and to `honest.test`."""
 
@@ -79,7 +83,9 @@ class World:
             lines.append(f"_{sink.port}._tcp.mx.{name}.test TLSA {case.records.format(**keys)}")
             routes.append(f"{{ {name}.test = smtp:{name}.test:{sink.port} }}")
             forged += [f"_tcp.mx.{name}.test"] * case.forged
-        self.dns = SignedDns("\n".join(lines), tuple(forged))
+        lines += [f"quiet{number}.test MX 10 mx.quiet.test" for number in range(QUIET)] + ["mx.quiet.test A 127.0.0.1"]
+        routes += (f"{{ quiet{number}.test = smtp:quiet{number}.test:{self.honest.port} }}" for number in range(QUIET))
+        self.dns = SignedDns("\n".join(lines), tuple(forged), ("_tcp.mx.quiet.test",))
         main = {
             "smtp_dns_support_level": "dnssec",
             "smtp_tls_security_level": "dane",
@@ -131,3 +137,16 @@ def test_the_mail_waits_and_nothing_of_it_is_said(world: World, number: int, nam
 def test_the_mail_of_others_arrives(world: World) -> None:
     wait_for(lambda: world.honest.taken, lambda: world.system.log()[-5000:], 20)
     assert world.honest.taken[0].secure
+
+
+def test_who_has_no_answer_holds_up_nobody(world: World) -> None:
+    """While mail for many domains waits for an answer about TLSA records that does not come, that of others goes on; then it waits, and
+    nothing of it is said."""
+    before = len(world.honest.taken)
+    for number in range(QUIET):
+        assert world.system.send(sender="a@example.com", to=f"b@quiet{number}.test")
+    assert world.system.send("X-Id: between\r\n\r\n", sender="a@example.com", to="b@honest.test")
+    wait_for(lambda: len(world.honest.taken) > before, "the mail of others", 8)
+    assert "quiet" not in "".join(line for line in world.system.log().splitlines() if "status=" in line)
+    world.system.logged("to=<b@quiet0.test>", "status=deferred (TLSA lookup error for mx.quiet.test:", seconds=60)
+    assert not [taken for taken in world.honest.taken if any(b"quiet" in to for to in taken.recipients)]

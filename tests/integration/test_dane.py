@@ -93,6 +93,16 @@ mx.bogus A 127.0.0.1
 dom.plain MX 10 mx.plain
 mx.plain A 127.0.0.1
 _{port}._tcp.mx.plain TLSA 3 1 1 {other}
+six.test MX 10 mx.six.test
+mx.six.test AAAA ::1
+_{port}._tcp.mx.six.test TLSA 3 1 1 {key}
+sixwrong.test MX 10 mx.sixwrong.test
+mx.sixwrong.test AAAA ::1
+_{port}._tcp.mx.sixwrong.test TLSA 3 1 1 {other}
+both.test MX 10 mx.both.test
+mx.both.test AAAA ::1
+mx.both.test A 127.0.0.1
+_{port}._tcp.mx.both.test TLSA 3 1 1 {key}
 dropped.test MX 10 mx.dropped.test
 mx.dropped.test A 127.0.0.1
 _{port}._tcp.mx.dropped.test TLSA 3 1 1 {other}
@@ -116,9 +126,17 @@ OPPORTUNISTIC = (
     "unusable.test malformed.test wrong.test agile.test misnamed.test stripped.test strippedbad.test unknown.test "
     "dropped.test fewer.test nonsense.test second-of-two.test dom.bogus host.test dom.plain half.plain halfwrong.plain"
 ).split()
+SIXTH = "six.test sixwrong.test both.test".split()
+"""Domains whose host has an IPv6 address."""
+BY_LMTP = "ee.test ta.test none.test wrong.test unknown.test dropped.test unusable.test dom.plain stripped.test".split()
+"""Domains to whose host mail goes by LMTP, too."""
 ONLY = "ee.test dropped.test none.test wrong.test unknown.test dom.plain half.plain".split()
-CASES = [*((domain, "b") for domain in OPPORTUNISTIC), *((domain, "only") for domain in ONLY)]
-"""Domains, and the recipient there: `only` gets the level dane-only."""
+CASES = [
+    *((domain, "b") for domain in OPPORTUNISTIC + SIXTH),
+    *((domain, "only") for domain in ONLY),
+    *((domain, "lmtp") for domain in BY_LMTP),
+]
+"""Domains, and the recipient there: `only` gets the level dane-only, `lmtp` goes by LMTP."""
 
 
 class Way:
@@ -138,7 +156,7 @@ class Way:
         """What the log says of TLS connections and of look-ups for policies."""
         for case in CASES:
             self.outcome(*case)
-        lines = [line.split("]: ", 1)[1] for line in self._log().splitlines() if "/smtp[" in line]
+        lines = [line.split("]: ", 1)[1] for line in self._log().splitlines() if "/smtp[" in line or "/lmtp[" in line]
         told = (_leveled(re.sub(r": TLSv1.*", "", line)) for line in lines if "TLS" in line or "verif" in line or "DNSSEC" in line)
         return {text for text in told if "status=" not in text and not re.match(r"[0-9A-Za-z]{11,}: ", text)}
 
@@ -149,7 +167,9 @@ class Way:
 def _leveled(text: str) -> str:
     """Without what differs from day to day; of a record that cannot be read we do not tell what is in it."""
     text = re.sub(r"(unusable TLSA RR:) (3 1 1 00|malformed)", r"\1 ...", text)
-    text = re.sub(r"(ignoring DNS RR: \S+) \d+ (IN TLSA . . . [0-9a-f]+)\b.*", r"\1 TTL \2", text)  # 3.7 has more behind it, which is nothing
+    text = re.sub(
+        r"(ignoring DNS RR: \S+) \d+ (IN TLSA . . . [0-9a-f]+)\b.*", r"\1 TTL \2", text
+    )  # 3.7 has more behind it, which is nothing
     return re.sub(r"queued as \w+", "queued", re.sub(r":\d{4,5}\b", ":PORT", text))
 
 
@@ -176,7 +196,8 @@ def sinks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sink, Sink
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate.chain, certificate.key)
     with Sink(keywords=(b"STARTTLS", b"8BITMIME"), tls=context) as sink, Sink() as bare:
-        yield sink, bare, certificate
+        with Sink(keywords=(b"STARTTLS", b"8BITMIME"), tls=context, host="::1", port=sink.port):
+            yield sink, bare, certificate
 
 
 @pytest.fixture(scope="module")
@@ -191,9 +212,13 @@ def dns(sinks: tuple[Sink, Sink, Certificate]) -> Iterator[SignedDns]:
 def _main(sinks: tuple[Sink, Sink, Certificate]) -> dict[str, str]:
     transports = [f"{{ {name}.test = smtp:{name}.test:{sinks[1].port} }}" for name in ("stripped", "strippedbad")]
     transports += (f"{{ only@{domain} = only: }}" for domain in ONLY)
+    ports = {"stripped.test": sinks[1].port}
+    hosts = {domain: re.findall(rf"(?m)^{domain} MX 10 (\S+)$", ZONE)[0] for domain in BY_LMTP}
+    transports += (f"{{ lmtp@{name} = danelmtp:inet:{host}:{ports.get(name, sinks[0].port)} }}" for name, host in hosts.items())
     return {
         "smtp_tcp_port": str(sinks[0].port),
-        "inet_protocols": "ipv4",
+        "inet_protocols": "all",
+        "smtp_address_preference": "ipv6",
         "smtp_dns_reply_filter": FILTER,
         "virtual_mailbox_domains": "",
         "transport_maps": f"inline:{{ {', '.join(transports)} }}",
@@ -207,7 +232,11 @@ def _main(sinks: tuple[Sink, Sink, Certificate]) -> dict[str, str]:
     }
 
 
-_ONLY = "only unix - - n - - smtp -o smtp_tls_security_level=dane-only\n"
+_ONLY = """\
+only unix - - n - - smtp -o smtp_tls_security_level=dane-only
+danelmtp unix - - n - - lmtp -o lmtp_tls_security_level=dane -o lmtp_dns_support_level=dnssec -o lmtp_tls_loglevel=1
+ -o lmtp_connection_cache_on_demand=no
+"""
 
 
 @pytest.fixture(scope="module")
@@ -259,4 +288,4 @@ def test_what_the_page_says(dns: SignedDns, sinks: tuple[Sink, Sink, Certificate
 def test_nothing_of_the_mail_is_said_in_the_clear(ours: Way, sinks: tuple[Sink, Sink, Certificate]) -> None:
     for domain in ("stripped.test", "strippedbad.test"):
         assert "TLS is required, but was not offered" in ours.outcome(domain, "b")
-    assert {line.split(b" ")[0] for line in sinks[1].in_clear} <= {b"EHLO", b"QUIT"}
+    assert {line.split(b" ")[0] for line in sinks[1].in_clear} <= {b"EHLO", b"LHLO", b"QUIT"}

@@ -58,9 +58,10 @@ auth-zone:
 
 class SignedDns:
     """Serves `zone` (lines of a zone file, names in full without the final dot) at port 53 of an address of its own; `forged`:
-    names whose zone is not what the root vouches for. `prefix`: runs a command with it as the only name server."""
+    names whose zone is not what the root vouches for; `silent`: those that it asks a server about which never answers. `prefix`: runs
+    a command with it as the only name server."""
 
-    def __init__(self, zone: str, forged: tuple[str, ...] = ("bogus",)) -> None:
+    def __init__(self, zone: str, forged: tuple[str, ...] = ("bogus",), silent: tuple[str, ...] = ()) -> None:
         self.address = f"127.53.{random.randrange(256)}.{random.randrange(1, 255)}"
         self.folder = Path(tempfile.mkdtemp(prefix="signed-"))
         self.folder.chmod(0o755)
@@ -72,6 +73,10 @@ class SignedDns:
         conf += _ZONE.format(name="", folder=self.folder, file="root.signed")
         for name in ("plain", *forged):
             conf += _ZONE.format(name=name, folder=self.folder, file=name)
+        self._nobody = socket.socket(type=socket.SOCK_DGRAM)
+        self._nobody.bind(("127.0.0.1", 0))
+        for name in silent:
+            conf += f'stub-zone:\n  name: "{name}."\n  stub-addr: 127.0.0.1@{self._nobody.getsockname()[1]}\n'
         (self.folder / "unbound.conf").write_text(conf)
         self._log = (self.folder / "log").open("w")
         self._process = subprocess.Popen(["unbound", "-d", "-c", self.folder / "unbound.conf"], stderr=self._log)
@@ -108,5 +113,6 @@ class SignedDns:
     def close(self) -> None:
         self._process.kill()
         self._process.wait()
+        self._nobody.close()
         self._log.close()
         shutil.rmtree(self.folder)

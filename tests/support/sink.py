@@ -31,7 +31,7 @@ class Taken:
 
 @dataclass
 class Sink:
-    """A server on `port` of 127.0.0.1.
+    """A server on `port` of `host`, an address.
 
     `answers`: by verb (`GREETING`, `EHLO`, `MAIL` …, `END` for the end of data, `CONNECT` for what comes before all else); may be
     changed at any time. `delay`: seconds before a message is taken. `tls`: what STARTTLS leads to, or with `wrapped` every
@@ -47,6 +47,7 @@ class Sink:
     wrapped: bool = False
     keywords_over_tls: tuple[bytes, ...] = (b"PIPELINING", b"8BITMIME")
     port: int = 0
+    host: str = "127.0.0.1"
     processes: int = 0
     taken: list[Taken] = field(default_factory=list)
     commands: list[bytes] = field(default_factory=list)
@@ -65,8 +66,9 @@ class Sink:
             allow_reuse_address = True
             daemon_threads = True
             request_queue_size = 256
+            address_family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
 
-        self._server = Server(("127.0.0.1", self.port), Handler)
+        self._server = Server((self.host, self.port), Handler)
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 

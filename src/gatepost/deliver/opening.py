@@ -109,14 +109,14 @@ class Opener:
         try:
             policy = await self._policy(step, attempt)
         except NoDane as reason:
-            self._emit(Note(self._service, f"TLS policy lookup for {site}/{host.name}: {reason}", "warning"))
+            self._emit(Note(self._service, f"TLS policy lookup for {site.removeprefix('inet:')}/{host.name}: {reason}", "warning"))
             why = because("TLSA", "DNS", host.name, str(reason))
             plan.failed(Outcome(Class.TEMPORARY, "4.7.5", str(reason), why=why))
             self._tell_policy_failure(step, reason.failure(host.name), str(reason))
             return None
         except BadTlsPolicy as bad:
             rule, failure, (enhanced, text) = bad.rule, bad.failure, bad.told
-            for warning in (str(bad), f"TLS policy lookup for {site}/{host.name}: {text}"):
+            for warning in (str(bad), f"TLS policy lookup for {site.removeprefix('inet:')}/{host.name}: {text}"):
                 self._emit(Note(self._service, warning, "warning"))
             why = because(rule, key=site, reason=str(bad)) if failure is None else failure.because(rule, site)
             plan.failed(Outcome(Class.TEMPORARY, enhanced, text, why=why))
