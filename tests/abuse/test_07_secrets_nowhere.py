@@ -1,6 +1,6 @@
-"""Class 7 at log-in: whatever a client says by which mechanism, and however that ends, no secret is written down: not in the mail log,
-with -v, debug_peer_list and TLS logged in full, nor in the JSON log, a notice to the postmaster, the queue or the output; and none
-stands among a process's arguments or in its environment, nor would it in a core file. The same for what we log in with at others."""
+"""Class 7 at log-in: whatever a client says by which mechanism, and however that ends, no secret is written down: not in the mail
+log, with -v, debug_peer_list and TLS logged in full, nor in the JSON log, a notice to the postmaster, the queue or the output; and
+none stands among a process's arguments or in its environment, nor would it in a core file. The same for our own passwords."""
 
 import base64
 import contextlib
@@ -55,8 +55,8 @@ def _base64(text: str) -> str:
 
 
 def forms(secret: str) -> set[str]:
-    """How `secret` may stand in a text, by itself or within more: as it is, in hexadecimal digits, and in base64, where it begins with
-    any of three octets."""
+    """How `secret` may stand in a text, by itself or within more: as it is, in hexadecimal digits, and in base64, where it
+    begins with any of three octets."""
     octets = secret.encode()
     shifted = {base64.b64encode(bytes(shift) + octets)[4 if shift else 0 : -4].decode() for shift in range(3)}
     return {secret, octets.hex(), octets.hex().upper(), *shifted}

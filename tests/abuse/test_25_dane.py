@@ -60,7 +60,7 @@ CASES = {
 
 
 QUIET = 80
-"""Domains about which the name server does not say whether there are records: less than smtp's processes (default_process_limit)."""
+"""Domains about which the name server does not say whether there are records: less than smtp's processes."""
 
 
 class World:
@@ -140,8 +140,8 @@ def test_the_mail_of_others_arrives(world: World) -> None:
 
 
 def test_who_has_no_answer_holds_up_nobody(world: World) -> None:
-    """While mail for many domains waits for an answer about TLSA records that does not come, that of others goes on; then it waits, and
-    nothing of it is said."""
+    """While mail for many domains waits for an answer about TLSA records that does not come, that of others goes on; then it waits,
+    and nothing of it is said."""
     before = len(world.honest.taken)
     for number in range(QUIET):
         assert world.system.send(sender="a@example.com", to=f"b@quiet{number}.test")
