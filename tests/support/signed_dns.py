@@ -58,8 +58,8 @@ auth-zone:
 
 class SignedDns:
     """Serves `zone` (lines of a zone file, names in full without the final dot) at port 53 of an address of its own; `forged`:
-    names whose zone is not what the root vouches for; `silent`: those that it asks a server about which never answers. `prefix`: runs
-    a command with it as the only name server."""
+    names whose zone is not what the root vouches for; `silent`: those that it asks a server about which never answers. `prefix`:
+    runs a command with it as the only name server."""
 
     def __init__(self, zone: str, forged: tuple[str, ...] = ("bogus",), silent: tuple[str, ...] = ()) -> None:
         self.address = f"127.53.{random.randrange(256)}.{random.randrange(1, 255)}"
