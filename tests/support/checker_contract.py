@@ -19,6 +19,9 @@ PASSWORD: Final = "sec ret\"\\'$(id)*)(%ü".encode()
 LIMIT: Final = 60.0
 """Seconds within which every back end has said that the other end is slow, with default parameters."""
 
+DIFFERENCE: Final = 0.5
+"""Seconds between what is and what is not known: half of the time that a refusal takes."""
+
 HOSTILE_NAMES: Final = (
     *("*", "alice*", "*)(uid=*", "alice)(|(uid=*", "alice' OR '1'='1", 'alice"; --', "alice\\", "../alice", "/etc/passwd", "root"),
     *("%u", "%s%s%n", "alice/../alice", "${user}", "$(id)", "`id`", "-alice", "@", "alice@", "@alice", "a:b", "a,b=c"),
@@ -92,6 +95,26 @@ class CheckerContract:
             if checker is not None:
                 verdict = self._ask(checker, self.user, telling)
                 assert telling.decode() not in repr((verdict, self.log, IsPassword(self.user, Secret(telling))))
+
+    def test_no_clock_tells_who_there_is(self) -> None:
+        """A refusal takes smtpd_auth_refusal_delay, a second, from the question on (auth/patient.py): that covers what finding out
+        about a user takes longer than that there is none (class 24). The quickest of some tries counts."""
+
+        async def scene() -> list[float]:
+            async with self.opened() as checker:
+                return [await self._quickest(checker, user) for user in (self.user, "nobody-of-this-name")]
+
+        known, unknown = self.run(scene())
+        assert abs(known - unknown) < DIFFERENCE
+
+    async def _quickest(self, checker: Checker, user: str) -> float:
+        """Seconds from a wrong password to its refusal."""
+        loop, taken = asyncio.get_running_loop(), []
+        for number in range(3):
+            begun = loop.time()
+            assert isinstance(await self._check(checker, user, b"wrong %d" % number), Refused)
+            taken.append(loop.time() - begun)
+        return min(taken)
 
     def test_questions_at_one_time_have_their_own_answers(self) -> None:
         asked = [(self.user, PASSWORD), (self.user, b"wrong"), ("nobody-of-this-name", PASSWORD)] * 4
