@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from gatepost.mail.ascii_text import first_word, spaced_words, upper
+from gatepost.proto.sasl.mechanisms import MECHANISMS
 from gatepost.proto.smtp.commands import ServerDialect, Verb
 
 MASKED: Final = "********"
@@ -59,8 +60,9 @@ def _masked(line: str, shown_words: int) -> str:
 
 def mechanism_shown(word: str) -> str:
     """What stands in the place of a mechanism's name, as others may read it: a secret may stand there (`AUTH PLAIN=AGEAYg==`, and a
-    response alone), which in base64 has upper and lower case."""
-    return word if _MECHANISM.fullmatch(word) else MASKED
+    response alone), which in base64 has upper and lower case. Those that we know are shown however they are written: who
+    reads the log for guessers (fail2ban) has to find them."""
+    return word if upper(word) in MECHANISMS or _MECHANISM.fullmatch(word) else MASKED
 
 
 _MECHANISM: Final = re.compile("[A-Z0-9_-]{1,20}|[a-z0-9_-]{1,20}")

@@ -34,6 +34,7 @@ def after(*lines: str) -> Secrets:
         ((), "AUTH c2VjcmV0", f"AUTH {MASKED}"),
         ((), "AUTH c2VjcmV0 c2VjcmV0", f"AUTH {MASKED}"),
         ((), "AUTH", "AUTH"),
+        ((), "AUTH Login c2VjcmV0", f"AUTH Login {MASKED}"),
         ((), "AUTH scram-sha-256-plus", "AUTH scram-sha-256-plus"),
         ((), "MAIL FROM:<a@b>", "MAIL FROM:<a@b>"),
         ((), "c2VjcmV0", "c2VjcmV0"),  # nobody has asked, and nobody has tried
