@@ -39,18 +39,25 @@ class Asked(Struct, frozen=True):
     options: CyrusOptions
 
 
-def asked_for(configuration: Configuration, overrides: Mapping[str, str] | None) -> Asked:
-    """Of a service. Raises NobodyLogsIn, ConfigurationError."""
+def options_of(configuration: Configuration, overrides: Mapping[str, str] | None) -> CyrusOptions:
+    """What the file of a service says. Raises NobodyLogsIn where there is none that can be read, and ConfigurationError."""
     settings = configuration.view(CyrusSettings, overrides)
     name = settings.smtpd_sasl_path
     try:
         options = cyrus_sasl.options(name, cyrus_sasl.folders(settings.cyrus_sasl_config_path, settings.config_directory))
-        if options is None:
-            file = f"{settings.config_directory}/sasl/{name}.conf"
-            raise NobodyLogsIn(f"there is no {name}.conf for Cyrus SASL", f"write `pwcheck_method: saslauthd` into {file}")
-        return Asked(cyrus_sasl.source(options), options)
     except OSError as error:
         raise NobodyLogsIn(f"{error.strerror}", f"make it readable for {settings.mail_owner}", str(error.filename)) from None
+    if options is None:
+        file = f"{settings.config_directory}/sasl/{name}.conf"
+        raise NobodyLogsIn(f"there is no {name}.conf for Cyrus SASL", f"write `pwcheck_method: saslauthd` into {file}")
+    return options
+
+
+def asked_for(configuration: Configuration, overrides: Mapping[str, str] | None) -> Asked:
+    """Of a service. Raises NobodyLogsIn, ConfigurationError."""
+    options = options_of(configuration, overrides)
+    try:
+        return Asked(cyrus_sasl.source(options), options)
     except cyrus_sasl.Unsupported as wanted:
         raise NobodyLogsIn(str(wanted), wanted.remedy, wanted.file, wanted.line) from None
 

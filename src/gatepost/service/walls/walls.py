@@ -12,12 +12,14 @@ import re
 import resource
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
 
 from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.config.tables import file_settings, files_of_tables
+from gatepost.service.cyrus_sasl import NobodyLogsIn, options_of
 from gatepost.service.privileges import gain_no_privileges
 from gatepost.service.walls import landlock, seccomp
 
@@ -64,15 +66,31 @@ def planned(configuration: Configuration, changes: Iterable[str]) -> Wall:
 
 
 def named_folders(configuration: Configuration) -> Iterator[str]:
-    """The folders of all files that main.cf, master.cf and the files of tables (ldap:/etc/postfix/users.cf) name: as written, and
-    where links lead. A folder that is named itself, such as that of mailboxes, is not to be read, unless it holds certificates; nor
-    are all folders that there are, for the sake of a file beside them or of what only looks like one (a pattern)."""
+    """The folders of all files that main.cf, master.cf, the files of tables (ldap:/etc/postfix/users.cf) and Cyrus SASL's file
+    name: as written, and where links lead. A folder that is named itself, such as that of mailboxes, is not to be read, unless it
+    holds certificates; nor are all folders that there are, for the sake of a file beside them or of what only looks like one (a
+    pattern)."""
     for name, value in _and_of_tables(list(_values(configuration))):
         for path in _PATH.findall(value):
             if not (os.path.isdir(path) or name.endswith(_OF_FOLDERS)):
-                yield from dict.fromkeys((_folder(path), _folder(os.path.realpath(path))))
+                yield from _folders_of(path)
             elif name.endswith(_OF_CERTIFICATES):
                 yield path
+    for file in _files_of_cyrus(configuration):
+        yield from _folders_of(file)
+
+
+def _files_of_cyrus(configuration: Configuration) -> Iterator[str]:
+    """Cyrus SASL's file of each smtpd service, wherever `cyrus_sasl_config_path` has it, and the sasldb that it names."""
+    for entry in configuration.services:
+        if entry.program == "smtpd":
+            with suppress(NobodyLogsIn, ConfigurationError):  # whoever builds the service tells
+                options = options_of(configuration, entry.overrides)
+                yield from (options.file, options.sasldb_path)
+
+
+def _folders_of(file: str) -> Iterable[str]:
+    return dict.fromkeys((_folder(file), _folder(os.path.realpath(file))))
 
 
 def _folder(file: str) -> str:

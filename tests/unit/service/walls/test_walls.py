@@ -286,3 +286,14 @@ def test_files_that_the_file_of_a_table_names(tmp_path: Path) -> None:
     table.write_text("dbpath = /var/lib/mail/mail.db\nquery = SELECT '%s'\n")
     configuration = CONFIGURATION.with_settings({"virtual_alias_maps": f"proxy:sqlite:{table}, sqlite:{tmp_path}/none"})
     assert {str(table.parent), "/var/lib/mail"} <= set(walls.named_folders(configuration))
+
+
+def test_the_file_of_cyrus_and_what_it_names(tmp_path: Path) -> None:
+    """Of each service, and whether we can do what it asks for or not: else the log would tell of a file that cannot be read."""
+    main = f"compatibility_level = 3.6\ncyrus_sasl_config_path = /nonexistent:{tmp_path}/sasl\n"
+    (tmp_path / "sasl").mkdir()
+    (tmp_path / "main.cf").write_text(main)
+    (tmp_path / "master.cf").write_text("".join(f"{n} inet n - n - - smtpd -o smtpd_sasl_path={n}\n" for n in (2525, 2526)))
+    (tmp_path / "sasl" / "2525.conf").write_text("sasldb_path: /var/lib/sasl/a\n")
+    (tmp_path / "sasl" / "2526.conf").write_text("auxprop_plugin: sql\nsasldb_path: /srv/sasl/b\n")
+    assert {f"{tmp_path}/sasl", "/var/lib/sasl", "/srv/sasl"} <= set(walls.named_folders(load(tmp_path)))
