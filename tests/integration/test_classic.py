@@ -42,7 +42,8 @@ def _classic(system: Make, dovecot: Dovecot, more: str = "") -> System:
     for place, text in places.items():
         main = main.replace(place, text)
     (gatepost.conf / "main.cf").write_text(gatepost.fill(main))
-    (gatepost.conf / "master.cf").write_text(gatepost.fill((_FILES / "master.cf").read_text()))
+    master = re.sub(r"^smtps(\s+inet)", r"{third}\1", (_FILES / "master.cf").read_text(), flags=re.M)
+    (gatepost.conf / "master.cf").write_text(gatepost.fill(master))
     certificates.make(gatepost.folder / "tls", "mail.example.org")
     (gatepost.folder / "mailname").write_text("example.org\n")
     (gatepost.folder / "aliases").write_text("postmaster: anna\nboth: anna, berta\n")
