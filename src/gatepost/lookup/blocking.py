@@ -27,12 +27,21 @@ class Hangs(LookupFailure):
 
 
 class BlockingCalls:
-    """Makes calls in at most `threads` threads, and waits `time_limit` seconds for each. `clock`: seconds."""
+    """Makes calls in at most `threads` threads, and waits `time_limit` seconds for each. `clock`: seconds; `first`: what a thread
+    does before its first call."""
 
-    def __init__(self, threads: int, time_limit: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        threads: int,
+        time_limit: float,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        first: Callable[[], None] = lambda: None,
+    ) -> None:
         self.time_limit = time_limit
         self._most = threads
         self._clock = clock
+        self._first = first
         self._line: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._threads = 0
         self._pending: dict[Hashable, asyncio.Future[Any]] = {}
@@ -72,6 +81,7 @@ class BlockingCalls:
         return pending
 
     def _work(self) -> None:
+        self._first()
         while True:
             self._line.get()()
 
