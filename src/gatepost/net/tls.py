@@ -145,9 +145,9 @@ class ServerTls:
         if settings.tls_trust_server_ccerts and self.asks and not openssl.trust_any_purpose(self.context):
             self.warnings += ("tls_trust_server_ccerts: this Python can take only certificates that are for clients",)
 
-    def describe(self, connected: Any) -> TlsFacts:
-        """The facts of a finished handshake (`ssl.SSLObject`)."""
-        facts = TlsFacts(**structs.asdict(handshake.read(connected)), states=states_of(connected))
+    def describe(self, connected: Any, *, details: bool = True) -> TlsFacts:
+        """The facts of a finished handshake (`ssl.SSLObject`), with the `details` where somebody is told of them."""
+        facts = TlsFacts(**structs.asdict(handshake.read(connected, details=details)), states=states_of(connected))
         certificate = connected.getpeercert(binary_form=True)
         if not certificate:
             return facts

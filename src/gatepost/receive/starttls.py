@@ -65,7 +65,7 @@ async def secure(state: SessionState, *, at_once: bool = False) -> Answer | None
     except OSError as error:
         _tell_failure(state, level, error)
         raise Gone("lost connection") from error
-    told = tls.describe(connected)
+    told = tls.describe(connected, details=level >= _SUMMARY or state.settings.smtpd_tls_received_header)
     _learn(state, told)
     _tell_success(state, level, told)
     return _untrusted(state, tls, told)

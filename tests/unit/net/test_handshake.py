@@ -100,6 +100,11 @@ def test_in_one_line(pems: Path) -> None:
     )
 
 
+def test_nobody_is_told_what_nobody_wants_to_know(pems: Path) -> None:
+    told = handshake.read(shake(pems, "p256", "")[0], details=False)
+    assert str(told) == "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)"
+
+
 def test_before_tls_1_3_the_cipher_says_it(pems: Path) -> None:
     told = handshake.read(shake(pems, "p256", "", version="TLSv1_2")[0])
     assert str(told) == "TLSv1.2 with cipher ECDHE-ECDSA-AES256-GCM-SHA384 (256/256 bits)"
