@@ -57,20 +57,20 @@ class Marionette:
 def send(*arguments: Any) -> Any:
     """Start Thunderbird with a profile of its own, have it run thunderbird.js with these arguments, and end it; what that told."""
     with tempfile.TemporaryDirectory(prefix="thunderbird-", ignore_cleanup_errors=True) as home:
-        port = free_port()
+        port, output = free_port(), Path(home, "output")
         Path(home, "user.js").write_text(_PREFERENCES.format(port=port))
         command = ["thunderbird", "--headless", "--marionette", "--remote-allow-system-access", "--no-remote", "--profile", home]
-        with open(Path(home, "output"), "wb") as output:
-            process = subprocess.Popen(command, env={**os.environ, "HOME": home}, stdout=output, stderr=output)
+        with output.open("wb") as stream:
+            process = subprocess.Popen(command, env={**os.environ, "HOME": home}, stdout=stream, stderr=stream)
         try:
-            return _told(port, arguments)
+            connection = wait_for(lambda: _connected(port), lambda: f"Thunderbird's Marionette\n{output.read_text()}", _PATIENCE)
+            return _told(connection, arguments)
         finally:
             process.terminate()
             process.wait(_PATIENCE)
 
 
-def _told(port: int, arguments: tuple[Any, ...]) -> Any:
-    connection = wait_for(lambda: _connected(port), "Thunderbird's Marionette", _PATIENCE)
+def _told(connection: Marionette, arguments: tuple[Any, ...]) -> Any:
     try:
         connection.say("WebDriver:NewSession", capabilities={})
         connection.say("Marionette:SetContext", value="chrome")
