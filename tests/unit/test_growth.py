@@ -624,7 +624,10 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "proto.sasl.cram_md5": (logged_in(lambda: cram_md5.server("1", "h")), (*WIRE, octets(b" "), octets(b"0", before=b"u "))),
     "proto.mta_sts": (
         sts_policy,
-        (octets(b"a:\n"), octets(b"a."), octets(b"-", before=b"mx: a"), octets(b" ", before=b"a:"), octets(b"a")),
+        (
+            *(octets(b"a:\n"), octets(b"a."), octets(b"-", before=b"mx: a"), octets(b" ", before=b"a:"), octets(b"a")),
+            octets(b" ", before=b"a:", after=b"\0"),
+        ),
     ),
     "proto.mta_sts.record": (sts_record, (octets(b"a=b;"), octets(b";"), octets(b"="), octets(b"-", before=b"a"), octets(b" "))),
     "proto.smtp.notify": (lambda text: notify_bits(text.decode("latin-1")), (octets(b"NEVER,"), octets(b","), octets(b"x"))),

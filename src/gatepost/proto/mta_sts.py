@@ -19,7 +19,7 @@ LONGEST_POLICY: Final = 65536
 _LONGEST_RECORD: Final = 4096
 _FIELD: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,31})=([!-:<>-~]+)", re.ASCII)
 _ID: Final = re.compile(r"[A-Za-z0-9]{1,32}", re.ASCII)
-_LINE: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,31}):[ \t]*([^\x00-\x1f\x7f]*)", re.ASCII)
+_LINE: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,31}):[ \t]*+([^\x00-\x1f\x7f]*)", re.ASCII)
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST: Final = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*\.?", re.ASCII)
 _LONGEST_HOST: Final = 255
