@@ -110,17 +110,19 @@ def alternative_names(certificate: "dict[str, Any]") -> tuple[str, ...]:
 
 
 def parsed_certificate(der: bytes) -> "dict[str, Any]":
-    """What the functions above ask of a certificate, whether it was verified or not, which is when the ssl module would tell."""
+    """What the functions above ask of a certificate, whether it was verified or not, which is when the ssl module would tell. One
+    that OpenSSL takes and a stricter reader does not has no names."""
     from cryptography import x509
 
-    parsed = x509.load_der_x509_certificate(der)
     try:
+        parsed = x509.load_der_x509_certificate(der)
+        subject = [[("commonName", str(one.value))] for one in parsed.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
         alternatives = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        names = [("DNS", name) for name in alternatives.get_values_for_type(x509.DNSName)]
     except x509.ExtensionNotFound:
-        names = []
-    subject = [[("commonName", str(one.value))] for one in parsed.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
-    return {"subjectAltName": names, "subject": subject}
+        return {"subject": subject}
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        return {}
+    return {"subjectAltName": [("DNS", name) for name in alternatives.get_values_for_type(x509.DNSName)], "subject": subject}
 
 
 def name_matches(presented: str, wanted: str, *, many_labels: bool = True) -> bool:

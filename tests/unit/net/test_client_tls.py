@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support.certificate import make
 
-from gatepost.net.client_tls import certificate_names, fingerprint_matches, name_matches
+from gatepost.net.client_tls import alternative_names, certificate_names, fingerprint_matches, name_matches, parsed_certificate
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,21 @@ def test_certificate_names() -> None:
     subject = ((("commonName", "cn.test"),),)
     assert certificate_names({"subject": subject}) == ("cn.test",)
     assert certificate_names({"subject": subject, "subjectAltName": (("DNS", "san.test"), ("IP Address", "::1"))}) == ("san.test",)
+
+
+def test_the_names_of_a_certificate_that_nobody_verified(tmp_path: Path) -> None:
+    shown = parsed_certificate(ssl.PEM_cert_to_DER_cert(make(tmp_path, "mx.test").chain.read_text()))
+    assert alternative_names(shown) == certificate_names(shown) == ("mx.test",)
+
+
+def test_a_certificate_that_is_read_by_openssl_alone_has_no_names(tmp_path: Path) -> None:
+    """Its subjectAltName is of no characters: nothing that a server shows may cost more than its own connection."""
+    new = ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=mx.test")
+    odd = ("-addext", "2.5.29.17=DER:30:03:82:01:ff", "-keyout", tmp_path / "key", "-out", tmp_path / "odd.pem")
+    subprocess.run((*new, *odd), check=True, capture_output=True)
+    ssl.create_default_context().load_verify_locations(tmp_path / "odd.pem")
+    assert certificate_names(parsed_certificate(ssl.PEM_cert_to_DER_cert((tmp_path / "odd.pem").read_text()))) == ()
+    assert parsed_certificate(b"") == {}
 
 
 def test_fingerprint() -> None:
