@@ -268,6 +268,18 @@ def test_a_service_that_only_tests_sends_mail_everywhere() -> None:
         world.close()
 
 
+def test_a_policy_that_is_only_tested_makes_our_own_level_no_other() -> None:
+    """`verify` takes a certificate whose wildcard is for two labels, which a policy of MTA-STS that is obeyed does not."""
+    world = StsWorld({"wide": Domain(page(policy("testing", "mx.{}")), name="*.test")}, {"smtp_tls_security_level": "verify"})
+    try:
+        world.system.start()
+        world.send("wide")
+        world.system.logged("to=<b@wide.test>", "status=sent")
+        world.system.logged("MTA-STS policy of wide.test (testing)", "all the same, though its certificate is for another name")
+    finally:
+        world.close()
+
+
 def test_what_the_page_says(world: StsWorld) -> None:
     """Its lines of main.cf, its commands in their order, and its words for what the log says."""
     section = PAGE.read_text().partition("\n## MTA-STS\n")[2].partition("\n### By a plug-in\n")[0]

@@ -280,8 +280,6 @@ class Opener:
 def _why(outcome: Outcome, host: Host, policy: TlsPolicy) -> Reason:
     """What stands against a host: under MTA-STS, the policy of its domain."""
     why, sts = replace(outcome.why, table=host.label), policy.sts
-    return (
-        why
-        if sts is None or not sts.enforced
-        else because("smtp_tls_mta_sts", host.label, sts.domain, f"{sts.title}: {why.reason}")
-    )
+    if sts is None or not policy.by_sts:
+        return why
+    return because("smtp_tls_mta_sts", host.label, sts.domain, f"{sts.title}: {why.reason}")

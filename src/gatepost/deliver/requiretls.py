@@ -80,7 +80,7 @@ def lack(asked: Insistence, policy: TlsPolicy, reached: Level, offered: bool, la
         return _refused("5.7.10", f"REQUIRETLS was asked for, but TLS was not offered by host {label}", label)
     if asked is Insistence.STARTTLS:
         return None
-    if reached not in _KNOWN and not (reached is Level.HALF_DANE and policy.sts is not None and policy.sts.enforced):
+    if reached not in _KNOWN and not (reached is Level.HALF_DANE and policy.by_sts):
         return _refused("5.7.10", f"REQUIRETLS was asked for, but nothing says which certificate host {label} must have", label)
     if not offered:
         return _refused("5.7.30", f"REQUIRETLS was asked for, but was not offered by host {label}", label)

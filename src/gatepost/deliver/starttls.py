@@ -192,8 +192,8 @@ class Security:
             der = tls.getpeercert(binary_form=True) or b""
             return fingerprint_matches(der, self._settings.smtp_tls_fingerprint_digest, policy.match)
         if policy.level in _VERIFIED:
-            names = (certificate_names if policy.sts is None else alternative_names)(tls.getpeercert() or {})
-            many = self._settings.tls_wildcard_matches_multiple_labels and policy.sts is None
+            names = (alternative_names if policy.by_sts else certificate_names)(tls.getpeercert() or {})
+            many = self._settings.tls_wildcard_matches_multiple_labels and not policy.by_sts
             return any(name_matches(name, wanted, many_labels=many) for name in names for wanted in policy.match)
         if policy.level in BY_TLSA:
             from gatepost.net import dane
@@ -214,7 +214,7 @@ class Security:
             verify=chained,
             ca_file=settings.smtp_tls_CAfile,
             ca_path=settings.smtp_tls_CApath,
-            system_roots=settings.tls_append_default_CA or policy.sts is not None,
+            system_roots=settings.tls_append_default_CA or policy.by_sts or (policy.sts is not None and not chained),
             anchors=policy.anchors if chained else "",
             depth=settings.smtp_tls_scert_verifydepth,
             chain_files=settings.smtp_tls_chain_files,

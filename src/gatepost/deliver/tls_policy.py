@@ -51,6 +51,11 @@ class TlsPolicy(Struct, frozen=True):
     reported: ReportedPolicy | None = NO_POLICY
     sts: StsFound | None = None
 
+    @property
+    def by_sts(self) -> bool:
+        """Whether a policy of MTA-STS is obeyed, not only tested."""
+        return self.sts is not None and self.sts.enforced
+
 
 NO_TLS = TlsPolicy()
 
