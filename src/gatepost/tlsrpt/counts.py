@@ -127,9 +127,9 @@ def added(counts: DayCounts, tallies: Mapping[ReportedPolicy, Tally]) -> DayCoun
         short = shortened(policy)
         before = known.get(short)
         if before is None:
+            if _length(short) > room:
+                continue
             room -= _length(short)
-            if room < 0:
-                break
             before = Sessions(short)
         failures = dict(before.failures)
         for failure, number in tally.failures.items():

@@ -110,6 +110,15 @@ def test_what_strangers_write_fits_and_can_be_printed() -> None:
     assert 1 < len(found.sessions) < 100
 
 
+def test_a_policy_that_does_not_fit_takes_no_count_from_the_others() -> None:
+    large = [ReportedPolicy(PolicyType.TLSA, f"mx{n}", (160 * "x",) * 32) for n in range(10)]
+    first = [GOOD, *(replace(GOOD, policy=policy) for policy in large)]
+    kept = collected(first)["a.test"].sessions
+    assert 1 < len(kept) < len(first)
+    again = collected(first, [replace(GOOD, policy=large[-1]), GOOD])["a.test"].sessions
+    assert [sessions.successful for sessions in again if sessions.policy == NO_POLICY] == [2]
+
+
 def test_what_waits_to_be_stored_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """While the store is away for days, and a domain has another policy each time."""
     monkeypatch.setattr(collectors, "MOST_DOMAINS", 3)
