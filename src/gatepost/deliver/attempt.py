@@ -11,6 +11,7 @@ from gatepost.mail.envelope import TlsRequired
 from gatepost.mail.outcome import Outcome, deferred
 from gatepost.mail.queued import QueuedRecipient
 from gatepost.mail.reason import Reason
+from gatepost.tlsrpt.outcome import REPORT
 
 UNANSWERED = deferred("server unavailable or unable to receive mail", "4.3.0", Reason("connect", reason="no host was left to try"))
 
@@ -48,6 +49,11 @@ class Attempt:
     def tls_required(self) -> TlsRequired:
         """What the sender says of TLS."""
         return self.request.message.envelope.tls_required
+
+    @property
+    def reports_tls(self) -> bool:
+        """Whether the message is a report about TLS, of whose own sessions no report tells."""
+        return bool(self.request.message.envelope.attribute(REPORT))
 
     @property
     def waited(self) -> float:

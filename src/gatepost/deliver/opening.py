@@ -35,7 +35,7 @@ from gatepost.mail.reason import Reason, because
 from gatepost.net.connect import Connector, Endpoint
 from gatepost.net.port import SecureSource
 from gatepost.proto.smtp.client import Client, ClientEvent, Dialect
-from gatepost.tlsrpt.outcome import REPORT, Observe, PolicyFailure, TlsOutcome
+from gatepost.tlsrpt.outcome import Observe, PolicyFailure, TlsOutcome
 
 
 class Opener:
@@ -112,7 +112,7 @@ class Opener:
             self._emit(Note(self._service, f"TLS policy lookup for {site.removeprefix('inet:')}/{host.name}: {reason}", "warning"))
             why = because("TLSA", "DNS", host.name, str(reason))
             plan.failed(Outcome(Class.TEMPORARY, "4.7.5", str(reason), why=why))
-            self._tell_policy_failure(step, reason.failure(host.name), str(reason))
+            self._tell_policy_failure(step, attempt, reason.failure(host.name), str(reason))
             return None
         except BadTlsPolicy as bad:
             rule, failure, (enhanced, text) = bad.rule, bad.failure, bad.told
@@ -120,9 +120,9 @@ class Opener:
                 self._emit(Note(self._service, warning, "warning"))
             why = because(rule, key=site, reason=str(bad)) if failure is None else failure.because(rule, site)
             plan.failed(Outcome(Class.TEMPORARY, enhanced, text, why=why))
-            self._tell_policy_failure(step, bad.reported, str(bad))
+            self._tell_policy_failure(step, attempt, bad.reported, str(bad))
             return None
-        if self._observe is not None and attempt.request.message.envelope.attribute(REPORT):
+        if self._observe is not None and attempt.reports_tls:
             policy = replace(policy, reported=None)
         connection = await self._connected(plan, step)
         if connection is None:
@@ -170,9 +170,9 @@ class Opener:
             return await self._tls.find(site, host, most=Level.ENCRYPT if self._settings.smtp_tls_wrappermode else Level.MAY)
         return await self._tls.find(site, host)
 
-    def _tell_policy_failure(self, step: Try, failure: PolicyFailure | None, reason: str) -> None:
+    def _tell_policy_failure(self, step: Try, attempt: Attempt, failure: PolicyFailure | None, reason: str) -> None:
         """Whoever makes reports hears of a session that a policy of the other side did not let come about."""
-        if self._observe is not None and failure is not None:
+        if self._observe is not None and failure is not None and not attempt.reports_tls:
             host = step.host
             self._observe(TlsOutcome(domain_of(step.site), failure.policy, host.name, host.address, failure.result, reason))
 

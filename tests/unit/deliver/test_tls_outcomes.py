@@ -64,8 +64,12 @@ def test_nobody_is_told_where_no_tls_is_wanted() -> None:
     assert observed(BARE) == observed(BARE, smtp_tls_security_level="none") == []
 
 
-def test_nobody_is_told_of_the_delivery_of_a_report() -> None:
-    assert observed(BARE, envelope={"attributes": ((REPORT, "yes"),)}, smtp_tls_security_level="may") == []
+@pytest.mark.parametrize("policies", ["", f"inline:{{{{[mx]:2526 = secure {STS}}}}}"])
+def test_nobody_is_told_of_the_delivery_of_a_report(policies: str) -> None:
+    """Nor of a policy that forbids it."""
+    settings: dict[str, Any] = {"smtp_tls_security_level": "may", "policies": policies}
+    assert observed(BARE, **settings)
+    assert observed(BARE, envelope={"attributes": ((REPORT, "yes"),)}, **settings) == []
 
 
 def test_a_host_that_the_policy_does_not_name() -> None:
