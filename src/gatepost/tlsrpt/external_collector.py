@@ -29,11 +29,14 @@ class ExternalCollector:
         self._clock = clock
         self._warn = warn
         self._warned = 0.0
-        self._waiting: deque[TlsOutcome] = deque(maxlen=MOST_WAITING)
+        self._waiting: deque[TlsOutcome] = deque()
 
     def observe(self, outcome: TlsOutcome) -> None:
         """Have a session told."""
-        self._waiting.append(outcome)
+        if len(self._waiting) >= MOST_WAITING:
+            self._lost(f"{MOST_WAITING} sessions wait")
+        else:
+            self._waiting.append(outcome)
 
     async def store(self) -> None:
         """Tell of the sessions since the last time."""
@@ -58,6 +61,9 @@ class ExternalCollector:
         try:
             connection.sendto(told, self._path)
         except OSError as error:
-            if not 0.0 <= self._clock() - self._warned < _PAUSE:
-                self._warned = self._clock()
-                self._warn(f"smtp_tlsrpt_socket_name: {self._path}: {error.strerror or error}; what TLS came to is not told")
+            self._lost(error.strerror or str(error))
+
+    def _lost(self, why: str) -> None:
+        if not 0.0 <= self._clock() - self._warned < _PAUSE:
+            self._warned = self._clock()
+            self._warn(f"smtp_tlsrpt_socket_name: {self._path}: {why}; what TLS came to is not told")
