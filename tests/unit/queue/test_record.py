@@ -2,12 +2,14 @@
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gatepost.mail.address import is_octets
-from gatepost.mail.envelope import Envelope, Recipient
+from gatepost.mail.envelope import Envelope, Recipient, TlsRequired
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.reason import Reason, Step
 from gatepost.queue import record
@@ -33,6 +35,23 @@ def test_an_envelope_of_octets_comes_back_and_no_other_is_stored(envelope: Envel
 def test_a_record_that_says_what_no_octet_stands_for_is_damaged(text: str) -> None:
     with pytest.raises(ValueError, match="no octet"):
         record.unpack(json.dumps({"sender": text}).encode("ascii"))
+
+
+@pytest.mark.parametrize("address", ["a@x.test", "\udcff@x.test"], ids=["MessagePack", "JSON"])
+def test_an_envelope_of_a_former_release_is_read_and_of_a_later_one_what_is_known(address: str) -> None:
+    """A queue outlives an upgrade, and going back."""
+    envelope = Envelope(address, (Recipient(address),), tls_required=TlsRequired.YES)
+    data = record.pack(envelope)
+    octets = data[:1] == b"m"
+    fields = msgspec.msgpack.decode(data[1:]) if octets else json.loads(data)
+
+    def read() -> Envelope:
+        return record.unpack(b"m" + msgspec.msgpack.encode(fields) if octets else json.dumps(fields).encode("ascii"))
+
+    fields["field_of_a_later_release"] = ["x"]
+    assert read() == envelope
+    del fields["tls_required"]
+    assert read() == replace(envelope, tls_required=TlsRequired.BY_POLICY)
 
 
 @given(_ANY)
