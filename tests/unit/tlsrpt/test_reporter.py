@@ -15,6 +15,7 @@ from gatepost.net.connect import SocketConnector
 from gatepost.net.https import trusting
 from gatepost.net.stream_client import Network
 from gatepost.state.local_store import LocalStateStore
+from gatepost.tlsrpt import post as posting
 from gatepost.tlsrpt import reporter as reporters
 from gatepost.tlsrpt.counts import DAY, DAYS, DayCounts, Sessions, key_of, stored
 from gatepost.tlsrpt.outcome import NO_POLICY
@@ -192,6 +193,26 @@ def test_one_address_gets_no_more_than_so_many(monkeypatch: pytest.MonkeyPatch) 
 
 
 REPORT = make(DayCounts("a.test", (Sessions(NO_POLICY, 3),)), TODAY, SUBMITTER, (TODAY + 1) * DAY)
+
+
+def test_the_authorities_are_read_once_for_all_reports_of_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[ssl.SSLContext] = []
+
+    def read() -> ssl.SSLContext:
+        made.append(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        return made[-1]
+
+    async def scene() -> None:
+        network = Network(SocketConnector(), FakeDns(""), asyncio.get_running_loop().time, asyncio.sleep, lambda: 0.0)
+        for report in (REPORT, REPORT, replace(REPORT, begin=REPORT.begin + DAY)):
+            with pytest.raises(NotSent):
+                await post(report, "https://r.a.test/v1", network=network)
+
+    posting._authorities.cache_clear()
+    monkeypatch.setattr(posting, "trusting", read)
+    play(scene)
+    posting._authorities.cache_clear()
+    assert len(made) == 2
 
 
 @pytest.fixture(scope="module")
