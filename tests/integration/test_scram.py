@@ -151,10 +151,13 @@ class Exchange:
         final = f"c=biws,{nonce},p={_encoded(bytes(32))}".encode()
         return salt, iterations, self._say(_encoded(final))[0]
 
-    def ends(self, mechanism: str, binding: scram.Binding, password: str = PASSWORD) -> int:
-        """The code that an exchange ends with."""
+    def ends(
+        self, mechanism: str, binding: scram.Binding, password: str = PASSWORD, *, between: Callable[[], object] = lambda: None
+    ) -> int:
+        """The code that an exchange ends with. `between`: what happens before the proof."""
         core = scram.client(Credentials(ANNA, Secret(password.encode())), "sha256", "c", binding)
         code, told = self._say(f"AUTH {mechanism} {_encoded(next(core))}")
+        between()
         while code == 334:
             code, told = self._say(_encoded(core.send(base64.b64decode(told))))
         return code
@@ -193,6 +196,17 @@ def test_somebody_in_between_and_one_who_takes_the_offer_away(gatepost: System) 
     cannot = scram.Binding()
     assert Exchange(gatepost, ssl.TLSVersion.TLSv1_3).ends("SCRAM-SHA-256", cannot) == 235
     assert Exchange(gatepost).ends("SCRAM-SHA-256", believes_in_none) == 235  # in the clear none was offered
+
+
+def test_a_password_that_is_taken_back_in_mid_exchange(gatepost: System) -> None:
+    file = gatepost.folder / "users"
+    token = user(file, "app-password", ANNA, "tablet")
+
+    def take_back() -> None:
+        user(file, "app-password", "--revoke", ANNA, "tablet")
+
+    assert Exchange(gatepost).ends("SCRAM-SHA-256", scram.Binding(), token) == 235
+    assert Exchange(gatepost).ends("SCRAM-SHA-256", scram.Binding(), token, between=take_back) == 535
 
 
 def test_users_that_there_are_not_look_like_users(gatepost: System) -> None:

@@ -81,12 +81,15 @@ def server(digest: str, nonce: str, binding: Binding, decoys: Decoys) -> ServerE
     if not comma or len(fields) < 2 or fields[0] != f"c={b64encode(expected).decode()}" or fields[1] != f"r={whole_nonce}":
         raise Malformed(_MALFORMED, name)
     signed = f"{bare},{told},{unproved}".encode()
-    proved = _proved(kept, digest, signed, _decoded(proof, name))
+    shown = _decoded(proof, name)
+    known = yield from _keys_of(name, digest)  # again: the password may have been taken back since
+    proved = _proved(known or decoy, digest, signed, shown)
     yield from has_shown(name, right=proved is not None and known is not None)
     assert proved is not None
+    assert known is not None
     if (yield from ask_client(b"v=" + b64encode(_hmac(digest, proved.server_key.octets, signed)))):
         raise Malformed(_MALFORMED, name)
-    return Login(kept.user)
+    return Login(known.user)
 
 
 def _keys_of(user: str, digest: str) -> Generator[Step, Reply, ScramKeys | None]:

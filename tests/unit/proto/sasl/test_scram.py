@@ -83,14 +83,15 @@ def conversed(binding_of_client: Binding, binding_of_server: Binding, password: 
     next(server)
     said = next(client)
     try:
-        question = server.send(said)
-        assert question == ScramKeysOf("user", "sha256")
-        challenge = server.send(keys("user", b"pencil", "sha256") if known else Refused())
+        step = server.send(said)
         while True:
-            assert isinstance(challenge, Challenge)
-            challenge = server.send(client.send(challenge.octets))
-            if isinstance(challenge, HasShown):
-                challenge = server.send(Accepted(challenge.user) if challenge.right else Refused())
+            if isinstance(step, Challenge):
+                step = server.send(client.send(step.octets))
+            elif isinstance(step, HasShown):
+                step = server.send(Accepted(step.user) if step.right else Refused())
+            else:
+                assert step == ScramKeysOf("user", "sha256")
+                step = server.send(keys("user", b"pencil", "sha256") if known else Refused())
     except StopIteration as end:
         check_end(client)
         return end.value
@@ -129,24 +130,44 @@ def test_a_user_that_there_is_not_is_refused_as_a_wrong_password_is(known: bool)
 
 def test_a_user_has_several_passwords() -> None:
     """The server tells one salt, and each of them does."""
-    pairs = tuple(key_pair(password, "sha256", b"salt", 4096) for password in (b"own", b"phone", b"printer"))
+    all_of_them = kept(b"own", b"phone", b"printer")
+    said = [ends(password, all_of_them, all_of_them) for password in (b"own", b"phone", b"printer", b"other")]
+    assert said == [Login("user")] * 3 + ["wrong"]
 
-    def ends(password: bytes) -> object:
-        client = scram.client(Credentials("user", Secret(password)), "sha256", "c", Binding())
-        server = scram.server("sha256", "s", Binding(), DECOYS)
-        next(server)
-        server.send(next(client))
-        step = server.send(ScramKeys("user", b"salt", 4096, pairs))
-        try:
-            while True:
+
+@pytest.mark.parametrize("then", [(b"own",), ()], ids=["others stay", "the user is gone"])
+def test_a_password_that_is_taken_back_finishes_no_exchange_begun_before(then: tuple[bytes, ...]) -> None:
+    before, after = kept(b"own", b"phone"), kept(*then) if then else Refused()
+    assert ends(b"phone", before, after) == "wrong"
+    assert ends(b"own", before, after) == (Login("user") if then else "wrong")
+
+
+def test_a_user_who_is_made_in_mid_exchange_is_none_yet() -> None:
+    """His salt is another than the one that the client was told."""
+    assert ends(b"own", Refused(), kept(b"own")) == "wrong"
+
+
+def kept(*passwords: bytes) -> ScramKeys:
+    return ScramKeys("user", b"salt", 4096, tuple(key_pair(password, "sha256", b"salt", 4096) for password in passwords))
+
+
+def ends(password: bytes, *known: ScramKeys | Refused) -> object:
+    """How an exchange with our client ends. `known`: what the server hears each time that it asks for keys."""
+    client = scram.client(Credentials("user", Secret(password)), "sha256", "c", Binding())
+    server = scram.server("sha256", "s", Binding(), DECOYS)
+    next(server)
+    step, answers = server.send(next(client)), iter(known)
+    try:
+        while True:
+            if isinstance(step, HasShown) and not step.right:
+                return "wrong"
+            if isinstance(step, ScramKeysOf):
+                step = server.send(next(answers))
+            else:
                 step = server.send(client.send(step.octets) if isinstance(step, Challenge) else Accepted("user"))
-                if isinstance(step, HasShown) and not step.right:
-                    return "wrong"
-        except StopIteration as end:
-            check_end(client)  # it has been shown that the server knows this password
-            return end.value
-
-    assert [ends(password) for password in (b"own", b"phone", b"printer", b"other")] == [Login("user")] * 3 + ["wrong"]
+    except StopIteration as end:
+        check_end(client)  # it has been shown that the server knows this password
+        return end.value
 
 
 @pytest.mark.parametrize("said", [b"n,a=,n=user,r=c", b"n,a=user,n=user,r=c", b"y,,n=user,r=c"])
