@@ -7,6 +7,7 @@ import shutil
 import smtplib
 import ssl
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +29,14 @@ CLIENT_SECRET = "never-to-be-seen-either"
 @pytest.fixture(scope="module")
 def localhost(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return certificates.make(tmp_path_factory.mktemp("tls"), "localhost")
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Path]:
+    """A folder beside all those of a Gatepost, unlike tmp_path open to its workers."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
 
 
 @pytest.fixture
@@ -139,6 +148,18 @@ def test_tokens_that_let_nobody_in(system: Make, provider: HttpsServer, localhos
     for token in (good, *tokens):
         signature = token.rpartition(b".")[2].decode()
         assert not signature or signature[:40] not in log
+
+
+def test_keys_in_a_file_anywhere(system: Make, localhost: Certificate, elsewhere: Path) -> None:
+    """In a folder that nothing but the back end's own file names; it is read when it changes, too."""
+    gatepost = system()
+    file, next_one = elsewhere / "jwks.json", Signer("two")
+    file.write_bytes(key_set(SIGNER))
+    _started(lambda: gatepost, localhost.authority, f"jwks_file = {file}\nusername_claim = email\n")
+    assert _login(gatepost, SIGNER.token())[0] == 235
+    file.write_bytes(key_set(next_one))
+    assert _login(gatepost, next_one.token())[0] == 235
+    assert _login(gatepost, SIGNER.token())[0] == 535
 
 
 def test_keys_that_are_not_known_are_asked_for_once(system: Make, provider: HttpsServer, localhost: Certificate) -> None:

@@ -6,7 +6,6 @@ With a plain name the table's parameters stand in main.cf as `name_parameter`; w
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from msgspec import Struct
 
@@ -61,8 +60,8 @@ MISSING_TYPES = frozenset({"nisplus"})
 _MISSING = re.compile(rf"(?:^|[\s,{{:])({'|'.join(sorted(MISSING_TYPES))}):(?=[^\s,{{}}])", re.ASCII)
 _TABLE = re.compile(rf"(?:^|[\s,{{:])({'|'.join(TABLE_PARAMETERS)}):([^\s,{{}}]+)", re.ASCII)
 
-_TABLE_FILE = re.compile(rf"(?:^|[\s,{{:])({'|'.join((*TABLE_PARAMETERS, 'sql'))}):([^\s,{{}}]+)", re.ASCII)
-"""`sql:/file` is a table of smtpd_auth_backends."""
+_TABLE_FILE = re.compile(rf"(?:^|[\s,{{:])({'|'.join((*TABLE_PARAMETERS, 'sql(?=:/)', 'oauth'))}):([^\s,{{}}]+)", re.ASCII)
+"""Words of smtpd_auth_backends, too: `sql:/file` or `sql:mysql:/file`, and `oauth:/file`, which is written like a table's."""
 
 
 class TableSource(Struct, frozen=True):
@@ -102,15 +101,6 @@ def files_of_tables(value: str) -> list[str]:
 def named_in_main_cf(value: str) -> list[str]:
     """The tables of an expanded value that have their configuration in main.cf: what its parameters begin with."""
     return [match[2] for match in _TABLE.finditer(value) if not in_file(match[2])] if ":" in value else []
-
-
-def file_settings(path: str) -> list[tuple[str, str]]:
-    """Names and values of a table's configuration file; nothing where it cannot be read."""
-    try:
-        text = Path(path).read_text("utf-8", "surrogateescape")
-    except OSError:
-        return []
-    return [(setting.name, setting.value) for setting in parse_main(text, path).settings.values()]
 
 
 def missing_types(value: str) -> list[str]:

@@ -101,6 +101,15 @@ def read_parameters(opening: Opening) -> TableParameters:
     return _of_main_cf(opening, opening.tables.access.configuration)
 
 
+def file_settings(path: str) -> list[tuple[str, str]]:
+    """Names and values of a table's configuration file; nothing where it cannot be read."""
+    try:
+        text = read_file(path, path)
+    except Unavailable:
+        return []
+    return [(setting.name, setting.value) for setting in parse_main(text, path).settings.values()]
+
+
 def _of_file(opening: Opening) -> TableParameters:
     file = parse_main(read_file(opening.name, opening.spec), opening.name)
     if file.faults:

@@ -10,8 +10,8 @@ from gatepost.auth.backends.hashing import Busy, Hashing
 from gatepost.auth.backends.names import has_odd_spaces
 from gatepost.auth.backends.stored_password import Malformed
 from gatepost.auth.port import Attempt
-from gatepost.config.tables import file_settings
 from gatepost.lookup.port import LookupFailure, Table
+from gatepost.lookup.server_parameters import file_settings
 from gatepost.proto.sasl.port import Accepted, IsPassword, Question, Refused, Unavailable, Verdict
 
 _TYPED: Final = re.compile(r"(pgsql|mysql|sqlite):(/.+)")

@@ -8,8 +8,9 @@ from typing import Any
 
 import gatepost
 from gatepost.config.configuration import Configuration
-from gatepost.config.tables import file_settings, files_of_tables
+from gatepost.config.tables import files_of_tables
 from gatepost.lookup import library
+from gatepost.lookup.server_parameters import file_settings
 
 # What our rooms and the libraries that they use import only when first needed.
 _LAZY = (

@@ -18,7 +18,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from gatepost.config.configuration import Configuration, ConfigurationError
-from gatepost.config.tables import file_settings, files_of_tables
+from gatepost.config.tables import files_of_tables
+from gatepost.lookup.server_parameters import file_settings
 from gatepost.service.cyrus_sasl import NobodyLogsIn, options_of
 from gatepost.service.privileges import gain_no_privileges
 from gatepost.service.walls import landlock, seccomp

@@ -88,7 +88,7 @@ def _make_user_namespace() -> None:
     os._exit(0)
 
 
-@pytest.mark.parametrize("kind", ["ldap", "proxy:ldap", "mysql", "memcache"])
+@pytest.mark.parametrize("kind", ["ldap", "proxy:ldap", "mysql", "memcache", "sql", "sql:mysql", "oauth"])
 def test_files_that_a_tables_own_file_names_can_be_read(tmp_path: Path, kind: str) -> None:
     """Certificates are read with each connection, when the walls have long been there."""
     for name in ("conf", "tables", "inner", "certificates", "authorities", "more", "private"):
