@@ -5,6 +5,7 @@ import os
 import re
 import smtplib
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import pytest
 from tests.integration.slapd import BASE, Slapd, person
 from tests.integration.system import System
 from tests.integration.unix_accounts import MEMBER, OUTSIDER, PASSWORDS, tag, unix_accounts
-from tests.support.running import OWNER, wait_for
+from tests.support.running import OWNER, free_port, wait_for
 
 Make = Callable[..., System]
 PASSWORD = "never-to-be-seen"
@@ -83,6 +84,30 @@ def test_a_back_end_that_cannot_be_opened_lets_nobody_in(system: Make, word: str
     gatepost = system(f"smtpd_sasl_auth_enable = yes\nsmtpd_auth_backends = {word}\n{QUICK}").start()
     assert _login(gatepost, "anna", PASSWORD) == 454
     gatepost.logged(f"warning: smtpd_auth_backends: {word}: ")
+
+
+@pytest.mark.parametrize("word", ["sql:", "sql:sqlite:", "ldap:"])
+def test_the_file_of_a_back_end_may_be_for_root_alone(system: Make, word: str) -> None:
+    """Its passwords are the database's, or the directory's."""
+    gatepost = system()
+    folder, port = gatepost.conf, free_port()
+    with sqlite3.connect(folder / "users.db") as database:
+        database.execute("CREATE TABLE users (login TEXT, stored TEXT)")
+        database.execute("INSERT INTO users VALUES (?, ?)", ("anna", f"{{PLAIN}}{PASSWORD}"))
+    database.close()
+    (folder / "users.db").chmod(0o644)
+    text = f"dbpath = {folder}/users.db\nquery = SELECT stored FROM users WHERE login = '%s'\n"
+    file = folder / "back-end.cf"
+    file.touch(0o600)
+    file.write_text(f"server_host = ldap://127.0.0.1:{port}\nsearch_base = {BASE}\n" if word == "ldap:" else text)
+    gatepost.change(f"smtpd_sasl_auth_enable = yes\nsmtpd_auth_backends = {word}{file}\n{QUICK}")
+    gatepost.start()
+    if word == "ldap:":
+        assert _login(gatepost, "anna", PASSWORD) == 454
+        gatepost.logged("SASL PLAIN authentication failed", "Can't contact LDAP server")  # it was asked
+    else:
+        assert _login(gatepost, "anna", PASSWORD) == 235
+        assert _login(gatepost, "anna", "wrong") == 535
 
 
 def test_guessing_is_slowed_in_all_workers(system: Make) -> None:

@@ -1,7 +1,7 @@
 """Files that only root may read: their contents are taken while there are still the rights to, and stand for them since.
 
-For smtp_sasl_password_maps, which Postfix's smtp(8) opens before it gives up its rights. Whoever may still read them puts what they
-hold once they have changed.
+For smtp_sasl_password_maps, which Postfix's smtp(8) opens before it gives up its rights, and for the parameters of
+smtpd_auth_backends. Whoever may still read the former puts what they hold once they have changed.
 """
 
 import os

@@ -9,11 +9,10 @@ import hmac
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final
 
 from msgspec import Struct
 
-from gatepost.auth.backends.choice import Backend, WrongWord, backends, words
+from gatepost.auth.backends.choice import Backend, WrongWord, backends
 from gatepost.auth.backends.in_turn import InTurn, Named
 from gatepost.auth.backends.ldap_opening import open_directory
 from gatepost.auth.backends.pam import Pam
@@ -26,6 +25,7 @@ from gatepost.auth.patient import Patient
 from gatepost.auth.port import Attempt, Checker, ScramDecoys
 from gatepost.auth.remembered import Remembered
 from gatepost.config.configuration import Configuration, ConfigurationError
+from gatepost.config.tables import files_of_tables
 from gatepost.deliver.privileged import RIGHT, CheckPassword, Done
 from gatepost.lookup.match_list import MatchList
 from gatepost.lookup.opening import Opening
@@ -127,14 +127,11 @@ def named_backends(materials: Materials, overrides: Mapping[str, str]) -> tuple[
         raise ConfigurationError((fault,)) from None
 
 
-def token_files(configuration: Configuration) -> list[str]:
-    """The files of `oauth:` back ends, which hold the secret of a client: often for root's eyes only."""
+def parameter_files(configuration: Configuration) -> list[str]:
+    """The files with the parameters of `ldap:`, `sql:` and `oauth:` back ends. Passwords for their servers stand there, often for
+    root's eyes only."""
     settings = (None, *(entry.overrides for entry in configuration.services))
-    values = (configuration.value("smtpd_auth_backends", overrides) for overrides in settings)
-    return [word.removeprefix(_OAUTH) for value in values for word in words(value) if word.startswith(_OAUTH)]
-
-
-_OAUTH: Final = "oauth:"
+    return [file for overrides in settings for file in files_of_tables(configuration.value("smtpd_auth_backends", overrides))]
 
 
 class _Openings:

@@ -29,7 +29,7 @@ from gatepost.net import openssl_configuration
 from gatepost.net.tls import ServerTls
 from gatepost.net.tls_parameters import TlsFailure
 from gatepost.receive.session_limit import Part, SessionLimit
-from gatepost.service.authentication import token_files
+from gatepost.service.authentication import parameter_files
 from gatepost.service.composition import Composition
 from gatepost.service.inheritance import Inheritance, Life, Listener
 from gatepost.service.materials import Materials, gather
@@ -80,7 +80,7 @@ _LONG_DELIVERY = 600.0  # seconds for deliveries to hear how they ended: smtp_da
 def prepare(inheritance: Inheritance) -> Life:
     """A Body: reads certificates, keys and passwords, which root alone may."""
     configuration, log = inheritance.configuration, inheritance.log
-    root_files.take((*password_files(configuration), *token_files(configuration)))
+    root_files.take((*password_files(configuration), *parameter_files(configuration)))
     if why := openssl_configuration.configure(configuration.view(openssl_configuration.OpensslSettings)):
         log.emit(Note("smtpd", f"{why}: TLS is disabled", "warning"))
     tls = {

@@ -10,8 +10,9 @@ from gatepost.auth.backends.hashing import Busy, Hashing
 from gatepost.auth.backends.names import has_odd_spaces
 from gatepost.auth.backends.stored_password import Malformed
 from gatepost.auth.port import Attempt
+from gatepost.config.syntax import parse_main
 from gatepost.lookup.port import LookupFailure, Table
-from gatepost.lookup.server_parameters import file_settings
+from gatepost.lookup.table_text import read_file
 from gatepost.proto.sasl.port import Accepted, IsPassword, Question, Refused, Unavailable, Verdict
 
 _TYPED: Final = re.compile(r"(pgsql|mysql|sqlite):(/.+)")
@@ -60,14 +61,15 @@ _ROWS: Final = ",{"
 
 
 def table_of(path: str) -> str:
-    """The table `type:path` that `sql:` names: with its type, or of the type that its parameters show. Raises ValueError."""
+    """The table `type:path` that `sql:` names: with its type, or of the type that its parameters show. Raises ValueError;
+    lookup.port.Unavailable for a file that cannot be read."""
     typed = _TYPED.fullmatch(path)
     if typed:
         return path
     if not path.startswith("/"):
         raise ValueError(f"sql:{path}: a full pathname is needed")
-    settings = dict(file_settings(path))
-    hosts = settings.get("hosts", "")
+    settings = parse_main(read_file(path, f"sql:{path}"), path).settings
+    hosts = settings["hosts"].value if "hosts" in settings else ""
     if "dbpath" in settings:
         return f"sqlite:{path}"
     if "postgres" in hosts:  # postgresql://..., or the directory of its sockets

@@ -105,6 +105,8 @@ async def _tokens(path: str, *, ask: bool) -> list[str]:
 def _sql(configuration: Configuration, scope: Scope, backend: Backend) -> Iterator[str]:
     try:
         table_of(backend.name)
+    except Unavailable as failure:
+        yield failure.why
     except ValueError as wrong:
         yield str(wrong)
 

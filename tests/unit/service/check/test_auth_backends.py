@@ -15,7 +15,7 @@ from tests.unit.service.check.test_configuration_check import told
         ("file:", "unknown back end file:"),
         ("file:users", "file:users: a full pathname is needed"),
         ("file:/nonexistent/users", "file:/nonexistent/users: No such file or directory: make it by `gatepost user add`"),
-        ("sql:/nonexistent.cf", "sql:/nonexistent.cf: sql:/nonexistent.cf: the file does not show what database it is for"),
+        ("sql:/nonexistent.cf", "sql:/nonexistent.cf: open /nonexistent.cf: No such file or directory"),
         ("ldap:staff", "ldap:staff: ldap:staff: search_base is not set"),
         ("oauth:id.cf", "oauth:id.cf: a full pathname is needed"),
         ("oauth:/nonexistent.cf", "oauth:/nonexistent.cf: open /nonexistent.cf: No such file or directory"),
