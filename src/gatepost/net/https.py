@@ -101,6 +101,8 @@ class _ToPublic:
 
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_GIVEN_OUT: Final = ipaddress.IPv6Network("2000::/3")
+"""What else IANA gives out of the Internet's IPv6 addresses (RFC 4291 §2.4): `is_global` takes what it does not know for global."""
 
 
 def is_public(address: str) -> bool:
@@ -111,6 +113,7 @@ def is_public(address: str) -> bool:
         inner = known.ipv4_mapped or known.sixtofour
         if known in _NAT64:
             inner = ipaddress.IPv4Address(int(known) & 0xFFFFFFFF)
-        if inner is not None:
-            known = inner
+        if inner is None and known not in _GIVEN_OUT:
+            return False
+        known = inner or known
     return known.is_global and not known.is_multicast
