@@ -67,9 +67,7 @@ _WHY: Final = "an issuer makes tokens for many services"
 def _demands(parameters: TableParameters, *, lasting: bool) -> Demands:
     """What a token was not made for, it does not do: an issuer makes tokens for many services (RFC 8725 §3.8, §3.9)."""
     if not lasting and not (parameters.text("issuer") and parameters.text("audience")):
-        raise Unavailable(
-            parameters.spec, f"{parameters.spec}: issuer and audience are needed, for tokens are made for many services"
-        )
+        raise _missing(parameters, f"issuer and audience are needed: {_WHY}")
     if not parameters.text("audience") and not parameters.text("scope"):
         raise _missing(parameters, f"audience or scope is needed: {_WHY}")
     return Demands(
