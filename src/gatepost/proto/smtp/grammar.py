@@ -153,7 +153,7 @@ def _address(items: list[_Item]) -> str | None:
     kinds = [kind for kind, _ in items]
     if "<" in kinds:
         first = kinds.index("<")
-        if kinds.count("<") > kinds.count(">") or any(kind not in _BEFORE for kind in kinds[:first]):
+        if ">" not in kinds[first:] or kinds.count("<") > kinds.count(">") or any(kind not in _BEFORE for kind in kinds[:first]):
             return None
         last = kinds.index(">", first)
         if any(kind not in _BEHIND for kind in kinds[last:]):
