@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
+from msgspec import structs
+
 from gatepost.admission.port import ProtocolStage
 from gatepost.events.notes import KeywordsDiscarded
 from gatepost.lookup.port import LookupFailure
@@ -12,7 +14,7 @@ from gatepost.proto.smtp.server import CommandLine
 from gatepost.receive.answer import Answer, refused, rejected
 from gatepost.receive.auth import keywords as auth_keywords
 from gatepost.receive.session_state import SessionState, discarded
-from gatepost.receive.transaction import END, GoBy
+from gatepost.receive.transaction import END
 
 _NEUTERED: Final = str.maketrans(dict.fromkeys(' <>()\\";@', "?"))
 XCLIENT_NAMES: Final = "NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT"
@@ -59,12 +61,14 @@ def discarded_words(discarded: frozenset[str]) -> str:
 
 
 async def _refusal(state: SessionState, command: CommandLine) -> Answer | None:
-    """What policy has against a name; the client goes by its former one then."""
+    """What policy has against a name. The log has it; in the reply the client goes by its former one again."""
     facts, before = state.facts, state.facts.helo_name
     facts.helo_name = name = printable(" ".join(words(command.argument)))
     refusal = await state.judge(ProtocolStage.HELO, (command.argument,))
     if refusal is not None:
-        return rejected(refusal, GoBy(before))
+        answer = structs.replace(rejected(refusal), rejects=False, log=(state.rejection(refusal),))
+        facts.helo_name = before
+        return answer
     facts.helo_name = name.translate(_NEUTERED)  # from now on it stands in headers and in lists
     return None
 

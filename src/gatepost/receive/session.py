@@ -11,9 +11,9 @@ from gatepost.lookup.port import LookupFailure
 from gatepost.net.turns import Turns
 from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.commands import UNKNOWN, Verb
-from gatepost.proto.smtp.replies import ServerReply, reply_of, softened, wire
+from gatepost.proto.smtp.replies import ServerReply, softened, wire
 from gatepost.proto.smtp.server import CommandLine
-from gatepost.receive.answer import CLOSING, MILTER, Answer, Tally
+from gatepost.receive.answer import CLOSING, Answer, Tally
 from gatepost.receive.command_lines import badly_said, filtered, not_now, out_of_step, unknown, warn_of_length
 from gatepost.receive.connection import Connection, Gone
 from gatepost.receive.footers import footed
@@ -226,8 +226,7 @@ class Session:
         for event in answer.log:
             state.ports.emit(event)
         if answer.rejects and answer.outcome is not None:
-            word = "milter-reject" if answer.outcome.origin == MILTER else "reject"
-            state.ports.emit(state.judged(word, reply_of(answer.outcome).logged, why=answer.outcome.why))
+            state.ports.emit(state.rejection(answer.outcome))
         if answer.trouble:
             self._troubles.add(answer.trouble)
         elif answer.tally is Tally.MESSAGE:

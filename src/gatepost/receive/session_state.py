@@ -14,10 +14,12 @@ from gatepost.mail.outcome import Outcome
 from gatepost.mail.reason import UNSAID, Reason, Step, let_in
 from gatepost.policy.port import AS_TOLD, Action, Facts
 from gatepost.proto.smtp.data import LineEnds
+from gatepost.proto.smtp.replies import reply_of
+from gatepost.receive.answer import MILTER
 from gatepost.receive.port import SmtpdPorts, Wire
 from gatepost.receive.secrets import Secrets
 from gatepost.receive.settings import SmtpdSettings
-from gatepost.receive.transaction import Begin, Effect, End, Forwarded, MailTransaction, TakeRecipient
+from gatepost.receive.transaction import Effect, End, Forwarded, MailTransaction, TakeRecipient
 from gatepost.state.port import Rate
 
 BARE_NEWLINE: Final = Reason("smtpd_forbid_bare_newline")
@@ -171,6 +173,11 @@ class SessionState:
         """A line for the log, now."""
         self.ports.emit(Note(service="smtpd", text=text, severity=severity))
 
+    def rejection(self, outcome: Outcome) -> Judged:
+        """What the log has of a refusal."""
+        word = "milter-reject" if outcome.origin == MILTER else "reject"
+        return self.judged(word, reply_of(outcome).logged, why=outcome.why)
+
     def judged(self, action: str, text: str, where: str = "", why: Reason = UNSAID) -> Judged:
         """`QID: reject: RCPT from client: text; from=<> to=<> proto= helo=<>`."""
         facts = self.facts
@@ -209,10 +216,8 @@ class SessionState:
                 sender, address, why = facts.sender or "", effect.recipient.address, let_in(self._trace)
                 found = facts.evidence.everything()
                 self.ports.emit(Permitted("smtpd", facts.queue_id, facts.client, sender, address, why, found))
-        elif isinstance(effect, Begin):
-            self.transaction = effect.transaction
         else:
-            self.facts.helo_name = effect.name
+            self.transaction = effect.transaction
 
     def end_transaction(self) -> None:
         """Forget sender, recipients and content."""

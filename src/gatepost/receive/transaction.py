@@ -102,18 +102,12 @@ class TakeRecipient(Struct, frozen=True):
     recipient: Recipient
 
 
-class GoBy(Struct, frozen=True):
-    """The client goes by `name` again: HELO was refused. None: it has told no name."""
-
-    name: str | None
-
-
 class End(Struct, frozen=True):
     """Sender, recipients and content are forgotten."""
 
 
 END: Final = End()
-Effect = Begin | TakeRecipient | GoBy | End
+Effect = Begin | TakeRecipient | End
 """What an answer does to the transaction."""
 
 

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
+from msgspec import structs
 from tests.support.drive import drive
 from tests.support.settings import default
 from tests.unit.receive.dialogue import Client, Stage_, stage
 
+from gatepost.events.records import Judged
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.policy.port import PERMIT, Facts, Stage, Verdict
 from gatepost.proto.smtp import server_replies as say
@@ -20,7 +22,7 @@ from gatepost.receive.answer import Answer, Tally, refused, rejected
 from gatepost.receive.port import Lookups
 from gatepost.receive.session_state import SessionState
 from gatepost.receive.settings import SmtpdSettings
-from gatepost.receive.transaction import END, Begin, GoBy, MailTransaction, Sender, recipient
+from gatepost.receive.transaction import END, Begin, MailTransaction, Sender, recipient
 
 _NO = Outcome(Class.PERMANENT, "5.7.1", "no", 554)
 
@@ -55,10 +57,21 @@ def test_mail_answers_with_the_transaction_that_begins() -> None:
 
 @pytest.mark.parametrize(
     ("at", "line", "effect"),
-    [(Stage.HELO, "EHLO x", GoBy(None)), (Stage.SENDER, "MAIL FROM:<a@example.com>", END), (Stage.ETRN, "ETRN example.test", None)],
+    [(Stage.SENDER, "MAIL FROM:<a@example.com>", END), (Stage.ETRN, "ETRN example.test", None)],
 )
 def test_policy_says_no_with_its_whole_outcome(at: Stage, line: str, effect: object) -> None:
     assert answer(state(at), line) == rejected(_NO, cast(Any, effect))
+
+
+def test_a_refused_name_is_in_the_log_and_nowhere_else() -> None:
+    seen = state(Stage.HELO)
+    seen.facts.helo_name = "before"
+    said = answer(seen, "EHLO x")
+    assert said == structs.replace(rejected(_NO), rejects=False, log=said.log)
+    (rejection,) = said.log
+    assert isinstance(rejection, Judged)
+    assert rejection.context.endswith("helo=<x>")
+    assert seen.facts.helo_name == "before"
 
 
 def test_a_refused_recipient_is_none_of_the_message() -> None:
