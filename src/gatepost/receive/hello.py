@@ -13,7 +13,7 @@ from gatepost.proto.smtp.grammar import printable, words
 from gatepost.proto.smtp.server import CommandLine
 from gatepost.receive.answer import Answer, refused, rejected
 from gatepost.receive.auth import keywords as auth_keywords
-from gatepost.receive.session_state import SessionState, discarded
+from gatepost.receive.session_state import SessionState
 from gatepost.receive.transaction import END
 
 _NEUTERED: Final = str.maketrans(dict.fromkeys(' <>()\\";@', "?"))
@@ -42,7 +42,9 @@ async def ehlo(state: SessionState, command: CommandLine) -> Answer:
     """EHLO (for LMTP: LHLO): the extensions on offer."""
     if not command.argument:
         return refused(say.hello_syntax(command.verb))
-    await _learn_discarded(state)
+    if state.keywords_unknown is not None:
+        state.note(f"don't know what EHLO features to announce to {state.facts.client}", "warning")
+        raise state.keywords_unknown
     refusal = await _refusal(state, command)
     if refusal is not None:
         return refusal
@@ -71,16 +73,6 @@ async def _refusal(state: SessionState, command: CommandLine) -> Answer | None:
         return answer
     facts.helo_name = name.translate(_NEUTERED)  # from now on it stands in headers and in lists
     return None
-
-
-async def _learn_discarded(state: SessionState) -> None:
-    """`smtpd_discard_ehlo_keyword_address_maps`, else `smtpd_discard_ehlo_keywords`."""
-    try:
-        text = await state.ports.lookups.discard_keywords(state.facts.client_address)
-    except LookupFailure:
-        state.note(f"don't know what EHLO features to announce to {state.facts.client}", "warning")
-        raise
-    state.ehlo_discard = discarded(state.settings.smtpd_discard_ehlo_keywords if text is None else text)
 
 
 async def _keywords(state: SessionState) -> list[str]:

@@ -58,6 +58,7 @@ async def open_session(state: SessionState) -> Answer:
 async def greet(state: SessionState) -> Answer:
     """The banner, or what policy says instead (`smtpd_delay_reject = no`)."""
     await state.choose_guards()
+    await state.learn_discarded()
     refusal = await state.judge(ProtocolStage.CONNECT)
     settings = state.settings
     if refusal is not None and refusal.origin == MILTER:  # it ends the session; other refusals of a filter's come later

@@ -8,6 +8,7 @@ from gatepost.auth.port import Conversation
 from gatepost.events.notes import LimitExceeded
 from gatepost.events.records import Judged, Note, Permitted
 from gatepost.lookup import pattern_time
+from gatepost.lookup.port import LookupFailure
 from gatepost.mail.address import AS_LOGGED
 from gatepost.mail.ascii_text import elements, upper
 from gatepost.mail.outcome import Outcome
@@ -33,11 +34,6 @@ RATE_NAMES: Final = {
 }
 
 
-def discarded(keywords: str) -> frozenset[str]:
-    """EHLO keywords that are listed so, in capitals."""
-    return frozenset(elements(upper(keywords))) if keywords else frozenset()
-
-
 class SessionState:
     """One client's session, less its replies and counts, which are the loop's.
 
@@ -49,7 +45,8 @@ class SessionState:
     - `forwarded`: what XFORWARD told, for the next message.
     - `conversation`: an AUTH under way.
     - `actions`: what policy asked for, for this message.
-    - `ehlo_discard`: EHLO keywords that this client is not offered, nor gets without asking.
+    - `ehlo_discard`: EHLO keywords that this client is not offered, nor gets without asking, in capitals.
+    - `keywords_unknown`: why a table could not say which those are; EHLO does not go on then.
     - `rewrite_context`: whose headers these are, `local` or `remote`.
     - `secrets`: what others may read of the client's lines.
     - `spoiled`: a chunk was refused, with a transaction or without; all up to the last one will be thrown away.
@@ -60,7 +57,8 @@ class SessionState:
 
     __slots__ = (
         "_client_lists", "_trace", "actions", "conversation", "counted", "dismissed", "ehlo_discard", "facts", "forwarded",
-        "guards", "line_ends", "ports", "refused", "rewrite_context", "secrets", "settings", "spoiled", "transaction", "wire",
+        "guards", "keywords_unknown", "line_ends", "ports", "refused", "rewrite_context", "secrets", "settings", "spoiled",
+        "transaction", "wire",
     )  # fmt: skip
 
     def __init__(self, ports: SmtpdPorts, settings: SmtpdSettings, wire: Wire) -> None:
@@ -74,7 +72,8 @@ class SessionState:
         self.conversation: Conversation | None = None
         self.forwarded: Forwarded | None = None
         self.actions: list[Action] = []
-        self.ehlo_discard = discarded(settings.smtpd_discard_ehlo_keywords)
+        self.ehlo_discard: frozenset[str] = frozenset()
+        self.keywords_unknown: LookupFailure | None = None
         self.line_ends = LineEnds.STRICT
         self.rewrite_context = "remote"
         self.secrets = Secrets(ports.dialect)
@@ -127,6 +126,17 @@ class SessionState:
     async def choose_guards(self) -> None:
         """It is known who the client is, and so who guards it (smtpd_milter_maps). Raises LookupFailure."""
         self.guards.at = await self.ports.gates.chosen(self.facts)
+
+    async def learn_discarded(self) -> None:
+        """It is known who the client is, and so what it is not offered: smtpd_discard_ehlo_keyword_address_maps, else
+        smtpd_discard_ehlo_keywords."""
+        found, self.keywords_unknown = None, None
+        try:
+            found = await self.ports.lookups.discard_keywords(self.facts.client_address)
+        except LookupFailure as failure:
+            self.keywords_unknown = failure
+        words = self.settings.smtpd_discard_ehlo_keywords if found is None else found
+        self.ehlo_discard = frozenset(elements(upper(words))) if words else frozenset()
 
     def _note_action(self, action: Action, word: str = "", text: str = "") -> None:
         """`word`, `text`: of its line in the log, where they are not those of access(5)."""
