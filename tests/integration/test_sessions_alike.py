@@ -21,7 +21,10 @@ smtpd_hard_error_limit = 100
 smtpd_soft_error_limit = 100
 smtpd_junk_command_limit = 1000
 virtual_alias_maps = inline:{ {alias@example.net=box@example.net} }
-transport_maps = inline:{ {reject.test=error:5.1.1 rejected}, {defer.test=retry:later} }
+transport_maps = inline:{ {reject.test=error:5.1.1 rejected}, {defer.test=retry:later}, {moved.test=error:5.1.6 moved}, \
+{system.test=error:5.1.8 no system} }
+virtual_alias_domains = valias.test
+relay_domains = relay.test
 default_transport = discard
 """
 
@@ -33,7 +36,7 @@ class Scripted:
         self.name, *lines = text.strip().splitlines()
         said = [line.removeprefix("> ") for line in lines if line.startswith("> ")]
         self.commands = [ast.literal_eval(one) if one.startswith("'") else one for one in said]
-        self.settings = dict(line.split(" = ", 1) for line in lines if line[:1] not in ("", ">"))
+        self.settings = dict(re.split(" = ?", line, maxsplit=1) for line in lines if line[:1] not in ("", ">"))
 
 
 _SESSIONS = {one.name: one for one in map(Scripted, _FILE.read_text("utf-8").split("\n## ")[1:])}

@@ -728,6 +728,7 @@ ELSEWHERE = {
     "proto.sasl.port": "holds values, and reads names of at most 255 octets",
     "proto.smtp.server_replies": "makes replies, reads none",
     "mail.content": "passes octets on",
+    "mail.address_status": "three numbers, as a pattern of its callers found them",
     "mail.domain": "names of at most 255 characters",
     "net.any_name": "names of at most 253 characters",
     "net.searching": _ADMINISTRATOR,

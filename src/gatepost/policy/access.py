@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 
 from gatepost.events.records import Note
 from gatepost.lookup.port import LookupFailure, Table, Unavailable, find_line
+from gatepost.mail.address_status import fitting
 from gatepost.mail.ascii_text import SPACE, is_number, upper
-from gatepost.policy.address_status import fitting
 from gatepost.policy.evaluation import DUNNO, PERMIT, Decision, Evaluation, Subject
 from gatepost.policy.port import Stage
 

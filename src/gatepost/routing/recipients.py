@@ -3,6 +3,7 @@
 import re
 
 from gatepost.lookup.registry import Tables
+from gatepost.mail.address_status import fitting
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.reason import Reason, because
 from gatepost.routing.aliases import Find
@@ -21,8 +22,8 @@ _LISTS = {
 
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})\s+(.*)", re.DOTALL | re.ASCII)
 
-# RFC 3463 §3.2 has other details for senders than for recipients.
-_OF_SENDER = {"1.1": "1.0", "1.2": "1.8", "1.3": "1.7", "1.4": "1.0", "1.5": "1.0", "1.6": "1.0"}
+# By whether it is a sender: what a refusal is about, and its status where nothing says more.
+_ABOUT = {False: ("Recipient address", "5.1.1"), True: ("Sender address", "5.1.0")}
 
 
 class Recipients:
@@ -59,7 +60,7 @@ class Recipients:
         where = f" in {table}" if self._settings.show_user_unknown_table_name else ""
         parameter = _LISTS[route.cls][0]
         why = because(parameter, getattr(self._settings, parameter), route.recipient, "not listed")
-        return _refusal(address, getattr(self._settings, code), "5.1.1", f"User unknown{where}", why, sender=sender)
+        return _refusal(address, getattr(self._settings, code), "", f"User unknown{where}", why, sender=sender)
 
     async def _found(self, tables: list[Find], address: str) -> bool:
         for find in tables:
@@ -73,7 +74,7 @@ class Recipients:
         if route.cls is AddressClass.VIRTUAL_ALIAS:
             code = self._settings.unknown_virtual_alias_reject_code
         match = _STATUS.match(route.nexthop)
-        enhanced, text = match.groups() if match else ("5.1.1", route.nexthop)
+        enhanced, text = match.groups() if match else ("", route.nexthop)
         why = route.why or because("virtual_alias_maps", self._settings.virtual_alias_maps, route.recipient, "not listed")
         return _refusal(address, code, enhanced, text, why, sender=sender)
 
@@ -82,8 +83,7 @@ _UNDELIVERABLE = {"error": 550, "retry": 450}
 
 
 def _refusal(address: str, code: int, enhanced: str, text: str, why: Reason, *, sender: bool) -> Outcome:
-    detail = enhanced[2:]
-    status = f"{code // 100}.{_OF_SENDER.get(detail, detail) if sender else detail}"
-    which = "Sender" if sender else "Recipient"
-    told = f"<{address}>: {which} address rejected: {text}"
-    return Outcome(Class(code // 100), status, told, code, why, origin="routing")
+    """`enhanced`: the status that a table gave, if one did."""
+    about, usual = _ABOUT[sender]
+    status = f"{code // 100}{fitting(enhanced or usual, about)[1:]}"
+    return Outcome(Class(code // 100), status, f"<{address}>: {about} rejected: {text}", code, why, origin="routing")

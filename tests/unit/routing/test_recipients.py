@@ -63,6 +63,15 @@ def test_codes_and_names(make_routing: MakeRouting) -> None:
     assert reply(make_routing, "bob@example.test", sender=True).startswith("550 5.1.0 <bob@example.test>: Sender address rejected")
 
 
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [("bad@vbox.test", "5.1.0"), ("bad@valias.test", "5.1.7"), ("gone@example.test", "5.1.7")],
+)
+def test_statuses_of_senders(make_routing: MakeRouting, address: str, status: str) -> None:
+    """What a table says of a recipient, it does not say of a sender (RFC 3463 §3.2)."""
+    assert reply(make_routing, address, sender=True).startswith(f"550 {status} <{address}>: Sender address rejected: User ")
+
+
 def test_no_list_means_anybody(make_routing: MakeRouting) -> None:
     assert reply(make_routing, "bob@example.test", local_recipient_maps="") == ""
 

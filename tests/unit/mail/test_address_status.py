@@ -2,7 +2,7 @@
 
 import pytest
 
-from gatepost.policy.address_status import fitting
+from gatepost.mail.address_status import fitting
 
 
 @pytest.mark.parametrize(

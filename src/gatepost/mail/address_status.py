@@ -1,4 +1,4 @@
-"""Enhanced status codes about addresses (RFC 3463 §3.2: X.1.Y), of access tables: made such as fit what the reply is about."""
+"""Enhanced status codes about addresses (RFC 3463 §3.2: X.1.Y) that a table gives: made such as fit what the reply is about."""
 
 from typing import Final
 
