@@ -107,7 +107,7 @@ class World:
             settings=settings,
             tables=tables,
             router=routing,
-            recipients=Recipients(routing, "double-bounce", tables),
+            recipients=Recipients(routing, routing.settings, "double-bounce", tables),
             verifier=self.verifier,
             resolver=self.dns,
             networks=MatchList.hosts(self.configuration.value("mynetworks"), tables, "mynetworks", self.log.append),

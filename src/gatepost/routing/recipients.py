@@ -9,6 +9,7 @@ from gatepost.mail.reason import Reason, because
 from gatepost.routing.aliases import Find
 from gatepost.routing.port import AddressClass, Route
 from gatepost.routing.routing import Routing
+from gatepost.routing.settings import RoutingSettings
 
 # The mail system's own addresses, which always exist at local domains.
 _RESERVED = frozenset(("double-bounce", "postmaster", "mailer-daemon"))
@@ -27,12 +28,12 @@ _ABOUT = {False: ("Recipient address", "5.1.1"), True: ("Sender address", "5.1.0
 
 
 class Recipients:
-    """The lists of recipients of all classes. `double_bounce_sender`: its local part always exists. `tables`: as the service that
-    asks opens them."""
+    """The lists of recipients of all classes. `settings`, `tables`: of the service that asks, which may have lists of its own, or
+    none. `double_bounce_sender`: its local part always exists."""
 
-    def __init__(self, routing: Routing, double_bounce_sender: str, tables: Tables) -> None:
+    def __init__(self, routing: Routing, settings: RoutingSettings, double_bounce_sender: str, tables: Tables) -> None:
         self._tables = tables
-        self._settings = routing.settings
+        self._settings = settings
         self._reserved = _RESERVED | {double_bounce_sender.lower()}
         self._aliases = self._finders(routing, "recipient_canonical_maps", "canonical_maps", "virtual_alias_maps")
         self._sender_aliases = self._finders(routing, "sender_canonical_maps")

@@ -16,7 +16,7 @@ from gatepost.routing.recipients import Recipients
 from gatepost.service.greylist import greylister
 from gatepost.service.materials import Materials
 from gatepost.service.reply_filter import filtered
-from gatepost.service.settings import as_list
+from gatepost.service.settings import as_list, routing_settings
 from gatepost.service.spf import spf_checker
 from gatepost.service.verify import of_sessions
 
@@ -40,7 +40,7 @@ def restriction_policy(
         settings=settings,
         tables=tables,
         router=materials.routing,
-        recipients=Recipients(materials.routing, value("double_bounce_sender"), tables),
+        recipients=Recipients(materials.routing, routing_settings(configuration, overrides), value("double_bounce_sender"), tables),
         verifier=of_sessions(materials.configuration, overrides, verifier),
         resolver=filtered(materials.resolver, tables.maps(value(_FILTER), _FILTER), emit, "smtpd"),
         networks=MatchList.hosts(value("mynetworks"), tables, "mynetworks", tables.warn),

@@ -25,7 +25,7 @@ TABLES = {
 def reply(make_routing: MakeRouting, address: str, *, sender: bool = False, **parameters: object) -> str:
     async def ask() -> str:
         routing = make_routing(**{**TABLES, **parameters})
-        recipients = Recipients(routing, "double-bounce", Tables(lambda _: None))
+        recipients = Recipients(routing, routing.settings, "double-bounce", Tables(lambda _: None))
         outcome = await recipients.unlisted(address, await routing.resolve(address), sender=sender)
         return "" if outcome is None else f"{outcome.code} {outcome.enhanced} {outcome.text}"
 
