@@ -52,6 +52,7 @@ from gatepost.mail.content import MemoryContent
 from gatepost.mail.content_type import content_type, transfer_encoding
 from gatepost.mail.encoded_word import encoded_words
 from gatepost.mail.envelope import Recipient
+from gatepost.mail.expansion_filter import passed
 from gatepost.mail.header_reader import HeaderReader
 from gatepost.mail.mime import Limits
 from gatepost.mail.reason import UNSAID
@@ -536,6 +537,7 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "mail.header_reader": (lambda text: list(HeaderReader(text[at : at + 1000] for at in range(0, len(text), 1000))), MESSAGES),
     "mail.header_address": (lambda text: header_address.external(header_address.parse(text)), TEXTS),
     "mail.address": (external, TEXTS),
+    "mail.expansion_filter": (lambda text: passed(text, "\\40abc"), TEXTS),
     "mail.address.all_plain": (lambda text: all_plain([text]), TEXTS),
     "mail.address.internal": (lambda text: internal(f'"{text}'), TEXTS),
     "mail.content_type": (lambda text: content_type(b"multipart/x;" + text), CONTENT_TYPES),

@@ -4,6 +4,7 @@ import contextlib
 import time
 
 from gatepost.lookup.port import LookupFailure
+from gatepost.mail.expansion_filter import passed
 from gatepost.proto.smtp.replies import ServerReply, wire, with_footer
 from gatepost.receive.session_state import SessionState
 
@@ -20,9 +21,9 @@ async def footed(state: SessionState, reply: ServerReply) -> bytes:
 
 def _macros(state: SessionState) -> dict[str, str]:
     """What a footer may name: of sender and recipients those that were taken, as in Postfix, and of these the first."""
-    facts, transaction = state.facts, state.transaction
+    facts, settings, transaction = state.facts, state.settings, state.transaction
     recipients = () if transaction is None else transaction.recipients
-    return {
+    macros = {
         "client": facts.client,
         "client_address": facts.client_address,
         "client_name": facts.client_name,
@@ -31,5 +32,6 @@ def _macros(state: SessionState) -> dict[str, str]:
         "localtime": time.strftime("%b %d %H:%M:%S", time.localtime(state.ports.clock())),
         "recipient": recipients[0].address if recipients else "",
         "sender": "" if transaction is None else transaction.sender.address or "<>",
-        "server_name": state.settings.myhostname,
+        "server_name": settings.myhostname,
     }
+    return {name: passed(value, settings.smtpd_expansion_filter) for name, value in macros.items()}

@@ -29,6 +29,7 @@ class SmtpdSettings(Struct, frozen=True):
     smtpd_client_ipv6_prefix_length: int
     smtpd_discard_ehlo_keywords: str
     soft_bounce: bool
+    smtpd_expansion_filter: str
     smtpd_reject_footer: str
     smtpd_forbid_bare_newline: str
     smtpd_forbid_bare_newline_reject_code: int

@@ -36,7 +36,7 @@ ROWS: tuple[Parameter, ...] = (
     P("smtpd_etrn_restrictions", STRING, "", "Restrictions on the ETRN command.", DONE),
     P("smtpd_expansion_filter", RAW,
       "\\t\\40!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\\\]^_`abcdefghijklmnopqrstuvwxyz{|}~",
-      "Characters allowed where $name is expanded in replies of DNS lists.", DONE),
+      "Characters allowed where $name is expanded in replies of DNS lists and in footers.", DONE),
     P("smtpd_helo_required", BOOLEAN, "no", "Refuse MAIL FROM before HELO or EHLO.", DONE),
     P("smtpd_helo_restrictions", STRING, "", "Restrictions on the HELO or EHLO command.", DONE),
     P("smtpd_log_access_permit_actions", STRING, "", "Access table results that are logged when they permit.", DONE),

@@ -9,6 +9,7 @@ from msgspec import Struct
 from gatepost.config.expand import fill
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.ascii_text import SPACE, elements, spaced_words
+from gatepost.mail.expansion_filter import passed
 from gatepost.net.port import DnsFailure, Filtered, FilterFailed, NotFound
 from gatepost.policy import subjects
 from gatepost.policy.access import split_enhanced
@@ -124,8 +125,7 @@ async def _reply(e: Evaluation, query: str, dnslist: DnsList, what: str, kind: s
         "rbl_reason": await _reason(e, query),
         **_macros(e.facts),
     }
-    allowed = _characters(settings.smtpd_expansion_filter)
-    safe = {name: "".join(c if c in allowed else "_" for c in value) for name, value in values.items()}
+    safe = {name: passed(value, settings.smtpd_expansion_filter) for name, value in values.items()}
     if template is not None and not _all_known(e, template, safe):
         e.warn(f"rbl_reject_reply: bad rbl reply template for domain {dnslist.text}: {template}")
         template = None
@@ -159,11 +159,6 @@ async def _reason(e: Evaluation, query: str) -> str:
     except DnsFailure:
         return ""
     return " ".join(spaced_words(texts[0])) if texts else ""
-
-
-def _characters(parameter: str) -> frozenset[str]:
-    """The characters that smtpd_expansion_filter lets through; it is written with the escapes of C."""
-    return frozenset(parameter.encode("latin-1", "replace").decode("unicode_escape", "replace"))
 
 
 def _macros(facts: Facts) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Final
 from gatepost.events.records import HungUp, Judged, Note, RuleBroken, Screened
 from gatepost.lookup.port import LookupFailure
 from gatepost.mail.ascii_text import SPACE, elements, upper
+from gatepost.mail.expansion_filter import passed
 from gatepost.mail.reason import because
 from gatepost.proto.smtp import server_replies as say
 from gatepost.proto.smtp.replies import ServerReply, wire, with_footer
@@ -210,6 +211,4 @@ async def footed(reply: ServerReply, settings: PostscreenSettings, ports: Ports,
         "localtime": time.strftime("%b %d %H:%M:%S", time.localtime(ports.clock())),
         "server_name": settings.myhostname,
     }
-    allowed = settings.postscreen_expansion_filter.encode("latin-1", "replace").decode("unicode_escape", "replace")
-    safe = {name: "".join(one if one in allowed else "_" for one in value) for name, value in macros.items()}
-    return with_footer(reply, footer, safe)
+    return with_footer(reply, footer, {name: passed(value, settings.postscreen_expansion_filter) for name, value in macros.items()})
