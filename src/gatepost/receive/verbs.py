@@ -4,9 +4,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from gatepost.admission.port import ProtocolStage
-from gatepost.mail.ascii_text import spaced_words
 from gatepost.proto.smtp import server_replies as say
-from gatepost.proto.smtp.grammar import printable
+from gatepost.proto.smtp.grammar import printable, words
 from gatepost.proto.smtp.server import CommandLine
 from gatepost.receive.answer import Answer, Tally, refused, rejected
 from gatepost.receive.auth import auth
@@ -48,7 +47,7 @@ async def etrn(state: SessionState, command: CommandLine) -> Answer:
         return refused(say.ETRN_HELLO_FIRST)
     if state.transaction is not None:
         return refused(say.ETRN_IN_TRANSACTION)
-    argument = spaced_words(command.argument)
+    argument = words(command.argument)
     if len(argument) != 1:
         return refused(say.ETRN_SYNTAX)
     domain = argument[0][1:] if argument[0][0] in "@#" else argument[0]
