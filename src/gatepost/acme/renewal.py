@@ -9,7 +9,7 @@ from gatepost.acme.certificate import Certificate
 
 _FIRST, _LONGEST = 600.0, 43200.0
 """Seconds to wait after the first failure, and at most; each failure doubles it. Authorities refuse whoever fails five times an
-hour."""
+hour. The first also follows a success: where a clock is fast by months, what has just come is due already."""
 _JITTER: Final = 0.2  # of the wait, by which it may be longer
 _MOST_FAILURES: Final = 1000
 
@@ -38,9 +38,9 @@ def failed(before: Attempts, request: str, error: str, now: float, chance: float
     return Attempts(request, failures, now + max(pause, wait), error, before.directory)
 
 
-def succeeded(request: str, directory: str) -> Attempts:
+def succeeded(request: str, directory: str, now: float) -> Attempts:
     """After one that brought a certificate."""
-    return Attempts(request, directory=directory)
+    return Attempts(request, next=now + _FIRST, directory=directory)
 
 
 def next_attempt(
@@ -50,6 +50,6 @@ def next_attempt(
     a failure does."""
     fits = certificate is not None and attempts.directory in ("", directory) and certificate.domains >= {*domains}
     due = certificate.renewal() if fits and certificate is not None else 0.0
-    if attempts.failures and attempts.request == request and attempts.next < now + 3 * _LONGEST:
+    if attempts.request == request and attempts.next < now + 3 * _LONGEST:
         return max(due, attempts.next)
     return due

@@ -65,8 +65,8 @@ def test_they_are_not_all_renewed_at_one_time() -> None:
 def test_when_the_next_attempt_is() -> None:
     assert due(None) <= NOW
     assert due(made()) == NOW + 60 * DAY
-    assert due(made(), succeeded(REQUEST, DIRECTORY)) == NOW + 60 * DAY
-    assert due(made(), succeeded(REQUEST, "https://staging.test/")) <= NOW, "another authority"
+    assert due(made(), succeeded(REQUEST, DIRECTORY, NOW)) == NOW + 60 * DAY
+    assert due(made(), succeeded(REQUEST, "https://staging.test/", NOW - 600)) <= NOW, "another authority"
     assert due(made(), domains=("mx.test", "new.test")) <= NOW, "another domain"
     assert due(made(), domains=("mail.test",)) == NOW + 60 * DAY, "one domain less is no reason"
 
@@ -91,6 +91,13 @@ def test_a_failure_puts_off_what_is_due_and_nothing_else() -> None:
     assert due(made(), attempts) == NOW + 60 * DAY
     assert next_attempt(None, attempts, "other settings", DIRECTORY, ("mx.test",), NOW) <= NOW
     assert failed(attempts, "other settings", "why", NOW, 0.0).failures == 1
+
+
+def test_a_success_puts_off_what_is_due_already() -> None:
+    """As where the clock is fast by more than the two months after which a certificate is renewed."""
+    old = Certificate(frozenset(("mx.test",)), NOW - 89 * DAY, NOW + DAY, "CN=issuer", b"\0\0\0\0")
+    assert due(old) <= NOW and due(old, succeeded(REQUEST, DIRECTORY, NOW)) == NOW + 600
+    assert next_attempt(old, succeeded(REQUEST, DIRECTORY, NOW), "other settings", DIRECTORY, ("mx.test",), NOW) <= NOW
 
 
 def test_a_clock_that_was_wrong_makes_nobody_wait_for_years() -> None:

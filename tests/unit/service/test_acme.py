@@ -79,7 +79,7 @@ def test_the_first_one_and_the_next() -> None:
     scene = Scene()
     wait = scene.step()
     assert scene.files[CHAIN].startswith(b"-----BEGIN PRIVATE KEY") and scene.tried() == Attempts(
-        "digest", directory=WANTED.directory
+        "digest", next=NOW + 600, directory=WANTED.directory
     )
     assert "a certificate for mx.test was issued, valid until 2027-04-15 08:00 UTC" in scene.last()
     assert 57 * DAY <= wait <= 60 * DAY
@@ -137,6 +137,16 @@ def test_whoever_asks_has_another_at_once() -> None:
     scene.answer = failing(AcmeFailure("no"))
     outcome = asyncio.run(scene.renewals.renew())
     assert not outcome.issued and outcome.text == scene.last()
+
+
+def test_certificates_that_are_due_as_they_come_are_not_asked_for_without_end() -> None:
+    scene = Scene()
+    scene.answer = lambda: content(NOW - 80 * DAY)
+    assert scene.step() == 600 and scene.attempts == 1
+    scene.now += 300
+    assert scene.step() == 300 and scene.attempts == 1
+    again = Scene(Kept(certificate=certificate.read(content(NOW - 80 * DAY)), attempts=scene.tried()))
+    assert again.step() == 600 and again.attempts == 0, "nor after a restart"
 
 
 def test_it_looks_once_an_hour_at_least() -> None:

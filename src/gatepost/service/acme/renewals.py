@@ -116,7 +116,7 @@ class Renewals:
             self._fault(error, "there is no certificate this time")
             return await self._give_up(before, "a fault of Gatepost's own, which the log shows")
         self._certificate = certificate.read(content)
-        self._attempts = succeeded(self._wanted.digest, self._wanted.directory)
+        self._attempts = succeeded(self._wanted.digest, self._wanted.directory, self._clock())
         await self._remember(self._attempts)
         return self._told(True, f"a certificate for {', '.join(self._wanted.domains)} was issued{self._until()}")
 
