@@ -41,15 +41,18 @@ def problem(name: str, detail: str = "told so", status: int = 400, **headers: st
     return answered({"type": f"urn:ietf:params:acme:error:{name}", "detail": detail}, status, **headers)
 
 
-def issued(key: Any, domains: Sequence[str], begins: float = NOW - 60, days: float = 90) -> str:
-    """A certificate for a public key, PEM, by an authority of no other use."""
+def issued(
+    key: Any, domains: Sequence[str], begins: float = NOW - 60, days: float = 90, names: x509.ExtensionType | None = None
+) -> str:
+    """A certificate for a public key, PEM, by an authority of no other use. `names`: in the place of `domains`."""
     authority = ec.generate_private_key(ec.SECP256R1())
     begin = datetime.datetime.fromtimestamp(begins, datetime.UTC)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Test issuer")])
     builder = x509.CertificateBuilder().issuer_name(name).subject_name(x509.Name([])).public_key(key)
     builder = builder.serial_number(x509.random_serial_number()).not_valid_before(begin)
     builder = builder.not_valid_after(begin + datetime.timedelta(days=days))
-    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(one) for one in domains]), critical=False)
+    builder = builder.add_extension(names or x509.SubjectAlternativeName([x509.DNSName(one) for one in domains]), critical=False)
+    builder = builder.add_extension(x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.77"), b"\x30\x00"), critical=False)
     return builder.sign(authority, SHA256()).public_bytes(Encoding.PEM).decode()
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from gatepost.acme.port import AcmeFailure
+from gatepost.acme.port import AcmeFailure, shown
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -26,7 +26,7 @@ _MOST_CERTIFICATES: Final = 10  # of a chain
 
 class Certificate(Struct, frozen=True):
     """What matters here of a certificate. `begins`, `ends`: seconds since 1970; `domains`: in lower case; `issuer`: for people;
-    `digest`: SHA-256 of it."""
+    `digest`: SHA-256 of it. Texts are printable."""
 
     domains: frozenset[str]
     begins: float
@@ -63,7 +63,7 @@ def chain_file(key: "Key", chain: str, domains: Sequence[str], now: float) -> by
     """What smtpd_tls_chain_files reads: the key, its certificate, and those between it and the authority, which are written anew.
     Raises AcmeFailure where they are not what was asked for: nothing is put in the place of a certificate that serves."""
     from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
     try:
         found = x509.load_pem_x509_certificates(chain.encode())
@@ -71,8 +71,7 @@ def chain_file(key: "Key", chain: str, domains: Sequence[str], now: float) -> by
         raise AcmeFailure("what the authority sent are no certificates") from None
     if len(found) > _MOST_CERTIFICATES:
         raise AcmeFailure(f"the authority sent a chain of {len(found)} certificates")
-    spki = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-    if found[0].public_key().public_bytes(*spki) != key.public_key().public_bytes(*spki):
+    if not _is_for(found[0], key):
         raise AcmeFailure("the authority sent the certificate of another key")
     own = _facts(found[0])
     if missing := sorted({domain.lower() for domain in domains} - own.domains):
@@ -81,6 +80,18 @@ def chain_file(key: "Key", chain: str, domains: Sequence[str], now: float) -> by
         raise AcmeFailure("the authority sent a certificate that has expired; is the clock right?")
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return pem + b"".join(one.public_bytes(Encoding.PEM) for one in found)
+
+
+def _is_for(certificate: "x509.Certificate", key: "Key") -> bool:
+    """A key of a kind that is not known is not ours."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    spki = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+    try:
+        return certificate.public_key().public_bytes(*spki) == key.public_key().public_bytes(*spki)
+    except (ValueError, UnsupportedAlgorithm):
+        return False
 
 
 def read(pem: bytes) -> Certificate | None:
@@ -99,12 +110,12 @@ def _facts(certificate: "x509.Certificate") -> Certificate:
 
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        domains = frozenset(name.lower() for name in names.get_values_for_type(x509.DNSName))
-    except (x509.ExtensionNotFound, ValueError):
+        domains = frozenset(shown(name.lower()) for name in names.get_values_for_type(x509.DNSName))
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
         domains = frozenset()
     begins, ends = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
     digest = hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest()
-    return Certificate(domains, begins, ends, certificate.issuer.rfc4514_string()[:200], digest)
+    return Certificate(domains, begins, ends, shown(certificate.issuer.rfc4514_string(), 200), digest)
 
 
 def date(seconds: float) -> str:

@@ -73,6 +73,7 @@ def _status(command: Command) -> int:
 def _renew(command: Command) -> int:
     from pathlib import Path
 
+    from gatepost.cli.terminal import shown
     from gatepost.service.acme.control import ask_to_renew
 
     settings = _settings(command)
@@ -80,5 +81,5 @@ def _renew(command: Command) -> int:
         outcome = ask_to_renew(Path(settings.queue_directory))
     except OSError as error:
         raise Fatal(f"{error.strerror or error}: is the mail system running, and are you who started it?", logged=False) from None
-    print(outcome.text)
+    print(shown(outcome.text))
     return 0 if outcome.issued else 1

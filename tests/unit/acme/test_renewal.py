@@ -1,6 +1,9 @@
 """Which certificates are taken, when they are renewed, and how long to wait after a failure."""
 
+import base64
+
 import pytest
+from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.acme_authority import NOW, issued
@@ -47,6 +50,36 @@ def test_the_file_holds_the_key_and_its_chain() -> None:
 def test_what_was_not_asked_for_is_not_taken(chain: str, told: str) -> None:
     with pytest.raises(AcmeFailure, match=told):
         certificate.chain_file(KEY, chain, ["mx.test"], NOW)
+
+
+def odd(old: str, new: str, extension: str = "") -> str:
+    """A certificate for mx.test in which octets were changed, and in which `extension` stands in the place of the names."""
+    names = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.17"), bytes.fromhex(extension)) if extension else None
+    pem = issued(KEY.public_key(), ["mx.test"], names=names)
+    octets = base64.b64decode("".join(pem.splitlines()[1:-1]))
+    changed = octets.replace(bytes.fromhex(old), bytes.fromhex(new))
+    return f"-----BEGIN CERTIFICATE-----\n{base64.encodebytes(changed).decode()}-----END CERTIFICATE-----\n"
+
+
+@pytest.mark.parametrize(
+    ("chain", "told"),
+    [
+        (odd("06082a8648ce3d030107", "06082a8648ce3d030177"), "of another key"),  # of no curve
+        (odd("06072a8648ce3d0201", "06072a8648ce3d0277"), "of another key"),  # of no kind
+        (odd("", "", "01"), "lacks mx.test"),
+        (odd("", "", "3004a3020500"), "lacks mx.test"),  # an x400Address
+        (odd("0603551d4d", "0603551d11"), "lacks mx.test"),  # names twice
+    ],
+)
+def test_what_is_odd_in_a_certificate_is_the_authority_s_fault(chain: str, told: str) -> None:
+    with pytest.raises(AcmeFailure, match=told):
+        certificate.chain_file(KEY, chain, ["mx.test"], NOW)
+
+
+def test_an_authority_s_names_do_nothing_to_a_terminal() -> None:
+    chain = odd(b"Test issuer".hex(), b"T\x1b[2Jissuer".hex(), "301282076d782e7465737482071b5b33316d0a78")
+    found = certificate.read(certificate.chain_file(KEY, chain, ["mx.test"], NOW))
+    assert found and found.domains == {"mx.test", "?[31m?x"} and found.issuer == "CN=T?[2Jissuer"
 
 
 def test_a_file_without_a_certificate_is_none() -> None:

@@ -230,6 +230,12 @@ def test_no_link_is_followed(kept: Path, tmp_path: Path) -> None:
     assert target.read_text() == "mine" and not (kept / "acme" / CHAIN).is_symlink()
 
 
+def test_what_was_tried_does_nothing_to_a_terminal(kept: Path) -> None:
+    (kept / "acme" / ATTEMPTS).write_bytes(msgspec.json.encode(Attempts("digest", 1, NOW, "no\x1b[2J" + "!" * 100_000)))
+    error = folder.read(str(kept)).attempts.error
+    assert error.startswith("no?[2J!") and len(error) == 1000
+
+
 def test_damaged_attempts_are_forgotten(kept: Path) -> None:
     (kept / "acme" / ATTEMPTS).write_text("{")
     assert folder.read(str(kept)) == Kept()

@@ -9,9 +9,11 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gatepost.acme import certificate
 from gatepost.acme.certificate import Certificate
+from gatepost.acme.port import shown
 from gatepost.acme.renewal import Attempts
 from gatepost.service.master.directories import ACME, own_folder
 
@@ -22,6 +24,7 @@ NAMES: Final = frozenset((ACCOUNT, CHAIN, ATTEMPTS))
 MOST_OCTETS: Final = 131072
 """Of a file."""
 
+_MOST_SHOWN: Final = 1000  # characters of a failure
 _FLAGS: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -42,14 +45,15 @@ def path(queue_directory: str) -> Path:
 
 
 def read(queue_directory: str) -> Kept:
-    """Everything, by who starts the mail system. What was tried is forgotten where its file is damaged. Raises OSError,
-    UnsafeDirectory."""
+    """Everything, by who starts the mail system, fit for a terminal, as a process that was taken over may have had it kept. What
+    was tried is forgotten where its file is damaged. Raises OSError, UnsafeDirectory."""
     with own_folder(Path(queue_directory), ACME) as folder:
         account, chain, attempts = (_read(folder, name) for name in (ACCOUNT, CHAIN, ATTEMPTS))
     try:
         tried = msgspec.json.decode(attempts, type=Attempts)
     except msgspec.MsgspecError:
         tried = Attempts()
+    tried = replace(tried, error=shown(tried.error, _MOST_SHOWN))
     return Kept(account, certificate.read(chain) if chain else None, tried)
 
 
