@@ -42,8 +42,7 @@ async def _authorize(
     session: Session, urls: Sequence[str], domains: Sequence[str], kind: str, respond: Respond, pause: Pause
 ) -> None:
     """Show that the domains of these authorizations are ours; of those that were shown before, nothing is asked."""
-    open_ones: dict[str, Challenge] = {}
-    proofs: list[Proof] = []
+    asked: dict[str, tuple[str, Proof]] = {}  # by the authorization: the URL of its challenge
     for url in urls:
         authorization = (await session.get(url, Authorization)).value
         if authorization.status != "valid":
@@ -51,14 +50,13 @@ async def _authorize(
             token, domain = challenge.checked_token(), authorization.identifier.value.lower()
             if domain not in domains:
                 raise AcmeFailure(f"the authority asks for another domain: {shown(domain)}")
-            open_ones[url] = challenge
-            proofs.append(Proof(domain, token, session.key_authorization(token)))
-    if not proofs:
+            asked[url] = challenge.url, Proof(domain, token, session.key_authorization(token))
+    if not asked:
         return
-    async with respond(proofs):
-        for challenge in open_ones.values():
-            await session.post(challenge.url, {}, Challenge)
-        for url, proof in zip(open_ones, proofs, strict=True):
+    async with respond([proof for _, proof in asked.values()]):
+        for challenge_url, _ in asked.values():
+            await session.post(challenge_url, {}, Challenge)
+        for url, (_, proof) in asked.items():
             await _settled(session, url, Authorization, ("valid",), proof.domain, pause)
 
 

@@ -60,6 +60,14 @@ def test_what_was_shown_before_is_not_asked_again() -> None:
     assert not authority.proofs and "/challenge" not in dict(authority.asked)
 
 
+def test_an_authorization_may_be_named_twice() -> None:
+    authority = Authority()
+    twice = authority.order("pending", authorizations=[f"{BASE}/authz/mx.test"] * 2)
+    authority.answers["/newOrder"] = [answered(twice, 201, location=f"{BASE}/order")]
+    assert obtained(authority)
+    assert [proof.domain for proof in authority.proofs] == ["mx.test"]
+
+
 @pytest.mark.parametrize("path", ["/newAccount", "/newOrder", "/challenge", "/finalize", "/chain"])
 def test_a_nonce_that_is_refused_is_replaced(path: str) -> None:
     authority = Authority()
