@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -219,6 +220,21 @@ def test_the_half_with_rights_stores_its_files_and_no_others(kept: Path) -> None
     told = stored(kept, *map(request, bad), b"rubbish", b"\x81")
     assert b"ok" not in told and len(told) == 5
     assert [file.name for file in (kept / "acme").iterdir()] == [CHAIN]
+
+
+def test_an_answer_that_comes_too_late_is_not_the_next_one_s() -> None:
+    """As of a disk that stalled: the descriptors that come with it are closed, else the port would be bound for ever."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs, socket.create_server(("127.0.0.1", 0)) as listener:
+        asking = keeper.Keeper(ours, patience=0.01)
+        with pytest.raises(OSError, match="does not answer"):
+            asking.listen()
+        socket.send_fds(theirs, [b"ok"], [listener.fileno()])
+        theirs.send(b"No space left on device")
+        before = os.listdir("/proc/self/fd")
+        with pytest.raises(OSError, match="No space left"):
+            asking.store(CHAIN, b"")
+        assert os.listdir("/proc/self/fd") == before
 
 
 def test_no_link_is_followed(kept: Path, tmp_path: Path) -> None:

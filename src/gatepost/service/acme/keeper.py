@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import socket
+import threading
 from collections.abc import Sequence
 from typing import Final
 
@@ -38,11 +39,14 @@ class Listen(Struct, frozen=True, tag=True):
 
 
 class Keeper:
-    """The end of the half without rights."""
+    """The end of the half without rights; threads may share it. An answer that comes too late is not taken for the next one's."""
 
-    def __init__(self, end: socket.socket) -> None:
-        end.settimeout(_PATIENCE)
+    def __init__(self, end: socket.socket, patience: float = _PATIENCE) -> None:
+        """`patience`: seconds for an answer."""
+        end.settimeout(patience)
         self._end = end
+        self._unread = 0
+        self._one_at_a_time = threading.Lock()
 
     def store(self, name: str, content: bytes) -> None:
         """Raises OSError."""
@@ -53,13 +57,27 @@ class Keeper:
         return [socket.socket(fileno=descriptor) for descriptor in self._ask(Listen())]
 
     def _ask(self, request: Store | Listen) -> list[int]:
-        self._end.sendall(msgspec.msgpack.encode(request))
-        told, descriptors, _, _ = socket.recv_fds(self._end, 1024, _MOST_SOCKETS)
-        if not told:
-            raise OSError("the process that keeps files and ports has ended")
+        with self._one_at_a_time:
+            while self._unread:
+                for descriptor in self._answer()[1]:
+                    os.close(descriptor)
+            self._end.sendall(msgspec.msgpack.encode(request))
+            self._unread += 1
+            told, descriptors = self._answer()
         if told != b"ok":
             raise OSError(told.decode("utf-8", "replace"))
         return descriptors
+
+    def _answer(self) -> tuple[bytes, list[int]]:
+        """The next answer, and what came with it."""
+        try:
+            told, descriptors, _, _ = socket.recv_fds(self._end, 1024, _MOST_SOCKETS)
+        except TimeoutError:
+            raise OSError("the process that keeps files and ports does not answer") from None
+        if not told:
+            raise OSError("the process that keeps files and ports has ended")
+        self._unread -= 1
+        return told, descriptors
 
 
 def start(descriptor: int, addresses: Sequence[Address], wall: Wall) -> Keeper:
