@@ -28,7 +28,7 @@ def pebble() -> Iterator[Pebble]:
 
 
 def settings(pebble: Pebble, **more: str) -> dict[str, str]:
-    """main.cf as docs/tls.md has it, with the ports of the test."""
+    """main.cf as docs/acme.md has it, with the ports of the test."""
     return {
         "acme_directory_url": pebble.directory,
         "acme_directory_ca_file": str(pebble.ca_file),

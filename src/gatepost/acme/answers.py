@@ -1,8 +1,10 @@
-"""What an authority answers (RFC 8555 §7.1, RFC 7807), as values. What is not understood is an AcmeFailure, never half believed."""
+"""What an authority answers (RFC 8555 §7.1, RFC 7807), as values. What is not understood is an AcmeFailure, never half believed.
+
+email.utils is imported when it is used: only who has ACME pays for it.
+"""
 
 import contextlib
 import re
-from email.utils import parsedate_to_datetime
 from typing import Final, TypeVar
 
 import msgspec
@@ -129,6 +131,8 @@ def nonce(response: Response) -> str:
 
 def retry_after(response: Response, now: float) -> float:
     """Seconds to wait (RFC 9110 §10.2.3), a day at most; 0 where nothing is said. `now`: seconds since 1970."""
+    from email.utils import parsedate_to_datetime
+
     text = response.header("retry-after")
     if text.isascii() and text.isdigit():
         wait = float(text[:9])

@@ -1,5 +1,5 @@
-"""What `gatepost greylist` and `gatepost submission` have in common: a call that looks into the shared state. Whatever they need is
-imported before, as mail_owner may not be able to read the installation."""
+"""What `gatepost greylist`, `sts`, `submission` and `tlsrpt` have in common: a call that looks into the shared state. Whatever they
+need is imported before, as mail_owner may not be able to read the installation."""
 
 import asyncio
 import concurrent.futures.thread  # noqa: F401 (what asyncio.to_thread imports at its first use)

@@ -1,4 +1,4 @@
-"""Parameters of ACME (RFC 8555): certificates that an authority issues and renews by itself. How to: docs/tls.md."""
+"""Parameters of ACME (RFC 8555): certificates that an authority issues and renews by itself. How to: docs/acme.md."""
 
 from gatepost.config.parameters.row import CHOICE, DONE, FILE, LIST, STRING, P, Parameter
 

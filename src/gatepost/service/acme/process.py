@@ -45,10 +45,10 @@ if TYPE_CHECKING:
     import ssl
 
 _SECONDS: Final = 60.0  # for one request to the authority
-_CRYPTOGRAPHY: Final = (
-    "cryptography.x509", "cryptography.hazmat.primitives.asymmetric.ec", "cryptography.hazmat.primitives.asymmetric.rsa",
-    "cryptography.hazmat.primitives.asymmetric.utils", "cryptography.hazmat.primitives.hashes",
-    "cryptography.hazmat.primitives.serialization", "h11", "ssl", "email.utils",
+_LAZY: Final = (
+    "cryptography.exceptions", "cryptography.x509", "cryptography.hazmat.primitives.asymmetric.ec",
+    "cryptography.hazmat.primitives.asymmetric.rsa", "cryptography.hazmat.primitives.asymmetric.utils",
+    "cryptography.hazmat.primitives.hashes", "cryptography.hazmat.primitives.serialization", "email.utils", "h11", "ssl",
 )  # fmt: skip
 """What is imported when it is used: Python may live where mail_owner cannot read."""
 
@@ -66,7 +66,7 @@ class _Ready(Struct, frozen=True):
 
 def prepare(inheritance: Inheritance) -> Life:
     """A Body. What is wrong with ACME keeps no mail from being served: the log says it, and the process waits for a reload."""
-    for module in _CRYPTOGRAPHY:
+    for module in _LAZY:
         importlib.import_module(module)
     try:
         ready: _Ready | Outcome = _prepare(inheritance)
