@@ -1,9 +1,9 @@
 """When to ask for a certificate: what was tried before, and how long to wait after it failed. Pure: time and chance are given."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Annotated, Final
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from gatepost.acme.certificate import Certificate
 
@@ -12,6 +12,7 @@ _FIRST, _LONGEST = 600.0, 43200.0
 hour. The first also follows a success: where a clock is fast by months, what has just come is due already."""
 _JITTER: Final = 0.2  # of the wait, by which it may be longer
 _MOST_FAILURES: Final = 1000
+_END_OF_DATES: Final = 253402300800  # the year 10000
 
 
 class Attempts(Struct, frozen=True):
@@ -25,8 +26,8 @@ class Attempts(Struct, frozen=True):
     """
 
     request: str = ""
-    failures: int = 0
-    next: float = 0.0
+    failures: Annotated[int, Meta(ge=0, le=_MOST_FAILURES)] = 0
+    next: Annotated[float, Meta(ge=0, lt=_END_OF_DATES)] = 0.0
     error: str = ""
     directory: str = ""
 

@@ -252,8 +252,11 @@ def test_what_was_tried_does_nothing_to_a_terminal(kept: Path) -> None:
     assert error.startswith("no?[2J!") and len(error) == 1000
 
 
-def test_damaged_attempts_are_forgotten(kept: Path) -> None:
-    (kept / "acme" / ATTEMPTS).write_text("{")
+@pytest.mark.parametrize(
+    "content", ["{", '{"failures": -9}', '{"failures": 1e99}', '{"next": 1e300}', '{"next": -1}', '{"x":' + "[" * 100_000]
+)
+def test_damaged_attempts_are_forgotten(kept: Path, content: str) -> None:
+    (kept / "acme" / ATTEMPTS).write_text(content)
     assert folder.read(str(kept)) == Kept()
 
 

@@ -51,7 +51,7 @@ def read(queue_directory: str) -> Kept:
         account, chain, attempts = (_read(folder, name) for name in (ACCOUNT, CHAIN, ATTEMPTS))
     try:
         tried = msgspec.json.decode(attempts, type=Attempts)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         tried = Attempts()
     tried = replace(tried, error=shown(tried.error, _MOST_SHOWN))
     return Kept(account, certificate.read(chain) if chain else None, tried)
