@@ -147,6 +147,16 @@ def test_a_reload_while_a_challenge_is_open() -> None:
         assert pebble.output().count("Added order") == 1
 
 
+def refused(path: Path) -> bool:
+    """Whether nobody listens there."""
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(path))
+        except ConnectionRefusedError:
+            return True
+        return False
+
+
 def test_what_is_wrong_with_acme_keeps_no_mail_away(pebble: Pebble) -> None:
     before = pebble.output().count("Added order")
     with System(settings(pebble, acme_directory_ca_file="/no/such/file"), _MASTER) as system:
@@ -157,6 +167,7 @@ def test_what_is_wrong_with_acme_keeps_no_mail_away(pebble: Pebble) -> None:
         system.configure({"acme_directory_url": ""})
         system.reload()
         assert "is empty" in system.command("acme", "renew").stderr
+        wait_for(lambda: refused(system.spool / "gatepost" / "acme"), "the end of its socket")
         system.configure(settings(pebble))
         assert "is the mail system running" in system.command("acme", "renew").stderr, "there is no process yet"
         system.reload()

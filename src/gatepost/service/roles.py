@@ -10,6 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct, structs
 
+from gatepost.config.configuration import Configuration
 from gatepost.deliver.privileged import AGENT_SOCKET
 from gatepost.queue.user_requests import FLUSH, SHOWQ
 from gatepost.service.privileges import Capability
@@ -63,6 +64,10 @@ class Role(Struct, frozen=True):
     in_loop: bool = False
     needs_threads: bool = False
     asked_by: str = ""
+
+    def is_wanted(self, configuration: Configuration) -> bool:
+        """Whether there is any of it, and its sockets."""
+        return not self.asked_by or bool(configuration.value(self.asked_by))
 
 
 # To become others, to give them the mailboxes that it makes in a spool of root's, to end and to lock up their commands. The agent

@@ -55,7 +55,8 @@ class Listeners:
         self._entries: dict[Address, ServiceEntry] = {}
         self._own: dict[Path, socket.socket] = {}
         self._left_over: dict[Address, socket.socket] = {}
-        self._shared: frozenset[Address] = frozenset()
+        self._own_left_over: dict[Path, socket.socket] = {}
+        self._shared: frozenset[Address | Path] = frozenset()
         self._owner = (os.geteuid(), os.getegid())
 
     def bind(self, configuration: Configuration) -> None:
@@ -68,7 +69,7 @@ class Listeners:
             if address not in self._bound:
                 self._bound[address] = _listen(address, entry, self._owner)
             self._entries[address] = entry
-        for path in (path for role in ROLES for path in role.sockets):
+        for path in _of_roles(configuration):
             if path not in self._own:
                 self._own[path] = _listen_as_role(queue, path, self._owner)
 
@@ -77,25 +78,28 @@ class Listeners:
         are."""
         fresh = Listeners()
         wants = list(wanted(configuration))
-        fresh._own = dict(self._own)
+        fresh._own = {path: self._own[path] for path in _of_roles(configuration) if path in self._own}
         fresh._bound = {address: self._bound[address] for _, address in wants if address in self._bound}
-        fresh._shared = frozenset(fresh._bound)
+        fresh._shared = frozenset((*fresh._bound, *fresh._own))
         try:
             fresh.bind(configuration)
         except BaseException:
             fresh.close_new()
             raise
         fresh._left_over = {address: sock for address, sock in self._bound.items() if address not in fresh._bound}
+        fresh._own_left_over = {path: sock for path, sock in self._own.items() if path not in fresh._own}
         return fresh
 
     def close_left_over(self) -> None:
         """Close what the configuration before the last reload had and this one has not."""
         self._close(self._left_over)
-        self._left_over = {}
+        _close_own(self._own_left_over)
+        self._left_over, self._own_left_over = {}, {}
 
     def close_new(self) -> None:
         """Close what only this configuration has: it was given up."""
         self._close({address: sock for address, sock in self._bound.items() if address not in self._shared})
+        _close_own({path: sock for path, sock in self._own.items() if path not in self._shared})
 
     def left_to(self, role: Role) -> tuple[tuple[Listener, ...], dict[Path, socket.socket]]:
         """In a child: the sockets of master.cf's services and those of its own that a role accepts from; all others are closed."""
@@ -106,14 +110,15 @@ class Listeners:
                 services[address] = sock
             else:
                 closed.append(sock)
-        for sock in (*closed, *self._left_over.values(), *(own for path, own in self._own.items() if path not in kept)):
-            sock.close()  # of those that are left over: else nobody would ever accept what still connects there
+        closed += [own for path, own in self._own.items() if path not in kept]
+        # Those that are left over: else nobody would ever accept what still connects there.
+        for sock in (*closed, *self._left_over.values(), *self._own_left_over.values()):
+            sock.close()
         return tuple(Listener(self._entries[address], sock) for address, sock in services.items()), kept
 
     def close(self) -> None:
         self._close(self._bound)
-        for own in self._own.values():
-            own.close()
+        _close_own(self._own)
 
     def _close(self, sockets: Mapping[Address, socket.socket]) -> None:
         """Close these, and let nobody find their names any more."""
@@ -122,6 +127,17 @@ class Listeners:
             if address.path:
                 with acting_as(*self._owner), contextlib.suppress(OSError):
                     os.unlink(address.path)
+
+
+def _of_roles(configuration: Configuration) -> list[Path]:
+    """The sockets of the roles that there are."""
+    return [path for role in ROLES if role.is_wanted(configuration) for path in role.sockets]
+
+
+def _close_own(sockets: Mapping[Path, socket.socket]) -> None:
+    """Close sockets of roles, whose names stay until they are bound again."""
+    for sock in sockets.values():
+        sock.close()
 
 
 def wanted(configuration: Configuration) -> Iterator[tuple[ServiceEntry, Address]]:

@@ -159,12 +159,9 @@ class Supervisor:
 
     def _start(self, roles: Iterable[Role]) -> None:
         """Start all children of some roles. Raises OSError."""
-        for role in (role for role in roles if self._is_wanted(role)):
+        for role in (role for role in roles if role.is_wanted(self._serving.configuration)):
             for number in range(worker_count(self._serving.settings) if role.many else 1):
                 self._fork(Instance(role, number))
-
-    def _is_wanted(self, role: Role) -> bool:
-        return not role.asked_by or bool(self._serving.configuration.value(role.asked_by))
 
     def _fork(self, instance: Instance) -> None:
         role, pulse = instance.role, Pulse() if instance.role.in_loop else None
@@ -210,7 +207,7 @@ class Supervisor:
             self._say("certificates were renewed: new workers take them up")
             self._replace(self._serving.configuration)
         for instance in self._children.due():
-            if self._is_wanted(instance.role):
+            if instance.role.is_wanted(self._serving.configuration):
                 self._fork(instance)
             else:
                 del self._children.waiting[instance]
