@@ -128,8 +128,10 @@ def _reply(data: bytes) -> tuple[str, ...]:
 
 
 def _pair(data: bytes) -> tuple[bytes, bytes]:
-    first, *rest = [*split_strings(data), b""]
-    return first, rest[0]
+    texts = split_strings(data)
+    if not texts:
+        raise ProtocolError("an edit without its address")
+    return texts[0], texts[1] if len(texts) > 1 else b""
 
 
 def _header(data: bytes) -> tuple[bytes, bytes]:
