@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.integration.pebble import Pebble
 from tests.integration.system import alive
 from tests.support.ordinary_users import script_of_user
-from tests.support.running import OWNER, System, wait_for
+from tests.support.running import OWNER, System, open_files, wait_for
 
 _CROWD = 300  # connections that one attacker holds
 
@@ -116,8 +116,4 @@ def _speaks(pid: int, port: int) -> bool:
     """Whether a process has a connection to a port of this host (proc(5))."""
     rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
     wanted = {row[9] for row in rows if row[2].endswith(f":{port:04X}")}
-    inodes = set()
-    for file in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(OSError):
-            inodes.add(os.readlink(file).removeprefix("socket:[").removesuffix("]"))
-    return bool(wanted & inodes)
+    return any(name.removeprefix("socket:[").removesuffix("]") in wanted for name in open_files(pid))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.certificate import Certificate, issue, make
-from tests.support.running import OWNER, System, wait_for
+from tests.support.running import OWNER, System, open_files, wait_for
 
 _NAME = "mail.example.test"
 _MASTER = """\
@@ -114,7 +114,7 @@ def test_what_protects_sessions_is_nobody_elses(system: System) -> None:
     status = file.stat()
     assert (status.st_uid, status.st_mode & 0o777, status.st_nlink) == (os.getuid(), 0o600, 1)
     for pid in system.workers():
-        assert str(file) not in {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if link.exists()}
+        assert str(file) not in open_files(pid)
     if os.getuid() == 0:
         user = pwd.getpwnam(OWNER)
         as_owner = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}

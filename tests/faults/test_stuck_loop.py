@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.running import Client, System, environment, lives, wait_for
+from tests.support.running import Client, System, environment, lives, open_files, wait_for
 from tests.support.sink import Sink
 
 # NOOP holds the loop while the file is there: in Python, or in C without giving the interpreter's lock away.
@@ -84,11 +84,7 @@ def _worker(system: System) -> int:
     """The pid of its only worker."""
     daemon = int((system.spool / "pid" / "master.pid").read_text())
     children = Path(f"/proc/{daemon}/task/{daemon}/children").read_text().split()
-    holds = [
-        int(pid)
-        for pid in children
-        if any("queue.sqlite" in os.readlink(one.path) for one in os.scandir(f"/proc/{pid}/fd") if os.path.lexists(one.path))
-    ]
+    holds = [int(pid) for pid in children if any("queue.sqlite" in name for name in open_files(int(pid)))]
     return holds[0] if holds else 0
 
 

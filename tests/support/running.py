@@ -185,7 +185,7 @@ class System:
 
     def workers(self) -> list[int]:
         """Pids of the workers: those children that hold a queue partition open."""
-        return [pid for pid in self.pids()[:-1] if any("queue.sqlite" in target for target in _open_files(pid))]
+        return [pid for pid in self.pids()[:-1] if any("queue.sqlite" in target for target in open_files(pid))]
 
     def resident(self) -> int:
         """Resident memory of all its processes, in octets (shared pages once: Pss)."""
@@ -325,7 +325,8 @@ def lives(pid: int) -> bool:
         return False
 
 
-def _open_files(pid: int) -> list[str]:
+def open_files(pid: int) -> list[str]:
+    """What a process has open, as proc(5) has it; what it closes meanwhile is left out, and all of one that has ended."""
     found = []
     with contextlib.suppress(OSError):
         for path in Path(f"/proc/{pid}/fd").iterdir():
