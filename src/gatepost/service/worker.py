@@ -14,9 +14,9 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pkgutil import resolve_name
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import uvloop
 
@@ -31,6 +31,7 @@ from gatepost.net.tls_parameters import TlsFailure
 from gatepost.receive.session_limit import Part, SessionLimit
 from gatepost.service.authentication import parameter_files
 from gatepost.service.composition import Composition
+from gatepost.service.first_of import first_of
 from gatepost.service.inheritance import Inheritance, Life, Listener
 from gatepost.service.materials import Materials, gather
 from gatepost.service.password_tables import password_files
@@ -120,19 +121,19 @@ async def _live(inheritance: Inheritance, tls: ServicesTls, counters: Counters) 
             pickups = rooms.take_in(group)
             os.write(inheritance.ready, b"\n")
             heart.start(loop)
-            await _first(stop.wait(), retire.wait())
+            await first_of(stop.wait(), retire.wait())
             for pickup in pickups:
                 pickup.cancel()
             serving.close()
             if not stop.is_set():
-                await _first(stop.wait(), rooms.hand_over())
-                await _first(stop.wait(), asyncio.sleep(_SETTLING))
-                await _first(stop.wait(), serving.sessions_over(), asyncio.sleep(_RETIREMENT))
+                await first_of(stop.wait(), rooms.hand_over())
+                await first_of(stop.wait(), asyncio.sleep(_SETTLING))
+                await first_of(stop.wait(), serving.sessions_over(), asyncio.sleep(_RETIREMENT))
             await serving.drain(_DRAIN if stop.is_set() else _LONG_DRAIN)
             with contextlib.suppress(OSError):
                 os.close(inheritance.ready)
             if not stop.is_set():
-                await _first(stop.wait(), rooms.wind_down(), asyncio.sleep(_LONG_DELIVERY))
+                await first_of(stop.wait(), rooms.wind_down(), asyncio.sleep(_LONG_DELIVERY))
             await rooms.stop()
             raise _Stop
     except* _Stop:
@@ -150,14 +151,6 @@ async def _live(inheritance: Inheritance, tls: ServicesTls, counters: Counters) 
 
 class _Stop(Exception):
     """Ends the task group of a worker that was told to stop."""
-
-
-async def _first(*waits: Coroutine[Any, Any, object]) -> None:
-    """Return when the first of these does, and give up the others."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        task.cancel()
 
 
 class _Serving:

@@ -1,7 +1,6 @@
 """What ACME keeps, in the folder `acme` of queue_directory, which is root's alone: data_directory is mail_owner's, where a worker
 that was taken over could read keys, and put others in their places."""
 
-import contextlib
 import errno
 import os
 from pathlib import Path
@@ -16,6 +15,7 @@ from gatepost.acme.certificate import Certificate
 from gatepost.acme.port import shown
 from gatepost.acme.renewal import Attempts
 from gatepost.service.master.directories import ACME, own_folder
+from gatepost.service.own_files import OPENED, put
 
 ACCOUNT: Final = "account.pem"
 CHAIN: Final = "chain.pem"
@@ -25,7 +25,6 @@ MOST_OCTETS: Final = 131072
 """Of a file."""
 
 _MOST_SHOWN: Final = 1000  # characters of a failure
-_FLAGS: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Kept(Struct, frozen=True):
@@ -61,23 +60,12 @@ def store(folder: int, name: str, content: bytes) -> None:
     """Put a file in its place, whole, for its owner alone. `folder`: a descriptor. Raises OSError."""
     if name not in NAMES or len(content) > MOST_OCTETS:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-    new = f".{name}.new"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(new, dir_fd=folder)
-    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600, dir_fd=folder)
-    try:
-        if os.write(file, content) < len(content):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        os.fsync(file)
-    finally:
-        os.close(file)
-    os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
-    os.fsync(folder)
+    put(folder, name, content)
 
 
 def _read(folder: int, name: str) -> bytes:
     try:
-        file = os.open(name, os.O_RDONLY | _FLAGS, dir_fd=folder)
+        file = os.open(name, os.O_RDONLY | OPENED, dir_fd=folder)
     except FileNotFoundError:
         return b""
     with os.fdopen(file, "rb") as opened:

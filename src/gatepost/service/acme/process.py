@@ -12,9 +12,9 @@ import importlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct, structs
 
@@ -36,6 +36,7 @@ from gatepost.service.acme.keeper import Keeper
 from gatepost.service.acme.renewals import Outcome, Renewals, Wanted
 from gatepost.service.acme.settings import AcmeSettings, addresses, wrong
 from gatepost.service.background import lasting
+from gatepost.service.first_of import first_of
 from gatepost.service.inheritance import Inheritance, Life
 from gatepost.service.master.directories import ACME, UnsafeDirectory, own_folder
 from gatepost.service.master.listeners import BindFailure
@@ -125,9 +126,9 @@ async def _live(inheritance: Inheritance, ready: _Ready | Outcome, users: frozen
     server = await serve_requests(next(iter(inheritance.sockets.values())), users, work.renew)
     os.write(inheritance.ready, b"\n")
     working = asyncio.create_task(lasting(work.run, "the renewal of certificates", inheritance.faults.tell))
-    await _first(stop.wait(), retire.wait())
+    await first_of(stop.wait(), retire.wait())
     server.close()
-    await _first(stop.wait(), work.finish())
+    await first_of(stop.wait(), work.finish())
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
     log.end()
@@ -154,14 +155,6 @@ class _Refusing:
 
     async def finish(self) -> None:
         """Nothing is under way."""
-
-
-async def _first(*waits: Coroutine[Any, Any, object]) -> None:
-    """Return when the first of these does, and give up the others."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        task.cancel()
 
 
 class _Client:

@@ -8,8 +8,6 @@ Failure: a file that is damaged, or that others could have read, is replaced; on
 tried again, and sessions do not outlive a restart meanwhile.
 """
 
-import contextlib
-import errno
 import hashlib
 import os
 import stat
@@ -23,11 +21,10 @@ import msgspec
 
 from gatepost.net.tickets import MOST, SECRET, Secret, rotated
 from gatepost.service.master.directories import OWN, UnsafeDirectory, own_folder
+from gatepost.service.own_files import OPENED, put
 from gatepost.state.memory import shared
 
 NAME: Final = "ticket_secrets"
-_NEW: Final = ".ticket_secrets.new"
-_FLAGS: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _LONGEST: Final = 4096  # octets of the file
 _ROW: Final = struct.Struct(f"d{SECRET}s")
 _DIGEST: Final = 16
@@ -102,7 +99,7 @@ class TicketSecrets:
         assert self._folder is not None
         with own_folder(self._folder, OWN) as folder:
             try:
-                file = os.open(NAME, os.O_RDONLY | _FLAGS, dir_fd=folder)
+                file = os.open(NAME, os.O_RDONLY | OPENED, dir_fd=folder)
             except FileNotFoundError:
                 return ()
         try:
@@ -120,17 +117,7 @@ class TicketSecrets:
         """Put the file in its place, whole. Raises OSError, UnsafeDirectory."""
         assert self._folder is not None
         with own_folder(self._folder, OWN) as folder:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(_NEW, dir_fd=folder)
-            file = os.open(_NEW, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600, dir_fd=folder)
-            try:
-                content = msgspec.json.encode(secrets)
-                if os.write(file, content) < len(content):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                os.fsync(file)
-            finally:
-                os.close(file)
-            os.rename(_NEW, NAME, src_dir_fd=folder, dst_dir_fd=folder)
+            put(folder, NAME, msgspec.json.encode(secrets))
 
 
 def _digest(octets: bytes) -> bytes:
