@@ -38,8 +38,8 @@ class AliasLoop(Exception):
         self.text = text
 
 
-def _unreasonable(what: str) -> AliasLoop:
-    return AliasLoop(f"unreasonable {what} -- message not accepted, try again later")
+def _unreasonable(what: str) -> str:
+    return f"unreasonable {what} -- message not accepted, try again later"
 
 
 class AddressMap:
@@ -93,7 +93,7 @@ async def canonical(table: AddressMap, address: str, warn: Callable[[str], None]
         if len(found) > 1:
             warn(f"multi-valued {table.title} entry for {address}")
         address = found[0]
-    warn(str(_unreasonable(f"{table.title} map nesting for {address}")))
+    warn(_unreasonable(f"{table.title} map nesting for {address}"))
     return address
 
 
@@ -113,11 +113,11 @@ async def expand(table: AddressMap, recipient: str, limits: AliasLimits) -> list
     index = 0
     while index < len(found):
         if len(found) > limits.expansion:
-            raise _unreasonable(f"{table.title} map expansion size for {recipient}")
+            raise AliasLoop(_unreasonable(f"{table.title} map expansion size for {recipient}"))
         depth = 0
         while found[index] not in final:
             if depth >= limits.recursion:
-                raise _unreasonable(f"{table.title} map nesting for {recipient}")
+                raise AliasLoop(_unreasonable(f"{table.title} map nesting for {recipient}"))
             depth += 1
             name = found[index]
             results = await table.lookup(name)
@@ -135,7 +135,7 @@ async def expand(table: AddressMap, recipient: str, limits: AliasLimits) -> list
 def _check_lengths(results: Sequence[str], title: str, limit: int) -> None:
     for result in results:
         if len(result) > limit:
-            raise _unreasonable(f"{title} result {result[:300]}...")
+            raise AliasLoop(_unreasonable(f"{title} result {result[:300]}..."))
 
 
 class Masquerade:
