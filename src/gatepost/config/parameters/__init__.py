@@ -13,6 +13,7 @@ from gatepost.config.parameters import (
     authentication,
     cleanup,
     commands,
+    filter,
     flush,
     gatepost,
     greylist,
@@ -89,6 +90,7 @@ SERVICES: Mapping[str, tuple[Parameter, ...]] = {
     "Submission": submission.ROWS,
     "Authentication": authentication.ROWS,
     "Milter": milter.ROWS,
+    "Content filter": filter.ROWS,
     "Postscreen": tuple(sorted(postscreen.ROWS + postscreen_tls.ROWS)),
     "TLS proxy": tlsproxy.ROWS,
 }

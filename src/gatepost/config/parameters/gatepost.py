@@ -1,15 +1,12 @@
 """Parameters of Gatepost's own parameters."""
 
-from gatepost.config.parameters.row import BOOLEAN, CHOICE, DONE, INTEGER, NOT_YET, SIZE, STRING, TIME, P, Parameter
+from gatepost.config.parameters.row import BOOLEAN, CHOICE, DONE, INTEGER, SIZE, STRING, TIME, P, Parameter
 
 # fmt: off
 ROWS: tuple[Parameter, ...] = (
     P("command_no_new_privileges", BOOLEAN, "no",
       "Let commands of users and of pipe services gain no privileges by set-user-id programs (prctl(2), PR_SET_NO_NEW_PRIVS).",
       DONE, since="gatepost"),
-    P("filter_before_queue", BOOLEAN, "yes",
-      "Judge content while the client waits for the reply to its end-of-data, so that bad mail is refused instead of bounced.",
-      NOT_YET, since="gatepost"),
     P("gatepost_accept_missing", STRING, "",
       "Parameters, programs of master.cf and restrictions that are not there, and that mail may pass unseen all the same.",
       DONE, since="gatepost"),
