@@ -1,0 +1,27 @@
+"""Facts and requests cross between processes as MessagePack, whole."""
+
+import msgspec
+
+from gatepost.filter.facts import Facts, Item, Opinion, Pending, Question, Request, ScoredHit, Unexamined, Weighed
+from gatepost.filter.port import Session
+
+HIT = ScoredHit("SUBJECT_LOUD", 1.5, 2, ("multiple",), "header", "Loud subject", b"BUY \xff")
+
+
+def test_facts_cross_whole() -> None:
+    facts = Facts(
+        hits=(HIT,),
+        score=3.0,
+        questions=(Question("2.0.0.127.zen.example", "A", "RCVD_IN_ZEN"),),
+        pending=(Pending(ScoredHit("RCVD_IN_ZEN", 2.0)), Pending(ScoredHit("BOTH", 1.0), "RCVD_IN_ZEN && SUBJECT_LOUD")),
+        items=(Item((1, 2), ("a.exe",), types=("exe",), encrypted=True),),
+        bayes=Opinion(0.99, known=(200, 200), weighed=(Weighed(b"viagra", 2.0),)),
+        unexamined=(Unexamined("rule", "SLOW", "time limit exceeded"),),
+        seconds={"text": 0.25},
+    )
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(facts), type=Facts) == facts
+
+
+def test_requests_cross_whole() -> None:
+    request = Request(Session("192.0.2.1", "mail.example", sender=None, recipients=("a@example.com",)), explain=True)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(request), type=Request) == request
