@@ -38,6 +38,9 @@ from gatepost.deliver.pipe_attributes import PipeAttributes
 from gatepost.deliver.pipe_form import pipe_form
 from gatepost.deliver.status_filter import _RESULT as STATUS
 from gatepost.events.maillog import printable as log_printable
+from gatepost.filter.text.encoded_words import decoded_words
+from gatepost.filter.text.paragraphs import chunks, paragraphs
+from gatepost.filter.text.parts import parts
 from gatepost.identity.spf import record as spf_record
 from gatepost.identity.spf.header import About, received_spf
 from gatepost.identity.spf.macro import MacroError, expand_name, macro_string
@@ -49,7 +52,7 @@ from gatepost.lookup.ldap_text import in_dn, in_filter, parse_url
 from gatepost.mail import as_json, header, header_address, mime
 from gatepost.mail.address import all_plain, external, internal
 from gatepost.mail.content import MemoryContent
-from gatepost.mail.content_type import content_type, transfer_encoding
+from gatepost.mail.content_type import content_type, parameters, transfer_encoding
 from gatepost.mail.encoded_word import encoded_words
 from gatepost.mail.envelope import Recipient
 from gatepost.mail.expansion_filter import passed
@@ -349,6 +352,9 @@ CONTENT_TYPES: Shapes = (
     octets(b"a"),
     octets(b"\0"),
 )
+ENCODED_WORDS: Shapes = tuple(
+    octets(text, before=before) for text in (b"=?", b"=?a?q?", b"=?a?q?b?= ", b"=?a?b?", b" ", b"?=") for before in (b"", b"=?a?q?")
+)
 MESSAGES: Shapes = (
     octets(b"a: b\r\n"),
     octets(b" \r\n"),
@@ -543,6 +549,10 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "mail.content_type": (lambda text: content_type(b"multipart/x;" + text), CONTENT_TYPES),
     "mail.content_type.encoding": (transfer_encoding, CONTENT_TYPES),
     "mail.mime": (walk, MESSAGES),
+    "mail.content_type.parameters": (lambda text: parameters(b"text/x;" + text), CONTENT_TYPES),
+    "filter.text.parts": (lambda message: parts(message.replace(b"\r\n", b"\n")), MESSAGES),
+    "filter.text.paragraphs": (lambda text: [*paragraphs(b"s\n", [text]), *chunks(text)], MESSAGES),
+    "filter.text.encoded_words": (decoded_words, ENCODED_WORDS),
     "cli.message_keys": (
         lambda text: list(message_keys(text.decode("latin-1").split("\r\n"), headers=True, body=True, mime=True)),
         MESSAGES,

@@ -4,6 +4,7 @@ Text is `bytes` here, UTF-8 where a charset was known, for the rules of SpamAssa
 limits are of octets.
 """
 
+import enum
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -33,10 +34,21 @@ class Session(Struct, frozen=True):
     received_at: float = 0.0
 
 
-class Part(Struct, frozen=True):
-    """A leaf of the MIME tree, or an attached message, in the order in which they stand.
+class Ambiguity(enum.Enum):
+    """Why two programs may see different parts in one message; the values are for people."""
 
-    path: where it stands in the tree: (1, 2) is the second part of the first.
+    TYPES = "several Content-Type headers"
+    ENCODINGS = "several Content-Transfer-Encoding headers"
+    BOUNDARIES = "several boundaries"
+    NUL = "a NUL octet in a MIME header"
+    ENCODED = "a transfer encoding of something that has parts"
+
+
+class Part(Struct, frozen=True):
+    """A node of the MIME tree, in the order in which they begin; the first is the message itself.
+
+    path: where it stands in the tree: () is the message, (1, 2) the second part of its first part. The part of an attached message
+    is the message in it.
     headers: names as they stand and values unfolded but not decoded, in order; without the colon and the blank after it.
     type: `text/html`, in lower case.
     charset: in lower case, empty where none is named.
@@ -45,6 +57,8 @@ class Part(Struct, frozen=True):
     disposition: `attachment`, `inline` or empty.
     raw: the body as it stands.
     content: without the transfer encoding; cut at the limit of the walk.
+    composite: it has parts of its own, so that `raw` and `content` are empty.
+    ambiguities: of its own headers.
     """
 
     path: tuple[int, ...]
@@ -56,6 +70,8 @@ class Part(Struct, frozen=True):
     disposition: str = ""
     raw: bytes = b""
     content: bytes = b""
+    composite: bool = False
+    ambiguities: tuple[Ambiguity, ...] = ()
 
 
 class Uri(Struct, frozen=True):

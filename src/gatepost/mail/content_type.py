@@ -96,24 +96,49 @@ def _unquoted(text: str) -> str:
     return _PAIR.sub(r"\1", text) if "\\" in text else text
 
 
+def parameters(value: bytes) -> dict[str, bytes]:
+    """The parameters of a Content-Type or Content-Disposition by name in lower case, those in pieces put together and those with a
+    charset decoded (RFC 2231); of several of a name the first."""
+    segments = _segments(_text(value))
+    next(segments)
+    found: dict[str, bytes] = {}
+    pieces: dict[str, dict[int, bytes]] = {}
+    for name, text in _named(segments):
+        name, star, number = name.partition("*")
+        if star:
+            _piece(pieces.setdefault(name, {}), number, text)
+        else:
+            found.setdefault(name, text)
+    return {name: _joined(several) for name, several in pieces.items()} | found
+
+
+def _named(segments: Iterator[list[_Token]]) -> Iterator[tuple[str, bytes]]:
+    for tokens in segments:
+        if len(tokens) == _WORDS and tokens[0][0] == "word" and tokens[1][1] == "=":
+            yield tokens[0][1].lower(), tokens[2][1].encode("latin-1")
+
+
 def _boundaries(segments: Iterator[list[_Token]]) -> Iterator[bytes]:
     """The values of each `boundary`, and of one in pieces (`boundary*0=`), which Postfix does not know but others do."""
     pieces: dict[int, bytes] = {}
-    for tokens in segments:
-        if len(tokens) < _WORDS or tokens[0][0] != "word" or tokens[1][1] != "=":
-            continue
-        name, star, number = tokens[0][1].lower().partition("*")
-        value = tokens[2][1].encode("latin-1")
-        if name != "boundary":
-            continue
-        if not star:
-            yield value
-            continue
-        digits = number.rstrip("*")
-        place = int(digits) if digits.isdigit() and len(digits) < 4 else 0
-        pieces.setdefault(place, _decoded(value, first=place == 0) if not digits or number.endswith("*") else value)
+    for name, text in _named(segments):
+        if name == "boundary":
+            yield text
+        elif name.startswith("boundary*"):
+            _piece(pieces, name.partition("*")[2], text)
     if pieces:
-        yield b"".join(value for _, value in sorted(pieces.items()))
+        yield _joined(pieces)
+
+
+def _piece(pieces: dict[int, bytes], number: str, text: bytes) -> None:
+    """Take note of one of them; `number` is what its name has after the star."""
+    digits = number.rstrip("*")
+    place = int(digits) if digits.isdigit() and len(digits) < 4 else 0
+    pieces.setdefault(place, _decoded(text, first=place == 0) if not digits or number.endswith("*") else text)
+
+
+def _joined(pieces: dict[int, bytes]) -> bytes:
+    return b"".join([text for _, text in sorted(pieces.items())])
 
 
 def _decoded(value: bytes, *, first: bool) -> bytes:

@@ -74,6 +74,14 @@ class BodyFound(Struct, frozen=True, gc=False):
     entity: Entity
 
 
+class DelimiterFound(BodyFound, frozen=True, gc=False):
+    """A line that is a delimiter; or the beginning of one that is very long. It delimits what the header section `section`, counted
+    from 0 in the order in which they begin, said is in parts; `closing`: no further part of it follows."""
+
+    section: int
+    closing: bool
+
+
 Found = HeaderFound | HeadersEnd | BodyFound
 
 _NOTHING: Final = Entity()
@@ -83,6 +91,7 @@ _NESTS: Final = frozenset(("rfc822", "global"))
 """Subtypes of message/ that begin with headers (RFC 2046 §5.2.1, RFC 6532 §3.7)."""
 _TELLING: Final = frozenset(("", "text", "message", "multipart"))
 """Types that say something of the structure; others leave what is known as it is."""
+_ENCODED: Final = frozenset(("base64", "quoted-printable"))
 _BLANK: Final = frozenset((b" ", b"\t"))
 
 
@@ -99,9 +108,10 @@ class Boundaries:
     """Those that are open, the innermost last. Boundaries of one header section are on one level: a sender may use any of them, and
     does not close the others by it. `too_deep`: one was not followed, as too many were open."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, *, shown: bool = False) -> None:
         self.too_deep = False
         self._limits = limits
+        self._shown = shown
         self._open: list[_Boundary] = []
         self.openers: tuple[bytes, ...] = ()
 
@@ -112,9 +122,24 @@ class Boundaries:
         else:
             self._set([*self._open, _Boundary(b"--" + boundary[: self._limits.boundary], section, digest)])
 
+    def delimit(self, data: bytes, at: int) -> bool:
+        """Whether one of them begins at `at`, where a line does."""
+        if not data.startswith(self.openers, at):
+            return False
+        if not self._shown:
+            return True
+        line = self._line(data, at)
+        return line in self.openers or (line.endswith(b"--") and line[:-2] in self.openers)
+
+    def _line(self, data: bytes, at: int) -> bytes:
+        """The line at `at`, as far as it has come or matters, without white space at its end."""
+        most = at + self._limits.boundary + 4
+        end = data.find(b"\r\n", at, most)
+        return data[at : end if end >= 0 else most].rstrip(b" \t")
+
     def passed(self, data: bytes, at: int) -> tuple[_Boundary, bool]:
         """The innermost one that begins at `at`, and whether it closes there; what was open inside it is over."""
-        index = next(i for i in range(len(self._open) - 1, -1, -1) if data.startswith(self._open[i].opener, at))
+        index = next(i for i in range(len(self._open) - 1, -1, -1) if self._begins(self._open[i].opener, data, at))
         found = self._open[index]
         closing = data.startswith(b"--", at + len(found.opener))
         if closing or index + 1 < len(self._open):
@@ -124,6 +149,11 @@ class Boundaries:
                 self._set(kept)
         return found, closing
 
+    def _begins(self, opener: bytes, data: bytes, at: int) -> bool:
+        if not data.startswith(opener, at):
+            return False
+        return not self._shown or self._line(data, at)[len(opener) :] in (b"", b"--")
+
     def _set(self, boundaries: list[_Boundary]) -> None:
         self._open = boundaries
         self.openers = tuple([boundary.opener for boundary in boundaries])
@@ -131,12 +161,17 @@ class Boundaries:
 
 class Walk:
     """Follows one message from its first header on; or from the end of its header section, where `header` has been told of the
-    headers in it. With `mime=False` all that follows that section is body."""
+    headers in it. With `mime=False` all that follows that section is body.
 
-    def __init__(self, limits: Limits, *, mime: bool = True) -> None:
-        self.boundaries = Boundaries(limits)
+    With `shown` it reads as most programs do that show mail, and not as Postfix: in the line of a delimiter nothing but white space
+    follows, and an attached message with a transfer encoding is one body.
+    """
+
+    def __init__(self, limits: Limits, *, mime: bool = True, shown: bool = False) -> None:
+        self.boundaries = Boundaries(limits, shown=shown)
         self._limits = limits
         self._mime = mime
+        self._shown = shown
         self._place: Place | None = Place.PRIMARY  # None: in a body
         self._entity = _TEXT
         self._section = 0
@@ -227,7 +262,8 @@ class Walk:
         if text:
             return at  # a line of a body, for which nothing has been prepared
         entity = self._entity
-        if self._mime and entity.type == "message" and entity.subtype in _NESTS:
+        encoded = self._shown and entity.encoding in _ENCODED
+        if self._mime and entity.type == "message" and entity.subtype in _NESTS and not encoded:
             self._begin(Place.NESTED, _TEXT)
         elif entity.type == "multipart":
             self._entity = _NOTHING
@@ -252,7 +288,7 @@ class Walk:
         if stop > at:
             yield self._text(data[at:stop])
             return stop
-        if self._inside_line or not data.startswith(self.boundaries.openers, at) or (not final and self._undecided(data, at)):
+        if self._inside_line or not self.boundaries.delimit(data, at) or (not final and self._undecided(data, at)):
             return None
         boundary, closing = self.boundaries.passed(data, at)
         if closing:
@@ -261,19 +297,19 @@ class Walk:
             self._begin(Place.PART, _MESSAGE if boundary.digest else _TEXT)
         end = data.find(b"\r\n", at)
         stop = end + 2 if end >= 0 else at + len(boundary.opener) + 2 * closing
-        yield self._text(data[at:stop])
+        line = self._text(data[at:stop])
+        yield DelimiterFound(line.text, line.offset, line.entity, boundary.section, closing)
         return stop
 
     def _stop(self, data: bytes, at: int, *, final: bool) -> int:
         """Where body text ends for now: before a line that is a delimiter, or of which too little has come to know."""
         if self._place is not None and (end := data.find(b"\r\n", at)) >= 0:
             return end + 2  # the rest of the delimiter line
-        openers = self.boundaries.openers if self._place is None else ()
-        if openers:
+        if self._place is None and self.boundaries.openers:
             last = len(data) if final else data.rfind(b"\r\n", at)
             line = at if not self._inside_line and data.startswith(b"--", at) else _next_dashes(data, at)
             while line is not None:
-                if data.startswith(openers, line) or (line > last and self._undecided(data, line)):
+                if self.boundaries.delimit(data, line) or (line > last and self._undecided(data, line)):
                     return line
                 line = _next_dashes(data, line)
         return len(data) if final else len(data) - self._unfinished(data, at)

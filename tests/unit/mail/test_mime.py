@@ -6,9 +6,10 @@ How it compares with Postfix message by message: tests/integration/test_mime_che
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gatepost.mail.content_type import ContentType, content_type, transfer_encoding
-from gatepost.mail.mime import BodyFound, Entity, Found, HeaderFound, HeadersEnd, Limits, Place, Walk
+from gatepost.mail.mime import BodyFound, DelimiterFound, Entity, Found, HeaderFound, HeadersEnd, Limits, Place, Walk
 
 PIECES = [
     b"Content-Type: multipart/mixed; boundary=b1\r\n",
@@ -42,7 +43,7 @@ def walked(message: bytes, cuts: list[int], limits: Limits) -> list[Found]:
     for one in [*found, *walk.finish()]:
         last = joined[-1] if joined else None
         if isinstance(one, BodyFound) and isinstance(last, BodyFound) and last.entity is one.entity and one.offset:
-            joined[-1] = BodyFound(last.text + one.text, last.offset, one.entity)
+            joined[-1] = replace(last, text=last.text + one.text)
         else:
             joined.append(one)
     return joined
@@ -80,7 +81,7 @@ def test_places_and_what_headers_say() -> None:
         HeaderFound(Place.PRIMARY, "content-type", b"Content-Type: multipart/mixed; boundary=b"),
         HeadersEnd(Place.PRIMARY, Entity("multipart", "mixed")),
         BodyFound(b"\r\npre\r\n", 0, nothing),
-        BodyFound(b"--b\r\n", 5, Entity("text", "plain")),
+        DelimiterFound(b"--b\r\n", 5, Entity("text", "plain"), 0, closing=False),
         HeaderFound(Place.PART, "content-type", b"Content-Type: message/rfc822"),
         HeadersEnd(Place.PART, Entity("message", "rfc822")),
         BodyFound(b"\r\n", 0, Entity("text", "plain")),
@@ -88,7 +89,7 @@ def test_places_and_what_headers_say() -> None:
         HeaderFound(Place.NESTED, "content-transfer-encoding", b"Content-Transfer-Encoding: base64"),
         HeadersEnd(Place.NESTED, inner),
         BodyFound(b"\r\nin\r\n", 0, inner),
-        BodyFound(b"--b--\r\nepilogue\r\n", 0, nothing),
+        DelimiterFound(b"--b--\r\nepilogue\r\n", 0, nothing, 0, closing=True),
     ]
 
 
