@@ -12,7 +12,8 @@ import sys
 import threading
 import time
 
-from tests.support.running import System, free_port, wait_for
+from tests.support.free_ports import free_port
+from tests.support.running import System, wait_for
 from tests.support.sink import Sink
 
 _PER_MESSAGE = 500

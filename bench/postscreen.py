@@ -22,8 +22,9 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 
 from bench.servers import cpu, postfix
+from tests.support.free_ports import free_port
 from tests.support.name_server import ZoneServer
-from tests.support.running import System, free_port
+from tests.support.running import System
 
 _AT_ONCE = 20
 _FEW = 40  # addresses of those that come again

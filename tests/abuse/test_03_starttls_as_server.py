@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support.certificate import make
-from tests.support.running import Client, System, free_port, wait_for
+from tests.support.free_ports import free_port
+from tests.support.running import Client, System, wait_for
 from tests.support.sink import Sink
 
 _NAME = "mail.example.test"

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.support import milters
+from tests.support.free_ports import free_port, free_ports
 from tests.support.milters import CONTINUE, ScriptedFilter, add, body, say
 from tests.support.postfix import QUEUE_ID
-from tests.support.running import System, free_port, free_ports, wait_for
+from tests.support.running import System, wait_for
 from tests.support.sink import Sink
 
 ACTIONS = {"accept": 250, "quarantine": 250, "tempfail": 451, "reject": 550, "shutdown": 421}

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.support.running import System, free_port, wait_for
+from tests.support.free_ports import free_port
+from tests.support.running import System, wait_for
 from tests.support.sink import Sink
 
 STEPS = ("GREETING", "EHLO", "MAIL", "RCPT", "DATA", "END")

@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 
 from tests.integration.ports import listens
-from tests.support.running import free_port, wait_for
+from tests.support.free_ports import free_port
+from tests.support.running import wait_for
 
 _CONF = """\
 base_dir = {dir}/run

@@ -5,7 +5,8 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 
 from tests.integration.ports import listens
-from tests.support.running import free_port, wait_for
+from tests.support.free_ports import free_port
+from tests.support.running import wait_for
 
 
 class KeyServer:

@@ -5,7 +5,8 @@ import subprocess
 from pathlib import Path
 
 from tests.integration.ports import listens
-from tests.support.running import free_port, wait_for
+from tests.support.free_ports import free_port
+from tests.support.running import wait_for
 
 EICAR = r"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"

@@ -11,7 +11,8 @@ from pathlib import Path
 from types import TracebackType
 
 from tests.support import certificate
-from tests.support.running import free_ports, wait_for
+from tests.support.free_ports import free_ports
+from tests.support.running import wait_for
 
 
 class Pebble:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from tests.support.running import free_port
+from tests.support.free_ports import free_port
 
 Talk = Callable[[socket.socket], None]
 

@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 
 from tests.integration.ports import listens
+from tests.support.free_ports import free_port
 from tests.support.postfix import SERVICES
-from tests.support.running import free_port, wait_for
+from tests.support.running import wait_for
 
 _MAIN_CF = """\
 compatibility_level = 3.6
@@ -88,6 +89,12 @@ class Postfix:
         """Hand a message to its sendmail command."""
         command = ["/usr/sbin/sendmail", "-C", str(self._conf), *options, "-f", "sender@example.net", to]
         subprocess.run(command, input=message, text=True, check=True, env={**os.environ, "MAIL_CONFIG": str(self._conf)})
+
+    def start_again(self) -> None:
+        """Start it where it has gone: one ended in a run of CI before anybody had asked it anything, and nothing tells why."""
+        if not listens(self.port):
+            self._run("start")
+            wait_for(lambda: listens(self.port), lambda: f"a listening Postfix, which had gone\n{self.log[-5000:]}")
 
     def clean(self) -> None:
         try:

@@ -12,7 +12,8 @@ from pathlib import Path
 from tests.integration.ports import listens
 from tests.support import certificate as certificates
 from tests.support import running
-from tests.support.running import free_port, wait_for
+from tests.support.free_ports import free_port
+from tests.support.running import wait_for
 
 BASE = "dc=example,dc=com"
 ADMIN, PASSWORD = f"cn=admin,{BASE}", "se cret"

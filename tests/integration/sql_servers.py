@@ -14,7 +14,8 @@ from typing import Any
 from tests.integration.ports import listens
 from tests.support import certificate as certificates
 from tests.support import running
-from tests.support.running import free_port, wait_for
+from tests.support.free_ports import free_port
+from tests.support.running import wait_for
 
 USER, PASSWORD = "mail", "se'cr\"et %s"
 

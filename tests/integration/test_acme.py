@@ -15,7 +15,8 @@ import pytest
 
 from tests.integration.pebble import Pebble
 from tests.integration.system import alive, user_of
-from tests.support.running import OWNER, System, free_port, wait_for
+from tests.support.free_ports import free_port
+from tests.support.running import OWNER, System, wait_for
 
 PAGE = Path(__file__).parents[2] / "docs" / "acme.md"
 _MASTER = "127.0.0.1:{port} inet n - n - - smtpd\n127.0.0.1:{second} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes\n"

@@ -11,7 +11,7 @@ import pytest
 from tests.integration.dovecot import Dovecot
 from tests.integration.system import System
 from tests.support import certificate as certificates
-from tests.support.running import free_port
+from tests.support.free_ports import free_port
 
 Make = Callable[..., System]
 

@@ -13,7 +13,7 @@ import pytest
 from tests.integration.milters_beside import Place, gatepost_with, postfix_with
 from tests.support import certificate as certificates
 from tests.support.client_dialogues import Client, Dialogue, dialogues
-from tests.support.running import free_ports
+from tests.support.free_ports import free_ports
 
 DIALOGUES = dialogues()
 _SERVICES: Mapping[str, dict[str, str]] = {

@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.system import System
 from tests.support.certificate import Certificate
-from tests.support.running import free_port
+from tests.support.free_ports import free_port
 
 _SMTPS, _PROXY, _LMTP = free_port(), free_port(), free_port()
 _MASTER = f"""\

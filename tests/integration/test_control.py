@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.system import System, alive, user_of
-from tests.support.running import MASTER, Client, environment, free_port, wait_for
+from tests.support.free_ports import free_port
+from tests.support.running import MASTER, Client, environment, wait_for
 
 Make = Callable[..., System]
 

@@ -15,8 +15,9 @@ import pytest
 
 from gatepost.lookup.berkeley_db import pairs
 from tests.integration.postfix import Postfix
+from tests.support.free_ports import free_port
 from tests.support.postgrey import START, Postgrey, Sent
-from tests.support.running import System, free_port, wait_for
+from tests.support.running import System, wait_for
 
 _MAIN = {
     "inet_protocols": "ipv4",

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.milters_beside import Place, gatepost_with, postfix_with
-from tests.support.running import free_ports, wait_for
+from tests.support.free_ports import free_ports
+from tests.support.running import wait_for
 
 _VALUES = [
     line.encode("ascii", "backslashreplace").decode("unicode_escape")

@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from tests.support.running import System, free_port, wait_for
+from tests.support.free_ports import free_port
+from tests.support.running import System, wait_for
 
 _TABLE = "inline:{{refused@example.com=REJECT not you},{held@example.com=HOLD look},{other@example.com=FILTER smtp:[127.0.0.1]:9}}"
 

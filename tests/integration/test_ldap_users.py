@@ -19,7 +19,7 @@ from gatepost.proto.sasl.port import Accepted, IsPassword, Refused, Secret, Unav
 from tests.integration.slapd import ADMIN, BASE, Slapd, person
 from tests.integration.slapd import PASSWORD as ADMIN_PASSWORD
 from tests.support.checker_contract import ATTEMPT, PASSWORD, USER, CheckerContract
-from tests.support.running import free_port
+from tests.support.free_ports import free_port
 
 _USER = {"objectClass": ["device", "mailUser", "simpleSecurityObject"]}
 

@@ -14,7 +14,8 @@ from tests.integration.ports import listens
 from tests.integration.system import System
 from tests.integration.test_ldap_tables import ours, theirs
 from tests.support import certificate
-from tests.support.running import free_port, wait_for
+from tests.support.free_ports import free_port
+from tests.support.running import wait_for
 
 KNOWN = {
     "anna@example.com": "anna@store.test",

@@ -17,7 +17,8 @@ import pytest
 from tests.integration.slapd import BASE, Slapd, person
 from tests.integration.system import System
 from tests.integration.unix_accounts import MEMBER, OUTSIDER, PASSWORDS, tag, unix_accounts
-from tests.support.running import OWNER, free_port, wait_for
+from tests.support.free_ports import free_port
+from tests.support.running import OWNER, wait_for
 
 Make = Callable[..., System]
 PASSWORD = "never-to-be-seen"

@@ -19,7 +19,8 @@ from tests.integration.test_sasl import Server, configured
 from tests.integration.unix_accounts import MEMBER, OUTSIDER, PASSWORDS, tag, unix_accounts
 from tests.support import certificate as certificates
 from tests.support.certificate import Certificate
-from tests.support.running import OWNER, free_ports, wait_for
+from tests.support.free_ports import free_ports
+from tests.support.running import OWNER, wait_for
 
 _BROUGHT = Path("/usr/share/postfix/master.cf.dist")
 _CLASSIC = Path(__file__).parent / "classic" / "master.cf"

@@ -10,9 +10,9 @@ import pytest
 
 from tests.integration.milters_beside import Place, delivered, gatepost_with, logged, plain, postfix_with
 from tests.support.certificate import Certificate, make
+from tests.support.free_ports import free_ports
 from tests.support.milter_scenes import Client, Scene, filter_of, heard, offered, scenes
 from tests.support.milters import ScriptedFilter
-from tests.support.running import free_ports
 
 SCENES = scenes()
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from tests.integration.milters_beside import Place, delivered, gatepost_with, logged, plain, postfix_with
 from tests.support import milters
+from tests.support.free_ports import free_ports
 from tests.support.milters import (
     ACCEPT,
     CONTINUE,
@@ -30,7 +31,6 @@ from tests.support.milters import (
     reply,
     sender,
 )  # fmt: skip
-from tests.support.running import free_ports
 
 HELLO = "EHLO client.example.com"
 MAIL = "MAIL FROM:<a@example.com> SIZE=100"

@@ -12,7 +12,8 @@ import pytest
 from tests.integration.policy_server import BEHAVIOUR, PolicyServer
 from tests.integration.ports import listens
 from tests.integration.postfix import Postfix
-from tests.support.running import System, free_port, wait_for
+from tests.support.free_ports import free_port
+from tests.support.running import System, wait_for
 
 _MAIN = """\
 smtpd_recipient_restrictions = check_policy_service inet:127.0.0.1:{policy}

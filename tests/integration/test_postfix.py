@@ -12,7 +12,8 @@ from tests.integration.ports import listens
 from tests.integration.postfix import Postfix
 from tests.integration.system import System
 from tests.support.certificate import Certificate
-from tests.support.running import free_port, wait_for
+from tests.support.free_ports import free_port
+from tests.support.running import wait_for
 
 Make = Callable[..., System]
 MakePostfix = Callable[..., Postfix]

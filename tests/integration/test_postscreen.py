@@ -10,9 +10,10 @@ import pytest
 
 from tests.integration.postfix import Postfix
 from tests.support.certificate import Certificate
+from tests.support.free_ports import free_ports
 from tests.support.name_server import ZoneServer
 from tests.support.postscreen_scenes import COMMON, Player, Scene, clients, postscreen_lines, scenes
-from tests.support.running import System, free_ports, wait_for
+from tests.support.running import System, wait_for
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="a resolv.conf of its own needs root")
 

@@ -13,8 +13,9 @@ import pytest
 from msgspec import Struct
 
 from tests.integration.postfix import Postfix
+from tests.support.free_ports import free_ports
 from tests.support.postfix import QUEUE_ID
-from tests.support.running import MASTER, Client, System, free_ports, wait_for
+from tests.support.running import MASTER, Client, System, wait_for
 from tests.support.scripted import Script, ScriptedServer
 
 _HELLO = ("EHLO client.example",)
@@ -174,15 +175,22 @@ CASES = _ONCE | {
 
 
 class Way:
-    """One mail system, with a service for each case."""
+    """One mail system, with a service for each case. `awake`: sees to it that it runs."""
 
-    def __init__(self, ports: Mapping[str, int], filters: Mapping[str, ScriptedServer], log: Callable[[], str]) -> None:
-        self._ports, self._filters, self._log = ports, filters, log
+    def __init__(
+        self,
+        ports: Mapping[str, int],
+        filters: Mapping[str, ScriptedServer],
+        log: Callable[[], str],
+        awake: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._ports, self._filters, self._log, self._awake = ports, filters, log, awake
         self._met: dict[str, list[str]] = {}
 
     def replies(self, name: str) -> list[str]:
         """What the client of a case is answered, less the first hello."""
         if name not in self._met:
+            self._awake()
             with contextlib.closing(Client(self._ports[name])) as client:
                 self._met[name] = [_plain(f"{code} {text}".strip()) for code, text in _say(client, CASES[name].says)]
         return self._met[name][1:]
@@ -269,7 +277,7 @@ def theirs() -> Iterator[Way]:
     with _filters() as (ports, filters):
         postfix = Postfix("".join(f"{name} = {value}\n" for name, value in _MAIN.items()), _services(ports, filters))
         try:
-            yield Way(ports, filters, lambda: postfix.log)
+            yield Way(ports, filters, lambda: postfix.log, postfix.start_again)
         finally:
             postfix.clean()
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.integration.postfix import Postfix
+from tests.support.free_ports import free_port
 from tests.support.milters import ACCEPT, DISCARD, REJECT, TEMPFAIL, ScriptedFilter
-from tests.support.running import MASTER, Client, System, free_port, wait_for
+from tests.support.running import MASTER, Client, System, wait_for
 from tests.support.scripted import Script, ScriptedServer
 
 CASES = {

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.postfix import Postfix
+from tests.support.free_ports import free_ports
 from tests.support.proxy_filters import VIRUS, PassingFilter
-from tests.support.running import MASTER, System, free_ports, wait_for
+from tests.support.running import MASTER, System, wait_for
 from tests.support.sink import Sink
 
 PAGE = Path(__file__).parents[2] / "docs" / "proxy-filter.md"

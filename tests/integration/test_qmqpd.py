@@ -6,7 +6,8 @@ import subprocess
 
 from tests.integration.ports import listens
 from tests.integration.postfix import Postfix
-from tests.support.running import MASTER, System, free_port, wait_for
+from tests.support.free_ports import free_port
+from tests.support.running import MASTER, System, wait_for
 from tests.support.sink import Sink
 
 _MAIN = {

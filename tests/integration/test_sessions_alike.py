@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.milters_beside import gatepost_with, postfix_with
+from tests.support.free_ports import free_ports
 from tests.support.postfix import QUEUE_ID
-from tests.support.running import free_ports
 
 _FILE = Path(__file__).with_name("sessions_alike.txt")
 _MAIN = """\

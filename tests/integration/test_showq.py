@@ -13,8 +13,9 @@ import pytest
 
 from gatepost.proto.attributes import Reader
 from gatepost.queue.listing_attributes import from_attributes
+from tests.support.free_ports import free_port
 from tests.support.ordinary_users import as_user, script_of_user
-from tests.support.running import System, free_port, wait_for
+from tests.support.running import System, wait_for
 
 _POSTFIX = "/usr/sbin/postqueue"
 _ALICE, _BOB = 40001, 40002  # uids of nobody

@@ -14,8 +14,9 @@ import pytest
 
 from gatepost.proto.policy_delegation import Reader, encode
 from tests.integration.postfix import Postfix
+from tests.support.free_ports import free_port
 from tests.support.name_server import ZoneServer
-from tests.support.running import System, free_port, wait_for
+from tests.support.running import System, wait_for
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="a resolv.conf of its own needs root")
 

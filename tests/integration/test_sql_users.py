@@ -16,7 +16,7 @@ from tests.integration.sql_servers import PASSWORD as DATABASE_PASSWORD
 from tests.integration.sql_servers import USER as DATABASE_USER
 from tests.integration.sql_servers import MariaDb, PostgreSql, SqlServer
 from tests.support.checker_contract import PASSWORD, USER, CheckerContract
-from tests.support.running import free_port
+from tests.support.free_ports import free_port
 
 ROWS = {USER: [stored_password.hashed(PASSWORD)], "ben": ["{PLAIN}ben's"]}
 GRANT = {"pgsql": "GRANT SELECT ON ALL TABLES IN SCHEMA public TO mail;", "mysql": ""}

@@ -4,7 +4,7 @@ import contextlib
 import socket
 import threading
 
-from tests.support.running import free_port
+from tests.support.free_ports import free_port
 
 
 class ThreadedServer:

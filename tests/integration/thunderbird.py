@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.support.running import free_port, wait_for
+from tests.support.free_ports import free_port
+from tests.support.running import wait_for
 
 _SCRIPT = Path(__file__).with_suffix(".js")
 _PATIENCE = 60.0  # seconds for a step

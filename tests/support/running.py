@@ -9,7 +9,6 @@ At the end the system is stopped, and what it wrote must not hold a Python trace
 import contextlib
 import os
 import pwd
-import random
 import shutil
 import signal
 import smtplib
@@ -23,12 +22,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
+from tests.support.free_ports import free_ports
+
 T = TypeVar("T")
 
 _SOURCE = Path(__file__).resolve().parents[2] / "src"
 _START_PATIENCE = 30.0  # seconds
 _STOP_PATIENCE = 20.0
-_PORTS = range(20_000, 32_768)  # below those of connections
 
 OWNER = "nobody" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
 """Whom the queue belongs to."""
@@ -333,26 +333,6 @@ def open_files(pid: int) -> list[str]:
             with contextlib.suppress(OSError):
                 found.append(os.readlink(path))
     return found
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on."""
-    return free_ports(1)[0]
-
-
-def free_ports(number: int) -> list[int]:
-    """So many of them, each another one. None is of those that the system gives to connections (ip_local_port_range(7)), of which
-    one could be in use by the time that somebody listens on it."""
-    with contextlib.ExitStack() as held:
-        ports: list[int] = []
-        for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
-            probe = held.enter_context(socket.socket())
-            with contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                ports.append(port)
-            if len(ports) == number:
-                return ports
-        raise AssertionError(f"no {number} ports are free")
 
 
 def wait_for(question: Callable[[], T], what: "str | Callable[[], str]", seconds: float = 15.0) -> T:
