@@ -31,7 +31,7 @@ def faulty(name, function):
         return function(*arguments)
     return instead
 
-async def first(*waits, true=worker._first):
+async def first(*waits, true=worker.first_of):
     task = asyncio.ensure_future(true(*waits))
     while not task.done():
         await asyncio.wait([task], timeout=0.05)
@@ -42,7 +42,7 @@ async def first(*waits, true=worker._first):
         if (ASKED / "worker").exists():
             faulty("worker", None)()
 
-worker._first = first
+worker.first_of = first
 partitions.Partitions.release = faulty("care", partitions.Partitions.release)
 pickup.maildrop.waiting = faulty("pickup", pickup.maildrop.waiting)
 scheduler.Scheduler._replenish = faulty("scheduler", scheduler.Scheduler._replenish)

@@ -54,9 +54,7 @@ def test_rules_change_for_new_sessions(name: str) -> None:
             assert rcpt(early) == change.replies[0]
             system.configure(change.after)
             _reloaded(system)
-            with system.client() as late:
-                late.say("EHLO client.example.com")
-                assert rcpt(late) == change.replies[1]
+            wait_for(lambda: _answer_to_new_session(system) == change.replies[1], "a session by the new rules")
             assert rcpt(early) == change.replies[0]
 
 
@@ -65,6 +63,13 @@ def _reloaded(system: System) -> None:
     system.reload()
     system.logged("reload -- version")
     wait_for(lambda: set(system.workers()) - set(before), "new workers")
+
+
+def _answer_to_new_session(system: System) -> int:
+    """An old worker that has not yet heard that it is one may take it."""
+    with system.client() as late:
+        late.say("EHLO client.example.com")
+        return rcpt(late)
 
 
 def test_filters_change_for_new_sessions_and_stay_for_open_ones() -> None:
@@ -79,9 +84,7 @@ def test_filters_change_for_new_sessions_and_stay_for_open_ones() -> None:
         early.envelope()
         system.configure({"smtpd_milters": second.name})
         _reloaded(system)
-        late = stack.enter_context(system.client())
-        late.say("EHLO client.example.com")
-        assert rcpt(late) == 550
+        wait_for(lambda: _answer_to_new_session(system) == 550, "a session by the new filter")
         assert early.say("DATA")[0] == 354
         early.write(b"X-Id: early\r\n\r\nbody\r\n.\r\n")
         assert early.reply()[0] == 250
