@@ -1,0 +1,30 @@
+"""Patterns with `%{NAME}`: what other rules have captured, filled in (Conf(3pm), CAPTURING TAGS)."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from gatepost.filter.rules.octets import written
+from gatepost.filter.rules.ruleset import Pattern
+
+LONGEST: Final = 1_024
+"""Octets of a value that are filled in."""
+MOST: Final = 32
+"""Values of one tag."""
+
+_TAG: Final = re.compile(rb"(?<!\\)%\{([A-Z0-9_]+(?:\([^\s)]*\))?)\}")
+
+
+def filled(pattern: Pattern, values: Mapping[str, Sequence[bytes]]) -> Pattern | None:
+    """The pattern with the tags' values, as they stand, in place of them; None where one of them is not known."""
+    if not all(values.get(tag) for tag in pattern.tags):
+        return None
+
+    def value(found: re.Match[bytes]) -> bytes:
+        each = values[found.group(1).decode()]
+        quoted = ("".join(written(code) for code in text[:LONGEST]).encode() for text in each[:MOST])
+        return b"(?:" + b"|".join(quoted) + b")"
+
+    return replace(pattern, octets=_TAG.sub(value, pattern.octets), tags=())
