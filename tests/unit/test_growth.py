@@ -38,6 +38,7 @@ from gatepost.deliver.pipe_attributes import PipeAttributes
 from gatepost.deliver.pipe_form import pipe_form
 from gatepost.deliver.status_filter import _RESULT as STATUS
 from gatepost.events.maillog import printable as log_printable
+from gatepost.filter.rules import definitions, expressions, lines, perl, reading, replacing, templates
 from gatepost.filter.text.encoded_words import decoded_words
 from gatepost.filter.text.paragraphs import chunks, paragraphs
 from gatepost.filter.text.parts import parts
@@ -184,6 +185,23 @@ def dns_answered(answers: bytes) -> None:
     head = asked[:2] + b"\x81\x80\0\1\x20\0\0\0\0\0"
     with contextlib.suppress(dns_message.BadReply):
         dns_message.read(head + asked[12:] + answers, asked).found("a+b.test", "TXT")
+
+
+def rules_read(text: str) -> None:
+    """A rule file, and its text as a pattern, an expression and a line."""
+    tags = replacing.Tags()
+    tags.take("tag", "A [a]", "")
+    for parse in (perl.translated, tags.replaced):
+        with contextlib.suppress(ValueError):
+            parse(f"m{{{text}}}i")
+    with contextlib.suppress(ValueError):
+        expressions.parsed(text, lambda name, argument: 0)
+    for definition in definitions.DEFINITIONS.values():
+        with contextlib.suppress(ValueError):
+            definition(text)
+    octets = text.encode("latin-1", "replace")
+    list(lines.lines(octets, ()))
+    reading.read([Path("/a.cf")], opened=lambda path: octets)
 
 
 def looked_up(query: Callable[[], Exchange[TableAnswer]]) -> Callable[[bytes], None]:
@@ -535,6 +553,14 @@ def problem_of(text: bytes) -> object:
     return acme_answers.nonce(response), str(acme_answers.problem(response))
 
 
+RULES: Shapes = (
+    *(times(text) for text in ("(", "[[:", "(?i)a", "a{1,2}", "\\xe9", "(?#", "[a-z]", "a && ")),
+    *(times(text, before="A ") for text in ("!", "(", "1 / ", "A + ", "A(", " ")),
+    *(times(text, before="A Subject =~ /a/") for text in (" ", " [if-unset: ", ":a")),
+    *(times(text) for text in ("body R /a/\n", "if 1\n", "meta R A\n", "#\n", "# UPDATE version \n", "<A>", "score R 1\n", "\\#")),
+)
+
+
 PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "acme.answers": (problem_of, MESSAGES),
     "acme.responder_http": (lambda text: challenge_answer(b"GET /.well-known/acme-challenge/" + text, {}), MESSAGES),
@@ -550,6 +576,15 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "mail.content_type.encoding": (transfer_encoding, CONTENT_TYPES),
     "mail.mime": (walk, MESSAGES),
     "mail.content_type.parameters": (lambda text: parameters(b"text/x;" + text), CONTENT_TYPES),
+    **dict.fromkeys(
+        ("filter.rules.perl", "filter.rules.expressions", "filter.rules.definitions"),
+        (rules_read, RULES[:12]),
+    ),
+    **dict.fromkeys(("filter.rules.lines", "filter.rules.replacing", "filter.rules.reading"), (rules_read, RULES[12:])),
+    "filter.rules.templates": (
+        lambda text: templates.filled(perl.translated("/%{A}/"), {"A": [text.encode("latin-1", "replace")]}),
+        TEXTS,
+    ),
     "filter.text.parts": (lambda message: parts(message.replace(b"\r\n", b"\n")), MESSAGES),
     "filter.text.paragraphs": (lambda text: [*paragraphs(b"s\n", [text]), *chunks(text)], MESSAGES),
     "filter.text.encoded_words": (decoded_words, ENCODED_WORDS),
@@ -692,10 +727,13 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
 
 _ADMINISTRATOR = "reads what the administrator writes, once"
 
+_RULES = "walked by filter.rules.perl and reading, which are in the table"
+
 _AGENT = "compares what a worker asks for with the configuration, in the agent"
 
 ELSEWHERE = {
     "net.url": "texts of at most 4096 characters, by classes of characters that do not overlap",
+    **dict.fromkeys((f"filter.rules.{name}" for name in ("brackets", "literals", "octets", "scoring", "settings")), _RULES),
     "identity.spf.evaluation": "one class of characters; names of at most 253 of them",
     "identity.spf.lookups": "names of at most 253 characters",
     "auth.backends.signed_token": "texts of at most 8192 octets, by one class of characters between dots",

@@ -6,6 +6,8 @@ from typing import Final
 from gatepost.filter.rules.literals import Untranslatable
 from gatepost.filter.rules.octets import NAMED, numbered, other_case, within, written
 
+LONGEST_NAME: Final = 40
+"""Octets of the name of a class within a class."""
 NOTHING: Final = "(?!)"
 ANYTHING: Final = "(?s:.)"
 
@@ -50,7 +52,7 @@ def _item(text: str, at: int) -> tuple[_Item, int]:
         posix = _POSIX.match(text, at)
         if posix:
             return posix.group(), posix.end()
-        if ":]" in text[at:] or text[at + 1] != ":":
+        if text[at + 1] != ":" or text.find(":]", at, at + LONGEST_NAME) > 0:
             raise Untranslatable("a class within a class that is not known")
     if text[at] != "\\":
         return ord(text[at]), at + 1

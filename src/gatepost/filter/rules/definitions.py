@@ -15,7 +15,7 @@ LONGEST_NAME: Final = 200
 _NAME: Final = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
 _HEADER: Final = re.compile(r"([^\s:=~!]+(?::[a-z]+)*):?\s*([=!])~\s*(.+)\Z", re.DOTALL)
 _EXISTS: Final = re.compile(r"exists:([^\s:]+)\Z")
-_UNSET: Final = re.compile(r"\s+\[if-unset:\s+(.*)\]\s*\Z", re.DOTALL)
+_UNSET: Final = re.compile(r"(?<!\s)\s+\[if-unset:\s+(.*)\]\s*\Z", re.DOTALL)
 _EVAL: Final = re.compile(r"eval:(\w+)\((.*)\)\Z", re.ASCII | re.DOTALL)
 _ARGUMENT: Final = re.compile(r"""\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([\w.]+))\s*(?:,|\Z)""", re.DOTALL)
 _CONDITION: Final = re.compile(r"\s*([a-z]+)\s*([=!])~\s*(m?/(?:[^/\\]|\\.)*/[a-z]*)(?=\s|\Z)", re.DOTALL)

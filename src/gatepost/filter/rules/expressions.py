@@ -14,12 +14,15 @@ from gatepost.filter.rules.ruleset import Node
 
 LONGEST: Final = 5_000
 """Words and signs of one expression."""
-DEEPEST: Final = 100
+DEEPEST: Final = 20
+"""Brackets within brackets. Whoever walks a tree calls itself some 30 times for each."""
+IN_A_ROW: Final = 4
+"""Signs before one word, and divisions of one term."""
 
 _TOKEN: Final = re.compile(
     r"\s*(?:(\d+(?:\.\d+)?|\.\d+)(?!\w)|([A-Za-z_]\w*(?:::\w+)*)|(&&|\|\||[<>=!]=|[-+*/<>!?:(),]))", re.ASCII
 )
-_ARGUMENT: Final = re.compile(r"\s*\(\s*([^()]*?)\s*\)")
+_ARGUMENT: Final = re.compile(r"\s*\(([^()]*)\)")
 _EQUALITIES: Final = ("==", "!=")
 _ORDERS: Final = ("<", ">", "<=", ">=")
 
@@ -154,16 +157,16 @@ class _Parser:
                 tree = (*tree, operand)
             else:
                 tree = ("*", tree, operand)
-        if divisions > DEEPEST:
-            raise NotUnderstood(f"it has more than {DEEPEST} divisions in a row")
+        if divisions > IN_A_ROW:
+            raise NotUnderstood(f"it has more than {IN_A_ROW} divisions in a row")
         return tree
 
     def single(self) -> Node:
         signs: list[str] = []
         while sign := self.took("!", "-", "+"):
             signs.append(sign)
-            if len(signs) > DEEPEST:
-                raise NotUnderstood(f"it is nested deeper than {DEEPEST}")
+            if len(signs) > IN_A_ROW:
+                raise NotUnderstood(f"it has more than {IN_A_ROW} signs in a row")
         tree = self.atom()
         for sign in reversed(signs):
             tree = ("!", tree) if sign == "!" else ("neg", tree) if sign == "-" else tree
@@ -183,5 +186,5 @@ class _Parser:
             if argument is None:
                 return self.forward()
             self.at = argument.end()
-            return self.called(self.forward(), argument.group(1))
+            return self.called(self.forward(), argument.group(1).strip())
         raise NotUnderstood(f"{self.word or 'nothing'} stands where a name or a number is expected")

@@ -10,7 +10,7 @@ LONGEST: Final = 65_536
 """Octets of a line."""
 
 _COMMENT: Final = re.compile(r"(?<!\\)#.*", re.DOTALL)
-_UPDATE: Final = re.compile(r"^#\s*UPDATE version\s+(\S+)", re.MULTILINE)
+_UPDATE: Final = re.compile(r"^#[ \t]*UPDATE version[ \t]+(\S+)", re.MULTILINE)
 _LANG: Final = re.compile(r"lang\s+(\S+)\s+(.*)\Z", re.DOTALL)
 
 

@@ -1,11 +1,10 @@
 """Patterns as they stand in rule files: delimiters and modifiers (perlop(1), Regexp Quote-Like Operators)."""
 
 import re
+from string import ascii_lowercase
 from typing import Final
 
 PAIRS: Final = {"{": "}", "(": ")", "[": "]", "<": ">"}
-
-_END: Final = re.compile(r"[a-z]*\Z")
 
 
 class Untranslatable(ValueError):
@@ -19,15 +18,13 @@ def halves(text: str) -> tuple[str, str]:
     if not opening or opening.isalnum() or opening.isspace() or (not marked and opening != "/"):
         raise Untranslatable("a pattern stands between strokes, or between other marks after an m")
     start = 2 if marked else 1
-    modifiers = _END.search(text)
-    assert modifiers  # it matches nothing, too
-    end = modifiers.start() - 1
+    end = len(text.rstrip(ascii_lowercase)) - 1
     if end < start or text[end] != PAIRS.get(opening, opening):
         raise Untranslatable("the end of the pattern is missing, or what follows it is no modifier")
     body = text[start:end]
     if opening == "/" and _bare_stroke(body):
         raise Untranslatable("a stroke within the pattern has no backslash before it")
-    return body, modifiers.group()
+    return body, text[end + 1 :]
 
 
 def _bare_stroke(body: str) -> bool:
