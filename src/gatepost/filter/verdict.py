@@ -5,10 +5,10 @@ Categories, levels and destinies are those of amavisd-new (amavisd.conf: content
 """
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 
 class Category(enum.IntEnum):
@@ -135,3 +135,75 @@ class Verdict(Struct, frozen=True):
 
 Destinies = Mapping[Category, Destiny]
 """What becomes of each category; of what is not named, PASS."""
+
+
+def judge(contents: Contents, policies: Sequence[RecipientPolicy], destinies: Destinies, *, waits: bool) -> Verdict:
+    """What becomes of a message for each of its recipients. `waits`: whether a client waits for the reply, and so hears of a
+    refusal; without one, a refusal becomes a notice to whoever the sender is said to be.
+
+    One reply cannot serve recipients who differ: where anybody has the message, it is quarantined for those who would refuse it.
+    """
+    wanted = [_wanted(contents, policy, destinies) for policy in policies]
+    if not waits:
+        wanted = [structs.replace(one, destiny=_unheard(one)) for one in wanted]
+    if any(one.destiny not in _NOT_ACCEPTED for one in wanted):
+        wanted = [structs.replace(one, destiny=_accepted(one.destiny)) for one in wanted]
+    destiny = next((one for one in _OF_THE_WHOLE if any(ruling.destiny is one for ruling in wanted)), Destiny.PASS)
+    deciding = [ruling.category for ruling in wanted if ruling.destiny is destiny]
+    return Verdict(contents, max(deciding, default=Category.CLEAN), destiny, tuple(wanted))
+
+
+_NOT_ACCEPTED = frozenset((Destiny.REJECT, Destiny.BOUNCE, Destiny.DISCARD))
+
+_OF_THE_WHOLE = (Destiny.PASS, Destiny.QUARANTINE, Destiny.REJECT, Destiny.BOUNCE, Destiny.DISCARD)
+"""The first of these that a recipient has is that of the message."""
+
+
+def _wanted(contents: Contents, policy: RecipientPolicy, destinies: Destinies) -> Ruling:
+    """What a recipient would have become of it, were she alone."""
+    categories = _categories(contents, policy)
+    worst_first = sorted(categories, reverse=True)
+    stops = (one for one in worst_first if one not in policy.lover and destinies.get(one, Destiny.PASS) is not Destiny.PASS)
+    category = next(stops, None)
+    levels, asked = policy.levels, contents.scanned and Category.SPAM not in policy.bypass
+    return Ruling(
+        policy.address,
+        worst_first[0] if category is None else category,
+        Destiny.PASS if category is None else destinies[category],
+        levels,
+        tagged=asked and policy.local and contents.score >= levels.tag,
+        spam=policy.local and Category.SPAMMY in categories,
+        unchecked=policy.local and Category.UNCHECKED in categories,
+    )
+
+
+def _categories(contents: Contents, policy: RecipientPolicy) -> set[Category]:
+    found = {
+        Category.BAD_HEADER: bool(contents.bad_header),
+        Category.SPAMMY: contents.scanned and contents.score >= policy.levels.tag2,
+        Category.SPAM: contents.scanned and contents.score >= policy.levels.kill,
+        Category.UNCHECKED: bool(contents.unchecked),
+        Category.BANNED: bool(contents.banned),
+        Category.VIRUS: bool(contents.viruses),
+    }
+    seen = {category for category, there in found.items() if there and _LOOKED_FOR_AS.get(category, category) not in policy.bypass}
+    return seen or {Category.CLEAN}
+
+
+_LOOKED_FOR_AS = {Category.SPAMMY: Category.SPAM, Category.UNCHECKED: Category.VIRUS}
+"""Categories that come of the looking for another one."""
+
+
+def _unheard(ruling: Ruling) -> Destiny:
+    """A refusal that would become mail: only somebody who asked for BOUNCE, and only of what is not forged as a rule."""
+    if ruling.destiny is Destiny.REJECT or (ruling.destiny is Destiny.BOUNCE and ruling.category in _FORGED):
+        return Destiny.QUARANTINE
+    return ruling.destiny
+
+
+_FORGED = frozenset((Category.SPAM, Category.SPAMMY, Category.VIRUS))
+"""What comes under the names of others."""
+
+
+def _accepted(destiny: Destiny) -> Destiny:
+    return Destiny.QUARANTINE if destiny in (Destiny.REJECT, Destiny.BOUNCE) else destiny
