@@ -7,15 +7,14 @@ import pytest
 from tests.support.running import MASTER, System
 
 SECOND = MASTER + "127.0.0.1:{second} inet n - n - "
-FILTER = {"filter_before_queue": "yes"}
 
 
 @pytest.mark.parametrize(
     ("main", "master", "told"),
     [
-        (FILTER, MASTER, "parameter filter_before_queue is not implemented yet: mail would pass without being scanned"),
+        ({"filter_before_queue": "yes", "content_filter": "smtp:[127.0.0.1]"}, MASTER, "its mail would be filtered twice"),
         ({"smtpd_client_restrictions": "rejct"}, MASTER, 'unknown smtpd restriction: "rejct"'),
-        ({}, SECOND + "- smtpd -o filter_before_queue=yes\n", "parameter filter_before_queue"),
+        ({}, SECOND + "- smtpd -o filter_before_queue=yes -o filter_kill_level=much\n", "filter_kill_level"),
         ({}, SECOND + "- smtpd -o smtpd_client_restrictions=permit_mynetworks, reject\n",
          "unexpected command-line argument: reject"),
     ],
@@ -43,7 +42,7 @@ def test_start_and_reload_refuse_what_mail_would_pass_unseen(main: dict[str, str
 
 def test_what_is_known_to_be_missing_is_served_with_a_warning() -> None:
     with System() as system:
-        system.configure(FILTER | {"gatepost_accept_missing": "filter_before_queue", "multi_instance_wrapper": "/bin/true"})
+        system.configure({"multi_instance_wrapper": "/bin/true"})
         assert system.command("reload").returncode == 0
         system.logged("warning", "parameter multi_instance_wrapper is known but not implemented yet")
         assert system.greets()

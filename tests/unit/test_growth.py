@@ -18,11 +18,13 @@ import pytest
 from tests.support.checkers import DECOYS
 from tests.support.growth import grows_linearly
 from tests.support.settings import default
+from tests.unit.admission.drafts import draft
 
 from gatepost.acme import answers as acme_answers
 from gatepost.acme.responder_http import answer as challenge_answer
 from gatepost.admission.draft import _FOLD as FOLD_OF_EDITS
 from gatepost.admission.draft import _STRAY as STRAY_OF_EDITS
+from gatepost.admission.draft import EditImpossible
 from gatepost.admission.edits import ReplaceBody
 from gatepost.admission.milter import verdicts
 from gatepost.admission.milter.editing import Editing, NewBody
@@ -38,6 +40,7 @@ from gatepost.deliver.pipe_attributes import PipeAttributes
 from gatepost.deliver.pipe_form import pipe_form
 from gatepost.deliver.status_filter import _RESULT as STATUS
 from gatepost.events.maillog import printable as log_printable
+from gatepost.filter.bad_header import bad_headers
 from gatepost.filter.rules import definitions, expressions, lines, perl, reading, replacing, templates
 from gatepost.filter.text.encoded_words import decoded_words
 from gatepost.filter.text.paragraphs import chunks, paragraphs
@@ -70,7 +73,7 @@ from gatepost.policy.greylist.settings import GreylistSettings
 from gatepost.policy.greylist.texts import put_off
 from gatepost.policy.greylist.whitelists import RecipientList
 from gatepost.proto import attributes as postfix_attributes
-from gatepost.proto import dns_message, mta_sts, policy_delegation
+from gatepost.proto import dns_message, mta_sts, policy_delegation, spamd
 from gatepost.proto.dovecot_auth import Greeting, Listening
 from gatepost.proto.exchange import Exchange, ProtocolError
 from gatepost.proto.http import HttpExchange, Request, Response
@@ -559,6 +562,22 @@ RULES: Shapes = (
     *(times(text, before="A Subject =~ /a/") for text in (" ", " [if-unset: ", ":a")),
     *(times(text) for text in ("body R /a/\n", "if 1\n", "meta R A\n", "#\n", "# UPDATE version \n", "<A>", "score R 1\n", "\\#")),
 )
+SPAMD = b"SPAMD/1.1 0 EX_OK\r\nSpam: True ; 9.0 / 5.0\r\n\r\n"
+
+
+def spamd_answer(octets: bytes) -> None:
+    exchange = spamd.Symbols(lambda: iter(()), 0)
+    with contextlib.suppress(ProtocolError):
+        for at in range(0, len(octets), 100):
+            exchange.feed(octets[at : at + 100])
+        exchange.ended()
+
+
+def without_forged(head: bytes) -> None:
+    one = draft(head)
+    one.drop_headers(frozenset(), ("x-spam-",))
+    with contextlib.suppress(EditImpossible):
+        one.prefix_header(b"Subject", b"***")
 
 
 PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
@@ -655,6 +674,10 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
         listened,
         (*WIRE, octets(b"\t"), octets(b"FAIL\t1\ta=b\t\x01t\n"), octets(b"a=\x01", before=b"OK\t1\tuser=")),
     ),
+    "proto.spamd": (
+        spamd_answer,
+        (*WIRE, octets(b"A,", before=SPAMD), octets(b"1", before=SPAMD), octets(b"a: b\r\n", before=SPAMD[:19])),
+    ),
     "proto.saslauthd": (checked, (*WIRE, octets(b"a", before=b"\xff\xffOK"))),
     "proto.sasl.plain": (logged_in(plain.server), (*WIRE, octets(b"\0"), octets(b"a", before=b"\0u\0"))),
     "proto.sasl.login": (logged_in(login.server), (*WIRE, octets(b"\0"))),
@@ -684,6 +707,16 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "receive.unix_lines": (submitted, MESSAGES),
     "content.headers": (STANDARD_HEADER.match, TEXTS),
     "admission.draft": (lambda text: STRAY_OF_EDITS.search(FOLD_OF_EDITS.sub(b"\r\n", text)), MESSAGES),
+    "admission.draft.forged": (without_forged, (octets(b"X-Spam-A: 1\r\n"), octets(b"Subject: a\r\n"), *MESSAGES)),
+    "filter.bad_header": (
+        lambda text: bad_headers(header.split(text).headers),
+        (
+            *MESSAGES,
+            octets(b"a" * 998 + b"\r\n ", before=b"X: "),
+            octets(b" \r\n", before=b"X: a\r\n"),
+            octets(b" ", before=b"X: a\r\n"),
+        ),
+    ),
     "admission.staging": (lambda text: STRAY.sub(b" ", text), MESSAGES),
     "routing.rewrite": (is_standard, TEXTS),
     "lookup.aliases_text": (lambda text: list(aliases_text.alias_entries("x", text, _nothing)), TEXTS),
@@ -779,6 +812,7 @@ ELSEWHERE = {
     "proto.smtp.server_replies": "makes replies, reads none",
     "mail.content": "passes octets on",
     "mail.address_status": "three numbers, as a pattern of its callers found them",
+    "filter.contents": "names of at most 64 characters, 500 of them",
     "mail.domain": "names of at most 255 characters",
     "net.any_name": "names of at most 253 characters",
     "net.searching": _ADMINISTRATOR,

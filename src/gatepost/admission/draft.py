@@ -4,7 +4,7 @@ Its headers are a list that is made when somebody asks for it; its body is a sou
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO, Protocol
 
 from msgspec import Struct, structs
@@ -16,19 +16,24 @@ from gatepost.admission.edits import (
     ChangeSender,
     DeleteHeader,
     DeleteRecipient,
+    DropHeaders,
     Edit,
+    EndRecipients,
     InsertHeader,
+    PrefixHeader,
     ReplaceBody,
 )
 from gatepost.admission.port import Finding, Origin, Severity
 from gatepost.mail import header
 from gatepost.mail.address import is_octets, to_bytes
+from gatepost.mail.content import Content
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.header import Header
 from gatepost.mail.outcome import Outcome
 from gatepost.mail.queue_id import QueueId
 from gatepost.net.turns import Turns
 from gatepost.policy.port import Action
+from gatepost.queue.port import Ended
 
 LONGEST_ADDRESS = 2048
 """Octets of an address that a gate may add; RFC 5321 §4.5.3.1 asks for 320."""
@@ -70,6 +75,10 @@ class Body(Protocol):
         """Take others in their place, after all of which these are gone; where giving them raises, they stay. Raises OSError."""
         ...
 
+    def seen_below(self, head: bytes) -> Content:
+        """The message with these headers, to be read while neither changes."""
+        ...
+
 
 class Addressees(Protocol):
     """Who gets the message: recipients go in as given, and come out expanded. `final`: those."""
@@ -97,11 +106,12 @@ class Draft:
     """One message. `given`: the envelope as handed in; `head`: its headers as octets, each whole lines.
 
     `sender`: as it is now. `held`, `discarded`, `refusal`, `quarantine` (why): what is to become of the message.
-    `disconnects`: whether its session is to end then. `findings`: what gates have said of it."""
+    `disconnects`: whether its session is to end then. `findings`: what gates have said of it. `ended`: recipients who do not get
+    it, for the ledger."""
 
     __slots__ = (
-        "_headers", "_lines", "_room", "addressees", "content_filter", "discarded", "disconnects", "findings", "given", "held",
-        "limits", "origin", "quarantine", "queue_id", "redirect", "refusal", "sender", "source",
+        "_headers", "_lines", "_room", "addressees", "content_filter", "discarded", "disconnects", "ended", "findings", "given",
+        "held", "limits", "origin", "quarantine", "queue_id", "redirect", "refusal", "sender", "source",
     )  # fmt: skip
 
     def __init__(
@@ -129,6 +139,7 @@ class Draft:
         self.content_filter = given.content_filter
         self.redirect = given.redirect
         self.findings: list[Finding] = []
+        self.ended: list[Ended] = []
         self._lines: Sequence[bytes] = head
         self._headers: list[Header] | None = None
         self._room = 0  # octets that headers may grow by, once they are listed
@@ -156,6 +167,10 @@ class Draft:
     def spare(self) -> BinaryIO:
         """A file for octets that may become the body; it goes when it is closed. Raises OSError."""
         return self.source.spare()
+
+    def content(self) -> Content:
+        """The message as it is now, to be read as long as nobody changes it."""
+        return self.source.seen_below(self.head)
 
     @property
     def envelope(self) -> Envelope:
@@ -203,6 +218,27 @@ class Draft:
             self._room += len(self._listed()[place].raw)
             del self._listed()[place]
 
+    def drop_headers(self, names: frozenset[str], beginnings: tuple[str, ...]) -> None:
+        """All headers of these names, and those whose names begin so, go."""
+        headers = self._listed()
+        kept = [one for one in headers if not (one.key in names or (beginnings and one.key.startswith(beginnings)))]
+        self._room += sum(len(one.raw) for one in headers) - sum(len(one.raw) for one in kept)
+        self._headers = kept
+
+    def prefix_header(self, name: bytes, text: bytes) -> None:
+        """`text` goes before the value of each header of that name, unless it is there; a header of it, where there is none."""
+        wanted, headers = header.key(name), self._listed()
+        places = [place for place, one in enumerate(headers) if one.key == wanted and wanted]
+        if not places:
+            return self.insert_header(0, name, text)
+        for place in places:
+            old = headers[place]
+            if not old.value.startswith(text):
+                new = self._made(old.raw.partition(b":")[0].rstrip(b" \t"), text + b" " + old.value, verbatim=False)
+                self._has_room(len(new.raw) - len(old.raw))
+                headers[place] = new
+        return None
+
     # --- body ---
 
     def replace_body(self, chunks: Iterable[bytes]) -> None:
@@ -229,6 +265,16 @@ class Draft:
         left = [one for one in final if address not in (one.address, one.original)]
         if len(left) == len(final):
             left = [one for one in final if lower not in (one.address.lower(), one.original.lower())]
+        self.addressees.keep(left)
+
+    def end_recipients(self, outcomes: Mapping[str, Outcome]) -> None:
+        """Whoever gets the message as one of these addresses does not get it; the ledger tells how it ended."""
+        left: list[Recipient] = []
+        for one in self.addressees.final:
+            if (outcome := outcomes.get(one.address)) is None:
+                left.append(one)
+            else:
+                self.ended.append(Ended(one, outcome))
         self.addressees.keep(left)
 
     async def change_sender(self, address: str, ret: str = "", envid: str = "") -> None:
@@ -293,7 +339,7 @@ class Draft:
     async def edit(self, edits: Sequence[Edit]) -> None:
         """Carry out what a gate asks for, all of it or nothing: a body comes last, as it cannot be taken back, and of several only
         the last one. Raises EditImpossible, LookupFailure, AliasLoop, OSError."""
-        headers, room, sender, given = list(self._listed()), self._room, self.sender, self.given
+        headers, room, sender, given, ended = list(self._listed()), self._room, self.sender, self.given, list(self.ended)
         undo, turns = self.addressees.undo(), Turns()
         bodies = [edit for edit in edits if isinstance(edit, ReplaceBody)]
         try:
@@ -307,7 +353,7 @@ class Draft:
             if bodies:
                 self.replace_body(bodies[-1].chunks())
         except BaseException:
-            self._headers, self._room, self.sender, self.given = headers, room, sender, given
+            self._headers, self._room, self.sender, self.given, self.ended = headers, room, sender, given, ended
             undo()
             raise
 
@@ -321,10 +367,16 @@ class Draft:
                 self.change_header(edit.name, edit.number, edit.value, verbatim=edit.verbatim)
             case DeleteHeader():
                 self.delete_header(edit.name, edit.number)
+            case DropHeaders():
+                self.drop_headers(edit.names, edit.beginnings)
+            case PrefixHeader():
+                self.prefix_header(edit.name, edit.text)
             case AddRecipient():
                 await self.add_recipient(edit.recipient)
             case DeleteRecipient():
                 self.delete_recipient(edit.address)
+            case EndRecipients():
+                self.end_recipients(edit.outcomes)
             case ChangeSender():
                 await self.change_sender(edit.address, edit.ret, edit.envid)
 

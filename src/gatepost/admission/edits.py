@@ -1,10 +1,11 @@
 """What a gate may want changed in a message: each edit is a value, which `draft.Draft` carries out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from msgspec import Struct
 
 from gatepost.mail.envelope import Recipient
+from gatepost.mail.outcome import Outcome
 
 
 class AddHeader(Struct, frozen=True):
@@ -41,6 +42,21 @@ class DeleteHeader(Struct, frozen=True):
     number: int
 
 
+class DropHeaders(Struct, frozen=True):
+    """All headers whose names, in lower case, are one of `names` or begin with one of `beginnings` go."""
+
+    names: frozenset[str] = frozenset()
+    beginnings: tuple[str, ...] = ()
+
+
+class PrefixHeader(Struct, frozen=True):
+    """`text` and a blank go before the value of each header of that name, unless they are there; where there is no such header it
+    is added with the text alone."""
+
+    name: bytes
+    text: bytes
+
+
 class ReplaceBody(Struct, frozen=True):
     """Another body. `chunks`: gives its octets in wire form (lines end in CRLF), cut anywhere."""
 
@@ -59,6 +75,13 @@ class DeleteRecipient(Struct, frozen=True):
     address: str
 
 
+class EndRecipients(Struct, frozen=True):
+    """Whoever gets the message as one of these addresses (internal form) does not get it, which the ledger tells with how it
+    ended."""
+
+    outcomes: Mapping[str, Outcome]
+
+
 class ChangeSender(Struct, frozen=True):
     """Another envelope sender, in internal form. `ret`, `envid`: as in Envelope, where they change, too."""
 
@@ -67,4 +90,7 @@ class ChangeSender(Struct, frozen=True):
     envid: str = ""
 
 
-Edit = AddHeader | InsertHeader | ChangeHeader | DeleteHeader | ReplaceBody | AddRecipient | DeleteRecipient | ChangeSender
+Edit = (
+    AddHeader | InsertHeader | ChangeHeader | DeleteHeader | DropHeaders | PrefixHeader | ReplaceBody
+    | AddRecipient | DeleteRecipient | EndRecipients | ChangeSender
+)  # fmt: skip

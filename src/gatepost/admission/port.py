@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from gatepost.admission.edits import Edit
+from gatepost.mail.content import Content
 from gatepost.mail.envelope import Envelope
 from gatepost.mail.header import Header
 from gatepost.mail.outcome import Class, Outcome
@@ -162,6 +163,10 @@ class ReadableDraft(Protocol):
 
     def spare(self) -> BinaryIO:
         """A file for octets that may become the body; it goes when it is closed. Raises OSError."""
+        ...
+
+    def content(self) -> Content:
+        """The message as it is now, to be read as long as nobody changes it."""
         ...
 
 

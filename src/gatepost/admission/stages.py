@@ -218,7 +218,7 @@ async def store(passage: Passage) -> None:
         passage.draft.discard()
         return
     content, expanded = passage.content, tuple(passage.expansion.expanded)
-    message = NewMessage(passage.draft.queue_id, _final(passage), content, content.size, expanded)
+    message = NewMessage(passage.draft.queue_id, _final(passage), content, content.size, expanded, tuple(passage.draft.ended))
     passage.staging.hand_over()
     await passage.service.store(message)
 

@@ -13,7 +13,7 @@ from zlib import crc32
 from gatepost.content.downgrade import SevenBit
 from gatepost.mail import header
 from gatepost.mail.checksum import joined
-from gatepost.mail.content import CHUNK, Content, FileContent, MemoryContent, is_plain
+from gatepost.mail.content import CHUNK, Content, FileContent, MemoryContent, SplicedContent, is_plain
 
 THRESHOLD = 262144
 """Octets that a message may have in memory."""
@@ -195,6 +195,12 @@ class Staging:
         crc = None if self._crc is None else joined(crc32(head), self._crc, size - len(head))
         return FileContent(self._path, size, start, plain=self.plain and is_plain(head), crc=crc)
 
+    def seen(self, head: bytes, rest: bytes) -> Content:
+        """The same, to be read only: the file stays as it is."""
+        if self._file is None or self._path is None:
+            return MemoryContent(head + rest)
+        return SplicedContent(head, FileContent(self._path, self._file.seek(0, 2) - self._room, self._room))
+
     def hand_over(self) -> None:
         """The content is somebody else's from now on, its file too."""
         self._file = self._path = None
@@ -239,6 +245,10 @@ class StagedBody:
     def spare(self) -> BinaryIO:
         """A file for octets that may take the place of these. Raises OSError."""
         return self._staging.spare()
+
+    def seen_below(self, head: bytes) -> Content:
+        """The content with these headers, to be read before anything else is done with it."""
+        return self._staging.seen(head + self.blank, self._rest)
 
     @contextlib.contextmanager
     def rewriter(self) -> Iterator[Callable[[bytes], object]]:

@@ -13,6 +13,8 @@ from msgspec import Struct, structs
 from gatepost.events import notes, records
 from gatepost.mail.address import external
 
+_SHOWN = 50  # recipients and rules of a line
+
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -86,6 +88,27 @@ def _judged(e: records.Judged, form: LineForm) -> str:
     if e.service == "cleanup" and " " in e.where:  # content checks name the matched text (`header X: y`) first and say why last
         return f"{head}; {e.context}" + (f": {e.text}" if e.text else "")
     return f"{head}: {e.text}" + (f"; {e.context}" if e.context else "")
+
+
+def _filtered(e: records.Filtered, form: LineForm) -> str:
+    """As amavisd-new has it, with the rules."""
+    names = f" ({', '.join(e.names)})" if e.names else ""
+    client = f"{e.client} " if e.client else ""
+    to = ",".join(f"<{form.written(one)}>" for one in e.recipients[:_SHOWN])
+    more = f" and {len(e.recipients) - _SHOWN} more" if len(e.recipients) > _SHOWN else ""
+    tests = ",".join(f"{rule}={score:g}" for rule, score in e.tests[:_SHOWN])
+    told = (
+        ("quarantine: ", e.quarantined),
+        ("Message-ID: ", e.message_id),
+        ("Hits: ", "-" if e.score is None else f"{e.score:g}"),
+        ("Tests: ", f"[{tests}]" if tests else ""),
+        ("size: ", str(e.size)),
+    )
+    fields = "".join(f", {name}{value}" for name, value in told if value)
+    return (
+        f"{e.queue_id}: {e.action} {e.category}{names} {{{','.join(e.how)}}}, {client}<{form.written(e.sender)}> -> {to}{more}"
+        f"{fields}, {e.seconds * 1000:.0f} ms"
+    )
 
 
 def _unsaid(e: records.Event, form: LineForm) -> str:
@@ -170,6 +193,7 @@ _WORDS: dict[type[records.Event], Callable[[Any, LineForm], str]] = {
     records.SessionLost: _lost,
     records.Accepted: _accepted,
     records.Judged: _judged,
+    records.Filtered: _filtered,
     records.ScreeningBegan: _screening_began,
     records.Screened: _screened,
     records.SpokeEarly: _spoke_early,

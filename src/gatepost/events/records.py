@@ -84,6 +84,34 @@ class Permitted(Event, frozen=True):
     found: tuple[Struct, ...] = ()
 
 
+class Filtered(Event, frozen=True):
+    """The content filter has judged a message: for those recipients who get it, or those who do not.
+
+    - `action`: `Passed` or `Blocked`. `category`: what it is (`CLEAN`, `INFECTED` ...). `names`: of its viruses or files.
+    - `how`: what became of it (`RejectedInbound` ...), in the words of amavisd-new.
+    - `client`: `[address]`, empty where it did not come by SMTP.
+    - `score`: None where nobody looked for spam. `tests`: rules that hit, with their points.
+    - `size`: octets. `seconds`: that looking took.
+    - `quarantined`: under which name a copy is kept, if it is.
+    """
+
+    queue_id: str
+    action: str
+    category: str
+    names: tuple[str, ...]
+    how: tuple[str, ...]
+    client: str
+    sender: str
+    recipients: tuple[str, ...]
+    score: float | None
+    tests: tuple[tuple[str, float], ...]
+    size: int
+    seconds: float
+    message_id: str = ""
+    quarantined: str = ""
+    why: Reason = UNSAID
+
+
 class ScreeningBegan(Event, frozen=True):
     """A client is looked at before it may talk to smtpd (postscreen(8)). `client`, `server`: `[address]:port`."""
 

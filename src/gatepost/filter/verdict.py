@@ -109,18 +109,23 @@ class Ruling(Struct, frozen=True):
     """What becomes of the message for one recipient.
 
     address: of her policy, internal form.
-    category: what stops it, else the worst of what it is to her.
+    category: what stops it, else the worst of `categories`, which is all that it is to her.
     destiny: what becomes of it; never BOUNCE or REJECT where another has it.
-    tagged: it says what it scored. spam: it is called spam.
+    tagged: it says what it scored.
+    local: she sees marks.
     """
 
     address: str
     category: Category
     destiny: Destiny
     levels: Levels
+    categories: frozenset[Category] = frozenset()
     tagged: bool = False
-    spam: bool = False
-    unchecked: bool = False
+    local: bool = True
+
+    def shows(self, category: Category) -> bool:
+        """Whether the message she gets is marked as being of this category."""
+        return self.local and category in self.categories
 
 
 class Verdict(Struct, frozen=True):
@@ -171,13 +176,13 @@ def _wanted(contents: Contents, policy: RecipientPolicy, destinies: Destinies) -
         worst_first[0] if category is None else category,
         Destiny.PASS if category is None else destinies[category],
         levels,
+        categories,
         tagged=asked and policy.local and contents.score >= levels.tag,
-        spam=policy.local and Category.SPAMMY in categories,
-        unchecked=policy.local and Category.UNCHECKED in categories,
+        local=policy.local,
     )
 
 
-def _categories(contents: Contents, policy: RecipientPolicy) -> set[Category]:
+def _categories(contents: Contents, policy: RecipientPolicy) -> frozenset[Category]:
     found = {
         Category.BAD_HEADER: bool(contents.bad_header),
         Category.SPAMMY: contents.scanned and contents.score >= policy.levels.tag2,
@@ -186,8 +191,8 @@ def _categories(contents: Contents, policy: RecipientPolicy) -> set[Category]:
         Category.BANNED: bool(contents.banned),
         Category.VIRUS: bool(contents.viruses),
     }
-    seen = {category for category, there in found.items() if there and _LOOKED_FOR_AS.get(category, category) not in policy.bypass}
-    return seen or {Category.CLEAN}
+    seen = [category for category, there in found.items() if there and _LOOKED_FOR_AS.get(category, category) not in policy.bypass]
+    return frozenset(seen or (Category.CLEAN,))
 
 
 _LOOKED_FOR_AS = {Category.SPAMMY: Category.SPAM, Category.UNCHECKED: Category.VIRUS}

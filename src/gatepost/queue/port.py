@@ -43,16 +43,27 @@ IN_HAND = (Status.ACTIVE, Status.UNDER_WAY)
 """A worker has it."""
 
 
+class Ended(Struct, frozen=True):
+    """A recipient who was acknowledged and does not get the message: `outcome` is why, for the ledger."""
+
+    recipient: Recipient
+    outcome: Outcome
+
+
 class NewMessage(Struct, frozen=True):
-    """A message to be queued: `size`: octets, as Postfix logs and lists them: its records cost two for
-    a line, as CRLF does. `expanded`: recipients that became
-    others through an alias and whose sender is to be told of that success (RFC 3461 §5.2.7.3)."""
+    """A message to be queued.
+
+    - `size`: octets, as Postfix logs and lists them: its records cost two for a line, as CRLF does.
+    - `expanded`: recipients that became others through an alias and whose sender is to be told of that success (RFC 3461 §5.2.7.3).
+    - `ended`: recipients whom the content filter keeps it from. They are no recipients of `envelope`.
+    """
 
     id: QueueId
     envelope: Envelope
     content: Content
     size: int
     expanded: tuple[Recipient, ...] = ()
+    ended: tuple[Ended, ...] = ()
 
 
 class Settlement(Struct, frozen=True):

@@ -10,7 +10,10 @@ import zlib
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from gatepost.queue.port import IN_HAND, NewMessage, Settlement, Status
+from msgspec.structs import replace
+
+from gatepost.mail.envelope import Envelope
+from gatepost.queue.port import IN_HAND, Ended, NewMessage, Settlement, Status
 from gatepost.queue.record import pack, pack_outcome, text_of
 from gatepost.queue.schema import placeholders
 
@@ -29,6 +32,9 @@ _LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 
 _LARGE = 16_384
 """Octets of a content that stands alone: a prepared statement keeps what it was last given, and there is one for each length."""
+
+FILTER = "filter"
+"""Who deletes recipients before they are in the queue, for the ledger."""
 
 LIVE = (Status.QUEUED, Status.HELD, *IN_HAND)
 
@@ -65,11 +71,13 @@ def prepare(connection: sqlite3.Connection) -> None:
 
 def put(message: NewMessage, guest: int, content: bytes | None, crc: int, offset: int) -> list[Step]:
     """A message to store: `content` None where it is a file, in which it begins at `offset`; `crc` its checksum. Its recipients
-    are HELD, or in hand: of the owner, or of the `guest` of that number (0: of none)."""
-    key, envelope = message.id.key, message.envelope
-    packed = pack(envelope)
+    are HELD, or in hand: of the owner, or of the `guest` of that number (0: of none). Those who do not get it are in the ledger at
+    once, with numbers after those of the others."""
+    key, envelope, ended = message.id.key, message.envelope, message.ended
+    acknowledged = envelope if not ended else _with(envelope, ended)
+    packed = pack(acknowledged)
     steps: list[Step] = [(
-        _MESSAGE, key, len(envelope.recipients), None, None, text_of(envelope.sender), None, None, packed, zlib.crc32(packed),
+        _MESSAGE, key, len(acknowledged.recipients), None, None, text_of(envelope.sender), None, None, packed, zlib.crc32(packed),
         message.size, message.content.size, crc, offset, content,
     )]  # fmt: skip
     status, due = Status.ACTIVE, int(message.id.arrival)
@@ -79,7 +87,14 @@ def put(message: NewMessage, guest: int, content: bytes | None, crc: int, offset
         status, due = Status.UNDER_WAY, guest
     for number, recipient in enumerate(envelope.recipients):
         steps.append((_RECIPIENT, key, number, int(status), due, text_of(recipient.address), None, None, *_NO_CONTENT))
+    for number, one in enumerate(ended, len(envelope.recipients)):
+        steps.append((_RECIPIENT, key, number, int(status), due, text_of(one.recipient.address), None, None, *_NO_CONTENT))
+        steps.append(settle(Settlement(message.id, number, Status.DELETED, one.outcome, by=FILTER), message.id.arrival))
     return steps
+
+
+def _with(envelope: Envelope, ended: Sequence[Ended]) -> Envelope:
+    return replace(envelope, recipients=(*envelope.recipients, *(one.recipient for one in ended)))
 
 
 def settle(settlement: Settlement, at: float) -> Step:

@@ -22,7 +22,7 @@ from gatepost.routing.rewrite import LOCAL, REMOTE
 from gatepost.service.settings import WorkerSettings
 
 _MADE_HERE = (("log_message_origin", "local"), ("trace_flags", "0"))  # attributes of notices, as in Postfix
-UNCHECKED: Mapping[str, str] = {"receive_override_options": "no_header_body_checks, no_milters"}
+UNCHECKED: Mapping[str, str] = {"receive_override_options": "no_header_body_checks, no_milters", "filter_before_queue": "no"}
 """The parameters with which mail comes in that is not looked into."""
 
 

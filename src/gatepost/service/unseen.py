@@ -1,14 +1,13 @@
 """Whether mail may be served with a configuration: not where it would pass something unseen that was to look at it.
 
-Parameters and programs that are not there yet stand in config/doors.py. Restrictions that nobody knows, and actions that nobody
-knows in tables that main.cf itself spells out, are found here. With `gatepost_accept_missing` they do at run time as Postfix's.
+Restrictions that nobody knows, and actions that nobody knows in tables that main.cf itself spells out, are found here. With
+`gatepost_accept_missing` they do at run time as Postfix's. What is wrong with a content filter is no matter of choice.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from gatepost.config.configuration import Configuration, ConfigurationError
-from gatepost.config.doors import open_doors
 from gatepost.config.faults import Fault
 from gatepost.config.loading import load
 from gatepost.config.master import ServiceEntry
@@ -19,12 +18,13 @@ from gatepost.policy.compiler import Complaint
 from gatepost.policy.greylist.settings import ACTIONS as GREYLIST_ACTIONS
 from gatepost.policy.review import review
 from gatepost.policy.settings import PolicySettings
+from gatepost.service.filter_settings import faults_of_filters
 
 
 def load_to_serve(directory: Path) -> Configuration:
     """The configuration in `directory`. Raises ConfigurationError where it is faulty, or where mail would pass unseen."""
     configuration = load(directory)
-    faults = unseen(configuration)
+    faults = (*unseen(configuration), *faults_of_filters(configuration))
     if faults:
         raise ConfigurationError(faults)
     return configuration
@@ -33,7 +33,7 @@ def load_to_serve(directory: Path) -> Configuration:
 def unseen(configuration: Configuration) -> tuple[Fault, ...]:
     """Everything that mail would pass unseen and that gatepost_accept_missing does not name. Raises ConfigurationError."""
     accepted = frozenset(split(configuration.value("gatepost_accept_missing")))
-    found = [*open_doors(configuration)]
+    found: list[tuple[str, Fault]] = []
     for entry in configuration.services:
         if program(entry.program).takes_mail:
             for one in complaints(configuration, entry):

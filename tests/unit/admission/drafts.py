@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 from gatepost.admission.draft import USUAL, Draft, Limits
 from gatepost.admission.port import Origin
+from gatepost.mail.content import Content, MemoryContent
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.queue_id import QueueId
 
@@ -36,6 +37,9 @@ class Octets:
 
     def replace(self, chunks: Iterable[bytes]) -> None:
         self.data = b"".join(chunks)
+
+    def seen_below(self, head: bytes) -> Content:
+        return MemoryContent(head + b"\r\n" + self.data)
 
 
 class Aliases:

@@ -16,8 +16,11 @@ from gatepost.admission.edits import (
     ChangeSender,
     DeleteHeader,
     DeleteRecipient,
+    DropHeaders,
     Edit,
+    EndRecipients,
     InsertHeader,
+    PrefixHeader,
     ReplaceBody,
 )
 from gatepost.admission.port import Finding, Severity
@@ -50,6 +53,13 @@ def edited(*edits: Edit, limits: Limits = USUAL) -> Draft:
         (DeleteHeader(b"X-A", 3), HEAD),
         (DeleteHeader(b"X-A", 0), HEAD),
         (DeleteHeader(b"", 1), HEAD),
+        (DropHeaders(frozenset(("x-a",))), HEAD.replace(b"X-A: 1\r\nx-a: 2\r\n", b"")),
+        (DropHeaders(frozenset(("x",)), ("x-",)), HEAD.replace(b"X-A: 1\r\nx-a: 2\r\n", b"")),
+        (DropHeaders(), HEAD),
+        (PrefixHeader(b"subject", b"***"), HEAD.replace(b"one", b"*** one")),
+        (PrefixHeader(b"Subject", b"one"), HEAD),
+        (PrefixHeader(b"X-A", b"0"), HEAD.replace(b"X-A: 1\r\nx-a: 2", b"X-A: 0 1\r\nx-a: 0 2")),
+        (PrefixHeader(b"X-B", b"b"), b"X-B: b\r\n" + HEAD),
     ],
 )
 def test_headers_are_edited(edit: Edit, head: bytes) -> None:
@@ -221,3 +231,29 @@ def test_the_first_refusal_counts_but_for_good_is_more_than_for_now() -> None:
         one.refuse(outcome)
     assert one.refusal == bounced("c")
     assert one.settled
+
+
+def test_recipients_who_do_not_get_it_are_told_of_to_the_ledger() -> None:
+    outcome = bounced("quarantined")
+    one = edited(AddRecipient(Recipient("list@here.test")), EndRecipients({"a@here.test": outcome, "nobody@here.test": outcome}))
+    assert [recipient.address for recipient in one.addressees.final] == ["b@there.test", "b@here.test"]
+    assert [(ended.recipient.address, ended.outcome) for ended in one.ended] == [("a@here.test", outcome)]
+
+
+def test_a_recipient_is_ended_by_where_the_message_goes_and_not_by_what_it_was() -> None:
+    one = edited(AddRecipient(Recipient("list@here.test")), EndRecipients({"list@here.test": bounced("quarantined")}))
+    assert len(one.addressees.final) == 3
+    assert one.ended == []
+
+
+def test_what_cannot_be_made_whole_ends_nobody() -> None:
+    one = draft()
+    with pytest.raises(EditImpossible):
+        asyncio.run(one.edit((EndRecipients({"b@there.test": bounced("x")}), AddHeader(b"", b""))))
+    assert one.ended == []
+    assert len(one.addressees.final) == 1
+
+
+def test_the_message_is_seen_as_it_is() -> None:
+    one = edited(AddHeader(b"X-B", b"b"))
+    assert one.content().read() == HEAD + b"X-B: b\r\n\r\ntext\r\n"

@@ -103,3 +103,17 @@ def test_the_checksum_of_a_file_is_that_of_its_octets(head: bytes, tmp_path: Pat
     assert isinstance(content, FileContent)
     assert content.crc in (None, crc32(content.read()))
     assert (content.crc is None) == (head is not HEAD)
+
+
+@pytest.mark.parametrize("lines", [3, THRESHOLD // 100])
+def test_a_message_may_be_seen_before_it_is_complete(lines: int, tmp_path: Path) -> None:
+    """In memory and in a file, with other headers than those that came; it is stored afterwards as if nobody had looked."""
+    staging = Staging(lambda: tmp_path / "a", replace_stray=False)
+    text = (b"x" * 98 + b"\r\n") * lines
+    staging.write(HEAD + text)
+    staging.finish()
+    rest = staging.head[len(HEAD) - 2 :]
+    seen = staging.seen(b"X-A: b\r\n" * 3, rest)
+    assert seen.read() == b"X-A: b\r\n" * 3 + b"\r\n" + text
+    assert seen.size == len(seen.read())
+    assert staging.content(HEAD[:-2], rest).read() == HEAD + text

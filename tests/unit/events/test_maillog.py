@@ -17,6 +17,7 @@ from gatepost.events.records import (
     Disconnected,
     DnsListed,
     Event,
+    Filtered,
     HungUp,
     Judged,
     LinesLost,
@@ -172,6 +173,18 @@ LINES: list[tuple[Event, str]] = [
     (notes.LocalAliasLoop("local", "a"), "warning: alias database loop for a"),
     (notes.AccountUnknown("local", "bob", "no answer"), "warning: error looking up passwd info for bob: no answer"),
     (Permitted("smtpd", Q, CLIENT, "s@a.test", "u@b.test", Reason("permit_mynetworks")), ""),
+    (
+        Filtered("filter", Q, "Blocked", "INFECTED", ("Eicar-Test-Signature",), ("RejectedInbound",), "[192.0.2.1]", "s@a.test",
+                 ("u@b.test", "v@b.test"), None, (), 213, 0.0831, "<x@a.test>"),
+        f"{Q}: Blocked INFECTED (Eicar-Test-Signature) {{RejectedInbound}}, [192.0.2.1] <s@a.test> -> <u@b.test>,<v@b.test>,"
+        " Message-ID: <x@a.test>, Hits: -, size: 213, 83 ms",
+    ),
+    (
+        Filtered("filter", Q, "Passed", "SPAMMY", (), ("RelayedTaggedInbound", "RelayedOutbound"), "", "", ("u@b.test",), 7.994,
+                 (("MISSING_DATE", 2.739), ("NO_RELAYS", -0.001)), 44, 0.115, quarantined="spam-1"),
+        f"{Q}: Passed SPAMMY {{RelayedTaggedInbound,RelayedOutbound}}, <> -> <u@b.test>, quarantine: spam-1, Hits: 7.994,"
+        " Tests: [MISSING_DATE=2.739,NO_RELAYS=-0.001], size: 44, 115 ms",
+    ),
     (Judged("smtp", Q, "strip", "header X-Secret: 1", "", ""), f"{Q}: strip: header X-Secret: 1"),
     (Judged("smtp", Q, "warning", "header X-Secret: 1", "", "look"), f"{Q}: warning: header X-Secret: 1: look"),
     (LinesLost("", "/dev/stdout", 12, "nobody reads it"), "warning: 12 log lines lost: /dev/stdout: nobody reads it"),

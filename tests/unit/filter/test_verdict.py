@@ -131,7 +131,7 @@ def test_nobody_is_written_to_for_spam_or_a_virus(contents: Contents, wanted: De
 )
 def test_who_sees_the_score(score: float, who: RecipientPolicy, tagged: bool, spam: bool) -> None:
     ruling = verdict(Contents(score=score), who).rulings[0]
-    assert (ruling.tagged, ruling.spam) == (tagged, spam)
+    assert (ruling.tagged, ruling.shows(C.SPAMMY)) == (tagged, spam)
 
 
 POLICIES = st.builds(

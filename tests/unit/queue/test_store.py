@@ -27,7 +27,7 @@ from gatepost.queue.audit import Tally, audit
 from gatepost.queue.committer import Batch
 from gatepost.queue.contents import INLINE
 from gatepost.queue.partitions import Partitions
-from gatepost.queue.port import NewMessage, Settlement, Status
+from gatepost.queue.port import Ended, NewMessage, Settlement, Status
 from gatepost.queue.record import unpack
 from gatepost.queue.store import SqliteStore
 from gatepost.queue.transaction import Claim
@@ -502,7 +502,7 @@ from pathlib import Path
 from gatepost.mail.content import MemoryContent
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.outcome import sent
-from gatepost.queue.port import NewMessage, Settlement, Status
+from gatepost.queue.port import Ended, NewMessage, Settlement, Status
 from gatepost.queue.store import SqliteStore
 
 async def feed(store, number):
@@ -648,3 +648,28 @@ def test_a_database_of_the_version_before_goes_on(tmp_path: Path) -> None:
 
     asyncio.run(scenario())
     assert findings(tmp_path) == []
+
+
+def test_whom_the_filter_keeps_it_from_is_in_the_ledger_at_once(tmp_path: Path) -> None:
+    """Nobody delivers to them, and the audit misses nobody."""
+
+    async def scene() -> QueueId:
+        store = open_store(tmp_path)
+        ended = (Ended(Recipient("x@remote.test"), bounced("quarantined as spam-1 - SPAM")),)
+        message = NewMessage(store.new_id(), ENVELOPE, MemoryContent(b"Subject: x\r\n\r\ny\r\n"), 17, ended=ended)
+        await store.put(message)
+        assert await store.live(message.id) == len(ENVELOPE.recipients)
+        store.settle([Settlement(message.id, index, Status.DELIVERED, sent("ok")) for index in range(len(ENVELOPE.recipients))])
+        assert await store.live(message.id) == 0
+        store.close()
+        return message.id
+
+    identity = asyncio.run(scene())
+    connection = sqlite3.connect(tmp_path / "store" / "1" / "queue.sqlite")
+    told = connection.execute("SELECT number, status, by, address, outcome FROM ledger WHERE number = 2").fetchall()
+    connection.close()
+    [(number, status, by, address, outcome)] = told
+    assert (number, status, by, address) == (2, Status.DELETED, "filter", "x@remote.test")
+    assert "quarantined as spam-1" in str(outcome)
+    assert findings(tmp_path) == []
+    assert identity.key

@@ -4,9 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gatepost.config import doors
 from gatepost.config.configuration import ConfigurationError
-from gatepost.config.parameters import PARAMETERS, Support
 from gatepost.service.unseen import load_to_serve
 
 MASTER = "smtp inet n - n - - smtpd\nsmtp unix - - n - - smtp\n"
@@ -25,15 +23,34 @@ def refused(path: Path, main: str, master: str = MASTER) -> list[str]:
 CHOICE = "to have mail served without it: gatepost_accept_missing ="
 
 
-@pytest.mark.parametrize("name", doors.PARAMETERS)
-def test_a_parameter_that_is_a_door(tmp_path: Path, name: str) -> None:
-    value = "yes" if name == "filter_before_queue" else "inet:127.0.0.1:11332"
-    (told,) = refused(tmp_path, f"{name} = {value}\n")
-    assert told == f"main.cf, 2: parameter {name} is not implemented yet: {doors.PARAMETERS[name]} (remove it; {CHOICE} {name})"
-    (told,) = refused(tmp_path, "", MASTER + f"25 inet n - n - - smtpd -o {name}={value}\n")
-    assert told.startswith(f"master.cf, 3: parameter {name} ")
-    assert refused(tmp_path, f"{name} = {value}\ngatepost_accept_missing = other, {name}\n") == []
-    assert refused(tmp_path, f"{name} = $nothing_there\n" if value != "yes" else f"{name} = no\n") == []
+FILTERED = "filter_before_queue = yes\n"
+
+
+@pytest.mark.parametrize(
+    ("main", "told"),
+    [
+        ("content_filter = smtp:[127.0.0.1]:10024\n", "content_filter = smtp:[127.0.0.1]:10024: its mail would be filtered twice"),
+        ("smtpd_proxy_filter = 127.0.0.1:10024\n", "its mail is the filter's, and would not be filtered here"),
+        ("filter_tag2_level = many\n", 'filter_tag2_level: "many" is no number of points'),
+        ("filter_kill_level = nan\n", 'filter_kill_level: "nan" is no number of points'),
+        ("filter_spam_scanner = spamd\n", "filter_spam_scanner"),
+        ("filter_spam_scanner = spamd:127.0.0.1:nosuchport\n", "filter_spam_scanner"),
+        ("filter_spam_scanner = internal:x\n", "filter_spam_scanner"),
+    ],
+)
+def test_a_filter_that_cannot_be(tmp_path: Path, main: str, told: str) -> None:
+    (fault,) = refused(tmp_path, FILTERED + main)
+    assert told in fault
+    assert fault.startswith("main.cf, ")
+    assert refused(tmp_path, main) == []
+    (fault,) = refused(tmp_path, main, MASTER + "25 inet n - n - - smtpd -o filter_before_queue=yes\n")
+    assert told in fault
+
+
+def test_a_service_has_one_filter_and_another_has_another(tmp_path: Path) -> None:
+    main = "content_filter = smtp:[127.0.0.1]:10024\n"
+    master = MASTER + "25 inet n - n - - smtpd -o filter_before_queue=yes -o content_filter=\n"
+    assert refused(tmp_path, main, master) == []
 
 
 @pytest.mark.parametrize(
@@ -90,8 +107,3 @@ def test_restrictions_and_actions_that_nobody_knows(tmp_path: Path, lists: str, 
 )
 def test_what_fails_closed_by_itself_or_does_no_harm_is_served(tmp_path: Path, lists: str) -> None:
     assert refused(tmp_path, lists + "\n") == []
-
-
-def test_only_what_is_not_there_is_a_door() -> None:
-    """Whoever implements one takes it off the list."""
-    assert [name for name in doors.PARAMETERS if PARAMETERS[name].support is not Support.NOT_YET] == []

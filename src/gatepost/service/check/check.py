@@ -21,6 +21,7 @@ from gatepost.service.check.milters import check_milters
 from gatepost.service.check.patterns import check_patterns
 from gatepost.service.check.served_tables import check_tables
 from gatepost.service.cleanup_line import cleanup_line
+from gatepost.service.filter_settings import faults_of_filters
 from gatepost.service.master import directories
 from gatepost.service.settings import MasterSettings
 from gatepost.service.tlsrpt import makes_reports, submitter_of
@@ -37,6 +38,7 @@ def check(configuration: Configuration, *, ask: bool = False) -> tuple[Fault, ..
         faults_of_names, check_lists, check_patterns, check_milters, check_certificates, check_cyrus_logins, check_acme,
     )  # fmt: skip
     found = [fault for one in checks for fault in one(configuration)]
+    found += faults_of_filters(configuration)
     found += check_auth_backends(configuration, ask=ask)
     found += check_tables(configuration, ask=ask)
     for entry in configuration.services:

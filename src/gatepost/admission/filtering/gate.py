@@ -1,0 +1,147 @@
+"""The content filter as a gate, at the end of each message (decision 0052)."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from msgspec import Struct, structs
+
+from gatepost.admission.edits import Edit, EndRecipients
+from gatepost.admission.filtering import telling
+from gatepost.admission.filtering.marks import FORGED, MarkSettings, marks
+from gatepost.admission.port import FailureAction, Finding, ProtocolStage, ReadableDraft, Severity, Stateless, View
+from gatepost.events.records import Clock, Emit
+from gatepost.filter.bad_header import bad_headers
+from gatepost.filter.inspection import Inspection, NotInspected, Wanted
+from gatepost.filter.port import Session
+from gatepost.filter.quarantine.port import Quarantine, QuarantineFailure
+from gatepost.filter.verdict import Category, Destinies, Destiny, RecipientPolicy, Ruling, Verdict, judge
+from gatepost.identity.spf.check import Client
+from gatepost.identity.spf.check import Finding as SpfFinding
+from gatepost.mail.content import Content
+from gatepost.mail.envelope import Recipient
+from gatepost.mail.outcome import Class, Outcome
+from gatepost.mail.reason import because
+
+NAME: Final = "filter"
+
+PolicyOf = Callable[[str], Awaitable[RecipientPolicy]]
+"""What a recipient wants. Raises LookupFailure."""
+
+
+class Filter(Struct, frozen=True):
+    """What the filter of a service is made of.
+
+    policy: of a recipient. destinies: of categories. marks: what they say.
+    inspection: who looks. quarantine: where mail is kept that nobody is to have.
+    on_failure: what becomes of a message that could not be inspected.
+    emit, clock: for the log.
+    """
+
+    policy: PolicyOf
+    destinies: Destinies
+    marks: MarkSettings
+    inspection: Inspection
+    quarantine: Quarantine
+    on_failure: FailureAction
+    emit: Emit
+    clock: Clock
+
+
+class FilterGate(Stateless):
+    """`time_limit`: seconds for all that is asked about a message."""
+
+    name = NAME
+    stages = frozenset({ProtocolStage.END_OF_MESSAGE})
+
+    def __init__(self, settings: Filter, time_limit: float) -> None:
+        self._filter = settings
+        self.time_limit = time_limit
+        self.on_failure = settings.on_failure
+
+    async def look(self, stage: ProtocolStage, view: View) -> Finding:
+        """What becomes of a message. Raises LookupFailure, OSError."""
+        draft = view.draft
+        if draft is None or not draft.envelope.recipients:
+            return Finding(NAME)
+        began = self._filter.clock()
+        policies = await self._policies(draft.envelope.recipients)
+        wanted = Wanted(*(any(one not in policy.bypass for policy in policies) for one in _LOOKED_FOR))
+        if not (wanted.spam or wanted.viruses or wanted.banned):
+            return Finding(NAME, edits=(FORGED,))
+        content = draft.content()
+        try:
+            found = await self._filter.inspection.inspect(content, _session(view, draft), wanted)
+        except NotInspected as failure:
+            return self._not_inspected(failure)
+        found = structs.replace(found, bad_header=bad_headers(draft.headers))
+        waits = bool(draft.origin.client)  # for a reply; else a refusal would become mail to whoever the sender is said to be
+        verdict = judge(found, policies, self._filter.destinies, waits=waits)
+        return await self._done(verdict, draft, content, self._filter.clock() - began)
+
+    async def _policies(self, recipients: Sequence[Recipient]) -> Sequence[RecipientPolicy]:
+        return [await self._filter.policy(recipient.address) for recipient in recipients]
+
+    def _not_inspected(self, failure: NotInspected) -> Finding:
+        """The failure action; mail that goes on has no marks of others on it, and none of ours."""
+        action = FailureAction.REJECT if failure.for_good else self.on_failure
+        finding = action.finding(NAME, str(failure))
+        return structs.replace(finding, edits=(FORGED,)) if finding.severity < Severity.DISCARD else finding
+
+    # --- what becomes of it ---
+
+    async def _done(self, verdict: Verdict, draft: ReadableDraft, content: Content, seconds: float) -> Finding:
+        """The finding of a verdict; what is to be kept is kept first."""
+        kept = [ruling for ruling in verdict.rulings if ruling.destiny is Destiny.QUARANTINE]
+        name = ""
+        if kept:
+            entry = telling.entry(verdict, kept, draft, content.size, self._filter.clock())
+            try:
+                name = await self._filter.quarantine.store(entry, content.chunks())
+            except QuarantineFailure as failure:
+                return self.on_failure.finding(NAME, f"quarantine: {failure}")
+        for event in telling.events(verdict, draft, content.size, seconds, name):
+            self._filter.emit(event)
+        return self._finding(verdict, draft, name)
+
+    def _finding(self, verdict: Verdict, draft: ReadableDraft, quarantined: str) -> Finding:
+        why = because(NAME, key=str(draft.queue_id), reason=telling.reason(verdict))
+        match verdict.destiny:
+            case Destiny.REJECT | Destiny.BOUNCE:
+                text = f"Reject, id={draft.queue_id} - {telling.class_of(verdict)}"
+                outcome = Outcome(Class.PERMANENT, "5.7.0", text, code=554, why=why, origin="policy")
+                return Finding(NAME, Severity.REFUSE, outcome, text, why=why)
+            case Destiny.DISCARD | Destiny.QUARANTINE:
+                text = f"quarantined as {quarantined}" if quarantined else "discarded"
+                return Finding(NAME, Severity.DISCARD, reason=f"{text} - {telling.class_of(verdict)}", why=why)
+        ended = {one.address: _ended(one, quarantined) for one in verdict.rulings if one.destiny is not Destiny.PASS}
+        edits: tuple[Edit, ...] = marks(verdict, self._filter.marks, quarantined)
+        return Finding(NAME, edits=(*edits, EndRecipients(ended)) if ended else edits, why=why)
+
+
+_NOBODY: Final = Client("", "", "", "")
+
+_LOOKED_FOR: Final = (Category.SPAM, Category.VIRUS, Category.BANNED)
+"""What is looked for, in the order of Wanted."""
+
+
+def _ended(ruling: Ruling, quarantined: str) -> Outcome:
+    text = f"quarantined as {quarantined}" if ruling.destiny is Destiny.QUARANTINE else "discarded"
+    why = because(NAME, key=ruling.address, reason=ruling.category.word)
+    return Outcome(Class.PERMANENT, "5.7.0", f"{text} - {ruling.category.word}", why=why, origin="policy")
+
+
+def _session(view: View, draft: ReadableDraft) -> Session:
+    """Where the message comes from, as rules see it."""
+    facts, origin = view.facts, draft.origin
+    spf = facts.evidence.get(SpfFinding) or SpfFinding(_NOBODY)
+    return Session(
+        client_address=facts.client_address if origin.client else "",
+        client_name=facts.client_name,
+        helo=facts.helo_name or "",
+        login=facts.sasl_username,
+        sender=draft.envelope.sender,
+        recipients=tuple(one.address for one in draft.envelope.recipients),
+        spf="" if spf.mail_from is None else spf.mail_from.result,
+        spf_helo="" if spf.helo is None else spf.helo.result,
+        received_at=draft.queue_id.arrival,
+    )
