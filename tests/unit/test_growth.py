@@ -41,6 +41,17 @@ from gatepost.deliver.pipe_form import pipe_form
 from gatepost.deliver.status_filter import _RESULT as STATUS
 from gatepost.events.maillog import printable as log_printable
 from gatepost.filter.bad_header import bad_headers
+from gatepost.filter.evals.freemail import _ADDRESS
+from gatepost.filter.headers.addresses import mailboxes
+from gatepost.filter.headers.domains import Registries, host
+from gatepost.filter.headers.encoded_words import decoded
+from gatepost.filter.headers.envelope import envelope_sender
+from gatepost.filter.headers.section import section
+from gatepost.filter.headers.values import text as one_line
+from gatepost.filter.headers.view import View
+from gatepost.filter.port import Relays, Session
+from gatepost.filter.relays.received import hop, unfolded
+from gatepost.filter.relays.relays import relays
 from gatepost.filter.rules import definitions, expressions, lines, perl, reading, replacing, templates
 from gatepost.filter.text.encoded_words import decoded_words
 from gatepost.filter.text.paragraphs import chunks, paragraphs
@@ -580,6 +591,12 @@ def without_forged(head: bytes) -> None:
         one.prefix_header(b"Subject", b"***")
 
 
+HEADERS = (
+    *[octets(unit) for unit in (b"a:b\n", b" ", b"a: b\n c\n", b":", b"a", b"\n \n", b"Received: from a (b [1.2.3.4]) by c\n")],
+    *[octets(unit, before=b"Received: from ") for unit in (b"a ", b"[1.2.3.4] ", b"(", b"a (", b"a (b@", b"(HELO ", b"\n [", b":")],
+)
+
+
 PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "acme.answers": (problem_of, MESSAGES),
     "acme.responder_http": (lambda text: challenge_answer(b"GET /.well-known/acme-challenge/" + text, {}), MESSAGES),
@@ -612,6 +629,23 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
         MESSAGES,
     ),
     "service.walls.walls": (walls._PATH.findall, TEXTS),
+    "filter.evals.freemail": (lambda text: [*_ADDRESS.finditer(text)], (*HEADERS, octets(b"a@a."), octets(b"a@"), octets(b"a.a"))),
+    "filter.headers.section": (section, HEADERS),
+    "filter.headers.view": (
+        lambda text: [View(section(text), Relays(), Session()).get(name) for name in ("ALL", "Received")],
+        HEADERS,
+    ),
+    "filter.relays.relays": (lambda text: relays(section(text), Session(), {}), HEADERS),
+    "filter.relays.received": (lambda text: hop(unfolded(text)), HEADERS),
+    "filter.headers.addresses": (lambda text: [*mailboxes(text)], HEADERS),
+    "filter.headers.domains": (lambda text: host(text, Registries()), HEADERS),
+    "filter.headers.encoded_words": (decoded, HEADERS),
+    "filter.headers.modifiers": (
+        lambda text: [View(section(b"A:" + text), Relays(), Session()).get(name) for name in ("A:ip", "A:revip", "A:addr:domain")],
+        HEADERS,
+    ),
+    "filter.headers.values": (lambda text: one_line(b"a", text), HEADERS),
+    "filter.headers.envelope": (lambda text: envelope_sender(section(text), Session(), Relays(), {}), HEADERS),
     "service.pulse": (
         lambda text: pulse.place(f"Stack (most recent call first):\n{text}"),
         [lambda n: '  File "' * n, lambda n: '  File "' + "/" * n, lambda n: '  File "a", line 1 in f\n' * n],
@@ -765,6 +799,13 @@ _RULES = "walked by filter.rules.perl and reading, which are in the table"
 _AGENT = "compares what a worker asks for with the configuration, in the agent"
 
 ELSEWHERE = {
+    "filter.evals.header_eval": "values of at most 8192 octets, by one class of characters",
+    "filter.evals.message_dates": "dates of at most 256 octets, of 100 lines",
+    "filter.evals.senders": "an address of at most 320 octets, within values of at most 8192",
+    "filter.evals.patterns": "settings of the administrator; texts are addresses of at most 8192 octets",
+    "filter.evals.relay_eval": "names within Received lines of at most 1024 octets",
+    "filter.relays.forms": "expressions that filter.relays.received has",
+    "filter.relays.networks": _ADMINISTRATOR,
     "net.url": "texts of at most 4096 characters, by classes of characters that do not overlap",
     **dict.fromkeys((f"filter.rules.{name}" for name in ("brackets", "literals", "octets", "scoring", "settings")), _RULES),
     "identity.spf.evaluation": "one class of characters; names of at most 253 of them",

@@ -110,7 +110,8 @@ class Text(Struct, frozen=True):
 
 
 class Relay(Struct, frozen=True):
-    """One hop, as a Received line tells of it, or the session with us. Field names are those of X-Spam-Relays-*."""
+    """One hop, as a Received line tells of it, or the session with us. Field names are those of X-Spam-Relays-*; `nameless`: who
+    tells of it says that the address has no name."""
 
     ip: str = ""
     rdns: str = ""
@@ -122,16 +123,24 @@ class Relay(Struct, frozen=True):
     auth: str = ""
     msa: bool = False
     intl: bool = False
+    nameless: bool = False
 
 
 class Relays(Struct, frozen=True):
-    """The hops of a message, the latest first: `trusted` and `untrusted` are all of them, `internal` and `external` too."""
+    """The hops of a message, the latest first: `trusted` and `untrusted` are all of them, `internal` and `external` too.
+
+    unparsed: Received lines that should tell of a hop and could not be read.
+    untrusted_line, external_line: which Received line (0: the first) tells of the first such hop; -1 where only the session does,
+    None without such a hop.
+    """
 
     trusted: tuple[Relay, ...] = ()
     untrusted: tuple[Relay, ...] = ()
     internal: tuple[Relay, ...] = ()
     external: tuple[Relay, ...] = ()
     unparsed: int = 0
+    untrusted_line: int | None = None
+    external_line: int | None = None
 
 
 class HeaderView(Protocol):

@@ -1,0 +1,90 @@
+"""Functions of RelayEval: what the hops of a message say."""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Final
+
+from gatepost.filter.headers.domains import LISTS, registries
+from gatepost.filter.port import Eval, Examined, Relay
+from gatepost.filter.relays.networks import is_private
+
+_WRITTEN_IP: Final = re.compile(r"(\d{1,3}(?:\.\d{1,3}){3})")
+_HOST: Final = re.compile(r"\w+(?:[\w.-]+\.)+\w+", re.ASCII)
+_PROVIDER: Final = re.compile(
+    r"(?:^|\.)(?:aol|compuserve|cs|excite|hotmail|juno|localhost|lycos|msn|netscape|prodigy|yahoo)\.com", re.IGNORECASE
+)
+
+
+def check_all_trusted(mail: Examined, _: Sequence[str]) -> int:
+    """All hops are of hosts that are trusted, and there is one."""
+    relays = mail.relays
+    return int(bool(relays.trusted) and not relays.untrusted and not relays.unparsed)
+
+
+def check_no_relays(mail: Examined, _: Sequence[str]) -> int:
+    """There is no hop."""
+    relays = mail.relays
+    return int(not relays.trusted and not relays.untrusted and not relays.unparsed)
+
+
+def check_relays_unparseable(mail: Examined, _: Sequence[str]) -> int:
+    """How many Received lines could not be read."""
+    return mail.relays.unparsed
+
+
+def helo_ip_mismatch(mail: Examined, _: Sequence[str]) -> int:
+    """An untrusted host said an address for its name, and not even one of its network."""
+    return int(any(_strange_address(relay) for relay in mail.relays.untrusted))
+
+
+def _strange_address(relay: Relay) -> bool:
+    match = _WRITTEN_IP.fullmatch(relay.helo)
+    if not match or relay.ip == match[1] or is_private(relay.ip) or is_private(match[1]):
+        return False
+    return _network(relay.ip) != _network(match[1])
+
+
+def _network(ip: str) -> str:
+    return ip.rpartition(".")[0]
+
+
+def check_for_numeric_helo(mail: Examined, _: Sequence[str]) -> int:
+    """An untrusted host said an address that is not private for its name."""
+    found = (_WRITTEN_IP.fullmatch(relay.helo) for relay in mail.relays.untrusted)
+    return int(any(match and not is_private(match[1]) for match in found))
+
+
+def check_for_no_rdns_dotcom_helo(mail: Examined, _: Sequence[str]) -> int:
+    """The host that a message came from first said that it is of a large provider, and has no name."""
+    return int(any(relay.nameless and _PROVIDER.search(relay.helo) for relay in mail.relays.untrusted[-1:]))
+
+
+def check_for_forged_received_trail(mail: Examined, _: Sequence[str]) -> int:
+    """More than once a host that handed on the message is another than the one that tells of the hop before."""
+    return int(sum(_mismatches(mail)) > 1)
+
+
+def _mismatches(mail: Examined) -> Iterator[bool]:
+    known = registries({name: mail.option(name) for name in LISTS})
+
+    def domain(name: str) -> str:
+        return known.registered(name.encode("latin-1", "replace")).decode("latin-1") if _HOST.fullmatch(name) else ""
+
+    for later, earlier in pairwise(mail.relays.untrusted):
+        by, rdns = domain(earlier.by), domain(later.rdns)
+        yield bool(by and rdns and by != rdns)
+
+
+EVALS: Final[dict[str, Eval]] = {
+    function.__name__: function
+    for function in (
+        check_all_trusted,
+        check_no_relays,
+        check_relays_unparseable,
+        helo_ip_mismatch,
+        check_for_numeric_helo,
+        check_for_no_rdns_dotcom_helo,
+        check_for_forged_received_trail,
+    )
+}
