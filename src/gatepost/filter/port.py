@@ -183,6 +183,11 @@ class Examined(Protocol):
         """The values of a setting of rule files, one an occurrence (`freemail_domains`, `trusted_networks` ...), as they stand."""
         ...
 
+    def search(self, pattern: str, text: bytes) -> bytes | None:
+        """What a Perl pattern, as it stands in an argument of a rule (with or without its slashes), matches first in a text, under
+        the limits of all rules; None where it does not match."""
+        ...
+
     def note(self, rule: str, matched: bytes) -> None:
         """What made a rule hit, for `gatepost scan`."""
         ...

@@ -1,0 +1,5 @@
+"""The function of the plugin HTTPSMismatch."""
+
+from gatepost.filter.port import Eval
+
+EVALS: dict[str, Eval] = {}

@@ -1,0 +1,86 @@
+"""The frozen values between the scanner, which knows what a message makes rules ask, and the worker, which asks the DNS.
+
+They cross a socket: a question names all that the worker needs, and holds no rule but the names of those that hang on its answer.
+"""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Test(StrEnum):
+    """How an answer is judged (perldoc Mail::SpamAssassin::Plugin::URIDNSBL and AskDNS, "subtest")."""
+
+    ANY = "any"
+    """Any record of the type."""
+    PATTERN = "pattern"
+    """`text`, a Perl pattern as rules have it, matches it."""
+    TEXT = "text"
+    """It is `text`."""
+    BITS = "bits"
+    """An address in 127.0.0.0/8 that has a bit of `low`."""
+    RANGE = "range"
+    """An address from `low` to `high`."""
+    MASKED = "masked"
+    """An address whose bits of `high` are those of `low`."""
+    CODE = "code"
+    """The response code (RFC 1035 §4.1.1) is `low`."""
+
+
+class Want(Struct, frozen=True):
+    """A rule that hits where a record fits. Addresses are numbers in `low` and `high`."""
+
+    rule: str
+    test: Test = Test.ANY
+    text: str = ""
+    low: int = 0
+    high: int = 0
+
+
+class Step(StrEnum):
+    """What is made of the answer to a question, to be asked in a list's zone."""
+
+    ADDRESS = "address"
+    """Each address, reversed (of an NS record: each address of that host)."""
+    HOST = "host"
+    """Each host that it names."""
+    DOMAIN = "domain"
+    """The registered domain of each host that it names."""
+
+
+class Then(Struct, frozen=True):
+    """A list that is asked for what a question's answer names."""
+
+    step: Step
+    zone: str
+    record: str
+    wants: tuple[Want, ...]
+
+
+class Question(Struct, frozen=True):
+    """A name that is asked for once a message, whatever number of rules hang on it.
+
+    name: without the final dot, in lower case, ASCII.
+    record: `A`, `TXT`, `NS` ...
+    wants: rules that hang on the answer.
+    then: lists that are asked for what the answer names.
+    """
+
+    name: str
+    record: str
+    wants: tuple[Want, ...] = ()
+    then: tuple[Then, ...] = ()
+
+
+class Lookups(Struct, frozen=True):
+    """What a message makes rules ask.
+
+    questions: those that are asked, in order of their worth.
+    left_out: how many more there were.
+    longest, least: seconds, `rbl_timeout`: how long the first and the last answer is waited for.
+    """
+
+    questions: tuple[Question, ...] = ()
+    left_out: int = 0
+    longest: float = 15.0
+    least: float = 3.0
