@@ -19,6 +19,7 @@ from tests.support.checkers import DECOYS
 from tests.support.growth import grows_linearly
 from tests.support.settings import default
 from tests.unit.admission.drafts import draft
+from tests.unit.filter.evals.every_eval import evaluated, questioned
 
 from gatepost.acme import answers as acme_answers
 from gatepost.acme.responder_http import answer as challenge_answer
@@ -597,6 +598,16 @@ HEADERS = (
 )
 
 
+STRANGE: Shapes = (
+    *(octets(text) for text in (b"a", b" ", b"\n", b"-", b"a.", b"a@", b"a ", b"A", b"=20", b"&#1;", b"-- \n", b"a:\n", b"a: x\n")),
+    *(
+        octets(text)
+        for text in (b"https://", b"a@a.a ", b"1.1.1.1.", b"AAAA" * 19 + b"\n", b"price ", b"x target", b"?http", b"_A_")
+    ),
+    *MESSAGES,
+)
+
+
 PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "acme.answers": (problem_of, MESSAGES),
     "acme.responder_http": (lambda text: challenge_answer(b"GET /.well-known/acme-challenge/" + text, {}), MESSAGES),
@@ -621,6 +632,10 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
         lambda text: templates.filled(perl.translated("/%{A}/"), {"A": [text.encode("latin-1", "replace")]}),
         TEXTS,
     ),
+    **dict.fromkeys(
+        (f"filter.evals.{name}" for name in ("body_eval", "https_mismatch", "mime_eval", "uri_eval")), (evaluated, STRANGE)
+    ),
+    **dict.fromkeys((f"filter.names.{name}" for name in ("hashes", "hosts", "lists", "templates")), (questioned, STRANGE)),
     "filter.text.parts": (lambda message: parts(message.replace(b"\r\n", b"\n")), MESSAGES),
     "filter.text.paragraphs": (lambda text: [*paragraphs(b"s\n", [text]), *chunks(text)], MESSAGES),
     "filter.text.encoded_words": (decoded_words, ENCODED_WORDS),
@@ -808,6 +823,8 @@ ELSEWHERE = {
     "filter.relays.networks": _ADMINISTRATOR,
     "net.url": "texts of at most 4096 characters, by classes of characters that do not overlap",
     **dict.fromkeys((f"filter.rules.{name}" for name in ("brackets", "literals", "octets", "scoring", "settings")), _RULES),
+    "filter.evals.locales": "the name of a charset, by a class of characters",
+    "filter.names.subtests": "records of at most 4096 octets, by patterns whose work is limited",
     "identity.spf.evaluation": "one class of characters; names of at most 253 of them",
     "identity.spf.lookups": "names of at most 253 characters",
     "auth.backends.signed_token": "texts of at most 8192 octets, by one class of characters between dots",

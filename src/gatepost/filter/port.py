@@ -99,6 +99,7 @@ class Text(Struct, frozen=True):
     visible, invisible: the rendered text that a reader sees, and what HTML hides from her.
     uris: in the order in which they were found.
     html: facts of the rendering of HTML by name (`ratio`, `inside`, `image_area`, `max_size` ...); empty without HTML.
+    rendered: the rendered text of each text part alone, by its path.
     """
 
     body: tuple[bytes, ...] = ()
@@ -107,6 +108,7 @@ class Text(Struct, frozen=True):
     invisible: tuple[bytes, ...] = ()
     uris: tuple[Uri, ...] = ()
     html: Mapping[str, object] = {}
+    rendered: Mapping[tuple[int, ...], bytes] = {}
 
 
 class Relay(Struct, frozen=True):
@@ -178,6 +180,11 @@ class Examined(Protocol):
 
     @property
     def relays(self) -> Relays: ...
+
+    @property
+    def kind(self) -> str:
+        """Of the rule whose function is asked: `header`, `body`, `rawbody`, `uri`, `full`."""
+        ...
 
     def option(self, name: str) -> tuple[str, ...]:
         """The values of a setting of rule files, one an occurrence (`freemail_domains`, `trusted_networks` ...), as they stand."""

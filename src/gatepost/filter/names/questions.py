@@ -8,13 +8,13 @@ from enum import StrEnum
 from msgspec import Struct
 
 
-class Test(StrEnum):
+class Fit(StrEnum):
     """How an answer is judged (perldoc Mail::SpamAssassin::Plugin::URIDNSBL and AskDNS, "subtest")."""
 
     ANY = "any"
     """Any record of the type."""
     PATTERN = "pattern"
-    """`text`, a Perl pattern as rules have it, matches it."""
+    """`text`, a pattern, matches it."""
     TEXT = "text"
     """It is `text`."""
     BITS = "bits"
@@ -25,14 +25,17 @@ class Test(StrEnum):
     """An address whose bits of `high` are those of `low`."""
     CODE = "code"
     """The response code (RFC 1035 §4.1.1) is `low`."""
+    ABSENT = "absent"
+    """No question of the rule has a record, and each was answered."""
 
 
 class Want(Struct, frozen=True):
-    """A rule that hits where a record fits. Addresses are numbers in `low` and `high`."""
+    """A rule that hits where a record fits. Addresses are numbers in `low` and `high`; a pattern is one of `lookup.pcre2`, its
+    options are in `low`."""
 
     rule: str
-    test: Test = Test.ANY
-    text: str = ""
+    fit: Fit = Fit.ANY
+    text: bytes = b""
     low: int = 0
     high: int = 0
 
