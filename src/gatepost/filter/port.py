@@ -186,6 +186,11 @@ class Examined(Protocol):
         """Of the rule whose function is asked: `header`, `body`, `rawbody`, `uri`, `full`."""
         ...
 
+    @property
+    def bayes(self) -> float | None:
+        """How probable Bayes holds it that the message is spam; None where it says nothing."""
+        ...
+
     def option(self, name: str) -> tuple[str, ...]:
         """The values of a setting of rule files, one an occurrence (`freemail_domains`, `trusted_networks` ...), as they stand."""
         ...
