@@ -11,6 +11,7 @@ from gatepost.filter.learner.port import Opinion, Settings, Weight
 from gatepost.filter.learner.store import Half, Weights
 from gatepost.filter.port import Examined
 
+_USUAL: Final = Settings()
 _SHOWN: Final = 10
 _SLOPE: Final = 1.66
 _OFFSET: Final = -0.08
@@ -19,7 +20,7 @@ _GROWTH: Final = 0.6
 """How the share grows with the labels: a quarter of it with a tenth of them."""
 
 
-def opinion(examined: Examined, weights: Weights | None, settings: Settings) -> Opinion:
+def opinion(examined: Examined, weights: Weights | None, settings: Settings = _USUAL) -> Opinion:
     """The probability that a message is spam, the points for it, and what there is to learn. `weights`: what it has learned; None:
     nothing."""
     found = features(examined)
