@@ -19,7 +19,7 @@ from tests.support.checkers import DECOYS
 from tests.support.growth import grows_linearly
 from tests.support.settings import default
 from tests.unit.admission.drafts import draft
-from tests.unit.filter.evals.every_eval import evaluated, questioned
+from tests.unit.filter.evals.every_eval import evaluated, questioned, shown
 
 from gatepost.acme import answers as acme_answers
 from gatepost.acme.responder_http import answer as challenge_answer
@@ -42,6 +42,10 @@ from gatepost.deliver.pipe_form import pipe_form
 from gatepost.deliver.status_filter import _RESULT as STATUS
 from gatepost.events.maillog import printable as log_printable
 from gatepost.filter.bad_header import bad_headers
+from gatepost.filter.bayes.headers import header_words
+from gatepost.filter.bayes.opinion import _pattern
+from gatepost.filter.bayes.words import STOP_WORDS, Region
+from gatepost.filter.bayes.words import words as bayes_words
 from gatepost.filter.evals.freemail import _ADDRESS
 from gatepost.filter.headers.addresses import mailboxes
 from gatepost.filter.headers.domains import Registries, host
@@ -50,6 +54,7 @@ from gatepost.filter.headers.envelope import envelope_sender
 from gatepost.filter.headers.section import section
 from gatepost.filter.headers.values import text as one_line
 from gatepost.filter.headers.view import View
+from gatepost.filter.learner import form_features, link_features, sender_features, text_features
 from gatepost.filter.port import Relays, Session
 from gatepost.filter.relays.received import hop, unfolded
 from gatepost.filter.relays.relays import relays
@@ -608,6 +613,9 @@ STRANGE: Shapes = (
 )
 
 
+WHO = (b"Received", b"Message-ID", b"Content-Type", b"From", b"X-Other")
+
+
 PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "acme.answers": (problem_of, MESSAGES),
     "acme.responder_http": (lambda text: challenge_answer(b"GET /.well-known/acme-challenge/" + text, {}), MESSAGES),
@@ -636,6 +644,19 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
         (f"filter.evals.{name}" for name in ("body_eval", "https_mismatch", "mime_eval", "uri_eval")), (evaluated, STRANGE)
     ),
     **dict.fromkeys((f"filter.names.{name}" for name in ("hashes", "hosts", "lists", "templates")), (questioned, STRANGE)),
+    **dict.fromkeys(
+        ("filter.bayes.words", "filter.bayes.tokens"),
+        (lambda text: [word for region in Region for word in bayes_words(text, region)], STRANGE),
+    ),
+    "filter.bayes.headers": (
+        lambda text: [*header_words([(name, text) for name in WHO], STOP_WORDS, frozenset())],
+        (*STRANGE, *HEADERS),
+    ),
+    "filter.bayes.opinion": (lambda text: _pattern(("*@*.example", "a*")).fullmatch(text), TEXTS),
+    "filter.learner.form_features": (lambda text: [*form_features.form_tokens(shown(text))], STRANGE),
+    "filter.learner.link_features": (lambda text: [*link_features.link_tokens(shown(text))], STRANGE),
+    "filter.learner.sender_features": (lambda text: [*sender_features.sender_tokens(shown(text))], STRANGE),
+    "filter.learner.text_features": (lambda text: [*text_features.text_tokens(shown(text))], STRANGE),
     "filter.text.parts": (lambda message: parts(message.replace(b"\r\n", b"\n")), MESSAGES),
     "filter.text.paragraphs": (lambda text: [*paragraphs(b"s\n", [text]), *chunks(text)], MESSAGES),
     "filter.text.encoded_words": (decoded_words, ENCODED_WORDS),

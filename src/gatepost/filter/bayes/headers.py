@@ -53,8 +53,8 @@ _ITEM: Final = re.compile(rb'(?:"[^"]*"|[^,])+')
 _NAME_WORD: Final = re.compile(rb"[^\s<>()\"]+")
 _IP: Final = re.compile(rb"\b(\d{1,3}\.\d{1,3}\.\d{1,3})(\.\d{1,3})\b")
 _DATE: Final = re.compile(
-    rb"\s*(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),\s+)?[0-3 ]?\d\s+(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\s+(?:\d\d){1,2}"
-    rb"\s+\d\d:\d\d(?::\d\d)?(?:\s+\(?(?:[A-Z]{1,6}|[+-]\d{4})\)?){0,2}"
+    rb"\s{0,9}(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),\s{1,9})?[0-3 ]?\d\s{1,9}(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+    rb"\s{1,9}(?:\d\d){1,2}\s{1,9}\d\d:\d\d(?::\d\d)?(?:\s{1,9}\(?(?:[A-Z]{1,6}|[+-]\d{4})\)?){0,2}"
 )
 _QUEUE_ID: Final = re.compile(rb"\bid\s+[A-Za-z0-9]{7,20}\b")
 _HOP_WORDS: Final = re.compile(rb"\b(?:with|from|for|SMTP|ESMTP)\b")
