@@ -10,8 +10,8 @@ class Node(Struct, frozen=True):
 
     names: as the sender calls it (`name` and `filename` of a part; the path in an archive), decoded, UTF-8.
     media_type: as a part declares it, `application/zip`, in lower case; empty of members.
-    types: by content, as amavis calls them: (`exe`, `exe-ms`), (`zip`,), (`asc`,).
-    size: octets, unpacked.
+    types: by content, as amavis calls them: (`exe`, `exe-ms`), (`zip`,), (`asc`,); empty where nobody can look into it.
+    size: octets, unpacked, as far as that is known.
     parent: index of the archive or attached message that it is in; -1 of the message itself.
     encrypted: nobody can look into it.
     """
@@ -75,6 +75,6 @@ class ArchiveLimits(Struct, frozen=True, kw_only=True):
 
     depth: int = 14
     members: int = 1500
-    octets: int = 300 * 1024 * 1024
+    octets: int = 100 * 1024 * 1024
     ratio: int = 500
     seconds: float = 10.0

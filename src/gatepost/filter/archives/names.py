@@ -1,0 +1,74 @@
+"""What a sender calls a file. Mail programs do not agree which of several names counts, so that each does: `name`, `filename`,
+in pieces or encoded or both (RFC 2231, RFC 2047), more than once, and without what Windows leaves out at the end."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from gatepost.filter.text.charsets import to_utf8
+from gatepost.filter.text.encoded_words import decoded_words
+
+_PARAMETER: Final = re.compile(
+    rb"""\b(?:file)?name(?P<star>(?:\*\d{1,4})?\*?)\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*+)"?|(?P<word>[^\s;]*+))""",
+    re.IGNORECASE | re.DOTALL,
+)
+_PAIR: Final = re.compile(rb"\\(.)", re.DOTALL)
+_HEADERS: Final = frozenset((b"content-type", b"content-disposition"))
+_LEFT_OUT: Final = re.compile(r"[\0-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
+"""Controls, and what turns the direction of writing (`exe.fdp` shown as `pdf.exe`)."""
+_MOST: Final = 32
+_LONGEST: Final = 1024
+
+
+def names(headers: Sequence[tuple[bytes, bytes]], known: bytes = b"") -> tuple[bytes, ...]:
+    """Of a part, by its headers; `known`: the name that was found in them otherwise."""
+    found = [known] if known else []
+    for name, value in headers:
+        if name.lower() in _HEADERS:
+            found += _parameters(value)
+    return alike(found)
+
+
+def alike(found: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Names in UTF-8, each as it stands and as it may be read, each once, without empty ones."""
+    every: dict[bytes, None] = {}
+    for name in found:
+        text = name[:_LONGEST].decode("utf-8", "replace")
+        plain = _LEFT_OUT.sub("", text)
+        for form in (plain, plain.rstrip(" .")):
+            if form and len(every) < _MOST:
+                every[form.encode()] = None
+    return tuple(every)
+
+
+def leads_out(name: bytes) -> bool:
+    """Whether a member would be unpacked elsewhere than in the folder for it."""
+    path = name.replace(b"\\", b"/")
+    return path.startswith(b"/") or path[1:2] == b":" or b"\0" in path or b".." in path.split(b"/")
+
+
+def _parameters(value: bytes) -> Iterator[bytes]:
+    pieces: list[tuple[int, bytes]] = []
+    for match in _PARAMETER.finditer(value[:65536]):
+        text = _PAIR.sub(rb"\1", match["quoted"]) if match["quoted"] is not None else match["word"]
+        star = match["star"]
+        if star.endswith(b"*"):
+            text = _extended(text)
+        number = star.strip(b"*")
+        if number:
+            pieces.append((int(number), text))
+        else:
+            yield text
+            if b"=?" in text:  # encoded words do not belong into a parameter, and are understood there by all
+                yield decoded_words(text)
+    if pieces:
+        yield b"".join(text for _, text in sorted(pieces, key=lambda piece: piece[0]))
+
+
+def _extended(text: bytes) -> bytes:
+    """`charset'language'text`, octets as `%XX`; further pieces have the text alone."""
+    charset, quote, rest = text.partition(b"'")
+    if not quote or b"'" not in rest:
+        return unquote_to_bytes(text)
+    return to_utf8(unquote_to_bytes(rest.partition(b"'")[2]), charset.decode("latin-1").lower())
