@@ -41,6 +41,11 @@ from gatepost.deliver.pipe_attributes import PipeAttributes
 from gatepost.deliver.pipe_form import pipe_form
 from gatepost.deliver.status_filter import _RESULT as STATUS
 from gatepost.events.maillog import printable as log_printable
+from gatepost.filter.archives.formats.member import Damaged, Encrypted, Overlapping
+from gatepost.filter.archives.kinds import FORMATS, types, with_end
+from gatepost.filter.archives.listing import listed
+from gatepost.filter.archives.names import names as part_names
+from gatepost.filter.archives.port import ArchiveLimits
 from gatepost.filter.bad_header import bad_headers
 from gatepost.filter.bayes.headers import header_words
 from gatepost.filter.bayes.opinion import _pattern
@@ -55,7 +60,7 @@ from gatepost.filter.headers.section import section
 from gatepost.filter.headers.values import text as one_line
 from gatepost.filter.headers.view import View
 from gatepost.filter.learner import form_features, link_features, sender_features, text_features
-from gatepost.filter.port import Relays, Session
+from gatepost.filter.port import Part, Relays, Session
 from gatepost.filter.relays.received import hop, unfolded
 from gatepost.filter.relays.relays import relays
 from gatepost.filter.rules import definitions, expressions, lines, perl, reading, replacing, templates
@@ -90,7 +95,7 @@ from gatepost.policy.greylist.settings import GreylistSettings
 from gatepost.policy.greylist.texts import put_off
 from gatepost.policy.greylist.whitelists import RecipientList
 from gatepost.proto import attributes as postfix_attributes
-from gatepost.proto import dns_message, mta_sts, policy_delegation, spamd
+from gatepost.proto import clamd, dns_message, mta_sts, policy_delegation, spamd
 from gatepost.proto.dovecot_auth import Greeting, Listening
 from gatepost.proto.exchange import Exchange, ProtocolError
 from gatepost.proto.http import HttpExchange, Request, Response
@@ -573,6 +578,53 @@ def problem_of(text: bytes) -> object:
     return acme_answers.nonce(response), str(acme_answers.problem(response))
 
 
+def unwrapped(kind: str) -> Callable[[bytes], None]:
+    """A format is listed, and each member unpacked."""
+
+    def read(octets: bytes) -> None:
+        with contextlib.suppress(Damaged, Encrypted, Overlapping, ArithmeticError, LookupError, ValueError, struct.error):
+            for member in FORMATS[kind](octets):
+                with contextlib.suppress(Damaged):
+                    for _ in member.pieces() if member.pieces else ():
+                        pass
+
+    return read
+
+
+def attached(octets: bytes) -> None:
+    """A part of a message is looked into as far as the limits go."""
+    raw = octets.hex().encode()
+    parts = (Part((1,), ((b"Content-Type", octets),), "text/plain", encoding="base64", raw=raw, content=octets),)
+    listed(parts, len(octets), ArchiveLimits(members=1 << 30, octets=1 << 40, ratio=1 << 30, seconds=1e9))
+
+
+def scanner_answers(octets: bytes) -> None:
+    """clamd answers, in small pieces."""
+    for exchange in (clamd.Instream(tuple), clamd.Version(), clamd.Ping()):
+        with contextlib.suppress(ProtocolError):
+            for at in range(0, len(octets), 100):
+                exchange.feed(octets[at : at + 100])
+
+
+ARCHIVES: Shapes = (
+    octets(b"PK\3\4" + b"\0" * 26),
+    octets(b"PK\3\4\0\0\x08" + b"\0" * 23, after=b"PK\5\6" + b"\0" * 18),
+    octets(b"PK\5\6"),
+    octets(b"begin 644 a\n"),
+    octets(b"begin 644 a\nend\n"),
+    octets(b'name="a"; '),
+    octets(b'name="\\'),
+    octets(b"=?a?q?"),
+    octets(b"=" * 3 + b"a"),
+    octets(b"\x60\xea\x1e\0" + b"\x1e" + b"\0" * 40, before=b"\x60\xea"),
+    octets(b"070701" + b"0" * 110),
+    octets(b"a/              0           0     0     644     0         `\n", before=b"!<arch>\n"),
+    octets(b"\x20\0-lh0-" + b"\0" * 25),
+    octets(b"\2\0\0\0\0\0\0\0\0\0\0", before=b"\x78\x9f\x3e\x22\0\0"),
+    octets(b"\0\0\x74\0\0\x20\0" + b"\0" * 25, before=b"Rar!\x1a\7\0"),
+    octets(b"\x22\0\1\1\0" + b"\0" * 30, before=b"\0" * 0x8000 + b"\1CD001" + b"\0" * 150),
+)
+"""Beginnings of archives, again and again."""
 RULES: Shapes = (
     *(times(text) for text in ("(", "[[:", "(?i)a", "a{1,2}", "\\xe9", "(?#", "[a-z]", "a && ")),
     *(times(text, before="A ") for text in ("!", "(", "1 / ", "A + ", "A(", " ")),
@@ -617,6 +669,32 @@ WHO = (b"Received", b"Message-ID", b"Content-Type", b"From", b"X-Other")
 
 
 PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
+    "filter.archives.listing": (attached, ARCHIVES),
+    "filter.archives.names": (lambda text: part_names(((b"Content-Type", text),)), ARCHIVES),
+    "filter.archives.kinds": (lambda text: with_end(types(text), text), ARCHIVES),
+    **{
+        f"filter.archives.formats.{name}": (unwrapped(kind), ARCHIVES)
+        for name, kind in {
+            "zip_archive": "zip",
+            "tar": "tar",
+            "seven_zip": "7z",
+            "rar": "rar",
+            "old_dos.arj": "arj",
+            "old_dos.lha": "lha",
+            "old_dos.cab": "cab",
+            "plain.cpio": "cpio",
+            "plain.ar": "a",
+            "plain.iso": "iso",
+            "office.ole2": "doc",
+            "office.tnef": "tnef",
+            "uuencoded": "uue",
+            "compressed.gz": "gz",
+            "compressed.bz2": "bz2",
+            "compressed.xz": "xz",
+            "compressed.lzma": "lzma",
+        }.items()
+    },
+    "proto.clamd": (scanner_answers, (octets(b"stream: "), octets(b"a FOUND"), octets(b"ERROR "), octets(b"instream("))),
     "acme.answers": (problem_of, MESSAGES),
     "acme.responder_http": (lambda text: challenge_answer(b"GET /.well-known/acme-challenge/" + text, {}), MESSAGES),
     "mail.header": (lambda text: header.split(text), MESSAGES),
@@ -850,11 +928,13 @@ ELSEWHERE = {
     "identity.spf.lookups": "names of at most 253 characters",
     "auth.backends.signed_token": "texts of at most 8192 octets, by one class of characters between dots",
     "auth.backends.sql": _ADMINISTRATOR,
+    "filter.antivirus.clamav_files": _ADMINISTRATOR,
     "auth.backends.scram_words": _ADMINISTRATOR,
     "auth.backends.stored_password": _ADMINISTRATOR,
     "auth.backends.user_file": _ADMINISTRATOR,
     "auth.backends.user_file_edit": _ADMINISTRATOR,
     "config.layout": _ADMINISTRATOR,
+    "filter.quarantine.store": "names of files by a fixed pattern",
     "mail.evidence": "parses nothing; what is kept of a type is bounded",
     "mail.reason": "cuts texts at a fixed length",
     "mail.ascii_text": "runs of one class of characters, which nothing can make try twice",

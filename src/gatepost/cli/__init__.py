@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "submission": ("submission", "list, show, block, lift, release, purge: logins that send too much, and their mail on hold"),
     "sts": ("sts", "list, show, forget: policies of MTA-STS that mail to other domains goes by"),
     "tlsrpt": ("tlsrpt", "show the reports about TLS of a day, or have them sent"),
+    "quarantine": ("quarantine", "list, show, release, learn, delete: mail that the content filter has kept"),
     "user": ("user", "add, passwd, list, delete, app-password: who may log in, in a file of Gatepost's own"),
     "acme": ("acme", "status, renew: the certificate that an authority issues by ACME"),
     "audit": ("audit", "prove that every acknowledged recipient is accounted for"),

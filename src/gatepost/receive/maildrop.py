@@ -42,7 +42,8 @@ class Submission(Struct, frozen=True, omit_defaults=True):
     """What sendmail(1) was told. `sender` and `recipients`: internal form, not yet completed; `fullname`: for a From header
     that is to be made; `encoding`: body type, `7bit` or `8bit`; `ret`: `FULL` or `HDRS`;
     `verp`: the two delimiters; `trace`: `deliver` or `verify` where a report of the delivery is wanted (-v, -bv); `gateway`: the
-    mail is others', and its headers are left as they are (-G)."""
+    mail is others', and its headers are left as they are (-G); `released`: it comes out of the quarantine, and is not looked into
+    again: true only of what the mail system's own user has left."""
 
     sender: str
     recipients: tuple[Recipient, ...] = ()
@@ -54,6 +55,7 @@ class Submission(Struct, frozen=True, omit_defaults=True):
     trace: str = ""
     smtputf8: bool = False
     gateway: bool = False
+    released: bool = False
 
 
 class Damaged(Exception):

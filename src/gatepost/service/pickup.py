@@ -22,7 +22,7 @@ from gatepost.mail.submission import QueueUnavailable, Unstorable
 from gatepost.receive import maildrop
 from gatepost.receive.local_submission import envelope_of
 from gatepost.service import submission_rights
-from gatepost.service.internal_mail import InternalMail, MailRefused
+from gatepost.service.internal_mail import UNCHECKED, InternalMail, MailRefused
 from gatepost.service.materials import Materials
 from gatepost.service.refused_mail import return_to_sender
 from gatepost.service.ways import WayIn
@@ -59,6 +59,7 @@ class Pickup:
         overrides: Mapping[str, str] = entry.overrides if entry else {}
         self._settings = materials.configuration.view(PickupSettings, overrides)
         self._submit = InternalMail(way_in.admission(overrides), way_in.new_id, materials.settings)
+        self._submit_released = InternalMail(way_in.admission({**overrides, **UNCHECKED}), way_in.new_id, materials.settings)
         self._restricted = not submission_rights.everybody_may(materials.configuration)
         self._lock: int | None = None
         self._stuck: set[str] = set()
@@ -134,15 +135,17 @@ class Pickup:
 
     async def _take(self, waiting: maildrop.Waiting) -> None:
         """Queue a submission. Raises QueueUnavailable (MailRefused among them), OSError, NotAllowed, LookupFailure."""
-        if self._restricted:
+        released = waiting.submission.released and waiting.uid in (0, os.geteuid())
+        if self._restricted and not released:
             sender = waiting.submission.sender
             await submission_rights.check(self._materials.configuration, waiting.uid, sender, self._materials.tables("pickup"))
         queue_id = self._way_in.new_id()
-        envelope = envelope_of(waiting.submission, content_filter=self._settings.content_filter)
+        envelope = envelope_of(waiting.submission, content_filter="" if released else self._settings.content_filter)
+        submit = self._submit_released if released else self._submit
         self._materials.emit(PickedUp("pickup", str(queue_id), waiting.uid, envelope.sender))
         comment = f", from userid {waiting.uid}"
         try:
-            await self._submit.submit(queue_id, envelope, waiting.chunks(), origin="pickup", comment=comment)
+            await submit.submit(queue_id, envelope, waiting.chunks(), origin="pickup", comment=comment)
         except MailRefused as refused:
             if is_for_now(refused, self._settings) or refused.returned is None:
                 raise

@@ -106,5 +106,12 @@ ACME = Role(
     sockets=(Path("gatepost") / "acme",), stop=2, asked_by="acme_directory_url",
 )  # fmt: skip
 
-ROLES = (AGENT, SHOWQ_AND_FLUSH, WORKER, ACME)
+ANTIVIRUS = Role(
+    "antivirus", "starts clamd and freshclam, each as its own user, and watches them, where `filter_supervise` says so",
+    body="gatepost.service.antivirus.process:prepare",
+    rights=Rights(as_owner=False, capabilities=frozenset((Capability.KILL, Capability.SETGID, Capability.SETUID))),
+    stop=2, asked_by="filter_supervise",
+)  # fmt: skip
+
+ROLES = (AGENT, SHOWQ_AND_FLUSH, WORKER, ACME, ANTIVIRUS)
 """In the order in which they are started."""

@@ -131,6 +131,7 @@ def test_a_view_of_a_choice_that_is_none(tmp_path: Path) -> None:
 
 
 MAY_BE_EMPTY = (
+    "filter_supervise",
     "greylist_identity",
     "internal_mail_filter_classes",
     "lmtp_dns_resolver_options",

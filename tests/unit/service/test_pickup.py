@@ -1,6 +1,7 @@
 """pickup(8): what becomes of a submission that cleanup refuses."""
 
 import asyncio
+import os
 import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from gatepost.mail.queued import ActiveMessage
 from gatepost.mail.submission import Unstorable
 from gatepost.queue.port import Failure, NewMessage
 from gatepost.receive import maildrop
+from gatepost.service.internal_mail import UNCHECKED
 from gatepost.service.pickup import Pickup
 
 ID = QueueId(1_800_000_000_000_000, 1)
@@ -45,6 +47,18 @@ class Intake:
         return Admitted(self.outcome, NewMessage(ID, envelope, MemoryContent(b"Subject: bad\r\n"), 14))
 
 
+class _Asked(Intake):
+    """One that tells with which parameters mail was handed to it."""
+
+    def __init__(self, rooms: "Rooms", overrides: Mapping[str, str], outcome: Outcome | Exception) -> None:
+        super().__init__(outcome)
+        self._tell = lambda: rooms.asked.append(overrides)
+
+    def open(self, queue_id: QueueId, **_: str) -> Intake:
+        self._tell()
+        return self
+
+
 class Rooms:
     """As much of a worker's materials, and of its way in, as pickup looks at."""
 
@@ -62,6 +76,7 @@ class Rooms:
         self.configuration = self
         self.fault = tell_fault("worker", self.emit)
         self._outcome = outcome
+        self.asked: list[Mapping[str, str]] = []
         self._soft = soft_bounce
 
     def emit(self, event: Event) -> None:
@@ -78,16 +93,20 @@ class Rooms:
         return cls(content_filter="", soft_bounce=self._soft)
 
     def admission(self, overrides: Mapping[str, str]) -> Intake:
-        return Intake(self._outcome)
+        return _Asked(self, overrides, self._outcome)
 
     async def bounced(self, message: ActiveMessage, failures: Sequence[Failure]) -> None:
         self.returned.append((message.envelope.sender, [failure.recipient.recipient.address for failure in failures]))
 
 
-def picked_up(directory: Path, outcome: Outcome | Exception, *, soft_bounce: bool = False) -> Rooms:
+def picked_up(
+    directory: Path, outcome: Outcome | Exception, *, soft_bounce: bool = False, released: bool = False, uid: int | None = None
+) -> Rooms:
     rooms = Rooms(directory, outcome, soft_bounce)
-    submission = maildrop.Submission("bob@b.test", (Recipient("ann@a.test"), Recipient("eve@a.test")))
-    maildrop.write(directory / "maildrop", submission, [b"Subject: bad\r\n\r\nx\r\n"])
+    submission = maildrop.Submission("bob@b.test", (Recipient("ann@a.test"), Recipient("eve@a.test")), released=released)
+    path = maildrop.write(directory / "maildrop", submission, [b"Subject: bad\r\n\r\nx\r\n"])
+    if uid is not None:
+        os.chown(path, uid, -1)
 
     async def scenario() -> None:
         runner = asyncio.create_task(Pickup(rooms, rooms).run())  # type: ignore[arg-type]
@@ -194,3 +213,11 @@ def test_a_folder_that_cannot_leave_is_not_looked_at_again(tmp_path: Path) -> No
     assert maildrop.waiting(tmp_path / "maildrop") == []
     [left] = (tmp_path / "maildrop").iterdir()
     assert f"set aside as maildrop/{left.name}" in str(rooms.events)
+
+
+def test_what_the_quarantine_has_released_is_not_looked_into_again(tmp_path: Path) -> None:
+    assert picked_up(tmp_path, NO, released=True).asked == [UNCHECKED]
+
+
+def test_nobody_else_can_say_so(tmp_path: Path) -> None:
+    assert picked_up(tmp_path, NO, released=True, uid=12345).asked == [{}]

@@ -14,6 +14,7 @@ from gatepost.config.parameters import (
     cleanup,
     commands,
     filter,
+    filter_virus,
     flush,
     gatepost,
     greylist,
@@ -93,6 +94,7 @@ SERVICES: Mapping[str, tuple[Parameter, ...]] = {
     "Content filter": filter.ROWS,
     "Postscreen": tuple(sorted(postscreen.ROWS + postscreen_tls.ROWS)),
     "TLS proxy": tlsproxy.ROWS,
+    "Viruses and attachments": filter_virus.ROWS,
 }
 """The families, in the order of the reference page."""
 

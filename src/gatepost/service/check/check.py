@@ -13,6 +13,7 @@ from gatepost.deliver.dane import insecure_mx_level
 from gatepost.deliver.smtp_settings import SmtpSettings
 from gatepost.deliver.tls_level import BadTlsPolicy
 from gatepost.service.check.acme import check_acme
+from gatepost.service.check.antivirus import check_antivirus
 from gatepost.service.check.auth_backends import check_auth_backends
 from gatepost.service.check.certificates import check_certificates
 from gatepost.service.check.cyrus_logins import check_cyrus_logins
@@ -36,6 +37,7 @@ def check(configuration: Configuration, *, ask: bool = False) -> tuple[Fault, ..
     Of restrictions Postfix tells when a client comes to them, and refuses its mail then."""
     checks = (
         faults_of_names, check_lists, check_patterns, check_milters, check_certificates, check_cyrus_logins, check_acme,
+        check_antivirus,
     )  # fmt: skip
     found = [fault for one in checks for fault in one(configuration)]
     found += faults_of_filters(configuration)

@@ -14,8 +14,9 @@ from gatepost.lookup.server_parameters import file_settings
 
 # What our rooms and the libraries that they use import only when first needed.
 _LAZY = (
-    "aiodns", "asyncio.staggered", "base64", "binascii", "ctypes.util", "difflib", "encodings.ascii", "encodings.idna",
-    "encodings.latin_1", "encodings.punycode", "encodings.unicode_escape", "encodings.utf_8", "getopt", "heapq", "idna.uts46data",
+    "aiodns", "asyncio.staggered", "base64", "binascii", "ctypes.util", "difflib", "encodings.ascii", "encodings.cp1252",
+    "encodings.cp437", "encodings.idna", "encodings.latin_1", "encodings.punycode", "encodings.unicode_escape", "encodings.utf_16",
+    "encodings.utf_16_be", "encodings.utf_16_le", "encodings.utf_8", "getopt", "heapq", "idna.uts46data",
     "ifaddr", "lmdb", "pwd", "pycares", "socket", "sqlite3", "ssl", "stringprep", "unicodedata", "uvloop",
 )  # fmt: skip
 _NOT_OURS = ("gatepost.cli",)

@@ -1,0 +1,195 @@
+"""`gatepost quarantine`: mail that the content filter has kept from its recipients."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gatepost.cli.command import Command, Fatal, octets, run, wrong_call
+
+if TYPE_CHECKING:
+    from gatepost.filter.quarantine.store import Kept, QuarantineFolder
+
+_USAGE = """\
+usage: gatepost quarantine [-c config_dir] COMMAND
+  list [-j] [--kind KIND]       the messages, the oldest first; -j: one JSON object a line
+                                KIND: virus, banned, spam, unchecked, bad-header
+  show ID                       why it is kept, for whom it was, and the message
+  release [--to ADDRESS] ID...  deliver it to its recipients, or to another one, without filtering it again; it is
+                                not kept any more
+  learn --spam|--ham ID...      teach the filter what it is; it stays
+  delete ID...                  it is gone
+  delete --older DAYS           so is all that was kept so long ago"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Exit status: 0; 1 where something went wrong or there is no such message; 64 for a wrong call."""
+    import getopt
+
+    try:
+        options, operands = getopt.gnu_getopt(octets(argv[1:]), "c:j", ["kind=", "to=", "older=", "spam", "ham"])
+        named = dict(options)
+        name, *words = operands
+        body, allowed, needs = _COMMANDS[name]
+        if named.keys() - {"-c", *allowed} or bool(words) != (needs and "--older" not in named):
+            raise ValueError
+    except getopt.GetoptError as error:
+        return wrong_call(_USAGE, error.msg)
+    except (KeyError, ValueError):
+        return wrong_call(_USAGE)
+    command = Command("gatepost", "quarantine", named.get("-c"))
+    return run(command, lambda: _run(command, body, named, words), failure=1)
+
+
+def _run(command: Command, body: "_Body", named: dict[str, str], words: list[str]) -> int:
+    from gatepost.filter.quarantine.store import NoSuchMessage, QuarantineFolder
+
+    folder = QuarantineFolder(Path(command.value("data_directory")))
+    command.become_owner()
+    try:
+        return body(command, folder, named, words)
+    except NoSuchMessage as error:
+        raise Fatal(str(error), logged=False) from None
+    except OSError as error:
+        raise Fatal(f"{error.filename or 'quarantine'}: {error.strerror}", logged=False) from None
+
+
+def _list(command: Command, folder: "QuarantineFolder", named: dict[str, str], words: list[str]) -> int:
+    import msgspec
+
+    from gatepost.mail import as_json
+
+    for kept in _all(command, folder):
+        entry = kept.entry
+        if named.get("--kind", entry.kind) != entry.kind:
+            continue
+        if "-j" in named:
+            object_ = as_json.write(msgspec.structs.replace(entry, size=kept.content.size)).decode()
+            sys.stdout.write(f'{{"id": "{kept.name}", {object_[1:]}\n')
+        else:
+            recipients = ", ".join(entry.recipients[:3]) + (
+                f" and {len(entry.recipients) - 3} more" if entry.recipients[3:] else ""
+            )
+            line = f"{kept.name}  {kept.content.size:>9}  {entry.kind:<10}  <{entry.sender}> -> {recipients}: {entry.reason}"
+            sys.stdout.write(_plain(line) + "\n")
+    return 0
+
+
+def _all(command: Command, folder: "QuarantineFolder") -> Iterator["Kept"]:
+    from gatepost.filter.quarantine.store import NoSuchMessage
+
+    for name in folder.names():
+        try:
+            yield folder.read(name)
+        except NoSuchMessage as error:  # it has gone meanwhile, or is damaged
+            command.warn(str(error), logged=False)
+
+
+def _show(command: Command, folder: "QuarantineFolder", named: dict[str, str], words: list[str]) -> int:
+    for name in words:
+        kept = folder.read(name)
+        entry = kept.entry
+        rows = {
+            "Id": name,
+            "Kept": time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(entry.time)),
+            "Kind": entry.kind,
+            "Reason": entry.reason,
+            "Sender": f"<{entry.sender}>",
+            "Recipients": ", ".join(entry.recipients),
+            "Client": entry.client,
+            "Queue id": entry.queue_id,
+            "Score": f"{entry.score:g}" if entry.tests else "",
+            "Tests": ", ".join(entry.tests),
+            "Subject": entry.subject,
+            "From": entry.from_header,
+            "Message-ID": entry.message_id,
+        }
+        sys.stdout.writelines(_plain(f"{title + ':':<12} {text}") + "\n" for title, text in rows.items() if text)
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+        for chunk in kept.content.chunks():
+            sys.stdout.buffer.write(_shown(chunk))
+        sys.stdout.buffer.flush()
+    return 0
+
+
+def _release(command: Command, folder: "QuarantineFolder", named: dict[str, str], words: list[str]) -> int:
+    from gatepost.mail.envelope import Recipient
+    from gatepost.receive import maildrop
+
+    found = [folder.read(name) for name in words]
+    for kept in found:
+        recipients = (named["--to"],) if "--to" in named else kept.entry.recipients
+        submission = maildrop.Submission(
+            kept.entry.sender,
+            tuple(Recipient(address, address) for address in recipients),
+            smtputf8=not all(address.isascii() for address in (kept.entry.sender, *recipients)),
+            gateway=True,
+            released=True,
+        )
+        maildrop.write(command.queue_directory / "maildrop", submission, kept.content.chunks())
+        command.log(f"{kept.name}: released to {', '.join(recipients)}")
+        folder.delete(kept.name)
+    return 0
+
+
+def _learn(command: Command, folder: "QuarantineFolder", named: dict[str, str], words: list[str]) -> int:
+    """`gatepost learn` is told of the message's file, which has one line more before it than the message has."""
+    from gatepost.cli import COMMANDS
+
+    if ("--spam" in named) == ("--ham" in named):
+        raise Fatal("learn: say --spam or --ham", logged=False, status=64)
+    if "learn" not in COMMANDS:
+        raise Fatal("this Gatepost has nothing that learns", logged=False)
+    import tempfile
+    from importlib import import_module
+
+    learn = import_module(f"gatepost.cli.{COMMANDS['learn'][0]}")
+    status = 0
+    for name in words:
+        kept = folder.read(name)
+        with tempfile.NamedTemporaryFile(suffix=".eml") as file:
+            file.writelines(kept.content.chunks())
+            file.flush()
+            kind = "--spam" if "--spam" in named else "--ham"
+            status = int(learn.main(["learn", "-c", str(command.directory), kind, file.name])) or status
+    return status
+
+
+def _delete(command: Command, folder: "QuarantineFolder", named: dict[str, str], words: list[str]) -> int:
+    if "--older" in named:
+        if not named["--older"].isdigit():
+            raise Fatal(f"--older: {named['--older']}: no number of days", logged=False, status=64)
+        folder.sweep(time.time() - int(named["--older"]) * 86400)
+    for name in words:
+        folder.delete(name)
+        command.log(f"{name}: deleted")
+    return 0
+
+
+_Body = Callable[[Command, "QuarantineFolder", dict[str, str], list[str]], int]
+_COMMANDS: dict[str, tuple[_Body, tuple[str, ...], bool]] = {
+    "list": (_list, ("-j", "--kind"), False),
+    "show": (_show, (), True),
+    "release": (_release, ("--to",), True),
+    "learn": (_learn, ("--spam", "--ham"), True),
+    "delete": (_delete, ("--older",), True),
+}
+"""Name to (what is done, its options, whether it needs names of messages)."""
+
+
+_HARMLESS = bytes(octet if octet in b"\n\t" or (octet >= 32 and octet != 127) else ord("?") for octet in range(256))
+
+
+def _plain(text: str) -> str:
+    """A line for a terminal: strangers have written some of it."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _shown(chunk: bytes) -> bytes:
+    """The message: as it is into a file or pipe; at a terminal without what would command it."""
+    if not os.isatty(sys.stdout.fileno()):
+        return chunk
+    return chunk.translate(_HARMLESS, b"\r")
