@@ -17,11 +17,12 @@ from gatepost.mail.content import Content
 
 
 class NotInspected(Exception):
-    """Nobody knows what the message is: why, for the log. `for_good`: it is never going to be known."""
+    """Nobody knows what the message is: why, for the log. `action`: what filter_virus_* parameters want then; None where it is for
+    those of the whole filter to say."""
 
-    def __init__(self, why: str, *, for_good: bool = False) -> None:
+    def __init__(self, why: str, action: Unscanned | None = None) -> None:
         super().__init__(why)
-        self.for_good = for_good
+        self.action = action
 
 
 class Names(Protocol):
@@ -72,7 +73,7 @@ class Inspection:
         if failure and not isinstance(virus, Infected):
             raise NotInspected(failure)
         if isinstance(virus, NotScanned) and virus.action is not Unscanned.PASS_MARKED:
-            raise NotInspected(virus.why, for_good=virus.action is Unscanned.REJECT)
+            raise NotInspected(virus.why, virus.action)
         banned = await self._banned(facts) if facts is not None and wanted.banned else ()
         return contents(facts if wanted.spam else None, answers, virus, banned)
 

@@ -1,6 +1,6 @@
 """The content filter of a service, put together: the gate before its mail, and whom that asks (decision 0052)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from gatepost.admission.filtering.gate import NAME, Filter, FilterGate
@@ -11,7 +11,6 @@ from gatepost.events.records import Emit, Note
 from gatepost.filter.facts import Facts, Request
 from gatepost.filter.inspection import Inspection
 from gatepost.filter.policy import LevelOf, ListOf, Recipients, points_of
-from gatepost.filter.quarantine.port import Entry, QuarantineFailure
 from gatepost.filter.scanning import ScanFailed, Scanning
 from gatepost.filter.spamd import SpamdScanning
 from gatepost.filter.verdict import Category, Destiny
@@ -21,6 +20,7 @@ from gatepost.mail.content import Content
 from gatepost.net.stream_client import StreamClient
 from gatepost.net.stream_port import AnswerLimit, BreakerRules, Crowd, StreamRules, TimeLimits
 from gatepost.proto.spamd import ANSWER_LIMIT
+from gatepost.service.filter_scanners import quarantine, virus_scanners
 from gatepost.service.filter_settings import LEVELS, FilterSettings, filter_faults, spamd_server
 from gatepost.service.materials import Materials
 
@@ -58,8 +58,8 @@ def filter_gate(materials: Materials, overrides: Mapping[str, str], tables: Tabl
         policy=_recipients(configuration, overrides, settings, tables).policy,
         destinies={category: Destiny(configuration.value(name, overrides)) for category, name in _DESTINIES.items()},
         marks=configuration.view(MarkSettings, overrides),
-        inspection=Inspection(_scanning(materials, settings, emit)),
-        quarantine=_NoQuarantine(),
+        inspection=Inspection(_scanning(materials, settings, emit), virus_scanners(materials, overrides, emit)),
+        quarantine=quarantine(materials),
         on_failure=FailureAction(settings.filter_default_action),
         emit=emit,
         clock=materials.clock,
@@ -72,13 +72,6 @@ class _NoScanner:
 
     async def scan(self, request: Request, content: Content) -> Facts:
         raise ScanFailed("there is no scanner yet")
-
-
-class _NoQuarantine:
-    """Until there is one: what would be kept is deferred."""
-
-    async def store(self, entry: Entry, content: Iterable[bytes]) -> str:
-        raise QuarantineFailure("there is none")
 
 
 def _recipients(configuration: Configuration, overrides: Mapping[str, str], settings: FilterSettings, tables: Tables) -> Recipients:

@@ -10,6 +10,7 @@ from gatepost.admission.filtering import telling
 from gatepost.admission.filtering.marks import FORGED, MarkSettings, marks
 from gatepost.admission.port import FailureAction, Finding, ProtocolStage, ReadableDraft, Severity, Stateless, View
 from gatepost.events.records import Clock, Emit
+from gatepost.filter.antivirus.port import Unscanned
 from gatepost.filter.bad_header import bad_headers
 from gatepost.filter.inspection import Inspection, NotInspected, Wanted
 from gatepost.filter.port import Session
@@ -83,7 +84,7 @@ class FilterGate(Stateless):
 
     def _not_inspected(self, failure: NotInspected) -> Finding:
         """The failure action; mail that goes on has no marks of others on it, and none of ours."""
-        action = FailureAction.REJECT if failure.for_good else self.on_failure
+        action = self.on_failure if failure.action is None else _UNSCANNED[failure.action]
         finding = action.finding(NAME, str(failure))
         return structs.replace(finding, edits=(FORGED,)) if finding.severity < Severity.DISCARD else finding
 
@@ -122,6 +123,10 @@ _NOBODY: Final = Client("", "", "", "")
 
 _LOOKED_FOR: Final = (Category.SPAM, Category.VIRUS, Category.BANNED)
 """What is looked for, in the order of Wanted."""
+
+
+_UNSCANNED: Final = {Unscanned.DEFER: FailureAction.TEMPFAIL, Unscanned.REJECT: FailureAction.REJECT}
+"""What becomes of mail in which nobody has looked for viruses, whatever becomes of other mail that nobody could look at."""
 
 
 def _ended(ruling: Ruling, quarantined: str) -> Outcome:
