@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-from gatepost.mail.ascii_text import SPACE
 from gatepost.mail.header_address import addresses, internal, parse
 from gatepost.net.turns import beside
 
@@ -39,4 +38,4 @@ async def all_of(listed: Iterator[str], size: int) -> list[str] | None:
 
 def included(word: str) -> str | None:
     """The path of `:include:path`; None for any other recipient."""
-    return word[9:].strip(SPACE) if word[:9].lower() == ":include:" else None
+    return word[9:] if word[:9].lower() == ":include:" else None

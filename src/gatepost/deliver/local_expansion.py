@@ -155,7 +155,11 @@ class LocalExpansion:
             return True
         at = replace(await self._owned(at, key), listed_by=ALIAS, listed_at=key, rights=rights, forward="")
         at = at.led_by("alias_maps", table, key)
-        done = await self._listed(delivery, quiet(at), members(text), len(text), f"alias {key}")
+        listed = await all_of(members(text), len(text))
+        if listed == []:  # mail for nobody would be lost
+            self._warn(f"no recipient in alias lookup result for {key}")
+            return delivery.report(at, deferred("alias database unavailable", "4.3.0", replace(at.why, reason="no recipient")))
+        done = await self._listed(delivery, quiet(at), listed, f"alias {key}")
         delivery.first_time(*expansion)
         return self._tell_expanded(delivery, at) if done else done
 
@@ -191,9 +195,8 @@ class LocalExpansion:
 
     # Lists of recipients
 
-    async def _listed(self, delivery: LocalDelivery, at: Position, listed: Iterator[str], size: int, where: str) -> bool:
-        """Deliver to each recipient of a list of `size` octets; the rest waits once one has to."""
-        recipients = await all_of(listed, size)
+    async def _listed(self, delivery: LocalDelivery, at: Position, recipients: list[str] | None, where: str) -> bool:
+        """Deliver to each recipient of a list, None where those are too many; the rest waits once one has to."""
         if recipients is None:
             why = replace(at.why, reason=f"more than {MOST} recipients")
             self._warn(f"{where}: {why.reason}")
@@ -275,7 +278,7 @@ class LocalExpansion:
         unmatched = at.unmatched if INCLUDE in self._propagated else ""
         owner = at.owner or at.recipient.address
         at = replace(at, rights=rights, listed_by=INCLUDE, listed_at=at.name.local, owner=owner, unmatched=unmatched)
-        return await self._listed(delivery, at, words(file.data), len(file.data), path)
+        return await self._listed(delivery, at, await all_of(words(file.data), len(file.data)), path)
 
     # .forward files
 
@@ -317,9 +320,10 @@ class LocalExpansion:
         if complaint or isinstance(file, Failed):
             self._warn(complaint)
             return None
-        if next(words(file.data), None) is None:
+        listed = await all_of(words(file.data), len(file.data))
+        if listed == []:
             return None
-        done = await self._listed(delivery, quiet(at), words(file.data), len(file.data), path)
+        done = await self._listed(delivery, quiet(at), listed, path)
         delivery.first_time("forward-done", path)
         return self._tell_expanded(delivery, at) if done else done
 
