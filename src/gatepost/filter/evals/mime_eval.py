@@ -19,15 +19,17 @@ _NO_ASCII: Final = re.compile(rb"[\x00\x80-\xff]|\r(?!\n)")
 _BAD_ISO: Final = re.compile(r"iso-(?!8859-\d{1,2}\b|2022-(?:jp|kr)\b)[^\s-]+-\S")
 _QP_CODE: Final = re.compile(rb"=[0-9A-Fa-f]{2}")
 _NEEDLESS_CODE: Final = re.compile(
-    rb"=(?:2[1-9A-Fa-f]|3[0-9A-Ca-cEeFf]|[4-6][0-9A-Fa-f]|7[0-9A-Ea-e]|20(?!(?:=20){0,76}(?:\n|\Z)))"
+    rb"=(?:2[1-9A-Fa-f]|3[0-9A-Ca-cEeFf]|[4-6][0-9A-Fa-f]|7[0-9A-Ea-e]|(?:20|09)(?!(?:=20|=09){0,76}(?:\n|\Z)))"
 )
-"""Of a character that could stand for itself."""
+"""Of a character that could stand for itself: blanks at the end of a line could not."""
 _ENTITY: Final = re.compile(rb"&#(?:\d{3,7}|x[0-9A-Fa-f]{2,6});")
 _ENCODED: Final = re.compile(rb"(?:[A-Za-z0-9+/=]{60,76} ){2}")
 """How a line begins that was base64 before lines were joined."""
 _UPPER: Final = re.compile(rb"[A-Z]")
 _COUNTED: Final = re.compile(rb"[A-Za-z0-9]")
 _SHORTEST_TEXT: Final = 200
+_OTHER_SCRIPT: Final = re.compile(r"koi8|(?:windows-|cp)1251|gb|big5|euc|hz|iso-2022-jp|s(?:hift_)?jis|tis")
+"""How names of charsets begin of scripts whose octets look like capitals."""
 _FOREIGN: Final = re.compile(rb"[\x1b\x80-\xff]")
 
 
@@ -186,6 +188,8 @@ def check_for_uppercase(examined: Examined, arguments: Sequence[str]) -> int:
 
 @once
 def _capitals(examined: Examined) -> float:
+    if any(_OTHER_SCRIPT.match(part.charset) for part in _texts(examined)):
+        return 0.0
     text = b"".join(line for line in examined.text.body if len(line.split(None, 2)) > 1 and not _ENCODED.match(line))
     counted = len(_COUNTED.findall(text)) if len(text) >= _SHORTEST_TEXT else 0
     return 100 * len(_UPPER.findall(text)) / counted if counted else 0.0

@@ -4,6 +4,7 @@ import ipaddress
 import re
 from typing import Final
 
+from gatepost.filter.relays.networks import is_private
 from gatepost.mail.domain import to_ascii
 
 LONGEST: Final = 253
@@ -40,9 +41,5 @@ def reversed_address(address: str) -> str | None:
 
 
 def public(address: str) -> bool:
-    """Whether it is worth asking for: not private, not reserved (RFC 6890)."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return found.is_global and not found.is_multicast
+    """Whether it is an address that the world may know: not one of somebody's own network."""
+    return is_address(address) and not is_private(address)

@@ -78,16 +78,12 @@ def _ask(one: UriList, host: str, domain: str, asked: Asked) -> None:
     address = is_address(host)
     if (one.flags == "ips_only" and not address) or (one.flags == "domains_only" and address):
         return
-    then = (Then(one.step, one.zone, one.record, one.wants),)
-    if address:
-        if one.how != "ns" or one.step is Step.ADDRESS:
-            asked.add(f"{reversed_address(host)}.{one.zone}", one.record, one.wants)
-    elif one.how in ("host", "domain"):
-        asked.add(f"{host if one.how == 'host' else domain}.{one.zone}", one.record, one.wants)
-    elif one.how == "a":
-        asked.add(host, "A", then=then)
-    else:
-        asked.add(domain, "NS", then=then)
+    if one.how in ("host", "domain"):
+        name = reversed_address(host) if address else host if one.how == "host" else domain
+        asked.add(f"{name}.{one.zone}", one.record, one.wants)
+    elif not address:
+        name, record = (host, "A") if one.how == "a" else (domain, "NS")
+        asked.add(name, record, then=(Then(one.step, one.zone, one.record, one.wants),))
 
 
 def _domains(examined: Examined) -> dict[str, list[str]]:

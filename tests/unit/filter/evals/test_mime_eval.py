@@ -48,6 +48,8 @@ def ask(function: str, octets: bytes, *arguments: str, **options: tuple[str, ...
         ("mime_qp_long_line", part(b"text/plain", b"quoted-printable", b"a" * 79 + b"\n"), True),
         ("mime_qp_count", part(b"text/plain", b"quoted-printable", b"=41\n"), True),
         ("mime_qp_count", part(b"text/plain", b"quoted-printable", b"=3D =E9 =20=20\n"), False),
+        ("mime_qp_count", part(b"text/plain", b"quoted-printable", b"a=09=20\nb=20\n=3D\n"), False),
+        ("mime_qp_count", part(b"text/plain", b"quoted-printable", b"=09a\n"), True),
         ("mime_attachment", multi(b"mixed", part(b"text/plain"), part(b"application/x", more=ATTACHED)), True),
         ("mime_attachment", multi(b"mixed", part(b"text/plain"), part(b"application/x; name=a.exe")), False),
         ("mime_bad_iso_charset", part(b"text/plain; charset=iso-885-1"), True),
@@ -150,6 +152,13 @@ def test_ascii_that_is_none(octets: bytes, expected: bool) -> None:
 )
 def test_capitals(body: list[bytes], expected: float) -> None:
     assert mime_eval._capitals(Message(text=Text(body=tuple(body)))) == pytest.approx(expected, abs=0.01)
+
+
+def test_capitals_are_not_counted_where_octets_only_look_like_them() -> None:
+    text = Text(body=(b"hi x\n", b"ABCD " * 60))
+    kinds = {charset: part(b"text/plain; charset=" + charset) for charset in (b"koi8-r", b"euc-kr", b"iso-8859-1")}
+    counted = {charset: mime_eval._capitals(Message(TOP + octets, text)) for charset, octets in kinds.items()}
+    assert [bool(percent) for percent in counted.values()] == [False, False, True]
 
 
 def test_html_only() -> None:
