@@ -21,6 +21,10 @@ LONGEST: Final = 1 << 18
 """Octets of a pattern."""
 DEEPEST: Final = 250
 """Groups within groups, as PCRE2 has it."""
+LARGE: Final = 8_000
+"""Octets of a translated pattern from which groups are written once and called: PCRE2 compiles to 64 KB at most."""
+SHARED: Final = 100
+"""Octets of a group that is worth it."""
 
 _OPTIONS: Final = {"i": CASELESS, "m": MULTILINE, "s": DOTALL, "x": EXTENDED, "n": NO_AUTO_CAPTURE}
 _NO_MEANING: Final = frozenset("ap")
@@ -68,33 +72,57 @@ def translated(text: str) -> Pattern:
         if letter not in _OPTIONS and letter not in _NO_MEANING:
             raise Untranslatable(f"the modifier {letter} is not known here")
         options |= _OPTIONS.get(letter, 0)
-    walk = _Walk(body, _Flags().changed(modifiers, ""))
+    flags = _Flags().changed(modifiers, "")
+    walk = _Walk(body, flags, autocapture="n" not in modifiers)
     walk.run()
     exact, rough = "".join(walk.exact), "".join(walk.rough)
+    if len(exact) > LARGE:
+        sharing = _Walk(body, flags, autocapture="n" not in modifiers, sharing=True)
+        sharing.run()
+        exact = "".join(sharing.exact) + sharing.definitions()
     if options & EXTENDED:
         rough = f"(?x){rough}"
     return Pattern(
         exact.encode("latin-1"),
         options,
         rough.encode("latin-1") if walk.prefiltered and not walk.tags else b"",
-        tuple(dict.fromkeys(walk.captures)),
+        tuple(walk.captures),
         tuple(dict.fromkeys(walk.tags)),
         text,
+        tuple(walk.captures.values()),
     )
+
+
+class _Group(Struct, frozen=True):
+    """A group that is open: what held before it, where its text begins, and what had been seen till then. `denied`: where that of
+    the prefilter begins, for one that must not match."""
+
+    flags: _Flags
+    start: int
+    seen: int
+    changes: bool
+    passed: bool
+    denied: int | None
 
 
 class _Walk:
     """One way through a pattern. `exact` is for PCRE2, `rough` for Hyperscan's prefilter."""
 
-    def __init__(self, text: str, flags: _Flags) -> None:
+    def __init__(self, text: str, flags: _Flags, *, autocapture: bool = True, sharing: bool = False) -> None:
         self.text = text
         self.at = 0
         self.flags = flags
-        self.outer: list[_Flags] = []
+        self.autocapture = autocapture
+        self.sharing = sharing
+        self.shared: dict[str, str] = {}
+        self.numbered = 0
+        self.seen = 0  # captures, references and verbs: a group with one of them is not shared
+        self.passed = False  # whether what a match has passed here is more than where it began
+        self.outer: list[_Group] = []
         self.exact: list[str] = []
         self.rough: list[str] = []
         self.prefiltered = True
-        self.captures: list[str] = []
+        self.captures: dict[str, int] = {}
         self.tags: list[str] = []
         self.quantified = False
 
@@ -111,6 +139,7 @@ class _Walk:
             else:
                 self.put_octet(ord(character))
                 self.at += 1
+            self.passed = self.passed or character not in "(|^"
         if self.outer:
             raise Untranslatable("a ( without its )")
 
@@ -150,6 +179,7 @@ class _Walk:
             self.put(f"\\{letter}", rough or "")
             self.at = at + 1
         elif found := _REFERENCE.match(text, at) or _PROPERTY.match(text, at):
+            self.seen += found.re is _REFERENCE
             self.put(f"\\{found.group()}")
             self.at = found.end()
         else:
@@ -185,6 +215,7 @@ class _Walk:
             self.modifiers(flags)
         elif (alone := _CALL.match(text, at) or _BACK.match(text, at) or _VERB.match(text, at)) and text[at + 1] in "?*":
             self.prefiltered = self.prefiltered and alone.re is _BACK
+            self.seen += 1
             self.take(alone)
         else:
             self.group()
@@ -198,7 +229,9 @@ class _Walk:
         kept_on, kept_off = ("".join(letter for letter in letters if letter in _OPTIONS) for letters in (on, off))
         words = f"{reset}{kept_on}{'-' + kept_off if kept_off else ''}"
         if end == ":":
-            self.enter()
+            self.enter(changes=bool(words))
+        elif words:
+            self.sharing = False
         self.flags = inside
         self.put(f"(?{words}{end}" if words or end == ":" else "")
         self.prefiltered = self.prefiltered and not reset and "n" not in words
@@ -208,37 +241,78 @@ class _Walk:
         text, at = self.text, self.at
         name, condition = _NAME.match(text, at), _CONDITION.match(text, at)
         if name:
-            self.captures.append(name.group(1))
+            self.numbered += 1
+            self.seen += 1
+            self.captures.setdefault(name.group(1), self.numbered)
             self.take(name, "(")
         elif condition:
             self.prefiltered = False
+            self.seen += 1
             self.take(condition)
             if condition.group().endswith("(?("):
                 self.at -= 1  # the condition is an assertion, a group of its own
                 self.exact[-1] = self.exact[-1][:-1]
         elif plain := _PLAIN.match(text, at):
-            self.prefiltered = self.prefiltered and plain.group() != "(?|"
+            if plain.group() == "(?|":
+                self.prefiltered = False
+                self.seen += 1
+            denied = len(self.rough) if plain.group() in ("(?!", "(?<!") else None
             self.take(plain, "(?:" if plain.group() == "(?>" else None)
+            self.enter(start=len(self.exact) - 1, denied=denied)
+            return
         elif assertion := _ASSERTION.match(text, at):
             self.prefiltered = False
             self.take(assertion)
         elif text.startswith(("(?", "(*"), at):
             raise Untranslatable(f"{text[at : at + 4]} means nothing to Perl, or is not known here")
         else:
+            self.numbered += self.autocapture
+            self.seen += 1
             self.put("(")
             self.at = at + 1
-        self.enter()
+        self.enter(start=len(self.exact) - 1)
 
-    def enter(self) -> None:
-        self.outer.append(self.flags)
+    def enter(self, *, start: int | None = None, changes: bool = False, denied: int | None = None) -> None:
+        inside = changes or (bool(self.outer) and self.outer[-1].changes)
+        self.outer.append(_Group(self.flags, len(self.exact) if start is None else start, self.seen, inside, self.passed, denied))
         if len(self.outer) > DEEPEST:
             raise Untranslatable(f"groups are nested deeper than {DEEPEST}")
 
     def closed(self, quantified: bool) -> None:
         if not self.outer:
             raise Untranslatable("a ) without its (")
-        self.flags = self.outer.pop()
+        group = self.outer.pop()
+        self.flags = group.flags
         self.put(")")
+        self.at += 1
+        if group.denied is not None:  # what is loosened within would deny more: the prefilter goes without
+            del self.rough[group.denied :]
+            self.prefiltered = self.prefiltered and group.seen == self.seen
+        if self.sharing and not group.changes and group.seen == self.seen:
+            self.share(group.start)
+
+    def share(self, start: int) -> None:
+        """A group is written once, at the end, and called where it stands. It has no flags, captures or references of its own, so
+        that it means the same there."""
+        text = "".join(self.exact[start:])
+        if len(text) >= SHARED:
+            name = self.shared.setdefault(text, f"shared_{len(self.shared)}")
+            self.exact[start:] = [f"(?&{name})"]
+
+    def definitions(self) -> str:
+        """What has been shared. It captures nothing that another group has a number of."""
+        if not self.shared:
+            return ""
+        return "(?(DEFINE)" + "".join(f"(?<{name}>{text})" for text, name in self.shared.items()) + ")"
+
+    def alternative(self, quantified: bool) -> None:
+        self.passed = self.outer[-1].passed if self.outer else False
+        self.put("|")
+        self.at += 1
+
+    def start(self, quantified: bool) -> None:
+        """Hyperscan knows a start within a pattern only where one begins; without it, it finds more."""
+        self.put("^", "" if self.passed else "^")
         self.at += 1
 
     def star(self, quantified: bool) -> None:
@@ -276,6 +350,8 @@ _STEPS: Final[dict[str, Callable[[_Walk, bool], None]]] = {
     "[": _Walk.brackets,
     "(": _Walk.opened,
     ")": _Walk.closed,
+    "|": _Walk.alternative,
+    "^": _Walk.start,
     "*": _Walk.star,
     "+": _Walk.star,
     "?": _Walk.star,

@@ -38,7 +38,7 @@ class Pattern(Struct, frozen=True, array_like=True):
 
     octets, options: for `lookup.pcre2.Expression`.
     prefilter: a pattern for Hyperscan with the same options that finds at least what `octets` finds; empty where there is none.
-    captures: named groups whose text becomes a tag of this name.
+    captures: named groups whose text becomes a tag of this name; `numbers`: those of the groups.
     tags: `%{NAME}` in the pattern: it is run only where all are known, filled in by `templates.filled`.
     text: as it stands in the file.
     """
@@ -49,6 +49,7 @@ class Pattern(Struct, frozen=True, array_like=True):
     captures: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     text: str = ""
+    numbers: tuple[int, ...] = ()
 
 
 class Call(Struct, frozen=True, array_like=True):
