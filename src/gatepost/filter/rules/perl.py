@@ -21,8 +21,11 @@ LONGEST: Final = 1 << 18
 """Octets of a pattern."""
 DEEPEST: Final = 250
 """Groups within groups, as PCRE2 has it."""
-LARGE: Final = 8_000
-"""Octets of a translated pattern from which groups are written once and called: PCRE2 compiles to 64 KB at most."""
+LARGE: Final = 20_000
+"""Octets of code to which a pattern may be compiled; in a larger one, groups are written once and called: PCRE2 takes 64 KB."""
+CLASS: Final = 33
+"""Octets of code of a class."""
+MOST_REPEATED: Final = 1_000
 SHARED: Final = 100
 """Octets of a group that is worth it."""
 
@@ -76,7 +79,7 @@ def translated(text: str) -> Pattern:
     walk = _Walk(body, flags, autocapture="n" not in modifiers)
     walk.run()
     exact, rough = "".join(walk.exact), "".join(walk.rough)
-    if len(exact) > LARGE:
+    if walk.weight > LARGE:
         sharing = _Walk(body, flags, autocapture="n" not in modifiers, sharing=True)
         sharing.run()
         exact = "".join(sharing.exact) + sharing.definitions()
@@ -103,6 +106,7 @@ class _Group(Struct, frozen=True):
     changes: bool
     passed: bool
     denied: int | None
+    weight: int
 
 
 class _Walk:
@@ -117,6 +121,8 @@ class _Walk:
         self.shared: dict[str, str] = {}
         self.numbered = 0
         self.seen = 0  # captures, references and verbs: a group with one of them is not shared
+        self.weight = 0  # octets of code, roughly: what is repeated is written again and again
+        self.last = 0  # of them, those of what stands before a quantifier
         self.passed = False  # whether what a match has passed here is more than where it began
         self.outer: list[_Group] = []
         self.exact: list[str] = []
@@ -144,6 +150,8 @@ class _Walk:
             raise Untranslatable("a ( without its )")
 
     def put(self, exact: str, rough: str | None = None) -> None:
+        self.last = CLASS if exact.startswith("[") else len(exact)
+        self.weight += self.last
         self.exact.append(exact)
         self.rough.append(exact if rough is None else rough)
 
@@ -274,7 +282,9 @@ class _Walk:
 
     def enter(self, *, start: int | None = None, changes: bool = False, denied: int | None = None) -> None:
         inside = changes or (bool(self.outer) and self.outer[-1].changes)
-        self.outer.append(_Group(self.flags, len(self.exact) if start is None else start, self.seen, inside, self.passed, denied))
+        self.outer.append(
+            _Group(self.flags, len(self.exact) if start is None else start, self.seen, inside, self.passed, denied, self.weight)
+        )
         if len(self.outer) > DEEPEST:
             raise Untranslatable(f"groups are nested deeper than {DEEPEST}")
 
@@ -284,6 +294,7 @@ class _Walk:
         group = self.outer.pop()
         self.flags = group.flags
         self.put(")")
+        self.last = self.weight - group.weight
         self.at += 1
         if group.denied is not None:  # what is loosened within would deny more: the prefilter goes without
             del self.rough[group.denied :]
@@ -331,7 +342,10 @@ class _Walk:
         if quantified:
             raise Untranslatable("a quantifier after another")
         least, comma, most = found.groups()
+        last = self.last
         self.put(f"{{{least or '0'}{comma or ''}{most or ''}}}")
+        self.weight += last * min(int(most or least or 0), MOST_REPEATED)
+        self.last = 0
         self.at = found.end()
         self.quantified = True
 

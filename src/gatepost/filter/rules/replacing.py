@@ -1,10 +1,15 @@
 """Tags in patterns of rules that `replace_rules` names (Mail::SpamAssassin::Plugin::ReplaceTags(3pm))."""
 
 import re
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from gatepost.filter.rules.literals import Untranslatable
 from gatepost.filter.rules.perl import LONGEST
+
+DEEPEST: Final = 8
+"""Tags within tags."""
+LONGEST_NAME: Final = 64
 
 _WORDS: Final = ("tag", "pre", "inter", "post")
 
@@ -32,26 +37,57 @@ class Tags:
             self._values[word][name] = expression.strip()
 
     def replaced(self, pattern: str) -> str:
-        """A pattern with the expressions of its tags. Raises Untranslatable where it becomes too long."""
+        """A pattern with the expressions of its tags, and of the tags in those. Raises Untranslatable where it becomes too long."""
+        start, end = re.escape(self._start), re.escape(self._end)
         around: dict[str, str] = {}
-        for word in _WORDS[1:]:
-            for name, expression in self._values[word].items():
-                marker = f"{self._start}{word} {name}{self._end}"
-                if marker in pattern:
-                    around[word] = expression
-                    pattern = pattern.replace(marker, "")
-        tag = re.compile(
-            f"{re.escape(self._start)}({'|'.join(map(re.escape, self._values['tag'])) or '(?!)'}){re.escape(self._end)}"
-        )
-        pieces: list[str] = []
-        at = length = 0
+
+        def mark(found: re.Match[str]) -> str:
+            around[found.group(1)] = self._values[found.group(1)].get(found.group(2), "")
+            return ""
+
+        pattern = re.sub(f"{start}(pre|inter|post) ([^\\s]{{1,{LONGEST_NAME}}}?){end}", mark, pattern)
+        if any(around.values()):
+            pattern = _surrounded(re.compile(f"{start}\\w{{1,{LONGEST_NAME}}}{end}"), pattern, around)
+        names = "|".join(map(re.escape, self._values["tag"])) or "(?!)"
+        tag = re.compile(f"{start}({names}){end}")
+        for _ in range(DEEPEST):
+            if not tag.search(pattern):
+                break
+            pattern = _joined(self._expressions(tag, pattern))
+        return pattern
+
+    def _expressions(self, tag: re.Pattern[str], pattern: str) -> Iterator[str]:
+        at = 0
         for found in tag.finditer(pattern):
-            between = pattern[at : found.start()]
-            adjacent = at > 0 and not between
-            pieces += (between, around.get("inter", "") if adjacent else "", around.get("pre", ""))
-            pieces += (self._values["tag"][found.group(1)], around.get("post", ""))
-            length += sum(map(len, pieces[-5:]))
-            if length > LONGEST:
-                raise Untranslatable(f"the pattern is longer than {LONGEST} octets")
+            yield pattern[at : found.start()]
+            yield self._values["tag"][found.group(1)]
             at = found.end()
-        return "".join((*pieces, pattern[at:]))
+        yield pattern[at:]
+
+
+def _surrounded(tag: re.Pattern[str], pattern: str, around: Mapping[str, str]) -> str:
+    """The pattern with what comes before, between and after tags, known ones or not."""
+
+    def pieces() -> Iterator[str]:
+        at = 0
+        for found in tag.finditer(pattern):
+            yield pattern[at : found.start()]
+            if 0 < at == found.start():
+                yield around.get("inter", "")
+            yield from (around.get("pre", ""), found.group(), around.get("post", ""))
+            at = found.end()
+        yield pattern[at:]
+
+    return _joined(pieces())
+
+
+def _joined(pieces: Iterator[str]) -> str:
+    """Raises Untranslatable."""
+    kept: list[str] = []
+    length = 0
+    for piece in pieces:
+        kept.append(piece)
+        length += len(piece)
+        if length > LONGEST:
+            raise Untranslatable(f"the pattern is longer than {LONGEST} octets")
+    return "".join(kept)
