@@ -13,7 +13,7 @@ from gatepost.filter.rules.literals import Untranslatable
 from gatepost.filter.rules.perl import translated
 from gatepost.filter.rules.plugins import OF_EVAL, PLUGINS
 from gatepost.filter.rules.replacing import Tags
-from gatepost.filter.rules.ruleset import Condition, Fault, Kind, Lookup, Node, Pattern, Rule, Ruleset, Test
+from gatepost.filter.rules.ruleset import Condition, Fault, Kind, Lookup, Node, Pattern, Rule, Ruleset, Sample
 from gatepost.filter.rules.settings import Options
 from gatepost.filter.rules.values import number
 
@@ -45,7 +45,7 @@ class Book:
         self.plugins: dict[str, None] = {}
         self.versions: dict[str, None] = {}
         self.lookups: dict[str, Lookup] = {}
-        self.tests: list[Test] = []
+        self.tests: list[Sample] = []
         self.faults: list[Fault] = []
         self.untold = 0
         self.descriptions: dict[str, str] = {}

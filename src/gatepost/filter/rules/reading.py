@@ -16,7 +16,7 @@ from gatepost.filter.rules.definitions import DEFINITIONS, LOOKUPS, lookup, name
 from gatepost.filter.rules.expressions import NotUnderstood
 from gatepost.filter.rules.lines import Line
 from gatepost.filter.rules.plugins import PLUGINS, loaded_as
-from gatepost.filter.rules.ruleset import Ruleset, Test
+from gatepost.filter.rules.ruleset import Ruleset, Sample
 from gatepost.filter.rules.settings import known, present
 
 LARGEST: Final = 16 << 20
@@ -243,7 +243,7 @@ class _Reader:
         verdict, subject = (*rest.split(None, 1), "", "")[:2]
         if verdict not in ("ok", "fail"):
             raise ValueError("test wants ok or fail after the name of the rule")
-        self.book.tests.append(Test(name, verdict == "ok", subject.encode("latin-1"), self.where))
+        self.book.tests.append(Sample(name, verdict == "ok", subject.encode("latin-1"), self.where))
 
     def replace(self, line: Line) -> None:
         self.needs(line.word)

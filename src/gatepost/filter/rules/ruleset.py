@@ -157,7 +157,7 @@ def score_set(*, net: bool, bayes: bool) -> int:
     return (NET if net else 0) | (BAYES if bayes else 0)
 
 
-class Test(Struct, frozen=True, array_like=True):
+class Sample(Struct, frozen=True, array_like=True):
     """A `test RULE ok|fail TEXT` line of a rule file."""
 
     rule: str
@@ -183,7 +183,7 @@ class Ruleset(Struct, frozen=True, array_like=True):
     lookups: dict[str, Lookup] = field(default_factory=dict)
     plugins: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
-    tests: tuple[Test, ...] = ()
+    tests: tuple[Sample, ...] = ()
     versions: tuple[str, ...] = ()
 
     def option(self, name: str) -> tuple[str, ...]:
