@@ -18,8 +18,9 @@ from gatepost.filter.rules.settings import Options
 from gatepost.filter.rules.values import number
 
 MOST_FAULTS: Final = 1_000
-MOST_NAMES: Final = 20_000
-"""Names that the globs of one meta may stand for."""
+MOST_RULES: Final = 100_000
+MOST_TRIED: Final = 20_000_000
+"""Names that are tried with the globs of all metas."""
 CAPTURING: Final = -10_000
 """The priority of a rule whose groups become tags."""
 ASKING: Final = -100
@@ -53,6 +54,7 @@ class Book:
         self.priorities: dict[str, int] = {}
         self._scores: dict[str, scoring.Four] = {}
         self._entries: dict[str, _Entry] = {}
+        self._tried = 0
 
     def fault(self, where: str, text: str, rule: str = "") -> None:
         if len(self.faults) < MOST_FAULTS:
@@ -70,6 +72,8 @@ class Book:
             entry.tree = _tree(written.expression)
         elif not (written.pattern or written.conditions or written.exists or written.call or written.lookup):
             raise Malformed("its pattern is missing")
+        if len(self._entries) >= MOST_RULES and name not in self._entries:
+            raise Malformed(f"it is left out: there are {MOST_RULES} rules already")
         self._entries[name] = entry
 
     def score(self, name: str, words: list[str]) -> None:
@@ -171,9 +175,10 @@ class Book:
         if not isinstance(tree, tuple):
             return tree
         if tree[0] == "glob":
+            self._tried += len(self._entries)
+            if self._tried > MOST_TRIED:
+                raise NotUnderstood(f"rules_matching() of all metas would try more than {MOST_TRIED} names")
             found = list(self._matching(str(tree[1]), name))
-            if len(found) > MOST_NAMES:
-                raise NotUnderstood(f"rules_matching({tree[1]}) stands for more than {MOST_NAMES} rules")
             return ("+", *found) if found else 0
         return (tree[0], *(self._expanded(operand, name) for operand in tree[1:]))
 
