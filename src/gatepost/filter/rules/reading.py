@@ -5,7 +5,7 @@ A bad line costs that line, an unreadable file that file; both are faults of the
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +24,7 @@ LARGEST: Final = 16 << 20
 MOST: Final = 64 << 20
 """Octets of all files."""
 FILES: Final = 2_000
+LONGEST_PATH: Final = 1_000
 DEEPEST: Final = 8
 """Files that include one another, and conditions within conditions by the same figure squared."""
 
@@ -57,19 +58,27 @@ def read(paths: Sequence[Path], *, opened: Opened = Path.read_bytes, languages: 
     local: what `local_tests_only` says in conditions.
     """
     reader = _Reader(paths, opened, languages, local)
-    for path in _files(paths, ".pre"):
-        reader.file(path)
-    for path in _files(paths, ".cf"):
-        reader.file(path)
+    folders = [(path, _inside(path, reader.book)) for path in paths]
+    for suffix in (".pre", ".cf"):
+        for path, inside in folders:
+            if inside is None:
+                files = [path] if (path.suffix == ".pre") == (suffix == ".pre") else []
+            else:
+                files = [file for file in inside if file.suffix == suffix]
+            for file in files:
+                reader.file(file)
     return reader.book.frozen()
 
 
-def _files(paths: Sequence[Path], suffix: str) -> Iterator[Path]:
-    for path in paths:
+def _inside(path: Path, book: Book) -> list[Path] | None:
+    """What is in a folder, in the order of names; None for a file."""
+    try:
         if path.is_dir():
-            yield from sorted(entry for entry in path.iterdir() if entry.suffix == suffix and not entry.name.startswith("."))
-        elif (path.suffix == ".pre") == (suffix == ".pre"):
-            yield path
+            return sorted(file for file in path.iterdir() if not file.name.startswith("."))
+    except OSError as error:
+        book.fault(str(path), error.strerror or "it cannot be read")
+        return []
+    return None
 
 
 class _SkipFile(Exception):
@@ -83,7 +92,7 @@ class _Reader:
         self.languages = languages
         self.local = local
         self.compatible: set[str] = set()
-        self.roots = tuple((path if path.is_dir() else path.parent).resolve() for path in paths)
+        self.roots = tuple((path.parent if path.suffix in (".pre", ".cf") else path).resolve() for path in paths)
         self.octets = 0
         self.count = 0
         self.depth = 0
@@ -143,9 +152,7 @@ class _Reader:
                 self.book.define(name, DEFINITIONS[line.word](rest), self.where)
             else:
                 self.setting(line)
-        except _SkipFile:
-            raise
-        except ValueError as reason:
+        except (ValueError, OSError) as reason:
             self.book.fault(self.where, f"{line.word} {name}: {reason}" if name else str(reason), name)
 
     def needs(self, word: str) -> None:
@@ -186,6 +193,8 @@ class _Reader:
             self.book.fault(self.where, "endif without an if")
 
     def include(self, line: Line) -> None:
+        if len(line.value) > LONGEST_PATH:
+            raise ValueError(f"include wants the name of a file, of {LONGEST_PATH} octets at most")
         path = (self.path.parent / text(line.value)).resolve()
         if not any(path.is_relative_to(root) for root in self.roots):
             raise ValueError(f"include leads out of the folders of rules: {path}")

@@ -136,7 +136,8 @@ class Rule(Struct, frozen=True, array_like=True):
     @property
     def most(self) -> int:
         """How many hits are counted: 1 without `multiple`, 0 for no limit."""
-        return int(self.flag("maxhits") or 0) if self.multiple else 1
+        hits = self.flag("maxhits")
+        return (int(hits) if hits.isdecimal() else 0) if self.multiple else 1
 
     def flag(self, name: str) -> str:
         """The value of a flag with one (`maxhits=5`), empty without; the flag's own name where it has no value."""

@@ -97,13 +97,15 @@ def test_what_cannot_be_read_costs_itself_alone(tmp_path: Path) -> None:
     (tmp_path / "a.cf").mkdir()
     (tmp_path / "b.cf").write_bytes(b"body B /\xe9/\n\0\xff\n" + b"#" * 100_000 + b"\nbody LONG /" + b"a" * 100_000 + b"/\n")
     (tmp_path / "c.cf").write_bytes(b"\n" * (reading.LARGEST + 1))
+    (tmp_path / "d.cf").write_text(f"include {'a' * 5_000}\nbody D /x/\n")
     rules = read([tmp_path, tmp_path / "missing.cf"])
-    assert list(rules.rules) == ["B"]
+    assert list(rules.rules) == ["B", "D"]
     assert [fault.where for fault in rules.faults] == [
         f"{tmp_path}/a.cf",
         f"{tmp_path}/b.cf:2",
         f"{tmp_path}/b.cf:4",
         f"{tmp_path}/c.cf",
+        f"{tmp_path}/d.cf:1",
         f"{tmp_path}/missing.cf",
     ]
 
