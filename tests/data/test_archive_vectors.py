@@ -71,6 +71,7 @@ def test_members(path: str, names: list[str]) -> None:
         ("commons-compress/bla.encrypted.7z", Unchecked.ENCRYPTED),
         ("commons-compress/COMPRESS-542-2.7z", Unchecked.DAMAGED),
         ("commons-compress/COMPRESS-529-fail.tar", Unchecked.DAMAGED),
+        ("commons-compress/COMPRESS-530-fail.tar", Unchecked.DAMAGED),
         ("commons-compress/org/apache/commons/compress/zip/createBoundedInputStream.bin", Unchecked.OCTETS),
         ("commons-compress/COMPRESS-490/ArrayIndexOutOfBoundsException1.lz4", Unchecked.UNKNOWN_FORMAT),
     ],

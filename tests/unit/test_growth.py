@@ -593,8 +593,7 @@ def unwrapped(kind: str) -> Callable[[bytes], None]:
 
 def attached(octets: bytes) -> None:
     """A part of a message is looked into as far as the limits go."""
-    raw = octets.hex().encode()
-    parts = (Part((1,), ((b"Content-Type", octets),), "text/plain", encoding="base64", raw=raw, content=octets),)
+    parts = (Part((1,), ((b"Content-Type", octets),), "text/plain", encoding="base64", raw=octets, content=octets),)
     listed(parts, len(octets), ArchiveLimits(members=1 << 30, octets=1 << 40, ratio=1 << 30, seconds=1e9))
 
 
@@ -616,6 +615,9 @@ ARCHIVES: Shapes = (
     octets(b'name="\\'),
     octets(b"=?a?q?"),
     octets(b"=" * 3 + b"a"),
+    octets(b"="),
+    octets(b"= "),
+    octets(b"7z\xbc\xaf\x27\x1c\0\4" + b"\0" * 24),
     octets(b"\x60\xea\x1e\0" + b"\x1e" + b"\0" * 40, before=b"\x60\xea"),
     octets(b"070701" + b"0" * 110),
     octets(b"a/              0           0     0     644     0         `\n", before=b"!<arch>\n"),
@@ -934,6 +936,7 @@ ELSEWHERE = {
     "auth.backends.user_file": _ADMINISTRATOR,
     "auth.backends.user_file_edit": _ADMINISTRATOR,
     "config.layout": _ADMINISTRATOR,
+    "filter.archives.formats.cursor": "at most 22 digits",
     "filter.quarantine.store": "names of files by a fixed pattern",
     "mail.evidence": "parses nothing; what is kept of a type is bounded",
     "mail.reason": "cuts texts at a fixed length",

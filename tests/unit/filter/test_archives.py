@@ -173,6 +173,22 @@ def test_types_by_content(octets: bytes, kind: str) -> None:
     assert types(octets)[-1] == kind
 
 
+@pytest.mark.parametrize("kind", ["tar", "cpio", "odc"])
+def test_a_negative_size_does_not_go_back(kind: str) -> None:
+    if kind == "tar":
+        header = bytearray(tarred(("a", b"x"))[:512])
+        header[124:136] = b"-0000001000\0"
+        header[156:157] = b"L"
+        header[148:156] = b" " * 8
+        header[148:156] = b"%06o\0 " % sum(header)
+        octets = bytes(header) + bytes(1024)
+    elif kind == "cpio":
+        octets = b"070701" + b"00000000" * 6 + b"-000007e" + b"00000000" * 4 + b"00000002" + b"00000000" + b"a\0" + bytes(200)
+    else:
+        octets = b"070707" + b"040000" * 7 + b"0" * 11 + b"000002" + b"-0000000120" + b"a\0" + bytes(200)
+    assert Unchecked.DAMAGED in facts(octets).unchecked
+
+
 SEEDS = [
     zipped(("a.txt", TEXT), ("b.zip", zipped(("c", TEXT)))), tarred(("a", TEXT), ("b" * 120, TEXT)), gzip.compress(TEXT),
     bz2.compress(TEXT), lzma.compress(TEXT), lzma_alone(TEXT), overlapping(3, 100), b"begin 644 a\nx\nend\n",

@@ -10,7 +10,7 @@ from tests.support.archives import PROGRAM, encrypted, facts, part, zipped
 from tests.support.settings import CONFIGURATION
 
 from gatepost.filter.archives.banned import banned
-from gatepost.filter.archives.port import ArchiveFacts
+from gatepost.filter.archives.port import ArchiveFacts, Node
 from gatepost.filter.port import Part
 from gatepost.lookup.registry import Tables
 
@@ -72,3 +72,14 @@ def test_a_line_end_in_a_name_makes_no_line() -> None:
 def test_many_files_are_told_of_in_part() -> None:
     found = facts(zipped(*((f"{index}.exe", TEXT) for index in range(100))))
     assert len(asked(found)) == 20
+
+
+@pytest.mark.parametrize("parent", [0, 1, 2, 7, -5])
+def test_a_scanner_that_has_lost_its_mind(parent: int) -> None:
+    nodes = (Node((b"a.zip",), types=("zip",), parent=parent), Node((b"b.exe",), parent=parent), Node((b"c.txt",), parent=1))
+    assert len(asked(ArchiveFacts(nodes))) <= 3
+
+
+def test_a_way_without_end() -> None:
+    nodes = tuple(Node((b"a.zip",), parent=index - 1) for index in range(5000))
+    assert asked(ArchiveFacts((*nodes, *(Node((b"b.exe",), parent=4999) for _ in range(50))))) == ["extension"] * 20

@@ -16,6 +16,7 @@ from gatepost.lookup.registry import Maps
 _ALLOWED: Final = frozenset(("ok", "dunno"))
 _MOST_KEY: Final = 16384
 _MOST_NAME: Final = 255
+_DEEPEST: Final = 200
 _MOST: Final = 20
 """Banned files that are told of."""
 
@@ -39,14 +40,16 @@ async def banned(facts: ArchiveFacts, maps: Maps) -> tuple[Banned, ...]:
 
 
 def _leaves(nodes: Sequence[Node]) -> Iterator[list[Node]]:
-    """The way to each file that holds no others."""
-    holding = {node.parent for node in nodes}
-    for index, node in enumerate(nodes):
+    """The way to each file that holds no others. The scanner has been with hostile content: what it says is in itself is in
+    nothing, and a way has an end."""
+    holding = {node.parent for index, node in enumerate(nodes) if node.parent < index}
+    for index in range(len(nodes)):
         if index not in holding:
-            path = [node]
-            while path[0].parent >= 0:
-                path.insert(0, nodes[path[0].parent])
-            yield path
+            path, at = [nodes[index]], index
+            while 0 <= nodes[at].parent < at and len(path) < _DEEPEST:
+                at = nodes[at].parent
+                path.append(nodes[at])
+            yield path[::-1]
 
 
 def _lines(node: Node) -> Iterator[str]:

@@ -76,7 +76,7 @@ def types(octets: bytes) -> tuple[str, ...]:
     for at, mark, found in _MARKS:
         if octets.startswith(mark, at):
             return found
-    if tar.is_header(octets):
+    if tar.is_header(octets) or octets.startswith(b"ustar", 257):
         return ("tar",)
     if _LHA.match(octets):
         return ("lha",)
@@ -93,7 +93,7 @@ def with_end(found: tuple[str, ...], octets: bytes) -> tuple[str, ...]:
     """The types of a whole file, whose end may make it an archive besides."""
     if not FORMATS.keys() & set(found) and b"PK\5\6" in octets[-_TAIL:]:
         return (*found, "zip")
-    if "exe" in found and b"Rar!\x1a\7" in octets:
+    if "exe-ms" in found and b"Rar!\x1a\7" in octets:
         return (*found, "rar")
     if found[-1:] in (("asc",), ("txt",)) and uuencoded.has_files(octets):
         return (*found, "uue")

@@ -18,7 +18,7 @@ from gatepost.filter.archives.names import alike, leads_out, names
 from gatepost.filter.archives.port import ArchiveFacts, ArchiveLimits, Node, Unchecked
 from gatepost.filter.port import Part
 
-_PADDING_WITHIN: Final = re.compile(rb"=[=\s]*[A-Za-z0-9+/]")
+_PADDING_WITHIN: Final = re.compile(rb"=[=\s]*+(?P<more>[A-Za-z0-9+/])?")
 """base64 that goes on behind its end: clamd and some mail programs stop there, others do not."""
 
 _PADDING: Final = re.compile(rb"=+")
@@ -77,7 +77,7 @@ class _Walk:
         if part.composite:
             return
         self._open(index, part.content, 0)
-        if part.encoding == "base64" and _PADDING_WITHIN.search(part.raw):
+        if part.encoding == "base64" and any(end["more"] for end in _PADDING_WITHIN.finditer(part.raw)):
             self._read_on(index, part)
 
     def _read_on(self, index: int, part: Part) -> None:
@@ -170,7 +170,9 @@ class _Reading:
     def all(self) -> bytes:
         """All of them; fewer where it is damaged or the limits are reached."""
         self._read(1 << 62)
-        return bytes(self._held)
+        octets = bytes(self._held)
+        self._held.clear()
+        return octets
 
     def _read(self, wanted: int) -> None:
         try:

@@ -13,7 +13,7 @@ from gatepost.filter.archives.formats.member import Damaged, Member
 
 INPUT: Final = 65536
 OUTPUT: Final = 262144
-MEMORY: Final = 64 * 1024 * 1024
+MEMORY: Final = 80 * 1024 * 1024
 """Octets that a decoder of lzma may take; a dictionary of a larger size is not unpacked."""
 
 
@@ -83,14 +83,16 @@ def raw_lzma(filters: list[dict[str, Any]]) -> Make:
     return lambda: lzma.LZMADecompressor(lzma.FORMAT_RAW, None, filters)
 
 
-def unpacked(octets: bytes, make: Make, *, several: bool = False, whole: bool = True) -> Iterator[bytes]:
-    """What a stream holds. `several`: streams may follow each other; `whole`: one that ends too early is damaged.
-
-    Raises Damaged."""
+def unpacked(
+    octets: bytes, make: Make, start: int = 0, end: int | None = None, *, several: bool = False, whole: bool = True
+) -> Iterator[bytes]:
+    """What a stream from `start` to `end` holds. `several`: streams may follow each other; `whole`: one that ends too early is
+    damaged. Raises Damaged."""
+    end = len(octets) if end is None else end
     try:
         decompressor = make()
-        for at in range(0, len(octets), INPUT):
-            data = octets[at : at + INPUT]
+        for at in range(start, end, INPUT):
+            data = octets[at : min(at + INPUT, end)]
             hungry = False
             while data or not hungry:
                 if decompressor.eof:

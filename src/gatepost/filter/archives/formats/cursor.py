@@ -1,6 +1,18 @@
 """Reading numbers from octets, one behind the other, never beyond their end."""
 
+import re
+from typing import Final
+
 from gatepost.filter.archives.formats.member import Damaged
+
+_DIGITS: Final = {8: re.compile(rb"[0-7]{1,22}"), 16: re.compile(rb"[0-9a-fA-F]{1,16}")}
+
+
+def digits(field: bytes, base: int) -> int:
+    """The number that octal (8) or hexadecimal (16) digits are, without a sign. Raises Damaged."""
+    if not _DIGITS[base].fullmatch(field):
+        raise Damaged
+    return int(field, base)
 
 
 class Cursor:

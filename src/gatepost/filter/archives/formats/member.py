@@ -1,11 +1,15 @@
 """What all formats give: members, each with a way to its octets where there is one."""
 
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from msgspec import Struct
 
 Pieces = Callable[[], Iterator[bytes]]
 """The octets of a member, in pieces of bounded size, as far as somebody asks for them. Raises Damaged."""
+
+
+_PIECE: Final = 262144
 
 
 class Damaged(Exception):
@@ -49,6 +53,7 @@ def stored(octets: bytes, at: int, size: int) -> Pieces:
     def pieces() -> Iterator[bytes]:
         if at < 0 or size < 0 or at + size > len(octets):
             raise Damaged
-        yield octets[at : at + size]
+        for begin in range(at, at + size, _PIECE):
+            yield octets[begin : min(begin + _PIECE, at + size)]
 
     return pieces

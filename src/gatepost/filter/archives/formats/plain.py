@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from typing import Final
 
-from gatepost.filter.archives.formats.cursor import Cursor
+from gatepost.filter.archives.formats.cursor import Cursor, digits
 from gatepost.filter.archives.formats.member import Damaged, Member, stored
 
 _LONGEST_NAME: Final = 4096
 _SECTOR: Final = 2048
 _FIRST_DESCRIPTOR: Final = 16
 _JOLIET: Final = (b"%/@", b"%/C", b"%/E")
-_MOST_FOLDERS: Final = 10_000
 _MOST_ENTRIES: Final = 100_000
 
 
@@ -22,10 +21,10 @@ def cpio_members(octets: bytes) -> Iterator[Member]:
         header = Cursor(octets, at)
         if mark in (b"070701", b"070702"):
             fields = [header.take(6), *(header.take(8) for _ in range(13))]
-            mode, size, length, align = _hexadecimal(fields[2]), _hexadecimal(fields[7]), _hexadecimal(fields[12]), 4
+            mode, size, length, align = digits(fields[2], 16), digits(fields[7], 16), digits(fields[12], 16), 4
         elif mark == b"070707":
             fields = [header.take(count) for count in (6, 6, 6, 6, 6, 6, 6, 6, 11, 6, 11)]
-            mode, size, length, align = int(fields[3], 8), _octal(fields[10]), _octal(fields[9]), 1
+            mode, size, length, align = digits(fields[3], 8), digits(fields[10], 8), digits(fields[9], 8), 1
         elif mark[:2] in (b"\xc7\x71", b"\x71\xc7"):
             order = "little" if mark[0] == 0xC7 else "big"
             words = [int.from_bytes(header.take(2), order) for _ in range(13)]  # type: ignore[arg-type]
@@ -43,20 +42,6 @@ def cpio_members(octets: bytes) -> Iterator[Member]:
         at = _aligned(header.at + size, align)
 
 
-def _hexadecimal(digits: bytes) -> int:
-    try:
-        return int(digits, 16)
-    except ValueError:
-        raise Damaged from None
-
-
-def _octal(digits: bytes) -> int:
-    try:
-        return int(digits, 8)
-    except ValueError:
-        raise Damaged from None
-
-
 def _aligned(at: int, unit: int) -> int:
     return -(-at // unit) * unit
 
@@ -65,10 +50,10 @@ def ar_members(octets: bytes) -> Iterator[Member]:
     """ar(5): the forms of BSD and GNU; a Debian package is one."""
     at, table = 8, b""
     while at + 60 <= len(octets):
-        field, digits = octets[at : at + 16].rstrip(b" "), octets[at + 48 : at + 58].strip(b" ")
-        if octets[at + 58 : at + 60] != b"`\n" or not digits.isdigit():
+        field, length = octets[at : at + 16].rstrip(b" "), octets[at + 48 : at + 58].strip(b" ")
+        if octets[at + 58 : at + 60] != b"`\n" or not length.isdigit():
             raise Damaged
-        size, data = int(digits), at + 60
+        size, data = int(length), at + 60
         at = _aligned(data + size, 2)
         if field == b"//":
             table = octets[data : data + size]
@@ -79,8 +64,8 @@ def ar_members(octets: bytes) -> Iterator[Member]:
         if field[:1] == b"/" and field[1:].isdigit():
             name = table[int(field[1:]) :][:_LONGEST_NAME].partition(b"\n")[0].rstrip(b"/")
         elif field[:3] == b"#1/" and field[3:].isdigit():
-            length = min(int(field[3:]), _LONGEST_NAME, size)
-            name, data, size = octets[data : data + length].rstrip(b"\0"), data + length, size - length
+            own = min(int(field[3:]), _LONGEST_NAME, size)
+            name, data, size = octets[data : data + own].rstrip(b"\0"), data + own, size - own
         yield Member((name,), size, pieces=stored(octets, data, size))
     if at < len(octets):
         raise Damaged
@@ -97,14 +82,15 @@ def iso_members(octets: bytes) -> Iterator[Member]:
             root, wide = descriptor[156:190], descriptor[0] == 2
     if not root:
         raise Damaged
-    folders, seen, count = [(root, b"")], set(), 0
+    folders, seen, count, left = [(root, b"")], set(), 0, len(octets)
     while folders:
         record, path = folders.pop()
         begin, size = _extent(record)
         if begin in seen:
             continue
         seen.add(begin)
-        if len(seen) > _MOST_FOLDERS or begin + size > len(octets):
+        left -= size
+        if begin + size > len(octets) or left < 0:  # folders of an honest image do not lie in each other
             raise Damaged
         for entry in _records(octets, begin, begin + size):
             count += 1

@@ -17,7 +17,9 @@ _END, _HEADER, _FILES, _PACK, _UNPACK, _SUBSTREAMS, _SIZES, _CRC = 0, 1, 5, 6, 7
 _FOLDERS, _SIZES_UNPACKED, _COUNTS, _EMPTY_STREAM, _NAMES, _PACKED_HEADER = 11, 12, 13, 14, 17, 23
 _AES: Final = b"\6\xf1\7\1"
 _MOST: Final = 100_000
-"""Files, folders and coders that are believed."""
+"""Files and folders that are believed."""
+_MOST_CODERS: Final = 32
+"""Coders of one folder, and streams of one coder, as 7-Zip itself has it."""
 _START: Final = 32
 _MOST_HEADER: Final = 16 * 1024 * 1024
 
@@ -209,10 +211,10 @@ def _unpack_info(header: Cursor) -> list[_Folder]:
 def _folder(header: Cursor) -> tuple[tuple[tuple[bytes, bytes], ...], int, int, bool, int]:
     """(coders, outputs in all, the output that is the file, encrypted, packed streams)."""
     coders, inputs, outputs = [], 0, 0
-    for _ in range(_count(header)):
+    for _ in range(_count(header, _MOST_CODERS)):
         flags = header.byte()
         method = header.take(flags & 15)
-        ins, outs = (_count(header), _count(header)) if flags & 16 else (1, 1)
+        ins, outs = (_count(header, _MOST_CODERS), _count(header, _MOST_CODERS)) if flags & 16 else (1, 1)
         coders.append((method, header.take(_number(header)) if flags & 32 else b""))
         inputs, outputs = inputs + ins, outputs + outs
     bound = [(_number(header), _number(header)) for _ in range(max(outputs - 1, 0))]
@@ -246,11 +248,11 @@ def _substreams(header: Cursor, folders: list[_Folder]) -> list[list[int]]:
         counts = [_count(header) for _ in folders]
         kind = header.byte()
     sizes = []
+    if sum(counts) > _MOST:
+        raise Damaged
     for folder, count in zip(folders, counts, strict=True):
         own = [_number(header) for _ in range(count - 1)] if kind == _SIZES else []
         sizes.append([*own, max(folder.size - sum(own), 0)] if count else [])
-        if sum(map(len, sizes)) > _MOST:
-            raise Damaged
     if kind == _SIZES:
         kind = header.byte()
     while kind != _END:
@@ -285,9 +287,9 @@ def _bits(cursor: Cursor, count: int) -> list[bool]:
     return [bool(octets[index >> 3] & 0x80 >> (index & 7)) for index in range(count)]
 
 
-def _count(cursor: Cursor) -> int:
+def _count(cursor: Cursor, most: int = _MOST) -> int:
     number = _number(cursor)
-    if number > _MOST:
+    if number > most:
         raise Damaged
     return number
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from gatepost.filter.archives.formats.cursor import digits
 from gatepost.filter.archives.formats.member import Damaged, Member, stored
 
 BLOCK: Final = 512
@@ -62,10 +63,7 @@ def _number(field: bytes) -> int:
     """Octal digits, or a number of 95 bits (the first bit set). Raises Damaged."""
     if field[0] & 0x80:
         return int.from_bytes(field, "big") & (1 << 63) - 1
-    try:
-        return int(field.strip(b" \0") or b"0", 8)
-    except ValueError:
-        raise Damaged from None
+    return digits(field.strip(b" \0") or b"0", 8)
 
 
 def _ustar_name(block: bytes) -> bytes:

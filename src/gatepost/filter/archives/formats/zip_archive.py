@@ -91,7 +91,7 @@ def _unpacked(octets: bytes, start: int, entry: _Entry, make: Make) -> Iterator[
     if start > entry.end or entry.end > len(octets):
         raise Damaged
     seen = 0
-    for piece in unpacked(octets[start : entry.end], make, whole=entry.method != _LZMA):
+    for piece in unpacked(octets, make, start, entry.end, whole=entry.method != _LZMA):
         seen += len(piece)
         yield piece
         if 0 <= entry.size < seen:
