@@ -83,6 +83,12 @@ class ClamAv:
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for(self.answers, lambda: f"an answer of clamd\n{self.log()}")
 
+    @property
+    def pid(self) -> int:
+        """Of the one that start() has begun."""
+        assert self._process is not None
+        return self._process.pid
+
     def log(self) -> str:
         return (self.folder / "log" / "clamd.log").read_text() if (self.folder / "log" / "clamd.log").exists() else ""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gatepost.filter.antivirus.clamd import Clamd
-from gatepost.filter.antivirus.port import Clean, Infected, NotScanned, VirusScan
+from gatepost.filter.antivirus.port import Clean, Infected, NotScanned, Unscanned, VirusScan
 from gatepost.filter.antivirus.settings import VirusSettings, antivirus
 from gatepost.filter.archives.listing import listed
 from gatepost.filter.archives.port import ArchiveLimits
@@ -35,12 +35,12 @@ def clamav() -> Iterator[ClamAv]:
     one.clean()
 
 
-def scanned(clamav: ClamAv, *messages: bytes) -> list[VirusScan]:
+def scanned(clamav: ClamAv, *messages: bytes, **changes: object) -> list[VirusScan]:
     """What is found in messages: by clamd in the whole, or in what it does not unpack itself."""
 
     async def scan() -> list[VirusScan]:
         network = Network(SocketConnector(), FakeDns(""), time.monotonic, asyncio.sleep, random.random)
-        scanner = antivirus(default(VirusSettings, filter_virus_scanner=(f"unix:{clamav.socket}",)), network, print)
+        scanner = antivirus(default(VirusSettings, filter_virus_scanner=(f"unix:{clamav.socket}",), **changes), network, print)
         assert scanner is not None
         return list(await asyncio.gather(*(both(scanner, one) for one in messages)))
 
@@ -84,6 +84,16 @@ def test_what_clamd_does_not_look_into_is_not_clean(clamav: ClamAv) -> None:
     assert "has not looked at all of it" in result.why
 
 
+def test_one_that_hangs(clamav: ClamAv) -> None:
+    os.kill(clamav.pid, signal.SIGSTOP)
+    try:
+        result = scanned(clamav, message(base64_part(EICAR)), filter_virus_time_limit=1)[0]
+    finally:
+        os.kill(clamav.pid, signal.SIGCONT)
+    assert isinstance(result, NotScanned)
+    assert result.action is Unscanned.DEFER
+
+
 def test_it_is_kept_running(system: Callable[..., System]) -> None:
     clamav = ClamAv()
     try:
@@ -115,6 +125,12 @@ def _kept_running(clamav: ClamAv, system: Callable[..., System]) -> None:
     one.reload()
     one.logged("clamd: its configuration has changed")
     wait_for(lambda: clamav.answers() and pid() != second, lambda: f"a third clamd\n{one.log()}")
+    one.change(main.replace("filter_supervise = clamd", "filter_supervise ="))
+    one.reload()
+    wait_for(lambda: not clamav.answers(), lambda: f"no clamd, which nobody wants any more\n{one.log()}")
+    one.change(main)
+    one.reload()
+    wait_for(clamav.answers, lambda: f"a fourth clamd\n{one.log()}")
     one.stop()
     assert not clamav.answers()
 

@@ -1,5 +1,6 @@
 """`gatepost quarantine`: mail that the content filter has kept from its recipients."""
 
+import importlib
 import os
 import sys
 import time
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 from gatepost.cli.command import Command, Fatal, octets, run, wrong_call
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from gatepost.filter.quarantine.store import Kept, QuarantineFolder
 
 _USAGE = """\
@@ -47,6 +50,8 @@ def _run(command: Command, body: "_Body", named: dict[str, str], words: list[str
     from gatepost.filter.quarantine.store import NoSuchMessage, QuarantineFolder
 
     folder = QuarantineFolder(Path(command.value("data_directory")))
+    if body is _learn:
+        _learner()
     command.become_owner()
     try:
         return body(command, folder, named, words)
@@ -136,26 +141,30 @@ def _release(command: Command, folder: "QuarantineFolder", named: dict[str, str]
 
 
 def _learn(command: Command, folder: "QuarantineFolder", named: dict[str, str], words: list[str]) -> int:
-    """`gatepost learn` is told of the message's file, which has one line more before it than the message has."""
-    from gatepost.cli import COMMANDS
+    """What `gatepost learn` does with the messages, each in a file of its own."""
+    import tempfile
 
     if ("--spam" in named) == ("--ham" in named):
         raise Fatal("learn: say --spam or --ham", logged=False, status=64)
+    learn = _learner()
+    with tempfile.TemporaryDirectory() as place:
+        files = [Path(place) / f"{name}.eml" for name in words]
+        for name, file in zip(words, files, strict=True):
+            with open(file, "wb") as opened:
+                opened.writelines(folder.read(name).content.chunks())
+        kind = "--spam" if "--spam" in named else "--ham"
+        return int(learn.main(["learn", "-c", str(command.directory), kind, *map(str, files)]))
+
+
+def _learner() -> "ModuleType":
+    """The command, imported with all that it needs while that can be read. Raises Fatal where there is none."""
+    from gatepost.cli import COMMANDS
+
     if "learn" not in COMMANDS:
         raise Fatal("this Gatepost has nothing that learns", logged=False)
-    import tempfile
-    from importlib import import_module
-
-    learn = import_module(f"gatepost.cli.{COMMANDS['learn'][0]}")
-    status = 0
-    for name in words:
-        kept = folder.read(name)
-        with tempfile.NamedTemporaryFile(suffix=".eml") as file:
-            file.writelines(kept.content.chunks())
-            file.flush()
-            kind = "--spam" if "--spam" in named else "--ham"
-            status = int(learn.main(["learn", "-c", str(command.directory), kind, file.name])) or status
-    return status
+    module = f"gatepost.cli.{COMMANDS['learn'][0]}"
+    importlib.import_module(f"{module}_call")
+    return importlib.import_module(module)
 
 
 def _delete(command: Command, folder: "QuarantineFolder", named: dict[str, str], words: list[str]) -> int:

@@ -71,6 +71,24 @@ def test_pauses_grow_while_it_ends_at_once(room: Room) -> None:
     assert max(pauses) < LONGEST_PAUSE + 5
 
 
+def test_it_is_told_why(room: Room) -> None:
+    one = room.watched(daemon("/bin/sh", "-c", "echo first >&2; echo ERROR: no such user >&2; exit 1"))
+    one.start()
+    assert over(one)
+    one.ended()
+    assert room.told == ["clamd: has ended with status 1: started again in 1 s; it said: ERROR: no such user"]
+
+
+def test_many_words_do_not_hold_it_up(room: Room) -> None:
+    one = room.watched(
+        daemon("/bin/sh", "-c", "for i in $(seq 9999); do echo a long line of words $i; done >&2 2>/dev/null; exit 5")
+    )
+    one.start()
+    assert over(one)
+    one.ended()
+    assert "has ended with status" in room.told[0]
+
+
 def test_what_cannot_be_started_is_tried_again(room: Room) -> None:
     one = room.watched(daemon("/nowhere/clamd"))
     due = one.due

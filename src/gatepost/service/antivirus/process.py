@@ -10,6 +10,8 @@ import signal
 from pathlib import Path
 from typing import Final
 
+from gatepost.config.configuration import ConfigurationError
+from gatepost.config.loading import read
 from gatepost.events.records import Note
 from gatepost.service.antivirus.daemons import Daemon, DaemonFault, SuperviseSettings, daemon, make_places
 from gatepost.service.antivirus.watch import Watched, watch
@@ -37,7 +39,7 @@ def prepare(inheritance: Inheritance) -> Life:
 
 
 def _live(inheritance: Inheritance, daemons: tuple[Daemon, ...], queue: Path) -> None:
-    """Until SIGTERM, with which they end, or SIGUSR1, after which another watches them."""
+    """Until SIGTERM, with which they end, or SIGUSR1, after which another watches those that are still wanted."""
     log = inheritance.log
     over, heard = _told_to_end()
     os.write(inheritance.ready, b"\n")
@@ -51,9 +53,18 @@ def _live(inheritance: Inheritance, daemons: tuple[Daemon, ...], queue: Path) ->
         for one in programs:
             one.find()
         watch(programs, over)
-        if signal.SIGTERM in heard:
-            for one in programs:
+        left = () if signal.SIGTERM in heard else _wanted_now(inheritance.configuration.directory)
+        for one in programs:
+            if one.daemon.name not in left:
                 one.end()
+
+
+def _wanted_now(directory: Path) -> tuple[str, ...]:
+    """What filter_supervise names after a reload; all there is where that cannot be read."""
+    try:
+        return read(directory).view(SuperviseSettings).filter_supervise
+    except (ConfigurationError, OSError):
+        return ("clamd", "freshclam")
 
 
 def _told_to_end() -> tuple[int, set[int]]:

@@ -25,6 +25,8 @@ _LONG_LIFE: Final = 60.0
 """Seconds after which an end does not count as a soon one."""
 PATIENCE: Final = 10.0
 """Seconds for a program to end when it is told to."""
+_MOST_SAID: Final = 65536
+_LONGEST_LINE: Final = 500
 _BEGAN: Final = 19
 """Which of the fields of /proc/PID/stat behind the name has the time of the start (proc(5): the 22nd of all)."""
 
@@ -53,6 +55,7 @@ class Watched:
         self._pause = FIRST_PAUSE
         self._began = 0.0
         self._process: subprocess.Popen[bytes] | None = None
+        self._errors: int | None = None
 
     def find(self) -> None:
         """Take over what a watcher before has started; what was started otherwise is told to end. Raises OSError."""
@@ -70,12 +73,15 @@ class Watched:
         """Start it; where that fails, it is due again later."""
         self._began = time.monotonic()
         by_root = os.getuid() == 0
+        # Neither full nor without a reader does the pipe hold up the program, or end it.
+        self._errors, errors = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             self._process = subprocess.Popen(
                 self.daemon.argv,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                stderr=errors,
+                restore_signals=False,
                 cwd="/",
                 env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"},
                 start_new_session=True,
@@ -88,16 +94,20 @@ class Watched:
             self._write(Known(self._process.pid, _began(self._process.pid), self.daemon.digest))
         except (OSError, subprocess.SubprocessError) as error:
             self._tell(f"{self.daemon.name}: cannot be started: {error}")
+            self._forget()
             self._put_off()
+        finally:
+            os.close(errors)
 
     def ended(self) -> None:
         """It has ended: say so, and when it is started again."""
         status = None if self._process is None else self._process.wait()
         how = {None: "has ended", 0: "has ended"}.get(status, f"has ended with status {status}")
+        why = self._last_words()
         self._forget()
         if time.monotonic() - self._began >= _LONG_LIFE:
             self._pause = FIRST_PAUSE
-        self._tell(f"{self.daemon.name}: {how}: started again in {self._pause:.0f} s; its own log says why it ended")
+        self._tell(f"{self.daemon.name}: {how}: started again in {self._pause:.0f} s; {why}")
         self._put_off()
 
     def end(self) -> None:
@@ -117,9 +127,18 @@ class Watched:
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
 
     def _forget(self) -> None:
-        if self.descriptor is not None:
-            os.close(self.descriptor)
-        self.descriptor = self._process = None
+        for descriptor in (self.descriptor, self._errors):
+            if descriptor is not None:
+                os.close(descriptor)
+        self.descriptor = self._errors = self._process = None
+
+    def _last_words(self) -> str:
+        """What it has said last to its standard error, or where else to look."""
+        said = b""
+        with contextlib.suppress(OSError):  # BlockingIOError: nothing
+            said = os.read(self._errors, _MOST_SAID) if self._errors is not None else b""
+        lines = [line for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
+        return f"it said: {lines[-1][:_LONGEST_LINE]}" if lines else "its own log says why it ended"
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
