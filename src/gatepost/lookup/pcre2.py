@@ -139,7 +139,14 @@ class Expression:
         return found.value
 
     def search(self, subject: Subject) -> Groups | None:
-        found = self._match(self._code, subject.octets, subject.length, _ZERO, _PLAIN, self._data, self._quick)
+        return self._searched(subject, _ZERO)
+
+    def search_from(self, subject: Subject, start: int) -> Groups | None:
+        """The first match that begins at `start` or later. Raises Unanswered; TooMuch where it takes more than a little work."""
+        return self._searched(subject, c_size_t(start))
+
+    def _searched(self, subject: Subject, start: c_size_t) -> Groups | None:
+        found = self._match(self._code, subject.octets, subject.length, start, _PLAIN, self._data, self._quick)
         if found == _NO_MATCH:
             return None
         if found > 0:
@@ -165,6 +172,10 @@ class Expression:
         if not thorough and found in _MORE_WORK:
             raise TooMuch
         raise Unanswered(lib.error_message(found))
+
+    def span(self) -> tuple[int, int]:
+        """Where the match that was found last begins and ends."""
+        return self._offsets[0], self._offsets[1]
 
     def apart(self, subject: Subject) -> None:
         """Never: what a search may do here is limited."""
