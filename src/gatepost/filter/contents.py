@@ -54,9 +54,10 @@ def _finite(score: float) -> float:
 
 def _unchecked(facts: Facts | None, virus: VirusScan | None) -> Iterable[str]:
     """What nobody could look into."""
-    for item in () if facts is None else facts.items:
-        if item.encrypted or item.undecoded:
-            yield f"{'encrypted' if item.encrypted else item.undecoded}: {item.names[0] if item.names else ''}"
+    if facts is not None:
+        yield from (reason.value for reason in facts.archives.unchecked)
+        encrypted = (node for node in facts.archives.nodes if node.encrypted)
+        yield from (f"encrypted: {node.names[0].decode('utf-8', 'replace') if node.names else ''}" for node in encrypted)
     if isinstance(virus, NotScanned) and virus.action is Unscanned.PASS_MARKED:
         yield f"not scanned for viruses: {virus.why}"
 

@@ -1,7 +1,7 @@
 """What crosses from the scanner to the worker and back: what is asked of a message, and the facts that were found in it.
 
 Plain values that msgspec carries as MessagePack. The scanner has been with hostile content: the worker believes no more of its
-answer than that it is of these types (service/scanner_client.py). What each part finds has its field here; a part that has not
+answer than that it is of these types (service/scanner/client.py). What each part finds has its field here; a part that has not
 looked leaves it empty.
 """
 
@@ -9,6 +9,10 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from gatepost.filter.archives.port import ArchiveFacts
+from gatepost.filter.bayes.port import Opinion as BayesOpinion
+from gatepost.filter.learner.port import Opinion as LearnerOpinion
+from gatepost.filter.names.questions import Lookups
 from gatepost.filter.port import Session
 
 
@@ -48,24 +52,6 @@ class ScoredHit(Struct, frozen=True, omit_defaults=True):
     matched: bytes = b""
 
 
-class Question(Struct, frozen=True, omit_defaults=True):
-    """A name that rules ask the DNS for.
-
-    name, type: of the query (`2.0.0.127.zen.example`, `A`).
-    rule: the one that hits where an answer fits.
-    kind: which way to ask (`rbl`, `uri`, `askdns`, `hashbl` ...).
-    answer: what of the answer counts, in the notation of the rule; empty for any.
-    matched: what the name was made of, for people.
-    """
-
-    name: str
-    type: str
-    rule: str
-    kind: str = ""
-    answer: str = ""
-    matched: bytes = b""
-
-
 class Pending(Struct, frozen=True, omit_defaults=True):
     """A rule that hangs on answers: one of a question, or a meta rule over such ones, in the order in which they are counted.
 
@@ -75,49 +61,6 @@ class Pending(Struct, frozen=True, omit_defaults=True):
 
     hit: ScoredHit
     expression: str = ""
-
-
-class Item(Struct, frozen=True, omit_defaults=True):
-    """A part of the message, or a member of an archive in it, as banned rules see it (amavisd-new: banned_filename_re).
-
-    path: where it stands; (1, 2) is the second part of the first, members go on from their archive.
-    names: the file names that it is given.
-    declared: its type as Content-Type says, in lower case; empty for a member.
-    types: what it is by its content, in short names of amavisd-new (`exe`, `zip`, `asc` ...).
-    size: octets, unpacked.
-    encrypted: whether it cannot be looked into without a password.
-    undecoded: why it was not looked into; empty where it was.
-    """
-
-    path: tuple[int, ...]
-    names: tuple[str, ...] = ()
-    declared: str = ""
-    types: tuple[str, ...] = ()
-    size: int = 0
-    encrypted: bool = False
-    undecoded: str = ""
-
-
-class Weighed(Struct, frozen=True):
-    """A token and what it weighs: towards spam above zero, towards ham below."""
-
-    token: bytes
-    weight: float
-
-
-class Opinion(Struct, frozen=True, omit_defaults=True):
-    """What Bayes, or the learner, thinks.
-
-    probability: of spam, 0 to 1.
-    points: what it adds to the score; 0 for Bayes, whose points are those of its rules.
-    known: how many messages of each kind it has learned, ham and spam.
-    weighed: those tokens that weighed most, the heaviest first.
-    """
-
-    probability: float
-    points: float = 0.0
-    known: tuple[int, int] = (0, 0)
-    weighed: tuple[Weighed, ...] = ()
 
 
 class LearningPoints(Struct, frozen=True):
@@ -153,12 +96,11 @@ class Facts(Struct, frozen=True, omit_defaults=True):
     hits: all rules that hit without the network, in the order of their names; with those that only other rules need.
     score: the sum of their scores.
     score_set: 0 to 3 (Mail::SpamAssassin::Conf: 1 for network tests, 2 for Bayes).
-    questions: names to be asked for.
+    lookups: names to be asked for.
     pending: what hangs on their answers.
-    items: parts and members of archives.
-    bayes, learner: what they think; None where they were not asked, or know too little.
+    archives: the files of the message, and of archives in it.
+    bayes, learner: what they say; None where they were not asked.
     learning: what autolearning goes by.
-    tokens: of the message, as the store of Bayes keeps them (hashes); where learning may need them.
     unexamined: what was left out.
     faults: rules whose function raised, each with what it said; for the log.
     seconds: of the processor, by stage.
@@ -168,13 +110,12 @@ class Facts(Struct, frozen=True, omit_defaults=True):
     hits: tuple[ScoredHit, ...] = ()
     score: float = 0.0
     score_set: int = 0
-    questions: tuple[Question, ...] = ()
+    lookups: Lookups = Lookups()
     pending: tuple[Pending, ...] = ()
-    items: tuple[Item, ...] = ()
-    bayes: Opinion | None = None
-    learner: Opinion | None = None
+    archives: ArchiveFacts = ArchiveFacts()
+    bayes: BayesOpinion | None = None
+    learner: LearnerOpinion | None = None
     learning: LearningPoints = LearningPoints()
-    tokens: tuple[bytes, ...] = ()
     unexamined: tuple[Unexamined, ...] = ()
     faults: tuple[str, ...] = ()
     seconds: Mapping[str, float] = {}

@@ -83,7 +83,7 @@ class Inspection:
             facts = await self._scanning.scan(request, content)
         except ScanFailed as failure:
             return None, (), str(failure)
-        if self._names is None or not facts.questions:
+        if self._names is None or not facts.lookups.questions:
             return facts, (), ""
         return facts, await self._names.answers(facts), ""
 

@@ -12,7 +12,7 @@ class ScanFailed(Exception):
 
 
 class Scanning(Protocol):
-    """What scans: a process behind walls (service/scanner_client.py), or what a test puts in its place."""
+    """What scans: a process behind walls (service/scanner/client.py), or what a test puts in its place."""
 
     async def scan(self, request: Request, content: Content) -> Facts:
         """The facts of a message, within filter_scan_time_limit. Raises ScanFailed."""

@@ -2,7 +2,11 @@
 
 import msgspec
 
-from gatepost.filter.facts import Facts, Item, Opinion, Pending, Question, Request, ScoredHit, Unexamined, Weighed
+from gatepost.filter.archives.port import ArchiveFacts, Node, Unchecked
+from gatepost.filter.bayes import port as bayes
+from gatepost.filter.facts import Facts, Pending, Request, ScoredHit, Unexamined
+from gatepost.filter.learner import port as learner
+from gatepost.filter.names.questions import Lookups, Question
 from gatepost.filter.port import Session
 
 HIT = ScoredHit("SUBJECT_LOUD", 1.5, 2, ("multiple",), "header", "Loud subject", b"BUY \xff")
@@ -12,10 +16,11 @@ def test_facts_cross_whole() -> None:
     facts = Facts(
         hits=(HIT,),
         score=3.0,
-        questions=(Question("2.0.0.127.zen.example", "A", "RCVD_IN_ZEN"),),
+        lookups=Lookups((Question("2.0.0.127.zen.example", "A"),)),
         pending=(Pending(ScoredHit("RCVD_IN_ZEN", 2.0)), Pending(ScoredHit("BOTH", 1.0), "RCVD_IN_ZEN && SUBJECT_LOUD")),
-        items=(Item((1, 2), ("a.exe",), types=("exe",), encrypted=True),),
-        bayes=Opinion(0.99, known=(200, 200), weighed=(Weighed(b"viagra", 2.0),)),
+        archives=ArchiveFacts((Node((b"a.exe",), types=("exe",), encrypted=True),), (Unchecked.ENCRYPTED,)),
+        bayes=bayes.Opinion(0.99, b"lesson"),
+        learner=learner.Opinion(0.9, 3.0, tokens=(learner.Weight("viagra", 2.0),)),
         unexamined=(Unexamined("rule", "SLOW", "time limit exceeded"),),
         seconds={"text": 0.25},
     )

@@ -1,0 +1,231 @@
+"""A message scanned: which rules hit, and what else there is to know of it. Pure computing, without files, network or a clock of
+the wall; whatever a message is like, the work is bounded.
+
+Rules are asked by kind: patterns over a text all at once (match/), functions one by one, meta rules over what the others say at
+last.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from gatepost.filter.archives.listing import listed
+from gatepost.filter.archives.port import ArchiveFacts, ArchiveLimits
+from gatepost.filter.bayes.port import Memory
+from gatepost.filter.evals.registry import EVALS
+from gatepost.filter.examination import Examination, Knowledge
+from gatepost.filter.facts import Facts, Request, ScoredHit, Unexamined
+from gatepost.filter.learner.store import Weights
+from gatepost.filter.match import compiled
+from gatepost.filter.match.compiled import Databases
+from gatepost.filter.match.group import Group, Search
+from gatepost.filter.match.prefilter import Compiled, Prefilter
+from gatepost.filter.match.search import Budget, Expressions
+from gatepost.filter.port import Hit, Uri
+from gatepost.filter.rules.metas import Metas
+from gatepost.filter.rules.ruleset import Call, Kind, Rule, Ruleset, score_set
+from gatepost.filter.text.parts import parts
+from gatepost.lookup.matching import Unanswered
+
+_LEAST_LEARNED: Final = 200
+_MOST_TOLD: Final = 100
+"""Rules that could not be answered, or raised, of which the facts tell."""
+
+
+class Limits(Struct, frozen=True):
+    """filter_scan_size_limit (octets, 0 for any), filter_scan_pattern_time_limit (seconds), filter_archive_*."""
+
+    size: int = 0
+    pattern_seconds: float = 5.0
+    archives: ArchiveLimits = ArchiveLimits()
+
+
+class Learned(Struct, frozen=True):
+    """What Bayes has learned, and the learner; None where they are not to be asked."""
+
+    memory: Memory | None = None
+    weights: Weights | None = None
+
+
+NOTHING_LEARNED: Final = Learned()
+
+
+class Scanner:
+    """Scans messages by one ruleset.
+
+    databases: those of its patterns, where they have been made.
+    learned: what Bayes and the learner know.
+    """
+
+    def __init__(self, ruleset: Ruleset, databases: Databases | None, limits: Limits, learned: Learned = NOTHING_LEARNED) -> None:
+        self._limits = limits
+        self._knowledge = Knowledge(ruleset.options, learned.memory, learned.weights)
+        self._set = score_set(net=False, bayes=_knows_enough(learned.memory, ruleset))
+        self._rules = {rule.name: rule for rule in ruleset.active(self._set)}
+        self._groups = dict(_groups(ruleset, self._rules, databases, self._knowledge.expressions))
+        self._exists = [rule for rule in self._rules.values() if rule.exists]
+        self._calls = [(rule, rule.call) for rule in self._rules.values() if rule.call is not None]
+        self._metas = Metas(ruleset, self._set)
+
+    def scan(self, octets: bytes, request: Request) -> Facts:
+        """The facts of a message. Raises MemoryError."""
+        scan = _Scan(octets, request, self._knowledge, self._limits)
+        if request.spam:
+            for group in self._groups.items():
+                scan.match(*group)
+            for rule in self._exists:
+                scan.look_for(rule)
+            for rule, call in self._calls:
+                scan.call(rule, call)
+            scan.count(self._metas)
+        if request.attachments:
+            scan.list_files(self._limits.archives)
+        return scan.facts(self._rules, self._set)
+
+
+def _knows_enough(memory: Memory | None, ruleset: Ruleset) -> bool:
+    """Whether Bayes has learned so much that it says something (bayes_min_ham_num, bayes_min_spam_num)."""
+    if memory is None:
+        return False
+    known = memory.learned()
+    least = [int(ruleset.last(f"bayes_min_{kind}_num", str(_LEAST_LEARNED))) for kind in ("ham", "spam")]
+    return known.ham >= least[0] and known.spam >= least[1]
+
+
+def _groups(
+    ruleset: Ruleset, active: Mapping[str, Rule], databases: Databases | None, expressions: Expressions
+) -> Iterator[tuple[str, Group]]:
+    made = databases.groups if databases is not None else {}
+    for name, patterns in compiled.patterns(ruleset).items():
+        database = made.get(name) or Compiled(b"", tuple(range(len(patterns))))
+        skipped = frozenset(index for index, pattern in enumerate(patterns) if pattern.rule not in active)
+        yield name, Group(patterns, Prefilter(database), expressions, over_all=compiled.over_all(name), skipped=skipped)
+
+
+class _Scan:
+    """One message under way."""
+
+    def __init__(self, octets: bytes, request: Request, knowledge: Knowledge, limits: Limits) -> None:
+        octets = octets.replace(b"\r\n", b"\n")
+        self._whole = octets
+        self._archives = ArchiveFacts()
+        self._left_out: list[Unexamined] = []
+        if limits.size and len(octets) > limits.size:
+            why = f"rules see {limits.size} of {len(octets)} octets"
+            self._left_out.append(Unexamined("body", "", why))
+            octets = octets[: limits.size]
+        budget = Budget(limits.pattern_seconds)
+        self._examined = Examination(octets, request.session, knowledge, budget)
+        self._request = request
+        self._found: dict[str, Hit] = {}
+        self._faults: list[str] = []
+        costs: dict[str, float] | None = {} if request.explain else None
+        self._search = Search(budget, self._untold, costs)
+
+    def _untold(self, rule: str, why: str) -> None:
+        if len(self._left_out) < _MOST_TOLD:
+            self._left_out.append(Unexamined("rule", rule, why))
+
+    def match(self, name: str, group: Group) -> None:
+        """Look for the patterns of a group."""
+        texts = self._texts(name)
+        with self._examined.stage("patterns"):
+            hits = group.hits_unset(self._search) if texts is None else group.hits(texts, self._search)
+            for hit in hits:
+                self._found[hit.rule] = hit
+
+    def _texts(self, name: str) -> tuple[bytes, ...] | None:
+        """What a group looks at; None where there is no such header."""
+        if name.startswith(compiled.OF_HEADER):
+            value = self._examined.headers.get(name.removeprefix(compiled.OF_HEADER))
+            return None if value is None else (value,)
+        if name.startswith(compiled.OF_PARTS):
+            return tuple(self._of_parts(name.removeprefix(compiled.OF_PARTS)))
+        if name == Kind.FULL:
+            return (self._examined.octets,)
+        text = self._examined.text
+        if name == Kind.URI:
+            return tuple(_spellings(text.uris))
+        return text.body if name == Kind.BODY else text.raw_body
+
+    def _of_parts(self, name: str) -> Iterator[bytes]:
+        base = name.partition(":")[0].lower().encode()
+        for part in self._examined.parts:
+            for key, value in part.headers:
+                if key.lower() == base:
+                    yield value + b"\n"
+
+    def look_for(self, rule: Rule) -> None:
+        """Whether a header is there."""
+        if (self._examined.headers.get(rule.header) is not None) is not rule.negated:
+            self._found[rule.name] = Hit(rule.name)
+
+    def call(self, rule: Rule, call: Call) -> None:
+        """Ask the function of a rule. What it raises is no hit."""
+        function = EVALS.get(call.function)
+        if function is None:
+            return
+        clock, costs = self._search.clock, self._search.costs
+        began = clock() if costs is not None else 0.0
+        self._examined.kind = rule.kind.value
+        try:
+            with self._examined.stage("evals"):
+                count = function(self._examined, call.arguments)
+        except MemoryError:
+            raise
+        except Unanswered as why:
+            self._untold(rule.name, str(why))
+            return
+        except Exception as fault:  # of ours: one rule is lost, and no message
+            if len(self._faults) < _MOST_TOLD:
+                self._faults.append(f"{rule.name}: {call.function}: {type(fault).__name__}: {fault}")
+            return
+        if costs is not None:
+            costs[rule.name] = clock() - began
+        if count:
+            self._found[rule.name] = Hit(rule.name, int(count), self._examined.notes.get(rule.name, b""))
+
+    def count(self, metas: Metas) -> None:
+        """Count the meta rules."""
+        with self._examined.stage("metas"):
+            counts = {name: hit.count for name, hit in self._found.items()}
+            for name in metas.evaluate(counts).hits:
+                self._found[name] = Hit(name)
+
+    def list_files(self, limits: ArchiveLimits) -> None:
+        """List the files of the whole message, and of archives in it."""
+        examined = self._examined
+        with examined.stage("archives"):
+            cut = len(examined.octets) < len(self._whole)
+            self._archives = listed(parts(self._whole) if cut else examined.parts, len(self._whole), limits)
+
+    def facts(self, rules: Mapping[str, Rule], scores: int) -> Facts:
+        """All of it."""
+        hits = tuple(_scored(rules[name], hit, scores, explain=self._request.explain) for name, hit in sorted(self._found.items()))
+        return Facts(
+            hits=hits,
+            score=round(sum(hit.score * (hit.count if "multiple" in hit.flags else 1) for hit in hits), 3),
+            score_set=scores,
+            archives=self._archives,
+            bayes=self._examined.bayesian if self._request.spam else None,
+            learner=self._examined.learned if self._request.spam else None,
+            unexamined=tuple(self._left_out),
+            faults=tuple(self._faults),
+            seconds=self._examined.seconds,
+            costs=self._search.costs or {},
+        )
+
+
+def _spellings(uris: tuple[Uri, ...]) -> Iterator[bytes]:
+    """What `uri` rules see, each once."""
+    seen: dict[bytes, None] = {}
+    for uri in uris:
+        seen.update(dict.fromkeys((uri.raw, *uri.cleaned)))
+    yield from seen
+
+
+def _scored(rule: Rule, hit: Hit, scores: int, *, explain: bool) -> ScoredHit:
+    score = 0.0 if rule.subrule else rule.scores[scores]
+    matched = hit.matched if explain else b""
+    return ScoredHit(rule.name, score, hit.count, rule.flags, rule.kind.value, rule.description, matched)

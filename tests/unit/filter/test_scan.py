@@ -1,0 +1,99 @@
+"""A message and rules, in and out: which rules hit, and what a rule that breaks costs."""
+
+from pathlib import Path
+
+import pytest
+
+from gatepost.filter import scan
+from gatepost.filter.facts import Facts, Request
+from gatepost.filter.match import compiled
+from gatepost.filter.port import Session
+from gatepost.filter.rules import reading
+from gatepost.filter.scan import Limits, Scanner
+
+RULES = r"""
+loadplugin Mail::SpamAssassin::Plugin::HeaderEval
+header LOUD        Subject =~ /\bLOUD\b/
+describe LOUD      Loud subject
+score LOUD         2.5
+header NO_DATE     exists:Nonsense
+header __HAS_FROM  exists:From
+header UNSET       X-Thing =~ /^UNSET$/ [if-unset: UNSET]
+header NOT_QUIET   Subject !~ /quiet/
+body WORDS         /buy now/
+score WORDS        0.25
+body MANY          /buy/
+tflags MANY        multiple maxhits=2
+score MANY         1.0
+rawbody RAW        /<b>/
+uri LINK           /example\.com/
+full WHOLE         /^From: a\@a\.example\n/m
+meta BOTH          (LOUD && WORDS)
+score BOTH         3
+meta COUNTED       (MANY > 1)
+body OFF           /buy/
+score OFF          0
+header BROKEN      eval:check_for_missing_to_header()
+"""
+MESSAGE = b"""\
+From: a@a.example
+Subject: LOUD
+Content-Type: text/plain
+
+buy now, buy <b>, and buy. http://www.example.com/
+
+"""
+
+
+def scanned(
+    tmp_path: Path, message: bytes = MESSAGE, rules: str = RULES, limits: Limits = Limits(), request: Request | None = None
+) -> Facts:
+    (tmp_path / "local.cf").write_text(rules)
+    ruleset = reading.read([tmp_path])
+    scanner = Scanner(ruleset, compiled.compiled(ruleset), limits)
+    facts = scanner.scan(message, request or Request(Session(), explain=True))
+    assert Scanner(ruleset, None, limits).scan(message, Request(Session(), explain=True)).hits == facts.hits or not facts.hits
+    return facts
+
+
+def test_rules_of_each_kind_hit(tmp_path: Path) -> None:
+    facts = scanned(tmp_path)
+    found = {hit.rule: hit for hit in facts.hits}
+    assert set(found) - {"LINK", "BROKEN"} == {
+        "LOUD", "__HAS_FROM", "UNSET", "NOT_QUIET", "WORDS", "MANY", "RAW", "WHOLE", "BOTH", "COUNTED"
+    }  # fmt: skip
+    assert found["MANY"].count == 2
+    assert (found["LOUD"].description, found["LOUD"].matched) == ("Loud subject", b"LOUD")
+    assert found["BOTH"].score == 3
+    assert found["__HAS_FROM"].score == 0
+
+
+def test_lines_of_the_wire_are_those_of_rules(tmp_path: Path) -> None:
+    assert scanned(tmp_path, MESSAGE.replace(b"\n", b"\r\n")).hits == scanned(tmp_path).hits
+
+
+def test_what_a_function_raises_is_no_hit_and_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_: object) -> int:
+        raise LookupError("no such thing")
+
+    monkeypatch.setattr(scan, "EVALS", {"check_for_missing_to_header": breaks})
+    facts = scanned(tmp_path)
+    assert facts.faults == ("BROKEN: check_for_missing_to_header: LookupError: no such thing",)
+    assert "LOUD" in {hit.rule for hit in facts.hits}
+
+
+def test_rules_see_no_more_than_the_limit(tmp_path: Path) -> None:
+    facts = scanned(tmp_path, limits=Limits(size=60))
+    assert [one.what for one in facts.unexamined] == ["body"]
+    assert {"LOUD", "WORDS"} & {hit.rule for hit in facts.hits} == {"LOUD"}
+
+
+def test_a_rule_that_takes_too_long_is_named(tmp_path: Path) -> None:
+    facts = scanned(
+        tmp_path, b"Subject: x\n\n" + b"a" * 3000 + b"!\n", "body SLOW /(a+)+[bc]/\nbody OTHER /x/\n", Limits(pattern_seconds=0.05)
+    )
+    assert "SLOW" in {one.name for one in facts.unexamined}
+
+
+def test_who_does_not_ask_for_spam_gets_none(tmp_path: Path) -> None:
+    assert scanned(tmp_path, request=Request(Session(), spam=False)).hits == ()
