@@ -56,7 +56,7 @@ def process(role: Role) -> str:
     kept = ", ".join(one.name for one in sorted(rights.capabilities))
     many = ", as many as `worker_processes`" if role.many else ""
     runs_as = f"{who}, with no capabilities but {kept}" if kept else who
-    return f"| {role.name}{many} | {role.work} | {runs_as} | {'yes' if rights.walls else 'no'} |\n"
+    return f"| {role.name}{many} | {role.work} | {runs_as} | {'its own' if rights.sealed else 'yes' if rights.walls else 'no'} |\n"
 
 
 def chapter_of(chapter: Chapter) -> Iterator[str]:

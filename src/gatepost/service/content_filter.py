@@ -1,6 +1,7 @@
 """The content filter of a service, put together: the gate before its mail, and whom that asks (decision 0052)."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from gatepost.admission.filtering.gate import NAME, Filter, FilterGate
@@ -8,21 +9,20 @@ from gatepost.admission.filtering.marks import MarkSettings
 from gatepost.admission.port import FailureAction
 from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.events.records import Emit, Note
-from gatepost.filter.facts import Facts, Request
 from gatepost.filter.inspection import Inspection
 from gatepost.filter.policy import LevelOf, ListOf, Recipients, points_of
-from gatepost.filter.scanning import ScanFailed, Scanning
+from gatepost.filter.scanning import Scanning
 from gatepost.filter.spamd import SpamdScanning
 from gatepost.filter.verdict import Category, Destiny
 from gatepost.lookup.match_list import MatchList
 from gatepost.lookup.registry import Tables
-from gatepost.mail.content import Content
 from gatepost.net.stream_client import StreamClient
 from gatepost.net.stream_port import AnswerLimit, BreakerRules, Crowd, StreamRules, TimeLimits
 from gatepost.proto.spamd import ANSWER_LIMIT
 from gatepost.service.filter_scanners import quarantine, virus_scanners
 from gatepost.service.filter_settings import LEVELS, FilterSettings, filter_faults, spamd_server
 from gatepost.service.materials import Materials
+from gatepost.service.scanner.client import SCANNER_SOCKET, ScannerClient
 
 _DESTINIES: Final = {
     Category.SPAM: "filter_spam_destiny",
@@ -67,13 +67,6 @@ def filter_gate(materials: Materials, overrides: Mapping[str, str], tables: Tabl
     return FilterGate(made_of, settings.filter_time_limit)
 
 
-class _NoScanner:
-    """Until there is one: all mail is deferred."""
-
-    async def scan(self, request: Request, content: Content) -> Facts:
-        raise ScanFailed("there is no scanner yet")
-
-
 def _recipients(configuration: Configuration, overrides: Mapping[str, str], settings: FilterSettings, tables: Tables) -> Recipients:
     """What each recipient wants."""
 
@@ -98,7 +91,8 @@ def _scanning(materials: Materials, settings: FilterSettings, emit: Emit) -> Sca
     """Who looks for spam."""
     server = spamd_server(settings)
     if server is None:
-        return _NoScanner()
+        queue = Path(materials.configuration.value("queue_directory"))
+        return ScannerClient(queue / SCANNER_SOCKET, settings.filter_time_limit)
     rules = StreamRules(
         limits=TimeLimits.all_of(settings.filter_time_limit),
         answer=AnswerLimit(ANSWER_LIMIT),

@@ -14,6 +14,7 @@ from gatepost.config.configuration import Configuration
 from gatepost.deliver.privileged import AGENT_SOCKET
 from gatepost.queue.user_requests import FLUSH, SHOWQ
 from gatepost.service.privileges import Capability
+from gatepost.service.scanner.client import SCANNER_SOCKET
 
 
 class Rights(Struct, frozen=True):
@@ -24,6 +25,7 @@ class Rights(Struct, frozen=True):
     of_programs: those that set-user-id programs which it runs get at most.
     knows_users: whether it has the groups that those are kept for who ask about users (login_groups.py).
     walls: whether Landlock, seccomp and a limit of memory surround it (walls/walls.py).
+    sealed: whether it puts up stronger ones itself, once it has read what it needs: no files, no network, no other process.
     changes: the folders below queue_directory that it may change behind its walls.
     """
 
@@ -32,7 +34,11 @@ class Rights(Struct, frozen=True):
     capabilities: frozenset[Capability] = frozenset()
     of_programs: frozenset[Capability] = frozenset()
     walls: bool = False
+    sealed: bool = False
     changes: tuple[str, ...] = ()
+
+
+_NOT_ASKED = ("", "no")
 
 
 class Role(Struct, frozen=True):
@@ -49,7 +55,7 @@ class Role(Struct, frozen=True):
     many: whether there are as many as worker_processes says; else one.
     in_loop: whether it lives in an event loop, which is watched (master/watchdog.py), and counts clients (master/anvil.py).
     needs_threads: whether it ends, to be started again, when a thread of it ends.
-    asked_by: the parameter without which there is none of it; empty where there always is.
+    asked_by: the parameter without which there is none of it, in main.cf or for a service; empty where there always is.
     """
 
     name: str
@@ -67,7 +73,10 @@ class Role(Struct, frozen=True):
 
     def is_wanted(self, configuration: Configuration) -> bool:
         """Whether there is any of it, and its sockets."""
-        return not self.asked_by or bool(configuration.value(self.asked_by))
+        if not self.asked_by:
+            return True
+        scopes = (None, *(entry.overrides for entry in configuration.services))
+        return any(configuration.value(self.asked_by, overrides).lower() not in _NOT_ASKED for overrides in scopes)
 
 
 # To become others, to give them the mailboxes that it makes in a spool of root's, to end and to lock up their commands. The agent
@@ -113,5 +122,12 @@ ANTIVIRUS = Role(
     stop=2, asked_by="filter_supervise",
 )  # fmt: skip
 
-ROLES = (AGENT, SHOWQ_AND_FLUSH, WORKER, ACME, ANTIVIRUS)
+SCANNER = Role(
+    "scanner", "rules, texts and attachments of the content filter: facts about a message, where `filter_before_queue` or a service"
+    " asks for them; it sees no file and no network",
+    body="gatepost.service.scanner.process:prepare", rights=Rights(as_owner=True, sealed=True),
+    sockets=(SCANNER_SOCKET,), many=True, stop=2, asked_by="filter_before_queue",
+)  # fmt: skip
+
+ROLES = (AGENT, SHOWQ_AND_FLUSH, WORKER, ACME, ANTIVIRUS, SCANNER)
 """In the order in which they are started."""

@@ -11,6 +11,7 @@ from gatepost.config.configuration import Configuration
 from gatepost.config.tables import files_of_tables
 from gatepost.lookup import library
 from gatepost.lookup.server_parameters import file_settings
+from gatepost.service.roles import SCANNER
 
 # What our rooms and the libraries that they use import only when first needed.
 _LAZY = (
@@ -20,6 +21,12 @@ _LAZY = (
     "ifaddr", "lmdb", "pwd", "pycares", "socket", "sqlite3", "ssl", "stringprep", "unicodedata", "uvloop",
 )  # fmt: skip
 _NOT_OURS = ("gatepost.cli",)
+
+# Four megabytes that only scanners need: what they import besides, they do themselves (service/scanner/warmth.py).
+_FOR_SCANNING = tuple(
+    f"gatepost.{name}"
+    for name in ("filter.evals", "filter.examination", "filter.match", "filter.scan", "filter.text", "service.scanner")
+)
 
 # Ten megabytes that only certificates need.
 _FOR_TLS = (
@@ -95,17 +102,25 @@ def needs(configuration: Configuration) -> Mapping[str, Any]:
         "fetching": may_fetch(configuration),
         "tokens": may_see_tokens(configuration),
         "tables": table_types(configuration),
+        "scanning": SCANNER.is_wanted(configuration),
     }
 
 
 def import_all(
-    *, tls: bool, dnssec: bool = False, fetching: bool = False, tokens: bool = False, tables: Collection[str] = ()
+    *,
+    tls: bool,
+    dnssec: bool = False,
+    fetching: bool = False,
+    tokens: bool = False,
+    tables: Collection[str] = (),
+    scanning: bool = False,
 ) -> None:
     """Import every room but the commands, and what they import lazily; `tls`: also what certificates need; `dnssec`, `fetching`,
-    `tokens`: what DNSSEC, HTTPS and tokens need; `tables`: what these types of tables need, where it is installed. Raises
-    ImportError."""
+    `tokens`: what DNSSEC, HTTPS and tokens need; `tables`: what these types of tables need, where it is installed;
+    `scanning`: what only scanners need. Raises ImportError."""
+    left_out = _NOT_OURS if scanning else (*_NOT_OURS, *_FOR_SCANNING)
     for module in pkgutil.walk_packages(gatepost.__path__, "gatepost."):
-        if not module.name.startswith(_NOT_OURS):
+        if not module.name.startswith(left_out):
             importlib.import_module(module.name)
     chosen = {_LAZY: True, _FOR_TLS: tls, _FOR_DNSSEC: dnssec, _FOR_FETCHING: fetching, _FOR_TOKENS: tokens}
     for name in (name for names, wanted in chosen.items() if wanted for name in names):

@@ -34,7 +34,23 @@ _INT = 0xFFFFFFFF  # what the kernel looks at of an ioctl's number
 _FAMILY_LIMIT = 46  # the highest family that there is
 _NEW_NAMESPACES = 0x7E020000  # the CLONE_NEW... flags of clone(2)
 
-_ALLOW = 0x7FFF0000
+COMPUTING = (
+    # what is open already
+    "read", "readv", "write", "writev", "recvfrom", "recvmsg", "sendto", "sendmsg", "accept", "accept4", "shutdown", "close",
+    "poll", "ppoll", "select", "pselect6", "lseek", "pread64", "fstat", "newfstatat", "fcntl", "getsockopt", "setsockopt",
+    "getsockname",
+    # memory
+    "brk", "mmap", "munmap", "mremap", "mprotect", "madvise", "futex", "membarrier", "rseq", "set_robust_list",
+    # time, signals to itself, numbers that tell nothing
+    "clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "gettimeofday", "time", "setitimer", "getitimer", "alarm",
+    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "restart_syscall", "getpid", "gettid", "getuid", "geteuid",
+    "getrandom", "getrusage", "sched_yield", "sched_getaffinity", "getcpu", "exit", "exit_group",
+)  # fmt: skip
+"""What a process needs that computes, and answers over what it has open: no file, no socket of its own, no other process."""
+
+_NON_BLOCKING = 0x5421  # FIONBIO: how Python sets a time limit for a socket
+
+_ALLOW, _ERROR = 0x7FFF0000, 0x00050000
 _EQUAL, _GREATER, _MASKED_EQUAL = 4, 6, 7
 
 
@@ -86,12 +102,32 @@ def forbid() -> None:
         library.seccomp_release(rules)
 
 
+def only_compute() -> None:
+    """Give up all calls but COMPUTING, in this process: what is no more allowed fails with EPERM. Needs no_new_privs. Raises
+    OSError, also where there is no libseccomp."""
+    library = _library()
+    if library is None:
+        raise OSError(errno.ENOSYS, f"seccomp: no {LIBRARY}")
+    rules = library.seccomp_init(_ERROR | errno.EPERM)
+    try:
+        for name in COMPUTING:
+            _add_action(library, rules, name, _ALLOW)
+        _add_action(library, rules, "ioctl", _ALLOW, _Compare(1, _MASKED_EQUAL, _INT, _NON_BLOCKING))
+        _checked(library.seccomp_load(rules))
+    finally:
+        library.seccomp_release(rules)
+
+
 def _add(library: ctypes.CDLL, rules: int, name: str, error: int, compared: _Compare | None = None) -> None:
+    _add_action(library, rules, name, _ERROR | error, compared)
+
+
+def _add_action(library: ctypes.CDLL, rules: int, name: str, action: int, compared: _Compare | None = None) -> None:
     number = library.seccomp_syscall_resolve_name(name.encode())
     if number < 0:
         return  # not on this architecture, or newer than the library
     count, array = (1, ctypes.byref(compared)) if compared is not None else (0, None)
-    _checked(library.seccomp_rule_add_array(rules, 0x00050000 | error, number, count, array))
+    _checked(library.seccomp_rule_add_array(rules, action, number, count, array))
 
 
 def _checked(result: int) -> None:

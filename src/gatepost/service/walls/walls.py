@@ -137,6 +137,18 @@ def put_up(wall: Wall) -> None:
         seccomp.forbid()
 
 
+def seal(memory: int) -> None:
+    """The walls of a process that has all it needs, and computes: no file, no socket but those that it has open, no other process,
+    `memory` octets of data at most (0: any). What the kernel lacks is passed over. Raises OSError."""
+    if memory:
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    gain_no_privileges()
+    if landlock.version():
+        landlock.restrict((), ())
+    if seccomp.is_there():
+        seccomp.only_compute()
+
+
 def wanted(configuration: Configuration) -> bool:
     """Whether there are to be walls of files and calls."""
     return configuration.view(WallSettings).worker_walls

@@ -1,0 +1,63 @@
+"""The rules of a scanner and their compiled form on disk: fresh, stale, missing and spoilt."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gatepost.service.scanner import loading
+
+RULES = "header LOUD Subject =~ /LOUD/\n"
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[tuple[str], str]:
+    rules, data = tmp_path / "rules", tmp_path / "data"
+    rules.mkdir()
+    data.mkdir()
+    (rules / "local.cf").write_text(RULES)
+    return (str(rules),), str(data)
+
+
+def test_without_a_cache_the_files_are_read(folders: tuple[tuple[str], str]) -> None:
+    loaded = loading.load(*folders)
+    assert set(loaded.ruleset.rules) == {"LOUD"}
+    assert loaded.stale
+    assert loaded.open() is None
+
+
+def test_what_was_made_is_found(folders: tuple[tuple[str], str]) -> None:
+    loading.make(*folders)
+    loaded = loading.load(*folders)
+    assert not loaded.stale
+    assert loaded.open() is not None
+    assert loaded.ruleset == loading.load(*folders).ruleset
+
+
+def test_rules_that_have_changed_begin_with_the_old_ones(folders: tuple[tuple[str], str]) -> None:
+    loading.make(*folders)
+    (Path(folders[0][0]) / "more.cf").write_text("header NEW Subject =~ /NEW/\n")
+    loaded = loading.load(*folders)
+    assert loaded.stale
+    assert set(loaded.ruleset.rules) == {"LOUD"}
+    loading.make(*folders)
+    loaded = loading.load(*folders)
+    assert not loaded.stale
+    assert set(loaded.ruleset.rules) == {"LOUD", "NEW"}
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"nonsense", b"\x93\xa1x\xc4\x01x\xc4\x01x"])
+def test_what_cannot_be_read_is_made_anew(folders: tuple[tuple[str], str], spoilt: bytes) -> None:
+    loading.make(*folders)
+    cache = Path(folders[1]) / loading.FOLDER / "rules.cache"
+    cache.write_bytes(spoilt)
+    loaded = loading.load(*folders)
+    assert loaded.stale
+    assert set(loaded.ruleset.rules) == {"LOUD"}
+    loading.make(*folders)
+    assert not loading.load(*folders).stale
+
+
+def test_the_file_is_for_its_owner_alone(folders: tuple[tuple[str], str]) -> None:
+    loading.make(*folders)
+    assert os.stat(Path(folders[1]) / loading.FOLDER / "rules.cache").st_mode & 0o077 == 0
