@@ -5,7 +5,7 @@ import re
 from typing import Final
 
 from gatepost.filter.rules.literals import Untranslatable
-from gatepost.filter.rules.octets import NAMED, numbered, other_case, within, written
+from gatepost.filter.rules.octets import NAMED, numbered, other_case, property_of, within, written
 
 LONGEST_NAME: Final = 40
 """Octets of the name of a class within a class."""
@@ -52,10 +52,10 @@ def _parsed(text: str, at: int, caseless: bool, blanks: bool) -> tuple[str, int]
         if blanks and text[at] in " \t":
             at += 1
             continue
-        low, at = _item(text, at)
+        low, at = _item(text, at, caseless)
         high: _Item = low
         if text.startswith("-", at) and at + 1 < len(text) and text[at + 1] != "]":
-            high, at = _item(text, at + 1)
+            high, at = _item(text, at + 1, caseless)
         members.append(_member(low, high, caseless))
         first = False
     inside = "".join(members)
@@ -64,7 +64,7 @@ def _parsed(text: str, at: int, caseless: bool, blanks: bool) -> tuple[str, int]
     return f"[{'^' if negated else ''}{inside}]", at + 1
 
 
-def _item(text: str, at: int) -> tuple[_Item, int]:
+def _item(text: str, at: int, caseless: bool) -> tuple[_Item, int]:
     if text[at] == "[" and text[at + 1 : at + 2] in (":", ".", "="):
         posix = _POSIX.match(text, at)
         if posix:
@@ -82,7 +82,7 @@ def _item(text: str, at: int) -> tuple[_Item, int]:
         return f"\\{letter}", at + 2
     found = _PROPERTY.match(text, at + 1)
     if found:
-        return f"\\{found.group()}", found.end()
+        return f"\\{property_of(found.group(), caseless=caseless)}", found.end()
     number = _octal(text, at + 1) or numbered(text, at + 1)
     if number:
         return number

@@ -47,6 +47,14 @@ def within(code: int, caseless: bool) -> int | None:
     return _FOLDED_FROM_OUTSIDE.get(code) if caseless else None
 
 
+_CASED: Final = re.compile(r"([pP])(?:\{(\^?)L[ult]\})")
+
+
+def property_of(text: str, *, caseless: bool) -> str:
+    """A property of characters, without its backslash. Under /i, upper, lower and title case letters are those of any case."""
+    return _CASED.sub(r"\1{\2L&}", text) if caseless else text
+
+
 def written(code: int) -> str:
     """An octet as a pattern has it, whatever stands around it."""
     character = chr(code)

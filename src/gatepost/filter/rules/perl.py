@@ -12,11 +12,12 @@ from msgspec import Struct
 
 from gatepost.filter.rules.brackets import NOTHING, bracketed
 from gatepost.filter.rules.literals import Untranslatable, halves
-from gatepost.filter.rules.octets import NAMED, numbered, other_case, within, written
+from gatepost.filter.rules.octets import NAMED, numbered, other_case, property_of, within, written
 from gatepost.filter.rules.ruleset import Pattern
 from gatepost.lookup.pcre2 import CASELESS, DOTALL, EXTENDED, MULTILINE
 
 NO_AUTO_CAPTURE: Final = 0x2000
+SAME_NAMES: Final = 0x40
 LONGEST: Final = 1 << 18
 """Octets of a pattern."""
 DEEPEST: Final = 250
@@ -46,6 +47,7 @@ _PLAIN: Final = re.compile(r"\(\?(?::|\||>|=|!|<=|<!)")
 _REFERENCE: Final = re.compile(r"g(?:-?\d+|\{[-\w]+\})|k(?:\{\w+\}|<\w+>|'\w+')|[1-9]\d*", re.ASCII)
 _PROPERTY: Final = re.compile(r"[pP](?:\{[^}]*\}|[A-Z])")
 _SIMPLE: Final = frozenset("dDwWsShHvVNBbAzZ")
+_ASSERTIONS: Final = frozenset(("^", "$", *(f"\\{letter}" for letter in "bBAzZGK")))
 _NOT_PREFILTERED: Final = {"K": "", "G": "", "R": "(?:\\r\\n|[\\n\\x0b\\f\\r\\x85])", "X": None}
 
 
@@ -78,6 +80,7 @@ def translated(text: str) -> Pattern:
     flags = _Flags().changed(modifiers, "")
     walk = _Walk(body, flags, autocapture="n" not in modifiers)
     walk.run()
+    options |= SAME_NAMES if walk.named > len(walk.captures) else 0
     exact, rough = "".join(walk.exact), "".join(walk.rough)
     if walk.weight > LARGE:
         sharing = _Walk(body, flags, autocapture="n" not in modifiers, sharing=True)
@@ -119,7 +122,7 @@ class _Walk:
         self.autocapture = autocapture
         self.sharing = sharing
         self.shared: dict[str, str] = {}
-        self.numbered = 0
+        self.numbered = self.named = 0
         self.seen = 0  # captures, references and verbs: a group with one of them is not shared
         self.weight = 0  # octets of code, roughly: what is repeated is written again and again
         self.last = 0  # of them, those of what stands before a quantifier
@@ -188,7 +191,7 @@ class _Walk:
             self.at = at + 1
         elif found := _REFERENCE.match(text, at) or _PROPERTY.match(text, at):
             self.seen += found.re is _REFERENCE
-            self.put(f"\\{found.group()}")
+            self.put(f"\\{property_of(found.group(), caseless=self.flags.caseless)}")
             self.at = found.end()
         else:
             self.character(letter, at)
@@ -250,6 +253,7 @@ class _Walk:
         name, condition = _NAME.match(text, at), _CONDITION.match(text, at)
         if name:
             self.numbered += 1
+            self.named += 1
             self.seen += 1
             self.captures.setdefault(name.group(1), self.numbered)
             self.take(name, "(")
@@ -329,9 +333,16 @@ class _Walk:
     def star(self, quantified: bool) -> None:
         """`*`, `+`, `?`: after another of them, `+` means possessive and `?` the shortest."""
         character = self.text[self.at]
+        self.wrap()
         self.put(character, "" if quantified and character == "+" else None)
         self.at += 1
         self.quantified = not quantified
+
+    def wrap(self) -> None:
+        """PCRE2 repeats no assertion, Perl does."""
+        if self.exact and self.exact[-1] in _ASSERTIONS:
+            self.exact[-1] = f"(?:{self.exact[-1]})"
+            self.prefiltered = False
 
     def braces(self, quantified: bool) -> None:
         found = _QUANTIFIER.match(self.text, self.at)
@@ -342,6 +353,7 @@ class _Walk:
         if quantified:
             raise Untranslatable("a quantifier after another")
         least, comma, most = found.groups()
+        self.wrap()
         last = self.last
         self.put(f"{{{least or '0'}{comma or ''}{most or ''}}}")
         self.weight += last * min(int(most or least or 0), MOST_REPEATED)

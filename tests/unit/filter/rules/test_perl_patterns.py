@@ -50,6 +50,10 @@ def finds(literal: str, subject: bytes) -> bool:
         ("/^(?<name>a)\\k<name>$/", b"aa", True),
         ("/^a++b*+$/", b"aab", True),
         ("/[]a]+[^]a]/", b"]ab", True),
+        ("/a\\b?b/", b"ab", True),
+        ("/^?a$*\\n/", b"ba\n", True),
+        ("/^\\p{Lu}[\\p{Ll}]$/i", b"aA", True),
+        ("/(?<n>a)|(?<n>b)/", b"b", True),
     ],
 )
 def test_what_a_pattern_finds(literal: str, subject: bytes, found: bool) -> None:
