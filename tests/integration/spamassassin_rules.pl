@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 # What SpamAssassin makes of rule files, told as JSON: its configuration after it has read them, and, for each line of standard input
-# that is `NAME`, a tab and octets in hexadecimal, whether the pattern of the rule matches them.
+# that is a rule's name (or `=` and a pattern in hexadecimal) and texts in hexadecimal between tabs, which of the texts the pattern
+# matches; null for a pattern that it does not take.
 # Usage: spamassassin_rules.pl RULES SITE
 use strict;
 use warnings;
@@ -22,10 +23,12 @@ for my $kind (qw(head body rawbody uri full)) {
     while (my ($priority, $tests) = each %{$conf->{"${kind}_tests"}}) { $told{priorities}{$_} = $priority + 0 for keys %$tests }
 }
 $told{found} = [];
+$SIG{__WARN__} = sub { print STDERR $_[0] unless $_[0] =~ /experimental|regexp/ };
 while (my $line = <STDIN>) {
     chomp $line;
-    my ($name, $octets) = split /\t/, $line;
-    my $subject = pack 'H*', $octets // '';
-    push @{$told{found}}, $subject =~ $conf->{test_qrs}{$name} ? 1 : 0;
+    my ($name, @subjects) = split /\t/, $line;
+    my $pattern = $conf->{test_qrs}{$name};
+    ($pattern) = Mail::SpamAssassin::Util::compile_regexp(pack('H*', substr $name, 1), 1, 0) if $name =~ /^=/;
+    push @{$told{found}}, defined $pattern ? join '', map { pack('H*', $_) =~ $pattern ? 1 : 0 } @subjects : undef;
 }
 print JSON::PP->new->ascii->canonical->allow_unknown->allow_blessed->encode(\%told);

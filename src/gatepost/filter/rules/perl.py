@@ -181,7 +181,7 @@ class _Walk:
             raise Untranslatable("a backslash at the end")
         if letter in "bB" and text.startswith("{", at + 1):
             raise Untranslatable("boundaries of Unicode")
-        if letter in _SIMPLE and not text.startswith("N{", at):
+        if letter in _SIMPLE and (not text.startswith("N{", at) or _QUANTIFIER.match(text, at + 1)):
             self.put(f"\\{letter}")
             self.at = at + 1
         elif letter in _NOT_PREFILTERED:
@@ -233,19 +233,21 @@ class _Walk:
 
     def modifiers(self, found: re.Match[str]) -> None:
         reset, on, off, end = found.group(2), found.group(3), found.group(4) or "", found.group(5)
+        if reset:
+            raise Untranslatable("(?^ gives up the rules of ASCII that all else has")
         for letter in on + off:
             if letter not in _OPTIONS and letter not in _NO_MEANING:
                 raise Untranslatable(f"the modifier {letter} is not known here")
-        inside = (_Flags() if reset else self.flags).changed(on, off)
+        inside = self.flags.changed(on, off)
         kept_on, kept_off = ("".join(letter for letter in letters if letter in _OPTIONS) for letters in (on, off))
-        words = f"{reset}{kept_on}{'-' + kept_off if kept_off else ''}"
+        words = f"{kept_on}{'-' + kept_off if kept_off else ''}"
         if end == ":":
             self.enter(changes=bool(words))
         elif words:
             self.sharing = False
         self.flags = inside
         self.put(f"(?{words}{end}" if words or end == ":" else "")
-        self.prefiltered = self.prefiltered and not reset and "n" not in words
+        self.prefiltered = self.prefiltered and "n" not in words
         self.at = found.end()
 
     def group(self) -> None:

@@ -63,7 +63,7 @@ def test_what_a_pattern_finds(literal: str, subject: bytes, found: bool) -> None
 @pytest.mark.parametrize(
     "literal",
     [
-        *("a", "qr/a/", "/a", "/a/b/", "/a/e", "/a/g", "/a/u", "m", "ma/a"),
+        *("a", "qr/a/", "/a", "/a/b/", "/a/e", "/a/g", "/a/u", "/(?^:a)/", "m", "ma/a"),
         *("/(?{ system('id') })/", "/(??{ 1 })/", "/(*{ 1 })/", "/(?[ a ])/", "/(?u:a)/"),
         *("/\\Qa\\E/", "/\\y/", "/\\b{wb}/", "/\\x/", "/\\xg/", "/\\C/", "/\\N{SPACE}/", "/a\\"),
         *("/[a-\\d]/", "/[\\w-x]/", "/[z-a]/", "/[a/", "/[\\R]/", "/[\\8]/", "/[[=a=]]/"),
