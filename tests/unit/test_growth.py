@@ -19,6 +19,7 @@ from tests.support.checkers import DECOYS
 from tests.support.growth import grows_linearly
 from tests.support.settings import default
 from tests.unit.admission.drafts import draft
+from tests.unit.filter.evals.evals_of_headers import asked
 from tests.unit.filter.evals.every_eval import evaluated, questioned, shown
 
 from gatepost.acme import answers as acme_answers
@@ -51,8 +52,8 @@ from gatepost.filter.bayes.headers import header_words
 from gatepost.filter.bayes.opinion import _pattern
 from gatepost.filter.bayes.words import STOP_WORDS, Region
 from gatepost.filter.bayes.words import words as bayes_words
-from gatepost.filter.evals.freemail import _ADDRESS
 from gatepost.filter.headers.addresses import mailboxes
+from gatepost.filter.headers.dates import seconds
 from gatepost.filter.headers.domains import Registries, host
 from gatepost.filter.headers.encoded_words import decoded
 from gatepost.filter.headers.envelope import envelope_sender
@@ -745,7 +746,11 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
         MESSAGES,
     ),
     "service.walls.walls": (walls._PATH.findall, TEXTS),
-    "filter.evals.freemail": (lambda text: [*_ADDRESS.finditer(text)], (*HEADERS, octets(b"a@a."), octets(b"a@"), octets(b"a.a"))),
+    "filter.evals.header_eval": (
+        asked,
+        (*HEADERS, *[octets(unit) for unit in (b"a@a.", b"a@", b"Subject: a@b\n", b"To: a@b, \n")]),
+    ),
+    "filter.headers.dates": (seconds, (*HEADERS, octets(b"1 Jan "), octets(b" 1"), octets(b"a,"))),
     "filter.headers.section": (section, HEADERS),
     "filter.headers.view": (
         lambda text: [View(section(text), Relays(), Session()).get(name) for name in ("ALL", "Received")],
@@ -915,11 +920,13 @@ _RULES = "walked by filter.rules.perl and reading, which are in the table"
 _AGENT = "compares what a worker asks for with the configuration, in the agent"
 
 ELSEWHERE = {
-    "filter.evals.header_eval": "values of at most 8192 octets, by one class of characters",
-    "filter.evals.message_dates": "dates of at most 256 octets, of 100 lines",
-    "filter.evals.senders": "an address of at most 320 octets, within values of at most 8192",
-    "filter.evals.patterns": "settings of the administrator; texts are addresses of at most 8192 octets",
-    "filter.evals.relay_eval": "names within Received lines of at most 1024 octets",
+    **dict.fromkeys(
+        [
+            f"filter.evals.{name}"
+            for name in "forged_received freemail message_dates message_ids patterns relay_eval senders vbounce".split()
+        ],
+        "with filter.evals.header_eval",
+    ),
     "filter.relays.forms": "expressions that filter.relays.received has",
     "filter.relays.networks": _ADMINISTRATOR,
     "net.url": "texts of at most 4096 characters, by classes of characters that do not overlap",

@@ -1,4 +1,4 @@
-"""Functions of DNSEval that ask nobody."""
+"""Functions of DNSEval that ask nobody: there are none. Those that do are asked by the worker (evals/network.py)."""
 
 from typing import Final
 

@@ -5,6 +5,9 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from msgspec import Struct
+
+from gatepost.filter.evals.once import once
 from gatepost.filter.evals.senders import senders
 from gatepost.filter.port import Eval, Examined
 
@@ -23,41 +26,52 @@ _SCANNED: Final = 200_000
 """Addresses of a body above which it says nothing, and of services from which on; octets of it that are looked at."""
 
 
+class _Services(Struct, frozen=True):
+    """Names of services without a wildcard, an expression for the others, and addresses and domains that are none."""
+
+    names: frozenset[bytes]
+    patterns: re.Pattern[bytes]
+    welcome: frozenset[bytes]
+
+
 @functools.lru_cache(4)
-def _domains(lines: tuple[str, ...]) -> tuple[frozenset[bytes], tuple[re.Pattern[bytes], ...]]:
-    """Names without a wildcard, and patterns of the others; a wildcard stands for no dot."""
-    words = " ".join(lines).lower().split()
-    plain = frozenset(word.encode() for word in words if "*" not in word and "?" not in word)
+def _read(domains: tuple[str, ...], welcome: tuple[str, ...]) -> _Services:
+    words = " ".join(domains).lower().split()
     patterns = [word for word in words if "*" in word or "?" in word]
-    return plain, tuple([re.compile(_pattern(word)) for word in patterns])
+    return _Services(
+        names=frozenset(word.encode() for word in words),
+        patterns=re.compile("|".join(_pattern(word) for word in patterns).encode() or b"(?!)"),
+        welcome=frozenset(" ".join(welcome).lower().encode().split()),
+    )
 
 
-def _pattern(word: str) -> bytes:
-    return re.escape(word).replace(r"\*", "[^.]*").replace(r"\?", "[^.]").encode()
+def _pattern(word: str) -> str:
+    """A wildcard stands for no dot."""
+    return re.escape(word).replace(r"\*", "[^.]*").replace(r"\?", "[^.]")
 
 
-@functools.lru_cache(4)
-def _welcome(lines: tuple[str, ...]) -> frozenset[bytes]:
-    return frozenset(" ".join(lines).lower().encode().split())
+@once
+def _services(mail: Examined) -> _Services:
+    return _read(mail.option("freemail_domains"), mail.option("freemail_welcomelist"))
 
 
 def is_freemail(mail: Examined, address: bytes) -> bool:
     """Whether a service gives everybody an address like this."""
     address = address.lower()
     _, at, domain = address.rpartition(b"@")
-    if not at or _NOBODY.match(address) or {address, domain} & _welcome(mail.option("freemail_welcomelist")):
+    known = _services(mail)
+    if not at or _NOBODY.match(address) or address in known.welcome or domain in known.welcome:
         return False
-    plain, patterns = _domains(mail.option("freemail_domains"))
-    return domain in plain or any(pattern.fullmatch(domain) for pattern in patterns)
+    return domain in known.names or known.patterns.fullmatch(domain) is not None
 
 
-def _fits(address: bytes, arguments: Sequence[str]) -> bool:
-    return not arguments or not arguments[0] or re.search(arguments[0].encode(), address, re.IGNORECASE) is not None
+def _fits(mail: Examined, address: bytes, arguments: Sequence[str]) -> bool:
+    return not arguments or not arguments[0] or mail.search(arguments[0], address) is not None
 
 
 def check_freemail_from(mail: Examined, arguments: Sequence[str]) -> int:
     """A sender has an address of such a service."""
-    return int(any(is_freemail(mail, address) and _fits(address, arguments) for address in senders(mail)))
+    return int(any(is_freemail(mail, address) and _fits(mail, address, arguments) for address in senders(mail)))
 
 
 def check_freemail_header(mail: Examined, arguments: Sequence[str]) -> int:
@@ -65,7 +79,7 @@ def check_freemail_header(mail: Examined, arguments: Sequence[str]) -> int:
     name, *pattern = arguments
     value = mail.headers.get(name if ":" in name or name == "EnvelopeFrom" else f"{name}:addr") or b""
     found = value.lower().split(b"\n")
-    return int(any(is_freemail(mail, address) and _fits(address, pattern) for address in found))
+    return int(any(is_freemail(mail, address) and _fits(mail, address, pattern) for address in found))
 
 
 def _in_body(mail: Examined) -> list[bytes]:
@@ -82,13 +96,13 @@ def _in_body(mail: Examined) -> list[bytes]:
 
 def check_freemail_body(mail: Examined, arguments: Sequence[str]) -> int:
     """The body holds one."""
-    return int(any(_fits(address, arguments) for address in _in_body(mail)))
+    return int(any(_fits(mail, address, arguments) for address in _in_body(mail)))
 
 
 def check_freemail_replyto(mail: Examined, arguments: Sequence[str]) -> int:
     """Replies go to another address of such a service than the message comes from, or (`reply`) than the body names."""
     sender, reply = _first(mail, "From:addr"), _first(mail, "Reply-To:addr")
-    whole = arguments[:1] == ["reply"]
+    whole = "reply" in arguments
     if any(mail.headers.get(name) for name in _LIST) or (whole and not is_freemail(mail, sender)):
         return 0
     if reply and is_freemail(mail, reply):

@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from gatepost.filter.evals import forged_received, message_dates, recipients
+from gatepost.filter.evals import forged_received, message_dates, message_ids, recipients
+from gatepost.filter.evals.locales import faraway
 from gatepost.filter.port import Eval, Examined
 
 _ILLEGAL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xff]")
@@ -17,15 +18,8 @@ _NO_TEMPLATE: Final = re.compile(
 )
 _MAILER_ID: Final = re.compile(rb"<[A-Z]{28}\.([^>]+)>")
 _REPLY: Final = re.compile(rb"\A\s*(?:re|fwd?|aw|antwort|sv|vs|tr|rif|wg)\s*(?:\[\d+\])?\s*:\s*", re.IGNORECASE)
+_MARKS: Final = frozenset((b",", b":", b";", b"!", b"?", b"-"))
 _CHARSET: Final = re.compile(rb"=\?([\w.:+-]{1,64})\?[bq]\?", re.IGNORECASE)
-_LOCALES: Final = {
-    "ja": re.compile(r"iso-2022-jp|euc-jp|shift[-_]?jis|sjis|jis", re.IGNORECASE),
-    "ko": re.compile(r"iso-2022-kr|euc-kr|ks_?c", re.IGNORECASE),
-    "ru": re.compile(r"koi8|windows-1251|cp1251|iso-8859-5|cp866", re.IGNORECASE),
-    "th": re.compile(r"tis-?620|windows-874|cp874|iso-8859-11", re.IGNORECASE),
-    "zh": re.compile(r"gb2312|gbk|gb18030|big5|euc-cn|euc-tw|hz", re.IGNORECASE),
-}
-"""Charsets of languages that do not write in Latin letters."""
 
 
 def check_equal_from_domains(mail: Examined, _: Sequence[str]) -> int:
@@ -53,8 +47,6 @@ def check_illegal_chars(mail: Examined, arguments: Sequence[str]) -> int:
     """More than some octets of a header, and more than a share, may not stand there as they are (RFC 2047)."""
     name, ratio, count = arguments
     text = mail.headers.get("ALL:raw" if name == "ALL" else f"{name}:raw") or b""
-    if name == "ALL":
-        text = re.sub(rb"(?im)^(?:Subject|From):[^\n]*\n(?:[ \t][^\n]*\n)*", b"", text)
     if not text or _is_utf8(text):
         return 0
     illegal = len(_ILLEGAL.findall(text))
@@ -73,17 +65,17 @@ def _is_utf8(text: bytes) -> bool:
 
 def check_for_faraway_charset_in_headers(mail: Examined, _: Sequence[str]) -> int:
     """Subject or From are in the charset of a language that the administrator does not read (`ok_locales`)."""
-    wanted = " ".join(mail.option("ok_locales")[-1:]).split() or ["all"]
-    if "all" in wanted:
-        return 0
+    locales = mail.option("ok_locales")
     raw = (mail.headers.get("Subject:raw") or b"") + (mail.headers.get("From:raw") or b"")
-    charsets = [charset.decode("ascii", "replace") for charset in _CHARSET.findall(raw)]
-    return int(any(pattern.match(one) for one in charsets for name, pattern in _LOCALES.items() if name not in wanted))
+    return int(any(faraway(charset.decode("ascii", "replace"), locales) for charset in _CHARSET.findall(raw)))
 
 
 def check_unresolved_template(mail: Examined, _: Sequence[str]) -> int:
     """A header holds a variable of the program that should have filled it."""
-    lines = (mail.headers.get("ALL") or b"").split(b"\n")
+    text = mail.headers.get("ALL") or b""
+    if not _TEMPLATE.search(text):
+        return 0
+    lines = text.split(b"\n")
     return int(any(_TEMPLATE.search(line) and not _NO_TEMPLATE.match(line) for line in lines))
 
 
@@ -95,11 +87,11 @@ def check_ratware_name_id(mail: Examined, _: Sequence[str]) -> int:
 
 def check_ratware_envelope_from(mail: Examined, _: Sequence[str]) -> int:
     """The envelope sender holds the recipient in a way of mass mailers: `domain?user@`."""
-    local, at, domain = (mail.headers.get("To:addr") or b"").split(b"\n")[0].rpartition(b"@")
-    sender = mail.headers.get("EnvelopeFrom") or b""
+    local, at, domain = (mail.headers.get("To:addr") or b"").lower().split(b"\n")[0].rpartition(b"@")
     if not at or not local or not domain:
         return 0
-    return int(re.search(rb"\b%b.%b@" % (re.escape(domain), re.escape(local)), sender, re.IGNORECASE | re.DOTALL) is not None)
+    head, found = (mail.headers.get("EnvelopeFrom") or b"").lower().partition(local + b"@")[:2]
+    return int(bool(found) and head[:-1].endswith(domain) and not head[: -1 - len(domain)][-1:].isalnum())
 
 
 def subject_is_all_caps(mail: Examined, _: Sequence[str]) -> int:
@@ -114,12 +106,12 @@ def subject_is_all_caps(mail: Examined, _: Sequence[str]) -> int:
 
 def check_for_to_in_subject(mail: Examined, arguments: Sequence[str]) -> int:
     """Subject addresses the recipient by the local part of his address, or (`address`) by all of it."""
-    kind = arguments[0] if arguments else "user"
-    subject = mail.headers.get("Subject") or b""
+    whole = "address" in arguments
+    subject = (mail.headers.get("Subject") or b"").lstrip()
     for address in (mail.headers.get("To:addr") or b"").split(b"\n"):
-        local = address.partition(b"@")[0]
-        wanted = address if kind == "address" else local
-        if len(wanted) > 2 and re.match(rb"\s*%b[,:;!?-](?:\s|$)" % re.escape(wanted), subject):
+        wanted = address if whole else address.partition(b"@")[0]
+        behind = subject[len(wanted) :]
+        if len(wanted) > 2 and subject.startswith(wanted) and behind[:1] in _MARKS and not behind[1:2].strip():
             return 1
     return 0
 
@@ -142,5 +134,6 @@ EVALS: Final[dict[str, Eval]] = {
     },
     **recipients.EVALS,
     **message_dates.EVALS,
+    **message_ids.EVALS,
     **forged_received.EVALS,
 }

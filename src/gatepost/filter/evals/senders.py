@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from gatepost.filter.evals.once import once
+from gatepost.filter.headers.domains import LISTS, Registries, registries
 from gatepost.filter.port import Examined
 
 _FROM: Final = ("From:addr", "Envelope-Sender:addr", "Resent-Sender:addr", "X-Envelope-From:addr", "EnvelopeFrom:addr")
@@ -22,12 +24,14 @@ def _addresses(mail: Examined, names: tuple[str, ...]) -> Iterator[bytes]:
             yield from value.lower().split(b"\n")
 
 
+@once
 def senders(mail: Examined) -> list[bytes]:
     """Addresses in lower case, each once."""
     resent = list(_addresses(mail, ("Resent-From:addr",)))
     return list(dict.fromkeys(resent or _addresses(mail, _FROM)))
 
 
+@once
 def recipients(mail: Examined) -> list[bytes]:
     """Addresses in lower case, each once."""
     told = [address.encode().lower() for address in mail.session.recipients]
@@ -35,3 +39,9 @@ def recipients(mail: Examined) -> list[bytes]:
     named = resent or list(_addresses(mail, _TO))
     received = [match[1].lower() for raw in mail.headers.all("Received")[:100] if (match := _FOR.search(raw))]
     return list(dict.fromkeys((*told, *named, *received)))
+
+
+@once
+def known_registries(mail: Examined) -> Registries:
+    """Those that the rule files list."""
+    return registries({name: mail.option(name) for name in LISTS})

@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from gatepost.filter.evals.patterns import globs
-from gatepost.filter.evals.senders import recipients, senders
-from gatepost.filter.headers.domains import LISTS, registries
+from gatepost.filter.evals.senders import known_registries, recipients, senders
 from gatepost.filter.port import Eval, Examined
+
+_LONGEST: Final = 253
+"""Octets of a host's name."""
 
 
 @functools.lru_cache(64)
@@ -49,7 +51,7 @@ def _reply_to(mail: Examined) -> list[bytes]:
 
 def _relayed(mail: Examined, option: str) -> bool:
     """Whether a sender is listed with the domain of the host that handed the message over to a trusted one."""
-    known = registries({name: mail.option(name) for name in LISTS})
+    known = known_registries(mail)
     relay = next(iter(mail.relays.untrusted), None)
     rdns = relay.rdns.encode("latin-1", "replace").lower() if relay else b""
     fitting = [pattern for pattern, domain in _pairs(mail.option(option)) if rdns == domain or rdns.endswith(b"." + domain)]
@@ -80,7 +82,7 @@ def check_mailfrom_matches_rcvd(mail: Examined, _: Sequence[str]) -> int:
     relay = next(iter(mail.relays.untrusted), None)
     if not domain or relay is None or not relay.rdns:
         return 0
-    known = registries({name: mail.option(name) for name in LISTS})
+    known = known_registries(mail)
     return int(known.registered(relay.rdns.encode("latin-1", "replace")) == domain)
 
 
@@ -92,7 +94,7 @@ def _hosts_in(mail: Examined, entries: Iterable[str]) -> bool:
     """Whether a URI names a host of a list, or one below it; `!host` is none."""
     wanted = {entry.lower().encode() for entry in entries}
     for host in _hosts(mail):
-        labels = host.split(b".")
+        labels = host[-_LONGEST:].split(b".")
         names = [b".".join(labels[at:]) for at in range(len(labels))]
         found = next((name for name in names if name in wanted or b"!" + name in wanted), None)
         if found is not None and found in wanted:
@@ -112,8 +114,8 @@ def _uri_hosts(option: str) -> Eval:
     return function
 
 
-def _never(mail: Examined, _: Sequence[str]) -> int:
-    """Forged senders of the lists: Received lines of `_rcvd` entries that do not fit are not told of."""
+def _never(_mail: Examined, _: Sequence[str]) -> int:
+    """Nothing: that a listed sender does not come from where it should proves little, and no rule asks."""
     return 0
 
 
@@ -128,6 +130,8 @@ _NAMES: Final[dict[str, Eval]] = {
     "check_replyto_in_list": _in_list(_reply_to),
     "check_from_in_welcomelist": check_from_in_welcomelist,
     "check_from_in_default_welcomelist": check_from_in_default_welcomelist,
+    "check_forged_in_welcomelist": _never,
+    "check_forged_in_default_welcomelist": _never,
     "check_mailfrom_matches_rcvd": check_mailfrom_matches_rcvd,
     "check_uri_host_listed": check_uri_host_listed,
     "check_uri_host_in_blocklist": _uri_hosts("blocklist_uri_host"),

@@ -24,6 +24,13 @@ _BARE: Final = re.compile(rb"""([^\s<>@:,;"()\[\]]+@[^\s<>@:,;"()]+)(?:\Z|@)""")
 _PAIR: Final = re.compile(rb"\\(.?)", re.DOTALL)
 
 
+_SIMPLE: Final = re.compile(
+    rb"""\s*+(?:"([^"\\<>,]*+)"\s*+|([^"'<>@,;:()\\=]*+))<([^\s<>@:,;"()\[\]]++@[^\s<>@:,;"()\[\]]++)>\s*+\Z"""
+    rb"""|\s*+([^\s<>@:,;"()\[\]]++@[^\s<>@:,;"()\[\]]++)\s*+\Z"""
+)
+"""One address in the form that nearly all have."""
+
+
 class Mailbox(Struct, frozen=True, array_like=True, gc=False):
     """An address and the name beside it, as it stands; None: there is none."""
 
@@ -33,6 +40,12 @@ class Mailbox(Struct, frozen=True, array_like=True, gc=False):
 
 def mailboxes(value: bytes) -> Iterator[Mailbox]:
     """What an unfolded value lists."""
+    if simple := _SIMPLE.match(value):
+        quoted, plain, angle, bare = simple.groups()
+        name = b" ".join((quoted or plain or b"").split())
+        if quoted is None or (name and not name.startswith(b"'")):
+            yield Mailbox(angle or bare, name or None)
+            return
     entry = _Entry()
     for token in _TOKEN.finditer(value):
         if token.lastgroup == "comma":

@@ -13,6 +13,7 @@ _WORD: Final = re.compile(rb"=\?([\w.:+-]{1,64})(?:\*[\w-]{0,64})?\?([bq])\?([^?
 _NO_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/]+")
 _REPLACED: Final = {"iso-8859-1": "cp1252", "latin1": "cp1252", "gb2312": "gb18030", "ks_c_5601-1987": "cp949", "utf8": "utf-8"}
 """Charsets that mean another one in practice."""
+_WESTERN: Final = codecs.lookup("cp1252")
 
 
 def decoded(value: bytes) -> bytes:
@@ -52,12 +53,14 @@ def undeclared(text: bytes) -> bytes:
     try:
         text.decode("utf-8")
     except UnicodeDecodeError:
-        return text.decode("cp1252", "replace").encode()
+        return _WESTERN.decode(text, "replace")[0].encode()
     return text
 
 
 def to_utf8(text: bytes, charset: bytes) -> bytes:
     """Octets that are said to be in `charset`."""
+    if charset.startswith(b"iso-2022-") and not text.isascii():
+        return b""  # its octets have seven bits
     codec = _codec(charset)
     try:
         return codec.decode(text, "replace")[0].encode("utf-8", "replace")
@@ -72,5 +75,5 @@ def _codec(charset: bytes) -> codecs.CodecInfo:
     try:
         found = codecs.lookup(_REPLACED.get(name, name))
     except (LookupError, ValueError):
-        return codecs.lookup("cp1252")
-    return found if getattr(found, "_is_text_encoding", False) else codecs.lookup("cp1252")
+        return _WESTERN
+    return found if getattr(found, "_is_text_encoding", False) else _WESTERN

@@ -2,9 +2,10 @@
 header)."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Final
 
-from gatepost.filter.headers.domains import registries
+from gatepost.filter.headers.domains import Registries, registries
 from gatepost.filter.headers.encoded_words import decoded
 from gatepost.filter.headers.envelope import envelope_sender
 from gatepost.filter.headers.modifiers import STEPS, Name, wanted
@@ -70,10 +71,14 @@ class View:
         for step in name.steps:
             if step in ("host", "ip"):
                 values = [decoded(value) for value in values]
-            values = list(STEPS[step](values, registries(self._options)))
+            values = list(STEPS[step](values, self._registries))
         if "name" in name.steps and not name.raw:
-            values = [decoded(value).strip() or b" " for value in values]
+            values = [b" ".join(decoded(value).split()) or b" " for value in values]
         return b"\n".join(values) if values else None
+
+    @cached_property
+    def _registries(self) -> Registries:
+        return registries(self._options)
 
     def _all(self, name: Name) -> bytes | None:
         """ALL, ALL-TRUSTED and the like: name and value of the fields."""
@@ -89,9 +94,12 @@ class View:
         line = self._relays.untrusted_line if base.endswith("TRUSTED") else self._relays.external_line
         inner = base in _INNER
         fields = self._headers.fields
-        if line is None or line < 0:
-            return fields if inner == (line is None) else ()
-        at = [index for index, field in enumerate(fields) if field.key == b"received"][line]
+        received = [index for index, field in enumerate(fields) if field.key == b"received"]
+        if line is None or line >= len(received):
+            return fields if inner else ()
+        if line < 0:
+            return () if inner else fields
+        at = received[line]
         return fields[: at + 1] if inner else fields[at:]
 
     def _hops(self, which: str) -> bytes | None:

@@ -25,8 +25,10 @@ _HANDED: Final = (
     # Exim: its name ([its address]:port helo=what it said ident=who)
     rf"(?P<host>[^\s\[]\S*) \(\[{_IP}\]{_PORT}(?: ident=(?P<ident>[^\s)]+))?\)"
     r"(?= by [^;]*?\(Exim| by \S+ (?:\([^)]*\]\) )?with (?:SMTP|QMQP);| \(envelope-sender)",
-    rf"(?P<rdns>[^\s\[]\S*) \(\[{_IP}{_PORT}\]{_PORT} helo=(?P<helo>[^\s)]+)(?: ident=(?P<ident>[^\s)]+))?\)(?= by [^;]*?\(Exim)",
+    rf"(?P<rdns>[^\s\[]\S*) \(\[{_IP}{_PORT}\]{_PORT} helo=(?P<helo>[^\s)]+)(?: ident=(?P<ident>[^\s)]+))?\)"
+    r"(?= by [^;]*?\(Exim| by \S+ with e?smtp)",
     rf"\S+ \(\[{_IP}{_PORT}\]{_PORT} helo=(?P<helo>[^\s)]+)(?: ident=(?P<ident>[^\s)]+))?\)",
+    rf"(?P<host>[^\s\[]\S*) \[{_IP}\](?= by \S+ with \w+ \(Exim)",
     # SquirrelMail: who asked it, perhaps by a proxy
     rf"\S+ \(proxying for {_IP}, [^)]*\)",
     rf"\S+ \(\S+\) \(proxying for {_IP}\)",
@@ -34,7 +36,7 @@ _HANDED: Final = (
     # Ecelerity, and Sun's messaging server
     rf"\[\S+\] \(\[{_IP}:\d+\]\)",
     rf"\[\S+\] \(\[{_IP}{_PORT}\] helo=(?P<helo>[^\s)]+)\)",
-    rf"(?P<helo>\[\S+\]) (?:\(\[unknown\] )?\[{_IP}\]\)?(?= by )",
+    rf"(?P<helo>\[\S+\]) (?:\(\[(?:unknown|[\d.]+)\] )?\[{_IP}\]\)?(?= by )",
     # sendmail, Postfix and most others: what it said (who@its name [its address])
     rf"(?P<helo>\S+) \((?:(?:(?:IDENT:)?{_IDENT})?{_NAME}(?:[ ?]|(?=\[)))?\[{_IP}{_PORT}\]\)",
     rf"(?P<helo>\S+) \({_IDENT}\[{_IP}\]\)(?= by \S+ \(| \()",
@@ -63,22 +65,24 @@ _HANDED: Final = (
     rf"{_IP}(?= by \S+ (?:\(.*\) )?with | by \S+ \(InterScan| \()",
     rf"\((?:(?P<helo>[^\s\[]+) )?\[{_IP}\]\)",
     # anything that names an address in brackets
+    rf"(?P<helo>\S+\(\[{_IP}\]\))",
     rf"(?P<helo>\S+) (?!\((?:HE|EH)LO )(?:(?! by ).)*?\[{_IP}\](?:[)=;]+|[^ ]* as \S+\))?",
 )
-FORMS: Final = tuple(re.compile(form + r"(?=[ ;]|\Z)") for form in _HANDED)
+FORMS: Final = tuple(re.compile(form + r"(?=[ ;]|by |\Z)") for form in _HANDED)
 
 FETCHED: Final = re.compile(r"\S+ \[\S+\] by \S+ with \S+ \(fetchmail")
 """A line of fetchmail, which fetches mail that another server has taken."""
 
-_BEFORE: Final = (r"mail pickup service by", r"\d\S+ by \S+;")
+_BEFORE: Final = (r"mail pickup service by", r"\d\S+ by \S+;", r"\S+ by \S+ \(\S+ running VPOP3", r"\S+ by \S+ by uid ")
 _AFTER: Final = (
-    r"\S+ \([^\s@\[]+\) by ",
+    r"\S+ \((?![\d.]+\)|helo=)[^\s@\[]+\) by ",
     r"\S+ \(\S+@localhost\) by ",
     r"\S+ \(helo=localhost\) by ",
     r"\(\S+ with login\) by",
     r"\S+ named unknown by",
     r"[^\s\[<]+ by (?!with)\S+ (?:with|\(|id)",
     r"localhost \(\S+ \[[^\]]*local",
+    r"\S*[^\s(]\[[\d.]+\]\)? by ",
 )
 SILENT_FIRST: Final = re.compile("|".join(_BEFORE))
 SILENT_LAST: Final = re.compile("|".join(_AFTER))

@@ -25,11 +25,15 @@ LIMIT: Final = 1024
 """Octets of a line that are looked at."""
 
 _FROM: Final = re.compile(r"[Ff][Rr][Oo][Mm] ")
-_BY: Final = re.compile(r" by ([^\s;]+)")
+_SENT: Final = re.compile(r"\(from (?!\S+@localhost\))[^)]*@")
+"""How sendmail tells of a user who sent a message from its own machine; of another machine it would tell otherwise."""
+
+_BY: Final = re.compile(r"(?<=[ )])by ([^\s;]+)")
 _ID: Final = re.compile(r" id <?([^\s<>;]{3,})")
 _SENDER: Final = re.compile(r"envelope-(?:from|sender) ?=?<?([^\s]*?)>?(?=[\s)]|\Z)")
 _SPECIAL: Final = re.compile(r"[\[\]\s<>()#|\0]")
 
+_NAMELESS: Final = frozenset(("unknown", "softdnserr"))
 _MUTE: Final = re.compile(r"SMTPSVC|SMTPD32|\A\S+ \[?\d[^ ]* \(HELO")
 """Servers that never tell of a client's name."""
 
@@ -55,7 +59,7 @@ def unfolded(raw: bytes) -> str:
 def hop(line: str) -> Relay | Untold:
     """The hop that a Received line tells of (`unfolded`)."""
     if not _FROM.match(line) or SILENT_FIRST.match(line, 5):
-        return Untold.SILENT
+        return Untold.UNPARSED if _SENT.match(line) else Untold.SILENT
     if FETCHED.match(line, 5):
         return Untold.FETCHED
     match = next((match for form in FORMS if (match := form.match(line, 5))), None)
@@ -69,7 +73,7 @@ def hop(line: str) -> Relay | Untold:
     versioned = line.startswith(" (", by.end())
     found = _ID.search(line, by.end()) if " with mapi id" not in line else None
     sender = _SENDER.search(line)
-    rdns = "" if rdns.lower() == "unknown" else cleaned(rdns).rstrip(".")
+    rdns = "" if rdns.lower() in _NAMELESS else cleaned(rdns).rstrip(".")
     return Relay(
         ip=told["ip"],
         rdns=rdns,

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatepost.filter.headers.addresses import Mailbox, mailboxes
+from gatepost.filter.headers.dates import seconds
 from gatepost.filter.headers.encoded_words import decoded
 from gatepost.filter.headers.envelope import envelope_sender
 from gatepost.filter.headers.section import section
@@ -73,6 +74,26 @@ def test_where_encoded_words_mean_nothing_they_stay() -> None:
 )
 def test_addresses_and_names(value: bytes, wanted: list[tuple[bytes | None, bytes | None]]) -> None:
     assert list(mailboxes(value)) == [Mailbox(*one) for one in wanted]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (b"Thu, 1 Jan 1970 01:00:10 +0100", 10),
+        (b"Thu, 01 Jan 1970 00:00:10 GMT (a comment)", 10),
+        (b"31 Dec 69 16:00 PST", 0),
+        (b"1 Jan 04 00:00:00 -0000", 1072915200),
+        (b"Thu, 32 Foo 1970 00:00:00 +0000", None),
+        (b"nonsense", None),
+    ],
+)
+def test_dates(text: bytes, wanted: int | None) -> None:
+    assert seconds(text) == wanted
+
+
+@given(st.binary(max_size=40))
+def test_no_octets_break_a_date(text: bytes) -> None:
+    seconds(b"1 Jan 2024 " + text)
 
 
 RECEIVED = b"Received: from a by b\n"
