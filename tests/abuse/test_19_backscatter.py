@@ -2,10 +2,12 @@
 
 import smtplib
 from collections.abc import Iterator
+from importlib.resources import files
 from itertools import product
 
 import pytest
 
+from gatepost.filter import rules
 from tests.integration.spamd import GTUBE, spamd
 from tests.support.running import System
 from tests.support.sink import Sink
@@ -15,6 +17,7 @@ MASTER = "127.0.0.1:{port} inet n - n - - smtpd\npickup unix n - n 60 1 pickup\n
 WANTED = "inline:{ { lover@ours.example = yes } }"
 MAIN = {
     "filter_before_queue": "yes",
+    "filter_rules_directories": str(files(rules) / "default"),
     "relay_domains": "ours.example",
     "filter_spam_lovers_maps": WANTED,
     "notify_classes": "bounce, 2bounce, policy, software, resource",

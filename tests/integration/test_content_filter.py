@@ -1,12 +1,15 @@
-"""The content filter before the queue in a running Gatepost, in front of a real spamd: what clients hear, and what arrives."""
+"""The content filter before the queue in a running Gatepost, with real clamd and spamd: what clients hear, and what arrives."""
 
 import json
 import smtplib
 from collections.abc import Iterator
+from importlib.resources import files
 
 import pytest
 
-from tests.integration.clamav import EICAR, ClamAv
+from gatepost.filter import rules
+from tests.integration.clamav import EICAR, ClamAv, base64_part
+from tests.integration.clamav import message as mail_of
 from tests.integration.spamd import GTUBE, spamd
 from tests.integration.system import System
 from tests.support.running import free_ports, wait_for
@@ -19,8 +22,9 @@ filter_spam_lovers_maps = inline:{ { lover@example.test = yes } }
 filter_bypass_spam_checks_maps = inline:{ { blind@example.test = yes } }
 virtual_mailbox_maps = inline:{ { anna@example.test = anna/ }, { lover@example.test = lover/ }, { blind@example.test = blind/ } }
 json_log_file = {dir}/log.json
+filter_rules_directories = OWN
 non_smtpd_milters =
-"""
+""".replace("OWN", str(files(rules) / "default"))
 FORGED = "X-Spam-Flag: NO\r\nX-Spam-Status: No, score=-99\r\nX-Virus-Scanned: by me\r\n"
 MASTER = """\
 127.0.0.1:{port} inet n - n - - smtpd
@@ -44,14 +48,15 @@ def clamav() -> Iterator[ClamAv]:
 
 
 @pytest.fixture(scope="module")
-def asked(scanner: int, clamav: ClamAv) -> str:
-    """Parameters that name spamd and clamd."""
-    return f"filter_spam_scanner = spamd:127.0.0.1:{scanner}\nfilter_virus_scanner = unix:{clamav.socket}\n"
+def asked(clamav: ClamAv) -> str:
+    """Parameters that name clamd."""
+    return f"filter_virus_scanner = unix:{clamav.socket}\n"
 
 
 @pytest.fixture(scope="module")
 def one(asked: str) -> Iterator[System]:
     with System(MAIN + asked, MASTER) as system:
+        assert said(system, message("first"))[0] == 250  # the scanner has read its rules
         yield system
 
 
@@ -132,6 +137,12 @@ def test_recipients_of_one_message_have_what_each_wants(one: System) -> None:
     assert one.audit().returncode == 0
     queue_id = str(records(one, "mixed")[0]["queue_id"])
     one.logged(f"{queue_id}: removed")
+    name = str(records(one, "mixed")[1]["quarantined"])
+    assert f"X-Quarantine-ID: <{name}>\n".encode() in one.arrival(b"mixed\n", "lover")
+    released = one.command("quarantine", "release", name)
+    assert released.returncode == 0, released.stderr
+    assert b"score=-99" in one.arrival(b"Subject: mixed\n", "anna"), "as it came, and not looked at again"
+    assert len(one.delivered("lover")) == 1
 
 
 def test_who_wants_no_checks_is_asked_for_none(one: System) -> None:
@@ -165,14 +176,22 @@ def test_spam_of_sendmail_is_kept_and_nobody_is_written_to(one: System) -> None:
     assert "anna@example.test" in one.command("quarantine", "list").stdout
 
 
-def test_without_a_scanner_mail_waits_with_its_sender(asked: str, clamav: ClamAv) -> None:
+def test_files_that_are_not_wanted_are_refused(one: System) -> None:
+    code, words = said(one, mail_of(base64_part(b"MZ\x90\0" + bytes(300), "setup.exe")).decode(), ANNA)
+    assert code == 554
+    assert "BANNED: application/octet-stream,.exe,.exe-ms,setup.exe" in words
+    one.logged("filter[", "Blocked BANNED (application/octet-stream,.exe,.exe-ms,setup.exe) {RejectedInbound}")
+
+
+def test_a_spamd_may_be_asked_instead_and_may_be_away(scanner: int, asked: str, clamav: ClamAv) -> None:
     (nobody,) = free_ports(1)
     away = f"filter_spam_scanner = spamd:127.0.0.1:{nobody}\n"
     with System(MAIN + away, MASTER) as system:
         assert said(system, message("later"))[0] == 451
         system.logged("gate filter: spamd 127.0.0.1", "tempfail")
         assert system.queue() == []
-        changed(system, MAIN + asked)
+        changed(system, f"{MAIN}{asked}filter_spam_scanner = spamd:127.0.0.1:{scanner}\n")
+        assert said(system, message("spam", GTUBE))[0] == 554
         assert said(system, message("later"))[0] == 250
         system.arrival(b"Subject: later\n", "anna")
         changed(system, f"{MAIN}{asked}{away}filter_default_action = accept\n")
@@ -182,9 +201,10 @@ def test_without_a_scanner_mail_waits_with_its_sender(asked: str, clamav: ClamAv
         # A virus that is there is found, though nobody could look for spam.
         assert said(system, message("virus", EICAR.decode()))[0] == 554
         missing = f"filter_virus_scanner = unix:{clamav.folder}/nobody\nfilter_virus_time_limit = 2s\n"
-        changed(system, MAIN + asked + missing)
+        scanned = f"{MAIN}filter_spam_scanner = spamd:127.0.0.1:{scanner}\nfilter_default_action = accept\n{missing}"
+        changed(system, scanned)
         assert said(system, message("unscanned"))[0] == 451
-        changed(system, f"{MAIN}{asked}{missing}filter_virus_unavailable = pass-marked\n")
+        changed(system, f"{scanned}filter_virus_unavailable = pass-marked\n")
         assert said(system, message("marked"))[0] == 250
         marked = system.arrival(b"marked\n", "anna")
         assert b"X-Amavis-Alert: UNCHECKED, not scanned for viruses:" in marked

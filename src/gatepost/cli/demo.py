@@ -35,6 +35,9 @@ virtual_uid_maps = static:{uid}
 virtual_gid_maps = static:{gid}
 virtual_minimum_uid = {uid}
 
+# Spam and unwanted files are refused before they are accepted; for viruses name a clamd: filter_virus_scanner
+filter_before_queue = yes
+
 # Anybody may write to example.test; only this machine may write elsewhere
 smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
 """

@@ -23,8 +23,11 @@ LEARNER: Final = "LEARNER"
 """The name under which the points of the learner stand among the tests."""
 
 
-def contents(facts: Facts | None, answers: Sequence[ScoredHit], virus: VirusScan | None, banned: Sequence[str] = ()) -> Contents:
-    """What a message is. None: that was not looked for. `answers`: rules that hit because of what the DNS said."""
+def contents(
+    facts: Facts | None, answers: Sequence[ScoredHit], virus: VirusScan | None, banned: Sequence[str] = (), *, spam: bool = True
+) -> Contents:
+    """What a message is. None: not looked for. `answers`: rules that hit because of the DNS. `spam`: whether that was looked
+    for."""
     hits = [] if facts is None else [*facts.hits, *answers]
     tests = tuple(_scored(hits))
     score = 0.0 if facts is None else _finite(facts.score) + sum(_finite(hit.score) for hit in answers)
@@ -37,7 +40,7 @@ def contents(facts: Facts | None, answers: Sequence[ScoredHit], virus: VirusScan
         viruses=_named(virus.names) if isinstance(virus, Infected) else (),
         banned=_named(banned),
         unchecked=_named(_unchecked(facts, virus)),
-        scanned=facts is not None,
+        scanned=spam and facts is not None,
         virus_scanned=virus is not None and not isinstance(virus, NotScanned),
     )
 

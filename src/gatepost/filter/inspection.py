@@ -8,6 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from gatepost.filter.antivirus.port import Antivirus, Infected, NotScanned, Unscanned, VirusScan
+from gatepost.filter.archives.port import ArchiveFacts
 from gatepost.filter.contents import contents
 from gatepost.filter.facts import Facts, Request, ScoredHit
 from gatepost.filter.port import Session
@@ -33,11 +34,11 @@ class Names(Protocol):
         ...
 
 
-Banned = Callable[[Facts], Awaitable[Sequence[str]]]
+Banned = Callable[[ArchiveFacts], Awaitable[Sequence[str]]]
 """The files of a message that are not wanted, as tables say. Raises LookupFailure."""
 
 
-async def nothing_banned(facts: Facts) -> Sequence[str]:
+async def nothing_banned(facts: ArchiveFacts) -> Sequence[str]:
     """All files are wanted."""
     return ()
 
@@ -48,6 +49,16 @@ class Wanted(Struct, frozen=True):
     spam: bool = True
     viruses: bool = True
     banned: bool = True
+
+
+class _Scanned(Struct, frozen=True):
+    """What the scanner has found, and what others say of that. `failure`: why there are no facts."""
+
+    facts: Facts | None = None
+    answers: Sequence[ScoredHit] = ()
+    banned: Sequence[str] = ()
+    virus: VirusScan | None = None
+    failure: str = ""
 
 
 class Inspection:
@@ -64,30 +75,40 @@ class Inspection:
     async def inspect(self, content: Content, session: Session, wanted: Wanted) -> Contents:
         """What the message is. A virus that was found counts although somebody else failed. Raises NotInspected, LookupFailure,
         OSError."""
-        request = Request(session, spam=wanted.spam, attachments=wanted.banned)
+        asked = Request(session, spam=wanted.spam, attachments=wanted.banned or wanted.viruses)
         async with asyncio.TaskGroup() as group:
-            scan = group.create_task(self._scan(request, content)) if wanted.spam or wanted.banned else None
-            viruses = group.create_task(self._viruses(content, session)) if wanted.viruses else None
-        virus = None if viruses is None else viruses.result()
-        facts, answers, failure = (None, (), "") if scan is None else scan.result()
-        if failure and not isinstance(virus, Infected):
-            raise NotInspected(failure)
+            scan = group.create_task(self._scan(asked, content, wanted))
+            whole = group.create_task(self._viruses(content, session, wanted))
+        scanned, virus = scan.result(), _worse(whole.result(), scan.result().virus)
+        if scanned.failure and not isinstance(virus, Infected):
+            raise NotInspected(scanned.failure)
         if isinstance(virus, NotScanned) and virus.action is not Unscanned.PASS_MARKED:
             raise NotInspected(virus.why, virus.action)
-        banned = await self._banned(facts) if facts is not None and wanted.banned else ()
-        return contents(facts if wanted.spam else None, answers, virus, banned)
+        return contents(scanned.facts, scanned.answers, virus, scanned.banned, spam=wanted.spam)
 
-    async def _scan(self, request: Request, content: Content) -> tuple[Facts | None, Sequence[ScoredHit], str]:
-        """The facts, what the DNS adds, and why there are none."""
+    async def _scan(self, request: Request, content: Content, wanted: Wanted) -> _Scanned:
+        """The facts, and what others say of them."""
         try:
             facts = await self._scanning.scan(request, content)
         except ScanFailed as failure:
-            return None, (), str(failure)
-        if self._names is None or not facts.lookups.questions:
-            return facts, (), ""
-        return facts, await self._names.answers(facts), ""
+            return _Scanned(failure=str(failure))
+        answers = await self._names.answers(facts) if self._names is not None and facts.lookups.questions else ()
+        banned = await self._banned(facts.archives) if wanted.banned else ()
+        pieces, virus = facts.archives.to_scan, None
+        if pieces and wanted.viruses and self._antivirus is not None:
+            virus = await self._antivirus.scan_pieces(pieces, request.session.client_address)
+        return _Scanned(facts, answers, banned, virus)
 
-    async def _viruses(self, content: Content, session: Session) -> VirusScan | None:
-        if self._antivirus is None:
+    async def _viruses(self, content: Content, session: Session, wanted: Wanted) -> VirusScan | None:
+        if self._antivirus is None or not wanted.viruses:
             return None
         return await self._antivirus.scan(content.chunks, content.size, session.client_address)
+
+
+def _worse(whole: VirusScan | None, pieces: VirusScan | None) -> VirusScan | None:
+    """What is worse of two scans: a virus, then that nobody knows."""
+    for kind in (Infected, NotScanned):
+        for one in (whole, pieces):
+            if isinstance(one, kind):
+                return one
+    return whole

@@ -35,7 +35,7 @@ def banned_files(
     maps = tables.maps(materials.configuration.value(_BANNED, overrides), _BANNED)
 
     async def ask(facts: ArchiveFacts) -> Sequence[str]:
-        return [f"{one.key} ({one.reason})" for one in await banned(facts, maps)]
+        return [one.key for one in await banned(facts, maps)]
 
     return ask
 

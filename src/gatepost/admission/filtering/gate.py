@@ -22,6 +22,7 @@ from gatepost.mail.content import Content
 from gatepost.mail.envelope import Recipient
 from gatepost.mail.outcome import Class, Outcome
 from gatepost.mail.reason import because
+from gatepost.net.turns import Turns
 
 NAME: Final = "filter"
 
@@ -80,7 +81,12 @@ class FilterGate(Stateless):
         return await self._done(verdict, draft, content, self._filter.clock() - began)
 
     async def _policies(self, recipients: Sequence[Recipient]) -> Sequence[RecipientPolicy]:
-        return [await self._filter.policy(recipient.address) for recipient in recipients]
+        policies, turns = [], Turns()
+        for recipient in recipients:
+            policies.append(await self._filter.policy(recipient.address))
+            if turns.over():
+                await turns.rest()
+        return policies
 
     def _not_inspected(self, failure: NotInspected) -> Finding:
         """The failure action; mail that goes on has no marks of others on it, and none of ours."""
@@ -119,6 +125,9 @@ class FilterGate(Stateless):
         return Finding(NAME, edits=(*edits, EndRecipients(ended)) if ended else edits, why=why)
 
 
+_SHOWN: Final = 100
+"""Recipients of which rules are told: aliases may make any number of them."""
+
 _NOBODY: Final = Client("", "", "", "")
 
 _LOOKED_FOR: Final = (Category.SPAM, Category.VIRUS, Category.BANNED)
@@ -145,7 +154,7 @@ def _session(view: View, draft: ReadableDraft) -> Session:
         helo=facts.helo_name or "",
         login=facts.sasl_username,
         sender=draft.envelope.sender,
-        recipients=tuple(one.address for one in draft.envelope.recipients),
+        recipients=tuple(one.address for one in draft.envelope.recipients[:_SHOWN]),
         spf="" if spf.mail_from is None else spf.mail_from.result,
         spf_helo="" if spf.helo is None else spf.helo.result,
         received_at=draft.queue_id.arrival,

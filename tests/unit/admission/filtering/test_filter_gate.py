@@ -204,6 +204,14 @@ def test_the_scanner_is_told_where_it_comes_from() -> None:
     assert (session.sender, session.recipients) == ("s@far.test", (ANNA,))
 
 
+def test_there_may_be_any_number_of_recipients() -> None:
+    world, draft = World(SPAM), message(*(f"{number}@here.test" for number in range(5000)), LOVER)
+    assert looked(world, draft).severity is Severity.PASS
+    assert [one.address for one in draft.addressees.final] == [LOVER]
+    assert len(draft.ended) == 5000
+    assert len(world.requests[0].session.recipients) == 100
+
+
 def test_answers_of_a_scanner_gone_mad_say_nothing_in_headers() -> None:
     hits = (*(ScoredHit(f"X\r\nSubject: {n}", 1e300) for n in range(9)), ScoredHit("OK", float("nan")))
     world, draft = World(Facts(hits, float("inf"))), message(ANNA)
