@@ -65,9 +65,16 @@ from gatepost.filter.port import Part, Relays, Session
 from gatepost.filter.relays.received import hop, unfolded
 from gatepost.filter.relays.relays import relays
 from gatepost.filter.rules import definitions, expressions, lines, perl, reading, replacing, templates
+from gatepost.filter.text.charsets import plain_spaces, to_utf8
 from gatepost.filter.text.encoded_words import decoded_words
+from gatepost.filter.text.html.page import page
 from gatepost.filter.text.paragraphs import chunks, paragraphs
+from gatepost.filter.text.part_text import of_part
 from gatepost.filter.text.parts import parts
+from gatepost.filter.text.transfer import decoded as transfer_undone
+from gatepost.filter.text.uris.domains import domains
+from gatepost.filter.text.uris.gathering import gathered
+from gatepost.filter.text.uris.redirectors import Redirectors
 from gatepost.identity.spf import record as spf_record
 from gatepost.identity.spf.header import About, received_spf
 from gatepost.identity.spf.macro import MacroError, expand_name, macro_string
@@ -399,6 +406,24 @@ CONTENT_TYPES: Shapes = (
 ENCODED_WORDS: Shapes = tuple(
     octets(text, before=before) for text in (b"=?", b"=?a?q?", b"=?a?q?b?= ", b"=?a?b?", b" ", b"?=") for before in (b"", b"=?a?q?")
 )
+TRANSFERS: Shapes = tuple(octets(text) for text in (b"=", b"A=", b" ", b" \n", b"=\n", b"==", b"=4", b"\r\n", b"A", b"\xff", b" a"))
+CHARSETS = ("", "utf-7", "utf-16", "iso-2022-jp", "iso-2022-kr", "big5", "gb18030", "koi8-r", "nonsense")
+HTML = (
+    "< > <a <a> </a> <b></b> <b></a> </ <! <!-- <!--_> --> <![CDATA[ ]]> <? <script> </script> <title> & &# &#1; &nbsp; &amp "
+    "\" ' = _ a= a=' a_b=c_ a:b; color:red; background:rgb(1,2,3)_ <br> a<br>_ <font_size=+1> "
+    "<div_style='color:#fff'>x <a_href=x>y <p> \0 x"
+)
+"""Pieces of which nasty HTML is made; `_` is a blank."""
+BEFORE_HTML = ("", '<a b="', "<span style='")
+PAGES: Shapes = tuple(times(text.replace("_", " "), before=before) for before in BEFORE_HTML for text in HTML.split())
+TEXT = (
+    "a a. . a.com_ a.com/ http: http:// http://a.com/ /http:/a/ mailto: @ a@ a@b.com, www. www.a % %41 %% : / \\ ? # & 0x 1. ( ) "
+    "., \u0440 [ ftp.a.com:1/ =http://b.c"
+)
+BEFORE_TEXT = ("", "http://a.com/?", "a@")
+URIS: Shapes = tuple(times(text.replace("_", " "), before=before) for before in BEFORE_TEXT for text in TEXT.split())
+DOMAINS = domains(["com net"], ["co.uk"], [])
+REDIRECTORS = Redirectors([r"m'^https?://a\.com/\?.*(?<=[?&])u=(.*?)(?:$|[&\#])'i", "/^http:\\/\\/.*?a(.*)$/"])
 MESSAGES: Shapes = (
     octets(b"a: b\r\n"),
     octets(b" \r\n"),
@@ -739,8 +764,16 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "filter.learner.sender_features": (lambda text: [*sender_features.sender_tokens(shown(text))], STRANGE),
     "filter.learner.text_features": (lambda text: [*text_features.text_tokens(shown(text))], STRANGE),
     "filter.text.parts": (lambda message: parts(message.replace(b"\r\n", b"\n")), MESSAGES),
-    "filter.text.paragraphs": (lambda text: [*paragraphs(b"s\n", [text]), *chunks(text)], MESSAGES),
+    "filter.text.paragraphs": (lambda text: [*paragraphs([text]), *chunks(text)], MESSAGES),
     "filter.text.encoded_words": (decoded_words, ENCODED_WORDS),
+    "filter.text.transfer": (lambda text: [transfer_undone(text, name) for name in ("base64", "quoted-printable")], TRANSFERS),
+    "filter.text.charsets": (lambda text: [plain_spaces(to_utf8(text, name)) for name in CHARSETS], MESSAGES),
+    "filter.text.part_text": (lambda text: of_part(Part((1,), (), "text/plain", content=text), 0), MESSAGES),
+    "filter.text.html.page": (lambda html: page(html, len(html), plain=True), PAGES),
+    "filter.text.uris.gathering": (
+        lambda text: gathered([page(f'<a href="{text}">', 0, plain=True)], [text], DOMAINS, REDIRECTORS),
+        URIS,
+    ),
     "cli.message_keys": (
         lambda text: list(message_keys(text.decode("latin-1").split("\r\n"), headers=True, body=True, mime=True)),
         MESSAGES,
@@ -915,6 +948,8 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
 
 _ADMINISTRATOR = "reads what the administrator writes, once"
 
+_HTML = ("tokens", "attributes", "entities", "looks", "colours", "quirks", "links")
+_URIS = ("finding", "domains", "redirectors", "cleaning")
 _RULES = "walked by filter.rules.perl and reading, which are in the table"
 
 _AGENT = "compares what a worker asks for with the configuration, in the agent"
@@ -984,6 +1019,8 @@ ELSEWHERE = {
     "proto.smtp.server_replies": "makes replies, reads none",
     "mail.content": "passes octets on",
     "mail.address_status": "three numbers, as a pattern of its callers found them",
+    **dict.fromkeys((f"filter.text.html.{name}" for name in _HTML), "walked by filter.text.html.page, which is in the table"),
+    **dict.fromkeys((f"filter.text.uris.{name}" for name in _URIS), "walked by filter.text.uris.gathering, which is in the table"),
     "filter.contents": "names of at most 64 characters, 500 of them",
     "mail.domain": "names of at most 255 characters",
     "net.any_name": "names of at most 253 characters",

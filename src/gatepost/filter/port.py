@@ -42,6 +42,7 @@ class Ambiguity(enum.Enum):
     BOUNDARIES = "several boundaries"
     NUL = "a NUL octet in a MIME header"
     ENCODED = "a transfer encoding of something that has parts"
+    LEFT_OUT = "more parts, levels or octets than are looked at"
 
 
 class Part(Struct, frozen=True):

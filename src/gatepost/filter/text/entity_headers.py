@@ -26,7 +26,8 @@ class EntityHeaders(Struct, frozen=True):
     ambiguities: tuple[Ambiguity, ...] = ()
 
 
-PLAIN: Final = EntityHeaders()
+PLAIN: Final = EntityHeaders(charset="us-ascii")
+"""Of a part without a Content-Type (RFC 2045 section 5.2)."""
 
 
 def entity_headers(headers: Sequence[tuple[bytes, bytes]], default: EntityHeaders) -> EntityHeaders:
@@ -43,7 +44,7 @@ def entity_headers(headers: Sequence[tuple[bytes, bytes]], default: EntityHeader
     encoding = transfer_encoding(values[_ENCODING][-1]) if _ENCODING in values else None
     return EntityHeaders(
         type=_type(kind) or default.type,
-        charset=of_type.get("charset", b"").decode("latin-1").strip(" '").lower(),
+        charset=of_type.get("charset", b"").decode("latin-1").strip(" '").lower() if kind.strip() else default.charset,
         encoding=encoding[0] if encoding else "",
         name=decoded_words(of_disposition.get("filename") or of_type.get("name", b"")),
         disposition=disposition.partition(b";")[0].strip().lower().decode("latin-1"),

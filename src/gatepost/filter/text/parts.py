@@ -4,11 +4,14 @@ Where parts begin and end says the one MIME walk (`mail/mime.py`). Several progr
 ways, and who sends a virus builds it so; what is ambiguous is told of (CVE-2024-28054).
 """
 
+import itertools
+import re
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from gatepost.filter.port import Part
+from gatepost.filter.port import Ambiguity, Part
 from gatepost.filter.text.entity_headers import PLAIN, entity_headers
 from gatepost.filter.text.transfer import decoded
 from gatepost.mail import mime
@@ -41,19 +44,30 @@ def parts(octets: bytes, limits: Limits = NORMAL) -> tuple[Part, ...]:
     octets: the message, its lines ended by LF.
     """
     found: list[Part] = []
+    left_out = False
     waiting: list[tuple[bytes, tuple[int, ...]]] = [(octets, ())]
     room = limits.content
     while waiting:
         message, path = waiting.pop()
-        for node in _nodes(message, path, limits, limits.nodes - len(found)):
+        growing = _nodes(message, path, limits, limits.nodes - len(found))
+        left_out |= growing.left_out
+        for node in growing.nodes:
             part = _part(node, room)
             room -= len(part.content)
+            left_out |= room <= 0
             found.append(part)
             if part.content and part.composite:
                 waiting.append((part.content, (*part.path, 1)))
+    if left_out and found:
+        found[0] = replace(found[0], ambiguities=(*found[0].ambiguities, Ambiguity.LEFT_OUT))
     return tuple(sorted(found, key=_place))
 
 
+_BLANK_LINES: Final = re.compile(rb"(\n(?:[ \t]*+\n){20})[ \t\n]*\n")
+"""More blank lines in a row than anybody looks at; all but twenty are left out."""
+_BLANK_BEGINNING: Final = re.compile(rb"[ \t\n]*\n")
+_BEGINNING: Final = 19
+"""Blank lines at the beginning of a part, the last of which are kept."""
 _MESSAGES: Final = frozenset(("message/rfc822", "message/global"))
 
 
@@ -63,7 +77,7 @@ def _place(part: Part) -> tuple[int, ...]:
 
 def _part(node: "_Node", room: int) -> Part:
     says = node.says
-    raw = b"" if node.children else b"".join(node.body).replace(b"\r\n", b"\n")
+    raw = b"" if node.children else node.raw
     return Part(
         path=node.path,
         headers=tuple(node.headers),
@@ -84,14 +98,16 @@ class _Node:
 
     room: octets that its headers may still have.
     children: how many parts it has.
+    ended: a delimiter did, so that the line end before that is not its own (RFC 2046 section 5.1.1).
     """
 
-    __slots__ = ("body", "children", "headers", "path", "room", "says")
+    __slots__ = ("body", "children", "ended", "headers", "path", "room", "says")
 
     def __init__(self, path: tuple[int, ...], room: int) -> None:
         self.path = path
         self.room = room
         self.children = 0
+        self.ended = False
         self.headers: list[tuple[bytes, bytes]] = []
         self.says = PLAIN
         self.body: list[bytes] = []
@@ -102,22 +118,35 @@ class _Node:
             name, _, value = text.partition(b":")
             self.headers.append((name, value.removeprefix(b" ").replace(b"\n", b"")))
 
+    @property
+    def raw(self) -> bytes:
+        """The body, as SpamAssassin has it: without most of the blank lines of which there are many in a row."""
+        text = b"".join(self.body).replace(b"\r\n", b"\n")
+        if self.says.encoding != "base64":
+            text = _BLANK_LINES.sub(rb"\1", text)
+        if self.path and (blank := _BLANK_BEGINNING.match(text)):
+            text = b"".join(blank[0].splitlines(keepends=True)[-_BEGINNING:]) + text[blank.end() :]
+        return text.removesuffix(b"\n") if self.ended else text
 
-def _nodes(message: bytes, path: tuple[int, ...], limits: Limits, most: int) -> list[_Node]:
+
+def _nodes(message: bytes, path: tuple[int, ...], limits: Limits, most: int) -> "_Growing":
     walk = Walk(limits.walk, shown=True)
     growing = _Growing(path, limits, most)
-    for found in walk.feed(message.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")):
+    wire = message.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    for found in itertools.chain(walk.feed(wire), walk.finish()):
         growing.take(found)
-    for found in walk.finish():
-        growing.take(found)
-    return growing.nodes
+        if growing.full:
+            break
+    return growing
 
 
 class _Growing:
-    """The tree of a message as the walk goes along it. A part beyond the limits is followed, and not kept."""
+    """The tree of a message as the walk goes along it. `left_out`: some of it is beyond the limits; `full`: all that follows is."""
 
     def __init__(self, path: tuple[int, ...], limits: Limits, most: int) -> None:
         self.nodes: list[_Node] = []
+        self.left_out = False
+        self.full = False
         self._limits = limits
         self._most = most
         self._sections: list[_Node] = []  # as the walk counts them
@@ -127,8 +156,11 @@ class _Growing:
         self._node: _Node | None = _Node(path, self._limits.headers)
         self._in_headers = True
         self._sections.append(self._node)
-        if len(self.nodes) < self._most and len(path) <= self._limits.depth:
+        self.full = len(self.nodes) >= self._most
+        if not self.full and len(path) <= self._limits.depth:
             self.nodes.append(self._node)
+        else:
+            self.left_out = True
 
     def _child(self, parent: _Node) -> None:
         parent.children += 1
@@ -155,7 +187,7 @@ class _Growing:
             self._in_headers = False
 
     def _end(self) -> None:
-        """A delimiter ends the present part; the line end before it is its own (RFC 2046 section 5.1.1)."""
-        if self._node and self._node.body:
-            self._node.body[-1] = self._node.body[-1].removesuffix(b"\r\n")
+        """A delimiter ends the present part."""
+        if self._node:
+            self._node.ended = True
         self._node = None

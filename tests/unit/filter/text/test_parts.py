@@ -61,6 +61,17 @@ def test_limits() -> None:
     assert parts(TREE, Limits(headers=20))[0].headers == ((b"Subject", b"x"),)
 
 
+def test_what_is_left_out_is_told_of() -> None:
+    for limits in (Limits(nodes=3), Limits(depth=1), Limits(content=5)):
+        assert parts(TREE, limits)[0].ambiguities == (Ambiguity.LEFT_OUT,)
+    assert parts(TREE)[0].ambiguities == ()
+
+
+def test_blank_lines() -> None:
+    """More than twenty in a row are as good as twenty."""
+    assert parts(b"\na" + b"\n" * 40 + b"b")[0].content == b"a" + b"\n" * 21 + b"b"
+
+
 @pytest.mark.parametrize(
     ("headers", "found"),
     [
