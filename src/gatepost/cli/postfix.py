@@ -174,10 +174,12 @@ def check(directory: Path, *, quiet: bool = False, offline: bool = False) -> int
     if quiet:
         return 1 if refused else 0
     from gatepost.service.check.check import check as faults_of
+    from gatepost.service.check.filter_rules import check_filter_rules
 
-    faults = faults_of(configuration, ask=not offline)
+    wrong, not_run = check_filter_rules(configuration)
+    faults = (*faults_of(configuration, ask=not offline), *wrong)
     told = {(fault.place, fault.text) for fault in refused}
-    _name("warning", (fault for fault in (*configuration.warnings, *faults) if (fault.place, fault.text) not in told))
+    _name("warning", (fault for fault in (*configuration.warnings, *not_run, *faults) if (fault.place, fault.text) not in told))
     return 1 if faults or refused else 0
 
 
