@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "user": ("user", "add, passwd, list, delete, app-password: who may log in, in a file of Gatepost's own"),
     "acme": ("acme", "status, renew: the certificate that an authority issues by ACME"),
     "scan": ("scan", "what the content filter makes of messages in files: points, rules, the text that matched"),
+    "learn": ("learn", "teach the content filter by mail that somebody has sorted into spam and ham"),
     "audit": ("audit", "prove that every acknowledged recipient is accounted for"),
     "install-compat": ("install_compat", "make links with Postfix's command names"),
 }

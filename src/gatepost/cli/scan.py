@@ -16,10 +16,13 @@ from msgspec import Struct
 from gatepost.cli.location import configuration_directory
 from gatepost.config import loading as configuration_loading
 from gatepost.config.configuration import ConfigurationError
+from gatepost.filter.contents import LEARNER, contents
 from gatepost.filter.facts import Facts, Request, ScoredHit
+from gatepost.filter.learner.port import Weight
 from gatepost.filter.port import Session
 from gatepost.filter.scan import Learned, Limits, Scanner
 from gatepost.filter.scanning import ScanFailed
+from gatepost.service.learned import LearnedSettings, opened
 from gatepost.service.scanner import loading, warmth
 from gatepost.service.scanner.apart import Apart
 from gatepost.service.scanner.settings import ScannerSettings
@@ -61,13 +64,14 @@ def main(argv: Sequence[str]) -> int:
     try:
         configuration = configuration_loading.read(configuration_directory(given.get("-c")))
         settings = configuration.view(ScannerSettings)
+        known = configuration.view(LearnedSettings)
         tag2, kill = (float(configuration.value(f"filter_{name}_level")) for name in ("tag2", "kill"))
         judging = Judging(tag2, kill, configuration.value("filter_spam_destiny"))
     except (ConfigurationError, ValueError) as error:
         return _fatal(str(error), os.EX_CONFIG)
     show = as_json if "--json" in given else for_people
     status = 0
-    with _apart(settings, limits_of(configuration)) as apart:
+    with _apart(settings, limits_of(configuration), known) as apart:
         for file in files:
             try:
                 octets = _read(file)
@@ -96,12 +100,12 @@ def _read(file: str) -> bytes:
         return stream.read(_MOST)
 
 
-def _apart(settings: ScannerSettings, limits: Limits) -> Apart:
-    """The scanner of the configuration, with the rules as they are now."""
+def _apart(settings: ScannerSettings, limits: Limits, known: LearnedSettings) -> Apart:
+    """The scanner of the configuration, with the rules as they are now. Raises OSError."""
     warmth.import_all()
     loaded = loading.load(settings.filter_rules_directories, settings.data_directory)
     warmth.warm(loaded, limits)
-    make = functools.partial(_made, loaded, limits, loading.learned(settings.data_directory))
+    make = functools.partial(_made, loaded, limits, opened(known, make=False))
     return Apart(make, settings.filter_scan_time_limit, settings.filter_scan_memory_limit)
 
 
@@ -115,13 +119,16 @@ def as_json(file: str, facts: Facts, judging: Judging) -> str:
         {"name": hit.rule, "score": hit.score, "description": hit.description, "match": _text(hit.matched)}
         for hit in scoring(facts)
     ]
+    score, added = judged(facts)
+    learned = [{"name": LEARNER, "score": added, "description": _learner(facts), "match": ""}] if added else []
     return json.dumps(
         {
             "file": file,
-            "score": facts.score,
+            "score": score,
             "required": judging.filter_tag2_level,
-            "action": judging.action(facts.score),
-            "tests": tests,
+            "action": judging.action(score),
+            "tests": tests + learned,
+            "learner": [[one.token, round(one.weight, 4)] for one in weights(facts)],
             "unexamined": [{"what": one.what, "name": one.name, "why": one.why} for one in facts.unexamined],
             "faults": list(facts.faults),
             "seconds": {name: round(seconds, 6) for name, seconds in facts.seconds.items()},
@@ -131,15 +138,34 @@ def as_json(file: str, facts: Facts, judging: Judging) -> str:
 
 def for_people(file: str, facts: Facts, judging: Judging) -> str:
     """The score and what becomes of the message, then a line a rule, the weightiest first."""
-    action = judging.action(facts.score)
-    lines = [f"{_printable(file)}: {facts.score:.1f} points, {judging.filter_tag2_level:g} are spam: {action}"]
+    score, added = judged(facts)
+    lines = [f"{_printable(file)}: {score:.1f} points, {judging.filter_tag2_level:g} are spam: {judging.action(score)}"]
     for hit in scoring(facts):
         lines.append(f"{hit.score:6.1f}  {hit.rule:<30} {hit.description}".rstrip())
         if hit.matched:
             lines.append(f"{'':<8}{_printable(_text(hit.matched).strip())[:100]}")
+    if weights(facts):
+        lines.append(f"{added:6.1f}  {LEARNER:<30} {_learner(facts)}")
+        lines += [f"{one.weight:+14.2f}  {_printable(one.token)[:100]}" for one in weights(facts)]
     lines += [f"not examined: {one.what} {one.name}: {one.why}" for one in facts.unexamined]
     lines += [f"fault: {_printable(fault)}" for fault in facts.faults]
     return "\n".join(lines)
+
+
+def judged(facts: Facts) -> tuple[float, float]:
+    """The score with that of the learner, and what that adds."""
+    found = contents(facts, (), None)
+    return found.score, sum(test.score for test in found.tests if test.rule == LEARNER)
+
+
+def weights(facts: Facts) -> tuple[Weight, ...]:
+    """The tokens that weighed most with the learner."""
+    return facts.learner.tokens if facts.learner is not None else ()
+
+
+def _learner(facts: Facts) -> str:
+    said = facts.learner
+    return f"spam with {said.probability:.1%}, learned from {said.ham} ham and {said.spam} spam" if said is not None else ""
 
 
 def scoring(facts: Facts) -> list[ScoredHit]:

@@ -11,6 +11,7 @@ from typing import Final
 
 from gatepost.filter.antivirus.port import Infected, NotScanned, Unscanned, VirusScan
 from gatepost.filter.facts import Facts, ScoredHit
+from gatepost.filter.learner.port import Opinion
 from gatepost.filter.verdict import Contents, Scored
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_]{1,64}")
@@ -32,7 +33,7 @@ def contents(
     tests = tuple(_scored(hits))
     score = 0.0 if facts is None else _finite(facts.score) + sum(_finite(hit.score) for hit in answers)
     if facts is not None and facts.learner is not None and facts.learner.points:
-        learned = _finite(facts.learner.points)
+        learned = _learned(facts.learner, score)
         tests, score = (*tests, Scored(LEARNER, learned)), score + learned
     return Contents(
         score=round(score, 3),
@@ -43,6 +44,12 @@ def contents(
         scanned=spam and facts is not None,
         virus_scanned=virus is not None and not isinstance(virus, NotScanned),
     )
+
+
+def _learned(said: Opinion, score: float) -> float:
+    """The points of the learner. Where it holds a message for ham, and rules do not, they count the less the more it knows."""
+    points, rules = _finite(said.points), min(1.0, max(0.0, _finite(said.rules)))
+    return points - (1 - rules) * score if points < 0 < score else points
 
 
 def _scored(hits: Iterable[ScoredHit]) -> Iterable[Scored]:

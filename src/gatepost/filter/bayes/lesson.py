@@ -4,7 +4,6 @@ A lesson: what tells the message from others (20 octets), seconds since 1970 (of
 """
 
 import struct
-from hashlib import sha1
 
 from msgspec import Struct
 
@@ -19,16 +18,6 @@ class Lesson(Struct, frozen=True):
     message: bytes
     at: int
     tokens: frozenset[bytes]
-
-
-def message_key(octets: bytes) -> bytes:
-    """What tells a message from others. The header that it came with is not of it: the same mail is the same by another way."""
-    header, _, body = octets.partition(b"\n\n")
-    lasting = [line for line in header.split(b"\n") if line.lower().startswith(_LASTING)]
-    return sha1(b"\n".join(sorted(lasting)) + b"\n\n" + body).digest()
-
-
-_LASTING = (b"message-id:", b"date:", b"from:", b"subject:")
 
 
 def packed(lesson: Lesson) -> bytes:

@@ -5,11 +5,12 @@ from fnmatch import translate
 from functools import lru_cache
 
 from gatepost.filter.bayes.combining import probability
-from gatepost.filter.bayes.lesson import Lesson, message_key, packed
+from gatepost.filter.bayes.lesson import Lesson, packed
 from gatepost.filter.bayes.options import Options, options
 from gatepost.filter.bayes.port import Memory, Opinion
 from gatepost.filter.bayes.tokens import tokens
 from gatepost.filter.port import Examined
+from gatepost.filter.teaching import message_key
 
 
 def opinion(examined: Examined, memory: Memory | None) -> Opinion:

@@ -157,7 +157,8 @@ def open_memory(folder: Path, *, make: bool = False) -> Store | None:
 def open_store(folder: Path) -> Store:
     """The same for whoever learns; made where it is missing. Raises OSError."""
     place = folder / NAME
-    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for one in (folder, place):
+        one.mkdir(mode=0o700, exist_ok=True)
     environment = _environment(place, readonly=False)
     for name in _TABLES:
         environment.open_db(name, create=True)

@@ -14,12 +14,13 @@ _TAG: Final = re.compile(rb"<([A-Za-z][A-Za-z0-9]{0,15})([^<>]{0,300})")
 _NAME: Final = re.compile(r"([A-Za-z-]{1,20})\s{0,4}=")
 _VALUE: Final = re.compile(r"(?:color|bgcolor|size|width|height|border|face)\s{0,4}=\s{0,4}[\"']?([#\w%-]{1,40})", re.IGNORECASE)
 _WORD: Final = re.compile(r"\S{1,80}")
+_PLAIN_READ: Final = 16_384
 _SHAPES_READ: Final = 4000
 _ZERO_WIDTH: Final = re.compile("[\u200b\u200c\u200d\u00ad\u2060\ufeff]")
 _LINES: Final = (
-    ("quotes", re.compile(r"^>", re.MULTILINE)),
-    ("signature", re.compile(r"^-- ?$", re.MULTILINE)),
-    ("patch", re.compile(r"^(?:diff|\+\+\+|@@)", re.MULTILINE)),
+    ("quotes", re.compile(rb"^>", re.MULTILINE)),
+    ("signature", re.compile(rb"^-- ?$", re.MULTILINE)),
+    ("patch", re.compile(rb"^(?:diff|\+\+\+|@@)", re.MULTILINE)),
 )
 
 
@@ -29,6 +30,8 @@ def form_tokens(examined: Examined) -> Iterator[str]:
     for part in examined.parts:
         if part.type == "text/html":
             yield from _tags(part.content)
+        elif part.type == "text/plain":
+            yield from (f"form: {name}" for name, pattern in _LINES if pattern.search(part.content[:_PLAIN_READ]))
     yield from _parts(examined.parts)
     yield from _figure(text)
     if _has_picture(examined) and len(text.split(None, 30)) < 30:
@@ -69,7 +72,6 @@ def _figure(text: str) -> Iterator[str]:
     yield f"capitals:{10 * upper // (upper + lower + 1)}"
     if _ZERO_WIDTH.search(text):
         yield "form: zero width"
-    yield from (f"form: {name}" for name, pattern in _LINES if pattern.search(text))
     yield from (f"word shape:{shape(word)}" for word in _WORD.findall(text[:_SHAPES_READ]))
 
 

@@ -4,7 +4,6 @@ A lesson: what tells the message from others (20 octets), how many features each
 """
 
 import struct
-from hashlib import sha1
 
 from msgspec import Struct
 
@@ -19,16 +18,6 @@ class Lesson(Struct, frozen=True):
 
     message: bytes
     slots: Slots
-
-
-def message_key(octets: bytes) -> bytes:
-    """What tells a message from others: its body, and those of its headers that stay the same on every way."""
-    header, _, body = octets.partition(b"\n\n")
-    lasting = sorted(line for line in header.split(b"\n") if line.lower().startswith(_LASTING))
-    return sha1(b"\n".join(lasting) + b"\n\n" + body).digest()
-
-
-_LASTING = (b"message-id:", b"date:", b"from:", b"subject:")
 
 
 def packed(lesson: Lesson) -> bytes:

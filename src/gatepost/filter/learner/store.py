@@ -16,6 +16,7 @@ from typing import Final
 
 from gatepost.filter.learner.features import SLOTS
 from gatepost.filter.learner.model import Bias, Slots, learn
+from gatepost.filter.learner.port import Settings
 
 NAME: Final = "learner"
 _MAGIC: Final = b"gatepost learner 1\n"
@@ -26,6 +27,7 @@ _TABLE: Final = 4 * SLOTS
 _HALF: Final = _PAGE + 2 * _TABLE
 _SIZE: Final = _PAGE + 2 * _HALF
 _HEAD: Final = struct.Struct("=QQdd")
+_USUAL: Final = Settings()
 
 
 class Half:
@@ -53,9 +55,10 @@ class Half:
 
 
 class Weights:
-    """What has been learned, for whoever only looks."""
+    """What has been learned, for whoever only looks. `settings`: how much that has to say."""
 
-    def __init__(self, map_: mmap.mmap) -> None:
+    def __init__(self, map_: mmap.mmap, settings: Settings = _USUAL) -> None:
+        self.settings = settings
         self._map = map_
         view = memoryview(map_)
         self._halves = tuple(Half(view[_PAGE + number * _HALF : _PAGE + (number + 1) * _HALF]) for number in (0, 1))
@@ -81,10 +84,10 @@ class Learner(Weights):
         self._next.moved[:] = now.moved
         self._ham, self._spam, self._bias = now.ham, now.spam, now.bias
 
-    def learn(self, slots: Slots, *, spam: bool, counted: bool = True) -> None:
-        """Take a message into account. `counted`: it is one more, and no second look at one."""
+    def learn(self, slots: Slots, *, spam: bool) -> None:
+        """Take a message into account."""
         learn(self._next.weights, self._next.moved, self._bias, slots, spam)
-        self.count(ham=int(counted and not spam), spam=int(counted and spam))
+        self.count(ham=int(not spam), spam=int(spam))
 
     def count(self, *, ham: int, spam: int) -> None:
         """So many more messages, or fewer, have been learned."""
@@ -100,7 +103,7 @@ class Learner(Weights):
         self._begin()
 
 
-def open_weights(folder: Path, *, make: bool = False) -> Weights | None:
+def open_weights(folder: Path, settings: Settings = _USUAL, *, make: bool = False) -> Weights | None:
     """What lies below a folder (`filter` of data_directory), for looking only; to be called before the walls go up. None where
     nothing has been learned; `make`: then make it, so that what is learned later is seen. Raises OSError."""
     path = folder / NAME
@@ -112,7 +115,7 @@ def open_weights(folder: Path, *, make: bool = False) -> Weights | None:
     except FileNotFoundError:
         return None
     try:
-        return Weights(_mapped(file, path, mmap.PROT_READ))
+        return Weights(_mapped(file, path, mmap.PROT_READ), settings)
     finally:
         os.close(file)
 
@@ -121,7 +124,7 @@ def open_weights(folder: Path, *, make: bool = False) -> Weights | None:
 def learner(folder: Path) -> Iterator[Learner]:
     """The same for learning, made where it is missing; waits for others who learn. What was not committed is not learned.
     Raises OSError."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / NAME
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:

@@ -24,8 +24,8 @@ def words(text: str, most: int) -> list[str]:
 
 
 def shown_text(examined: Examined) -> str:
-    """What a reader sees, as far as it is read."""
-    return _joined(examined.text.visible, READ)
+    """What a reader sees, as far as it is read. The Subject, with which it begins, is the sender's group's."""
+    return _joined(examined.text.visible[1:], READ)
 
 
 def text_tokens(examined: Examined) -> Iterator[str]:

@@ -21,13 +21,10 @@ import msgspec
 from msgspec import Struct
 
 import gatepost
-from gatepost.filter.bayes.store import open_memory
-from gatepost.filter.learner.store import open_weights
 from gatepost.filter.match import compiled, prefilter
 from gatepost.filter.match.compiled import Databases
 from gatepost.filter.rules import reading, ruleset
 from gatepost.filter.rules.ruleset import Ruleset
-from gatepost.filter.scan import Learned
 from gatepost.service import own_files
 from gatepost.service.privileges import die_with_parent
 
@@ -101,12 +98,6 @@ def load(directories: Sequence[str], data_directory: str) -> Loaded:
         except msgspec.MsgspecError:
             pass  # of another version
     return Loaded(reading.read(paths, local=True), b"", True)
-
-
-def learned(data_directory: str) -> Learned:
-    """What Bayes and the learner know, opened: behind walls nothing can be."""
-    folder = Path(data_directory) / FOLDER
-    return Learned(open_memory(folder), open_weights(folder))
 
 
 def _kept(path: Path) -> Kept | None:

@@ -17,6 +17,7 @@ from gatepost.events.records import Note
 from gatepost.filter.scan import Scanner
 from gatepost.service import retirement
 from gatepost.service.inheritance import Inheritance, Life
+from gatepost.service.learned import LearnedSettings, opened
 from gatepost.service.scanner import loading, serving, warmth
 from gatepost.service.scanner.client import SCANNER_SOCKET
 from gatepost.service.scanner.settings import ScannerSettings
@@ -56,7 +57,7 @@ def _scanner(inheritance: Inheritance, settings: ScannerSettings) -> tuple[Scann
     loaded = loading.load(*where)
     made = loading.make_beside(*where, tell) if loaded.stale else -1
     limits = limits_of(inheritance.configuration)
-    learned = loading.learned(settings.data_directory)
+    learned = opened(inheritance.configuration.view(LearnedSettings), make=True)
     if walls.wanted(inheritance.configuration):
         warmth.warm(loaded, limits)
         walls.seal(settings.filter_scan_memory_limit)

@@ -5,10 +5,9 @@ from array import array
 from collections.abc import Iterable
 from typing import Final
 
-from msgspec import Struct
-
 from gatepost.filter.bayes.lesson import Lesson
 from gatepost.filter.bayes.store import Change, Store
+from gatepost.filter.teaching import Taught, total
 
 MOST: Final = 150_000
 """Tokens that are kept (bayes_expiry_max_db_size)."""
@@ -20,21 +19,10 @@ _MESSAGES: Final = 1_000_000
 """Messages of which it is known that they were learned."""
 
 
-class Taught(Struct, frozen=True):
-    """What became of lessons: `learned` were new, `changed` had been learned as the other kind, `known` as this one."""
-
-    learned: int = 0
-    changed: int = 0
-    known: int = 0
-
-    def __add__(self, other: "Taught") -> "Taught":
-        return Taught(self.learned + other.learned, self.changed + other.changed, self.known + other.known)
-
-
 def teach(store: Store, lessons: Iterable[tuple[Lesson, bool]]) -> Taught:
     """Learn from messages, each with whether it is spam, as one change."""
     with store.change() as change:
-        return sum((_teach(change, lesson, spam) for lesson, spam in lessons), Taught())
+        return total(_teach(change, lesson, spam) for lesson, spam in lessons)
 
 
 def _teach(change: Change, lesson: Lesson, spam: bool) -> Taught:

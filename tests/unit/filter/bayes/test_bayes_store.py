@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from gatepost.filter.bayes.learning import expire, forget, teach
 from gatepost.filter.bayes.lesson import Lesson, packed, unpacked
 from gatepost.filter.bayes.port import Count, Learned
 from gatepost.filter.bayes.store import open_memory, open_store
-from gatepost.filter.bayes.teaching import Taught, expire, forget, teach
+from gatepost.filter.teaching import Taught
 
 A, B, C = b"aaaaa", b"bbbbb", b"ccccc"
 FIRST = Lesson(b"1" * 20, 1000, frozenset((A, B)))
@@ -22,7 +23,7 @@ def test_what_another_process_learns_is_seen_by_who_has_it_open(tmp_path: Path) 
     assert memory is not None
     teaching = (
         "import sys; from pathlib import Path; from gatepost.filter.bayes.lesson import unpacked;"
-        "from gatepost.filter.bayes.store import open_store; from gatepost.filter.bayes.teaching import teach;"
+        "from gatepost.filter.bayes.store import open_store; from gatepost.filter.bayes.learning import teach;"
         "teach(open_store(Path(sys.argv[1])), [(unpacked(bytes.fromhex(sys.argv[2])), True)])"
     )
     subprocess.run([sys.executable, "-c", teaching, tmp_path, packed(FIRST).hex()], check=True, timeout=60)
