@@ -206,7 +206,7 @@ class Goals:
     def flipped(self) -> None:
         draws = []
         for seed in range(3):
-            wrong = {id(one) for one in random.Random(seed).sample(self.train, len(self.train) // 20)}
+            wrong = {id(one) for one in random.Random(f"flipped {seed}").sample(self.train, len(self.train) // 20)}
             model = Model(self.train, seed, lambda one, wrong=wrong: one.spam is not (id(one) in wrong))
             draws.append(both(scored(model, self.dev), 0.001))
         told("5 % of labels flipped, 0.1 %, mean of 3 draws", "91/93", pair(mean(draws)), *map(pair, draws))
