@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,8 +12,6 @@ from typing import TYPE_CHECKING
 from gatepost.cli.command import Command, Fatal, octets, run, wrong_call
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from gatepost.filter.quarantine.store import Kept, QuarantineFolder
 
 _USAGE = """\
@@ -50,9 +49,8 @@ def _run(command: Command, body: "_Body", named: dict[str, str], words: list[str
     from gatepost.filter.quarantine.store import NoSuchMessage, QuarantineFolder
 
     folder = QuarantineFolder(Path(command.value("data_directory")))
-    if body is _learn:
-        _learner()
-    command.become_owner()
+    if body is not _learn:
+        command.become_owner()
     try:
         return body(command, folder, named, words)
     except NoSuchMessage as error:
@@ -141,30 +139,45 @@ def _release(command: Command, folder: "QuarantineFolder", named: dict[str, str]
 
 
 def _learn(command: Command, folder: "QuarantineFolder", named: dict[str, str], words: list[str]) -> int:
-    """What `gatepost learn` does with the messages, each in a file of its own."""
+    """What `gatepost learn` does with the messages, each in a file of its own. It is called with the rights that we have."""
     import tempfile
+
+    from gatepost.cli import COMMANDS
 
     if ("--spam" in named) == ("--ham" in named):
         raise Fatal("learn: say --spam or --ham", logged=False, status=64)
-    learn = _learner()
+    if "learn" not in COMMANDS:
+        raise Fatal("this Gatepost has nothing that learns", logged=False)
+    learn = importlib.import_module(f"gatepost.cli.{COMMANDS['learn'][0]}")
     with tempfile.TemporaryDirectory() as place:
         files = [Path(place) / f"{name}.eml" for name in words]
         for name, file in zip(words, files, strict=True):
-            with open(file, "wb") as opened:
-                opened.writelines(folder.read(name).content.chunks())
+            _copy(command, folder, name, file)
         kind = "--spam" if "--spam" in named else "--ham"
         return int(learn.main(["learn", "-c", str(command.directory), kind, *map(str, files)]))
 
 
-def _learner() -> "ModuleType":
-    """The command, imported with all that it needs while that can be read. Raises Fatal where there is none."""
-    from gatepost.cli import COMMANDS
+def _copy(command: Command, folder: "QuarantineFolder", name: str, file: Path) -> None:
+    """A message into a file of ours, read by a child that has become mail_owner. Raises Fatal."""
+    from gatepost.filter.quarantine.store import NoSuchMessage
 
-    if "learn" not in COMMANDS:
-        raise Fatal("this Gatepost has nothing that learns", logged=False)
-    module = f"gatepost.cli.{COMMANDS['learn'][0]}"
-    importlib.import_module(f"{module}_call")
-    return importlib.import_module(module)
+    readable, writable = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            command.become_owner()
+            with os.fdopen(writable, "wb") as out:
+                out.writelines(folder.read(name).content.chunks())
+            os._exit(0)
+        except (Fatal, NoSuchMessage, OSError) as error:
+            command.say(str(error), "fatal", logged=False)
+        finally:
+            os._exit(1)
+    os.close(writable)
+    with os.fdopen(readable, "rb") as told, open(file, "wb") as copy:
+        shutil.copyfileobj(told, copy)
+    if os.waitpid(child, 0)[1]:
+        raise Fatal("nothing is learned", logged=False)
 
 
 def _delete(command: Command, folder: "QuarantineFolder", named: dict[str, str], words: list[str]) -> int:

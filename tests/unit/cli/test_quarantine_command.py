@@ -3,8 +3,12 @@
 import json
 import subprocess
 import sys
+import types
 from pathlib import Path
 
+import pytest
+
+from gatepost.cli import COMMANDS, quarantine
 from gatepost.filter.quarantine.port import Entry
 from gatepost.filter.quarantine.store import QuarantineFolder
 from gatepost.receive import maildrop
@@ -61,3 +65,18 @@ def test_release(tmp_path: Path) -> None:
             to.append([recipient.address for recipient in waiting.submission.recipients])
     assert sorted(to) == [["abuse@d.test"], ["c@d.test", "e@d.test"]]
     assert QuarantineFolder(tmp_path / "data").names() == []
+
+
+def test_learn_reads_as_the_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`gatepost learn` itself has tests of its own: here it is one that tells what it is given."""
+    told: list[tuple[list[str], bytes]] = []
+    fake = types.ModuleType("gatepost.cli.learned_by_a_test")
+    fake.main = lambda argv: told.append((argv[3:4], Path(argv[4]).read_bytes())) or 7  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, fake.__name__, fake)
+    monkeypatch.setitem(COMMANDS, "learn", ("learned_by_a_test", ""))
+    _call(tmp_path, "list")
+    name = _kept(tmp_path)
+    assert quarantine.main(["quarantine", "-c", str(tmp_path), "learn", "--ham", name]) == 7
+    assert told == [(["--ham"], MAIL)]
+    assert quarantine.main(["quarantine", "-c", str(tmp_path), "learn", "--ham", name[:-1] + "x"]) == 1
+    assert quarantine.main(["quarantine", "-c", str(tmp_path), "learn", name]) == 64
