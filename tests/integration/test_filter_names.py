@@ -266,7 +266,7 @@ def of_gatepost(ruleset: Ruleset, port: int, octets: bytes, uris: tuple[Uri, ...
     hops = relays(headers, Session(), ruleset.options)
     message = Message(octets, Text(body=(b"hello\n", body), uris=uris), options=ruleset.options, relays=hops)
     message.headers = View(headers, hops, Session(), ruleset.options)
-    lookups = Asking(ruleset, 1, lambda host: ".".join(host.split(".")[-2:])).lookups(message)
+    lookups = Asking(ruleset, 1).lookups(message)
 
     async def resolved() -> set[str]:
         clock = asyncio.get_running_loop().time

@@ -3,6 +3,7 @@
 Messages are looked at behind a scanner's walls. They are taken as they stand: nothing is known of a client, or of an envelope.
 """
 
+import asyncio
 import functools
 import json
 import os
@@ -17,11 +18,14 @@ from gatepost.cli.location import configuration_directory
 from gatepost.config import loading as configuration_loading
 from gatepost.config.configuration import ConfigurationError
 from gatepost.filter.contents import LEARNER, contents
+from gatepost.filter.counting import AskedNames, with_answers
 from gatepost.filter.facts import Facts, Request, ScoredHit
 from gatepost.filter.learner.port import Weight
 from gatepost.filter.port import Session
 from gatepost.filter.scan import Learned, Limits, Scanner
 from gatepost.filter.scanning import ScanFailed
+from gatepost.net.dns import AresResolver
+from gatepost.service.filter_names import NamesSettings
 from gatepost.service.learned import LearnedSettings, opened
 from gatepost.service.scanner import loading, warmth
 from gatepost.service.scanner.apart import Apart
@@ -71,11 +75,12 @@ def main(argv: Sequence[str]) -> int:
         return _fatal(str(error), os.EX_CONFIG)
     show = as_json if "--json" in given else for_people
     status = 0
+    time_limit = configuration.view(NamesSettings).filter_dns_time_limit
     with _apart(settings, limits_of(configuration), known) as apart:
         for file in files:
             try:
                 octets = _read(file)
-                facts = apart.scan(Request(Session(received_at=time.time()), explain=True), octets)
+                facts = _asked(apart.scan(Request(Session(received_at=time.time()), explain=True), octets), time_limit)
             except ScanFailed as failure:
                 status = _fatal(f"{file}: not scanned: {failure}", os.EX_TEMPFAIL)
                 continue
@@ -86,6 +91,21 @@ def main(argv: Sequence[str]) -> int:
             if "--profile" in given:
                 print("\n".join(profile(facts)))
     return status
+
+
+def _asked(facts: Facts, time_limit: float) -> Facts:
+    """The facts with what the DNS says, where rules want to know it."""
+    if not facts.lookups.questions:
+        return facts
+
+    async def answered() -> Facts:
+        resolver = AresResolver(time.monotonic)
+        try:
+            return with_answers(facts, await AskedNames(resolver, time.monotonic, time_limit).answers(facts))
+        finally:
+            await resolver.close()
+
+    return asyncio.run(answered())
 
 
 def _fatal(text: str, status: int) -> int:

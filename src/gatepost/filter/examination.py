@@ -18,7 +18,7 @@ from gatepost.filter.headers.view import View
 from gatepost.filter.learner.opinion import opinion as learner_opinion
 from gatepost.filter.learner.port import Opinion as LearnerOpinion
 from gatepost.filter.learner.store import Weights
-from gatepost.filter.match.search import Budget, Expressions, search
+from gatepost.filter.match.search import Budget, Expressions, Span, search
 from gatepost.filter.port import HeaderView, Part, Relays, Session, Text
 from gatepost.filter.relays.relays import relays
 from gatepost.filter.rules.perl import translated
@@ -74,9 +74,15 @@ class Examination:
 
     def search(self, pattern: str, text: bytes) -> bytes | None:
         """See port.Examined. Raises Unanswered where it takes too long, ValueError for what is no pattern."""
-        made = _translated(pattern)
-        found = search(self._knowledge.expressions.get(made.octets, made.options), Subject(text), 0, self._budget)
+        found = self._span(_translated(pattern), text)
         return None if found is None else text[found[0] : found[1]]
+
+    def matches(self, pattern: Pattern, text: bytes) -> bool:
+        """Whether a pattern of a rule matches, under the same limits. Raises Unanswered, ValueError."""
+        return self._span(pattern, text) is not None
+
+    def _span(self, pattern: Pattern, text: bytes) -> Span | None:
+        return search(self._knowledge.expressions.get(pattern.octets, pattern.options), Subject(text), 0, self._budget)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

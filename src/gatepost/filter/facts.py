@@ -56,11 +56,11 @@ class Pending(Struct, frozen=True, omit_defaults=True):
     """A rule that hangs on answers: one of a question, or a meta rule over such ones, in the order in which they are counted.
 
     hit: what it is if it hits.
-    expression: of a meta rule, over names; empty for the rule of a question.
+    expression: of a meta rule, as `rules.expressions` encodes it; empty for the rule of a question.
     """
 
     hit: ScoredHit
-    expression: str = ""
+    expression: bytes = b""
 
 
 class LearningPoints(Struct, frozen=True):

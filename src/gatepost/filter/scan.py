@@ -13,15 +13,18 @@ from msgspec import Struct
 from gatepost.filter.archives.listing import listed
 from gatepost.filter.archives.port import ArchiveFacts, ArchiveLimits
 from gatepost.filter.bayes.port import Memory
+from gatepost.filter.evals import uri_detail
 from gatepost.filter.evals.registry import EVALS
 from gatepost.filter.examination import Examination, Knowledge
-from gatepost.filter.facts import Facts, Request, ScoredHit, Unexamined
+from gatepost.filter.facts import Facts, Pending, Request, ScoredHit, Unexamined
 from gatepost.filter.learner.store import Weights
 from gatepost.filter.match import compiled
 from gatepost.filter.match.compiled import Databases
 from gatepost.filter.match.group import Group, Search
 from gatepost.filter.match.prefilter import Compiled, Prefilter
 from gatepost.filter.match.search import Budget, Expressions
+from gatepost.filter.names.asking import Asking
+from gatepost.filter.names.questions import Lookups, rules_of
 from gatepost.filter.port import Hit, Uri
 from gatepost.filter.rules.metas import Metas
 from gatepost.filter.rules.ruleset import Call, Kind, Rule, Ruleset, score_set
@@ -34,11 +37,13 @@ _MOST_TOLD: Final = 100
 
 
 class Limits(Struct, frozen=True):
-    """filter_scan_size_limit (octets, 0 for any), filter_scan_pattern_time_limit (seconds), filter_archive_*."""
+    """filter_scan_size_limit (octets, 0 for any), filter_scan_pattern_time_limit (seconds), filter_archive_*, filter_dns_limit
+    (names that rules may ask for, 0 where nothing is asked of the DNS)."""
 
     size: int = 0
     pattern_seconds: float = 5.0
     archives: ArchiveLimits = ArchiveLimits()
+    names: int = 0
 
 
 class Learned(Struct, frozen=True):
@@ -61,11 +66,13 @@ class Scanner:
     def __init__(self, ruleset: Ruleset, databases: Databases | None, limits: Limits, learned: Learned = NOTHING_LEARNED) -> None:
         self._limits = limits
         self._knowledge = Knowledge(ruleset.options, learned.memory, learned.weights)
-        self._set = score_set(net=False, bayes=_knows_enough(learned.memory, ruleset))
+        self._set = score_set(net=limits.names > 0, bayes=_knows_enough(learned.memory, ruleset))
+        self._asking = Asking(ruleset, self._set, limits.names) if limits.names else None
         self._rules = {rule.name: rule for rule in ruleset.active(self._set)}
         self._groups = dict(_groups(ruleset, self._rules, databases, self._knowledge.expressions))
         self._exists = [rule for rule in self._rules.values() if rule.exists]
         self._calls = [(rule, rule.call) for rule in self._rules.values() if rule.call is not None]
+        self._about_uris = [rule for rule in self._rules.values() if rule.conditions]
         self._metas = Metas(ruleset, self._set)
 
     def scan(self, octets: bytes, request: Request) -> Facts:
@@ -78,6 +85,10 @@ class Scanner:
                 scan.look_for(rule)
             for rule, call in self._calls:
                 scan.call(rule, call)
+            for rule in self._about_uris:
+                scan.look_at_uris(rule)
+            if self._asking is not None:
+                scan.ask(self._asking)
             scan.count(self._metas)
         if request.attachments:
             scan.list_files(self._limits.archives)
@@ -120,6 +131,8 @@ class _Scan:
         self._request = request
         self._found: dict[str, Hit] = {}
         self._faults: list[str] = []
+        self._lookups = Lookups()
+        self._waiting: tuple[str, ...] = ()
         costs: dict[str, float] | None = {} if request.explain else None
         self._search = Search(budget, self._untold, costs)
 
@@ -186,12 +199,33 @@ class _Scan:
         if count:
             self._found[rule.name] = Hit(rule.name, int(count), self._examined.notes.get(rule.name, b""))
 
+    def look_at_uris(self, rule: Rule) -> None:
+        """Whether a URI meets the conditions of a rule."""
+        try:
+            with self._examined.stage("evals"):
+                uri = uri_detail.meets(rule.conditions, self._examined.text.uris, self._examined.matches)
+        except Unanswered as why:
+            self._untold(rule.name, str(why))
+            return
+        if uri is not None:
+            self._found[rule.name] = Hit(rule.name, matched=uri.raw)
+
+    def ask(self, asking: Asking) -> None:
+        """Gather what rules want to know of the DNS."""
+        with self._examined.stage("names"):
+            self._lookups = asking.lookups(self._examined)
+        if self._lookups.left_out:
+            self._left_out.append(Unexamined("names", "", f"{self._lookups.left_out} more than filter_dns_limit"))
+
     def count(self, metas: Metas) -> None:
-        """Count the meta rules."""
+        """Count the meta rules; those that hang on answers of the DNS wait for them."""
+        asked = tuple(dict.fromkeys(rules_of(self._lookups)))
         with self._examined.stage("metas"):
             counts = {name: hit.count for name, hit in self._found.items()}
-            for name in metas.evaluate(counts).hits:
+            outcome = metas.evaluate(counts, open_names=asked)
+            for name in outcome.hits:
                 self._found[name] = Hit(name)
+        self._waiting = (*asked, *outcome.waiting)
 
     def list_files(self, limits: ArchiveLimits) -> None:
         """List the files of the whole message, and of archives in it."""
@@ -203,10 +237,13 @@ class _Scan:
     def facts(self, rules: Mapping[str, Rule], scores: int) -> Facts:
         """All of it."""
         hits = tuple(_scored(rules[name], hit, scores, explain=self._request.explain) for name, hit in sorted(self._found.items()))
+        waiting = [rules[name] for name in self._waiting]
         return Facts(
             hits=hits,
             score=round(sum(hit.score * (hit.count if "multiple" in hit.flags else 1) for hit in hits), 3),
             score_set=scores,
+            lookups=self._lookups,
+            pending=tuple(Pending(_scored(rule, Hit(rule.name), scores, explain=False), rule.expression) for rule in waiting),
             archives=self._archives,
             bayes=self._examined.bayesian if self._request.spam else None,
             learner=self._examined.learned if self._request.spam else None,

@@ -19,6 +19,7 @@ from gatepost.lookup.registry import Tables
 from gatepost.net.stream_client import StreamClient
 from gatepost.net.stream_port import AnswerLimit, BreakerRules, Crowd, StreamRules, TimeLimits
 from gatepost.proto.spamd import ANSWER_LIMIT
+from gatepost.service.filter_names import asked_names
 from gatepost.service.filter_scanners import banned_files, quarantine, virus_scanners
 from gatepost.service.filter_settings import LEVELS, FilterSettings, filter_faults, spamd_server
 from gatepost.service.materials import Materials
@@ -61,7 +62,8 @@ def filter_gate(materials: Materials, overrides: Mapping[str, str], tables: Tabl
         inspection=Inspection(
             _scanning(materials, settings, emit),
             virus_scanners(materials, overrides, emit),
-            banned=banned_files(materials, overrides, tables),
+            asked_names(materials, overrides),
+            banned_files(materials, overrides, tables),
         ),
         quarantine=quarantine(materials),
         on_failure=FailureAction(settings.filter_default_action),

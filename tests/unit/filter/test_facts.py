@@ -17,7 +17,7 @@ def test_facts_cross_whole() -> None:
         hits=(HIT,),
         score=3.0,
         lookups=Lookups((Question("2.0.0.127.zen.example", "A"),)),
-        pending=(Pending(ScoredHit("RCVD_IN_ZEN", 2.0)), Pending(ScoredHit("BOTH", 1.0), "RCVD_IN_ZEN && SUBJECT_LOUD")),
+        pending=(Pending(ScoredHit("RCVD_IN_ZEN", 2.0)), Pending(ScoredHit("BOTH", 1.0), b"RCVD_IN_ZEN && SUBJECT_LOUD")),
         archives=ArchiveFacts((Node((b"a.exe",), types=("exe",), encrypted=True),), (Unchecked.ENCRYPTED,)),
         bayes=bayes.Opinion(0.99, b"lesson"),
         learner=learner.Opinion(0.9, 3.0, tokens=(learner.Weight("viagra", 2.0),)),

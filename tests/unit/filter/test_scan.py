@@ -97,3 +97,33 @@ def test_a_rule_that_takes_too_long_is_named(tmp_path: Path) -> None:
 
 def test_who_does_not_ask_for_spam_gets_none(tmp_path: Path) -> None:
     assert scanned(tmp_path, request=Request(Session(), spam=False)).hits == ()
+
+
+NAMES = r"""
+loadplugin Mail::SpamAssassin::Plugin::DNSEval
+header LISTED      eval:check_rbl('list-lastexternal', 'list.test.')
+tflags LISTED      net
+score LISTED       0 1.5 0 1.5
+header SUB         eval:check_rbl_sub('list-lastexternal', '127.0.0.3')
+tflags SUB         net
+meta OVER_IT       (LISTED && LOUD)
+meta DECIDED       (LOUD || LISTED)
+header LOUD        Subject =~ /LOUD/
+"""
+RELAYED = b"Received: from x.test (x.test [8.8.8.8]) by here.test (Postfix) with ESMTP id A1\n" + MESSAGE
+
+
+def test_rules_that_ask_the_dns_are_pending_with_what_hangs_on_them(tmp_path: Path) -> None:
+    facts = scanned(tmp_path, RELAYED, NAMES, Limits(names=10))
+    assert [(one.name, one.record) for one in facts.lookups.questions] == [("8.8.8.8.list.test", "A")]
+    assert [(one.hit.rule, one.hit.score, bool(one.expression)) for one in facts.pending] == [
+        ("LISTED", 1.5, False),
+        ("SUB", 1.0, False),
+        ("OVER_IT", 1.0, True),
+    ]
+    assert {"LOUD", "DECIDED"} <= {hit.rule for hit in facts.hits}
+
+
+def test_where_nothing_may_be_asked_nothing_is_pending(tmp_path: Path) -> None:
+    facts = scanned(tmp_path, RELAYED, NAMES)
+    assert (facts.lookups.questions, facts.pending) == ((), ())

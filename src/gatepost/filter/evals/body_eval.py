@@ -39,32 +39,34 @@ def multipart_alternative_difference_count(examined: Examined, arguments: Sequen
 @once
 def _alternatives(examined: Examined) -> tuple[float, int, int]:
     """The largest percentage of words that the text lacks; how many different words the last HTML has, and the text beside it."""
-    kinds = [part.type for part in examined.parts]
     most, of_html, of_text = 0.0, 0, 0
-    if kinds == _INVITATION:
+    if [part.type for part in examined.parts] == _INVITATION:
         return most, of_html, of_text
-    for above in examined.parts:
-        if above.type == "multipart/alternative":
-            html, text = _words(examined, above)
-            if html:
-                of_html, of_text = len(html), len(text)
-                missing = sum(text[word] < count for word, count in html.items())
-                most = max(most, 100 * missing / of_html)
+    for html, text in _words(examined).values():
+        if html:
+            of_html, of_text = len(html), len(text)
+            missing = sum(text[word] < count for word, count in html.items())
+            most = max(most, 100 * missing / of_html)
     return most, of_html, of_text
 
 
-def _words(examined: Examined, above: Part) -> tuple[Counter[bytes], Counter[bytes]]:
-    """The words of the HTML in a part, and those of other text, with how often they stand there."""
-    html: Counter[bytes] = Counter()
-    text: Counter[bytes] = Counter()
-    for part in examined.parts:
+def _words(examined: Examined) -> dict[tuple[int, ...], tuple[Counter[bytes], Counter[bytes]]]:
+    """By the path of what has alternatives: the words of its HTML, and those of its other text, with how often they stand there."""
+    found: dict[tuple[int, ...], tuple[Counter[bytes], Counter[bytes]]] = {
+        part.path: (Counter(), Counter()) for part in examined.parts if part.type == "multipart/alternative"
+    }
+    for part in examined.parts if found else ():
         rendered = examined.text.rendered.get(part.path)
-        if rendered is not None and part.path[: len(above.path)] == above.path:
-            of_html = part.type == "text/html"
-            (html if of_html else text).update(word for word in rendered.split() if _WORD.search(word))
-            if of_html and not html and b"<img" in part.content.lower():
-                html[_IMAGE_MARK] = 1
-    return html, text
+        if rendered is None:
+            continue
+        of_html = part.type == "text/html"
+        words = Counter(word for word in rendered.split() if _WORD.search(word))
+        if of_html and not words and b"<img" in part.content.lower():
+            words[_IMAGE_MARK] = 1
+        for above in (part.path[:level] for level in range(len(part.path) + 1)):
+            if above in found:
+                found[above][0 if of_html else 1].update(words)
+    return found
 
 
 def check_blank_line_ratio(examined: Examined, arguments: Sequence[str]) -> int:

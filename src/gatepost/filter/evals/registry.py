@@ -17,7 +17,6 @@ from gatepost.filter.evals import (
     mime_header,
     network,
     relay_eval,
-    text_cat,
     uri_detail,
     uri_eval,
     vbounce,
@@ -28,7 +27,7 @@ from gatepost.filter.port import Eval
 
 _PLUGINS: Final = (
     network, authentication, bayes, body_eval, dns_eval, freemail, header_eval, html_eval, https_mismatch, image_info, mime_eval,
-    mime_header, relay_eval, text_cat, uri_detail, uri_eval, vbounce, welcome_list_subject, welcome_lists,
+    mime_header, relay_eval, uri_detail, uri_eval, vbounce, welcome_list_subject, welcome_lists,
 )  # fmt: skip
 
 EVALS: Final[Mapping[str, Eval]] = {name: function for plugin in _PLUGINS for name, function in plugin.EVALS.items()}

@@ -23,7 +23,9 @@ class Asking:
     registered: the registered domain of a host.
     """
 
-    def __init__(self, ruleset: Ruleset, scores: int, registered: Callable[[str], str], most: int = MOST) -> None:
+    def __init__(
+        self, ruleset: Ruleset, scores: int, most: int = MOST, registered: Callable[[str], str] = lists.last_two_labels
+    ) -> None:
         rules = [rule for rule in ruleset.active(scores) if rule.call is not None or rule.kind is Kind.ASKDNS]
         self._registered = registered
         self._most = most

@@ -26,6 +26,11 @@ Registered = Callable[[str], str]
 """The registered domain of a host."""
 
 
+def last_two_labels(host: str) -> str:
+    """What a registered domain mostly is, where nobody knows better."""
+    return ".".join(host.split(".")[-2:])
+
+
 class Listed(Struct, frozen=True):
     """A list that is asked about one set of relays, or of what headers name.
 

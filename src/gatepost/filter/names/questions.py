@@ -3,6 +3,7 @@
 They cross a socket: a question names all that the worker needs, and holds no rule but the names of those that hang on its answer.
 """
 
+from collections.abc import Iterator
 from enum import StrEnum
 
 from msgspec import Struct
@@ -87,3 +88,10 @@ class Lookups(Struct, frozen=True):
     left_out: int = 0
     longest: float = 15.0
     least: float = 3.0
+
+
+def rules_of(lookups: Lookups) -> Iterator[str]:
+    """The rules that hang on answers, some more than once."""
+    for question in lookups.questions:
+        yield from (want.rule for want in question.wants)
+        yield from (want.rule for then in question.then for want in then.wants)

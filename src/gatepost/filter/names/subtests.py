@@ -22,8 +22,8 @@ _QUOTED: Final = re.compile(r"([\"'])(.*)\1", re.DOTALL)
 _CODES: Final[dict[str, int]] = {"NOERROR": 0, "FORMERR": 1, "SERVFAIL": 2, "NXDOMAIN": 3, "NOTIMP": 4, "REFUSED": 5}
 _LOCAL: Final = 0x7F000000
 _LOCAL_MASK: Final = 0xFF000000
-_RECORD_LIMIT: Final = 4096
-"""Octets of a record that are looked at."""
+_LOOKED_AT: Final = 4096
+"""Characters of all records together that a pattern is tried on: who chose them may be who sent the message."""
 
 
 def numeric(rule: str, answer: str) -> Want | None:
@@ -88,7 +88,12 @@ def fits(want: Want, records: Sequence[str], code: int) -> str | None:
         return f"code {code}" if code == want.low else None
     if want.fit is Fit.ABSENT:
         return None
-    return next((record for record in records if _fits(want, record[:_RECORD_LIMIT])), None)
+    left = _LOOKED_AT
+    for record in records:
+        left -= len(record) if want.fit is Fit.PATTERN else 0
+        if left >= 0 and _fits(want, record):
+            return record
+    return None
 
 
 def _fits(want: Want, record: str) -> bool:

@@ -200,7 +200,7 @@ PLUGINS: Final[dict[str, Plugin]] = {
     ),
     "Shortcircuit": _plugin("check_shortcircuit", outside=_NOT_HERE),
     "SpamCop": _plugin(),
-    "TextCat": _plugin("check_body_8bits check_language"),
+    "TextCat": _plugin("check_body_8bits check_language", outside=_NOT_HERE),
     "TxRep": _plugin("check_senders_reputation", outside=_NOT_HERE),
     "URIDNSBL": _plugin(
         "check_uridnsbl",

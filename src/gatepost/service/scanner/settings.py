@@ -12,6 +12,8 @@ class ScannerSettings(Struct, frozen=True):
     """Parameters of the scanner."""
 
     data_directory: str
+    filter_dns_limit: int
+    filter_dns_lookups: bool
     filter_rules_directories: tuple[str, ...]
     filter_scan_memory_limit: int
     filter_scan_pattern_time_limit: float
@@ -27,4 +29,5 @@ def limits(configuration: Configuration) -> Limits:
         settings.filter_scan_size_limit,
         settings.filter_scan_pattern_time_limit,
         archive_limits(configuration.view(ArchiveSettings)),
+        settings.filter_dns_limit if settings.filter_dns_lookups else 0,
     )

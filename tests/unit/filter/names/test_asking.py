@@ -30,7 +30,7 @@ def lookups(rules: Sequence[Rule], message: Message, most: int = 100, **options:
     places = {rule.call.arguments[0]: LISTS[rule.name] for rule in rules if rule.name in LISTS and rule.call}
     message.options = options
     ruleset = Ruleset(named, options=dict(options), lookups=places)
-    return Asking(ruleset, 1, lambda host: ".".join(host.split(".")[-2:]), most).lookups(message)
+    return Asking(ruleset, 1, most).lookups(message)
 
 
 def names(found: Lookups) -> list[str]:
