@@ -32,6 +32,7 @@ _SCANNER: Final = re.compile(
     | (?P<word>[^()<>@,;:\\"/\[\]?=\x01-\x20\x7f]++)""",
     re.VERBOSE | re.DOTALL,
 )
+_LOOSE: Final = re.compile(r"[^;\s\"]++")
 _PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
 _WORDS: Final = 3
 """Tokens of a parameter that say anything: name, `=`, value."""
@@ -44,9 +45,10 @@ _FIRST_WORD: Final = re.compile(r"[^()<>@,;:\\\".\[\]\x00-\x20\x7f]++")
 _Token = tuple[str, str]
 
 
-def content_type(value: bytes) -> ContentType:
-    """The value of a Content-Type header, lines with LF between them."""
-    segments = _segments(_text(value))
+def content_type(value: bytes, *, loose: bool = False) -> ContentType:
+    """The value of a Content-Type header, lines with LF between them. `loose`: a value that should be quoted ends at white space or
+    a semicolon, as most programs have it that show mail; else where a word does."""
+    segments = _segments(_text(value), loose=loose)
     first = next(segments, [])
     if not first or first[0][0] != "word":
         return ContentType(boundaries=()) if not first else ContentType("other")
@@ -71,7 +73,7 @@ def _text(value: bytes) -> str:
     return value.partition(b"\0")[0].decode("latin-1")
 
 
-def _segments(text: str) -> Iterator[list[_Token]]:
+def _segments(text: str, *, loose: bool = False) -> Iterator[list[_Token]]:
     """The first tokens, (kind, text), of what stands between semicolons."""
     tokens: list[_Token] = []
     at = 0
@@ -84,7 +86,12 @@ def _segments(text: str) -> Iterator[list[_Token]]:
             yield tokens
             tokens = []
         elif kind is not None and len(tokens) < _WORDS:
-            tokens.append((kind, _unquoted(match["quoted"]) if kind == "quoted" else match[0]))
+            value = _LOOSE.match(text, match.start()) if loose and len(tokens) == _WORDS - 1 and kind != "quoted" else None
+            if value:
+                at = value.end()
+                tokens.append(("word", value[0]))
+            else:
+                tokens.append((kind, _unquoted(match["quoted"]) if kind == "quoted" else match[0]))
     yield tokens
 
 
@@ -99,7 +106,7 @@ def _unquoted(text: str) -> str:
 def parameters(value: bytes) -> dict[str, bytes]:
     """The parameters of a Content-Type or Content-Disposition by name in lower case, those in pieces put together and those with a
     charset decoded (RFC 2231); of several of a name the first."""
-    segments = _segments(_text(value))
+    segments = _segments(_text(value), loose=True)
     next(segments)
     found: dict[str, bytes] = {}
     pieces: dict[str, dict[int, bytes]] = {}

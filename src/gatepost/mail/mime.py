@@ -192,7 +192,7 @@ class Walk:
             self._entity = replace(self._entity, encoding=known[0], domain=known[1])
 
     def _content_type(self, value: bytes) -> None:
-        found = content_type(value)
+        found = content_type(value, loose=self._shown)
         if found.type in _TELLING:
             self._entity = replace(self._entity, type=found.type, subtype=found.subtype)
         for boundary in found.boundaries:

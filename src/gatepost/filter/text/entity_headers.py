@@ -65,8 +65,8 @@ def _ambiguities(values: dict[bytes, list[bytes]], encoding: str) -> Iterator[Am
         yield Ambiguity.TYPES
     if len(values.get(_ENCODING, [])) > 1:
         yield Ambiguity.ENCODINGS
-    boundaries = [boundary for kind in kinds for boundary in content_type(kind).boundaries]
-    if len(boundaries) > 1:
+    boundaries = [boundary for kind in kinds for boundary in content_type(kind, loose=True).boundaries]
+    if len(boundaries) > 1 or any(content_type(kind).boundaries != content_type(kind, loose=True).boundaries for kind in kinds):
         yield Ambiguity.BOUNDARIES
     if any(b"\0" in value for several in values.values() for value in several):
         yield Ambiguity.NUL

@@ -93,6 +93,12 @@ def test_facts(html: str, facts: Mapping[str, object]) -> None:
     assert {name: found.get(name) for name in facts} == facts
 
 
+def test_a_tag_with_very_many_attributes() -> None:
+    html = "<a href=x" + " b='>'" * 2000 + ">y</a>"
+    assert (of(html).text, [link.raw for link in of(html).links]) == ("y", ["x"])
+    assert of(html.replace(">y", "")).text == ""
+
+
 def test_links() -> None:
     html = "<a href='x'>1</a><base href='http://b.test/d'><a href=../y>2</a><img src=/i><a>3</a><meta http-equiv=refresh content='0;url=http://r.test'>"
     assert [(link.raw, link.uri, link.kind, link.anchor) for link in of(html).links] == [

@@ -54,6 +54,11 @@ def test_an_encoded_message_is_taken_apart() -> None:
     assert [told(part) for part in parts(message)][1:] == [((1,), "text/plain", b"in\n")]
 
 
+def test_a_boundary_that_should_be_quoted() -> None:
+    message = b"Content-Type: multipart/mixed; boundary=--_=a/b:c; x=y\n\n----_=a/b:c\n\none\n----_\n----_=a/b:c--\n"
+    assert [told(part) for part in parts(message)][1:] == [((1,), "text/plain", b"one\n----_")]
+
+
 def test_limits() -> None:
     assert [part.path for part in parts(TREE, Limits(nodes=3))] == [(), (1,), (1, 1)]
     assert [part.path for part in parts(TREE, Limits(depth=1))] == [(), (1,), (2,)]
@@ -79,6 +84,7 @@ def test_blank_lines() -> None:
         (b"Content-Transfer-Encoding: base64\nContent-Transfer-Encoding: 7bit\n", (Ambiguity.ENCODINGS,)),
         (b"Content-Type: multipart/mixed; boundary=a; boundary=b\n", (Ambiguity.BOUNDARIES,)),
         (b"Content-Type: multipart/mixed; boundary=a; boundary*=b\n", (Ambiguity.BOUNDARIES,)),
+        (b"Content-Type: multipart/mixed; boundary=a=b\n", (Ambiguity.BOUNDARIES,)),
         (b"Content-Type: multipart/mixed; boundary=a\0b\n", (Ambiguity.NUL,)),
         (b"Content-Type: multipart/mixed; boundary=a\nContent-Transfer-Encoding: base64\n", (Ambiguity.ENCODED,)),
         (b"Content-Type: multipart/mixed; boundary=a\nContent-Transfer-Encoding: 8bit\n", ()),

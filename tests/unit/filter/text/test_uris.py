@@ -30,6 +30,7 @@ NONE = Redirectors([])
             "me@a.com, <you@b.co.uk> x@y@a.com z@a.nowhere To:w@a.com",
             ["mailto:me@a.com", "mailto:you@b.co.uk", "mailto:To:w@a.com"],
         ),
+        ("x *a-b@a.com E-mail:c@a.com /d/e@a.com", ["mailto:*a-b@a.com", "mailto:c@a.com"]),
         ("mailto:me@a.com?subject=x) mailto:a.com", ["mailto:me@a.com?subject=x"]),
     ],
 )

@@ -19,7 +19,7 @@ stands."""
 
 _TAG: Final = re.compile(
     r"""<(?:
-    ([A-Za-z_](?>(?:[^\s>/]|/(?!>))*))((?>(?:[^>=]++|=\s*+(?:"[^"]*+"|'[^']*+'|(?!["'])))*))>
+    ([A-Za-z_](?>(?:[^\s>/]+|/(?!>))*))((?>(?:[^>=]+|=\s*+(?:"[^"]*+"|'[^']*+'|(?!["']))){0,500}))>
     | /(?:([A-Za-z_!][^\s>]*+)[^>]*+|[^>]*+)>
     | !([A-Za-z]++)[^>]*+>
     | ![^>]*+>
@@ -27,6 +27,9 @@ _TAG: Final = re.compile(
     )""",
     re.VERBOSE,
 )
+_NAME: Final = re.compile(r"<([A-Za-z_](?>(?:[^\s>/]+|/(?!>))*))")
+_ATTRIBUTES: Final = re.compile(r"""(?>(?:[^>=]+|=\s*+(?:"[^"]*+"|'[^']*+'|(?!["']))){1,500})""")
+"""Of tags with very many, which are gone along in steps."""
 _OPENERS: Final = re.compile(r"<(?=[A-Za-z_/!?]|\Z)")
 _CLOSERS: Final = {
     name: re.compile(rf"</{name}\s*+>", re.IGNORECASE) for name in ("script", "style", "textarea", "title", "iframe", "xmp")
@@ -49,20 +52,15 @@ def tokens(html: str) -> Iterator[Token]:
             at = long.end
             continue
         found = _TAG.match(html, start)
-        if found is None:
+        token = _token(found) if found else long.tag(html, start)
+        if token is None and found is None:
             yield COMMENT, "", html[start:]
             return
-        at = found.end()
-        if found.lastindex is None:
-            if html.startswith(("<!", "</"), start):
-                yield COMMENT, "", found[0]
-        elif found[1] is not None:
-            name = found[1].lower()
-            yield START, name, found[2]
-            if name in _CLOSERS or name == "plaintext":
-                at = yield from _raw(html, at, name)
-        else:
-            yield _rest(found)
+        at = found.end() if found else long.end
+        if token is not None:
+            yield token
+            if token[0] == START and (token[1] in _CLOSERS or token[1] == "plaintext"):
+                at = yield from _raw(html, at, token[1])
     rest = html[at:]
     for text in (rest.rstrip(), rest[len(rest.rstrip()) :]):
         if text:
@@ -70,8 +68,8 @@ def tokens(html: str) -> Iterator[Token]:
 
 
 class _Long:
-    """Comments and marked sections, which end at marks of their own. A mark that is not found once is not looked for again.
-    `end`: of the last one."""
+    """Comments and marked sections, which end at marks of their own, and tags with very many attributes. A mark that is not found
+    once is not looked for again. `end`: of the last one."""
 
     def __init__(self) -> None:
         self.end = 0
@@ -88,14 +86,27 @@ class _Long:
         self.end = end + 3
         return (COMMENT, "", html[start : self.end]) if comment else (TEXT, "", html[start + 9 : end])
 
+    def tag(self, html: str, start: int) -> Token | None:
+        """The start tag at `start`; None where it does not end."""
+        name = _NAME.match(html, start)
+        at = name.end() if name else start
+        while (found := _ATTRIBUTES.match(html, at)) is not None:
+            at = found.end()
+        if not name or not html.startswith(">", at):
+            return None
+        self.end = at + 1
+        return START, name[1].lower(), html[name.end() : at]
 
-def _rest(found: re.Match[str]) -> Token:
-    """What is neither a start tag nor nothing."""
+
+def _token(found: re.Match[str]) -> Token | None:
+    """What has been found; None for a processing instruction, which says nothing."""
+    if found[1] is not None:
+        return START, found[1].lower(), found[2]
     if found[3] is not None:
         return END, found[3].lower(), ""
-    if found[4].lower() == "doctype":
+    if found[4] is not None and found[4].lower() == "doctype":
         return DECLARATION, "!doctype", ""
-    return COMMENT, "", found[0]
+    return None if found[0].startswith("<?") else (COMMENT, "", found[0])
 
 
 def _raw(html: str, at: int, name: str) -> Generator[Token, None, int]:

@@ -15,8 +15,11 @@ Found = tuple[str, tuple[str, ...]]
 
 _RUN: Final = re.compile(r"[^\s\"<>`{}|\[\]]+")
 _SCHEME: Final = re.compile(r"(?<![A-Za-z0-9_])(?:(?:https?|ftp)://|mailto:).+", re.IGNORECASE)
-_MAIL: Final = re.compile(r"([A-Za-z0-9_][\w.+=!#$&*~;%\\^:-]{0,255}@)([A-Za-z0-9.-]{1,255})(\?.*)?\Z", re.ASCII)
-_MAIL_BREAKS: Final = re.compile(r"[,'()/]")
+_MAIL: Final = re.compile(
+    r"(?:(?:e-?)?mail:)?([\w.+=!#$&*~;%\\^-][\w.+=!#$&*~;%\\^:-]{0,255}@)([a-z0-9.-]{1,255})(\?.*)?\Z", re.ASCII | re.IGNORECASE
+)
+_MAIL_BREAKS: Final = re.compile(r"[,'()]")
+_NOT_LOCAL: Final = re.compile(r"[^@]*[/?]")
 _LINKED: Final = re.compile(
     r"(?<![A-Za-z0-9])((?:www\d{0,3}|ftp)\.[A-Za-z0-9._-]{1,255})((?::\d{1,5})?(?:[/?#].*)?)([^)]*)", re.IGNORECASE | re.ASCII
 )
@@ -54,11 +57,11 @@ def _without_scheme(run: str, domains: Domains) -> Iterator[Found]:
 
 def _mails(run: str, domains: Domains) -> Iterator[Found]:
     for piece in _MAIL_BREAKS.split(run):
-        if piece.count("@") != 1:
+        if piece.count("@") != 1 or _NOT_LOCAL.match(piece):
             continue
         match = _MAIL.search(piece[max(piece.index("@") - _LOCAL_PART, 0) :].rstrip(_TRAILING))
         if match and domains.registered(match[2].lower()):
-            yield f"mailto:{match[0]}", ("parsed", "schemeless")
+            yield f"mailto:{match[1]}{match[2]}{match[3] or ''}", ("parsed", "schemeless")
 
 
 def _typed(run: str, domains: Domains, before: int) -> Found | None:
