@@ -15,7 +15,7 @@ _ADDRESS: Final = re.compile(
     rb"(?<![\w.+-])([a-z0-9][a-z0-9._+=-]{0,63}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,8}[a-z]{2,18})(?![\w@-]|\.\w)",
     re.IGNORECASE,
 )
-_NOBODY: Final = re.compile(rb"(?:abuse|support|sales|info|helpdesk|contact|kontakt)@|[^@]*\+[^@]*=")
+_NOBODY: Final = re.compile(rb"(?:abuse|support|sales|info|helpdesk|contact|kontakt)@|[^@]*\+caf_=")
 """Addresses of roles, and of forwarders who write the sender into theirs."""
 
 _LIST: Final = ("List-Id", "List-Post", "Mailing-List", "X-Mailing-List", "X-Loop", "X-BeenThere")

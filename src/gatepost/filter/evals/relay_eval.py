@@ -7,7 +7,7 @@ from typing import Final
 
 from gatepost.filter.evals.senders import known_registries
 from gatepost.filter.port import Eval, Examined, Relay
-from gatepost.filter.relays.networks import is_private
+from gatepost.filter.relays.networks import address, is_private
 
 _WRITTEN_IP: Final = re.compile(r"(\d{1,3}(?:\.\d{1,3}){3})")
 _HOST: Final = re.compile(r"\w+(?:[\w.-]+\.)+\w+", re.ASCII)
@@ -40,7 +40,7 @@ def helo_ip_mismatch(mail: Examined, _: Sequence[str]) -> int:
 
 def _strange_address(relay: Relay) -> bool:
     match = _WRITTEN_IP.fullmatch(relay.helo)
-    if not match or relay.ip == match[1] or is_private(relay.ip) or is_private(match[1]):
+    if not match or address(match[1]) is None or is_private(relay.ip) or is_private(match[1]):
         return False
     return _network(relay.ip) != _network(match[1])
 

@@ -87,7 +87,8 @@ def check_mailfrom_matches_rcvd(mail: Examined, _: Sequence[str]) -> int:
 
 
 def _hosts(mail: Examined) -> set[bytes]:
-    return {host.lower() for uri in mail.text.uris for host in uri.hosts}
+    """Those of links; an address in the text is none."""
+    return {host.lower() for uri in mail.text.uris if not uri.raw.startswith(b"mailto:") for host in uri.hosts}
 
 
 def _hosts_in(mail: Examined, entries: Iterable[str]) -> bool:

@@ -149,6 +149,8 @@ def test_hosts_of_uris_in_a_list_and_below_it() -> None:
 
     assert listed(b"www.bad.example") and listed(b"bad.example")
     assert not listed(b"x.good.bad.example") and not listed(b"worse.example")
+    address = Text(uris=(Uri(raw=b"mailto:a@bad.example", hosts={b"bad.example": b""}),))
+    assert not said("check_uri_host_listed", "", "BAD", text=address)
 
 
 def test_replies_to_another_free_address_than_the_body_names() -> None:
