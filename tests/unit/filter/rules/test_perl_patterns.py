@@ -118,6 +118,7 @@ def test_tags_are_filled_in_as_they_stand() -> None:
     expression = Expression(ready.octets, ready.options, captures=False)
     assert expression.search(Subject(b"%{NO}bA|B")) is not None
     assert expression.search(Subject(b"%{NO}bxx")) is None
+    assert filled(translated("/" + "%{SOME_TAG}" * 1_000 + "/"), {"SOME_TAG": [b"a" * 1_000]}) is None
 
 
 @given(st.text(alphabet="ab(?:|)[]{}^-\\*+$.1,<>=!iPx'&R#\xe9%N ", max_size=40))
