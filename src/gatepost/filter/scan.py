@@ -29,6 +29,7 @@ from gatepost.filter.port import Hit, Uri
 from gatepost.filter.rules.metas import Metas
 from gatepost.filter.rules.ruleset import Call, Kind, Rule, Ruleset, score_set
 from gatepost.filter.text.parts import parts
+from gatepost.filter.text.uris.domains import domains
 from gatepost.lookup.matching import Unanswered
 
 _LEAST_LEARNED: Final = 200
@@ -67,7 +68,7 @@ class Scanner:
         self._limits = limits
         self._knowledge = Knowledge(ruleset.options, learned.memory, learned.weights)
         self._set = score_set(net=limits.names > 0, bayes=_knows_enough(learned.memory, ruleset))
-        self._asking = Asking(ruleset, self._set, limits.names) if limits.names else None
+        self._asking = _asking(ruleset, self._set, limits.names) if limits.names else None
         self._rules = {rule.name: rule for rule in ruleset.active(self._set)}
         self._groups = dict(_groups(ruleset, self._rules, databases, self._knowledge.expressions))
         self._exists = [rule for rule in self._rules.values() if rule.exists]
@@ -93,6 +94,11 @@ class Scanner:
         if request.attachments:
             scan.list_files(self._limits.archives)
         return scan.facts(self._rules, self._set)
+
+
+def _asking(ruleset: Ruleset, scores: int, most: int) -> Asking:
+    known = domains(*(ruleset.option(f"util_rb_{level}") for level in ("tld", "2tld", "3tld")))
+    return Asking(ruleset, scores, most, lambda host: known.registered(host) or host)
 
 
 def _knows_enough(memory: Memory | None, ruleset: Ruleset) -> bool:

@@ -101,6 +101,7 @@ def test_who_does_not_ask_for_spam_gets_none(tmp_path: Path) -> None:
 
 NAMES = r"""
 loadplugin Mail::SpamAssassin::Plugin::DNSEval
+loadplugin Mail::SpamAssassin::Plugin::URIDetail
 header LISTED      eval:check_rbl('list-lastexternal', 'list.test.')
 tflags LISTED      net
 score LISTED       0 1.5 0 1.5
@@ -109,6 +110,7 @@ tflags SUB         net
 meta OVER_IT       (LISTED && LOUD)
 meta DECIDED       (LOUD || LISTED)
 header LOUD        Subject =~ /LOUD/
+uri_detail DETAIL  raw =~ /example/ type =~ /^parsed$/
 """
 RELAYED = b"Received: from x.test (x.test [8.8.8.8]) by here.test (Postfix) with ESMTP id A1\n" + MESSAGE
 
@@ -124,6 +126,37 @@ def test_rules_that_ask_the_dns_are_pending_with_what_hangs_on_them(tmp_path: Pa
     assert {"LOUD", "DECIDED"} <= {hit.rule for hit in facts.hits}
 
 
+def test_conditions_about_a_uri(tmp_path: Path) -> None:
+    assert "DETAIL" in {hit.rule for hit in scanned(tmp_path, MESSAGE, NAMES).hits}
+
+
 def test_where_nothing_may_be_asked_nothing_is_pending(tmp_path: Path) -> None:
     facts = scanned(tmp_path, RELAYED, NAMES)
     assert (facts.lookups.questions, facts.pending) == ((), ())
+
+
+ALTERNATIVES = b"""\
+From: a@a.example
+MIME-Version: 1.0
+Content-Type: multipart/alternative; boundary=bb
+
+--bb
+Content-Type: text/plain
+
+%s
+--bb
+Content-Type: text/html
+
+<p>cheap watches
+--bb--
+"""
+DIFFERENCE = r"""
+loadplugin Mail::SpamAssassin::Plugin::BodyEval
+body DIFFERENT eval:multipart_alternative_difference('99', '100')
+"""
+
+
+@pytest.mark.parametrize(("text", "expected"), [(b"something else", True), (b"watches, cheap watches", False)])
+def test_the_text_of_each_part_is_compared(tmp_path: Path, text: bytes, expected: bool) -> None:
+    facts = scanned(tmp_path, ALTERNATIVES % text, DIFFERENCE)
+    assert ("DIFFERENT" in {hit.rule for hit in facts.hits}) is expected

@@ -41,6 +41,7 @@ def rendered(parts: Sequence[Part], headers: HeaderView, options: Mapping[str, S
             *signing(headers.all("DKIM-Signature"), about),
         ),
         html=pages[-1].facts if pages else {},
+        rendered={part.path: text.text for part, text in zip(leaves, texts, strict=True) if part.type.startswith("text/")},
     )
 
 
