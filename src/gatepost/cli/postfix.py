@@ -162,11 +162,11 @@ def check(directory: Path, *, quiet: bool = False, offline: bool = False) -> int
     `offline`: ask no server of a table."""
     from gatepost.config.configuration import ConfigurationError
     from gatepost.config.loading import load
-    from gatepost.service.unseen import unseen
+    from gatepost.service import unseen
 
     try:
         configuration = load(directory)
-        refused = unseen(configuration)
+        refused = unseen.refused(configuration)
     except ConfigurationError as error:
         _name("fatal", error.faults)
         return 1

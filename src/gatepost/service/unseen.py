@@ -24,10 +24,15 @@ from gatepost.service.filter_settings import faults_of_filters
 def load_to_serve(directory: Path) -> Configuration:
     """The configuration in `directory`. Raises ConfigurationError where it is faulty, or where mail would pass unseen."""
     configuration = load(directory)
-    faults = (*unseen(configuration), *faults_of_filters(configuration))
+    faults = refused(configuration)
     if faults:
         raise ConfigurationError(faults)
     return configuration
+
+
+def refused(configuration: Configuration) -> tuple[Fault, ...]:
+    """Why mail is not to be served with a configuration. Raises ConfigurationError."""
+    return (*unseen(configuration), *faults_of_filters(configuration))
 
 
 def unseen(configuration: Configuration) -> tuple[Fault, ...]:
