@@ -8,7 +8,7 @@ from gatepost.filter.bayes.combining import probability
 from gatepost.filter.bayes.lesson import Lesson, packed
 from gatepost.filter.bayes.options import Options, options
 from gatepost.filter.bayes.port import Memory, Opinion
-from gatepost.filter.bayes.tokens import tokens
+from gatepost.filter.bayes.tokens import domain_tokens, tokens
 from gatepost.filter.port import Examined
 from gatepost.filter.teaching import message_key
 
@@ -20,7 +20,9 @@ def opinion(examined: Examined, memory: Memory | None) -> Opinion:
         return Opinion()
     found = tokens(examined, chosen)
     lesson = packed(Lesson(message_key(examined.octets), int(examined.session.received_at), found))
-    return Opinion(_judged(found, chosen, memory) if chosen.use_bayes_rules else None, lesson)
+    if not chosen.use_bayes_rules:
+        return Opinion(lesson=lesson)
+    return Opinion(_judged(found | domain_tokens(examined, chosen), chosen, memory), lesson)
 
 
 def _judged(found: frozenset[bytes], chosen: Options, memory: Memory | None) -> float | None:

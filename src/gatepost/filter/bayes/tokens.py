@@ -1,7 +1,7 @@
 """What Bayes sees of a message: its tokens, each as five octets of a hash, as the store of SpamAssassin has them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha1
 from itertools import islice
 from typing import Final
@@ -23,7 +23,17 @@ _NEVER: Final = re.compile(rb"(?!)")
 
 def tokens(examined: Examined, options: Options) -> frozenset[bytes]:
     """The tokens of a message."""
-    return frozenset(sha1(token).digest()[-LENGTH:] for token in set(islice(texts(examined, options), MOST)) if token)
+    return _hashed(islice(texts(examined, options), MOST))
+
+
+def domain_tokens(examined: Examined, options: Options) -> frozenset[bytes]:
+    """Those of the domains of author and envelope sender, which SpamAssassin knows when it judges and not when it is taught."""
+    found = [(name, _domain(examined.headers.get(where))) for name, where in _DOMAINS]
+    return _hashed(header_words(found, _NEVER, frozenset()) if "header" in options.token_sources else ())
+
+
+def _hashed(tokens: Iterable[bytes]) -> frozenset[bytes]:
+    return frozenset(sha1(token).digest()[-LENGTH:] for token in set(tokens) if token)
 
 
 def texts(examined: Examined, options: Options) -> Iterator[bytes]:
@@ -48,11 +58,7 @@ def _headers(examined: Examined) -> list[tuple[bytes, bytes]]:
     lines = (view.get("ALL") or b"").split(b"\n")
     found = [(name, value.strip()) for line in lines for name, colon, value in [line.partition(b":")] if colon]
     relays = ((b"x-spam-relays-" + kind.lower().encode(), view.get(f"X-Spam-Relays-{kind}")) for kind in _RELAYS)
-    domains = (
-        (name, _domain(view.get(where)))
-        for name, where in ((b"x-authordomain", "From:addr"), (b"x-senderdomain", "EnvelopeFrom:addr"))
-    )
-    return found + [(name, value) for name, value in (*relays, *domains) if value]
+    return found + [(name, value) for name, value in relays if value]
 
 
 def _domain(address: bytes | None) -> bytes:

@@ -19,7 +19,7 @@ def taught(times: int) -> tuple["array[float]", Bias]:
 
 
 def test_it_tells_what_it_has_learned() -> None:
-    weights, bias = taught(20)
+    weights, bias = taught(60)
     assert probability(logit(group_sums(weights, SPAM), bias.weight)) > 0.85
     assert probability(logit(group_sums(weights, HAM), bias.weight)) < 0.15
 
