@@ -5,7 +5,7 @@ windows-1252, which is also what those mean who say latin-1. Measured beside Spa
 """
 
 import codecs
-import functools
+import encodings.aliases
 import re
 from collections.abc import Callable
 from typing import Final
@@ -28,6 +28,19 @@ _SAME: Final = {
     "x-mac-cyrillic": "mac-cyrillic",
 }
 """Names that mean something else than in Python, or nothing there."""
+_NAMES: Final = (
+    "ascii big5 big5hkscs cp1125 cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258 cp437 cp775 cp850 cp852 "
+    "cp855 cp857 cp858 cp860 cp861 cp862 cp863 cp864 cp865 cp866 cp869 cp874 cp932 cp949 cp950 euc_jis_2004 euc_jp "
+    "euc_kr gb18030 gb2312 gbk hp_roman8 hz iso2022_jp iso2022_jp_1 iso2022_jp_2 iso2022_jp_3 iso2022_kr iso8859_1 "
+    "iso8859_10 iso8859_11 iso8859_13 iso8859_14 iso8859_15 iso8859_16 iso8859_2 iso8859_3 iso8859_4 iso8859_5 iso8859_6 "
+    "iso8859_7 iso8859_8 iso8859_9 johab koi8_r koi8_t koi8_u mac_cyrillic mac_greek mac_latin2 mac_roman mac_turkish "
+    "ptcp154 shift_jis shift_jis_2004 tis_620 utf_16 utf_16_be utf_16_le utf_32 utf_32_be utf_32_le utf_7"
+)
+_DECODERS: Final[dict[str, Callable[[], codecs.IncrementalDecoder]]] = {
+    name: decoder for name in _NAMES.split() if (decoder := codecs.lookup(name).incrementaldecoder) is not None
+}
+"""By Python's names, loaded beforehand: where mail is scanned, nothing can be loaded any more."""
+_LONGEST: Final = 64
 _SHIFTING: Final = re.compile(r"utf-?(7|16|32)|iso-2022-|unicode-1-1-utf-7")
 """Charsets in which ASCII octets mean other characters."""
 _SPACES: Final = re.compile(rb"\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80")
@@ -74,10 +87,6 @@ def _decoded(text: bytes, charset: str) -> str | None:
         return None
 
 
-@functools.lru_cache(256)
 def _decoder(charset: str) -> Callable[[], codecs.IncrementalDecoder] | None:
-    try:
-        found = codecs.lookup(charset)
-    except (LookupError, ValueError, UnicodeError):
-        return None
-    return found.incrementaldecoder if found._is_text_encoding else None
+    name = encodings.normalize_encoding(charset[:_LONGEST]).lower()
+    return _DECODERS.get(encodings.aliases.aliases.get(name, name))

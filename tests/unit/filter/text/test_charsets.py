@@ -1,5 +1,8 @@
 """Charsets: valid UTF-8 first, what is declared if it explains all, windows-1252 else. Found out beside SpamAssassin 4.0.1."""
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,6 +34,19 @@ from gatepost.filter.text.charsets import plain_spaces, to_utf8
 )
 def test_to_utf8(text: bytes, charset: str, found: bytes) -> None:
     assert to_utf8(text, charset) == found
+
+
+def test_nothing_is_loaded_for_a_charset() -> None:
+    """The scanner has no files by then: what a message names must be there, or not be."""
+    program = (
+        "import sys; from gatepost.filter.text import charsets; from gatepost.filter.text.uris import cleaning, redirectors\n"
+        "from gatepost.filter.text.html.entities import unescaped; before = set(sys.modules)\n"
+        "for name in [*charsets.encodings.aliases.aliases, 'windows-1251', 'koi8-u', 'x-mac-cyrillic', 'nothing', 'zlib', 'hex']:\n"
+        "    charsets.to_utf8(bytes(range(256)), name)\n"
+        "cleaning.cleaned('http://\\u0440.com/', redirectors.Redirectors([])); unescaped('&#55357;&#56832;')\n"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True).stdout == "\n"
 
 
 def test_spaces() -> None:

@@ -1,9 +1,11 @@
 """Character references of HTML 4: those of latin-1 without their semicolon too, numbers as they stand."""
 
+import codecs
 import re
 from html.entities import name2codepoint
 from typing import Final
 
+codecs.lookup("utf-16")  # where mail is scanned, nothing can be loaded any more
 _NAMED: Final = {name: chr(code) for name, code in name2codepoint.items()} | {"apos": "'"}
 _SHORT: Final = {name: character for name, character in _NAMED.items() if character < "\u0100"}
 _LONGEST: Final = max(map(len, _SHORT))

@@ -1,5 +1,6 @@
 """What an obfuscated URI stands for: the forms of it that a browser would make, and where redirectors lead to."""
 
+import codecs
 import re
 from ipaddress import IPv4Address
 from typing import Final
@@ -20,6 +21,8 @@ _MOST: Final = 40
 _CONTROLS: Final = re.compile(r"[\x00-\x1f]+")
 _LONGEST: Final = 8192
 _SHORTEST: Final = 2
+for _codec in ("idna", "punycode"):
+    codecs.lookup(_codec)  # where mail is scanned, nothing can be loaded any more
 _LONGEST_HOST: Final = 253
 
 
