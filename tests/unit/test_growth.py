@@ -1010,6 +1010,7 @@ ELSEWHERE = {
     "auth.dovecot": "one class of characters",
     "service.password_tables": _ADMINISTRATOR,
     "filter.examination": "reads arguments of rules, of the administrator",
+    "filter.scan": "one class of characters a line, which nothing can make try twice",
     "filter.match.pattern": "reads patterns of rules, of the administrator",
     "filter.match.prefilter": "reads patterns of rules, of the administrator",
     "proto.sasl.external": "reads a name of at most 255 octets",

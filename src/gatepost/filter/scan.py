@@ -5,6 +5,7 @@ Rules are asked by kind: patterns over a text all at once (match/), functions on
 last.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -80,14 +81,16 @@ class Scanner:
         """The facts of a message. Raises MemoryError."""
         scan = _Scan(octets, request, self._knowledge, self._limits)
         if request.spam:
-            for group in self._groups.items():
-                scan.match(*group)
-            for rule in self._exists:
-                scan.look_for(rule)
-            for rule, call in self._calls:
-                scan.call(rule, call)
-            for rule in self._about_uris:
-                scan.look_at_uris(rule)
+            with scan.stage("patterns"):
+                for group in self._groups.items():
+                    scan.match(*group)
+                for rule in self._exists:
+                    scan.look_for(rule)
+            with scan.stage("evals"):
+                for rule, call in self._calls:
+                    scan.call(rule, call)
+                for rule in self._about_uris:
+                    scan.look_at_uris(rule)
             if self._asking is not None:
                 scan.ask(self._asking)
             scan.count(self._metas)
@@ -134,6 +137,7 @@ class _Scan:
             octets = octets[: limits.size]
         budget = Budget(limits.pattern_seconds)
         self._examined = Examination(octets, request.session, knowledge, budget)
+        self.stage = self._examined.stage
         self._request = request
         self._found: dict[str, Hit] = {}
         self._faults: list[str] = []
@@ -149,10 +153,9 @@ class _Scan:
     def match(self, name: str, group: Group) -> None:
         """Look for the patterns of a group."""
         texts = self._texts(name)
-        with self._examined.stage("patterns"):
-            hits = group.hits_unset(self._search) if texts is None else group.hits(texts, self._search)
-            for hit in hits:
-                self._found[hit.rule] = hit
+        hits = group.hits_unset(self._search) if texts is None else group.hits(texts, self._search)
+        for hit in hits:
+            self._found[hit.rule] = hit
 
     def _texts(self, name: str) -> tuple[bytes, ...] | None:
         """What a group looks at; None where there is no such header."""
@@ -169,11 +172,14 @@ class _Scan:
         return text.body if name == Kind.BODY else text.raw_body
 
     def _of_parts(self, name: str) -> Iterator[bytes]:
-        base = name.partition(":")[0].lower().encode()
+        """The values of a header of all parts; `Name:raw`: with their folds, as they stand."""
+        base, _, form = name.partition(":")
+        key = base.lower().encode()
+        folded = _folded(self._examined.octets, key) if form == "raw" else {}
         for part in self._examined.parts:
-            for key, value in part.headers:
-                if key.lower() == base:
-                    yield value + b"\n"
+            for header, value in part.headers:
+                if header.lower() == key:
+                    yield folded.get(value, value) + b"\n"
 
     def look_for(self, rule: Rule) -> None:
         """Whether a header is there."""
@@ -189,8 +195,7 @@ class _Scan:
         began = clock() if costs is not None else 0.0
         self._examined.kind = rule.kind.value
         try:
-            with self._examined.stage("evals"):
-                count = function(self._examined, call.arguments)
+            count = function(self._examined, call.arguments)
         except MemoryError:
             raise
         except Unanswered as why:
@@ -208,8 +213,7 @@ class _Scan:
     def look_at_uris(self, rule: Rule) -> None:
         """Whether a URI meets the conditions of a rule."""
         try:
-            with self._examined.stage("evals"):
-                uri = uri_detail.meets(rule.conditions, self._examined.text.uris, self._examined.matches)
+            uri = uri_detail.meets(rule.conditions, self._examined.text.uris, self._examined.matches)
         except Unanswered as why:
             self._untold(rule.name, str(why))
             return
@@ -258,6 +262,12 @@ class _Scan:
             seconds=self._examined.seconds,
             costs=self._search.costs or {},
         )
+
+
+def _folded(octets: bytes, key: bytes) -> dict[bytes, bytes]:
+    """The values of a header wherever there seems to be one, with their folds, by what they are without."""
+    found = re.findall(rb"(?mi)^%b:[ \t]?([^\n]*+(?:\n[ \t][^\n]*+)*+)" % re.escape(key), octets)
+    return {value.replace(b"\n", b""): value for value in found}
 
 
 def _spellings(uris: tuple[Uri, ...]) -> Iterator[bytes]:

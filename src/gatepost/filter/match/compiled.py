@@ -54,7 +54,16 @@ def _groups(rule: Rule) -> Iterator[str]:
 def _pattern(rule: Rule) -> Pattern:
     found = rule.pattern
     assert found is not None
-    return Pattern(rule.name, found.octets, found.options, found.prefilter, rule.most, rule.negated, rule.unset or b"")
+    return Pattern(
+        rule.name,
+        found.octets,
+        found.options,
+        found.prefilter,
+        most=rule.most,
+        passed_over=int(rule.kind is Kind.BODY and "nosubject" in rule.flags),
+        negated=rule.negated,
+        unset=rule.unset or b"",
+    )
 
 
 def over_all(group: str) -> bool:

@@ -22,6 +22,8 @@ from gatepost.lookup.matching import Subject, Unanswered
 
 _SHOWN: Final = 200
 """Octets of a match that are told."""
+_EACH: Final = 512
+"""Octets for which a pattern counts besides those that it reads: the clock is dear to look at."""
 _BETWEEN: Final = b"\n"
 """What stands between texts, where the end of a line may be: `$` is before it."""
 
@@ -52,6 +54,10 @@ class Texts:
     @functools.cached_property
     def _ends(self) -> list[int]:
         return list(itertools.accumulate(text.size + len(_BETWEEN) for text in self.each))
+
+    def start(self, index: int) -> int:
+        """Where a text begins among all."""
+        return self._ends[index - 1] if index else 0
 
     def index(self, offset: int) -> int:
         """In which text an offset of all together lies."""
@@ -107,7 +113,7 @@ class Group:
     def _confirmed(self, pattern: Pattern, texts: Texts, search: Search) -> Hit | None:
         began = search.clock() if search.costs is not None else 0.0
         try:
-            search.budget.look()
+            search.budget.read(_EACH)
             count, matched = self._count(pattern, texts, search.budget)
         except Unanswered as failure:
             search.untold(pattern.rule, str(failure))
@@ -121,9 +127,9 @@ class Group:
 
     def _count(self, pattern: Pattern, texts: Texts, budget: Budget) -> tuple[int, bytes]:
         exact = self._expressions.get(pattern.expression, pattern.options)
-        first = 0
+        first = pattern.passed_over
         if self._over_all and len(texts.each) > 1 and pattern.spans_texts:
-            rough = search(self._expressions.get(pattern.expression, pattern.over_all), texts.together, 0, budget)
+            rough = search(self._expressions.get(pattern.expression, pattern.over_all), texts.together, texts.start(first), budget)
             if rough is None:
                 return 0, b""
             first = texts.index(rough[0])

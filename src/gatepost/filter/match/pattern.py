@@ -18,6 +18,7 @@ class Pattern(Struct, frozen=True):
     expression, options: in the notation and with the options of PCRE2.
     rough: for Hyperscan, with the same options, something that finds at least the same; empty where there is none.
     most: how often it is looked for (tflags multiple, maxhits): 1, whether it is there at all; 0, as often as it is.
+    passed_over: how many texts at the beginning are not looked at (tflags nosubject: the first of a body).
     negated: it hits where it is not there (`!~`).
     unset: what is taken for a header that is not there.
     """
@@ -27,6 +28,7 @@ class Pattern(Struct, frozen=True):
     options: int = 0
     rough: bytes = b""
     most: int = 1
+    passed_over: int = 0
     negated: bool = False
     unset: bytes = b""
 

@@ -19,10 +19,14 @@ from gatepost.lookup import pcre2
 _OF_THE_WHOLE: Final = re.compile(rb"\\[AzZG]")
 """Anchors that see only the first or last of several texts."""
 
-_COUNT: Final = re.compile(rb"(?<!\\)\{(\d+)(,?)(\d*)\}")
+_COUNT: Final = re.compile(rb"(?<!\\)(?<!\\[xgko])\{(\d+)(,?)(\d*)\}")
 _COUNTED: Final = 12
 _FEW: Final = 4
-"""A repeat of more than _COUNTED becomes one of any number, from _FEW on."""
+"""A repeat of more than _COUNTED becomes one of any number, from _FEW on at most."""
+_LONG: Final = 600
+_COUNTED_IF_LONG: Final = 2
+"""The same for patterns of so many octets, from 1 on: their parts are long too, and Hyperscan takes what becomes too large for it
+for something that matches nearly everywhere."""
 _LONGEST: Final = 20_000
 """Octets of a pattern beyond which it is looked for alone."""
 
@@ -85,18 +89,21 @@ def _takes(library: Any, pattern: Pattern, over_all: bool) -> bool:
     return True
 
 
-def _broader(repeat: re.Match[bytes]) -> bytes:
-    """The same without counting far: a long count takes Hyperscan seconds and much memory."""
-    least, comma, most = int(repeat[1]), repeat[2], repeat[3]
-    if max(least, int(most or 0)) <= _COUNTED:
-        return repeat[0]
-    return b"{%d,}" % min(least, _FEW) if comma or least > _FEW else repeat[0]
+def _broader(rough: bytes) -> bytes:
+    """The same without counting far: that takes Hyperscan seconds and much memory."""
+    counted, few = (_COUNTED_IF_LONG, 1) if len(rough) > _LONG else (_COUNTED, _FEW)
+
+    def repeat(found: re.Match[bytes]) -> bytes:
+        least, most = int(found[1]), int(found[3] or 0)
+        return found[0] if max(least, most) <= counted else b"{%d,}" % min(least, few)
+
+    return _COUNT.sub(repeat, rough)
 
 
 def _database(library: Any, patterns: Sequence[Pattern], indices: Sequence[int], over_all: bool) -> Any:
     database = library.Database(mode=library.HS_MODE_BLOCK)
     database.compile(
-        expressions=[_COUNT.sub(_broader, patterns[index].rough) for index in indices],
+        expressions=[_broader(patterns[index].rough) for index in indices],
         ids=list(indices),
         elements=len(indices),
         flags=[_flags(library, patterns[index].options, over_all) for index in indices],

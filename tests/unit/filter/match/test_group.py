@@ -79,6 +79,14 @@ def test_an_empty_match_is_passed() -> None:
     assert hits(group([Pattern("EMPTY", rb"x*", most=0)]), [b"ab"]) == [Hit("EMPTY", 3, b"")]
 
 
+def test_texts_that_are_passed_over_do_not_count() -> None:
+    """As with tflags nosubject."""
+    found = group([Pattern("BEHIND", rb"a", passed_over=1), Pattern("STRICT", rb"a(?!b)", passed_over=1)])
+    assert hits(found, [b"a"]) == []
+    assert hits(found, [b"a", b"b"]) == []
+    assert rules(hits(found, [b"b", b"a"])) == {"BEHIND", "STRICT"}
+
+
 def test_a_negated_pattern_hits_where_it_is_not() -> None:
     negated = group([Pattern("NO_A", rb"a", negated=True), *PATTERNS])
     assert "NO_A" in rules(hits(negated, [b"b"]))
