@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
-STEP: Final = 0.14
+STEP: Final = 0.16
 MARGIN: Final = 0.1
 """How far from its label a probability must be for a message to teach."""
 TEXT_PULL: Final = 0.5
