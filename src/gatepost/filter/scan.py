@@ -28,7 +28,7 @@ from gatepost.filter.names.asking import Asking
 from gatepost.filter.names.questions import Lookups, rules_of
 from gatepost.filter.port import Hit, Uri
 from gatepost.filter.rules.metas import Metas
-from gatepost.filter.rules.ruleset import Call, Kind, Rule, Ruleset, score_set
+from gatepost.filter.rules.ruleset import BAYES, Call, Kind, Rule, Ruleset, score_set
 from gatepost.filter.text.parts import parts
 from gatepost.filter.text.uris.domains import domains
 from gatepost.lookup.matching import Unanswered
@@ -129,6 +129,7 @@ class _Scan:
     def __init__(self, octets: bytes, request: Request, knowledge: Knowledge, limits: Limits) -> None:
         octets = octets.replace(b"\r\n", b"\n")
         self._whole = octets
+        self._knowledge = knowledge
         self._archives = ArchiveFacts()
         self._left_out: list[Unexamined] = []
         if limits.size and len(octets) > limits.size:
@@ -255,13 +256,18 @@ class _Scan:
             lookups=self._lookups,
             pending=tuple(Pending(_scored(rule, Hit(rule.name), scores, explain=False), rule.expression) for rule in waiting),
             archives=self._archives,
-            bayes=self._examined.bayesian if self._request.spam else None,
-            learner=self._examined.learned if self._request.spam else None,
+            bayes=self._examined.bayesian if self._request.spam and scores & BAYES else None,
+            learner=self._examined.learned if self._request.spam and _has_learned(self._knowledge.weights) else None,
             unexamined=tuple(self._left_out),
             faults=tuple(self._faults),
             seconds=self._examined.seconds,
             costs=self._search.costs or {},
         )
+
+
+def _has_learned(weights: Weights | None) -> bool:
+    """Whether the learner knows mail of both kinds: before, it has nothing to say."""
+    return weights is not None and min(weights.now.ham, weights.now.spam) > 0
 
 
 def _folded(octets: bytes, key: bytes) -> dict[bytes, bytes]:
