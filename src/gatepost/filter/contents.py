@@ -43,6 +43,7 @@ def contents(
         unchecked=_named(_unchecked(facts, virus)),
         scanned=spam and facts is not None,
         virus_scanned=virus is not None and not isinstance(virus, NotScanned),
+        left_out=() if facts is None else _named(_left_out(facts)),
     )
 
 
@@ -60,6 +61,12 @@ def _scored(hits: Iterable[ScoredHit]) -> Iterable[Scored]:
 
 def _finite(score: float) -> float:
     return max(-_MOST_SCORE, min(_MOST_SCORE, score)) if math.isfinite(score) else 0.0
+
+
+def _left_out(facts: Facts) -> Iterable[str]:
+    """Rules that were not answered. How much of a message rules see, and how many names they ask for, is the administrator's."""
+    yield from facts.faults
+    yield from (f"{one.name}: {one.why}" for one in facts.unexamined if one.what == "rule")
 
 
 def _unchecked(facts: Facts | None, virus: VirusScan | None) -> Iterable[str]:

@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gatepost.filter.antivirus.port import Antivirus, Infected, NotScanned, Unscanned, VirusScan
 from gatepost.filter.archives.port import ArchiveFacts
@@ -73,18 +73,22 @@ class Inspection:
         self._banned = banned
 
     async def inspect(self, content: Content, session: Session, wanted: Wanted) -> Contents:
-        """What the message is. A virus that was found counts although somebody else failed. Raises NotInspected, LookupFailure,
-        OSError."""
+        """What the message is. A virus that was found counts although somebody else failed, of which `failure` tells. Raises
+        NotInspected, LookupFailure, OSError."""
         asked = Request(session, spam=wanted.spam, attachments=wanted.banned or wanted.viruses)
-        async with asyncio.TaskGroup() as group:
-            scan = group.create_task(self._scan(asked, content, wanted))
-            whole = group.create_task(self._viruses(content, session, wanted))
+        try:
+            async with asyncio.TaskGroup() as group:
+                scan = group.create_task(self._scan(asked, content, wanted))
+                whole = group.create_task(self._viruses(content, session, wanted))
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
         scanned, virus = scan.result(), _worse(whole.result(), scan.result().virus)
         if scanned.failure and not isinstance(virus, Infected):
             raise NotInspected(scanned.failure)
         if isinstance(virus, NotScanned) and virus.action is not Unscanned.PASS_MARKED:
             raise NotInspected(virus.why, virus.action)
-        return contents(scanned.facts, scanned.answers, virus, scanned.banned, spam=wanted.spam)
+        found = contents(scanned.facts, scanned.answers, virus, scanned.banned, spam=wanted.spam)
+        return structs.replace(found, failure=scanned.failure)
 
     async def _scan(self, request: Request, content: Content, wanted: Wanted) -> _Scanned:
         """The facts, and what others say of them."""

@@ -68,6 +68,8 @@ class Contents(Struct, frozen=True):
     bad_header: what is wrong with its headers.
     autolearn: what was learned of it (`no`, `ham`, `spam`, `disabled` ...).
     scanned, virus_scanned: whether anybody has looked for spam, for viruses.
+    left_out: rules that the scanner could not answer, the first few, and why (`SLOW: ...`).
+    failure: why the scanner said nothing, where a virus is known all the same; empty: it did.
     """
 
     score: float = 0.0
@@ -79,6 +81,8 @@ class Contents(Struct, frozen=True):
     autolearn: str = "no"
     scanned: bool = True
     virus_scanned: bool = True
+    left_out: tuple[str, ...] = ()
+    failure: str = ""
 
 
 class Levels(Struct, frozen=True):

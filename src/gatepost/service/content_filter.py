@@ -69,6 +69,7 @@ def filter_gate(materials: Materials, overrides: Mapping[str, str], tables: Tabl
         on_failure=FailureAction(settings.filter_default_action),
         emit=emit,
         clock=materials.clock,
+        fault=materials.fault,
     )
     return FilterGate(made_of, settings.filter_time_limit)
 

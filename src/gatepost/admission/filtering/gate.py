@@ -1,5 +1,6 @@
 """The content filter as a gate, at the end of each message (decision 0052)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -9,7 +10,7 @@ from gatepost.admission.edits import Edit, EndRecipients
 from gatepost.admission.filtering import telling
 from gatepost.admission.filtering.marks import FORGED, MarkSettings, marks
 from gatepost.admission.port import FailureAction, Finding, ProtocolStage, ReadableDraft, Severity, Stateless, View
-from gatepost.events.records import Clock, Emit
+from gatepost.events.records import Clock, Emit, Fault, Note
 from gatepost.filter.antivirus.port import Unscanned
 from gatepost.filter.bad_header import bad_headers
 from gatepost.filter.inspection import Inspection, NotInspected, Wanted
@@ -18,6 +19,7 @@ from gatepost.filter.quarantine.port import Quarantine, QuarantineFailure
 from gatepost.filter.verdict import Category, Destinies, Destiny, RecipientPolicy, Ruling, Verdict, judge
 from gatepost.identity.spf.check import Client
 from gatepost.identity.spf.check import Finding as SpfFinding
+from gatepost.lookup.port import LookupFailure
 from gatepost.mail.content import Content
 from gatepost.mail.envelope import Recipient
 from gatepost.mail.outcome import Class, Outcome
@@ -37,6 +39,7 @@ class Filter(Struct, frozen=True):
     inspection: who looks. quarantine: where mail is kept that nobody is to have.
     on_failure: what becomes of a message that could not be inspected.
     emit, clock: for the log.
+    fault: whom to tell of what nobody expected to be raised, and its consequence.
     """
 
     policy: PolicyOf
@@ -47,21 +50,37 @@ class Filter(Struct, frozen=True):
     on_failure: FailureAction
     emit: Emit
     clock: Clock
+    fault: Fault
 
 
 class FilterGate(Stateless):
-    """`time_limit`: seconds for all that is asked about a message."""
+    """`seconds`: for all that is asked about a message."""
 
     name = NAME
+    time_limit = None
     stages = frozenset({ProtocolStage.END_OF_MESSAGE})
 
-    def __init__(self, settings: Filter, time_limit: float) -> None:
+    def __init__(self, settings: Filter, seconds: float) -> None:
         self._filter = settings
-        self.time_limit = time_limit
+        self._seconds = seconds
         self.on_failure = settings.on_failure
 
     async def look(self, stage: ProtocolStage, view: View) -> Finding:
-        """What becomes of a message. Raises LookupFailure, OSError."""
+        """What becomes of a message, also where that takes too long or something breaks: whatever lets it go on then, forged marks
+        do not. Raises LookupFailure."""
+        clock = asyncio.timeout(self._seconds)
+        try:
+            async with clock:
+                return await self._look(view)
+        except LookupFailure:
+            raise
+        except Exception as error:
+            if clock.expired():
+                return self._not_inspected(NotInspected(f"no answer within {self._seconds:g} s"))
+            self._filter.fault(error, f"gate {NAME}: {self.on_failure.value}")
+            return self._not_inspected(NotInspected(type(error).__name__))
+
+    async def _look(self, view: View) -> Finding:
         draft = view.draft
         if draft is None or not draft.envelope.recipients:
             return Finding(NAME)
@@ -78,6 +97,8 @@ class FilterGate(Stateless):
         found = structs.replace(found, bad_header=bad_headers(draft.headers))
         waits = bool(draft.origin.client)  # for a reply; else a refusal would become mail to whoever the sender is said to be
         verdict = judge(found, policies, self._filter.destinies, waits=waits)
+        if found.failure and verdict.destiny is Destiny.PASS and self.on_failure is not FailureAction.ACCEPT:
+            return self._not_inspected(NotInspected(found.failure))  # who wants viruses wants no spam for that
         return await self._done(verdict, draft, content, self._filter.clock() - began)
 
     async def _policies(self, recipients: Sequence[Recipient]) -> Sequence[RecipientPolicy]:
@@ -105,7 +126,10 @@ class FilterGate(Stateless):
             try:
                 name = await self._filter.quarantine.store(entry, content.chunks())
             except QuarantineFailure as failure:
-                return self.on_failure.finding(NAME, f"quarantine: {failure}")
+                return FailureAction.TEMPFAIL.finding(NAME, f"quarantine: {failure}")  # it is known what it is: it never passes
+        if verdict.contents.left_out:
+            text = f"{draft.queue_id}: not all was looked at: {'; '.join(verdict.contents.left_out)}"
+            self._filter.emit(Note(NAME, text, "warning"))
         for event in telling.events(verdict, draft, content.size, seconds, name):
             self._filter.emit(event)
         return self._finding(verdict, draft, name)

@@ -11,14 +11,16 @@ from gatepost.admission.draft import Draft
 from gatepost.admission.filtering.gate import Filter, FilterGate
 from gatepost.admission.filtering.marks import MarkSettings
 from gatepost.admission.port import FailureAction, Finding, Origin, ProtocolStage, Severity, View
-from gatepost.events.records import Event, Filtered
+from gatepost.events.records import Event, Filtered, Note
 from gatepost.filter.antivirus.port import Clean, Infected, NotScanned, Unscanned, VirusScan
 from gatepost.filter.antivirus.port import Octets as Stream
-from gatepost.filter.facts import Facts, Request, ScoredHit
+from gatepost.filter.archives.port import ArchiveFacts
+from gatepost.filter.facts import Facts, Request, ScoredHit, Unexamined
 from gatepost.filter.inspection import Inspection
 from gatepost.filter.quarantine.port import Entry, QuarantineFailure
 from gatepost.filter.scanning import ScanFailed
 from gatepost.filter.verdict import Category, Destiny, Levels, RecipientPolicy
+from gatepost.lookup.port import LookupFailure
 from gatepost.mail.content import Content
 from gatepost.mail.envelope import Envelope, Recipient
 from gatepost.mail.queue_id import QueueId
@@ -42,6 +44,7 @@ class World:
         self.seen: list[bytes] = []
         self.kept: list[tuple[Entry, bytes]] = []
         self.told: list[Event] = []
+        self.faults: list[BaseException] = []
 
     async def scan(self, request: Request, content: Content) -> Facts:
         self.requests.append(request)
@@ -65,8 +68,10 @@ class World:
         parts = {
             "policy": self.policy, "destinies": DESTINIES, "marks": MARKS, "inspection": Inspection(self, Viruses(self)),
             "quarantine": self, "on_failure": FailureAction.TEMPFAIL, "emit": self.told.append, "clock": lambda: 1e9,
+            "fault": lambda error, text: self.faults.append(error),
         }  # fmt: skip
-        return FilterGate(Filter(**{**parts, **more}), 60.0)
+        seconds = more.pop("seconds", 60.0)
+        return FilterGate(Filter(**{**parts, **more}), seconds)
 
 
 class Viruses:
@@ -182,6 +187,69 @@ def test_what_becomes_of_mail_that_nobody_could_look_at(world: World, action: Fa
         assert b"forged" not in draft.head
         assert b"X-Spam-Status" not in draft.head
         assert b"X-Virus-Scanned" not in draft.head
+
+
+class Hanging:
+    """Never answers."""
+
+    async def scan(self, request: Request, content: Content) -> Facts:
+        await asyncio.Event().wait()
+        return HAM
+
+
+def test_forged_marks_go_whatever_lets_the_mail_go_on() -> None:
+    """A gate that is late or breaks has a finding made for it elsewhere, which edits nothing."""
+    forged = b"X-Virus-Scanned: forged\r\nX-Spam-Status: No\r\n" + HEAD
+    world, draft = World(RuntimeError("broken")), message(ANNA, head=forged)
+    assert looked(world, draft, on_failure=FailureAction.ACCEPT).severity is Severity.PASS
+    assert draft.head == HEAD
+    assert [str(fault) for fault in world.faults] == ["broken"]
+    draft = message(ANNA, head=forged)
+    late = {"inspection": Inspection(Hanging()), "on_failure": FailureAction.ACCEPT, "seconds": 0.0}
+    assert looked(World(HAM), draft, **late).severity is Severity.PASS
+    assert draft.head == HEAD
+
+
+def test_a_table_that_is_away_is_told_as_one() -> None:
+    async def away(facts: ArchiveFacts) -> tuple[str, ...]:
+        raise LookupFailure("hash:banned", "gone")
+
+    world = World(HAM)
+    with pytest.raises(LookupFailure):
+        looked(world, message(ANNA), inspection=Inspection(world, banned=away))
+
+
+@pytest.mark.parametrize("action", [FailureAction.ACCEPT, FailureAction.TEMPFAIL, FailureAction.QUARANTINE])
+def test_what_is_known_to_be_bad_waits_for_room_in_the_quarantine(action: FailureAction) -> None:
+    """filter_default_action is for mail that nobody could look at: who fills the quarantine must not have viruses let through."""
+    world = World(HAM, Infected(("Eicar",)), quarantine="full")
+    finding = looked(world, message(ANNA), destinies={Category.VIRUS: Destiny.QUARANTINE}, on_failure=action)
+    assert finding.severity is Severity.DEFER
+
+
+@pytest.mark.parametrize(
+    ("action", "severity"),
+    [
+        (FailureAction.TEMPFAIL, Severity.DEFER),
+        (FailureAction.QUARANTINE, Severity.QUARANTINE),
+        (FailureAction.ACCEPT, Severity.PASS),
+    ],
+)
+def test_a_virus_hides_no_scanner_that_failed(action: FailureAction, severity: Severity) -> None:
+    """Else a sender adds a virus to spam that breaks the scanner, and whoever gets viruses gets that spam."""
+    world, draft = World(ScanFailed("killed"), Infected(("Eicar",))), message(ANNA, LOVER)
+    assert looked(world, draft, on_failure=action).severity is severity
+
+
+def test_rules_that_took_too_long_are_told() -> None:
+    """A message made for that would pass as clean, and nobody would know."""
+    left_out = (Unexamined("rule", "SLOW", "all patterns took too long"), Unexamined("body", "", "rules see 5 of 9 octets"))
+    world = World(Facts(unexamined=left_out, faults=("BROKEN: check: ValueError: a\nb",)))
+    draft = message(ANNA)
+    looked(world, draft)
+    [note] = [one for one in world.told if isinstance(one, Note)]
+    said = "not all was looked at: BROKEN: check: ValueError: a?b; SLOW: all patterns took too long"
+    assert note.text == f"{draft.queue_id}: {said}"
 
 
 def test_mail_that_passes_unscanned_says_so() -> None:
