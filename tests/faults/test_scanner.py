@@ -30,7 +30,7 @@ MAIN = {
 
 # A scanner that does what a message says, as one would that its sender has taken over.
 _OBEDIENT = """\
-import ctypes, errno, os, socket, sys
+import ctypes, errno, fcntl, os, socket, sys
 from gatepost.filter import scan
 from gatepost.filter.facts import Facts
 
@@ -40,6 +40,17 @@ def outcome(attempt):
         return "done"
     except OSError as error:
         return errno.errorcode[error.errno]
+
+KEPT = []  # a socket that is forgotten is closed
+
+def listener():
+    for descriptor in range(3, 256):
+        try:
+            KEPT.append(socket.socket(fileno=descriptor))
+        except OSError:
+            continue
+        if KEPT[-1].getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            return KEPT[-1]
 
 ATTEMPTS = {
     "read": lambda: open("/etc/passwd").close(),
@@ -53,6 +64,10 @@ ATTEMPTS = {
     "exec": lambda: os.execv("/bin/true", ["true"]),
     "kill": lambda: os.kill(os.getppid(), 0),
     "user": lambda: os.setuid(1),
+    "owner": lambda: fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid()),
+    "signal": lambda: fcntl.fcntl(0, fcntl.F_SETSIG, 9),
+    "shutdown": lambda: listener().shutdown(socket.SHUT_RDWR),
+    "option": lambda: listener().setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1),
     "priority": lambda: os.setpriority(os.PRIO_PROCESS, 0, 19),
 }
 
@@ -116,7 +131,7 @@ def scanning() -> Iterator[Scanning]:
 def test_it_can_do_nothing_but_answer(scanning: Scanning) -> None:
     told = dict(line.split(" ", 1) for line in scanning.scan(b"X-Try: all\r\n\r\n").faults)
     assert {name: outcome for name, outcome in told.items() if outcome not in ("EPERM", "EACCES")} == {}
-    assert len(told) == 12
+    assert len(told) == 16
 
 
 @pytest.mark.parametrize("deed", ["X-Crash", "X-Hang", "X-Grow", "X-Raise"])
@@ -137,6 +152,17 @@ def test_the_kernel_may_kill_it(scanning: Scanning) -> None:
         with pytest.raises(ScanFailed):
             hanging.result()
         assert waiting.result().score == 2.5
+
+
+def test_it_shares_no_memory_with_workers(scanning: Scanning) -> None:
+    """Whoever has taken it over would read, and write, the secrets of TLS session tickets."""
+    with ThreadPoolExecutor() as pool:
+        hanging = pool.submit(scanning.scan, b"X-Hang: 1\r\n\r\n")
+        folder = Path("/proc") / wait_for(lambda: _scanner_pid(scanning.system), "the scanner's process")
+        assert "/memfd:" not in (folder / "maps").read_text()
+        assert [link for link in map(os.readlink, (folder / "fd").iterdir()) if link.startswith("/memfd:")] == []
+        with pytest.raises(ScanFailed):
+            hanging.result()
 
 
 def _scanner_pid(system: System) -> str:

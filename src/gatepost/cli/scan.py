@@ -75,12 +75,12 @@ def main(argv: Sequence[str]) -> int:
         return _fatal(str(error), os.EX_CONFIG)
     show = as_json if "--json" in given else for_people
     status = 0
-    time_limit = configuration.view(NamesSettings).filter_dns_time_limit
+    names = configuration.view(NamesSettings)
     with _apart(settings, limits_of(configuration), known) as apart:
         for file in files:
             try:
                 octets = _read(file)
-                facts = _asked(apart.scan(Request(Session(received_at=time.time()), explain=True), octets), time_limit)
+                facts = _asked(apart.scan(Request(Session(received_at=time.time()), explain=True), octets), names)
             except ScanFailed as failure:
                 status = _fatal(f"{file}: not scanned: {failure}", os.EX_TEMPFAIL)
                 continue
@@ -93,7 +93,7 @@ def main(argv: Sequence[str]) -> int:
     return status
 
 
-def _asked(facts: Facts, time_limit: float) -> Facts:
+def _asked(facts: Facts, settings: NamesSettings) -> Facts:
     """The facts with what the DNS says, where rules want to know it."""
     if not facts.lookups.questions:
         return facts
@@ -101,7 +101,8 @@ def _asked(facts: Facts, time_limit: float) -> Facts:
     async def answered() -> Facts:
         resolver = AresResolver(time.monotonic)
         try:
-            return with_answers(facts, await AskedNames(resolver, time.monotonic, time_limit).answers(facts))
+            asked = AskedNames(resolver, time.monotonic, settings.filter_dns_time_limit, settings.filter_dns_limit)
+            return with_answers(facts, await asked.answers(facts))
         finally:
             await resolver.close()
 

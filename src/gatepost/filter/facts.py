@@ -6,14 +6,19 @@ looked leaves it empty.
 """
 
 from collections.abc import Mapping
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from gatepost.filter.archives.port import ArchiveFacts
 from gatepost.filter.bayes.port import Opinion as BayesOpinion
 from gatepost.filter.learner.port import Opinion as LearnerOpinion
 from gatepost.filter.names.questions import Lookups
 from gatepost.filter.port import Session
+
+_Few = Meta(max_length=1000)
+_Many = Meta(max_length=50_000)
+"""Values of a kind: whoever has taken a scanner over shall not have the worker make millions of them."""
 
 
 class Request(Struct, frozen=True):
@@ -107,16 +112,16 @@ class Facts(Struct, frozen=True, omit_defaults=True):
     costs: the same by rule, where that was asked.
     """
 
-    hits: tuple[ScoredHit, ...] = ()
+    hits: Annotated[tuple[ScoredHit, ...], _Many] = ()
     score: float = 0.0
     score_set: int = 0
     lookups: Lookups = Lookups()
-    pending: tuple[Pending, ...] = ()
+    pending: Annotated[tuple[Pending, ...], _Many] = ()
     archives: ArchiveFacts = ArchiveFacts()
     bayes: BayesOpinion | None = None
     learner: LearnerOpinion | None = None
     learning: LearningPoints = LearningPoints()
-    unexamined: tuple[Unexamined, ...] = ()
-    faults: tuple[str, ...] = ()
-    seconds: Mapping[str, float] = {}
-    costs: Mapping[str, float] = {}
+    unexamined: Annotated[tuple[Unexamined, ...], _Few] = ()
+    faults: Annotated[tuple[str, ...], _Few] = ()
+    seconds: Annotated[Mapping[str, float], _Few] = {}
+    costs: Annotated[Mapping[str, float], _Many] = {}

@@ -10,8 +10,9 @@ from gatepost.service.materials import Materials
 
 
 class NamesSettings(Struct, frozen=True):
-    """Parameters of the questions; how many there may be is the scanner's."""
+    """Parameters of the questions."""
 
+    filter_dns_limit: int
     filter_dns_lookups: bool
     filter_dns_time_limit: float
 
@@ -21,4 +22,4 @@ def asked_names(materials: Materials, overrides: Mapping[str, str]) -> AskedName
     settings = materials.configuration.view(NamesSettings, overrides)
     if not settings.filter_dns_lookups:
         return None
-    return AskedNames(materials.resolver, time.monotonic, settings.filter_dns_time_limit)
+    return AskedNames(materials.resolver, time.monotonic, settings.filter_dns_time_limit, settings.filter_dns_limit)

@@ -1,6 +1,7 @@
 """Facts and requests cross between processes as MessagePack, whole."""
 
 import msgspec
+import pytest
 
 from gatepost.filter.archives.port import ArchiveFacts, Node, Unchecked
 from gatepost.filter.bayes import port as bayes
@@ -30,3 +31,21 @@ def test_facts_cross_whole() -> None:
 def test_requests_cross_whole() -> None:
     request = Request(Session("192.0.2.1", "mail.example", sender=None, recipients=("a@example.com",)), explain=True)
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(request), type=Request) == request
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"archives": {"nodes": [{}] * 100_001}},
+        {"hits": [{"rule": ""}] * 50_001},
+        {"pending": [{"hit": {"rule": ""}}] * 50_001},
+        {"lookups": {"questions": [{"name": "", "record": ""}] * 10_001}},
+        {"lookups": {"questions": [{"name": "", "record": "", "wants": [{"rule": "", "text": bytes(4097)}]}]}},
+        {"faults": [""] * 1001},
+        {"costs": {str(number): 0.0 for number in range(50_001)}},
+    ],
+)
+def test_facts_are_no_more_than_any_message_has(facts: dict[str, object]) -> None:
+    """An octet each would become a value of a hundred octets in the worker."""
+    with pytest.raises(msgspec.ValidationError, match="length"):
+        msgspec.msgpack.decode(msgspec.msgpack.encode(facts), type=Facts)

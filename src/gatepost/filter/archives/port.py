@@ -1,8 +1,12 @@
 """What is known of the files in a message: values that the scanner makes and the worker judges."""
 
 import enum
+from typing import Annotated, Final
 
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+MOST_NODES: Final = 100_000
+"""Files of which a scanner may tell, whatever filter_archive_members is."""
 
 
 class Node(Struct, frozen=True):
@@ -48,8 +52,8 @@ class ArchiveFacts(Struct, frozen=True):
     to_scan: decoded files which clamd does not find in the message by itself.
     """
 
-    nodes: tuple[Node, ...] = ()
-    unchecked: tuple[Unchecked, ...] = ()
+    nodes: Annotated[tuple[Node, ...], Meta(max_length=MOST_NODES)] = ()
+    unchecked: Annotated[tuple[Unchecked, ...], Meta(max_length=100)] = ()
     suspect_names: tuple[bytes, ...] = ()
     to_scan: tuple[bytes, ...] = ()
 

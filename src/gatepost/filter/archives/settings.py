@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from gatepost.filter.archives.port import ArchiveLimits
+from gatepost.filter.archives.port import MOST_NODES, ArchiveLimits
 
 
 class ArchiveSettings(Struct, frozen=True):
@@ -19,7 +19,7 @@ def limits(settings: ArchiveSettings) -> ArchiveLimits:
     """What they say."""
     return ArchiveLimits(
         depth=settings.filter_archive_depth_limit,
-        members=settings.filter_archive_member_limit,
+        members=min(settings.filter_archive_member_limit, MOST_NODES // 2),
         octets=settings.filter_archive_size_limit,
         ratio=settings.filter_archive_ratio_limit,
         seconds=settings.filter_archive_time_limit,

@@ -5,8 +5,12 @@ They cross a socket: a question names all that the worker needs, and holds no ru
 
 from collections.abc import Iterator
 from enum import StrEnum
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+_Few = Meta(max_length=2000)
+"""Values of a kind: who has taken a scanner over shall not have the worker make millions of them."""
 
 
 class Fit(StrEnum):
@@ -36,7 +40,7 @@ class Want(Struct, frozen=True):
 
     rule: str
     fit: Fit = Fit.ANY
-    text: bytes = b""
+    text: Annotated[bytes, Meta(max_length=4096)] = b""
     low: int = 0
     high: int = 0
 
@@ -58,7 +62,7 @@ class Then(Struct, frozen=True):
     step: Step
     zone: str
     record: str
-    wants: tuple[Want, ...]
+    wants: Annotated[tuple[Want, ...], _Few]
 
 
 class Question(Struct, frozen=True):
@@ -72,8 +76,8 @@ class Question(Struct, frozen=True):
 
     name: str
     record: str
-    wants: tuple[Want, ...] = ()
-    then: tuple[Then, ...] = ()
+    wants: Annotated[tuple[Want, ...], _Few] = ()
+    then: Annotated[tuple[Then, ...], _Few] = ()
 
 
 class Lookups(Struct, frozen=True):
@@ -84,7 +88,7 @@ class Lookups(Struct, frozen=True):
     longest, least: seconds, `rbl_timeout`: how long the first and the last answer is waited for.
     """
 
-    questions: tuple[Question, ...] = ()
+    questions: Annotated[tuple[Question, ...], Meta(max_length=10_000)] = ()
     left_out: int = 0
     longest: float = 15.0
     least: float = 3.0

@@ -49,7 +49,7 @@ def _computed(operator: str, values: Sequence[float]) -> float:
     if operator == "+":
         return sum(values)
     if operator == "*":
-        product: float = 1
+        product = 1.0  # of floats: whole numbers would grow with each factor
         for factor in values:
             product *= factor
         return product

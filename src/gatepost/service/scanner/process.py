@@ -23,6 +23,7 @@ from gatepost.service.scanner.client import SCANNER_SOCKET
 from gatepost.service.scanner.settings import ScannerSettings
 from gatepost.service.scanner.settings import limits as limits_of
 from gatepost.service.walls import walls
+from gatepost.state import memory
 
 _MOST: Final = 1 << 30
 """Octets of a message: what message_size_limit leaves is the sender's, this is the scanner's."""
@@ -39,6 +40,7 @@ def _run(inheritance: Inheritance) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     os.umask(0o077)
+    memory.give_up()  # secrets of session tickets, and the counters of clients, are for workers
     settings = inheritance.configuration.view(ScannerSettings)
     over = retirement.descriptor()
     scanner, made = _scanner(inheritance, settings)

@@ -36,9 +36,8 @@ _NEW_NAMESPACES = 0x7E020000  # the CLONE_NEW... flags of clone(2)
 
 COMPUTING = (
     # what is open already
-    "read", "readv", "write", "writev", "recvfrom", "recvmsg", "sendto", "sendmsg", "accept", "accept4", "shutdown", "close",
-    "poll", "ppoll", "select", "pselect6", "lseek", "pread64", "fstat", "newfstatat", "fcntl", "getsockopt", "setsockopt",
-    "getsockname",
+    "read", "readv", "write", "writev", "recvfrom", "recvmsg", "sendto", "sendmsg", "accept", "accept4", "close",
+    "poll", "ppoll", "select", "pselect6", "lseek", "pread64", "fstat", "newfstatat", "getsockopt", "getsockname",
     # memory
     "brk", "mmap", "munmap", "mremap", "mprotect", "madvise", "futex", "membarrier", "rseq", "set_robust_list",
     # time, signals to itself, numbers that tell nothing
@@ -46,7 +45,11 @@ COMPUTING = (
     "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "restart_syscall", "getpid", "gettid", "getuid", "geteuid",
     "getrandom", "getrusage", "sched_yield", "sched_getaffinity", "getcpu", "exit", "exit_group",
 )  # fmt: skip
-"""What a process needs that computes, and answers over what it has open: no file, no socket of its own, no other process."""
+"""What a process needs that computes, and answers over what it has open: no file, no socket of its own, no other process; and
+nothing that changes a socket which others wait at, too (shutdown(2), setsockopt(2))."""
+
+_DESCRIPTORS = (1, 2, 3, 4, 1030)
+"""What it may ask fcntl(2): F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC. By F_SETOWN and F_SETSIG a descriptor kills."""
 
 _NON_BLOCKING = 0x5421  # FIONBIO: how Python sets a time limit for a socket
 
@@ -113,6 +116,8 @@ def only_compute() -> None:
         for name in COMPUTING:
             _add_action(library, rules, name, _ALLOW)
         _add_action(library, rules, "ioctl", _ALLOW, _Compare(1, _MASKED_EQUAL, _INT, _NON_BLOCKING))
+        for command in _DESCRIPTORS:
+            _add_action(library, rules, "fcntl", _ALLOW, _Compare(1, _MASKED_EQUAL, _INT, command))
         _checked(library.seccomp_load(rules))
     finally:
         library.seccomp_release(rules)
