@@ -17,10 +17,11 @@ PROGRAM = b"MZ\x90\0" + b"\0" * 56 + struct.pack("<I", 64) + b"PE\0\0" + b"\0" *
 
 
 def zipped(*files: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A zip of these, the same octets each time: tests are named after them, in each of their processes."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", method) as archive:
         for name, octets in files:
-            archive.writestr(name, octets)
+            archive.writestr(zipfile.ZipInfo(name), octets, method)
     return file.getvalue()
 
 
