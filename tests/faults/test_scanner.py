@@ -41,6 +41,10 @@ def outcome(attempt):
     except OSError as error:
         return errno.errorcode[error.errno]
 
+def failed(result):
+    if result:
+        raise OSError(ctypes.get_errno(), "")
+
 KEPT = []  # a socket that is forgotten is closed
 
 def listener():
@@ -64,6 +68,7 @@ ATTEMPTS = {
     "exec": lambda: os.execv("/bin/true", ["true"]),
     "kill": lambda: os.kill(os.getppid(), 0),
     "user": lambda: os.setuid(1),
+    "timer": lambda: failed(ctypes.CDLL(None, use_errno=True).timer_delete(0)),
     "owner": lambda: fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid()),
     "signal": lambda: fcntl.fcntl(0, fcntl.F_SETSIG, 9),
     "shutdown": lambda: listener().shutdown(socket.SHUT_RDWR),
@@ -131,7 +136,7 @@ def scanning() -> Iterator[Scanning]:
 def test_it_can_do_nothing_but_answer(scanning: Scanning) -> None:
     told = dict(line.split(" ", 1) for line in scanning.scan(b"X-Try: all\r\n\r\n").faults)
     assert {name: outcome for name, outcome in told.items() if outcome not in ("EPERM", "EACCES")} == {}
-    assert len(told) == 16
+    assert len(told) == 17
 
 
 @pytest.mark.parametrize("deed", ["X-Crash", "X-Hang", "X-Grow", "X-Raise"])

@@ -55,6 +55,32 @@ def test_a_full_one_takes_nothing_more(tmp_path: Path) -> None:
     assert len(QuarantineFolder(tmp_path).names()) == 1
 
 
+def test_a_full_one_is_not_looked_through_for_each_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has filled it with a million small messages goes on sending."""
+    looks: list[float] = []
+
+    def sweep(folder: QuarantineFolder, before: float) -> int:
+        looks.append(before)
+        return 100_000
+
+    monkeypatch.setattr(QuarantineFolder, "sweep", sweep)
+    times = iter((NOW, NOW + 1, NOW + 2, NOW + 6))
+    one = QuarantineStore(
+        replace(default(QuarantineSettings), data_directory=str(tmp_path), filter_quarantine_size_limit=100_000),
+        lambda: next(times),
+    )
+    for _ in range(4):
+        with pytest.raises(QuarantineFailure, match="is full"):
+            asyncio.run(one.store(ENTRY, iter((MAIL,))))
+    assert len(looks) == 2
+
+
+def test_small_messages_are_what_they_take(tmp_path: Path) -> None:
+    with pytest.raises(QuarantineFailure, match="is full"):
+        store(tmp_path, *[replace(ENTRY, size=1)] * 11, size=40_960)
+    assert len(QuarantineFolder(tmp_path).names()) == 10
+
+
 def test_within_one_look_as_well(tmp_path: Path) -> None:
     large = replace(ENTRY, size=60_000)
     with pytest.raises(QuarantineFailure, match="is full"):

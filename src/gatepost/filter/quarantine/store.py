@@ -28,6 +28,10 @@ _NAME: Final = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{12}")
 _LONGEST_ENTRY: Final = 1 << 24
 _LOOK: Final = 30.0
 """Seconds after which the folder is looked at anew."""
+_LOOK_WHEN_FULL: Final = 5.0
+"""The same where there is no room: a folder of a million files costs seconds, and who has filled it sends on."""
+_LEAST: Final = 4096
+"""Octets that a file takes, and more by so many."""
 _BLOCK: Final = 512  # st_blocks are counted in these (stat(2))
 
 
@@ -133,14 +137,17 @@ class QuarantineStore:
 
     def _store(self, entry: Entry, content: Iterable[bytes]) -> str:
         now = self._clock()
-        if abs(now - self._looked) >= _LOOK or self._total + entry.size > self._limit:
-            self._total, self._looked = self._folder.sweep(now - self._lifetime), now
-        if self._total + entry.size > self._limit:
+        needed = (entry.size // _LEAST + 1) * _LEAST
+        is_full = self._total + needed > self._limit
+        if abs(now - self._looked) >= (_LOOK_WHEN_FULL if is_full else _LOOK):
+            self._looked = now  # first: others need not look, too, meanwhile
+            self._total = self._folder.sweep(now - self._lifetime)
+        if self._total + needed > self._limit:
             raise QuarantineFailure(
                 f"the quarantine is full ({self._total} octets): raise filter_quarantine_size_limit, or delete some of it with"
                 " `gatepost quarantine delete`"
             )
-        self._total += entry.size
+        self._total += needed
         return self._folder.write(entry, content)
 
 

@@ -29,6 +29,13 @@ _MOST: Final = 1 << 30
 """Octets of a message: what message_size_limit leaves is the sender's, this is the scanner's."""
 
 
+_OLDEST: Final = 1.25
+"""Of filter_scanner_max_age."""
+_LAST_MESSAGE: Final = 120.0
+"""Seconds that it may be at its last message then; one that somebody has taken over does not end by itself, nor one that hangs
+without computing."""
+
+
 def prepare(inheritance: Inheritance) -> Life:
     """A Body: what is imported later on is imported now."""
     warmth.import_all()
@@ -62,7 +69,7 @@ def _scanner(inheritance: Inheritance, settings: ScannerSettings) -> tuple[Scann
     learned = opened(inheritance.configuration.view(LearnedSettings), make=True)
     if walls.wanted(inheritance.configuration):
         warmth.warm(loaded, limits)
-        walls.seal(settings.filter_scan_memory_limit)
+        walls.seal(settings.filter_scan_memory_limit, settings.filter_scanner_max_age * _OLDEST + _LAST_MESSAGE)
     return Scanner(loaded.ruleset, loaded.open(), limits, learned), made
 
 
@@ -70,7 +77,7 @@ def _serve(listener: socket.socket, scanner: Scanner, settings: ScannerSettings,
     """One connection after the other, until there is a reason to end."""
     serving.arm()
     listener.setblocking(False)
-    end = time.monotonic() + settings.filter_scanner_max_age * (0.75 + os.getpid() % 64 / 128)  # not all at once
+    end = time.monotonic() + settings.filter_scanner_max_age * (_OLDEST - os.getpid() % 64 / 128)  # not all at once
     events = select.poll()
     for descriptor in (over, made, listener.fileno()):
         if descriptor >= 0:

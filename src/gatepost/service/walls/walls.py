@@ -22,7 +22,7 @@ from gatepost.config.tables import files_of_tables
 from gatepost.lookup.server_parameters import file_settings
 from gatepost.service.cyrus_sasl import NobodyLogsIn, options_of
 from gatepost.service.privileges import gain_no_privileges
-from gatepost.service.walls import landlock, seccomp
+from gatepost.service.walls import deadline, landlock, seccomp
 
 _OF_FOLDERS = ("_directory", "_base")
 """How names of parameters end whose values are folders, whether there are such folders yet or not."""
@@ -137,9 +137,12 @@ def put_up(wall: Wall) -> None:
         seccomp.forbid()
 
 
-def seal(memory: int) -> None:
+def seal(memory: int, seconds: float = 0.0) -> None:
     """The walls of a process that has all it needs, and computes: no file, no socket but those that it has open, no other process,
-    `memory` octets of data at most (0: any). What the kernel lacks is passed over. Raises OSError."""
+    `memory` octets of data at most (0: any); the kernel kills it after `seconds` (0: never), whatever it does. What the kernel
+    lacks is passed over. Raises OSError."""
+    if seconds:
+        deadline.kill_after(seconds)
     if memory:
         resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     gain_no_privileges()
