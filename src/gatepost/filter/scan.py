@@ -251,7 +251,7 @@ class _Scan:
         waiting = [rules[name] for name in self._waiting]
         return Facts(
             hits=hits,
-            score=round(sum(hit.score * (hit.count if "multiple" in hit.flags else 1) for hit in hits), 3),
+            score=round(sum(hit.score * _times(rules[hit.rule], hit) for hit in hits), 3),
             score_set=scores,
             lookups=self._lookups,
             pending=tuple(Pending(_scored(rule, Hit(rule.name), scores, explain=False), rule.expression) for rule in waiting),
@@ -263,6 +263,11 @@ class _Scan:
             seconds=self._examined.seconds,
             costs=self._search.costs or {},
         )
+
+
+def _times(rule: Rule, hit: ScoredHit) -> int:
+    """How often its score counts: at each match of a pattern under `tflags multiple`, but once for what a function counts."""
+    return hit.count if rule.pattern is not None and "multiple" in rule.flags else 1
 
 
 def _has_learned(weights: Weights | None) -> bool:

@@ -160,3 +160,29 @@ body DIFFERENT eval:multipart_alternative_difference('99', '100')
 def test_the_text_of_each_part_is_compared(tmp_path: Path, text: bytes, expected: bool) -> None:
     facts = scanned(tmp_path, ALTERNATIVES % text, DIFFERENCE)
     assert ("DIFFERENT" in {hit.rule for hit in facts.hits}) is expected
+
+
+TIMES = r"""
+loadplugin Mail::SpamAssassin::Plugin::HeaderEval
+loadplugin Mail::SpamAssassin::Plugin::MIMEHeader
+header H      X-A =~ /q/
+tflags H      multiple
+score H       1000
+body B        /buy/
+score B       1.5
+mimeheader M  X-A =~ /q/
+tflags M      multiple maxhits=2
+score M       0.25
+header E      eval:check_for_missing_to_header()
+tflags E      multiple
+score E       10
+meta EM       (E > 2)
+score EM      100
+"""
+
+
+def test_a_score_counts_at_each_match_of_multiple_but_once_for_a_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measured beside SpamAssassin 4.0.1, with a plugin whose function returns 3."""
+    monkeypatch.setattr(scan, "EVALS", {"check_for_missing_to_header": lambda *_: 3})
+    facts = scanned(tmp_path, b"X-A: q q q\n" + MESSAGE, TIMES)
+    assert facts.score == 3 * 1000 + 1.5 + 2 * 0.25 + 10 + 100
