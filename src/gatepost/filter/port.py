@@ -50,7 +50,7 @@ class Part(Struct, frozen=True):
 
     path: where it stands in the tree: () is the message, (1, 2) the second part of its first part. The part of an attached message
     is the message in it.
-    headers: names as they stand and values unfolded but not decoded, in order; without the colon and the blank after it.
+    headers: names as they stand and values with their folds and not decoded, in order; without the colon and the blank after it.
     type: `text/html`, in lower case.
     charset: in lower case, empty where none is named.
     encoding: of the transfer, in lower case.

@@ -5,7 +5,6 @@ Rules are asked by kind: patterns over a text all at once (match/), functions on
 last.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -14,7 +13,7 @@ from msgspec import Struct
 from gatepost.filter.archives.listing import listed
 from gatepost.filter.archives.port import ArchiveFacts, ArchiveLimits
 from gatepost.filter.bayes.port import Memory
-from gatepost.filter.evals import uri_detail
+from gatepost.filter.evals import mime_header, uri_detail
 from gatepost.filter.evals.registry import EVALS
 from gatepost.filter.examination import Examination, Knowledge
 from gatepost.filter.facts import Facts, Pending, Request, ScoredHit, Unexamined
@@ -164,23 +163,14 @@ class _Scan:
             value = self._examined.headers.get(name.removeprefix(compiled.OF_HEADER))
             return None if value is None else (value,)
         if name.startswith(compiled.OF_PARTS):
-            return tuple(self._of_parts(name.removeprefix(compiled.OF_PARTS)))
+            header, *flags = name.removeprefix(compiled.OF_PARTS).split()
+            return tuple(mime_header.values(self._examined, header, flags))
         if name == Kind.FULL:
             return (self._examined.octets,)
         text = self._examined.text
         if name == Kind.URI:
             return tuple(_spellings(text.uris))
         return text.body if name == Kind.BODY else text.raw_body
-
-    def _of_parts(self, name: str) -> Iterator[bytes]:
-        """The values of a header of all parts; `Name:raw`: with their folds, as they stand."""
-        base, _, form = name.partition(":")
-        key = base.lower().encode()
-        folded = _folded(self._examined.octets, key) if form == "raw" else {}
-        for part in self._examined.parts:
-            for header, value in part.headers:
-                if header.lower() == key:
-                    yield folded.get(value, value) + b"\n"
 
     def look_for(self, rule: Rule) -> None:
         """Whether a header is there."""
@@ -273,12 +263,6 @@ def _times(rule: Rule, hit: ScoredHit) -> int:
 def _has_learned(weights: Weights | None) -> bool:
     """Whether the learner knows mail of both kinds: before, it has nothing to say."""
     return weights is not None and min(weights.now.ham, weights.now.spam) > 0
-
-
-def _folded(octets: bytes, key: bytes) -> dict[bytes, bytes]:
-    """The values of a header wherever there seems to be one, with their folds, by what they are without."""
-    found = re.findall(rb"(?mi)^%b:[ \t]?([^\n]*+(?:\n[ \t][^\n]*+)*+)" % re.escape(key), octets)
-    return {value.replace(b"\n", b""): value for value in found}
 
 
 def _spellings(uris: tuple[Uri, ...]) -> Iterator[bytes]:

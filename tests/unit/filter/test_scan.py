@@ -186,3 +186,44 @@ def test_a_score_counts_at_each_match_of_multiple_but_once_for_a_function(tmp_pa
     monkeypatch.setattr(scan, "EVALS", {"check_for_missing_to_header": lambda *_: 3})
     facts = scanned(tmp_path, b"X-A: q q q\n" + MESSAGE, TIMES)
     assert facts.score == 3 * 1000 + 1.5 + 2 * 0.25 + 10 + 100
+
+
+PARTS = b"""\
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary="x"
+
+--x
+Content-Type: text/plain; x="a
+\tb"
+Content-Description: =?utf-8?q?caf=C3=A9?=
+
+text
+--x
+Content-Type: text/html
+
+hu
+--x--
+"""
+MIME_HEADERS = r"""
+loadplugin Mail::SpamAssassin::Plugin::MIMEHeader
+mimeheader MESSAGE    Content-Type =~ /multipart/
+mimeheader DECODED    Content-Description =~ /caf\xc3\xa9\n\z/
+mimeheader ENCODED    Content-Description =~ /=\?utf/
+mimeheader RAW        Content-Description:raw =~ /=\?utf/
+mimeheader BLANK      Content-Type =~ /a b/
+mimeheader TAB        Content-Type =~ /a\tb/
+mimeheader FOLD       Content-Type:raw =~ /a\n\tb/
+mimeheader THIRD      Content-Type =~ /html/
+tflags THIRD          range=3
+mimeheader FIRST_TWO  Content-Type =~ /html/
+tflags FIRST_TWO      range=1-2
+mimeheader OVER_ALL   Content-Type =~ /plain.*html/s
+tflags OVER_ALL       concat
+mimeheader IN_ONE     Content-Type =~ /plain.*html/s
+"""
+
+
+def test_headers_of_parts_are_seen_as_by_the_real_one(tmp_path: Path) -> None:
+    """Measured beside SpamAssassin 4.0.1."""
+    found = {hit.rule for hit in scanned(tmp_path, PARTS, MIME_HEADERS).hits}
+    assert found == {"MESSAGE", "DECODED", "RAW", "BLANK", "FOLD", "THIRD", "OVER_ALL"}

@@ -26,7 +26,7 @@ def names(headers: Sequence[tuple[bytes, bytes]], known: bytes = b"") -> tuple[b
     found = [known] if known else []
     for name, value in headers:
         if name.lower() in _HEADERS:
-            found += _parameters(value)
+            found += _parameters(value.replace(b"\n", b""))
     return alike(found)
 
 

@@ -12,7 +12,7 @@ EVALS: Final[dict[str, Eval]] = {}
 def values(mail: Examined, name: str, flags: Sequence[str] = ()) -> Iterator[bytes]:
     """The values of a header over the parts, the message itself the first, each ended by LF.
 
-    name: as the rule has it, perhaps with `:raw`.
+    name: as the rule has it, perhaps with `:raw`: folded and encoded as it came.
     flags: of `tflags`: `range=2-3` leaves out all but these parts, counted from 1; `concat` makes one text of all.
     """
     base, _, modifier = name.partition(":")

@@ -17,7 +17,7 @@ from gatepost.filter.rules.ruleset import Kind, Rule, Ruleset
 OF_HEADER: Final = "header "
 """How the names of groups begin whose text is a header: its name as rules have it follows."""
 OF_PARTS: Final = "mimeheader "
-"""The same of those whose texts are a header of all parts."""
+"""The same of those whose texts are a header of all parts; behind its name the flags that say which (`range=2-`, `concat`)."""
 
 _OF_SEVERAL_TEXTS: Final = frozenset((Kind.BODY, Kind.RAWBODY, Kind.URI))
 _ONE_GROUP: Final = frozenset((*_OF_SEVERAL_TEXTS, Kind.FULL))
@@ -48,7 +48,8 @@ def _groups(rule: Rule) -> Iterator[str]:
     elif rule.kind is Kind.HEADER:
         yield OF_HEADER + rule.header
     elif rule.kind is Kind.MIMEHEADER:
-        yield OF_PARTS + rule.header
+        which = (flag for flag in rule.flags if flag == "concat" or flag.startswith("range="))
+        yield OF_PARTS + " ".join((rule.header, *which))
 
 
 def _pattern(rule: Rule) -> Pattern:

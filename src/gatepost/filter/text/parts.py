@@ -116,7 +116,7 @@ class _Node:
         self.room -= len(text)
         if self.room >= 0:
             name, _, value = text.partition(b":")
-            self.headers.append((name, value.removeprefix(b" ").replace(b"\n", b"")))
+            self.headers.append((name, value.removeprefix(b" ")))
 
     @property
     def raw(self) -> bytes:

@@ -183,7 +183,8 @@ def test_what_has_no_facts_says_nothing_and_is_named() -> None:
 
 PARTS = (
     "Content-Type: multipart/mixed; boundary=b\n\n"
-    "--b\nContent-Type: text/plain;\n name=a\n\n--b\nContent-Type: image/gif;\n name=c\n\n--b--"
+    "--b\nContent-Type: text/plain;\n name=a\n\n--b\nContent-Type: image/gif;\n name=c\n"
+    'Content-Disposition: attachment;\n\tfilename="=?utf-8?q?caf=C3=A9?="\n\n--b--'
 )
 
 
@@ -196,6 +197,8 @@ PARTS = (
         ("Content-Type", ("range=-1",), [b"multipart/mixed; boundary=b\n"]),
         ("Content-Type", ("range=2-3", "concat"), [b"text/plain; name=a\nimage/gif; name=c\n"]),
         ("Content-ID", ("concat",), []),
+        ("Content-Disposition", (), ['attachment; filename="caf\u00e9"\n'.encode()]),
+        ("Content-Disposition:raw", (), [b'attachment;\n\tfilename="=?utf-8?q?caf=C3=A9?="\n']),
     ],
 )
 def test_a_header_of_all_parts(name: str, flags: tuple[str, ...], wanted: list[bytes]) -> None:
