@@ -5,16 +5,19 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from msgspec import Struct
+
 from gatepost.filter.evals.once import once
 from gatepost.filter.port import Eval, Examined, Part
 
 _INVITATION: Final = ["multipart/alternative", "text/html", "text/calendar"]
 """How a meeting is proposed by programs that put no text beside the HTML."""
 _WORD: Final = re.compile(rb"\w")
-_IMAGE_MARK: Final = b"\n"
-"""Stands for a word where HTML has images and no words; none is like it."""
 _SIGNATURE: Final = re.compile(rb"^-- ?\r?$", re.MULTILINE)
-_LABEL: Final = re.compile(rb"^[ \t]{0,20}([A-Za-z][^:\n]{1,28}?)[ \t]{0,20}:[ \t]{0,20}\S", re.MULTILINE)
+_LEAST_SIGNATURE: Final = 5
+"""Octets of a signature; behind the mark of a shorter one somebody only ended the text."""
+_LABEL: Final = range(3, 31)
+"""Octets of what stands before a colon and may be a label."""
 _STOCK: Final = re.compile(
     rb"(?:company|symbol|ticker|stock|(?:current|opening|target|projected)?\s?price|(?:short|long|\d{1,2}.?day)?.{0,6}target"
     rb"|week.{0,8}high|recommendation|rating|trad(?:e|ing) date|sector|expectations?)\Z",
@@ -22,51 +25,60 @@ _STOCK: Final = re.compile(
 )
 
 
+class Alternative(Struct):
+    """The same said in HTML and in other text: the words of each with how often they stand there, and whether the HTML shows
+    images."""
+
+    html: Counter[bytes]
+    text: Counter[bytes]
+    images: bool = False
+
+    @property
+    def size(self) -> int:
+        """Different words of the HTML. Images without any word are as one, which no text has."""
+        return len(self.html) or int(self.images)
+
+    @property
+    def missing(self) -> float:
+        """Percent of them that the text has not, or less often."""
+        if not self.html:
+            return 100.0 if self.images else 0.0
+        return 100 * sum(self.text[word] < count for word, count in self.html.items()) / len(self.html)
+
+
 def multipart_alternative_difference(examined: Examined, arguments: Sequence[str]) -> int:
     """Whether, of the words of HTML, more than so many percent and at most so many are missing in the text beside it."""
-    percent = _alternatives(examined)[0]
+    percent = max((one.missing for one in _alternatives(examined)), default=0.0)
     low, high = arguments
     return int((float(low) == 0 or percent > float(low)) and (high == "undef" or percent <= float(high)))
 
 
 def multipart_alternative_difference_count(examined: Examined, arguments: Sequence[str]) -> int:
-    """Whether the text has more than so many times the words of the HTML beside it, which has more than a number of them."""
-    _, html, plain = _alternatives(examined)
+    """Whether the text has more than so many times the words of the HTML beside it, which has more than a number of them; the last
+    text that has HTML beside it."""
     ratio, least = map(float, arguments)
-    return int(html > least and plain / html > ratio)
+    last = next(reversed(_alternatives(examined)), None)
+    return int(last is not None and last.size > least and len(last.text) / last.size > ratio)
 
 
 @once
-def _alternatives(examined: Examined) -> tuple[float, int, int]:
-    """The largest percentage of words that the text lacks; how many different words the last HTML has, and the text beside it."""
-    most, of_html, of_text = 0.0, 0, 0
+def _alternatives(examined: Examined) -> list[Alternative]:
+    """Those that have HTML which says something, in the order in which they begin."""
     if [part.type for part in examined.parts] == _INVITATION:
-        return most, of_html, of_text
-    for html, text in _words(examined).values():
-        if html:
-            of_html, of_text = len(html), len(text)
-            missing = sum(text[word] < count for word, count in html.items())
-            most = max(most, 100 * missing / of_html)
-    return most, of_html, of_text
-
-
-def _words(examined: Examined) -> dict[tuple[int, ...], tuple[Counter[bytes], Counter[bytes]]]:
-    """By the path of what has alternatives: the words of its HTML, and those of its other text, with how often they stand there."""
-    found: dict[tuple[int, ...], tuple[Counter[bytes], Counter[bytes]]] = {
-        part.path: (Counter(), Counter()) for part in examined.parts if part.type == "multipart/alternative"
-    }
+        return []
+    found = {part.path: Alternative(Counter(), Counter()) for part in examined.parts if part.type == "multipart/alternative"}
     for part in examined.parts if found else ():
         rendered = examined.text.rendered.get(part.path)
         if rendered is None:
             continue
-        of_html = part.type == "text/html"
         words = Counter(word for word in rendered.split() if _WORD.search(word))
-        if of_html and not words and b"<img" in part.content.lower():
-            words[_IMAGE_MARK] = 1
-        for above in (part.path[:level] for level in range(len(part.path) + 1)):
-            if above in found:
-                found[above][0 if of_html else 1].update(words)
-    return found
+        for above in (found[path] for end in range(len(part.path) + 1) if (path := part.path[:end]) in found):
+            if part.type == "text/html":
+                above.html.update(words)
+                above.images |= not words and b"<img" in part.content.lower()
+            else:
+                above.text.update(words)
+    return [one for one in found.values() if one.size]
 
 
 def check_blank_line_ratio(examined: Examined, arguments: Sequence[str]) -> int:
@@ -81,9 +93,11 @@ def check_blank_line_ratio(examined: Examined, arguments: Sequence[str]) -> int:
 
 
 def tvd_vertical_words(examined: Examined, arguments: Sequence[str]) -> int:
-    """Whether the line with most blanks has so many percent of blanks, counted on what is not blank: at least, less than."""
+    """Whether the line with most blanks has so many percent of blanks, counted on what is not blank: at least, and less than, where
+    that is not 100."""
     low, high = map(float, arguments)
-    return int(low <= _most_blanks(examined) < (101 if high >= 100 else high))
+    most = _most_blanks(examined)
+    return int(low <= most and (most < high or high >= 100))
 
 
 @once
@@ -93,16 +107,23 @@ def _most_blanks(examined: Examined) -> int:
 
 def _blanks(line: bytes) -> int:
     blanks = line.count(b" ")
-    rest = len(line) - blanks
-    return 100 if blanks > rest else 100 * blanks // rest
+    return min(100, 100 * blanks // max(1, len(line) - blanks))
 
 
 def check_stock_info(examined: Examined, arguments: Sequence[str]) -> int:
     """Whether the first plain text has at least so many different labels that stock tips have."""
     plain = next(_plain(examined), None)
     text = examined.text.rendered.get(plain.path, b"") if plain else b""
-    labels = {found.group(1).lower() for found in _LABEL.finditer(text) if _STOCK.search(found.group(1))}
-    return int(len(labels) >= int(arguments[0]))
+    return int(len({label.lower() for label in _labels(text) if _STOCK.search(label)}) >= int(arguments[0]))
+
+
+def _labels(text: bytes) -> Iterator[bytes]:
+    """What stands before the first colon of lines that go on behind it."""
+    for line in text.split(b"\n"):
+        label, _, said = line.partition(b":")
+        label = label.strip()
+        if said.strip() and len(label) in _LABEL:
+            yield label
 
 
 def check_body_length(examined: Examined, arguments: Sequence[str]) -> int:
@@ -121,12 +142,10 @@ def _signed(examined: Examined) -> tuple[int, int]:
     part = next(_plain(examined), None)
     if part is None:
         return -1, -1
-    text = part.content
-    before, signature = len(text), 0
-    for found in _SIGNATURE.finditer(text):
-        if len(text) - found.end() > 4:
-            before, signature = found.start(), len(text) - found.end()
-    return before, signature
+    size = len(part.content)
+    marks = [mark.span() for mark in _SIGNATURE.finditer(part.content) if size - mark.end() >= _LEAST_SIGNATURE]
+    begin, end = marks[-1] if marks else (size, size)
+    return begin, size - end
 
 
 def _within(value: float, arguments: Sequence[str]) -> int:

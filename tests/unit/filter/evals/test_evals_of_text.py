@@ -188,6 +188,19 @@ def test_words_that_text_beside_html_lacks() -> None:
 
 
 @pytest.mark.parametrize(
+    ("html", "rendered", "expected"), [(b"<img src=x>", b"*", True), (b"<b>*", b"*", False), (b"<img>", b"one", False)]
+)
+def test_images_without_words_are_what_text_beside_them_lacks(html: bytes, rendered: bytes, expected: bool) -> None:
+    octets = (
+        b'MIME-Version: 1.0\nContent-Type: multipart/alternative; boundary="bb"\n\n'
+        b"--bb\nContent-Type: text/plain\n\nx\n--bb\nContent-Type: text/html\n\n" + html + b"\n--bb--\n"
+    )
+    message = Message(octets, Text(rendered={(1,): b"one two", (2,): rendered}))
+    assert ask(message, "multipart_alternative_difference", "99", "100") is expected
+    assert ask(message, "multipart_alternative_difference_count", "1.5", "0") is (expected or rendered == b"one")
+
+
+@pytest.mark.parametrize(
     ("function", "arguments", "expected"),
     [
         ("check_body_length", ("12",), True),
@@ -199,6 +212,12 @@ def test_words_that_text_beside_html_lacks() -> None:
 )
 def test_lengths(function: str, arguments: tuple[str, ...], expected: bool) -> None:
     assert ask(Message(b"A: b\n\nab\n-- \nname\n"), function, *arguments) is expected
+
+
+def test_the_last_mark_with_a_signature_behind_it_counts() -> None:
+    message = Message(b"A: b\n\nab\n-- \nname\n-- \nother\n-- \nend")
+    assert ask(message, "plaintext_body_length", "12", "12")
+    assert ask(message, "plaintext_sig_length", "14", "14")
 
 
 def test_lines_of_blanks() -> None:
