@@ -68,20 +68,6 @@ class Pending(Struct, frozen=True, omit_defaults=True):
     expression: bytes = b""
 
 
-class LearningPoints(Struct, frozen=True):
-    """What decides on learning by itself (Mail::SpamAssassin::Plugin::AutoLearnThreshold).
-
-    score: in a score set without Bayes, and without rules that must not count.
-    header, body: how much of it came from where.
-    forced: whether a rule with tflags autolearn_force hit.
-    """
-
-    score: float = 0.0
-    header: float = 0.0
-    body: float = 0.0
-    forced: bool = False
-
-
 class Unexamined(Struct, frozen=True):
     """What was left out.
 
@@ -105,7 +91,6 @@ class Facts(Struct, frozen=True, omit_defaults=True):
     pending: what hangs on their answers.
     archives: the files of the message, and of archives in it.
     bayes, learner: what they say; None where they were not asked.
-    learning: what autolearning goes by.
     unexamined: what was left out.
     faults: rules whose function raised, each with what it said; for the log.
     seconds: of the processor, by stage.
@@ -120,7 +105,6 @@ class Facts(Struct, frozen=True, omit_defaults=True):
     archives: ArchiveFacts = ArchiveFacts()
     bayes: BayesOpinion | None = None
     learner: LearnerOpinion | None = None
-    learning: LearningPoints = LearningPoints()
     unexamined: Annotated[tuple[Unexamined, ...], _Few] = ()
     faults: Annotated[tuple[str, ...], _Few] = ()
     seconds: Annotated[Mapping[str, float], _Few] = {}

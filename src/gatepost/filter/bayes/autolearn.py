@@ -51,7 +51,7 @@ def learned_as(rules: Iterable[Points], thresholds: Thresholds, bayes: float | N
     counted = [rule for rule in rules if not rule.flags & _UNCOUNTED]
     score = sum(rule.score for rule in counted)
     kind = _kind(counted, score, thresholds)
-    if kind is None or _contradicted(counted, kind, bayes):
+    if kind is None or _contradicted(kind, bayes):
         return None
     if thresholds.on_error and bayes is not None and (bayes <= _SURE[0] if kind is Kind.HAM else bayes >= _SURE[1]):
         return None
@@ -69,7 +69,7 @@ def _kind(rules: list[Points], score: float, thresholds: Thresholds) -> Kind | N
     return Kind.SPAM if forced or (header >= _LEAST and body >= _LEAST) else None
 
 
-def _contradicted(rules: list[Points], kind: Kind, bayes: float | None) -> bool:
+def _contradicted(kind: Kind, bayes: float | None) -> bool:
     """Whether Bayes is sure of the other: what is so unclear teaches nobody."""
     if bayes is None:
         return False

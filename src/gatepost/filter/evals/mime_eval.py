@@ -17,7 +17,6 @@ _ALSO_ALTERNATIVES: Final = frozenset(("message/rfc822", "message/global", "appl
 _ASCII: Final = frozenset(("", "us-ascii"))
 _NO_ASCII: Final = re.compile(rb"[\x00\x80-\xff]|\r(?!\n)")
 _BAD_ISO: Final = re.compile(r"iso-(?!8859-\d{1,2}\b|2022-(?:jp|kr)\b)[^\s-]+-\S")
-_QP_CODE: Final = re.compile(rb"=[0-9A-Fa-f]{2}")
 _NEEDLESS_CODE: Final = re.compile(
     rb"=(?:2[1-9A-Fa-f]|3[0-9A-Ca-cEeFf]|[4-6][0-9A-Fa-f]|7[0-9A-Ea-e]|(?:20|09)(?!(?:=20|=09){0,76}(?:\n|\Z)))"
 )
