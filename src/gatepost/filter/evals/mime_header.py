@@ -1,12 +1,10 @@
-"""What `mimeheader` rules look at: a header of every part (perldoc Mail::SpamAssassin::Plugin::MIMEHeader). It has no functions."""
+"""What `mimeheader` rules look at: a header of every part (perldoc Mail::SpamAssassin::Plugin::MIMEHeader)."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from gatepost.filter.headers.values import text
-from gatepost.filter.port import Eval, Examined
-
-EVALS: Final[dict[str, Eval]] = {}
+from gatepost.filter.port import Examined
 
 
 def values(mail: Examined, name: str, flags: Sequence[str] = ()) -> Iterator[bytes]:

@@ -7,17 +7,14 @@ from gatepost.filter.evals import (
     authentication,
     bayes,
     body_eval,
-    dns_eval,
     freemail,
     header_eval,
     html_eval,
     https_mismatch,
     image_info,
     mime_eval,
-    mime_header,
     network,
     relay_eval,
-    uri_detail,
     uri_eval,
     vbounce,
     welcome_list_subject,
@@ -26,8 +23,8 @@ from gatepost.filter.evals import (
 from gatepost.filter.port import Eval
 
 _PLUGINS: Final = (
-    network, authentication, bayes, body_eval, dns_eval, freemail, header_eval, html_eval, https_mismatch, image_info, mime_eval,
-    mime_header, relay_eval, uri_detail, uri_eval, vbounce, welcome_list_subject, welcome_lists,
+    network, authentication, bayes, body_eval, freemail, header_eval, html_eval, https_mismatch, image_info, mime_eval,
+    relay_eval, uri_eval, vbounce, welcome_list_subject, welcome_lists,
 )  # fmt: skip
 
 EVALS: Final[Mapping[str, Eval]] = {name: function for plugin in _PLUGINS for name, function in plugin.EVALS.items()}

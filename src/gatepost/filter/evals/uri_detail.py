@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from gatepost.filter.port import Eval, Uri
+from gatepost.filter.port import Uri
 from gatepost.filter.rules.ruleset import Condition, Pattern
 
 Matches = Callable[[Pattern, bytes], bool]
@@ -29,6 +29,3 @@ def meets(conditions: Sequence[Condition], uris: Iterable[Uri], matches: Matches
 
 def _met(condition: Condition, uri: Uri, matches: Matches) -> bool:
     return any(matches(condition.pattern, value) is not condition.negated for value in _VALUES[condition.key](uri))
-
-
-EVALS: dict[str, Eval] = {}
