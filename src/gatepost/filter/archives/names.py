@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from gatepost.filter.text.charsets import to_utf8
-from gatepost.filter.text.encoded_words import decoded_words
+from gatepost.filter.text.encoded_words import Reading, decoded_words
 
 _PARAMETER: Final = re.compile(
     rb"""\b(?:file)?name(?P<star>(?:\*\d{1,4})?\*?)\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*+)"?|(?P<word>[^\s;]*+))""",
@@ -26,20 +26,31 @@ def names(headers: Sequence[tuple[bytes, bytes]], known: bytes = b"") -> tuple[b
     found = [known] if known else []
     for name, value in headers:
         if name.lower() in _HEADERS:
-            found += _parameters(value.replace(b"\n", b""))
+            for reading in (to_utf8, _as_it_is):
+                found += _parameters(value.replace(b"\n", b""), reading)
     return alike(found)
+
+
+def _as_it_is(octets: bytes, _: str) -> bytes:
+    """What octets mean to a mail program that does not care for a charset in which they mean nothing."""
+    return octets
 
 
 def alike(found: Iterable[bytes]) -> tuple[bytes, ...]:
     """Names in UTF-8, each as it stands and as it may be read, each once, without empty ones."""
     every: dict[bytes, None] = {}
     for name in found:
-        text = name[:_LONGEST].decode("utf-8", "replace")
+        text = _short(name).decode("utf-8", "replace")
         plain = _LEFT_OUT.sub("", text)
         for form in (plain, plain.rstrip(" .")):
             if form and len(every) < _MOST:
                 every[form.encode()] = None
     return tuple(every)
+
+
+def _short(name: bytes) -> bytes:
+    """A name that is too long without its middle: what counts is its end."""
+    return name if len(name) <= _LONGEST else name[: _LONGEST // 2] + name[-_LONGEST // 2 :]
 
 
 def leads_out(name: bytes) -> bool:
@@ -48,27 +59,27 @@ def leads_out(name: bytes) -> bool:
     return path.startswith(b"/") or path[1:2] == b":" or b"\0" in path or b".." in path.split(b"/")
 
 
-def _parameters(value: bytes) -> Iterator[bytes]:
+def _parameters(value: bytes, reading: Reading) -> Iterator[bytes]:
     pieces: list[tuple[int, bytes]] = []
     for match in _PARAMETER.finditer(value[:65536]):
         text = _PAIR.sub(rb"\1", match["quoted"]) if match["quoted"] is not None else match["word"]
         star = match["star"]
         if star.endswith(b"*"):
-            text = _extended(text)
+            text = _extended(text, reading)
         number = star.strip(b"*")
         if number:
             pieces.append((int(number), text))
         else:
             yield text
             if b"=?" in text:  # encoded words do not belong into a parameter, and are understood there by all
-                yield decoded_words(text)
+                yield decoded_words(text, reading)
     if pieces:
         yield b"".join(text for _, text in sorted(pieces, key=lambda piece: piece[0]))
 
 
-def _extended(text: bytes) -> bytes:
+def _extended(text: bytes, reading: Reading) -> bytes:
     """`charset'language'text`, octets as `%XX`; further pieces have the text alone."""
     charset, quote, rest = text.partition(b"'")
     if not quote or b"'" not in rest:
         return unquote_to_bytes(text)
-    return to_utf8(unquote_to_bytes(rest.partition(b"'")[2]), charset.decode("latin-1").lower())
+    return reading(unquote_to_bytes(rest.partition(b"'")[2]), charset.decode("latin-1").lower())

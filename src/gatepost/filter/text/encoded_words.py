@@ -1,7 +1,11 @@
-"""Encoded words (RFC 2047) in headers as UTF-8."""
+"""Encoded words (RFC 2047) in what parts are called, as UTF-8.
+
+What `header` rules see is decoded elsewhere (headers/encoded_words.py), as SpamAssassin does it: there a word that is wrongly
+encoded may come to nothing, and a name must not."""
 
 import binascii
 import re
+from collections.abc import Callable
 from typing import Final
 
 from gatepost.filter.text.charsets import to_utf8
@@ -12,12 +16,18 @@ _WORD: Final = re.compile(
 )
 
 
-def decoded_words(value: bytes) -> bytes:
+Reading = Callable[[bytes, str], bytes]
+"""What octets mean that are said to be in a charset (lower case)."""
+
+
+def decoded_words(value: bytes, reading: Reading = to_utf8) -> bytes:
     """`value` with its encoded words decoded; white space between two of them falls away (section 6.2)."""
-    return _WORD.sub(_decoded, value) if b"=?" in value else value
+    return _WORD.sub(lambda word: reading(_octets(word), _charset(word)), value) if b"=?" in value else value
 
 
-def _decoded(word: re.Match[bytes]) -> bytes:
-    charset = word[1].partition(b"*")[0].decode("ascii", "replace").lower()
-    text = base64(word[3]) if word[2] in b"bB" else binascii.a2b_qp(word[3], header=True)
-    return to_utf8(text, charset)
+def _octets(word: re.Match[bytes]) -> bytes:
+    return base64(word[3]) if word[2] in b"bB" else binascii.a2b_qp(word[3], header=True)
+
+
+def _charset(word: re.Match[bytes]) -> str:
+    return word[1].partition(b"*")[0].decode("ascii", "replace").lower()
