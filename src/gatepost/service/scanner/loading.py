@@ -141,6 +141,7 @@ def make_beside(directories: Sequence[str], data_directory: str, tell: Callable[
     try:
         os.close(over)
         die_with_parent(parent)
+        _end_unread(held)
         os.nice(10)
         make(directories, data_directory)
         os.write(held, b".")
@@ -148,3 +149,10 @@ def make_beside(directories: Sequence[str], data_directory: str, tell: Callable[
     except Exception as error:  # whatever is wrong with them, the rules that are there go on
         tell(f"the compiled rules could not be made: {error}")
     os._exit(1)
+
+
+def _end_unread(pipe: int) -> None:
+    """Have the kernel end this process once nobody reads `pipe` any more, whatever it is at. A parent that has sealed itself off
+    may send no signal, and so none comes of its death (landlock(7), scopes)."""
+    fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)  # SIGIO

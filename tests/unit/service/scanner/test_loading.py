@@ -1,11 +1,13 @@
 """The rules of a scanner and their compiled form on disk: fresh, stale, missing and spoilt."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from gatepost.service.scanner import loading
+from gatepost.service.walls import walls
 
 RULES = "header LOUD Subject =~ /LOUD/\n"
 
@@ -61,3 +63,26 @@ def test_what_cannot_be_read_is_made_anew(folders: tuple[tuple[str], str], spoil
 def test_the_file_is_for_its_owner_alone(folders: tuple[tuple[str], str]) -> None:
     loading.make(*folders)
     assert os.stat(Path(folders[1]) / loading.FOLDER / "rules.cache").st_mode & 0o077 == 0
+
+
+def test_nobody_makes_it_for_a_scanner_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, held = os.pipe()
+
+    def make(*_: object) -> None:
+        os.write(held, b"begun")
+        signal.sigwait([signal.SIGUSR1])
+
+    monkeypatch.setattr(loading, "make", make)
+    scanner = os.fork()
+    if scanner == 0:
+        try:
+            loading.make_beside((), "", str)
+            os.close(held)
+            os.read(begun, 5)
+            walls.seal(0)
+        finally:
+            os._exit(0)
+    os.close(held)
+    os.waitpid(scanner, 0)
+    with open(begun, "rb") as end:
+        assert end.read() == b""  # there is nobody left who holds the other end
