@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from gatepost.config.configuration import Configuration
+from gatepost.config.configuration import Configuration, ConfigurationError
 from gatepost.config.faults import Fault
 from gatepost.config.ports import known_ports
 from gatepost.config.programs import program
@@ -36,6 +36,20 @@ def faults_of_filters(configuration: Configuration) -> tuple[Fault, ...]:
     """What is wrong with the filters of all services that take mail in, each fault once."""
     entries = [entry for entry in configuration.services if program(entry.program).takes_mail]
     return tuple(dict.fromkeys(fault for entry in entries for fault in filter_faults(configuration, entry.overrides)))
+
+
+def wants_scanner(configuration: Configuration) -> bool:
+    """Whether our own scanner is asked about mail: by a service of master.cf, or by one that has no line there."""
+    lines = (entry.overrides for entry in configuration.services if program(entry.program).takes_mail)
+    return any(_asks_scanner(configuration, overrides) for overrides in (None, *lines))
+
+
+def _asks_scanner(configuration: Configuration, overrides: Mapping[str, str] | None) -> bool:
+    try:
+        settings = configuration.view(FilterSettings, overrides)
+        return settings.filter_before_queue and spamd_server(settings) is None
+    except (ConfigurationError, ValueError):
+        return False  # mail is not served so
 
 
 def filter_faults(configuration: Configuration, overrides: Mapping[str, str] | None) -> tuple[Fault, ...]:

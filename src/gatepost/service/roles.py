@@ -6,6 +6,7 @@ a row and the module that it names. Every child that ends is started again, afte
 what they have under way comes to its end, and nothing new is begun).
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct, structs
@@ -13,6 +14,7 @@ from msgspec import Struct, structs
 from gatepost.config.configuration import Configuration
 from gatepost.deliver.privileged import AGENT_SOCKET
 from gatepost.queue.user_requests import FLUSH, SHOWQ
+from gatepost.service.filter_settings import wants_scanner
 from gatepost.service.privileges import Capability
 from gatepost.service.scanner.client import SCANNER_SOCKET
 
@@ -38,7 +40,12 @@ class Rights(Struct, frozen=True):
     changes: tuple[str, ...] = ()
 
 
-_NOT_ASKED = ("", "no")
+Wanted = Callable[[Configuration], bool]
+
+
+def _set(parameter: str) -> Wanted:
+    """Where a parameter of main.cf says anything."""
+    return lambda configuration: bool(configuration.value(parameter))
 
 
 class Role(Struct, frozen=True):
@@ -55,7 +62,7 @@ class Role(Struct, frozen=True):
     many: whether there are as many as worker_processes says; else one.
     in_loop: whether it lives in an event loop, which is watched (master/watchdog.py), and counts clients (master/anvil.py).
     needs_threads: whether it ends, to be started again, when a thread of it ends.
-    asked_by: the parameter without which there is none of it, in main.cf or for a service; empty where there always is.
+    wanted: whether a configuration has any of it; None where there always is.
     """
 
     name: str
@@ -69,14 +76,11 @@ class Role(Struct, frozen=True):
     many: bool = False
     in_loop: bool = False
     needs_threads: bool = False
-    asked_by: str = ""
+    wanted: Wanted | None = None
 
     def is_wanted(self, configuration: Configuration) -> bool:
         """Whether there is any of it, and its sockets."""
-        if not self.asked_by:
-            return True
-        scopes = (None, *(entry.overrides for entry in configuration.services))
-        return any(configuration.value(self.asked_by, overrides).lower() not in _NOT_ASKED for overrides in scopes)
+        return self.wanted is None or self.wanted(configuration)
 
 
 # To become others, to give them the mailboxes that it makes in a spool of root's, to end and to lock up their commands. The agent
@@ -112,21 +116,21 @@ ACME = Role(
     "acme", "has certificates issued and renewed where `acme_directory_url` is set; a process beside it, root with NET_BIND_SERVICE"
     " alone, stores them and binds its port while a challenge is open",
     body="gatepost.service.acme.process:prepare", rights=Rights(as_owner=True, walls=True),
-    sockets=(Path("gatepost") / "acme",), stop=2, asked_by="acme_directory_url",
+    sockets=(Path("gatepost") / "acme",), stop=2, wanted=_set("acme_directory_url"),
 )  # fmt: skip
 
 ANTIVIRUS = Role(
     "antivirus", "starts clamd and freshclam, each as its own user, and watches them, where `filter_supervise` says so",
     body="gatepost.service.antivirus.process:prepare",
     rights=Rights(as_owner=False, capabilities=frozenset((Capability.KILL, Capability.SETGID, Capability.SETUID))),
-    stop=2, asked_by="filter_supervise",
+    stop=2, wanted=_set("filter_supervise"),
 )  # fmt: skip
 
 SCANNER = Role(
-    "scanner", "rules, texts and attachments of the content filter: facts about a message, where `filter_before_queue` or a service"
-    " asks for them; it sees no file and no network",
+    "scanner", "rules, texts and attachments of the content filter: facts about a message, where `filter_before_queue` asks for"
+    " them, of us and not of a spamd; it sees no file and no network",
     body="gatepost.service.scanner.process:prepare", rights=Rights(as_owner=True, sealed=True),
-    sockets=(SCANNER_SOCKET,), many=True, stop=2, asked_by="filter_before_queue",
+    sockets=(SCANNER_SOCKET,), many=True, stop=2, wanted=wants_scanner,
 )  # fmt: skip
 
 ROLES = (AGENT, SHOWQ_AND_FLUSH, WORKER, ACME, ANTIVIRUS, SCANNER)

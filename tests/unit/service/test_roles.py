@@ -7,9 +7,14 @@ from pathlib import Path
 from pkgutil import resolve_name
 
 import pytest
+from tests.support.settings import CONFIGURATION, HOST
 
 import gatepost.service
-from gatepost.service.roles import ROLES, Role
+from gatepost.config.configuration import Configuration
+from gatepost.config.master import parse_master
+from gatepost.config.parameters import PARAMETERS
+from gatepost.config.syntax import MainFile
+from gatepost.service.roles import ROLES, SCANNER, Role
 
 SERVICE = Path(gatepost.service.__file__).parent
 NAMES = {role.name for role in ROLES}
@@ -37,7 +42,7 @@ def test_a_row_agrees_with_itself(role: Role) -> None:
     assert not (rights.as_owner and rights.capabilities), "whoever is not root has none"
     assert rights.capabilities <= rights.of_programs or not rights.of_programs
     assert rights.walls or not rights.changes
-    assert role.serves or role.sockets or role.asked_by, "nobody could ask it"
+    assert role.serves or role.sockets or role.wanted, "nobody could ask it"
     assert role.stop > 0
 
 
@@ -51,3 +56,27 @@ def test_no_two_roles_share_a_name_or_a_socket() -> None:
 def test_workers_end_before_those_whom_they_ask() -> None:
     worker = next(role for role in ROLES if role.serves)
     assert all(worker.stop < role.stop for role in ROLES if role is not worker)
+
+
+SPAMD = "filter_spam_scanner=spamd:127.0.0.1:783"
+
+
+@pytest.mark.parametrize(
+    ("everywhere", "options", "wanted"),
+    [
+        ("no", "", False),
+        ("no", "-o filter_before_queue=yes", True),
+        ("no", f"-o filter_before_queue=yes -o {SPAMD}", False),
+        ("yes", "", True),
+        ("yes", "-o filter_before_queue=no", True),  # sendmail(1) has no line here
+    ],
+)
+def test_there_are_scanners_where_they_are_asked(everywhere: str, options: str, wanted: bool) -> None:
+    master = parse_master(f"smtp inet n - n - - smtpd {options}\n", "master.cf")
+    configuration = Configuration(Path("/etc/postfix"), MainFile({}), master, PARAMETERS, HOST)
+    assert SCANNER.is_wanted(configuration.with_settings({"filter_before_queue": everywhere})) is wanted
+
+
+def test_a_spamd_takes_the_place_of_scanners() -> None:
+    name, _, server = SPAMD.partition("=")
+    assert not SCANNER.is_wanted(CONFIGURATION.with_settings({"filter_before_queue": "yes", name: server}))

@@ -5,15 +5,14 @@ from typing import Final
 
 from msgspec import Struct
 
-from gatepost.config.configuration import Configuration, ConfigurationError
+from gatepost.config.configuration import Configuration
 from gatepost.config.faults import Fault
-from gatepost.config.programs import program
 from gatepost.filter.evals.registry import EVALS
 from gatepost.filter.rules import reading, ruleset
 from gatepost.filter.rules.ruleset import Ruleset
 from gatepost.filter.rules.unrunnable import unrunnable
 from gatepost.lookup import pcre2
-from gatepost.service.filter_settings import FilterSettings, spamd_server
+from gatepost.service.filter_settings import wants_scanner
 from gatepost.service.scanner.loading import folders
 
 MOST: Final = 200
@@ -27,7 +26,7 @@ class _Folders(Struct, frozen=True):
 def check_filter_rules(configuration: Configuration) -> tuple[tuple[Fault, ...], tuple[Fault, ...]]:
     """What is wrong with the rule files where a service is filtered by them, and which of their rules cannot be run: those are
     settings that are not obeyed, and no fault of whoever wrote them. Nothing is read where nothing is filtered."""
-    if not _scans(configuration):
+    if not wants_scanner(configuration):
         return (), ()
     rules = reading.read(folders(configuration.view(_Folders).filter_rules_directories))
     wrong = _told(rules.faults, "correct the line, or take it out", "more lines were left out")
@@ -50,16 +49,3 @@ def _told(faults: Iterable[ruleset.Fault], remedy: str, more: str) -> Iterator[F
         yield Fault(*placed, fault.text, remedy)
     if len(told) > MOST:
         yield Fault(told[-1].where.rpartition(":")[0], 0, f"{len(told) - MOST} {more}")
-
-
-def _scans(configuration: Configuration) -> bool:
-    """Whether a service is filtered by our own scanner."""
-    for entry in configuration.services:
-        if program(entry.program).takes_mail:
-            try:
-                settings = configuration.view(FilterSettings, entry.overrides)
-                if settings.filter_before_queue and spamd_server(settings) is None:
-                    return True
-            except (ConfigurationError, ValueError):
-                continue  # told elsewhere
-    return False
