@@ -149,6 +149,8 @@ def test_harmless_names() -> None:
         ((b'x/y; name="=?utf-8?Q?evil=2Eexe?="',), {b"evil.exe"}),
         ((b'x/y; name="=?iso-2022-jp?Q?evil=E9.exe?="',), {"evil\ufffd.exe".encode()}),
         ((b"x/y; name*=iso-2022-jp''evil%E9.exe",), {"evil\ufffd.exe".encode()}),
+        ((b"x/y; name=a.exe" + b"".join(b"; name=%d" % n for n in range(99)) + b"; name=b.exe",), {b"a.exe", b"b.exe"}),
+        ((b"x/y; name*=utf-16''%3D%3F.exe; name*=utf-16''%00%3D%00%3Fa",), {b"=?.exe"}),
         ((b"x/y; name=" + b"a" * 3000 + b".exe",), {b"a" * 1020 + b".exe"}),
         ((b'x/y; name="evil.exe. . "',), {b"evil.exe"}),
         ((b'x/y; name="a\\"b.exe"',), {b'a"b.exe'}),
@@ -161,6 +163,16 @@ def test_every_name_counts(headers: tuple[bytes, ...], called: set[bytes]) -> No
     keys = (b"Content-Type", b"Content-Disposition")
     found = set(part_names(tuple(zip(keys, headers, strict=False))))
     assert called <= found | {b"evil"}
+
+
+@given(
+    st.lists(
+        st.sampled_from([b"name", b"filename", b"*0", b"*", b"=", b"utf-16''", b"=?utf-7?q?", b"?=", b";", b"%3D%3F", b'"', b"a"])
+    )
+)
+@example([b"name", b"*", b"=", b"utf-16''", b"%3D%3F"])
+def test_whatever_names_are_like_they_are_few(pieces: list[bytes]) -> None:
+    assert len(part_names(((b"Content-Type", b"".join(pieces)),))) <= 32
 
 
 @pytest.mark.parametrize(

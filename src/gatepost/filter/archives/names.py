@@ -26,8 +26,9 @@ def names(headers: Sequence[tuple[bytes, bytes]], known: bytes = b"") -> tuple[b
     found = [known] if known else []
     for name, value in headers:
         if name.lower() in _HEADERS:
-            for reading in (to_utf8, _as_it_is):
-                found += _parameters(value.replace(b"\n", b""), reading)
+            line = value.replace(b"\n", b"")
+            for several in zip(*(_parameters(line, reading) for reading in (to_utf8, _as_it_is)), strict=True):
+                found += several
     return alike(found)
 
 
@@ -37,15 +38,15 @@ def _as_it_is(octets: bytes, _: str) -> bytes:
 
 
 def alike(found: Iterable[bytes]) -> tuple[bytes, ...]:
-    """Names in UTF-8, each as it stands and as it may be read, each once, without empty ones."""
-    every: dict[bytes, None] = {}
-    for name in found:
-        text = _short(name).decode("utf-8", "replace")
-        plain = _LEFT_OUT.sub("", text)
-        for form in (plain, plain.rstrip(" .")):
-            if form and len(every) < _MOST:
-                every[form.encode()] = None
-    return tuple(every)
+    """Names in UTF-8, each as it stands and as it may be read, each once, without empty ones. Of too many the first and the last:
+    those are the ones that programs choose."""
+    every = tuple(dict.fromkeys(form.encode() for name in found for form in _forms(name) if form))
+    return every if len(every) <= _MOST else every[: _MOST // 2] + every[-_MOST // 2 :]
+
+
+def _forms(name: bytes) -> tuple[str, str]:
+    plain = _LEFT_OUT.sub("", _short(name).decode("utf-8", "replace"))
+    return plain, plain.rstrip(" .")
 
 
 def _short(name: bytes) -> bytes:
@@ -60,6 +61,7 @@ def leads_out(name: bytes) -> bool:
 
 
 def _parameters(value: bytes, reading: Reading) -> Iterator[bytes]:
+    """The names in a value: as many, in the same order, whatever the reading."""
     pieces: list[tuple[int, bytes]] = []
     for match in _PARAMETER.finditer(value[:65536]):
         text = _PAIR.sub(rb"\1", match["quoted"]) if match["quoted"] is not None else match["word"]
@@ -71,8 +73,7 @@ def _parameters(value: bytes, reading: Reading) -> Iterator[bytes]:
             pieces.append((int(number), text))
         else:
             yield text
-            if b"=?" in text:  # encoded words do not belong into a parameter, and are understood there by all
-                yield decoded_words(text, reading)
+            yield decoded_words(text, reading)  # they do not belong into a parameter, and are understood there by all
     if pieces:
         yield b"".join(text for _, text in sorted(pieces, key=lambda piece: piece[0]))
 
