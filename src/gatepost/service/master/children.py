@@ -16,6 +16,8 @@ from msgspec import Struct
 from gatepost.service.roles import ROLES, Role
 
 _SHORT_LIFE = 1.0
+_OF_SEALED = 1.0
+"""Seconds that one whose life any message may cost is waited with at most: else some such messages stop all mail for minutes."""
 
 
 class Instance(Struct, frozen=True):
@@ -84,7 +86,8 @@ class Children:
         """Note that another one is to take the place of `child`, and when."""
         now = time.monotonic()
         if now - child.started < _SHORT_LIFE:
-            pause = min(max(self._pauses.get(child.instance, 0.0) * 2, 0.25), self.longest_pause)
+            longest = min(self.longest_pause, _OF_SEALED) if child.instance.role.rights.sealed else self.longest_pause
+            pause = min(max(self._pauses.get(child.instance, 0.0) * 2, 0.25), longest)
         else:
             pause = 0.0
         self._pauses[child.instance] = pause
