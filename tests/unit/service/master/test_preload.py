@@ -79,6 +79,11 @@ def loaded() -> set[str]:
     return modules(tls=True)
 
 
+def test_what_only_scanners_need_is_theirs(loaded: set[str]) -> None:
+    scanners = {"examination", "evals.registry", "learner.store", "match.group", "rules.reading", "scan", "text.rendering"}
+    assert sorted(loaded & {f"gatepost.filter.{name}" for name in scanners}) == []
+
+
 def test_nothing_is_imported_late(loaded: set[str]) -> None:
     assert sorted({pair for pair in late_imports() if pair[0] not in loaded}) == []
 
