@@ -1,11 +1,12 @@
 """`gatepost quarantine`: mail that the content filter has kept from its recipients."""
 
+import codecs
 import importlib
 import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,8 +113,8 @@ def _show(command: Command, folder: "QuarantineFolder", named: dict[str, str], w
         sys.stdout.writelines(_plain(f"{title + ':':<12} {text}") + "\n" for title, text in rows.items() if text)
         sys.stdout.write("\n")
         sys.stdout.flush()
-        for chunk in kept.content.chunks():
-            sys.stdout.buffer.write(_shown(chunk))
+        chunks = kept.content.chunks()
+        sys.stdout.buffer.writelines(shown(chunks) if os.isatty(sys.stdout.fileno()) else chunks)
         sys.stdout.buffer.flush()
     return 0
 
@@ -202,16 +203,14 @@ _COMMANDS: dict[str, tuple[_Body, tuple[str, ...], bool]] = {
 """Name to (what is done, its options, whether it needs names of messages)."""
 
 
-_HARMLESS = bytes(octet if octet in b"\n\t" or (octet >= 32 and octet != 127) else ord("?") for octet in range(256))
-
-
 def _plain(text: str) -> str:
     """A line for a terminal: strangers have written some of it."""
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
-def _shown(chunk: bytes) -> bytes:
-    """The message: as it is into a file or pipe; at a terminal without what would command it."""
-    if not os.isatty(sys.stdout.fileno()):
-        return chunk
-    return chunk.translate(_HARMLESS, b"\r")
+def shown(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """A message for a terminal, without what would command it: also the controls that UTF-8 has in two octets (U+009B is CSI)."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    for chunk in chunks:
+        text = decoder.decode(chunk).replace("\r", "")
+        yield "\n".join(_plain(line.replace("\t", "    ")) for line in text.split("\n")).encode()

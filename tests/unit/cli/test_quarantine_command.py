@@ -80,3 +80,9 @@ def test_learn_reads_as_the_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert told == [(["--ham"], MAIL)]
     assert quarantine.main(["quarantine", "-c", str(tmp_path), "learn", "--ham", name[:-1] + "x"]) == 1
     assert quarantine.main(["quarantine", "-c", str(tmp_path), "learn", name]) == 64
+
+
+def test_a_message_commands_no_terminal() -> None:
+    """Neither by controls of one octet, nor by those that UTF-8 has in two, wherever they are cut."""
+    said = b"".join(quarantine.shown((b"a\x1b[2J\r\n\xc2", b"\x9b2Jb\tc \xc3\xa4\xff\n")))
+    assert said.decode() == "a?[2J\n?2Jb    c ä\ufffd\n"
