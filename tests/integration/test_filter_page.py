@@ -15,7 +15,7 @@ _PAGE = Path(__file__).parents[2] / "docs" / "filter.md"
 
 def test_the_page() -> None:
     commands = [line.strip() for line in _PAGE.read_text().splitlines() if re.match("    (?:gatepost|postconf) ", line)]
-    assert len(commands) == 20
+    assert len(commands) == 23
     with System(f"filter_rules_directories = {files(rules) / 'default'}\n", MASTER) as one:
         before = set(one.workers())
         for command in commands:

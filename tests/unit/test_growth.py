@@ -42,6 +42,7 @@ from gatepost.deliver.pipe_attributes import PipeAttributes
 from gatepost.deliver.pipe_form import pipe_form
 from gatepost.deliver.status_filter import _RESULT as STATUS
 from gatepost.events.maillog import printable as log_printable
+from gatepost.filter import spamassassin_marks as spamassassin
 from gatepost.filter.archives.formats.member import Damaged, Encrypted, Overlapping
 from gatepost.filter.archives.kinds import FORMATS, types, with_end
 from gatepost.filter.archives.listing import listed
@@ -126,6 +127,7 @@ from gatepost.proto.smtp.notify import notify_bits
 from gatepost.proto.smtp.reply_reader import MalformedReply, ReplyReader
 from gatepost.proto.smtp.server import ServerCore
 from gatepost.proto.socketmap import SocketmapQuery
+from gatepost.proto.spamd_server import Refusal, RequestReader
 from gatepost.proto.table_answer import TableAnswer
 from gatepost.proto.tcp_table import TcpQuery
 from gatepost.queue.notice_message import header_of, wrap
@@ -670,6 +672,20 @@ def spamd_answer(octets: bytes) -> None:
         exchange.ended()
 
 
+def spamd_request(octets: bytes) -> None:
+    request = RequestReader(1 << 30)
+    with contextlib.suppress(Refusal):
+        for at in range(0, len(octets), 100):
+            request.feed(octets[at : at + 100])
+        request.ended()
+
+
+def spamassassin_marks(message: bytes) -> None:
+    scored = spamassassin.Scored(9.0, 5.0, (spamassassin.Hit(message.decode("latin-1"), 9.0),), "host", "1")
+    spamassassin.marked(spamassassin.split(message)[0], scored)
+    spamassassin.report(scored)
+
+
 def without_forged(head: bytes) -> None:
     one = draft(head)
     one.drop_headers(frozenset(), ("x-spam-",))
@@ -865,6 +881,29 @@ PARSERS: dict[str, tuple[Callable[..., object], Shapes]] = {
     "proto.spamd": (
         spamd_answer,
         (*WIRE, octets(b"A,", before=SPAMD), octets(b"1", before=SPAMD), octets(b"a: b\r\n", before=SPAMD[:19])),
+    ),
+    "proto.spamd_server": (
+        spamd_request,
+        (
+            *WIRE,
+            octets(b"a: b\r\n", before=b"CHECK SPAMC/1.5\r\n"),
+            octets(b"a", before=b"CHECK SPAMC/1.5\r\n\r\n"),
+            octets(b"\r\n"),
+        ),
+    ),
+    "filter.spamassassin_marks": (
+        spamassassin_marks,
+        (
+            *WIRE,
+            octets(b"X-Spam-A: b\n"),
+            octets(b" a\n", before=b"X-Spam-A: b\n"),
+            octets(b"x-spam-"),
+            octets(b"Return-Path: a\n"),
+            octets(b" \n", before=b"From \n"),
+            octets(b"\n"),
+            octets(b"a,"),
+            octets(b"From "),
+        ),
     ),
     "proto.saslauthd": (checked, (*WIRE, octets(b"a", before=b"\xff\xffOK"))),
     "proto.sasl.plain": (logged_in(plain.server), (*WIRE, octets(b"\0"), octets(b"a", before=b"\0u\0"))),

@@ -35,7 +35,7 @@ class Program(NamedTuple):
     chapter, work, line: for docs/services.md; where its work is done, and what of its line is honoured beyond the common.
     support: DONE; NO_MEANING where nothing has to be started, because its work is done elsewhere; NOT_YET.
     listens: the types of lines on which clients from outside are served.
-    advises: it answers what other daemons ask (policy delegation), and takes no mail.
+    advises: it answers what other daemons ask (policy delegation, spamd), and takes no mail.
     guards: it lets clients through to another service, and takes no mail itself.
     spawned: the agent accepts on its lines, and runs a command for each connection.
     builder: `module:function` of service/ that puts one line together: sessions where it listens, else an agent.
@@ -112,6 +112,13 @@ _ROWS = (
         " ([greylisting](greylisting.md)); `check_greylist` needs none",
         _OF_POLICY_SERVERS,
         listens=_POLICY_CLIENTS, advises=True, builder="gatepost.service.greylist:open_service", since="gatepost",
+    ),
+    Program(
+        "spamd", _RECEIVING,
+        "`receive/spamd.py` over `proto/spamd_server.py`, put together by `service/spamd.py`: answers spamc(1) by the content"
+        " filter's own scanner ([filter](filter.md))",
+        "`inet` and `unix`: listens; `-o`; `syslog_name`; maxproc: connections to a worker",
+        listens=_POLICY_CLIENTS, advises=True, builder="gatepost.service.spamd:open_service", since="gatepost",
     ),
     Program(
         "pickup", _RECEIVING, "`service/pickup.py`; one worker at a time, the one that holds the lock",

@@ -12,7 +12,9 @@ from gatepost.config.programs import program
 from gatepost.filter.policy import points_of
 from gatepost.net.server_address import Server, parse
 
-LEVELS: Final = ("filter_tag_level", "filter_tag2_level", "filter_kill_level")
+SPAM_LEVEL: Final = "filter_tag2_level"
+"""From where on a message is called spam."""
+LEVELS: Final = ("filter_tag_level", SPAM_LEVEL, "filter_kill_level")
 
 
 class FilterSettings(Struct, frozen=True):
@@ -33,13 +35,18 @@ class FilterSettings(Struct, frozen=True):
 
 
 def faults_of_filters(configuration: Configuration) -> tuple[Fault, ...]:
-    """What is wrong with the filters of all services that take mail in, each fault once."""
+    """What is wrong with the filters of all services that take mail in, or answer as a spamd, each fault once."""
     entries = [entry for entry in configuration.services if program(entry.program).takes_mail]
-    return tuple(dict.fromkeys(fault for entry in entries for fault in filter_faults(configuration, entry.overrides)))
+    found = [fault for entry in entries for fault in filter_faults(configuration, entry.overrides)]
+    spamds = [entry for entry in configuration.services if entry.program == "spamd"]
+    found += [fault for entry in spamds if (fault := level_fault(configuration, entry.overrides, SPAM_LEVEL))]
+    return tuple(dict.fromkeys(found))
 
 
 def wants_scanner(configuration: Configuration) -> bool:
-    """Whether our own scanner is asked about mail: by a service of master.cf, or by one that has no line there."""
+    """Whether our own scanner is asked about mail: by a service of master.cf, or by one that has no line there; or by spamc."""
+    if any(entry.program == "spamd" for entry in configuration.services):
+        return True
     lines = (entry.overrides for entry in configuration.services if program(entry.program).takes_mail)
     return any(_asks_scanner(configuration, overrides) for overrides in (None, *lines))
 
@@ -57,7 +64,7 @@ def filter_faults(configuration: Configuration, overrides: Mapping[str, str] | N
     settings = configuration.view(FilterSettings, overrides)
     if not settings.filter_before_queue:
         return ()
-    found = [fault for name in LEVELS if (fault := _level_fault(configuration, overrides, name))]
+    found = [fault for name in LEVELS if (fault := level_fault(configuration, overrides, name))]
     for name, what in _OTHERS.items():
         if value := getattr(settings, name).strip():
             told = f"filter_before_queue = yes and {name} = {value}: {what}"
@@ -77,7 +84,8 @@ _OTHERS: Final = {
 """Filters that a service cannot have beside this one, and why."""
 
 
-def _level_fault(configuration: Configuration, overrides: Mapping[str, str] | None, name: str) -> Fault | None:
+def level_fault(configuration: Configuration, overrides: Mapping[str, str] | None, name: str) -> Fault | None:
+    """What is wrong with a level of a service."""
     try:
         points_of(configuration.value(name, overrides))
     except ValueError as error:

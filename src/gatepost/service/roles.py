@@ -128,7 +128,7 @@ ANTIVIRUS = Role(
 
 SCANNER = Role(
     "scanner", "rules, texts and attachments of the content filter: facts about a message, where `filter_before_queue` asks for"
-    " them, of us and not of a spamd; it sees no file and no network",
+    " them, of us and not of a spamd, or a `spamd` line does; it sees no file and no network",
     body="gatepost.service.scanner.process:prepare", rights=Rights(as_owner=True, sealed=True),
     sockets=(SCANNER_SOCKET,), many=True, stop=2, wanted=wants_scanner,
 )  # fmt: skip
