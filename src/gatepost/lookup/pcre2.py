@@ -6,6 +6,7 @@ values of C's types, made beforehand where they are the same each time, since co
 
 import ctypes
 import functools
+from collections.abc import Sequence
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint32, c_void_p
 from typing import Any, Final
 
@@ -27,8 +28,10 @@ _JIT_STACK_LIMIT: Final = -46
 _MORE_WORK: Final = frozenset((_JIT_STACK_LIMIT, -47))  # -47: the match limit
 _INFO_ALL_OPTIONS: Final = 0
 _INFO_CAPTURE_COUNT: Final = 4
+_INFO_MATCH_EMPTY: Final = 13
 _JIT_COMPLETE: Final = c_uint32(1)
 _NO_JIT: Final = c_uint32(0x2000)
+_SUBSTITUTE_ALL: Final = c_uint32(0x100)
 
 QUICK: Final = 50_000
 """Steps back that a search may take from each offset at first: some 50 microseconds."""
@@ -38,6 +41,8 @@ _DEPTH: Final = 1_000_000
 _HEAP: Final = 64 * 1024
 """KiB that one match may take (Postfix: 20 GB)."""
 _JIT_STACK: Final = 1 << 20
+_AT_ONCE: Final = 2048
+"""Octets of texts that are searched, or whose matches are counted, without a look at the clock in between."""
 
 _ZERO: Final = c_size_t(0)
 _PLAIN: Final = c_uint32(0)
@@ -74,6 +79,8 @@ class _Library:
         self.free_match_data = function("match_data_free", None, c_void_p)
         self.set_offset_limit = function("set_offset_limit", c_int, c_void_p, c_size_t)
         self.match = function("match", c_int)
+        self.substitute = function("substitute", c_int)
+        self.substituted = ctypes.create_string_buffer(_AT_ONCE + 1)
         self._error_message = function("get_error_message", c_int, c_int, c_char_p, c_size_t)
         self._new_context = function("match_context_create", c_void_p, c_void_p)
         self._limits = [function(f"set_{what}_limit", c_int, c_void_p, c_uint32) for what in ("match", "depth", "heap")]
@@ -111,7 +118,7 @@ def missing() -> str:
 class Expression:
     """A compiled pattern. `captures`: whether a match has to tell its groups."""
 
-    __slots__ = ("_captures", "_code", "_data", "_library", "_match", "_offsets", "_quick", "groups", "starts")
+    __slots__ = ("_captures", "_code", "_data", "_library", "_match", "_offsets", "_quick", "_substantial", "groups", "starts")
 
     def __init__(self, pattern: bytes, options: int, *, captures: bool) -> None:
         """Raises ValueError with what is wrong with the pattern; LibraryMissing."""
@@ -130,6 +137,7 @@ class Expression:
         self.groups = self._info(_INFO_CAPTURE_COUNT)
         # What \G matches is where the search begins; verbs may end it, and (*UTF) wants it to begin with a character.
         self.starts = not self._info(_INFO_ALL_OPTIONS) & ANCHORED and b"\\G" not in pattern and b"(*" not in pattern
+        self._substantial = not self._info(_INFO_MATCH_EMPTY) and b"\\K" not in pattern
         count = 2 * (self.groups + 1)
         self._offsets = (c_size_t * count).from_address(lib.offsets(self._data))
 
@@ -154,6 +162,30 @@ class Expression:
         if found in _MORE_WORK:
             raise TooMuch
         raise Unanswered(self._library.error_message(found))
+
+    def passed_over(self, subjects: Sequence[Subject], first: int) -> tuple[int, bool]:
+        """The index of the first of these texts, from `first` on, in which a match may be, and whether one is (`span` says where).
+        A quick look at each, until so many octets are read that it is time for the clock."""
+        match, code, data, quick, left = self._match, self._code, self._data, self._quick, _AT_ONCE
+        for index in range(first, len(subjects)):
+            subject = subjects[index]
+            left -= subject.size + 1
+            if left < 0:
+                return index, False
+            found = match(code, subject.octets, subject.length, _ZERO, _PLAIN, data, quick)
+            if found != _NO_MATCH:
+                return index, found > 0
+        return len(subjects), False
+
+    def count_from(self, subject: Subject, start: int) -> int | None:
+        """How many matches follow each other from `start` on. None where one call does not tell: matches may be empty, the text is
+        long, or it takes more than a little work."""
+        if not self._substantial or subject.size > _AT_ONCE:
+            return None
+        lib, length = self._library, c_size_t(_AT_ONCE + 1)
+        text = (self._code, subject.octets, subject.length, c_size_t(start), _SUBSTITUTE_ALL, self._data, self._quick)
+        found: int = lib.substitute(*text, b"", _ZERO, lib.substituted, byref(length))
+        return found if found >= 0 else None
 
     def search_between(self, subject: Subject, start: int, count: int, *, thorough: bool) -> Groups | None:
         lib = self._library

@@ -134,15 +134,27 @@ class Group:
                 return 0, b""
             first = texts.index(rough[0])
         count, matched = 0, b""
-        for subject in texts.each[first:]:
-            place = 0
-            while (span := search(exact, subject, place, budget)) is not None:
+        while first < len(texts.each):
+            behind, found = exact.passed_over(texts.each, first)
+            budget.read(texts.start(behind) - texts.start(first))
+            if behind == len(texts.each):
+                break
+            subject, first, place = texts.each[behind], behind + 1, 0
+            span = exact.span() if found else search(exact, subject, place, budget)
+            while span is not None:
                 begin, end = span
                 matched = matched if count else subject.octets[begin : min(end, begin + _SHOWN)]
                 count += 1
                 if count == pattern.most:
                     return count, matched
+                further = exact.count_from(subject, end)
+                if further is not None:
+                    count += further
+                    break
                 budget.read(end - place + 1)
                 place = end if end > begin else end + 1
+                span = search(exact, subject, place, budget)
+            if 0 < pattern.most <= count:
+                return pattern.most, matched
             budget.read(subject.size)
         return count, matched

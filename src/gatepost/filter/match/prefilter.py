@@ -16,8 +16,9 @@ from msgspec import Struct
 from gatepost.filter.match.pattern import Pattern
 from gatepost.lookup import pcre2
 
-_OF_THE_WHOLE: Final = re.compile(rb"\\[AzZG]")
-"""Anchors that see only the first or last of several texts."""
+_ESCAPE: Final = re.compile(rb"\\(.)", re.DOTALL)
+_OF_LINES: Final = {b"A": b"^", b"Z": b"$", b"z": b"$"}
+"""Anchors that see only the first or last of several texts, and those that see each: a text begins and ends with a line."""
 
 _COUNT: Final = re.compile(rb"(?<!\\)(?<!\\[xgko])\{(\d+)(,?)(\d*)\}")
 _COUNTED: Final = 12
@@ -78,7 +79,7 @@ def compiled(patterns: Sequence[Pattern], *, over_all: bool) -> Compiled:
 
 
 def _may_take(rough: bytes, over_all: bool) -> bool:
-    return 0 < len(rough) <= _LONGEST and not (over_all and _OF_THE_WHOLE.search(rough))
+    return 0 < len(rough) <= _LONGEST and not (over_all and b"\\G" in rough)
 
 
 def _takes(library: Any, pattern: Pattern, over_all: bool) -> bool:
@@ -89,21 +90,25 @@ def _takes(library: Any, pattern: Pattern, over_all: bool) -> bool:
     return True
 
 
-def _broader(rough: bytes) -> bytes:
-    """The same without counting far: that takes Hyperscan seconds and much memory."""
+def _broader(rough: bytes, over_all: bool) -> bytes:
+    """The same without counting far, which takes Hyperscan seconds and much memory; where several texts follow each other, with
+    anchors that see each of them."""
     counted, few = (_COUNTED_IF_LONG, 1) if len(rough) > _LONG else (_COUNTED, _FEW)
 
     def repeat(found: re.Match[bytes]) -> bytes:
         least, most = int(found[1]), int(found[3] or 0)
         return found[0] if max(least, most) <= counted else b"{%d,}" % min(least, few)
 
-    return _COUNT.sub(repeat, rough)
+    counted_less = _COUNT.sub(repeat, rough)
+    if not over_all:
+        return counted_less
+    return _ESCAPE.sub(lambda found: _OF_LINES.get(found[1], found[0]), counted_less)
 
 
 def _database(library: Any, patterns: Sequence[Pattern], indices: Sequence[int], over_all: bool) -> Any:
     database = library.Database(mode=library.HS_MODE_BLOCK)
     database.compile(
-        expressions=[_broader(patterns[index].rough) for index in indices],
+        expressions=[_broader(patterns[index].rough, over_all) for index in indices],
         ids=list(indices),
         elements=len(indices),
         flags=[_flags(library, patterns[index].options, over_all) for index in indices],

@@ -18,6 +18,7 @@ from gatepost.lookup import pcre2
 
 NOTATIONS = (
     rb"a", rb"^a", rb"a$", rb"^a+$", rb"\bab\b", rb"a.b", rb"(?<!a)b", rb"(?!ab)\w", rb"a(?!\n?b)", rb"\Aa", rb"b\Z", rb"(a)\1",
+    rb"b\z", rb"\\\A|b",
     rb"[^a]b", rb"a\s*b", rb"a\n$", rb"b*", rb"(?>a+)b", rb"a++b", rb"\Bb", rb"(?:^|\n)b", rb"[\s\S]{3}", rb"(?i)B", rb"^$",
 )  # fmt: skip
 OPTIONS = (0, pcre2.CASELESS, pcre2.DOTALL, pcre2.MULTILINE)
@@ -73,6 +74,20 @@ def test_hits_are_counted_as_perl_counts_them(texts: list[bytes], most: int) -> 
     matches = [match for text in texts for match in re.findall(rb"a+|b", text)]
     count = min(len(matches), most) if most else len(matches)
     assert hits(counted, texts) == ([Hit("MANY", count, matches[0])] if count else [])
+
+
+@given(TEXTS, st.sampled_from((rb"a", rb"(?<=a)b", rb"\bab?\b", rb"a(?=b)", rb"^a|b$", rb"ab|b")))
+def test_hits_of_a_pattern_that_sees_its_neighbours_are_counted(texts: list[bytes], notation: bytes) -> None:
+    counted = group([Pattern("MANY", notation, most=0)], databases=False)
+    count = sum(len(re.findall(notation, text)) for text in texts)
+    assert sum(hit.count for hit in hits(counted, texts)) == count
+
+
+@pytest.mark.parametrize("size", [1, 2047, 2048, 2049, 9000])
+def test_hits_are_counted_in_texts_of_any_size(size: int) -> None:
+    counted = group([Pattern("ALL", rb"a", most=0), Pattern("SOME", rb"a", most=2500)], databases=False)
+    texts = [b"b", b"a" * size, b"", b"a"]
+    assert hits(counted, texts) == [Hit("ALL", size + 1, b"a"), Hit("SOME", min(size + 1, 2500), b"a")]
 
 
 def test_an_empty_match_is_passed() -> None:
