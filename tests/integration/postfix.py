@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -43,6 +44,16 @@ _MASTER_CF = (
 _PATIENCE = 60.0  # seconds that a command of Postfix may take
 
 
+def _once_each(main: str) -> str:
+    """main.cf with the last value of each parameter alone. Of an earlier one each process warns as it starts, postlogd(8) as well,
+    which sends that to its own socket: where ten lines of others wait there already, it waits for itself, and all Postfix with it,
+    until master's watchdog ends it after 1,000 s (seen twice)."""
+    values: dict[str, str] = {}
+    for line in re.findall(r"^\S.*\n(?:[ \t].*\n)*", main if main.endswith("\n") else main + "\n", re.MULTILINE):
+        values[line.partition("=")[0].strip()] = line
+    return "".join(values.values())
+
+
 class Postfix:
     """One Postfix that serves example.net into a Maildir. `main`, `master`: more lines of main.cf and master.cf; `prefix`: a
     command to run it under. `port`: where it listens."""
@@ -54,7 +65,7 @@ class Postfix:
         self.port = free_port()
         self._conf = self.folder / "conf"
         self._conf.mkdir()
-        (self._conf / "main.cf").write_text(_MAIN_CF.format(dir=self.folder) + main)
+        (self._conf / "main.cf").write_text(_once_each(_MAIN_CF.format(dir=self.folder) + main))
         (self._conf / "master.cf").write_text(_MASTER_CF.format(port=self.port) + master)
         for name, owner in (("spool", "root"), ("data", "postfix"), ("Maildir", "nobody")):
             (self.folder / name).mkdir()
@@ -90,16 +101,10 @@ class Postfix:
         command = ["/usr/sbin/sendmail", "-C", str(self._conf), *options, "-f", "sender@example.net", to]
         subprocess.run(command, input=message, text=True, check=True, env={**os.environ, "MAIL_CONFIG": str(self._conf)})
 
-    def start_again(self) -> None:
-        """Start it where it has gone: one ended in a run of CI before anybody had asked it anything, and nothing tells why."""
-        if not listens(self.port):
-            self._run("start")
-            wait_for(lambda: listens(self.port), lambda: f"a listening Postfix, which had gone\n{self.log[-5000:]}")
-
     def clean(self) -> None:
         try:
             self._run("stop")
-        except subprocess.TimeoutExpired:  # seen once: its own log service had stopped reading, and everybody waited for that
+        except subprocess.TimeoutExpired:
             self._kill()
         time.sleep(0.1)
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -175,22 +175,15 @@ CASES = _ONCE | {
 
 
 class Way:
-    """One mail system, with a service for each case. `awake`: sees to it that it runs."""
+    """One mail system, with a service for each case."""
 
-    def __init__(
-        self,
-        ports: Mapping[str, int],
-        filters: Mapping[str, ScriptedServer],
-        log: Callable[[], str],
-        awake: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._ports, self._filters, self._log, self._awake = ports, filters, log, awake
+    def __init__(self, ports: Mapping[str, int], filters: Mapping[str, ScriptedServer], log: Callable[[], str]) -> None:
+        self._ports, self._filters, self._log = ports, filters, log
         self._met: dict[str, list[str]] = {}
 
     def replies(self, name: str) -> list[str]:
         """What the client of a case is answered, less the first hello."""
         if name not in self._met:
-            self._awake()
             with contextlib.closing(Client(self._ports[name])) as client:
                 self._met[name] = [_plain(f"{code} {text}".strip()) for code, text in _say(client, CASES[name].says)]
         return self._met[name][1:]
@@ -277,7 +270,7 @@ def theirs() -> Iterator[Way]:
     with _filters() as (ports, filters):
         postfix = Postfix("".join(f"{name} = {value}\n" for name, value in _MAIN.items()), _services(ports, filters))
         try:
-            yield Way(ports, filters, lambda: postfix.log, postfix.start_again)
+            yield Way(ports, filters, lambda: postfix.log)
         finally:
             postfix.clean()
 
