@@ -627,10 +627,10 @@ def attached(octets: bytes) -> None:
 
 def scanner_answers(octets: bytes) -> None:
     """clamd answers, in small pieces."""
-    for exchange in (clamd.Instream(tuple), clamd.Version(), clamd.Ping()):
-        with contextlib.suppress(ProtocolError):
-            for at in range(0, len(octets), 100):
-                exchange.feed(octets[at : at + 100])
+    exchange = clamd.Instream(tuple)
+    with contextlib.suppress(ProtocolError):
+        for at in range(0, len(octets), 100):
+            exchange.feed(octets[at : at + 100])
 
 
 ARCHIVES: Shapes = (

@@ -31,7 +31,8 @@ from gatepost.filter.port import Session
 from gatepost.filter.rules.ruleset import Ruleset
 from gatepost.filter.scan import Scanner
 from gatepost.filter.scanning import ScanFailed
-from gatepost.service.learned import LearnedSettings, folder, learner_settings
+from gatepost.service.filter_folder import filter_folder
+from gatepost.service.learned import LearnedSettings, learner_settings
 from gatepost.service.scanner import loading, warmth
 from gatepost.service.scanner.apart import Apart
 from gatepost.service.scanner.settings import ScannerSettings
@@ -56,7 +57,7 @@ class Call:
     def __init__(self, command: Command) -> None:
         self._command = command
         self._settings = command.configuration.view(LearnedSettings)
-        self._folder = folder(self._settings.data_directory)
+        self._folder = filter_folder(self._settings.data_directory)
 
     def carry_out(self, verb: str, mail: dict[str, list[str]]) -> int:
         """Exit status. Raises Fatal."""

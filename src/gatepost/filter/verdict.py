@@ -66,7 +66,6 @@ class Contents(Struct, frozen=True):
     banned: what it holds that is not wanted (`.exe-ms,setup.scr`).
     unchecked: what nobody could look into, and why (`encrypted: a.zip`).
     bad_header: what is wrong with its headers.
-    autolearn: what was learned of it (`no`, `ham`, `spam`, `disabled` ...).
     scanned, virus_scanned: whether anybody has looked for spam, for viruses.
     left_out: rules that the scanner could not answer, the first few, and why (`SLOW: ...`).
     failure: why the scanner said nothing, where a virus is known all the same; empty: it did.
@@ -78,7 +77,6 @@ class Contents(Struct, frozen=True):
     banned: tuple[str, ...] = ()
     unchecked: tuple[str, ...] = ()
     bad_header: tuple[str, ...] = ()
-    autolearn: str = "no"
     scanned: bool = True
     virus_scanned: bool = True
     left_out: tuple[str, ...] = ()

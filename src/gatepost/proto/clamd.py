@@ -81,44 +81,6 @@ class Instream(_Line):
         yield bytes(4)
 
 
-class Version(Exchange[str]):
-    """`zVERSION`: the program's version, that of the database and its date, `ClamAV 1.4.3/27500/Mon Dec  1 08:15:00 2025`; where
-    there is no signed database, the first alone."""
-
-    def __init__(self) -> None:
-        self._heard = b""
-
-    def question(self) -> Iterable[bytes]:
-        return (b"zVERSION\0",)
-
-    def feed(self, octets: bytes) -> bytes:
-        self._heard += octets
-        line, end, _ = self._heard.partition(b"\0")
-        if len(line) > MOST_OCTETS or (end and not line.startswith(b"ClamAV ")):
-            raise ProtocolError("no version of ClamAV")
-        if end:
-            self.finish(line.decode("ascii", "replace").strip(), reusable=False)
-        return b""
-
-
-class Ping(Exchange[None]):
-    """`zPING`: whether anybody is there."""
-
-    def __init__(self) -> None:
-        self._heard = b""
-
-    def question(self) -> Iterable[bytes]:
-        return (b"zPING\0",)
-
-    def feed(self, octets: bytes) -> bytes:
-        self._heard += octets
-        if not b"PONG\0".startswith(self._heard):
-            raise ProtocolError("no PONG")
-        if self._heard == b"PONG\0":
-            self.finish(None, reusable=False)
-        return b""
-
-
 def _reply(line: bytes) -> Reply:
     """Raises ProtocolError for what clamd does not say."""
     line = line.rstrip(b"\n")

@@ -28,21 +28,18 @@ class SpamdAnswer(Struct, frozen=True):
 
 
 class Symbols(Exchange[SpamdAnswer]):
-    """A question about a message. `chunks`: gives its octets, `size` of them; it is asked anew for each try. `user`: whose
-    preferences hold, empty for those of all."""
+    """A question about a message. `chunks`: gives its octets, `size` of them; it is asked anew for each try."""
 
     half_close = True
 
-    def __init__(self, chunks: Callable[[], Iterator[bytes]], size: int, user: str = "") -> None:
+    def __init__(self, chunks: Callable[[], Iterator[bytes]], size: int) -> None:
         self._chunks = chunks
         self._size = size
-        self._user = user
         self._answer = bytearray()
 
     def question(self) -> Iterable[bytes]:
         """The command, then the message."""
-        user = f"User: {self._user}\r\n" if self._user else ""
-        yield f"SYMBOLS SPAMC/1.5\r\nContent-length: {self._size}\r\n{user}\r\n".encode()
+        yield f"SYMBOLS SPAMC/1.5\r\nContent-length: {self._size}\r\n\r\n".encode()
         yield from self._chunks()
 
     def feed(self, octets: bytes) -> bytes:

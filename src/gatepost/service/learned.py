@@ -1,17 +1,12 @@
 """What Bayes and the learner know, as the configuration wants it: below `filter` of `data_directory`."""
 
-from pathlib import Path
-from typing import Final
-
 from msgspec import Struct
 
 from gatepost.filter.bayes.store import open_memory
 from gatepost.filter.learner.port import Settings
 from gatepost.filter.learner.store import open_weights
 from gatepost.filter.scan import Learned
-
-FOLDER: Final = "filter"
-"""Below data_directory."""
+from gatepost.service.filter_folder import filter_folder
 
 
 class LearnedSettings(Struct, frozen=True):
@@ -24,15 +19,10 @@ class LearnedSettings(Struct, frozen=True):
     filter_learner_points: int
 
 
-def folder(data_directory: str) -> Path:
-    """Where it lies."""
-    return Path(data_directory) / FOLDER
-
-
 def opened(settings: LearnedSettings, *, make: bool) -> Learned:
     """What Bayes and the learner know, for a scanner, before its walls go up; None of what is not wanted. `make`: begin where there
     is nothing, so that what is learned later is seen. Raises OSError."""
-    place = folder(settings.data_directory)
+    place = filter_folder(settings.data_directory)
     return Learned(
         open_memory(place, make=make) if settings.filter_bayes_enable else None,
         open_weights(place, learner_settings(settings), make=make) if settings.filter_learner_enable else None,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatepost.proto.clamd import CHUNK, MOST_OCTETS, Failed, Instream, Ping, Reply, Scanned, TooLarge, Version
+from gatepost.proto.clamd import CHUNK, MOST_OCTETS, Failed, Instream, Reply, Scanned, TooLarge
 from gatepost.proto.exchange import Exchange, ProtocolError
 
 ANSWERS: list[tuple[bytes, Reply]] = [
@@ -77,8 +77,6 @@ def test_nothing_but_its_own_words_is_clean(octets: bytes) -> None:
 def test_garbage_is_bounded() -> None:
     with pytest.raises(ProtocolError):
         feed(instream(), b"x" * (MOST_OCTETS + 1000), 1000)
-    with pytest.raises(ProtocolError):
-        feed(Version(), b"ClamAV " + b"x" * (MOST_OCTETS + 1000), 1000)
 
 
 def test_the_stream_in_chunks() -> None:
@@ -90,14 +88,3 @@ def test_the_stream_in_chunks() -> None:
 def test_each_try_sends_all_of_it() -> None:
     exchange = Instream(lambda: iter((b"abc",)))
     assert list(exchange.question()) == list(exchange.question())
-
-
-def test_version_and_ping() -> None:
-    version, ping = Version(), Ping()
-    version.feed(b"ClamAV 1.4.3/27500/Mon Dec  1 08:15:00 2025\0")
-    ping.feed(b"PO")
-    ping.feed(b"NG\0")
-    assert (version.answer, ping.done) == ("ClamAV 1.4.3/27500/Mon Dec  1 08:15:00 2025", True)
-    for exchange in (Version(), Ping()):
-        with pytest.raises(ProtocolError):
-            exchange.feed(b"UNKNOWN COMMAND\0")

@@ -18,8 +18,8 @@ def chunks() -> Iterator[bytes]:
 
 
 def test_a_message_is_shown_whole() -> None:
-    asked = b"".join(Symbols(chunks, 17, "anna").question())
-    assert asked == b"SYMBOLS SPAMC/1.5\r\nContent-length: 17\r\nUser: anna\r\n\r\nSubject: x\r\n\r\nx\r\n"
+    asked = b"".join(Symbols(chunks, 17).question())
+    assert asked == b"SYMBOLS SPAMC/1.5\r\nContent-length: 17\r\n\r\nSubject: x\r\n\r\nx\r\n"
 
 
 @pytest.mark.parametrize("size", [1, 7, len(REAL)])

@@ -81,7 +81,7 @@ def _status(contents: Contents, shown: Ruling) -> str:
         f"{'Yes' if _is_spam(shown) else 'No'}, score={points(contents.score)} tagged_above={points(shown.levels.tag)}"
         f" required={points(shown.levels.tag2)} tests=[{tests}]"
     )
-    return folded("X-Spam-Status", [*said.split(" "), f"autolearn={contents.autolearn} autolearn_force=no"])
+    return folded("X-Spam-Status", [*said.split(" "), "autolearn=no autolearn_force=no"])
 
 
 def points(score: float) -> str:

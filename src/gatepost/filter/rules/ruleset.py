@@ -205,12 +205,6 @@ class Ruleset(Struct, frozen=True, array_like=True):
             if rule.subrule or rule.scores[scores]:
                 yield rule
 
-    def hindered(self) -> Iterator[Fault]:
-        """The rules that cannot be run, and why."""
-        for rule in self.rules.values():
-            if rule.hindrance:
-                yield Fault(rule.source, rule.hindrance, rule.name)
-
 
 def encoded(ruleset: Ruleset) -> bytes:
     """For a cache. The form changes with this file: keep a version beside it."""

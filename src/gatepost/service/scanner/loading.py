@@ -26,10 +26,9 @@ from gatepost.filter.match.compiled import Databases
 from gatepost.filter.rules import reading, ruleset
 from gatepost.filter.rules.ruleset import Ruleset
 from gatepost.service import own_files
+from gatepost.service.filter_folder import filter_folder
 from gatepost.service.privileges import die_with_parent
 
-FOLDER: Final = "filter"
-"""Below data_directory."""
 _NAME: Final = "rules.cache"
 _LOCK: Final = "rules.lock"
 _SUFFIXES: Final = ("*.cf", "*.pre")
@@ -91,7 +90,7 @@ def load(directories: Sequence[str], data_directory: str) -> Loaded:
     """What is there; where there is nothing, what the rule files say. What is wrong with them are faults of the ruleset."""
     paths = folders(directories)
     wanted = digest(files(paths))
-    kept = _kept(Path(data_directory) / FOLDER / _NAME)
+    kept = _kept(filter_folder(data_directory) / _NAME)
     if kept is not None:
         try:
             return Loaded(ruleset.decoded(kept.ruleset), kept.databases, kept.digest != wanted)
@@ -110,7 +109,7 @@ def _kept(path: Path) -> Kept | None:
 
 def make(directories: Sequence[str], data_directory: str) -> None:
     """Make the file anew, if that is still to be done; whoever else makes it is waited for. Raises OSError."""
-    folder = Path(data_directory) / FOLDER
+    folder = filter_folder(data_directory)
     folder.mkdir(mode=0o700, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:

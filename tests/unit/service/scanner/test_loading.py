@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gatepost.service.filter_folder import filter_folder
 from gatepost.service.scanner import loading
 from gatepost.service.walls import walls
 
@@ -51,7 +52,7 @@ def test_rules_that_have_changed_begin_with_the_old_ones(folders: tuple[tuple[st
 @pytest.mark.parametrize("spoilt", [b"", b"nonsense", b"\x93\xa1x\xc4\x01x\xc4\x01x"])
 def test_what_cannot_be_read_is_made_anew(folders: tuple[tuple[str], str], spoilt: bytes) -> None:
     loading.make(*folders)
-    cache = Path(folders[1]) / loading.FOLDER / "rules.cache"
+    cache = filter_folder(folders[1]) / "rules.cache"
     cache.write_bytes(spoilt)
     loaded = loading.load(*folders)
     assert loaded.stale
@@ -62,7 +63,7 @@ def test_what_cannot_be_read_is_made_anew(folders: tuple[tuple[str], str], spoil
 
 def test_the_file_is_for_its_owner_alone(folders: tuple[tuple[str], str]) -> None:
     loading.make(*folders)
-    assert os.stat(Path(folders[1]) / loading.FOLDER / "rules.cache").st_mode & 0o077 == 0
+    assert os.stat(filter_folder(folders[1]) / "rules.cache").st_mode & 0o077 == 0
 
 
 def test_nobody_makes_it_for_a_scanner_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
